@@ -1,0 +1,56 @@
+# Drover's commands. `make up` and `make test` work on a fresh Debian machine, as root, with nothing but Rust and git on it.
+PREFIX ?= /usr/local
+CARGO ?= cargo
+RELEASE := target/release
+IMAGES := target/images/web.tar
+
+.PHONY: up build install images test check bench deps test-deps fmt codegen
+
+## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
+up: deps install images
+	$(PREFIX)/bin/drover up --image $(IMAGES)
+
+## build: release binaries
+build: deps
+	$(CARGO) build --release --locked --bin drover --bin kctl
+
+## install: put drover and kctl where every terminal finds them
+install: build
+	install -D -m 0755 $(RELEASE)/drover $(PREFIX)/bin/drover
+	install -D -m 0755 $(RELEASE)/kctl $(PREFIX)/bin/kctl
+
+## images: the example image, FROM scratch, as an archive that `drover image import` reads
+images: deps
+	$(CARGO) run --release --locked -q -p xtask -- example-image $(IMAGES)
+
+## check: formatting, lints, dependency rules, tidiness
+check: deps
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) run --locked -q -p xtask -- tidy
+
+## test: everything, end-to-end tests with real containers included
+test: deps test-deps
+	$(CARGO) build --locked --bin drover --bin kctl
+	$(CARGO) run --locked -q -p xtask -- example-image $(IMAGES)
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+## bench: the figures of the README, each beside its reference
+bench: deps build images
+	$(CARGO) run --release --locked -p store --example bench
+	$(CARGO) run --release --locked -p e2e --bin bench
+
+## codegen: regenerate the schema table from the published crates
+codegen:
+	$(CARGO) run -q -p xtask -- codegen
+
+fmt:
+	$(CARGO) fmt --all
+
+# Debian packages: protoc builds the CRI stubs, iptables and conntrack program Services, iproute2 is for people.
+deps:
+	@.ci/install protobuf-compiler:protoc iptables:iptables conntrack:conntrack iproute2:ip gcc:cc libc6-dev:/usr/lib/x86_64-linux-gnu/libc.a
+
+# What only the tests need: a real etcd and registry to test against, busybox for test images.
+test-deps:
+	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter curl:curl

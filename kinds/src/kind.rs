@@ -1,0 +1,41 @@
+//! The dyn face of a kind: what the generic registry, printers and collectors call, over JSON trees.
+
+use crate::errors::FieldErrors;
+use crate::row::Row;
+use serde_json::Value;
+
+/// Everything that generic code asks of a kind. Trees are `serde_json::Value` objects that already passed the schema
+/// (decoded, types right, unknown fields gone); hooks never see malformed input and never do I/O.
+pub trait Kind: Send + Sync + 'static {
+    fn row(&self) -> &Row;
+
+    /// Fills defaults in place. Idempotent. Runs on every write and on every read of an old object.
+    fn default(&self, object: &mut Value);
+
+    /// Before validation of a create: clears what clients may not set (`status`), sets what the kind owns.
+    fn prepare_create(&self, object: &mut Value);
+
+    /// Before validation of an update of the main resource: keeps `status` of `old`, kind-specific carry-overs
+    /// (a Service keeps its clusterIP when the client left it out). Generation is the registry's work.
+    fn prepare_update(&self, object: &mut Value, old: &Value);
+
+    /// Before validation of an update of `status`: everything but `status` (and upstream's exceptions) is that of `old`.
+    fn prepare_status(&self, object: &mut Value, old: &Value);
+
+    fn validate(&self, object: &Value) -> FieldErrors;
+
+    /// Rules that compare with the object before (immutability). [`Kind::validate`] of the new object runs too.
+    fn validate_update(&self, object: &Value, old: &Value) -> FieldErrors;
+
+    /// Rules of an update through `status`.
+    fn validate_status(&self, object: &Value, old: &Value) -> FieldErrors;
+
+    /// Warnings for the client (deprecated fields, duplicate env names), upstream's texts.
+    fn warnings(&self, object: &Value) -> Vec<String>;
+
+    /// Table cells in the order of `row().columns`. `now_unix_secs` is for ages.
+    fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value>;
+
+    /// Value of a selectable field (`spec.nodeName`); `None` = no such field for this kind.
+    fn field(&self, object: &Value, field: &str) -> Option<String>;
+}

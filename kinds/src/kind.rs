@@ -38,4 +38,18 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Value of a selectable field (`spec.nodeName`); `None` = no such field for this kind.
     fn field(&self, object: &Value, field: &str) -> Option<String>;
+
+    /// [`Kind::prepare_create`], then [`Kind::validate`], with one typed decode.
+    fn create(&self, object: &mut Value) -> FieldErrors {
+        self.prepare_create(object);
+        self.validate(object)
+    }
+
+    /// [`Kind::prepare_update`], then [`Kind::validate`] and [`Kind::validate_update`], with one typed decode of each.
+    fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
+        self.prepare_update(object, old);
+        let mut errors = self.validate(object);
+        errors.extend(self.validate_update(object, old));
+        errors
+    }
 }

@@ -5,6 +5,10 @@
 //! [`table::BUILTIN`] or holds an `Arc<dyn Kind>`; a CustomResourceDefinition becomes the same thing at run time.
 #![forbid(unsafe_code)]
 
+pub mod age;
+mod core;
 pub mod errors;
 pub mod kind;
 pub mod row;
+pub mod tree;
+pub mod typed;

@@ -1,0 +1,118 @@
+//! What every kind shares, over JSON trees: the status rules of create and update, selectable fields at a path, and the
+//! small readers that printers use. Knows nothing of any kind.
+
+use crate::row::Row;
+use serde_json::{Map, Value};
+
+/// Metadata that a write through `status` may change; the rest stays as it was.
+/// k8s: most status strategies let labels and annotations through, and conformance patches them there; kinds whose
+/// strategy does not (Deployment, ReplicaSet, ..) put them back in their hook.
+const STATUS_WRITABLE_METADATA: &[&str] = &["annotations", "labels", "managedFields", "resourceVersion"];
+
+/// The value at a dotted path of object fields.
+pub fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(object, |value, segment| value.get(segment))
+}
+
+/// The string at a path; `""` where there is none.
+pub fn text<'a>(object: &'a Value, path: &str) -> &'a str {
+    at(object, path).and_then(Value::as_str).unwrap_or("")
+}
+
+/// The integer at a path; 0 where there is none.
+pub fn integer(object: &Value, path: &str) -> i64 {
+    at(object, path).and_then(Value::as_i64).unwrap_or(0)
+}
+
+/// The boolean at a path; false where there is none.
+pub fn boolean(object: &Value, path: &str) -> bool {
+    at(object, path).and_then(Value::as_bool).unwrap_or(false)
+}
+
+/// The list at a path; empty where there is none.
+pub fn list<'a>(object: &'a Value, path: &str) -> &'a [Value] {
+    at(object, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Number of entries of the map or list at a path.
+pub fn count(object: &Value, path: &str) -> usize {
+    match at(object, path) {
+        Some(Value::Array(items)) => items.len(),
+        Some(Value::Object(entries)) => entries.len(),
+        _ => 0,
+    }
+}
+
+pub(crate) fn prepare_create(row: &Row, object: &mut Value) {
+    if has_status(row)
+        && let Value::Object(fields) = object
+    {
+        fields.remove("status");
+    }
+}
+
+pub(crate) fn prepare_update(row: &Row, object: &mut Value, old: &Value) {
+    if has_status(row) {
+        carry(object, old, "status");
+    }
+}
+
+/// Everything but `status` is that of `old`, and of `metadata` only [`STATUS_WRITABLE_METADATA`] counts.
+pub(crate) fn prepare_status(object: &mut Value, old: &Value) {
+    let (Value::Object(new), Value::Object(before)) = (&mut *object, old) else { return };
+    let status = new.remove("status");
+    let mut metadata: Map<String, Value> =
+        before.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
+    if let Some(Value::Object(mut sent)) = new.remove("metadata") {
+        for key in STATUS_WRITABLE_METADATA {
+            match sent.remove(*key) {
+                Some(value) => metadata.insert((*key).to_owned(), value),
+                None => metadata.remove(*key),
+            };
+        }
+    }
+    new.clear();
+    for (key, value) in before {
+        if key != "status" && key != "metadata" {
+            new.insert(key.clone(), value.clone());
+        }
+    }
+    new.insert("metadata".to_owned(), Value::Object(metadata));
+    if let Some(status) = status {
+        new.insert("status".to_owned(), status);
+    }
+}
+
+fn has_status(row: &Row) -> bool {
+    row.subresource("status").is_some()
+}
+
+/// Sets a top-level field to what it was.
+pub(crate) fn carry(object: &mut Value, old: &Value, field: &str) {
+    let Value::Object(fields) = object else { return };
+    match old.get(field) {
+        Some(before) => fields.insert(field.to_owned(), before.clone()),
+        None => fields.remove(field),
+    };
+}
+
+/// A selectable field read at its path: absent strings are `""`, which is what selectors compare with.
+pub(crate) fn field(row: &Row, object: &Value, field: &str) -> Option<String> {
+    let path = match field {
+        "metadata.name" | "metadata.namespace" => field,
+        _ => row.fields.iter().find(|(label, _)| label == field).map(|(_, path)| path.as_ref())?,
+    };
+    Some(match at(object, path) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        Some(Value::Number(number)) => number.to_string(),
+        _ => String::new(),
+    })
+}
+
+/// Cells for an object that its kind cannot read: its name, and blanks.
+pub(crate) fn name_and_blanks(object: &Value, columns: usize) -> Vec<Value> {
+    let mut cells = vec![Value::String(text(object, "metadata.name").to_owned())];
+    cells.resize(columns, Value::String(String::new()));
+    cells
+}

@@ -6,9 +6,19 @@
 #![forbid(unsafe_code)]
 
 pub mod age;
+mod apps;
+mod cells;
+mod coordination;
 mod core;
+mod discovery;
 pub mod errors;
 pub mod kind;
+pub mod name;
+pub mod quantity;
+mod rbac;
 pub mod row;
+mod scheduling;
+pub mod selector;
 pub mod tree;
 pub mod typed;
+pub mod validate;

@@ -224,8 +224,15 @@ pub(crate) use sub;
 /// };
 /// ```
 macro_rules! row {
+    ($schema:literal "" $version:literal $kind:literal $plural:literal $singular:literal $scope:ident $($parts:tt)*) => {
+        $crate::row::row!(@ $schema "" $version $kind $plural $singular $scope $plural; $($parts)*)
+    };
     ($schema:literal $group:literal $version:literal $kind:literal $plural:literal $singular:literal $scope:ident
-     $(, $key:ident : $value:tt)* $(,)?) => {{
+     $($parts:tt)*) => {
+        $crate::row::row!(@ $schema $group $version $kind $plural $singular $scope (concat!($group, "/", $plural)); $($parts)*)
+    };
+    (@ $schema:literal $group:literal $version:literal $kind:literal $plural:literal $singular:literal $scope:ident
+     $storage:tt; $(, $key:ident : $value:tt)* $(,)?) => {{
         #[allow(unused_mut, reason = "a row of names only sets nothing more")]
         let mut row = $crate::row::Row::base(
             $group,
@@ -233,7 +240,7 @@ macro_rules! row {
             [$kind, concat!($kind, "List"), $plural, $singular],
             $crate::row::Scope::$scope,
             $schema,
-            $plural,
+            $storage,
         );
         $( $crate::row::row_part!(row $key $value); )*
         row

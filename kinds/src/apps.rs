@@ -1,0 +1,4 @@
+//! The group apps/v1: one file a kind.
+
+pub(crate) mod deployment;
+pub(crate) mod replica_set;

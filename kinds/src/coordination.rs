@@ -1,0 +1,3 @@
+//! The group coordination.k8s.io/v1: one file a kind.
+
+pub(crate) mod lease;

@@ -1,0 +1,14 @@
+//! The row of ClusterRole, and how its list is printed.
+
+use crate::cells;
+use crate::row::{Row, row};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use serde_json::Value;
+
+pub(crate) const ROW: Row = row! {
+    "io.k8s.api.rbac.v1.ClusterRole" "rbac.authorization.k8s.io" "v1" "ClusterRole" "clusterroles" "clusterrole" Cluster,
+};
+
+pub(crate) fn cells(role: &ClusterRole, _now_unix_secs: i64) -> Vec<Value> {
+    vec![cells::name(&role.metadata), cells::created_at(&role.metadata)]
+}

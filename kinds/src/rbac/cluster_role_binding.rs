@@ -1,0 +1,20 @@
+//! ClusterRoleBinding (rbac.authorization.k8s.io/v1).
+
+mod printer;
+
+use crate::row::Row;
+use crate::typed::TypedKind;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use serde_json::Value;
+
+pub(crate) struct ClusterRoleBindingKind;
+
+impl TypedKind for ClusterRoleBindingKind {
+    type Object = ClusterRoleBinding;
+
+    const ROW: Row = printer::ROW;
+
+    fn cells(object: &ClusterRoleBinding, now_unix_secs: i64) -> Vec<Value> {
+        printer::cells(object, now_unix_secs)
+    }
+}

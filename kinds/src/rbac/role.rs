@@ -1,0 +1,20 @@
+//! Role (rbac.authorization.k8s.io/v1).
+
+mod printer;
+
+use crate::row::Row;
+use crate::typed::TypedKind;
+use k8s_openapi::api::rbac::v1::Role;
+use serde_json::Value;
+
+pub(crate) struct RoleKind;
+
+impl TypedKind for RoleKind {
+    type Object = Role;
+
+    const ROW: Row = printer::ROW;
+
+    fn cells(object: &Role, now_unix_secs: i64) -> Vec<Value> {
+        printer::cells(object, now_unix_secs)
+    }
+}

@@ -1,0 +1,31 @@
+//! The row of RoleBinding, and how its list is printed.
+
+use crate::cells;
+use crate::rbac::subjects;
+use crate::row::{AGE, Column, NAME, Row, row};
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use serde_json::Value;
+
+pub(crate) const ROW: Row = row! {
+    "io.k8s.api.rbac.v1.RoleBinding" "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings" "rolebinding" Namespaced,
+    columns: [
+        NAME,
+        Column::new("Role", "string"),
+        AGE,
+        Column::wide("Users", "string"),
+        Column::wide("Groups", "string"),
+        Column::wide("ServiceAccounts", "string"),
+    ],
+};
+
+pub(crate) fn cells(binding: &RoleBinding, now_unix_secs: i64) -> Vec<Value> {
+    let [users, groups, accounts] = subjects::by_kind(binding.subjects.as_deref().unwrap_or(&[]));
+    vec![
+        cells::name(&binding.metadata),
+        format!("{}/{}", binding.role_ref.kind, binding.role_ref.name).into(),
+        cells::age(&binding.metadata, now_unix_secs),
+        users.into(),
+        groups.into(),
+        accounts.into(),
+    ]
+}

@@ -84,6 +84,11 @@ pub enum Action {
         grace_seconds: Option<i64>,
         propagation: Option<Propagation>,
     },
+    /// Deletes every object of a kind in a namespace, each with its default grace; dependents in the background.
+    DeleteCollection {
+        resource: Resource,
+        ns: String,
+    },
     /// POST to a subresource: `binding`, `eviction`.
     Post {
         resource: Resource,

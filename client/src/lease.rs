@@ -1,0 +1,160 @@
+//! Leader election by a Lease: at most one of several replicas works. The decision is pure ([`Election`]); [`lead`] is
+//! the shell around it.
+
+mod election;
+
+pub use election::{Election, Step, Timing};
+
+use crate::action::Resource;
+use crate::clock::Clock;
+use crate::wire::{self, WireError};
+use http::Method;
+use k8s_openapi::api::coordination::v1::Lease;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+/// Which lease, and as whom.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `kube-system`
+    pub ns: String,
+    /// `kube-scheduler`
+    pub name: String,
+    /// Unique among the replicas, such as the host's name and a random part.
+    pub identity: String,
+    pub timing: Timing,
+}
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("lost the lease {ns}/{name}: it could not be renewed in time")]
+    Lost { ns: String, name: String },
+}
+
+/// Answers to one attempt on the lease.
+enum Attempt {
+    Leading,
+    Following,
+}
+
+pub struct LeaderElector {
+    config: Config,
+    client: kube::Client,
+    clock: Arc<dyn Clock>,
+    election: Election,
+}
+
+impl LeaderElector {
+    pub fn new(config: Config, client: kube::Client, clock: Arc<dyn Clock>) -> Self {
+        let election = Election::new(&config.identity, config.timing);
+        Self { config, client, clock, election }
+    }
+
+    /// Waits for the lease, then runs `work` for as long as it is held. The token that `work` gets is cancelled at the
+    /// drain and when the lease is lost. On a drain the lease is given back, so that another replica takes over at once.
+    /// `Ok(None)` when drained before ever leading.
+    pub async fn lead<T, W>(
+        mut self,
+        drain: CancellationToken,
+        work: impl FnOnce(CancellationToken) -> W,
+    ) -> Result<Option<T>, Error>
+    where
+        W: Future<Output = T>,
+    {
+        tokio::select! {
+            () = drain.cancelled() => return Ok(None),
+            () = self.acquire() => {}
+        }
+        tracing::info!(ns = self.config.ns, name = self.config.name, identity = self.config.identity, "leading");
+        let leading = drain.child_token();
+        let work = work(leading.clone());
+        tokio::pin!(work);
+        let outcome = tokio::select! {
+            outcome = &mut work => outcome,
+            () = self.keep() => {
+                leading.cancel();
+                work.await;
+                return Err(Error::Lost { ns: self.config.ns, name: self.config.name });
+            }
+        };
+        self.release().await;
+        Ok(Some(outcome))
+    }
+
+    async fn acquire(&mut self) {
+        loop {
+            match self.attempt().await {
+                Ok(Attempt::Leading) => return,
+                Ok(Attempt::Following) => {}
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot try for the lease"),
+            }
+            tokio::time::sleep(self.config.timing.retry_after(rand::random())).await;
+        }
+    }
+
+    /// Renews until that fails for longer than the renew deadline.
+    async fn keep(&mut self) {
+        let mut renewed = self.clock.now();
+        loop {
+            tokio::time::sleep(self.config.timing.retry).await;
+            match tokio::time::timeout(self.config.timing.renew_deadline, self.attempt()).await {
+                Ok(Ok(Attempt::Leading)) => renewed = self.clock.now(),
+                Ok(Ok(Attempt::Following)) => return, // somebody else took it
+                Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot renew the lease"),
+                Err(_) => tracing::debug!("renewing the lease takes too long"),
+            }
+            if self.clock.now().duration_since(renewed).unsigned_abs() > self.config.timing.renew_deadline {
+                return;
+            }
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Attempt, WireError> {
+        let held = self.get().await?;
+        match self.election.step(held.as_ref(), self.clock.now()) {
+            Step::Wait => Ok(Attempt::Following),
+            Step::Create(lease) => self.write(Method::POST, "", &lease).await,
+            Step::Update(lease) => self.write(Method::PUT, &self.config.name, &lease).await,
+        }
+    }
+
+    async fn get(&self) -> Result<Option<Lease>, WireError> {
+        let uri = wire::path(&Resource::of::<Lease>(), &self.config.ns, &self.config.name, "");
+        match wire::call(&self.client, Method::GET, &uri, wire::JSON, None).await {
+            Ok(body) => wire::decode(&body, "a Lease").map(Some),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(&self, method: Method, name: &str, lease: &Lease) -> Result<Attempt, WireError> {
+        let mut lease = lease.clone();
+        lease.metadata.name = Some(self.config.name.clone());
+        lease.metadata.namespace = Some(self.config.ns.clone());
+        let uri = wire::path(&Resource::of::<Lease>(), &self.config.ns, name, "");
+        let body = serde_json::to_vec(&lease).expect("a Lease can always be written");
+        match wire::call(&self.client, method, &uri, wire::JSON, Some((wire::JSON, body))).await {
+            Ok(_) => Ok(Attempt::Leading),
+            Err(WireError::Api(status)) if status.code == 409 => Ok(Attempt::Following), // somebody was faster
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn release(&mut self) {
+        let deadline = self.config.timing.retry;
+        let given_back = async {
+            let Some(held) = self.get().await? else { return Ok(()) };
+            let Some(lease) = self.election.release(&held, self.clock.now()) else { return Ok(()) };
+            self.write(Method::PUT, &self.config.name, &lease).await.map(drop)
+        };
+        match tokio::time::timeout(deadline, given_back).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error: &WireError = &error;
+                tracing::warn!(error = error as &dyn std::error::Error, "lease not given back; it will expire");
+            }
+            Err(_) => tracing::warn!("giving the lease back takes too long; it will expire"),
+        }
+    }
+}

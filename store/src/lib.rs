@@ -19,6 +19,15 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::sync::Arc;
 
+pub mod embedded;
+mod group;
+mod history;
+pub mod mem;
+pub mod open;
+mod versioned;
+
+pub use open::{OpenError, open};
+
 /// A store-wide revision: one decimal sequence, comparable as an integer; 0 means "before the first write".
 pub type Rev = u64;
 

@@ -1,0 +1,285 @@
+//! The one thread that writes: it takes the transactions that wait, makes them durable with one sync, and only then
+//! answers and shows them.
+
+use super::device::FolderLock;
+use super::disk::{self, Disk, Nth, Usable};
+use crate::group::Group;
+use crate::versioned::Versioned;
+use crate::{Committed, ReadError, Rev, TxnError, Write};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Transactions in one durable commit. Enough that syncs are not what limits; few enough that the first caller
+/// does not wait for long.
+const GROUP_TXNS_MAX: usize = 256;
+
+/// Bytes in one durable commit, so that a group of large objects does not hold everybody up either.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+
+/// Writes erased per turn of the thread, so that a compaction delays no transaction by more than some milliseconds.
+const ERASE_STEP: usize = 1024;
+
+pub(super) type Reply<T> = oneshot::Sender<T>;
+
+pub(super) enum Command {
+    Txn { writes: Vec<Write>, reply: Reply<Result<Committed, TxnError>> },
+    Compact { rev: Rev, reply: Reply<Result<(), ReadError>> },
+    Close,
+}
+
+/// What bounds the store's use of the machine, and is asked before each group.
+pub(super) struct Limits {
+    pub(super) free_min_bytes: u64,
+    pub(super) history_writes_max: usize,
+}
+
+pub(super) struct Writer {
+    versioned: Arc<Versioned<Disk>>,
+    commands: mpsc::Receiver<Command>,
+    limits: Limits,
+    /// Held as long as the thread runs; `None` on a storage that is not a folder.
+    lock: Option<FolderLock>,
+    /// Why nothing can be written any more.
+    broken: Option<String>,
+    /// The index has forgotten records that may still be on disk.
+    erasing: bool,
+}
+
+struct Waiting {
+    writes: Vec<Write>,
+    reply: Reply<Result<Committed, TxnError>>,
+}
+
+impl Writer {
+    pub(super) fn new(
+        versioned: Arc<Versioned<Disk>>,
+        commands: mpsc::Receiver<Command>,
+        limits: Limits,
+        lock: Option<FolderLock>,
+    ) -> Self {
+        Self { versioned, commands, limits, lock, broken: None, erasing: false }
+    }
+
+    pub(super) fn run(mut self) {
+        loop {
+            let mut next = match self.turn() {
+                Turn::Obey(command) => Some(command),
+                Turn::Erase => None,
+                Turn::End => break,
+            };
+            while let Some(command) = next.take() {
+                match command {
+                    Command::Txn { writes, reply } => next = self.write_group(Waiting { writes, reply }),
+                    Command::Compact { rev, reply } => answer(reply, self.compact(rev)),
+                    Command::Close => return self.close(),
+                }
+            }
+            self.bound_history();
+            if self.erasing {
+                self.erase();
+            }
+        }
+        self.close();
+    }
+
+    /// What to do next: callers come first, and are waited for only where there is nothing to erase.
+    fn turn(&mut self) -> Turn {
+        if !self.erasing {
+            return self.commands.blocking_recv().map_or(Turn::End, Turn::Obey);
+        }
+        match self.commands.try_recv() {
+            Ok(command) => Turn::Obey(command),
+            Err(mpsc::error::TryRecvError::Empty) => Turn::Erase,
+            Err(mpsc::error::TryRecvError::Disconnected) => Turn::End,
+        }
+    }
+
+    /// Writes `first` and all that waits behind it. A command that is not a transaction ends the group and is
+    /// handed back.
+    fn write_group(&mut self, first: Waiting) -> Option<Command> {
+        let mut bytes = bytes_of(&first.writes);
+        let mut waiting = vec![first];
+        let mut next = None;
+        while waiting.len() < GROUP_TXNS_MAX && bytes < GROUP_BYTES_MAX {
+            match self.commands.try_recv() {
+                Ok(Command::Txn { writes, reply }) => {
+                    bytes += bytes_of(&writes);
+                    waiting.push(Waiting { writes, reply });
+                }
+                Ok(other) => {
+                    next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        if let Some(reason) = self.refusal() {
+            for Waiting { reply, .. } in waiting {
+                answer(reply, Err(TxnError::Full(reason.clone())));
+            }
+            return next;
+        }
+        let (writes, replies): (Vec<_>, Vec<_>) =
+            waiting.into_iter().map(|Waiting { writes, reply }| (writes, reply)).unzip();
+        match self.commit(writes) {
+            Ok((group, outcomes)) => {
+                self.versioned.publish(group.into_commits(), |nth, _| nth as Nth);
+                for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                    answer(reply, outcome);
+                }
+            }
+            Err(error) => {
+                let failure = self.recover(&error);
+                for reply in replies {
+                    answer(reply, Err(failure.to_error()));
+                }
+            }
+        }
+        next
+    }
+
+    /// Makes what holds of `transactions` durable, and says how each came out.
+    fn commit(&self, transactions: Vec<Vec<Write>>) -> Result<(Group, Vec<Result<Committed, TxnError>>), redb::Error> {
+        let history = self.versioned.history();
+        let rev = history.read().rev();
+        let mut group = Group::new(rev);
+        let transaction = self.versioned.values().begin_write()?;
+        let mut outcomes = Vec::with_capacity(transactions.len());
+        {
+            let mut writes = disk::open_writes(&transaction)?;
+            for transaction in transactions {
+                outcomes.push(group.stage(transaction, |key| disk::entry_of(history, &writes, key))?);
+            }
+            for commit in group.commits() {
+                disk::insert(&mut writes, commit)?;
+            }
+        }
+        if group.commits().is_empty() {
+            transaction.abort()?;
+        } else {
+            transaction.commit()?;
+        }
+        Ok((group, outcomes))
+    }
+
+    /// Why nothing can be written now.
+    fn refusal(&self) -> Option<String> {
+        if self.broken.is_some() {
+            return self.broken.clone();
+        }
+        let lock = self.lock.as_ref()?;
+        match lock.free_bytes() {
+            Ok(free) if free < self.limits.free_min_bytes => {
+                Some(format!("{free} bytes free in {}, {} needed", lock.folder().display(), self.limits.free_min_bytes))
+            }
+            Ok(_) => None,
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// After a failed write: brings the last durable state back, and says what became of the group.
+    fn recover(&mut self, error: &redb::Error) -> Failure {
+        let shown = self.versioned.history().read().rev();
+        let disk = self.versioned.values();
+        let reason = match (disk.reopen(), disk.newest_rev()) {
+            (Ok(Usable::Fully), Ok(newest)) if newest <= shown => {
+                tracing::warn!(%error, "a write to the store failed; nothing of it was kept");
+                return Failure::NotWritten(error.to_string());
+            }
+            (Ok(_), Ok(_)) => error.to_string(),
+            (Err(reopen), _) | (_, Err(reopen)) => format!("{error}; then {reopen}"),
+        };
+        tracing::error!(reason, "the store cannot write any more: restart drover once its disk works");
+        self.broken = Some(reason.clone());
+        Failure::Unknown(reason)
+    }
+
+    fn compact(&mut self, rev: Rev) -> Result<(), ReadError> {
+        let history = self.versioned.history();
+        history.read().knows(rev)?;
+        if rev <= history.read().compacted() {
+            return Ok(());
+        }
+        if let Some(reason) = &self.broken {
+            return Err(ReadError::Unavailable(reason.clone()));
+        }
+        let noted = self.transact(|transaction| disk::note_compaction(transaction, rev));
+        if let Err(error) = noted {
+            self.recover(&error);
+            return Err(ReadError::Unavailable(error.to_string()));
+        }
+        self.versioned.history().write().compact(rev);
+        self.erasing = true;
+        Ok(())
+    }
+
+    /// Compacts by itself where nobody else does.
+    fn bound_history(&mut self) {
+        let overflow = self.versioned.history().read().overflow(self.limits.history_writes_max);
+        let Some(rev) = overflow.filter(|_| self.broken.is_none() && !self.erasing) else { return };
+        tracing::warn!(rev, "nobody compacts the store: forgetting the older half of its history");
+        if let Err(error) = self.compact(rev) {
+            tracing::warn!(%error, "the store cannot forget its history");
+        }
+    }
+
+    /// Erases some of what the history has forgotten.
+    fn erase(&mut self) {
+        let Some(gone) = self.versioned.history().write().forget(ERASE_STEP) else {
+            self.erasing = false;
+            return;
+        };
+        if gone.is_empty() {
+            return;
+        }
+        if let Err(error) = self.transact(|transaction| disk::erase(transaction, &gone)) {
+            // What stays is found and erased at the next open.
+            self.erasing = false;
+            self.recover(&error);
+        }
+    }
+
+    fn transact(
+        &self,
+        work: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), redb::Error> {
+        let transaction = self.versioned.values().begin_write()?;
+        work(&transaction)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn close(self) {
+        self.versioned.close();
+        self.versioned.values().close();
+    }
+}
+
+enum Turn {
+    Obey(Command),
+    Erase,
+    End,
+}
+
+enum Failure {
+    NotWritten(String),
+    Unknown(String),
+}
+
+impl Failure {
+    fn to_error(&self) -> TxnError {
+        match self {
+            Failure::NotWritten(reason) => TxnError::Full(reason.clone()),
+            Failure::Unknown(reason) => TxnError::Unknown(reason.clone()),
+        }
+    }
+}
+
+fn bytes_of(writes: &[Write]) -> usize {
+    writes.iter().map(|write| write.key.len() + write.value.as_ref().map_or(0, bytes::Bytes::len)).sum()
+}
+
+/// Answers a caller that may have gone: then nobody wants to know.
+fn answer<T>(reply: Reply<T>, outcome: T) {
+    drop(reply.send(outcome));
+}

@@ -9,6 +9,7 @@ mod writer;
 
 use crate::group::assert_well_formed;
 use crate::versioned::Versioned;
+use crate::watch::closed;
 use crate::{Committed, Entry, OpenError, Page, RangeRequest, ReadError, Rev, Store, TxnError, WatchStream, Write};
 use async_trait::async_trait;
 use device::{DataFile, Device, FolderLock};
@@ -137,7 +138,6 @@ impl Store for EmbeddedStore {
     }
 
     async fn compact(&self, rev: Rev) -> Result<(), ReadError> {
-        let closed = || ReadError::Unavailable("the store is closed".to_owned());
         let (reply, outcome) = oneshot::channel();
         self.commands.send(Command::Compact { rev, reply }).await.map_err(|_| closed())?;
         outcome.await.unwrap_or_else(|_| Err(closed()))

@@ -5,17 +5,14 @@
 //! commits as a whole, so that a watcher that keeps up costs no read.
 
 use crate::group::Commit;
+use crate::recent::Recent;
 use crate::{Event, RangeRequest, ReadError, Rev};
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Newest commits kept whole for watchers. At full speed this is a tenth of a second of lag; a watcher that is
-/// further behind reads its events back from the values, which is slower but costs no memory.
-const RECENT_BYTES_MAX: usize = 2 << 20;
-
-/// Revisions or writes that one step of a watcher looks at, so that it holds the lock for well under a millisecond.
+/// Writes that one step of a watcher looks at, so that it holds the lock for well under a millisecond.
 const STEP_WRITES_MAX: usize = 512;
 
 #[derive(Clone, Debug)]
@@ -59,23 +56,14 @@ pub(crate) struct History<S> {
     keys: BTreeMap<Arc<str>, Versions<S>>,
     /// Every write after the compaction, in commit order.
     log: VecDeque<(Rev, Arc<str>)>,
-    /// The newest commits without a gap, the last one at `rev`.
-    recent: VecDeque<Arc<Commit>>,
-    recent_bytes: usize,
+    recent: Recent,
     rev: Rev,
     compacted: Rev,
 }
 
 impl<S: Clone> History<S> {
     pub(crate) fn new() -> Self {
-        Self {
-            keys: BTreeMap::new(),
-            log: VecDeque::new(),
-            recent: VecDeque::new(),
-            recent_bytes: 0,
-            rev: 0,
-            compacted: 0,
-        }
+        Self { keys: BTreeMap::new(), log: VecDeque::new(), recent: Recent::default(), rev: 0, compacted: 0 }
     }
 
     pub(crate) fn rev(&self) -> Rev {
@@ -151,11 +139,7 @@ impl<S: Clone> History<S> {
             self.restore(event.key().clone(), version);
         }
         self.rev = commit.rev;
-        self.recent_bytes += commit.bytes();
-        self.recent.push_back(commit);
-        while self.recent_bytes > RECENT_BYTES_MAX && self.recent.len() > 1 {
-            self.recent_bytes -= self.recent.pop_front().map_or(0, |oldest| oldest.bytes());
-        }
+        self.recent.push(commit);
     }
 
     /// Takes in one version from disk; versions come in the order of their writes.
@@ -216,11 +200,7 @@ impl<S: Clone> History<S> {
     /// What happened after `after`, as far as one step goes.
     pub(crate) fn step(&self, prefix: &str, after: Rev) -> Result<Step<S>, ReadError> {
         self.readable(Some(after))?;
-        let recent_from = self.recent.front().map_or(self.rev + 1, |oldest| oldest.rev);
-        if after + 1 >= recent_from {
-            let skip = (after + 1 - recent_from) as usize;
-            let commits: Vec<_> = self.recent.iter().skip(skip).take(STEP_WRITES_MAX).cloned().collect();
-            let to = commits.last().map_or(after, |last| last.rev);
+        if let Some((commits, to)) = self.recent.since(after) {
             return Ok(Step::Recent { commits, to });
         }
         let from = self.log.partition_point(|(rev, _)| *rev <= after);

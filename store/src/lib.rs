@@ -2,7 +2,7 @@
 //!
 //! A [`Store`] is a flat map from keys (`/registry/<group/resource>/<ns>/<name>`) to bytes, with one revision counter.
 //! It knows nothing of Kubernetes: no JSON, no namespaces, no expiry. Three backends (`mem`, `embedded`, `etcd`) obey the
-//! contract below; `suite` holds them to it.
+//! contract below; `tests/contract` holds them to it.
 //!
 //! # Contract
 //! - Every committed transaction that writes gets the next revision; all its writes carry that revision.
@@ -11,6 +11,10 @@
 //!   revision; it never delivers a write that a crash could still undo. A watch that cannot keep its promise ends with an error.
 //! - `compact(rev)` forgets history up to and including `rev`: reads `at < rev` and watches `after_rev < rev` then fail with
 //!   `Compacted`. The newest version of every key is never forgotten. Reads at exactly `rev` work.
+//! - Deleting an absent key writes nothing; a transaction that writes nothing takes no revision and answers with the
+//!   newest one.
+//! - A watcher that has caught up is told so by `Progress`, and again each time the store's revision moves on.
+//! - Compacting what is already compacted does nothing; reading, watching or compacting the future is an error.
 //! - An acknowledged write survives `kill -9` and a power cut (mem: nothing survives; etcd: etcd's promise).
 #![forbid(unsafe_code)]
 
@@ -20,11 +24,14 @@ use futures::stream::BoxStream;
 use std::sync::Arc;
 
 pub mod embedded;
+pub mod etcd;
 mod group;
 mod history;
 pub mod mem;
 pub mod open;
+mod recent;
 mod versioned;
+mod watch;
 
 pub use open::{OpenError, open};
 

@@ -2,6 +2,7 @@
 
 use crate::Store;
 use crate::embedded::{EmbeddedStore, Options};
+use crate::etcd::{EtcdConfig, EtcdStore};
 use crate::mem::MemStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub async fn open(spec: &str, data_dir: &Path) -> Result<Arc<dyn Store>, OpenErr
             let opened = tokio::task::spawn_blocking(move || EmbeddedStore::open(&data_dir, Options::standard())).await;
             Ok(opened.expect("opening does not panic: every failure of it is an error")?)
         }
+        Some(("etcd", hosts)) if !hosts.is_empty() => Ok(EtcdStore::connect(EtcdConfig::plain(hosts)).await?),
         _ => Err(OpenError::Spec(spec.to_owned())),
     }
 }

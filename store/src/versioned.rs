@@ -1,15 +1,13 @@
 //! Reads and watches over a [`History`] and wherever its values are: the half of `Store` that mem and embedded share.
-//!
-//! Watchers pull: each has a cursor and is told only that the tip has moved. So there is no queue per watcher to
-//! overflow, a slow one costs nothing but its own lag, and all see one order.
 
 use crate::group::Commit;
 use crate::history::{Change, Found, History, Step};
-use crate::{Batch, Entry, Event, Page, RangeRequest, ReadError, Rev, WatchItem, WatchStream};
+use crate::recent::below;
+use crate::watch::{Source, Tip};
+use crate::{Batch, Entry, Event, Page, RangeRequest, ReadError, Rev, WatchStream};
+use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, stream};
 use parking_lot::RwLock;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -27,13 +25,6 @@ pub(crate) trait Values: Send + Sync + 'static {
 
     fn snapshot(&self) -> Result<Self::Snapshot, ReadError>;
     fn load(&self, snapshot: &mut Self::Snapshot, mod_rev: Rev, place: &Self::Place) -> Result<Bytes, ReadError>;
-}
-
-/// How far the store is; what wakes watchers.
-#[derive(Clone, Copy, Debug)]
-struct Tip {
-    rev: Rev,
-    closed: bool,
 }
 
 pub(crate) struct Versioned<V: Values> {
@@ -102,22 +93,7 @@ impl<V: Values> Versioned<V> {
 
     pub(crate) fn watch(self: &Arc<Self>, prefix: &str, after_rev: Rev) -> Result<WatchStream, ReadError> {
         self.history.read().readable(Some(after_rev))?;
-        let watcher = Watcher {
-            store: self.clone(),
-            prefix: prefix.into(),
-            cursor: after_rev,
-            ready: VecDeque::new(),
-            told: None,
-            tips: self.tip.subscribe(),
-        };
-        Ok(stream::unfold(Some(watcher), |watcher| async {
-            let mut watcher = watcher?;
-            match watcher.next().await {
-                Ok(item) => Some((Ok(item), Some(watcher))),
-                Err(error) => Some((Err(error), None)),
-            }
-        })
-        .boxed())
+        Ok(crate::watch::stream(self.clone(), prefix, after_rev))
     }
 
     /// Runs what reads values; off the async threads where it may wait for the disk for long.
@@ -160,71 +136,23 @@ impl<V: Values> Versioned<V> {
     }
 }
 
-struct Watcher<V: Values> {
-    store: Arc<Versioned<V>>,
-    prefix: Arc<str>,
-    /// Everything up to here is delivered or in `ready`.
-    cursor: Rev,
-    ready: VecDeque<Batch>,
-    /// The revision of the last item.
-    told: Option<Rev>,
-    tips: watch::Receiver<Tip>,
-}
-
-impl<V: Values> Watcher<V> {
-    async fn next(&mut self) -> Result<WatchItem, ReadError> {
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                self.told = Some(batch.rev);
-                return Ok(WatchItem::Batch(batch));
-            }
-            let tip = *self.tips.borrow_and_update();
-            if tip.closed {
-                return Err(closed());
-            }
-            if self.cursor < tip.rev {
-                self.advance().await?;
-            } else if self.told.replace(self.cursor) != Some(self.cursor) {
-                return Ok(WatchItem::Progress(self.cursor));
-            } else {
-                self.tips.changed().await.map_err(|_| closed())?;
-            }
-        }
+#[async_trait]
+impl<V: Values> Source for Versioned<V> {
+    fn tips(&self) -> watch::Receiver<Tip> {
+        self.tip.subscribe()
     }
 
-    async fn advance(&mut self) -> Result<(), ReadError> {
-        let (step, snapshot) = {
-            let history = self.store.history.read();
-            let step = history.step(&self.prefix, self.cursor)?;
-            let snapshot = match &step {
-                Step::Old { changes, .. } if !changes.is_empty() => Some(self.store.values.snapshot()?),
-                Step::Old { .. } | Step::Recent { .. } => None,
-            };
-            (step, snapshot)
-        };
-        let to = match (step, snapshot) {
-            (Step::Recent { commits, to }, _) => {
-                self.ready.extend(commits.iter().filter_map(|commit| below(commit, &self.prefix)));
-                to
+    async fn step(self: Arc<Self>, prefix: &str, cursor: Rev) -> Result<(Vec<Batch>, Rev), ReadError> {
+        let (changes, to, mut snapshot) = {
+            let history = self.history.read();
+            match history.step(prefix, cursor)? {
+                Step::Recent { commits, to } => return Ok((below(&commits, prefix), to)),
+                Step::Old { changes, to } if changes.is_empty() => return Ok((Vec::new(), to)),
+                Step::Old { changes, to } => (changes, to, self.values.snapshot()?),
             }
-            (Step::Old { changes, to }, Some(mut snapshot)) => {
-                let batches = self.store.load(true, move |store| store.batches(&mut snapshot, changes)).await?;
-                self.ready.extend(batches);
-                to
-            }
-            (Step::Old { to, .. }, None) => to,
         };
-        self.cursor = to;
-        Ok(())
+        let many = changes.len() > INLINE_LOADS_MAX;
+        let batches = self.load(many, move |this| this.batches(&mut snapshot, changes)).await?;
+        Ok((batches, to))
     }
-}
-
-/// The part of a commit below `prefix`.
-fn below(commit: &Commit, prefix: &str) -> Option<Batch> {
-    let events: Vec<Event> = commit.events.iter().filter(|event| event.key().starts_with(prefix)).cloned().collect();
-    (!events.is_empty()).then_some(Batch { rev: commit.rev, events })
-}
-
-fn closed() -> ReadError {
-    ReadError::Unavailable("the store is closed".to_owned())
 }

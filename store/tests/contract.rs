@@ -12,7 +12,7 @@ macro_rules! every_backend_keeps {
     ($($path:ident :: $case:ident),+ $(,)?) => {
         every_backend_keeps!(@ mem: $($path::$case),+);
         every_backend_keeps!(@ embedded: $($path::$case),+);
-        //ETCD every_backend_keeps!(@ etcd: $($path::$case),+);
+        every_backend_keeps!(@ etcd: $($path::$case),+);
     };
     (@ $backend:ident: $($path:ident :: $case:ident),+) => {
         mod $backend {

@@ -1,9 +1,14 @@
 //! A fresh store of each kind, with what it needs to live and goes away with.
 
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use store::embedded::{EmbeddedStore, Options};
+use store::etcd::{EtcdConfig, EtcdStore};
 use store::mem::MemStore;
+use tempfile::TempDir;
 
 pub(crate) struct Backend {
     store: Arc<dyn Store>,
@@ -25,4 +30,65 @@ pub(crate) async fn embedded() -> Backend {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = EmbeddedStore::open(folder.path(), Options::standard()).expect("a store in an empty folder");
     Backend { store, _home: Some(Box::new(folder)) }
+}
+
+pub(crate) async fn etcd() -> Backend {
+    let server = EtcdServer::start();
+    let config = EtcdConfig { prefix: "/drover".to_owned(), ..EtcdConfig::plain(&server.address) };
+    // The server needs a moment until it listens.
+    for _ in 0..CONNECT_TRIES {
+        if let Ok(store) = EtcdStore::connect(config.clone()).await {
+            return Backend { store, _home: Some(Box::new(server)) };
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("etcd does not answer on {}; it says: {}", server.address, server.log());
+}
+
+/// Half a minute, on a busy machine.
+const CONNECT_TRIES: usize = 600;
+
+/// An etcd of its own on loopback, gone with its data when dropped.
+struct EtcdServer {
+    process: Child,
+    address: String,
+    folder: TempDir,
+}
+
+impl EtcdServer {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (address, peers) = (free_address(), free_address());
+        let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
+        let process = Command::new("etcd")
+            .args(["--name", "test", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .args(["--listen-client-urls", &format!("http://{address}")])
+            .args(["--advertise-client-urls", &format!("http://{address}")])
+            .args(["--listen-peer-urls", &format!("http://{peers}")])
+            .args(["--initial-advertise-peer-urls", &format!("http://{peers}")])
+            .args(["--initial-cluster", &format!("test=http://{peers}")])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("etcd starts (install it: apt-get install etcd-server)");
+        Self { process, address, folder }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for EtcdServer {
+    fn drop(&mut self) {
+        self.process.kill().expect("etcd is ours to kill");
+        self.process.wait().expect("etcd ends");
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").to_string()
 }

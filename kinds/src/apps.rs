@@ -1,4 +1,7 @@
 //! The group apps/v1: one file a kind.
 
+pub(crate) mod controller_revision;
+pub(crate) mod daemon_set;
 pub(crate) mod deployment;
 pub(crate) mod replica_set;
+pub(crate) mod stateful_set;

@@ -1,6 +1,8 @@
 //! What printers of several kinds share: names, ages, container lists, selectors as text, cut-off lists.
 //! The texts are kubectl's, because scripts read them.
 
+pub(crate) mod of;
+
 use crate::age;
 use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};

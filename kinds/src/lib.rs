@@ -1,24 +1,41 @@
 //! What Drover knows of each resource kind, as data and pure functions. No I/O, no clock, no tokio.
 //!
-//! One file a kind (`core/pod.rs`, `apps/deployment.rs`, ..): a const [`Row`] and hooks on the typed object.
+//! One file a kind (`core/pod.rs`, `apps/deployment.rs`, ..): a const [`row::Row`] and hooks on the typed object.
 //! Everything that treats kinds alike (registry, discovery, OpenAPI, tables, garbage collection, quota, kctl) iterates
-//! [`table::BUILTIN`] or holds an `Arc<dyn Kind>`; a CustomResourceDefinition becomes the same thing at run time.
+//! [`table::builtin`] or holds an `Arc<dyn Kind>`; a CustomResourceDefinition becomes the same thing at run time.
 #![forbid(unsafe_code)]
 
+mod admissionregistration;
 pub mod age;
+mod apiextensions;
+mod apiregistration;
 mod apps;
+mod authentication;
+mod authorization;
+mod autoscaling;
+mod batch;
 mod cells;
+mod certificates;
 mod coordination;
 mod core;
 mod discovery;
 pub mod errors;
+mod events;
+mod flowcontrol;
 pub mod kind;
 pub mod name;
+mod networking;
+mod node;
+mod policy;
 pub mod quantity;
 mod rbac;
+mod resource;
 pub mod row;
 mod scheduling;
 pub mod selector;
+mod storage;
+mod storagemigration;
+pub mod table;
 pub mod tree;
 pub mod typed;
 pub mod validate;

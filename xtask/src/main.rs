@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 
+mod codegen;
 mod example_image;
 mod imports;
 mod tidy;
@@ -18,6 +19,7 @@ fn main() -> Result<()> {
             findings.iter().for_each(|finding| println!("{finding}"));
             if findings.is_empty() { Ok(()) } else { bail!("{} places are not tidy", findings.len()) }
         }
+        ["codegen"] => codegen::run(),
         ["example-image", out] => example_image::build(&root(), Path::new(out)),
         _ => bail!("usage: xtask tidy | codegen | example-image OUT.tar"),
     }

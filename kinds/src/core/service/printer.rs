@@ -20,6 +20,7 @@ pub(crate) const ROW: Row = row! {
         Column::wide("Selector", "string"),
     ],
     fields: ["spec.clusterIP" = "spec.clusterIP", "spec.type" = "spec.type"],
+    create_on_update: true,
 };
 
 pub(crate) fn cells(service: &Service, now_unix_secs: i64) -> Vec<Value> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.rbac.v1.ClusterRole" "rbac.authorization.k8s.io" "v1" "ClusterRole" "clusterroles" "clusterrole" Cluster,
+    create_on_update: true,
 };
 
 pub(crate) fn cells(role: &ClusterRole, _now_unix_secs: i64) -> Vec<Value> {

@@ -16,6 +16,7 @@ pub(crate) const ROW: Row = row! {
         Column::wide("Groups", "string"),
         Column::wide("ServiceAccounts", "string"),
     ],
+    create_on_update: true,
 };
 
 pub(crate) fn cells(binding: &RoleBinding, now_unix_secs: i64) -> Vec<Value> {

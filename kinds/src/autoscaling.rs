@@ -1,0 +1,4 @@
+//! The group autoscaling: one file a kind.
+
+pub(crate) mod horizontal_pod_autoscaler;
+pub(crate) mod horizontal_pod_autoscaler_v1;

@@ -1,0 +1,14 @@
+//! Binding (v1). Asked of the API server, not kept
+
+use crate::cells;
+use crate::row::{CREATE_ONLY, Row, row};
+use serde_json::Value;
+
+pub(crate) const ROW: Row = row! {
+    "io.k8s.api.core.v1.Binding" "" "v1" "Binding" "bindings" "binding" Namespaced,
+    verbs: CREATE_ONLY,
+};
+
+pub(crate) fn cells(object: &Value, _now_unix_secs: i64) -> Vec<Value> {
+    cells::of::name_and_creation(object)
+}

@@ -1,0 +1,3 @@
+//! The group events.k8s.io/v1: one file a kind.
+
+pub(crate) mod event;

@@ -1,0 +1,4 @@
+//! The group flowcontrol.apiserver.k8s.io/v1: one file a kind.
+
+pub(crate) mod flow_schema;
+pub(crate) mod priority_level_configuration;

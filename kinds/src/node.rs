@@ -1,0 +1,3 @@
+//! The group node.k8s.io/v1: one file a kind.
+
+pub(crate) mod runtime_class;

@@ -1,0 +1,136 @@
+//! Every built-in kind, in discovery's order. Nothing else in the project lists kinds.
+
+use crate::kind::Kind;
+use crate::row::Row;
+use crate::typed::{Plain, Typed, TypedKind};
+use crate::{
+    admissionregistration, apiextensions, apiregistration, apps, authentication, authorization, autoscaling, batch,
+    certificates, coordination, core, discovery, events, flowcontrol, networking, node, policy, rbac, resource,
+    scheduling, storage, storagemigration,
+};
+use serde_json::Value;
+use std::sync::{Arc, LazyLock};
+
+static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
+    vec![
+        plain(core::binding::ROW, core::binding::cells),
+        plain(core::component_status::ROW, core::component_status::cells),
+        typed::<core::config_map::ConfigMapKind>(),
+        typed::<core::endpoints::EndpointsKind>(),
+        typed::<core::event::EventKind>(),
+        plain(core::limit_range::ROW, core::limit_range::cells),
+        typed::<core::namespace::NamespaceKind>(),
+        typed::<core::node::NodeKind>(),
+        plain(core::persistent_volume_claim::ROW, core::persistent_volume_claim::cells),
+        plain(core::persistent_volume::ROW, core::persistent_volume::cells),
+        typed::<core::pod::PodKind>(),
+        typed::<core::pod_template::PodTemplateKind>(),
+        plain(core::replication_controller::ROW, core::replication_controller::cells),
+        plain(core::resource_quota::ROW, core::resource_quota::cells),
+        typed::<core::secret::SecretKind>(),
+        typed::<core::service_account::ServiceAccountKind>(),
+        typed::<core::service::ServiceKind>(),
+        plain(apps::controller_revision::ROW, apps::controller_revision::cells),
+        plain(apps::daemon_set::ROW, apps::daemon_set::cells),
+        typed::<apps::deployment::DeploymentKind>(),
+        typed::<apps::replica_set::ReplicaSetKind>(),
+        plain(apps::stateful_set::ROW, apps::stateful_set::cells),
+        plain(batch::cron_job::ROW, batch::cron_job::cells),
+        plain(batch::job::ROW, batch::job::cells),
+        plain(autoscaling::horizontal_pod_autoscaler::ROW, autoscaling::horizontal_pod_autoscaler::cells),
+        plain(autoscaling::horizontal_pod_autoscaler_v1::ROW, autoscaling::horizontal_pod_autoscaler_v1::cells),
+        plain(policy::pod_disruption_budget::ROW, policy::pod_disruption_budget::cells),
+        plain(networking::ingress::ROW, networking::ingress::cells),
+        plain(networking::ingress_class::ROW, networking::ingress_class::cells),
+        plain(networking::ip_address::ROW, networking::ip_address::cells),
+        plain(networking::network_policy::ROW, networking::network_policy::cells),
+        plain(networking::service_cidr::ROW, networking::service_cidr::cells),
+        typed::<discovery::endpoint_slice::EndpointSliceKind>(),
+        plain(events::event::ROW, events::event::cells),
+        typed::<coordination::lease::LeaseKind>(),
+        typed::<rbac::cluster_role::ClusterRoleKind>(),
+        typed::<rbac::cluster_role_binding::ClusterRoleBindingKind>(),
+        typed::<rbac::role::RoleKind>(),
+        typed::<rbac::role_binding::RoleBindingKind>(),
+        plain(authentication::self_subject_review::ROW, authentication::self_subject_review::cells),
+        plain(authentication::token_review::ROW, authentication::token_review::cells),
+        plain(authorization::local_subject_access_review::ROW, authorization::local_subject_access_review::cells),
+        plain(authorization::self_subject_access_review::ROW, authorization::self_subject_access_review::cells),
+        plain(authorization::self_subject_rules_review::ROW, authorization::self_subject_rules_review::cells),
+        plain(authorization::subject_access_review::ROW, authorization::subject_access_review::cells),
+        plain(certificates::certificate_signing_request::ROW, certificates::certificate_signing_request::cells),
+        plain(certificates::cluster_trust_bundle::ROW, certificates::cluster_trust_bundle::cells),
+        plain(certificates::pod_certificate_request::ROW, certificates::pod_certificate_request::cells),
+        typed::<scheduling::priority_class::PriorityClassKind>(),
+        plain(node::runtime_class::ROW, node::runtime_class::cells),
+        plain(storage::csi_driver::ROW, storage::csi_driver::cells),
+        plain(storage::csi_node::ROW, storage::csi_node::cells),
+        plain(storage::csi_storage_capacity::ROW, storage::csi_storage_capacity::cells),
+        plain(storage::storage_class::ROW, storage::storage_class::cells),
+        plain(storage::volume_attachment::ROW, storage::volume_attachment::cells),
+        plain(storage::volume_attributes_class::ROW, storage::volume_attributes_class::cells),
+        plain(storagemigration::storage_version_migration::ROW, storagemigration::storage_version_migration::cells),
+        plain(resource::device_class::ROW, resource::device_class::cells),
+        plain(resource::device_taint_rule::ROW, resource::device_taint_rule::cells),
+        plain(resource::resource_claim::ROW, resource::resource_claim::cells),
+        plain(resource::resource_claim_template::ROW, resource::resource_claim_template::cells),
+        plain(resource::resource_slice::ROW, resource::resource_slice::cells),
+        plain(
+            admissionregistration::mutating_admission_policy::ROW,
+            admissionregistration::mutating_admission_policy::cells,
+        ),
+        plain(
+            admissionregistration::mutating_admission_policy_binding::ROW,
+            admissionregistration::mutating_admission_policy_binding::cells,
+        ),
+        plain(
+            admissionregistration::mutating_webhook_configuration::ROW,
+            admissionregistration::mutating_webhook_configuration::cells,
+        ),
+        plain(
+            admissionregistration::validating_admission_policy::ROW,
+            admissionregistration::validating_admission_policy::cells,
+        ),
+        plain(
+            admissionregistration::validating_admission_policy_binding::ROW,
+            admissionregistration::validating_admission_policy_binding::cells,
+        ),
+        plain(
+            admissionregistration::validating_webhook_configuration::ROW,
+            admissionregistration::validating_webhook_configuration::cells,
+        ),
+        plain(apiextensions::custom_resource_definition::ROW, apiextensions::custom_resource_definition::cells),
+        plain(apiregistration::api_service::ROW, apiregistration::api_service::cells),
+        plain(flowcontrol::flow_schema::ROW, flowcontrol::flow_schema::cells),
+        plain(flowcontrol::priority_level_configuration::ROW, flowcontrol::priority_level_configuration::cells),
+    ]
+});
+
+/// The built-in kinds.
+pub fn builtin() -> &'static [Arc<dyn Kind>] {
+    &BUILTIN
+}
+
+/// The built-in kind served at `/apis/{group}/{version}/{plural}`.
+pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<dyn Kind>> {
+    builtin().iter().find(|kind| {
+        let row = kind.row();
+        row.plural == plural && row.group == group && row.version == version
+    })
+}
+
+/// The built-in kind of objects with this `apiVersion` and `kind`.
+pub fn find_kind(group: &str, version: &str, name: &str) -> Option<&'static Arc<dyn Kind>> {
+    builtin().iter().find(|kind| {
+        let row = kind.row();
+        row.kind == name && row.group == group && row.version == version
+    })
+}
+
+fn typed<K: TypedKind>() -> Arc<dyn Kind> {
+    Arc::new(Typed::<K>::new())
+}
+
+fn plain(row: Row, cells: fn(&Value, i64) -> Vec<Value>) -> Arc<dyn Kind> {
+    Arc::new(Plain::new(row, cells))
+}

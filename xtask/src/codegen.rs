@@ -1,0 +1,95 @@
+//! `codegen`: writes the schema table of `kinds` from the sources of two published crates. k8s-openapi has the fields,
+//! their types and descriptions; k8s-pb has protobuf tags and the markers that say how lists and maps merge.
+//!
+//! The result is checked in and a test compares it, so nothing is generated while building.
+
+mod openapi;
+mod protobuf;
+mod render;
+mod table;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const TABLE: &str = "kinds/src/schema/generated.rs";
+const DESCRIPTIONS: &str = "kinds/src/schema/descriptions.bin";
+
+/// The module of k8s-openapi that has the API version which Drover serves.
+const API_MODULE: &str = "v1_37";
+
+/// What the checked-in files should hold.
+struct Generated {
+    table: String,
+    descriptions: String,
+}
+
+pub fn run() -> Result<()> {
+    let root = crate::root();
+    let generated = generate(&root)?;
+    std::fs::write(root.join(TABLE), &generated.table).with_context(|| format!("cannot write {TABLE}"))?;
+    let packed = pack(&generated.descriptions)?;
+    std::fs::write(root.join(DESCRIPTIONS), packed).with_context(|| format!("cannot write {DESCRIPTIONS}"))?;
+    Ok(())
+}
+
+fn generate(root: &Path) -> Result<Generated> {
+    let definitions = openapi::read(&source_of(root, "k8s-openapi")?.join("src").join(API_MODULE))?;
+    let messages = protobuf::read(&source_of(root, "k8s-pb")?.join("src"))?;
+    let table = table::build(&definitions, &messages)?;
+    Ok(Generated { table: render::table(&table)?, descriptions: render::descriptions(&table) })
+}
+
+/// The folder of a dependency's source.
+fn source_of(root: &Path, package: &str) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = root.join("xtask/Cargo.toml");
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--all-features", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .context("cannot run cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata wrote no JSON")?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let found = packages.iter().find(|candidate| candidate["name"] == package);
+    let manifest = found.and_then(|found| found["manifest_path"].as_str());
+    let manifest = Path::new(manifest.with_context(|| format!("{package} is not a dependency"))?);
+    Ok(manifest.parent().context("a manifest lies in a folder")?.to_owned())
+}
+
+fn pack(text: &str) -> Result<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes())?;
+    Ok(encoder.finish()?)
+}
+
+#[cfg_attr(not(test), expect(dead_code, reason = "the test reads what `run` wrote"))]
+fn unpack(bytes: &[u8]) -> Result<String> {
+    let mut text = String::new();
+    DeflateDecoder::new(bytes).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checked_in_schema_table_is_what_the_sources_say() {
+        let root = crate::root();
+        let generated = generate(&root).expect("both crates' sources are read");
+        let table = std::fs::read_to_string(root.join(TABLE)).expect("the table is there");
+        let descriptions = std::fs::read(root.join(DESCRIPTIONS)).expect("the descriptions are there");
+        assert!(generated.table == table, "{TABLE} is old: run `cargo run -p xtask -- codegen`");
+        let descriptions = unpack(&descriptions).expect("the descriptions unpack");
+        assert!(generated.descriptions == descriptions, "{DESCRIPTIONS} is old: run `cargo run -p xtask -- codegen`");
+    }
+}

@@ -1,1 +1,50 @@
-//! (skeleton)
+//! Places pods on nodes. `snapshot`, `plugins`, `cycle` and `queue` are pure and own no clock; `shell` feeds them from the
+//! caches and lets `bind`, the only I/O, run beside the cycle.
+//!
+//! It does not know the store, other controllers, or how a pod becomes processes; a binding is a POST like anybody's.
+#![forbid(unsafe_code)]
+
+mod bind;
+pub mod cycle;
+pub mod plugins;
+pub mod pod_info;
+pub mod queue;
+pub mod resources;
+mod shell;
+pub mod snapshot;
+
+use client::clock::Clock;
+use client::lease;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Pods that name another scheduler are left to it.
+    pub scheduler_name: String,
+    /// Set where several schedulers run: only the holder of the lease schedules.
+    pub leader_election: Option<lease::Config>,
+}
+
+#[derive(Clone)]
+pub struct Deps {
+    pub client: kube::Client,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Lease(#[from] lease::Error),
+}
+
+/// Schedules until drained.
+pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
+    let Some(election) = config.leader_election.clone() else {
+        shell::run(&config, deps, drain).await;
+        return Ok(());
+    };
+    let elector = lease::LeaderElector::new(election, deps.client.clone(), Arc::clone(&deps.clock));
+    elector.lead(drain, |leading| shell::run(&config, deps, leading)).await?;
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The only I/O of the proxy: runs iptables-restore, iptables-save and conntrack, and sets the kernel's switches.
+
+use crate::conntrack::Deletion;
+use crate::iptables::{Chains, JUMPS, Tables, leftovers};
+use std::process::Stdio;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+/// xtables' lock is shared with everything else on the node that programs iptables.
+const LOCK_WAIT_SECS: &str = "10";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("cannot run {program} (install Debian's packages iptables and conntrack)")]
+    Missing { program: &'static str, source: std::io::Error },
+    #[error("{program} failed: {message}")]
+    Failed { program: &'static str, message: String },
+}
+
+/// Feeds one restore; all of it takes effect, or nothing.
+pub async fn restore(input: &str) -> Result<(), ApplyError> {
+    run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
+}
+
+/// The chains that an earlier process left behind.
+pub async fn existing() -> Result<Tables, ApplyError> {
+    let nat: Chains = leftovers(&run("iptables-save", &["-t", "nat"], "").await?);
+    let filter = leftovers(&run("iptables-save", &["-t", "filter"], "").await?);
+    Ok(Tables { nat, filter })
+}
+
+/// Puts our jumps in front of the built-in chains where they are missing.
+pub async fn ensure_jumps() -> Result<(), ApplyError> {
+    for table in ["nat", "filter"] {
+        let saved = run("iptables-save", &["-t", table], "").await?;
+        let missing: String = JUMPS
+            .iter()
+            .rev()
+            .filter(|(of, chain, rule)| *of == table && !has(&saved, chain, rule))
+            .map(|(_, chain, rule)| format!("-I {chain} {rule}\n"))
+            .collect();
+        if !missing.is_empty() {
+            restore(&format!("*{table}\n{missing}COMMIT\n")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a listing has a jump of ours: same chain and target, however the tool orders its matches.
+fn has(saved: &str, chain: &str, rule: &str) -> bool {
+    let target = rule.rsplit(' ').next().unwrap_or(rule);
+    saved.lines().any(|line| line.starts_with(&format!("-A {chain} ")) && line.ends_with(&format!("-j {target}")))
+}
+
+/// Forgets flows; that there are none is no error.
+pub async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
+    let args: Vec<&str> = ["-D", "-p", "udp"].into_iter().chain(deletion.iter().map(String::as_str)).collect();
+    match run("conntrack", &args, "").await {
+        Err(ApplyError::Failed { message, .. }) if message.contains("0 flow entries") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// NodePorts on 127.0.0.1 need local addresses to be routable; the martian rule in KUBE-FIREWALL keeps others out.
+pub fn allow_local_node_ports() -> std::io::Result<()> {
+    std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1")
+}
+
+async fn run(program: &'static str, args: &[&str], input: &str) -> Result<String, ApplyError> {
+    let missing = |source| ApplyError::Missing { program, source };
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(missing)?;
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let (written, output) = tokio::join!(
+        async move {
+            let written = stdin.write_all(input.as_bytes()).await;
+            drop(stdin);
+            written
+        },
+        child.wait_with_output()
+    );
+    let output = output.map_err(missing)?;
+    if output.status.success() && written.is_ok() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(ApplyError::Failed { program, message: String::from_utf8_lossy(&output.stderr).trim().to_owned() })
+    }
+}

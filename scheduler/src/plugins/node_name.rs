@@ -1,0 +1,19 @@
+//! NodeName: a pod that names its node goes nowhere else.
+
+use super::{ClusterEvent, Plugin, Reasons};
+use crate::pod_info::PodInfo;
+use crate::snapshot::NodeInfo;
+
+pub(super) const PLUGIN: Plugin = Plugin {
+    name: "NodeName",
+    filter: Some(filter),
+    score: None,
+    helped_by: |event| matches!(event, ClusterEvent::NodeAdded),
+};
+
+fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+    match pod.node_name() {
+        Some(name) if name != node.name => Err(vec!["node(s) didn't match the requested node name".into()]),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! A pod as the scheduler looks at it: what its plugins ask again and again, worked out once.
+
+use crate::resources::{Resources, requests};
+use client::action::Key;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostPort {
+    /// `0.0.0.0` meets every address.
+    pub ip: String,
+    pub protocol: String,
+    pub port: i32,
+}
+
+impl HostPort {
+    pub fn meets(&self, other: &Self) -> bool {
+        let any = |ip: &str| ip == "0.0.0.0" || ip == "::";
+        self.port == other.port && self.protocol == other.protocol && (self.ip == other.ip || any(&self.ip) || any(&other.ip))
+    }
+}
+
+#[derive(Debug)]
+pub struct PodInfo {
+    pub pod: Arc<Pod>,
+    pub key: Key,
+    pub uid: String,
+    pub priority: i32,
+    pub created: Timestamp,
+    pub requests: Resources,
+    /// Requests with upstream's stand-ins for containers that state none; scores only.
+    pub scored: Resources,
+    pub host_ports: Vec<HostPort>,
+}
+
+impl PodInfo {
+    pub fn new(pod: Arc<Pod>) -> Self {
+        let metadata = &pod.metadata;
+        let empty = PodSpec::default();
+        let spec = pod.spec.as_ref().unwrap_or(&empty);
+        let (requests, scored) = requests(spec);
+        Self {
+            key: Key::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default()),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            priority: spec.priority.unwrap_or(0),
+            created: metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            requests,
+            scored,
+            host_ports: host_ports(spec),
+            pod,
+        }
+    }
+
+    fn spec(&self) -> Option<&PodSpec> {
+        self.pod.spec.as_ref()
+    }
+
+    pub fn node_name(&self) -> Option<&str> {
+        self.spec()?.node_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    pub fn tolerations(&self) -> &[Toleration] {
+        self.spec().and_then(|spec| spec.tolerations.as_deref()).unwrap_or_default()
+    }
+
+    pub fn affinity(&self) -> Option<&Affinity> {
+        self.spec()?.affinity.as_ref()
+    }
+
+    pub fn node_selector(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.spec().and_then(|spec| spec.node_selector.as_ref()).into_iter().flatten()
+    }
+
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.spec().into_iter().flat_map(|spec| &spec.containers).filter_map(|container| container.image.as_deref())
+    }
+
+    pub fn container_count(&self) -> usize {
+        self.spec().map_or(0, |spec| spec.containers.len())
+    }
+
+    pub fn scheduler_name(&self) -> &str {
+        self.spec().and_then(|spec| spec.scheduler_name.as_deref()).unwrap_or("default-scheduler")
+    }
+
+    /// k8s: SchedulingGates keep a pod out of the queue.
+    pub fn gated(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()))
+    }
+
+    /// Whether the pod is over: it holds no resources and needs no node.
+    pub fn finished(&self) -> bool {
+        let phase = self.pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    }
+
+    pub fn terminating(&self) -> bool {
+        self.pod.metadata.deletion_timestamp.is_some()
+    }
+}
+
+fn host_ports(spec: &PodSpec) -> Vec<HostPort> {
+    let sidecars =
+        spec.init_containers.iter().flatten().filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    spec.containers
+        .iter()
+        .chain(sidecars)
+        .flat_map(|container| container.ports.iter().flatten())
+        .filter_map(|port| {
+            Some(HostPort {
+                ip: port.host_ip.clone().filter(|ip| !ip.is_empty()).unwrap_or_else(|| "0.0.0.0".into()),
+                protocol: port.protocol.clone().unwrap_or_else(|| "TCP".into()),
+                port: port.host_port.filter(|port| *port > 0)?,
+            })
+        })
+        .collect()
+}

@@ -8,6 +8,7 @@ use crate::group::Commit;
 use crate::recent::Recent;
 use crate::{Event, RangeRequest, ReadError, Rev};
 use smallvec::{SmallVec, smallvec};
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -136,19 +137,35 @@ impl<S: Clone> History<S> {
                 Event::Delete { prev, .. } => (prev.create_rev, true),
             };
             let version = Version { mod_rev: commit.rev, create_rev, place: place(nth, event), deleted };
-            self.restore(event.key().clone(), version);
+            self.record(event.key().clone(), version);
         }
         self.rev = commit.rev;
         self.recent.push(commit);
     }
 
-    /// Takes in one version from disk; versions come in the order of their writes.
-    pub(crate) fn restore(&mut self, key: Arc<str>, version: Version<S>) {
+    /// A history with what is on disk, in the order of the writes, and with the compaction that was asked for last.
+    pub(crate) fn restored<E>(
+        versions: impl Iterator<Item = Result<(Arc<str>, Version<S>), E>>,
+        compacted: Rev,
+    ) -> Result<Self, E> {
+        let mut history = Self::new();
+        for version in versions {
+            let (key, version) = version?;
+            history.rev = version.mod_rev;
+            history.record(key, version);
+        }
+        // The newest write may have been a delete that is compacted.
+        history.rev = history.rev.max(compacted);
+        history.compacted = compacted;
+        history.recent = Recent::starting_after(history.rev);
+        Ok(history)
+    }
+
+    fn record(&mut self, key: Arc<str>, version: Version<S>) {
         self.log.push_back((version.mod_rev, key.clone()));
-        self.rev = self.rev.max(version.mod_rev);
         match self.keys.entry(key) {
-            std::collections::btree_map::Entry::Occupied(mut known) => known.get_mut().push(version),
-            std::collections::btree_map::Entry::Vacant(new) => {
+            Slot::Occupied(mut known) => known.get_mut().push(version),
+            Slot::Vacant(new) => {
                 new.insert(smallvec![version]);
             }
         }
@@ -158,12 +175,6 @@ impl<S: Clone> History<S> {
     pub(crate) fn compact(&mut self, rev: Rev) {
         assert!(rev <= self.rev, "only what is known can be compacted");
         self.compacted = self.compacted.max(rev);
-    }
-
-    /// As [`History::compact`] for a compaction that an earlier run has made.
-    pub(crate) fn restore_compacted(&mut self, rev: Rev) {
-        self.compacted = rev;
-        self.rev = self.rev.max(rev);
     }
 
     /// Frees up to `budget` compacted writes, and says which versions to erase. `None` when nothing is left to do.

@@ -8,10 +8,11 @@ use crate::history::{History, Version};
 use crate::versioned::Values;
 use crate::{Entry, Event, OpenError, ReadError, Rev, TXN_WRITES_MAX};
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
 use redb::{
     Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageError, Table, TableDefinition, WriteTransaction,
 };
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,9 +87,16 @@ impl<'a> Record<'a> {
     }
 }
 
-/// The open database. It can be replaced by a fresh one on the same file when a write has failed.
+enum State {
+    Open(Database),
+    /// A write has failed, and opening the file again has not worked so far.
+    Failed,
+    Closed,
+}
+
+/// The open database. It is replaced by a fresh one on the same file when a write has failed.
 pub(crate) struct Disk {
-    database: RwLock<Option<Database>>,
+    state: RwLock<State>,
     device: Device,
     cache_bytes: usize,
 }
@@ -97,7 +105,7 @@ impl Disk {
     /// Opens the file, repairs what a crash has left, and rebuilds the history from the records.
     pub(crate) fn open(device: Device, cache_bytes: usize, path: &Path) -> Result<(Self, History<Nth>), OpenError> {
         let damaged = |error: redb::Error| match error {
-            redb::Error::Io(source) => OpenError::Io { path: path.to_owned(), source },
+            redb::Error::Io(source) if !means_damage(&source) => OpenError::Io { path: path.to_owned(), source },
             other => OpenError::Corrupt { path: path.to_owned(), detail: other.to_string() },
         };
         let database = open_database(&device, cache_bytes, Verify::Always).map_err(damaged)?;
@@ -112,37 +120,52 @@ impl Disk {
             erase(&transaction, &gone).map_err(damaged)?;
             transaction.commit().map_err(|error| damaged(error.into()))?;
         }
-        Ok((Self { database: RwLock::new(Some(database)), device, cache_bytes }, history))
+        Ok((Self { state: RwLock::new(State::Open(database)), device, cache_bytes }, history))
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         self.device.bytes()
     }
 
+    /// The database; opened again where that has not worked before.
+    fn database(&self) -> Result<MappedRwLockReadGuard<'_, Database>, redb::Error> {
+        if matches!(*self.state.read(), State::Failed) {
+            self.reopen()?;
+        }
+        let open = RwLockReadGuard::try_map(self.state.read(), |state| match state {
+            State::Open(database) => Some(database),
+            State::Failed | State::Closed => None,
+        });
+        open.map_err(|_| redb::Error::DatabaseClosed)
+    }
+
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, redb::Error> {
-        let database = self.database.read();
-        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
-        Ok(database.begin_write()?)
+        Ok(self.database()?.begin_write()?)
     }
 
     /// After a failure: a database that shows what was committed before it. Whether writing may go on is the answer.
     pub(crate) fn reopen(&self) -> Result<Usable, redb::Error> {
-        let mut database = self.database.write();
-        *database = None;
-        *database = Some(open_database(&self.device, self.cache_bytes, Verify::AfterCrash)?);
+        let mut state = self.state.write();
+        if matches!(*state, State::Closed) {
+            return Err(redb::Error::DatabaseClosed);
+        }
+        *state = State::Failed;
+        *state = State::Open(open_database(&self.device, self.cache_bytes, Verify::AfterCrash)?);
         Ok(if self.device.sync_has_failed() { Usable::ReadOnly } else { Usable::Fully })
     }
 
     /// The newest revision in the file, known to the history or not.
     pub(crate) fn newest_rev(&self) -> Result<Rev, redb::Error> {
-        let database = self.database.read();
-        let database = database.as_ref().ok_or(redb::Error::DatabaseClosed)?;
-        let writes = database.begin_read()?.open_table(WRITES)?;
+        let writes = self.database()?.begin_read()?.open_table(WRITES)?;
         Ok(writes.last()?.map_or(0, |(key, _)| split_record_key(key.value()).0))
     }
 
+    pub(crate) fn sync_has_failed(&self) -> bool {
+        self.device.sync_has_failed()
+    }
+
     pub(crate) fn close(&self) {
-        *self.database.write() = None;
+        *self.state.write() = State::Closed;
     }
 }
 
@@ -176,6 +199,11 @@ fn open_database(device: &Device, cache_bytes: usize, verify: Verify) -> Result<
     Ok(database)
 }
 
+/// Errors that redb gives for a file that is not, or no longer, a database.
+fn means_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+}
+
 /// Makes the tables of a new database.
 fn prepare(database: &Database) -> Result<(), redb::Error> {
     let is_new = {
@@ -198,18 +226,17 @@ fn format(database: &Database) -> Result<u64, redb::Error> {
 
 fn read_history(database: &Database) -> Result<History<Nth>, redb::Error> {
     let transaction = database.begin_read()?;
-    let mut history = History::new();
-    for record in transaction.open_table(WRITES)?.iter()? {
+    let compacted = transaction.open_table(META)?.get(COMPACTED)?.map_or(0, |rev| rev.value());
+    let writes = transaction.open_table(WRITES)?;
+    let versions = writes.iter()?.map(|record| {
         let (key, record) = record?;
         let (mod_rev, place) = split_record_key(key.value());
         let Some(Record { create_rev, deleted, key, .. }) = Record::parse(record.value()) else {
             return Err(redb::Error::Corrupted(format!("the record of revision {mod_rev} has no meaning")));
         };
-        history.restore(key.into(), Version { mod_rev, create_rev, place, deleted });
-    }
-    let compacted = transaction.open_table(META)?.get(COMPACTED)?.map_or(0, |rev| rev.value());
-    history.restore_compacted(compacted);
-    Ok(history)
+        Ok((key.into(), Version { mod_rev, create_rev, place, deleted }))
+    });
+    History::restored(versions, compacted)
 }
 
 pub(crate) type Writes<'t> = Table<'t, u64, &'static [u8]>;
@@ -254,9 +281,7 @@ impl Values for Disk {
     const ON_DISK: bool = true;
 
     fn snapshot(&self) -> Result<Self::Snapshot, ReadError> {
-        let database = self.database.read();
-        let database = database.as_ref().ok_or_else(|| unavailable(&redb::Error::DatabaseClosed))?;
-        let snapshot = || Ok::<_, redb::Error>(database.begin_read()?.open_table(WRITES)?);
+        let snapshot = || Ok::<_, redb::Error>(self.database()?.begin_read()?.open_table(WRITES)?);
         snapshot().map_err(|error| unavailable(&error))
     }
 

@@ -181,17 +181,23 @@ impl Writer {
     fn recover(&mut self, error: &redb::Error) -> Failure {
         let shown = self.versioned.history().read().rev();
         let disk = self.versioned.values();
-        let reason = match (disk.reopen(), disk.newest_rev()) {
-            (Ok(Usable::Fully), Ok(newest)) if newest <= shown => {
+        match disk.reopen().and_then(|usable| Ok((usable, disk.newest_rev()?))) {
+            Ok((Usable::Fully, newest)) if newest <= shown => {
                 tracing::warn!(%error, "a write to the store failed; nothing of it was kept");
-                return Failure::NotWritten(error.to_string());
+                Failure::NotWritten(error.to_string())
             }
-            (Ok(_), Ok(_)) => error.to_string(),
-            (Err(reopen), _) | (_, Err(reopen)) => format!("{error}; then {reopen}"),
-        };
-        tracing::error!(reason, "the store cannot write any more: restart drover once its disk works");
-        self.broken = Some(reason.clone());
-        Failure::Unknown(reason)
+            Ok(_) => {
+                tracing::error!(%error, "the store cannot write any more: restart drover once its disk works");
+                self.broken = Some(error.to_string());
+                Failure::Unknown(error.to_string())
+            }
+            // Reads and writes try again to open it; this group will be known then, by its revisions.
+            Err(reopen) => {
+                tracing::error!(%error, %reopen, "a write to the store failed, and so did opening it again");
+                self.broken = self.versioned.values().sync_has_failed().then(|| error.to_string());
+                Failure::Unknown(format!("{error}; then {reopen}"))
+            }
+        }
     }
 
     fn compact(&mut self, rev: Rev) -> Result<(), ReadError> {

@@ -1,1 +1,29 @@
-//! (skeleton)
+//! The API server: request -> authentication -> authorization -> admission -> registry -> store -> watch cache -> watchers.
+//!
+//! [`chain`] holds the whole filter chain in one function; [`registry`] serves every kind through `kinds::kind::Kind`;
+//! [`respond`] is the only place where errors become `Status`. Nothing outside this crate (and the wiring) sees the store.
+#![forbid(unsafe_code)]
+
+pub mod cache;
+pub mod chain;
+pub mod dispatch;
+pub mod error;
+pub mod negotiate;
+pub mod registry;
+pub mod request;
+pub mod respond;
+pub mod serve;
+pub mod server;
+pub mod stored;
+pub mod subresource;
+
+// Identity, policy and publication (who may do what, and what is announced).
+pub mod admission;
+pub mod alloc;
+pub mod auth;
+pub mod bootstrap;
+pub mod pki;
+pub mod publish;
+
+pub use error::ApiError;
+pub use server::{ApiServer, Config, Deps, OpenError};

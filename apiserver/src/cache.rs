@@ -1,0 +1,136 @@
+//! The watch cache: what readers and watchers see of the store, in commit order.
+//!
+//! One watch on the whole store feeds every kind's cache, so "has the cache reached revision R" is one number for all of
+//! them. A kind's cache starts at its first reader. A committed object is decoded once (for selectors) and encoded once,
+//! whatever the number of readers. Writes never touch the cache: what is seen here was committed.
+
+mod event;
+mod feed;
+mod kind_cache;
+mod object;
+mod ring;
+mod watcher;
+mod watchers;
+
+pub use event::{Event, EventType};
+pub use kind_cache::KindCache;
+pub use object::Object;
+pub use watchers::matched;
+pub use watcher::{Delivery, Start, Subscription, WatchError};
+
+use crate::error::ApiError;
+use client::clock::Clock;
+use kinds::kind::Kind;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use store::{Batch, Rev, Store};
+use tokio::sync::{Mutex, watch};
+
+/// Below this live all objects.
+pub const ROOT: &str = "/registry/";
+
+/// How long a consistent read waits for the cache before it gives up; the feed is normally under a millisecond behind.
+/// k8s: blockTimeout of the cacher.
+const WAIT_MAX: Duration = Duration::from_secs(3);
+
+/// The caches of all kinds and the one store watch that feeds them.
+pub struct Caches {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// By group, version and plural: two views of one store are two caches.
+    kinds: RwLock<HashMap<KindId, Arc<KindCache>>>,
+    /// One start at a time: a second reader of a cold kind waits for the first one's load.
+    starting: Mutex<()>,
+    /// Every cache has applied all commits up to this revision.
+    reached: Arc<watch::Sender<Rev>>,
+}
+
+type KindId = (String, String, String);
+
+fn id(kind: &dyn Kind) -> KindId {
+    let row = kind.row();
+    (row.group.to_string(), row.version.to_string(), row.plural.to_string())
+}
+
+impl Caches {
+    /// [`Caches::run`] must run beside it.
+    pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, ApiError> {
+        let rev = store.rev().await?;
+        let (reached, _) = watch::channel(rev);
+        Ok(Self { store, clock, kinds: RwLock::default(), starting: Mutex::default(), reached: Arc::new(reached) })
+    }
+
+    /// Revision that every cache shows at least.
+    pub fn rev(&self) -> Rev {
+        *self.reached.borrow()
+    }
+
+    /// The cache of a kind if somebody has read that kind before. Never waits.
+    pub fn started(&self, kind: &dyn Kind) -> Option<Arc<KindCache>> {
+        self.kinds.read().get(&id(kind)).filter(|cache| cache.is_live()).cloned()
+    }
+
+    /// The cache of a kind, loaded.
+    pub async fn of(&self, kind: &Arc<dyn Kind>) -> Result<Arc<KindCache>, ApiError> {
+        if let Some(cache) = self.started(kind.as_ref()) {
+            return Ok(cache);
+        }
+        let _one_at_a_time = self.starting.lock().await;
+        if let Some(cache) = self.started(kind.as_ref()) {
+            return Ok(cache);
+        }
+        // Registered before it loads, so that no commit falls between the load and the feed.
+        let registered = self.kinds.read().get(&id(kind.as_ref())).cloned();
+        let cache = registered.unwrap_or_else(|| {
+            let cache = Arc::new(KindCache::new(Arc::clone(kind), Arc::clone(&self.reached)));
+            self.kinds.write().insert(id(kind.as_ref()), Arc::clone(&cache));
+            cache
+        });
+        match cache.load(self.store.as_ref(), self.clock.now()).await {
+            Ok(()) => Ok(cache),
+            Err(error) => {
+                self.kinds.write().remove(&id(kind.as_ref()));
+                Err(error)
+            }
+        }
+    }
+
+    /// The cache of a kind, showing every write acknowledged before the call.
+    pub async fn fresh(&self, kind: &Arc<dyn Kind>) -> Result<Arc<KindCache>, ApiError> {
+        let (cache, rev) = tokio::join!(self.of(kind), self.store.rev());
+        self.wait(rev?).await?;
+        cache
+    }
+
+    /// Returns when every cache shows `rev`.
+    pub async fn wait(&self, rev: Rev) -> Result<(), ApiError> {
+        if self.rev() >= rev {
+            return Ok(());
+        }
+        let mut reached = self.reached.subscribe();
+        match tokio::time::timeout(WAIT_MAX, reached.wait_for(|&now| now >= rev)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(ApiError::unavailable("the API server is stopping")),
+            Err(_) => Err(ApiError::future_revision(rev, self.rev())),
+        }
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    fn all(&self) -> Vec<Arc<KindCache>> {
+        self.kinds.read().values().cloned().collect()
+    }
+
+    /// The caches that a commit concerns.
+    fn caches_of(&self, batch: &Batch) -> Vec<Arc<KindCache>> {
+        let concerns = |cache: &&Arc<KindCache>| batch.events.iter().any(|change| cache.owns(change));
+        self.kinds.read().values().filter(concerns).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

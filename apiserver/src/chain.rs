@@ -1,0 +1,161 @@
+//! The filter chain: every request, from whatever transport, goes through [`handle`] and through nothing else.
+
+use crate::auth::{Attributes, AuthnError, Decision, impersonate};
+use crate::error::{ApiError, Qualified};
+use crate::request::{self, Target, Verb};
+use crate::server::Server;
+use crate::publish::metrics::RequestLabels;
+use crate::{dispatch, negotiate, respond};
+use axum::body::Body;
+use client::identity::Identity;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
+
+/// k8s: `--request-timeout`; long-running requests are exempt.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request waits for its turn when the server is at its limit of concurrent ones.
+const SEAT_WAIT_MAX: Duration = Duration::from_secs(10);
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+/// Answers one request.
+pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let audit_id = parts.headers.remove(AUDIT_ID).or_else(|| HeaderValue::from_str(&crate::registry::create::new_uid()).ok());
+    let metrics = server.publisher.metrics();
+    let _in_flight = metrics.enter();
+    let started = Instant::now();
+    let mut labels = None;
+    let mut response = match answer(&server, parts, body, &mut labels).await {
+        Ok(response) => response,
+        Err(error) => respond::error(&error),
+    };
+    if let Some(labels) = labels {
+        metrics.observe(&labels, response.status().as_u16(), started.elapsed());
+    }
+    let headers = response.headers_mut();
+    if let Some(audit_id) = audit_id {
+        headers.insert(AUDIT_ID, audit_id);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    }
+    response
+}
+
+/// The whole chain, in order.
+async fn answer(
+    server: &Arc<Server>,
+    parts: Parts,
+    body: Body,
+    labels: &mut Option<RequestLabels>,
+) -> Result<Response<Body>, ApiError> {
+    // Who asks.
+    let caller = server.authenticator.authenticate(&parts).await.map_err(unauthorized)?;
+    let identity = act_as(server, &parts, caller)?;
+
+    // For what: the only place that looks at the path.
+    let find = |group: &str, version: &str, plural: &str| server.find(group, version, plural);
+    let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), identity, find)?;
+    if let Target::Resource(request) = &mut target {
+        request.agent = negotiate::agent(&parts.headers);
+        *labels = dispatch::labels(request);
+    }
+
+    // May they.
+    authorize(server, &target)?;
+
+    // Is there room, and how long may it take.
+    if is_long_running(&target) {
+        return serve(server, target, parts, body).await;
+    }
+    let _seat = take_seat(server).await?;
+    match tokio::time::timeout(REQUEST_TIMEOUT, serve(server, target, parts, body)).await {
+        Ok(answered) => answered,
+        Err(_) => Err(ApiError::timeout("request did not complete within the allotted timeout")),
+    }
+}
+
+async fn serve(server: &Arc<Server>, target: Target, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
+    match target {
+        Target::Resource(request) => dispatch::resource(server, &request, parts, body).await,
+        Target::NonResource(_) => Ok(server.publisher.respond(&parts).await),
+    }
+}
+
+fn unauthorized(error: AuthnError) -> ApiError {
+    tracing::debug!(%error, "request refused");
+    ApiError::Unauthorized
+}
+
+fn act_as(server: &Server, parts: &Parts, caller: Identity) -> Result<Identity, ApiError> {
+    use impersonate::ImpersonationError;
+    match impersonate::resolve(&parts.headers, &caller, &server.authorizer) {
+        Ok(Some(other)) => Ok(other),
+        Ok(None) => Ok(caller),
+        Err(ImpersonationError::Forbidden { resource, name, message }) => {
+            Err(ApiError::Forbidden { resource: Qualified::new("", resource), name, why: message })
+        }
+        Err(error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_))) => {
+            Err(ApiError::bad_request(error.to_string()))
+        }
+    }
+}
+
+fn authorize(server: &Server, target: &Target) -> Result<(), ApiError> {
+    match target {
+        Target::Resource(request) => {
+            let attributes = Attributes {
+                verb: request.verb.as_str(),
+                group: &request.group,
+                version: &request.version,
+                resource: &request.resource,
+                subresource: &request.subresource,
+                namespace: &request.ns,
+                name: &request.name,
+                field_selector: request.options.raw("fieldSelector").unwrap_or(""),
+                path: None,
+            };
+            match server.authorizer.authorize(&request.identity, &attributes) {
+                Decision::Allow { .. } => Ok(()),
+                Decision::Deny { message } => {
+                    let resource = Qualified::new(&request.group, &request.resource);
+                    Err(ApiError::Forbidden { resource, name: request.name.clone(), why: message })
+                }
+            }
+        }
+        Target::NonResource(request) => {
+            let attributes = Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() };
+            match server.authorizer.authorize(&request.identity, &attributes) {
+                Decision::Allow { .. } => Ok(()),
+                Decision::Deny { message } => Err(ApiError::ForbiddenPath { why: message }),
+            }
+        }
+    }
+}
+
+/// Watches and streams: they hold no seat and have their own ends.
+fn is_long_running(target: &Target) -> bool {
+    match target {
+        Target::Resource(request) => {
+            request.verb == Verb::Watch
+                || matches!(request.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy")
+        }
+        Target::NonResource(_) => false,
+    }
+}
+
+async fn take_seat(server: &Server) -> Result<SemaphorePermit<'_>, ApiError> {
+    if let Ok(seat) = server.seats.try_acquire() {
+        return Ok(seat);
+    }
+    match tokio::time::timeout(SEAT_WAIT_MAX, server.seats.acquire()).await {
+        Ok(Ok(seat)) => Ok(seat),
+        Ok(Err(_)) => Err(ApiError::unavailable("the API server is stopping")),
+        Err(_) => Err(ApiError::too_many_requests("too many requests, please try again later", 1)),
+    }
+}

@@ -1,0 +1,237 @@
+//! From a typed, authorized request to the registry or a subresource, and from its result to a response. No rules here.
+
+use crate::error::{ApiError, Qualified};
+use crate::negotiate::{self, Answer, Format};
+use crate::publish::metrics::RequestLabels;
+use crate::registry::decode::{self, BODY_MAX};
+use crate::registry::delete::DeleteOptions;
+use crate::registry::list::List;
+use crate::registry::patch::Patch;
+use crate::registry::{Call, Written, exceptions};
+use crate::request::{Request, Verb};
+use crate::respond::{self, Include, ListMeta, View, WatchParams};
+use crate::server::Server;
+use crate::subresource::part;
+use axum::body::Body;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rand::RngExt;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// k8s: a watch without a timeout ends after a random time in this range, so that reconnects spread out.
+const WATCH_S_MIN: u64 = 1800;
+const WATCH_S_MAX: u64 = 3600;
+
+type Answered = Result<Response<Body>, ApiError>;
+
+/// What metrics call the request; `None` where it names nothing that is served.
+pub fn labels(request: &Request) -> Option<RequestLabels> {
+    let row = request.kind.as_ref()?.row();
+    let subresource = row.subresource(&request.subresource).map(|known| known.name.to_string());
+    Some(RequestLabels {
+        verb: request.verb.as_str(),
+        group: row.group.to_string(),
+        version: row.version.to_string(),
+        resource: row.plural.to_string(),
+        subresource: subresource.unwrap_or_default(),
+    })
+}
+
+/// Serves a request for a resource.
+pub async fn resource(server: &Arc<Server>, request: &Request, parts: Parts, body: Body) -> Answered {
+    let call = Call::of(request)?;
+    check_served(&call, request)?;
+    match request.subresource.as_str() {
+        "" if request.verb == Verb::Create && !is_stored(&call) => unstored(server, &call, &parts, body).await,
+        "" => whole(server, &call, &parts, body).await,
+        name if part::PARTS.contains(&name) => whole(server, &call, &parts, body).await,
+        "scale" => scale(server, &call, &parts, body).await,
+        "binding" => binding(server, &call, &parts, body).await,
+        "eviction" => eviction(server, &call, &parts, body).await,
+        _ => crate::subresource::stream(server, &call, parts, body).await,
+    }
+}
+
+/// Whether the resource and the subresource know this verb.
+fn check_served(call: &Call<'_>, request: &Request) -> Result<(), ApiError> {
+    let row = call.row();
+    let verb = request.verb.as_str();
+    let known = match request.subresource.as_str() {
+        "" if row.namespaced() && request.ns.is_empty() => {
+            matches!(request.verb, Verb::List | Verb::Watch) && row.has_verb(verb)
+        }
+        "" => row.has_verb(verb),
+        name => match row.subresource(name) {
+            None => return Err(ApiError::NoSuchResource),
+            Some(subresource) => subresource.verbs.iter().any(|known| known == verb),
+        },
+    };
+    if known { Ok(()) } else { Err(ApiError::method_not_allowed(&row.group, &row.plural)) }
+}
+
+/// Reviews and bindings are answered, not kept.
+fn is_stored(call: &Call<'_>) -> bool {
+    call.row().has_verb("get")
+}
+
+fn view(server: &Server, call: &Call<'_>, parts: &Parts) -> Result<View, ApiError> {
+    let answer = Answer::of(&parts.headers, call.options)?;
+    let include = Include::parse(call.options.raw("includeObject"))?;
+    Ok(View { kind: Arc::clone(call.kind), answer, include, now: server.registry.now() })
+}
+
+/// The object itself, or a part that is written as the whole object.
+async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
+    let registry = &server.registry;
+    let view = view(server, call, parts)?;
+    match call.request.verb {
+        Verb::Get => Ok(respond::object(&view, StatusCode::OK, registry.get(call).await?, &[])),
+        Verb::List => {
+            let List { objects, rev, continue_token, remaining } = registry.list(call).await?;
+            Ok(respond::list(&view, objects, &ListMeta { rev, continue_token: &continue_token, remaining }))
+        }
+        Verb::Watch => watch(server, call, view).await,
+        Verb::Create => {
+            let bytes = read(body).await?;
+            let (object, warnings) = decode::object(call, &bytes, negotiate::body_format(&parts.headers)?)?;
+            Ok(written(&view, registry.create(call, object).await?, warnings))
+        }
+        Verb::Update => {
+            let bytes = read(body).await?;
+            let (object, warnings) = decode::object(call, &bytes, negotiate::body_format(&parts.headers)?)?;
+            Ok(written(&view, registry.update(call, object).await?, warnings))
+        }
+        Verb::Patch => {
+            let media = negotiate::content_type(&parts.headers).to_owned();
+            let patch = Patch::parse(&media, &read(body).await?)?;
+            Ok(written(&view, registry.patch(call, &patch).await?, Vec::new()))
+        }
+        Verb::Delete => {
+            let options = delete_options(call, parts, body).await?;
+            let row = call.row();
+            let deleted = registry.delete(call, &options).await?;
+            if deleted.gone && !exceptions::delete_returns_object(row) {
+                return Ok(respond::deleted(view.answer, &row.group, &row.plural, call.name, &deleted.uid));
+            }
+            Ok(respond::object(&view, StatusCode::OK, deleted.json, &[]))
+        }
+        Verb::DeleteCollection => {
+            let options = delete_options(call, parts, body).await?;
+            let found = registry.delete_collection(call, &options).await?;
+            Ok(respond::list(&view, found.objects, &ListMeta { rev: found.rev, continue_token: "", remaining: None }))
+        }
+    }
+}
+
+fn written(view: &View, written: Written, mut warnings: Vec<String>) -> Response<Body> {
+    let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+    warnings.extend(written.warnings);
+    respond::object(view, code, written.json, &warnings)
+}
+
+async fn watch(server: &Arc<Server>, call: &Call<'_>, view: View) -> Answered {
+    let random = || rand::rng().random_range(WATCH_S_MIN..WATCH_S_MAX);
+    let timeout = Duration::from_secs(call.options.timeout_seconds.unwrap_or_else(random));
+    let started = server.registry.watch(call).await?;
+    let params = WatchParams {
+        timeout,
+        bookmarks: call.options.allow_watch_bookmarks,
+        drain: server.draining.clone(),
+        open: labels(call.request).map(|labels| server.publisher.metrics().open(&labels)),
+    };
+    let caches = Arc::clone(server.registry.caches());
+    respond::watch(view, started, params, Arc::new(move || caches.rev()))
+}
+
+async fn delete_options(call: &Call<'_>, parts: &Parts, body: Body) -> Result<DeleteOptions, ApiError> {
+    let bytes = read(body).await?;
+    if bytes.is_empty() {
+        return DeleteOptions::of(call.options, None);
+    }
+    let tree = decode::tree(&bytes, negotiate::body_format(&parts.headers)?)?;
+    DeleteOptions::of(call.options, Some(&tree))
+}
+
+/// Reviews, and the old way to bind a pod.
+async fn unstored(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
+    let row = call.row();
+    let (object, warnings) = decode::object(call, &read(body).await?, negotiate::body_format(&parts.headers)?)?;
+    if row.group.is_empty() && row.plural == "bindings" {
+        return bind_by_body(server, call, parts, &object).await;
+    }
+    let view = view(server, call, parts)?;
+    let answered = crate::subresource::review(server, call, object).await?;
+    let json = serde_json::to_vec(&answered).expect("a JSON tree always encodes");
+    if view.answer.shape == negotiate::Shape::Table {
+        // k8s: what has no metadata has no table either.
+        return Err(ApiError::not_acceptable(negotiate::SUPPORTED));
+    }
+    Ok(respond::object(&view, StatusCode::CREATED, json.into(), &warnings))
+}
+
+async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, object: &Value) -> Answered {
+    let name = crate::registry::metadata::text(object, "name");
+    if name.is_empty() {
+        return Err(ApiError::bad_request("metadata.name is required: the pod to bind"));
+    }
+    let pods = server.find("", "v1", "pods").ok_or(ApiError::NoSuchResource)?;
+    let mut request = call.request.clone();
+    "pods".clone_into(&mut request.resource);
+    "binding".clone_into(&mut request.subresource);
+    name.clone_into(&mut request.name);
+    request.kind = Some(pods);
+    server.registry.bind(&Call::of(&request)?, object).await?;
+    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+}
+
+async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
+    let registry = &server.registry;
+    let answer = Answer::of(&parts.headers, call.options)?;
+    let scale = match call.request.verb {
+        Verb::Get => registry.scale(call).await?,
+        Verb::Update => {
+            let tree = body_tree(parts, body).await?;
+            registry.update_scale(call, &tree).await?
+        }
+        Verb::Patch => {
+            let media = negotiate::content_type(&parts.headers).to_owned();
+            registry.patch_scale(call, &Patch::parse(&media, &read(body).await?)?).await?
+        }
+        _ => return Err(method_not_allowed(call)),
+    };
+    Ok(respond::tree(answer, StatusCode::OK, &scale))
+}
+
+async fn binding(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
+    let tree = body_tree(parts, body).await?;
+    server.registry.bind(call, &tree).await?;
+    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+}
+
+async fn eviction(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
+    let tree = body_tree(parts, body).await?;
+    server.registry.evict(call, &tree).await?;
+    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+}
+
+fn method_not_allowed(call: &Call<'_>) -> ApiError {
+    ApiError::MethodNotAllowed { resource: Qualified::resource(call.row()) }
+}
+
+async fn body_tree(parts: &Parts, body: Body) -> Result<Value, ApiError> {
+    let format: Format = negotiate::body_format(&parts.headers)?;
+    decode::tree(&read(body).await?, format)
+}
+
+/// The whole body, bounded.
+pub async fn read(body: Body) -> Result<Bytes, ApiError> {
+    match Limited::new(body, BODY_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_MAX)),
+        Err(error) => Err(ApiError::bad_request(format!("the body ended early: {error}"))),
+    }
+}

@@ -1,0 +1,163 @@
+//! The generic registry: create, get, list, watch, update, patch, delete for every kind, over `dyn Kind`.
+//!
+//! It owns the life of `metadata` (uid, generation, deletion, finalizers, managed fields), optimistic concurrency and
+//! dry run. What is special to a kind comes from its hooks (`kinds`), from admission, or from an [`Effect`]; nothing here
+//! names a kind except the few tables of upstream's exceptions, which say so.
+
+mod admit;
+pub mod commit;
+pub mod create;
+pub mod decode;
+pub mod delete;
+pub mod delete_collection;
+pub mod effect;
+pub mod exceptions;
+pub mod get;
+pub mod list;
+pub mod managed;
+pub mod metadata;
+pub mod patch;
+pub mod update;
+pub mod view;
+pub mod watch;
+
+pub use effect::{Effect, Effects};
+
+use crate::admission;
+use crate::cache::{Caches, KindCache, ROOT};
+use crate::error::ApiError;
+use crate::request::{Options, Request};
+use bytes::Bytes;
+use client::clock::Clock;
+use jiff::Timestamp;
+use kinds::kind::Kind;
+use kinds::row::{Row, Scope};
+use serde_json::Value;
+use std::sync::Arc;
+use store::{Rev, Store};
+
+/// What an operation works on, and for whom. Names in it are safe as parts of keys.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub request: &'a Request,
+    pub kind: &'a Arc<dyn Kind>,
+    pub subresource: &'a str,
+    /// `""` for cluster-scoped kinds, also for namespaces themselves.
+    pub ns: &'a str,
+    pub name: &'a str,
+    pub options: &'a Options,
+}
+
+impl<'a> Call<'a> {
+    /// The call that a request asks for; a resource that is not served is a 404.
+    pub fn of(request: &'a Request) -> Result<Self, ApiError> {
+        let kind = request.kind.as_ref().ok_or(ApiError::NoSuchResource)?;
+        Ok(Self {
+            request,
+            kind,
+            subresource: &request.subresource,
+            ns: if kind.row().scope == Scope::Cluster { "" } else { &request.ns },
+            name: &request.name,
+            options: &request.options,
+        })
+    }
+
+    pub fn row(&self) -> &'a Row {
+        self.kind.row()
+    }
+
+    pub fn manager(&self) -> &'a str {
+        match self.options.field_manager.as_str() {
+            "" => &self.request.agent,
+            manager => manager,
+        }
+    }
+
+    /// The same call for another object of the collection.
+    pub fn named(self, ns: &'a str, name: &'a str) -> Self {
+        Self { ns, name, ..self }
+    }
+
+    fn key(&self) -> String {
+        key(self.row(), self.ns, self.name)
+    }
+
+    fn not_found(&self) -> ApiError {
+        ApiError::not_found(self.row(), self.name)
+    }
+}
+
+/// Where an object lives in the store. `ns` and `name` have passed `request` or the kind's name rule.
+pub fn key(row: &Row, ns: &str, name: &str) -> String {
+    let storage = &row.storage;
+    match ns {
+        "" => format!("{ROOT}{storage}/{name}"),
+        ns => format!("{ROOT}{storage}/{ns}/{name}"),
+    }
+}
+
+/// An object after a write.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// JSON with its resourceVersion.
+    pub json: Bytes,
+    pub created: bool,
+    /// For the client, as `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+impl Written {
+    pub fn value(&self) -> Value {
+        serde_json::from_slice(&self.json).unwrap_or_default()
+    }
+}
+
+/// One version of an object as the store has it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// With `metadata.resourceVersion`.
+    pub tree: Value,
+    pub json: Bytes,
+    pub rev: Rev,
+}
+
+pub struct Registry {
+    caches: Arc<Caches>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    admission: admission::Chain,
+    effects: Effects,
+}
+
+impl Registry {
+    pub fn new(caches: Arc<Caches>, clock: Arc<dyn Clock>, admission: admission::Chain, effects: Effects) -> Self {
+        let store = Arc::clone(caches.store());
+        Self { caches, store, clock, admission, effects }
+    }
+
+    /// The kind's watch cache, started if need be. Reads from it never wait for the store.
+    pub async fn cache(&self, kind: &Arc<dyn Kind>) -> Result<Arc<KindCache>, ApiError> {
+        self.caches.of(kind).await
+    }
+
+    pub fn caches(&self) -> &Arc<Caches> {
+        &self.caches
+    }
+
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The newest version, or `None`.
+    async fn read(&self, call: &Call<'_>) -> Result<Option<Stored>, ApiError> {
+        let (entry, _) = self.store.get(&call.key(), None).await?;
+        Ok(entry.map(|entry| {
+            let json = view::entry_json(call.kind.as_ref(), &entry.value, entry.mod_rev);
+            Stored { tree: serde_json::from_slice(&json).unwrap_or_default(), json, rev: entry.mod_rev }
+        }))
+    }
+}

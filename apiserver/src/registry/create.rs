@@ -1,0 +1,109 @@
+//! POST: a new object.
+
+use super::admit::Operation;
+use super::commit::Commit;
+use super::{Call, Registry, Written, managed, metadata};
+use crate::error::{ApiError, Qualified};
+use kinds::errors::FieldError;
+use rand::RngExt;
+use serde_json::Value;
+use store::Expect;
+
+/// k8s: maxNameGenerationCreateAttempts
+const NAME_TRIES_MAX: usize = 8;
+
+impl Registry {
+    /// Creates `object`, which passed [`super::decode`]. `call.name` is not looked at: the name is in the object.
+    pub async fn create(&self, call: &Call<'_>, mut object: Value) -> Result<Written, ApiError> {
+        let row = call.row();
+        metadata::settle_type(row, &mut object);
+        metadata::settle_namespace(row, &mut object, call.ns)?;
+        if !matches!(metadata::text(&object, "resourceVersion"), "" | "0") {
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        let base = metadata::text(&object, "generateName").to_owned();
+        let generated = metadata::text(&object, "name").is_empty() && !base.is_empty();
+        let tries = if generated { NAME_TRIES_MAX } else { 1 };
+        let mut name = metadata::text(&object, "name").to_owned();
+        for _ in 0..tries {
+            let mut candidate = object.clone();
+            if generated {
+                name = metadata::generate_name(&base, |below| rand::rng().random_range(0..below));
+                metadata::set(&mut candidate, "name", name.as_str());
+            }
+            match self.create_named(&call.named(call.ns, &name), candidate).await {
+                Err(ApiError::AlreadyExists { .. }) if generated => {}
+                result => return result,
+            }
+        }
+        Err(ApiError::NameExhausted { resource: Qualified::resource(row), name })
+    }
+
+    async fn create_named(&self, call: &Call<'_>, mut object: Value) -> Result<Written, ApiError> {
+        let row = call.row();
+        if call.name.is_empty() {
+            let error = FieldError::required("metadata.name", "name or generateName is required");
+            return Err(ApiError::invalid(row, "", vec![error]));
+        }
+        let now = self.now();
+        metadata::stamp_create(&mut object, new_uid(), now);
+        if row.generation {
+            metadata::set(&mut object, "generation", 1);
+        }
+        let warnings = call.kind.warnings(&object);
+        call.kind.default(&mut object);
+        self.admit(call, Operation::Create, &mut object, None).await?;
+        if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {
+            return Err(ApiError::internal("admission changed the object's name"));
+        }
+        call.kind.prepare_create(&mut object);
+        managed::on_create(&mut object, call, now);
+
+        let effect = self.effects.of(row);
+        let more = match effect {
+            Some(effect) => effect.prepare(&mut object, None, call.options.dry_run).await?,
+            None => Vec::new(),
+        };
+        let result = self.create_prepared(call, &object, more).await;
+        if let Some(effect) = effect {
+            match &result {
+                Ok(_) if !call.options.dry_run => effect.commit(Some(&object), None).await,
+                Ok(_) | Err(_) => effect.abort(&object, None).await,
+            }
+        }
+        result.map(|json| Written { json, created: true, warnings })
+    }
+
+    async fn create_prepared(
+        &self,
+        call: &Call<'_>,
+        object: &Value,
+        more: Vec<store::Write>,
+    ) -> Result<bytes::Bytes, ApiError> {
+        let row = call.row();
+        let errors = call.kind.validate(object);
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(row, call.name, errors));
+        }
+        self.admit_final(call, Operation::Create, Some(object), None).await?;
+        if call.options.dry_run {
+            return match self.read(call).await? {
+                Some(_) => Err(ApiError::already_exists(row, call.name)),
+                None => Ok(crate::stored::encode(object)),
+            };
+        }
+        match self.put(call, object, Expect::Absent, more).await? {
+            (Commit::Done(_), json) => Ok(json),
+            (Commit::Lost, _) => Err(ApiError::already_exists(row, call.name)),
+        }
+    }
+}
+
+/// A random (version 4) UUID.
+pub fn new_uid() -> String {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}

@@ -1,0 +1,25 @@
+//! GET of one object.
+
+use super::{Call, Registry, view};
+use crate::error::ApiError;
+use bytes::Bytes;
+
+impl Registry {
+    /// The newest version, or, where the client is content with any, the cached one.
+    pub async fn get(&self, call: &Call<'_>) -> Result<Bytes, ApiError> {
+        match call.options.resource_version {
+            Some(0) => {
+                if let Some(object) =
+                    self.caches.started(call.kind.as_ref()).and_then(|cache| cache.get(call.ns, call.name))
+                {
+                    return Ok(object.json());
+                }
+            }
+            Some(rev) => self.caches.wait(rev).await?,
+            None => {}
+        }
+        let (entry, _) = self.store.get(&call.key(), None).await?;
+        let entry = entry.ok_or_else(|| call.not_found())?;
+        Ok(view::entry_json(call.kind.as_ref(), &entry.value, entry.mod_rev))
+    }
+}

@@ -1,0 +1,191 @@
+//! PUT, and the loop that every change of a stored object goes through.
+
+use super::admit::Operation;
+use super::commit::Commit;
+use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
+use crate::error::ApiError;
+use crate::request::Verb;
+use bytes::Bytes;
+use kinds::errors::{FieldError, FieldErrors};
+use serde_json::Value;
+use store::{Expect, Write};
+
+/// Attempts of a write that others keep overtaking; each loss means that somebody else made progress.
+const TRIES_MAX: usize = 10;
+
+/// How the new version comes from the stored one.
+pub type Make<'a> = &'a (dyn Fn(&Value) -> Result<Value, ApiError> + Send + Sync);
+
+impl Registry {
+    /// Replaces an object, or a part of it through a subresource. `object` passed [`super::decode`].
+    pub async fn update(&self, call: &Call<'_>, object: Value) -> Result<Written, ApiError> {
+        let row = call.row();
+        check_name(call, &object)?;
+        let make = |_: &Value| Ok(object.clone());
+        match self.change(call, Verb::Update, &make).await {
+            Err(ApiError::NotFound { .. }) if row.create_on_update && call.subresource.is_empty() => {
+                if !matches!(metadata::text(&object, "resourceVersion"), "" | "0") {
+                    return Err(ApiError::modified(row, call.name));
+                }
+                let mut object = object;
+                metadata::set(&mut object, "name", call.name);
+                self.create(call, object).await
+            }
+            result => result,
+        }
+    }
+
+    /// Reads, changes and writes until nobody came between. A new version that carries a resourceVersion or uid is
+    /// bound to it.
+    pub async fn change(&self, call: &Call<'_>, verb: Verb, make: Make<'_>) -> Result<Written, ApiError> {
+        for _ in 0..TRIES_MAX {
+            let old = self.read(call).await?.ok_or_else(|| call.not_found())?;
+            let new = make(&old.tree)?;
+            if let Some(written) = self.try_change(call, verb, old, new).await? {
+                return Ok(written);
+            }
+        }
+        Err(ApiError::modified(call.row(), call.name))
+    }
+
+    /// `None`: somebody else wrote first.
+    async fn try_change(&self, call: &Call<'_>, verb: Verb, old: Stored, mut new: Value) -> Result<Option<Written>, ApiError> {
+        let row = call.row();
+        metadata::settle_type(row, &mut new);
+        metadata::settle_namespace(row, &mut new, call.ns)?;
+        check_name(call, &new)?;
+        check_bound(call, verb, &new, &old.tree)?;
+        metadata::set(&mut new, "name", call.name);
+        let now = self.now();
+        metadata::carry_over(&mut new, &old.tree);
+        metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
+        let warnings = call.kind.warnings(&new);
+        call.kind.default(&mut new);
+        prepare(call, &mut new, &old.tree);
+        self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?;
+        metadata::carry_over(&mut new, &old.tree);
+        if call.subresource != "status" && row.generation && metadata::spec_changed(&new, &old.tree) {
+            metadata::bump_generation(&mut new, &old.tree);
+        }
+        let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
+        let more = match effect {
+            Some(effect) => effect.prepare(&mut new, Some(&old.tree), call.options.dry_run).await?,
+            None => Vec::new(),
+        };
+        let result = self.write_change(call, &old, &mut new, more, now).await;
+        if let Some(effect) = effect {
+            match &result {
+                Ok(Some(_)) if !call.options.dry_run => effect.commit(Some(&new), Some(&old.tree)).await,
+                Ok(_) | Err(_) => effect.abort(&new, Some(&old.tree)).await,
+            }
+        }
+        Ok(result?.map(|json| Written { json, created: false, warnings }))
+    }
+
+    async fn write_change(
+        &self,
+        call: &Call<'_>,
+        old: &Stored,
+        new: &mut Value,
+        more: Vec<Write>,
+        now: jiff::Timestamp,
+    ) -> Result<Option<Bytes>, ApiError> {
+        let errors = validate(call, new, &old.tree);
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(call.row(), call.name, errors));
+        }
+        managed::on_update(new, &old.tree, call, now);
+        self.admit_final(call, Operation::Update, Some(new), Some(&old.tree)).await?;
+        if metadata::is_same(new, &old.tree) && !managed::asks_for_change(new, &old.tree) {
+            return Ok(Some(old.json.clone()));
+        }
+        if is_finished(call, new) {
+            return self.finish_delete(call, old, new).await;
+        }
+        if call.options.dry_run {
+            return Ok(Some(crate::stored::with_revision(&crate::stored::encode(new), old.rev)));
+        }
+        match self.put(call, new, Expect::Rev(old.rev), more).await? {
+            (Commit::Done(_), json) => Ok(Some(json)),
+            (Commit::Lost, _) => Ok(None),
+        }
+    }
+
+    /// The update took the last finalizer off a deleted object.
+    async fn finish_delete(&self, call: &Call<'_>, old: &Stored, new: &Value) -> Result<Option<Bytes>, ApiError> {
+        let last = crate::stored::with_revision(&crate::stored::encode(new), old.rev);
+        if call.options.dry_run {
+            return Ok(Some(last));
+        }
+        match self.remove(call, old.rev).await? {
+            Commit::Done(_) => {
+                if let Some(effect) = self.effects.of(call.row()) {
+                    effect.commit(None, Some(&old.tree)).await;
+                }
+                Ok(Some(last))
+            }
+            Commit::Lost => Ok(None),
+        }
+    }
+}
+
+/// k8s: EnsureObjectNamespaceMatchesRequestNamespace and the name check of every PUT and PATCH
+fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    match metadata::text(object, "name") {
+        name if name.is_empty() || name == call.name => Ok(()),
+        name => Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name
+        ))),
+    }
+}
+
+/// A version that names a uid or revision may only replace that one.
+fn check_bound(call: &Call<'_>, verb: Verb, new: &Value, old: &Value) -> Result<(), ApiError> {
+    let row = call.row();
+    let (uid, stored) = (metadata::text(new, "uid"), metadata::text(old, "uid"));
+    if !uid.is_empty() && uid != stored {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+        return Err(ApiError::conflict(row, call.name, why));
+    }
+    match metadata::text(new, "resourceVersion") {
+        "" | "0" if verb == Verb::Update && exceptions::revision_required(row) => {
+            let why = "must be specified for an update";
+            let error = FieldError::invalid("metadata.resourceVersion", 0, why);
+            Err(ApiError::invalid(row, call.name, vec![error]))
+        }
+        "" | "0" => Ok(()),
+        rev if rev == metadata::text(old, "resourceVersion") => Ok(()),
+        _ => Err(ApiError::modified(row, call.name)),
+    }
+}
+
+/// What a write through this subresource may touch; the rest is put back.
+fn prepare(call: &Call<'_>, new: &mut Value, old: &Value) {
+    match call.subresource {
+        "" => call.kind.prepare_update(new, old),
+        "status" => call.kind.prepare_status(new, old),
+        part => crate::subresource::part::keep_only(part, new, old),
+    }
+}
+
+fn validate(call: &Call<'_>, new: &Value, old: &Value) -> FieldErrors {
+    match call.subresource {
+        "" => {
+            let mut errors = call.kind.validate(new);
+            errors.extend(call.kind.validate_update(new, old));
+            errors
+        }
+        "status" => call.kind.validate_status(new, old),
+        part => crate::subresource::part::validate(part, call.kind.as_ref(), new, old),
+    }
+}
+
+/// A deleted object that nothing holds back any more.
+/// k8s: ShouldDeleteDuringUpdate
+fn is_finished(call: &Call<'_>, object: &Value) -> bool {
+    let grace = metadata::get(object, "deletionGracePeriodSeconds").and_then(Value::as_i64).unwrap_or(0);
+    let held = exceptions::has_spec_finalizers(call.row())
+        && object.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    metadata::is_deleting(object) && grace == 0 && metadata::finalizers(object).is_empty() && !held
+}

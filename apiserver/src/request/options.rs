@@ -1,0 +1,305 @@
+//! Query parameters of all verbs, parsed once. Unknown parameters are ignored, as upstream does; malformed ones are a 400.
+
+use crate::cache::Object;
+use crate::error::{ApiError, Qualified};
+use kinds::errors::{FieldError, FieldErrors};
+use kinds::row::Row;
+use kinds::selector::{FieldSelector, LabelSelector};
+use percent_encoding::percent_decode_str;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevisionMatch {
+    Exact,
+    NotOlderThan,
+}
+
+/// What happens to unknown and duplicate fields of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    Ignore,
+    #[default]
+    Warn,
+    Strict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+impl Propagation {
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "Background" => Some(Self::Background),
+            "Foreground" => Some(Self::Foreground),
+            "Orphan" => Some(Self::Orphan),
+            _ => None,
+        }
+    }
+}
+
+/// Which objects of a collection are meant.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    pub labels: LabelSelector,
+    pub fields: FieldSelector,
+}
+
+impl Default for Selection {
+    fn default() -> Self {
+        Self { labels: LabelSelector::everything(), fields: FieldSelector::default() }
+    }
+}
+
+impl Selection {
+    pub fn is_everything(&self) -> bool {
+        self.labels.is_everything() && self.fields.is_everything()
+    }
+
+    pub fn matches(&self, object: &Object) -> bool {
+        let field = |field| object.field(field).unwrap_or_default();
+        self.labels.matches(object)
+            && self.fields.requirements().iter().all(|rule| (field(&rule.field) == rule.value) == rule.equal)
+    }
+
+    /// Fails where a field is asked for that the kind cannot be selected by.
+    pub fn check(&self, row: &Row) -> Result<(), ApiError> {
+        let known = |field: &str| {
+            matches!(field, "metadata.name" | "metadata.namespace") || row.fields.iter().any(|(label, _)| label == field)
+        };
+        match self.fields.requirements().iter().find(|rule| !known(&rule.field)) {
+            Some(rule) => Err(ApiError::bad_request(format!("field label not supported: {}", rule.field))),
+            None => Ok(()),
+        }
+    }
+
+    /// The only name that can match, where the field selector says so.
+    pub fn single_name(&self) -> Option<String> {
+        self.fields.exact("metadata.name").map(str::to_owned)
+    }
+}
+
+/// All query parameters of the API, with their defaults.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub selection: Selection,
+    /// `None` where unset or empty.
+    pub resource_version: Option<u64>,
+    pub resource_version_match: Option<RevisionMatch>,
+    /// Objects a page; 0 = all.
+    pub limit: usize,
+    pub continue_token: String,
+    pub watch: bool,
+    pub timeout_seconds: Option<u64>,
+    pub allow_watch_bookmarks: bool,
+    pub send_initial_events: Option<bool>,
+    pub dry_run: bool,
+    pub field_manager: String,
+    pub field_validation: FieldValidation,
+    pub force: bool,
+    pub pretty: Option<bool>,
+    pub grace_period_seconds: Option<i64>,
+    pub propagation: Option<Propagation>,
+    /// Every parameter as sent, decoded, for subresources with their own (`log`, `exec`, `port_forward`).
+    pub raw: Vec<(String, String)>,
+}
+
+/// Parameters of one request; upstream's clients send fewer than 20.
+const PARAMETERS_MAX: usize = 256;
+/// k8s: fieldManager is at most 128 characters (metav1 validation).
+const FIELD_MANAGER_MAX: usize = 128;
+
+impl Options {
+    pub fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut options = Self { raw: pairs(query.unwrap_or_default())?, ..Self::default() };
+        let raw = std::mem::take(&mut options.raw);
+        for (key, value) in &raw {
+            options.set(key, value)?;
+        }
+        options.raw = raw;
+        Ok(options)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), ApiError> {
+        match key {
+            "labelSelector" => self.selection.labels = LabelSelector::parse(value).map_err(|why| unparsable(key, &why))?,
+            "fieldSelector" => self.selection.fields = FieldSelector::parse(value).map_err(|why| unparsable(key, &why))?,
+            "resourceVersion" => self.resource_version = revision(value)?,
+            "resourceVersionMatch" => self.resource_version_match = revision_match(value)?,
+            "limit" => self.limit = number::<i64>(key, value)?.unwrap_or(0).max(0) as usize,
+            "continue" => value.clone_into(&mut self.continue_token),
+            "watch" => self.watch = truth(value),
+            "timeoutSeconds" => self.timeout_seconds = number::<u64>(key, value)?.filter(|&seconds| seconds > 0),
+            "allowWatchBookmarks" => self.allow_watch_bookmarks = truth(value),
+            "sendInitialEvents" => self.send_initial_events = Some(truth(value)),
+            "dryRun" => self.dry_run = dry_run(value)?,
+            "fieldManager" => self.field_manager = field_manager(value)?,
+            "fieldValidation" => self.field_validation = field_validation(value)?,
+            "force" => self.force = truth(value),
+            "pretty" => self.pretty = Some(truth(value)),
+            "gracePeriodSeconds" => self.grace_period_seconds = number(key, value)?,
+            "propagationPolicy" if !value.is_empty() => {
+                let unknown = || invalid("DeleteOptions", FieldError::not_supported(
+                    "propagationPolicy", value, &["Background", "Foreground", "Orphan", "nil"],
+                ));
+                self.propagation = Some(Propagation::parse(value).ok_or_else(unknown)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The last value of a parameter that only one subresource knows.
+    pub fn raw(&self, key: &str) -> Option<&str> {
+        self.raw.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a repeated parameter (`command` of exec, `ports` of port-forward).
+    pub fn raw_all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.raw.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Rules between the parameters of a LIST.
+    /// k8s: pkg/apis/meta/internalversion/validation ValidateListOptions
+    pub fn check_list(&self) -> Result<(), ApiError> {
+        let mut errors = FieldErrors::new();
+        if self.send_initial_events.is_some() {
+            errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
+        }
+        if let Some(rule) = self.resource_version_match {
+            let name = "resourceVersionMatch";
+            if self.resource_version.is_none() {
+                errors.push(FieldError::forbidden(name, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+            }
+            if !self.continue_token.is_empty() {
+                errors.push(FieldError::forbidden(name, "resourceVersionMatch is forbidden when continue is provided"));
+            }
+            if rule == RevisionMatch::Exact && self.resource_version == Some(0) {
+                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+                errors.push(FieldError::forbidden(name, why));
+            }
+        }
+        list_errors(errors)?;
+        if !self.continue_token.is_empty() && self.resource_version.is_some_and(|rev| rev != 0) {
+            return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        Ok(())
+    }
+
+    /// Rules between the parameters of a WATCH.
+    pub fn check_watch(&self) -> Result<(), ApiError> {
+        let mut errors = FieldErrors::new();
+        let not_older = self.resource_version_match == Some(RevisionMatch::NotOlderThan);
+        match self.send_initial_events {
+            Some(_) if !not_older => errors.push(FieldError::forbidden(
+                "resourceVersionMatch",
+                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            )),
+            None if self.resource_version_match.is_some() => errors.push(FieldError::forbidden(
+                "resourceVersionMatch",
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            )),
+            _ => {}
+        }
+        list_errors(errors)
+    }
+}
+
+fn list_errors(errors: FieldErrors) -> Result<(), ApiError> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let kind = Qualified::new("meta.k8s.io", "ListOptions");
+    Err(ApiError::Invalid { kind, name: String::new(), errors })
+}
+
+fn invalid(kind: &str, error: FieldError) -> ApiError {
+    ApiError::Invalid { kind: Qualified::new("meta.k8s.io", kind), name: String::new(), errors: vec![error] }
+}
+
+fn pairs(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+    let pairs: Vec<_> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key), decoded(value))
+        })
+        .take(PARAMETERS_MAX + 1)
+        .collect();
+    match pairs.len() {
+        n if n > PARAMETERS_MAX => Err(ApiError::bad_request("too many query parameters")),
+        _ => Ok(pairs),
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+/// Go's reading of booleans in queries: present and not false.
+fn truth(value: &str) -> bool {
+    !matches!(value, "false" | "0" | "False" | "FALSE" | "f" | "F")
+}
+
+fn number<N: std::str::FromStr>(key: &str, value: &str) -> Result<Option<N>, ApiError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    value.parse().map(Some).map_err(|_| unparsable(key, &format!("{value:?} is not a number")))
+}
+
+fn unparsable(key: &str, why: &dyn std::fmt::Display) -> ApiError {
+    ApiError::bad_request(format!("unable to parse the query parameter {key}: {why}"))
+}
+
+fn revision(value: &str) -> Result<Option<u64>, ApiError> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let detail = "strconv.ParseUint: parsing: invalid syntax";
+    value.parse().map(Some).map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {value:?}: {detail}")))
+}
+
+fn revision_match(value: &str) -> Result<Option<RevisionMatch>, ApiError> {
+    match value {
+        "" => Ok(None),
+        "Exact" => Ok(Some(RevisionMatch::Exact)),
+        "NotOlderThan" => Ok(Some(RevisionMatch::NotOlderThan)),
+        other => Err(invalid("ListOptions", FieldError::not_supported(
+            "resourceVersionMatch", other, &["Exact", "NotOlderThan", ""],
+        ))),
+    }
+}
+
+fn dry_run(value: &str) -> Result<bool, ApiError> {
+    match value {
+        "" => Ok(false),
+        "All" => Ok(true),
+        other => Err(invalid("Options", FieldError::not_supported("dryRun", other, &["All"]))),
+    }
+}
+
+fn field_manager(value: &str) -> Result<String, ApiError> {
+    if value.len() > FIELD_MANAGER_MAX {
+        return Err(invalid("Options", FieldError::too_long("fieldManager", FIELD_MANAGER_MAX)));
+    }
+    match value.chars().position(char::is_control) {
+        Some(at) => Err(invalid("Options", FieldError::invalid(
+            "fieldManager", value, format!("invalid character at position {at}: should be printable"),
+        ))),
+        None => Ok(value.to_owned()),
+    }
+}
+
+fn field_validation(value: &str) -> Result<FieldValidation, ApiError> {
+    match value {
+        "" | "Warn" => Ok(FieldValidation::Warn),
+        "Ignore" => Ok(FieldValidation::Ignore),
+        "Strict" => Ok(FieldValidation::Strict),
+        other => Err(invalid("Options", FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"]))),
+    }
+}

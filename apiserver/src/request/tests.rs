@@ -1,0 +1,74 @@
+use super::*;
+use http::Method;
+
+fn find(group: &str, version: &str, plural: &str) -> Option<Arc<dyn Kind>> {
+    kinds::table::find(group, version, plural).cloned()
+}
+
+fn target(method: &Method, path: &str, query: Option<&str>) -> Result<Target, ApiError> {
+    parse(method, path, query, Identity::default(), find)
+}
+
+fn words(method: &Method, uri: &str) -> String {
+    let (path, query) = uri.split_once('?').map_or((uri, None), |(path, query)| (path, Some(query)));
+    match target(method, path, query) {
+        Err(error) => format!("{}", error.code()),
+        Ok(Target::NonResource(request)) => format!("{} {}", request.verb, request.path),
+        Ok(Target::Resource(request)) => {
+            let known = if request.kind.is_some() { "" } else { " unknown" };
+            format!(
+                "{} {}/{}/{}/{} ns={} name={} rest={}{known}",
+                request.verb.as_str(), request.group, request.version, request.resource, request.subresource,
+                request.ns, request.name, request.rest
+            )
+        }
+    }
+}
+
+#[test]
+fn paths_become_typed_requests() {
+    let (get, post, delete, put) = (Method::GET, Method::POST, Method::DELETE, Method::PUT);
+    let table = [
+        (&get, "/api/v1/pods", "list /v1/pods/ ns= name= rest="),
+        (&get, "/api/v1/namespaces/a/pods?watch=1", "watch /v1/pods/ ns=a name= rest="),
+        (&get, "/api/v1/watch/namespaces/a/pods", "watch /v1/pods/ ns=a name= rest="),
+        (&get, "/api/v1/namespaces/a/pods/x/log", "get /v1/pods/log ns=a name=x rest="),
+        (&get, "/api/v1/namespaces/a/pods/x/proxy/b/c", "get /v1/pods/proxy ns=a name=x rest=b/c"),
+        (&put, "/api/v1/namespaces/a/finalize", "update /v1/namespaces/finalize ns=a name=a rest="),
+        (&get, "/api/v1/namespaces/a", "get /v1/namespaces/ ns=a name=a rest="),
+        (&post, "/apis/apps/v1/namespaces/a/deployments", "create apps/v1/deployments/ ns=a name= rest="),
+        (&delete, "/apis/apps/v1/namespaces/a/deployments", "deletecollection apps/v1/deployments/ ns=a name= rest="),
+        (&get, "/api/v1/pods?fieldSelector=metadata.name%3Dx", "list /v1/pods/ ns= name=x rest="),
+        (&get, "/apis/apps/v1", "get /apis/apps/v1"),
+        (&get, "/healthz", "get /healthz"),
+        (&get, "/", "get /"),
+    ];
+    for (method, uri, expected) in table {
+        assert_eq!(words(method, uri), expected, "{method} {uri}");
+    }
+}
+
+#[test]
+fn names_that_could_leave_their_place_are_refused() {
+    for path in ["/api/v1/namespaces/%2e%2e/pods", "/api/v1/namespaces/a/pods/a%2Fb", "/api/v1/namespaces/a/pods/%2525", "/api/v1/namespaces//pods"] {
+        assert_eq!(words(&Method::GET, path), "400", "{path}");
+    }
+}
+
+#[test]
+fn scope_must_fit_the_kind() {
+    assert!(words(&Method::GET, "/api/v1/namespaces/a/nodes/n").ends_with("unknown"));
+    assert!(words(&Method::GET, "/api/v1/pods/x").ends_with("unknown"));
+    assert!(!words(&Method::POST, "/api/v1/pods").ends_with("unknown"));
+}
+
+#[test]
+fn list_options_are_checked_as_upstream_does() {
+    let check = |query: &str| Options::parse(Some(query)).and_then(|options| options.check_list()).map_err(|error| error.to_string());
+    assert!(check("limit=500&resourceVersion=0").is_ok());
+    assert!(check("resourceVersionMatch=Exact").unwrap_err().contains("forbidden unless resourceVersion is provided"));
+    assert!(check("resourceVersionMatch=Exact&resourceVersion=0").is_err());
+    assert!(check("sendInitialEvents=true").is_err());
+    assert!(check("continue=abc&resourceVersion=5").is_err());
+    assert!(check("resourceVersion=x").is_err());
+}

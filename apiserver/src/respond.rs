@@ -1,0 +1,306 @@
+//! From results to HTTP responses. The only place where errors become `Status`.
+
+mod list_body;
+mod table;
+mod watch_body;
+
+pub use watch_body::{Reached, WatchParams, watch};
+
+use crate::cache::Object;
+use crate::error::{ApiError, Qualified, StatusCause};
+use crate::negotiate::{Answer, Format, Shape};
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use kinds::kind::Kind;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What [`list`] shows, beside the objects.
+pub struct ListMeta<'a> {
+    pub rev: store::Rev,
+    pub continue_token: &'a str,
+    pub remaining: Option<u64>,
+}
+
+/// How to show objects of one kind to one client.
+#[derive(Clone)]
+pub struct View {
+    pub kind: Arc<dyn Kind>,
+    pub answer: Answer,
+    pub include: Include,
+    pub now: Timestamp,
+}
+
+/// What the rows of a Table carry beside their cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    None,
+    Metadata,
+    Object,
+}
+
+impl Include {
+    pub fn parse(text: Option<&str>) -> Result<Self, ApiError> {
+        match text {
+            None | Some("" | "Metadata") => Ok(Self::Metadata),
+            Some("None") => Ok(Self::None),
+            Some("Object") => Ok(Self::Object),
+            Some(other) => Err(ApiError::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+        }
+    }
+}
+
+/// Warnings beyond these only cost headers.
+/// k8s: truncates at 4 KiB in total
+const WARNINGS_MAX: usize = 32;
+const WARNING_CHARS_MAX: usize = 256;
+
+/// One object in the shape that was asked for.
+pub fn object(view: &View, code: StatusCode, json: Bytes, warnings: &[String]) -> Response<Body> {
+    let mut response = match view.answer {
+        Answer { shape: Shape::Object, format: Format::Json, pretty: false } => body(code, Format::Json, json),
+        Answer { shape: Shape::Object, .. } => tree(view.answer, code, &parse(&json)),
+        Answer { shape: Shape::Table, .. } => {
+            let shown = parse(&json);
+            let rev = shown.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
+            let meta = json!({ "resourceVersion": rev });
+            tree(view.answer, code, &table::of(view, &[&shown], meta, table::Columns::With))
+        }
+        Answer { shape: Shape::Metadata, .. } => tree(view.answer, code, &table::partial(parse(&json))),
+    };
+    warn(&mut response, warnings);
+    response
+}
+
+/// A collection in the shape that was asked for.
+pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Response<Body> {
+    let row = view.kind.row();
+    match view.answer {
+        Answer { shape: Shape::Object, format: Format::Json, pretty: false } => {
+            let head = format!(
+                "{{\"kind\":{:?},\"apiVersion\":{:?},\"metadata\":{},\"items\":[",
+                row.list_kind,
+                row.api_version(),
+                list_meta(meta)
+            );
+            let body = Body::new(list_body::ListBody::new(head.into(), objects));
+            typed(Response::new(body), Format::Json)
+        }
+        Answer { shape: Shape::Object, .. } => {
+            let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
+            let shown = json!({
+                "kind": row.list_kind, "apiVersion": row.api_version(), "metadata": list_meta(meta), "items": items,
+            });
+            tree(view.answer, StatusCode::OK, &shown)
+        }
+        Answer { shape: Shape::Table, .. } => {
+            let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
+            let items: Vec<&Value> = items.iter().collect();
+            tree(view.answer, StatusCode::OK, &table::of(view, &items, list_meta(meta), table::Columns::With))
+        }
+        Answer { shape: Shape::Metadata, .. } => {
+            let items: Vec<Value> = objects.iter().map(|object| table::partial(object.value())).collect();
+            let shown = json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "metadata": list_meta(meta), "items": items,
+            });
+            tree(view.answer, StatusCode::OK, &shown)
+        }
+    }
+}
+
+fn list_meta(meta: &ListMeta<'_>) -> Value {
+    let mut shown = json!({ "resourceVersion": meta.rev.to_string() });
+    if !meta.continue_token.is_empty() {
+        shown["continue"] = meta.continue_token.into();
+    }
+    if let Some(remaining) = meta.remaining {
+        shown["remainingItemCount"] = remaining.into();
+    }
+    shown
+}
+
+/// The answer to a delete that left nothing behind.
+pub fn deleted(answer: Answer, group: &str, resource: &str, name: &str, uid: &str) -> Response<Body> {
+    let mut details = json!({ "name": name, "kind": resource, "uid": uid });
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    let shown = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    });
+    tree(answer, StatusCode::OK, &shown)
+}
+
+/// A `Status` of success without details (a binding, an eviction).
+pub fn success(answer: Answer, code: StatusCode) -> Response<Body> {
+    let shown = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16(),
+    });
+    tree(answer, code, &shown)
+}
+
+/// Any tree, as JSON or YAML.
+pub fn tree(answer: Answer, code: StatusCode, shown: &Value) -> Response<Body> {
+    let text = match (answer.format, answer.pretty) {
+        (Format::Json, false) => serde_json::to_vec(shown).expect("a JSON tree always encodes"),
+        (Format::Json, true) => {
+            let mut text = serde_json::to_vec_pretty(shown).expect("a JSON tree always encodes");
+            text.push(b'\n');
+            text
+        }
+        (Format::Yaml, _) => match serde_norway::to_string(shown) {
+            Ok(text) => text.into_bytes(),
+            Err(error) => return self::error(&ApiError::internal(format!("cannot show the object as YAML: {error}"))),
+        },
+    };
+    body(code, answer.format, text.into())
+}
+
+/// An error as `Status`.
+pub fn error(error: &ApiError) -> Response<Body> {
+    let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let shown = serde_json::to_vec(&status(error)).expect("a JSON tree always encodes");
+    let mut response = body(code, Format::Json, shown.into());
+    if let Some(seconds) = retry_after(error) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// The tree of the `Status` that describes an error.
+pub fn status(error: &ApiError) -> Value {
+    let mut metadata = Map::new();
+    if let ApiError::Expired { continue_token: Some(token), .. } = error {
+        metadata.insert("continue".into(), token.as_str().into());
+    }
+    let mut shown = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": metadata,
+        "status": "Failure",
+        "message": error.to_string(),
+        "reason": error.reason(),
+    });
+    if let Some(details) = details(error) {
+        shown["details"] = details;
+    }
+    shown["code"] = error.code().into();
+    shown
+}
+
+fn retry_after(error: &ApiError) -> Option<u32> {
+    match error {
+        ApiError::Timeout { retry_after_s, .. }
+        | ApiError::ServerTimeout { retry_after_s, .. }
+        | ApiError::TooManyRequests { retry_after_s, .. } => Some(*retry_after_s).filter(|&seconds| seconds > 0),
+        ApiError::NameExhausted { .. } => Some(1),
+        _ => None,
+    }
+}
+
+fn details(error: &ApiError) -> Option<Value> {
+    let named = |resource: &Qualified, name: &str| {
+        let mut details = Map::new();
+        if !name.is_empty() {
+            details.insert("name".into(), name.into());
+        }
+        if !resource.group.is_empty() {
+            details.insert("group".into(), resource.group.as_str().into());
+        }
+        details.insert("kind".into(), resource.name.as_str().into());
+        details
+    };
+    let mut details = match error {
+        ApiError::NotFound { resource, name }
+        | ApiError::AlreadyExists { resource, name }
+        | ApiError::NameExhausted { resource, name }
+        | ApiError::Conflict { resource, name, .. }
+        | ApiError::Forbidden { resource, name, .. } => named(resource, name),
+        ApiError::MethodNotAllowed { resource } => named(resource, ""),
+        ApiError::Invalid { kind, name, errors } => {
+            let mut details = named(kind, name);
+            let cause = |error: &kinds::errors::FieldError| {
+                json!({ "reason": error.cause.reason(), "message": error.body(), "field": error.path })
+            };
+            details.insert("causes".into(), errors.iter().map(cause).collect());
+            details
+        }
+        ApiError::ApplyConflict { causes, .. }
+        | ApiError::Timeout { causes, .. }
+        | ApiError::TooManyRequests { causes, .. } => with_causes(causes),
+        ApiError::Internal { message } => {
+            with_causes(&[StatusCause { message: message.clone(), ..StatusCause::default() }])
+        }
+        ApiError::NoSuchResource | ApiError::ServerTimeout { .. } | ApiError::ForbiddenPath { .. } => Map::new(),
+        ApiError::Unauthorized
+        | ApiError::Unprocessable { .. }
+        | ApiError::BadRequest { .. }
+        | ApiError::NotAcceptable { .. }
+        | ApiError::UnsupportedMediaType { .. }
+        | ApiError::TooLarge { .. }
+        | ApiError::Expired { .. }
+        | ApiError::ServiceUnavailable { .. }
+        | ApiError::Passed { .. } => return None,
+    };
+    if let Some(seconds) = retry_after(error) {
+        details.insert("retryAfterSeconds".into(), seconds.into());
+    }
+    Some(Value::Object(details))
+}
+
+fn with_causes(causes: &[StatusCause]) -> Map<String, Value> {
+    let shown = |cause: &StatusCause| {
+        let fields = [("reason", &cause.reason), ("message", &cause.message), ("field", &cause.field)];
+        let given = fields.into_iter().filter(|(_, text)| !text.is_empty());
+        Value::Object(given.map(|(key, text)| (key.to_owned(), Value::String(text.clone()))).collect())
+    };
+    let mut details = Map::new();
+    if !causes.is_empty() {
+        details.insert("causes".into(), causes.iter().map(shown).collect());
+    }
+    details
+}
+
+fn parse(json: &[u8]) -> Value {
+    serde_json::from_slice(json).unwrap_or_default()
+}
+
+fn body(code: StatusCode, format: Format, bytes: Bytes) -> Response<Body> {
+    let mut response = typed(Response::new(Body::from(bytes)), format);
+    *response.status_mut() = code;
+    response
+}
+
+fn typed(mut response: Response<Body>, format: Format) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response
+}
+
+/// `Warning: 299 - "text"`, each text once.
+pub fn warn(response: &mut Response<Body>, warnings: &[String]) {
+    let mut seen: Vec<&str> = Vec::new();
+    for warning in warnings.iter().take(WARNINGS_MAX) {
+        if seen.contains(&warning.as_str()) {
+            continue;
+        }
+        seen.push(warning);
+        let mut quoted = String::from("299 - \"");
+        for c in warning.chars().filter(|c| !c.is_control()).take(WARNING_CHARS_MAX) {
+            if c == '"' || c == '\\' {
+                quoted.push('\\');
+            }
+            quoted.push(c);
+        }
+        quoted.push('"');
+        if let Ok(value) = HeaderValue::from_bytes(quoted.as_bytes()) {
+            response.headers_mut().append(WARNING, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

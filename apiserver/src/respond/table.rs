@@ -1,0 +1,49 @@
+//! The Table and PartialObjectMetadata shapes: what printers and metadata-only informers ask for instead of objects.
+
+use super::{Include, View};
+use serde_json::{Value, json};
+
+/// A watch sends the column definitions with its first event only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Columns {
+    With,
+    Without,
+}
+
+pub(super) fn of(view: &View, objects: &[&Value], metadata: Value, columns: Columns) -> Value {
+    let row = view.kind.row();
+    let definitions: Value = match columns {
+        Columns::With => row
+            .columns
+            .iter()
+            .map(|column| {
+                json!({
+                    "name": column.name, "type": column.kind, "format": column.format,
+                    "description": column.description, "priority": column.priority,
+                })
+            })
+            .collect(),
+        Columns::Without => Value::Array(Vec::new()),
+    };
+    let rows: Vec<Value> = objects.iter().map(|object| row_of(view, object)).collect();
+    json!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+        "columnDefinitions": definitions, "rows": rows,
+    })
+}
+
+fn row_of(view: &View, object: &Value) -> Value {
+    let cells = view.kind.cells(object, view.now.as_second());
+    let shown = match view.include {
+        Include::None => Value::Null,
+        Include::Metadata => partial(object.clone()),
+        Include::Object => object.clone(),
+    };
+    json!({ "cells": cells, "object": shown })
+}
+
+/// Only the metadata of an object.
+pub(super) fn partial(mut object: Value) -> Value {
+    let metadata = object.get_mut("metadata").map_or_else(|| json!({}), Value::take);
+    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata })
+}

@@ -1,0 +1,232 @@
+//! The body of a WATCH: frames of shared bytes, bookmarks, and an end that clients can resume from.
+
+use super::{View, status, table};
+use crate::cache::{Delivery, WatchError};
+use crate::error::ApiError;
+use crate::publish::metrics::InFlight;
+use crate::negotiate::{Answer, Format, Shape};
+use crate::registry::watch::{Source, Watch};
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::Response;
+use serde_json::json;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Rev;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How often a quiet watch hears how far it is complete.
+/// k8s: bookmarkFrequency
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// Deliveries that are ready together travel together, up to this many bytes.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// How a watch is served.
+pub struct WatchParams {
+    pub timeout: Duration,
+    pub bookmarks: bool,
+    /// Ends the watch early, with a bookmark.
+    pub drain: CancellationToken,
+    /// Counts the watch for as long as it is open.
+    pub open: Option<InFlight>,
+}
+
+/// Revision that all caches have reached, when asked.
+pub type Reached = Arc<dyn Fn() -> Rev + Send + Sync>;
+
+struct State {
+    source: Source,
+    encoder: Encoder,
+    params: WatchParams,
+    reached: Reached,
+    deadline: std::pin::Pin<Box<Sleep>>,
+    bookmark: std::pin::Pin<Box<Sleep>>,
+    /// To be announced when the initial objects are through.
+    announce: Option<Rev>,
+    ended: bool,
+}
+
+/// YAML has no stream form that clients read; they get a 406.
+pub fn watch(view: View, watch: Watch, params: WatchParams, reached: Reached) -> Result<Response<Body>, ApiError> {
+    if view.answer.format == Format::Yaml {
+        return Err(ApiError::not_acceptable(&["application/json"]));
+    }
+    let now = Instant::now();
+    let state = State {
+        announce: watch.announce_initial.then_some(watch.rev),
+        source: watch.source,
+        encoder: Encoder { view, first: true },
+        deadline: Box::pin(tokio::time::sleep_until(now + params.timeout)),
+        bookmark: Box::pin(tokio::time::sleep_until(now + BOOKMARK_EVERY)),
+        params,
+        reached,
+        ended: false,
+    };
+    let frames = stream::unfold(state, |mut state| async move {
+        let frame = state.next().await?;
+        Some((Ok::<Bytes, Infallible>(frame), state))
+    });
+    let mut response = Response::new(Body::from_stream(frames));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+impl State {
+    /// The next bytes to send; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.ended {
+            return None;
+        }
+        loop {
+            if let Some(rev) = self.announce.filter(|_| self.source.initial_left() == 0) {
+                self.announce = None;
+                return Some(self.encoder.bookmark(rev, Bookmark::InitialEnd));
+            }
+            tokio::select! {
+                biased;
+                delivery = self.source.next() => return Some(match delivery {
+                    Ok(delivery) => self.batch(delivery),
+                    Err(error) => self.fail(error),
+                }),
+                () = self.deadline.as_mut() => return self.close(),
+                () = self.params.drain.cancelled() => return self.close(),
+                () = self.bookmark.as_mut(), if self.params.bookmarks => {
+                    self.bookmark.as_mut().reset(Instant::now() + BOOKMARK_EVERY);
+                    // Read before the queue is seen empty: everything up to it was queued before.
+                    let reached = (self.reached)();
+                    match self.source.try_next() {
+                        Ok(Some(delivery)) => return Some(self.batch(delivery)),
+                        Ok(None) => {
+                            let rev = self.source.complete_to(reached);
+                            return Some(self.encoder.bookmark(rev, Bookmark::Progress));
+                        }
+                        Err(error) => return Some(self.fail(error)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A delivery and those that are ready behind it.
+    fn batch(&mut self, first: Delivery) -> Bytes {
+        let frame = self.encoder.frame(&first);
+        // A lone event goes out as the slice that all watchers share.
+        let Ok(Some(second)) = self.ready() else { return frame };
+        let mut all = BytesMut::with_capacity(frame.len() * 2);
+        all.extend_from_slice(&frame);
+        let mut next = Some(second);
+        while let Some(delivery) = next {
+            all.extend_from_slice(&self.encoder.frame(&delivery));
+            if all.len() >= BATCH_BYTES {
+                break;
+            }
+            next = self.ready().ok().flatten();
+        }
+        all.freeze()
+    }
+
+    /// What is ready; stops at the end of the initial objects, which has its own announcement. A broken source shows
+    /// again, as an error, at the next turn.
+    fn ready(&mut self) -> Result<Option<Delivery>, WatchError> {
+        if self.announce.is_some() && self.source.initial_left() == 0 {
+            return Ok(None);
+        }
+        self.source.try_next()
+    }
+
+    fn fail(&mut self, error: WatchError) -> Bytes {
+        self.ended = true;
+        let error = ApiError::expired(error.to_string());
+        line(&json!({ "type": "ERROR", "object": status(&error) }))
+    }
+
+    /// The regular end: what is queued, and how far that goes.
+    fn close(&mut self) -> Option<Bytes> {
+        self.ended = true;
+        if !self.params.bookmarks || self.announce.is_some() {
+            return None;
+        }
+        let reached = (self.reached)();
+        let mut all = BytesMut::new();
+        while let Ok(Some(delivery)) = self.source.try_next() {
+            all.extend_from_slice(&self.encoder.frame(&delivery));
+        }
+        let rev = self.source.complete_to(reached);
+        all.extend_from_slice(&self.encoder.bookmark(rev, Bookmark::Progress));
+        Some(all.freeze())
+    }
+}
+
+enum Bookmark {
+    Progress,
+    InitialEnd,
+}
+
+/// How this client sees events.
+struct Encoder {
+    view: View,
+    /// No Table was sent yet.
+    first: bool,
+}
+
+impl Encoder {
+    fn frame(&mut self, delivery: &Delivery) -> Bytes {
+        if let Answer { shape: Shape::Object, pretty: false, .. } = self.view.answer {
+            return delivery.frame();
+        }
+        let ty = delivery.ty();
+        let mut object = delivery.object().value();
+        object["metadata"]["resourceVersion"] = delivery.rev().to_string().into();
+        let shown = match self.view.answer.shape {
+            Shape::Object => object,
+            Shape::Metadata => table::partial(object),
+            Shape::Table => {
+                let columns = if self.first { table::Columns::With } else { table::Columns::Without };
+                self.first = false;
+                let meta = json!({ "resourceVersion": delivery.rev().to_string() });
+                table::of(&self.view, &[&object], meta, columns)
+            }
+        };
+        line(&json!({ "type": ty.as_str(), "object": shown }))
+    }
+
+    fn bookmark(&mut self, rev: Rev, why: Bookmark) -> Bytes {
+        let row = self.view.kind.row();
+        let mut metadata = json!({ "resourceVersion": rev.to_string(), "creationTimestamp": null });
+        if let Bookmark::InitialEnd = why {
+            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+        }
+        let shown = match self.view.answer.shape {
+            Shape::Object => json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata }),
+            Shape::Metadata => {
+                json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata })
+            }
+            Shape::Table => {
+                let object = json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata });
+                let meta = json!({ "resourceVersion": rev.to_string() });
+                table::of(&self.view, &[&object], meta, table::Columns::Without)
+            }
+        };
+        line(&json!({ "type": "BOOKMARK", "object": shown }))
+    }
+}
+
+fn line(shown: &serde_json::Value) -> Bytes {
+    let mut text = serde_json::to_vec(shown).expect("a JSON tree always encodes");
+    text.push(b'\n');
+    text.into()
+}
+
+impl Delivery {
+    /// The line for a client that takes objects as they are: shared with all others where possible.
+    fn frame(&self) -> Bytes {
+        match self {
+            Self::Initial(object) => object.initial_frame(),
+            Self::Change(event, ty) => event.frame(*ty),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The HTTPS listener: TLS with optional client certificates, HTTP/2 and HTTP/1.1, limits, and a drain that lets requests
+//! end. What a request means is the chain's work.
+
+use crate::auth::x509;
+use crate::pki::Pki;
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustls::server::WebPkiClientVerifier;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+use tower_http::compression::predicate::Predicate;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+
+/// A handshake that takes longer is not a client of ours.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Time for the head of a request on HTTP/1.1; slower senders hold connections for nothing.
+const HEADERS_MAX: Duration = Duration::from_secs(30);
+/// k8s: http2 MaxConcurrentStreams of the secure server
+const STREAMS_MAX: u32 = 1000;
+/// k8s: readers of long lists and big uploads need room; memory is taken only while data is in flight.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A peer that is silent this long is asked; without an answer the connection is dropped.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How long requests may go on after the drain began.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed accept (no free file descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// k8s: APIResponseCompression, responses below 128 KiB are not worth it
+const COMPRESS_FROM: u64 = 128 << 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("requests were still open {}s after the drain began", DRAIN_MAX.as_secs())]
+    DrainTimeout,
+}
+
+pub(crate) struct Listen {
+    pub listener: TcpListener,
+    pub tls: Arc<rustls::ServerConfig>,
+    pub connections: usize,
+}
+
+/// The serving certificate; client certificates are asked for and verified against the cluster's CA.
+pub(crate) fn tls(pki: &Pki) -> Result<Arc<rustls::ServerConfig>, crate::server::OpenError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = Arc::new(pki.roots()?);
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let (chain, key) = pki.serving().der()?;
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Accepts until `stop` ends, then waits for open requests.
+pub(crate) async fn run(listen: Listen, router: Router, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+    let Listen { listener, tls, connections } = listen;
+    let router = router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Big));
+    let acceptor = TlsAcceptor::from(tls);
+    let room = Arc::new(Semaphore::new(connections));
+    let tracker = TaskTracker::new();
+    let draining = CancellationToken::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let Some((stream, seat)) = accepted else { continue };
+        let connection = Connection { acceptor: acceptor.clone(), router: router.clone(), draining: draining.clone() };
+        tracker.spawn(async move {
+            connection.serve(stream).await;
+            drop(seat);
+        });
+    }
+    drop(listener);
+    draining.cancel();
+    tracker.close();
+    tokio::time::timeout(DRAIN_MAX, tracker.wait()).await.map_err(|_| ServeError::DrainTimeout)
+}
+
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let seat = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, seat)),
+        Err(error) => {
+            tracing::warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+struct Connection {
+    acceptor: TlsAcceptor,
+    router: Router,
+    draining: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let tls = match tokio::time::timeout(HANDSHAKE_MAX, self.acceptor.accept(stream)).await {
+            Ok(Ok(tls)) => tls,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "TLS handshake failed");
+                return;
+            }
+            Err(_) => return,
+        };
+        let peer = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|leaf| x509::identity(leaf));
+        let peer = match peer.transpose() {
+            Ok(peer) => peer,
+            Err(error) => {
+                tracing::debug!(%error, "client certificate refused");
+                return;
+            }
+        };
+        let router = self.router;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = &peer {
+                request.extensions_mut().insert(peer.clone());
+            }
+            let router = router.clone();
+            async move { router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| match never {}) }
+        });
+        let builder = builder();
+        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.draining.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(error, "connection ended");
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWER_MAX);
+    builder
+}
+
+/// Bodies of known size that are worth compressing; watches and streams are not.
+#[derive(Clone, Copy, Debug)]
+struct Big;
+
+impl Predicate for Big {
+    fn should_compress<B: http_body::Body>(&self, response: &http::Response<B>) -> bool {
+        response.body().size_hint().exact().is_some_and(|size| size >= COMPRESS_FROM)
+            && !response.headers().contains_key(http::header::CONTENT_ENCODING)
+    }
+}

@@ -1,0 +1,266 @@
+//! The API server as a component: what it is made of, how it opens, runs and drains.
+
+use crate::admission;
+use crate::alloc::{self, AddressRange, Allocator, PortRange};
+use crate::auth::feed::{Feed, Sinks};
+use crate::auth::node::NodeAuthorizer;
+use crate::auth::objects::{CachedObjects, Objects};
+use crate::auth::rbac::Rbac;
+use crate::auth::service_account::Tokens;
+use crate::auth::{Authenticator, Authorizer};
+use crate::bootstrap::{self, Membership};
+use crate::cache::Caches;
+use crate::error::ApiError;
+use crate::pki::{self, Pki};
+use crate::publish::Publisher;
+use crate::publish::health::Health;
+use crate::publish::metrics::Metrics;
+use crate::registry::{Effects, Registry};
+use crate::{chain, serve};
+use axum::Router;
+use client::clock::Clock;
+use kinds::kind::Kind;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `pki/` and `admin.kubeconfig` live below it.
+    pub data_dir: PathBuf,
+    /// Port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Address by which nodes and pods reach this server.
+    pub advertise_address: IpAddr,
+    pub hostname: String,
+    /// More names and addresses for the serving certificate.
+    pub extra_sans: Vec<String>,
+    /// `10.43.0.0/16`
+    pub service_cidr: String,
+    /// `30000-32767`
+    pub node_port_range: String,
+    /// `cluster.local`
+    pub cluster_domain: String,
+    /// How long continue tokens and old watches work.
+    pub history: Duration,
+    pub membership: Membership,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests answered at once; more wait their turn. Watches and streams do not count.
+    /// k8s: max-requests-inflight 400 and max-mutating-requests-inflight 200
+    pub concurrent_requests: usize,
+    /// Open TCP connections.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrent_requests: 600, connections: 20_000 }
+    }
+}
+
+pub struct Deps {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("cannot listen on {address} (is another server running? choose another port with --bind)")]
+    Bind { address: SocketAddr, source: std::io::Error },
+    #[error("the address range or port range is not valid: {0}")]
+    Range(String),
+    #[error("cannot prepare keys and certificates")]
+    Pki(#[from] pki::PkiError),
+    #[error("the service account key cannot be used: {0}")]
+    ServiceAccountKey(String),
+    #[error("cannot prepare TLS")]
+    Tls(#[from] rustls::Error),
+    #[error("the store does not answer: {0}")]
+    Store(ApiError),
+    #[error("cannot create the cluster's first objects")]
+    Bootstrap(#[from] bootstrap::BootstrapError),
+}
+
+/// What a request handler works with.
+pub struct Server {
+    pub registry: Registry,
+    pub authenticator: Authenticator,
+    pub authorizer: Arc<Authorizer>,
+    pub tokens: Arc<Tokens>,
+    pub publisher: Publisher,
+    pub pki: Arc<Pki>,
+    pub seats: Semaphore,
+    /// Cancelled when the server stops: watches end with a bookmark.
+    pub draining: CancellationToken,
+}
+
+impl Server {
+    /// The kind behind a path.
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<dyn Kind>> {
+        kinds::table::find(group, version, plural).cloned()
+    }
+}
+
+/// Opened: it listens, knows who is who, and holds the first objects. [`ApiServer::run`] serves.
+pub struct ApiServer {
+    server: Arc<Server>,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    limits: Limits,
+    history: Duration,
+    tasks: JoinSet<()>,
+}
+
+impl ApiServer {
+    pub async fn open(config: Config, deps: Deps) -> Result<Self, OpenError> {
+        let Deps { store, clock } = deps;
+        let bind = |source| OpenError::Bind { address: config.bind, source };
+        let listener = TcpListener::bind(config.bind).await.map_err(bind)?;
+        let port = listener.local_addr().map_err(bind)?.port();
+        let addresses = AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
+        let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
+        let service_ip = addresses.first();
+        let pki = Arc::new(open_pki(&config, service_ip, port, clock.as_ref())?);
+
+        let draining = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let caches = Caches::open(Arc::clone(&store), Arc::clone(&clock)).await.map_err(OpenError::Store)?;
+        let caches = Arc::new(caches);
+        tasks.spawn(Arc::clone(&caches).run(draining.clone()));
+
+        let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
+        let rbac = Arc::new(Rbac::default());
+        let node = Arc::new(NodeAuthorizer::new(Arc::clone(&objects), bootstrap::rbac::node_rules()));
+        let sinks = Sinks { rbac: Arc::clone(&rbac), node: Arc::clone(&node) };
+        let feed = Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?;
+        tasks.spawn(feed.run(draining.clone()));
+        let authorizer = Arc::new(Authorizer::new(rbac, node));
+        let issuer = format!("https://kubernetes.default.svc.{}", config.cluster_domain);
+        let tokens = Tokens::new(pki.service_account_key(), issuer);
+        let tokens = Arc::new(tokens.map_err(|error| OpenError::ServiceAccountKey(error.to_string()))?);
+
+        let allocator =
+            Arc::new(Allocator::new(Arc::clone(&store), Arc::clone(&clock), alloc::Params { addresses, ports }));
+        allocator.repair().await.map_err(OpenError::Store)?;
+        let effects = Effects::default().with("", "services", allocator);
+        let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer));
+        let health = Arc::new(Health::new(Arc::clone(&store)));
+        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
+        let builtin = kinds::table::builtin();
+        let server = Arc::new(Server {
+            registry: Registry::new(caches, Arc::clone(&clock), admission, effects),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
+            authorizer,
+            publisher: Publisher::new(builtin, Arc::clone(&tokens), Arc::clone(&health), metrics),
+            tokens,
+            seats: Semaphore::new(config.limits.concurrent_requests),
+            draining,
+            pki: Arc::clone(&pki),
+        });
+        let tls = serve::tls(&pki)?;
+        let opened = Self { server, listener, tls, limits: config.limits, history: config.history, tasks };
+        let params = bootstrap::Params {
+            service_cidr: config.service_cidr,
+            service_ip,
+            advertise: config.advertise_address,
+            port,
+            ca_pem: pki.ca_pem().to_owned(),
+            membership: config.membership,
+        };
+        bootstrap::run(&bootstrap::Api::new(opened.router()), &params).await?;
+        health.set_bootstrapped();
+        Ok(opened)
+    }
+
+    /// The API for clients in this process: requests carry an `Identity` extension instead of a certificate, and go
+    /// through the same chain.
+    pub fn router(&self) -> Router {
+        let server = Arc::clone(&self.server);
+        Router::new().fallback(move |request| chain::handle(Arc::clone(&server), request))
+    }
+
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    pub fn pki(&self) -> &Pki {
+        &self.server.pki
+    }
+
+    /// Serves until `drain`, then lets requests end.
+    pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
+        let router = self.router();
+        let Self { server, listener, tls, limits, history, mut tasks } = self;
+        tasks.spawn(keep_history(Arc::clone(&server), history, server.draining.clone()));
+        let stopped = serve::run(serve::Listen { listener, tls, connections: limits.connections }, router, {
+            let server = Arc::clone(&server);
+            async move {
+                drain.cancelled().await;
+                server.publisher.health().set_stopping();
+                server.draining.cancel();
+            }
+        })
+        .await;
+        server.draining.cancel();
+        while tasks.join_next().await.is_some() {}
+        stopped
+    }
+}
+
+pub use serve::ServeError;
+
+fn open_pki(config: &Config, service_ip: IpAddr, port: u16, clock: &dyn Clock) -> Result<Pki, OpenError> {
+    let params = pki::Params {
+        service_ip,
+        advertise: config.advertise_address,
+        hostname: config.hostname.clone(),
+        domain: config.cluster_domain.clone(),
+        extra_sans: config.extra_sans.clone(),
+    };
+    let pki = Pki::load_or_create(&config.data_dir.join("pki"), &params, clock.now())?;
+    let server = format!("https://{}", SocketAddr::new(config.advertise_address, port));
+    pki.write_admin_kubeconfig(&config.data_dir.join("admin.kubeconfig"), &server)?;
+    Ok(pki)
+}
+
+/// The history check runs at most this often: an idle cluster has nothing to forget.
+const COMPACT_EVERY: Duration = Duration::from_secs(60);
+
+/// Forgets what is older than `history`: the revision seen one period ago.
+async fn keep_history(server: Arc<Server>, history: Duration, drain: CancellationToken) {
+    let every = history.min(COMPACT_EVERY);
+    let periods = (history.as_secs() / every.as_secs().max(1)).max(1) as usize;
+    let mut seen = std::collections::VecDeque::new();
+    let mut compacted = 0;
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let rev = server.registry.caches().rev();
+        seen.push_back(rev);
+        if seen.len() <= periods {
+            continue;
+        }
+        let Some(old) = seen.pop_front() else { continue };
+        if old <= compacted {
+            continue;
+        }
+        match server.registry.store().compact(old).await {
+            Ok(()) => compacted = old,
+            // Another API server on the same store was first.
+            Err(store::ReadError::Compacted { .. }) => compacted = old,
+            Err(error) => tracing::warn!(%error, "cannot forget old history yet"),
+        }
+    }
+}

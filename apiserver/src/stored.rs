@@ -1,0 +1,176 @@
+//! The form of an object in the store and on the wire: JSON with `apiVersion`, `kind` and `metadata` first. The store
+//! keeps no resourceVersion (it is the revision of the write); it is spliced in here, without parsing, when an object is read.
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Map, Value};
+use store::Rev;
+
+const METADATA: &[u8] = b"\"metadata\":{";
+const HEAD: &[u8] = b"{\"apiVersion\":\"";
+const REVISION: &str = "\"resourceVersion\":\"";
+
+/// The bytes to store. `metadata.resourceVersion` is left out.
+pub fn encode(object: &Value) -> Bytes {
+    let mut out = Vec::with_capacity(512);
+    let empty = Map::new();
+    let map = object.as_object().unwrap_or(&empty);
+    out.push(b'{');
+    for key in ["apiVersion", "kind"] {
+        if let Some(value) = map.get(key) {
+            member(&mut out, key, value);
+        }
+    }
+    if let Some(metadata) = map.get("metadata").and_then(Value::as_object) {
+        name(&mut out, "metadata");
+        out.push(b'{');
+        for (key, value) in metadata.iter().filter(|(key, _)| *key != "resourceVersion") {
+            member(&mut out, key, value);
+        }
+        out.push(b'}');
+    }
+    for (key, value) in map.iter().filter(|(key, _)| !matches!(key.as_str(), "apiVersion" | "kind" | "metadata")) {
+        member(&mut out, key, value);
+    }
+    out.push(b'}');
+    out.into()
+}
+
+fn name(out: &mut Vec<u8>, key: &str) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+fn member(out: &mut Vec<u8>, key: &str, value: &Value) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    serde_json::to_writer(&mut *out, key).expect("a string always encodes");
+    out.push(b':');
+    serde_json::to_writer(&mut *out, value).expect("a JSON tree always encodes");
+}
+
+/// Where the members of `metadata` start; `None` where the bytes were not written by [`encode`].
+fn metadata_at(stored: &[u8]) -> Option<usize> {
+    if !stored.starts_with(HEAD) {
+        return None;
+    }
+    // The two strings before it are an apiVersion and a kind: neither can hold a quote, so the first match is the one.
+    let window = stored.get(..HEAD_MAX.min(stored.len()))?;
+    let at = window.windows(METADATA.len()).position(|part| part == METADATA)?;
+    Some(at + METADATA.len())
+}
+
+/// apiVersion and kind of the longest group name (253 bytes) and kind (63) end before this.
+const HEAD_MAX: usize = 512;
+
+/// The object as clients see it, between `before` and `after` in one buffer; `whole.slice(range)` is the object alone.
+pub struct Spliced {
+    pub whole: Bytes,
+    pub start: usize,
+    pub end: usize,
+    /// Where the digits of the resourceVersion start in `whole`.
+    pub revision_at: usize,
+}
+
+/// Adds the resourceVersion.
+pub fn splice(before: &[u8], stored: &[u8], rev: Rev, after: &[u8]) -> Spliced {
+    let owned;
+    let (stored, at) = match metadata_at(stored) {
+        Some(at) => (stored, at),
+        None => {
+            owned = canonical(stored);
+            (owned.as_ref(), metadata_at(&owned).unwrap_or(1))
+        }
+    };
+    let digits = rev.to_string();
+    let mut out =
+        BytesMut::with_capacity(before.len() + stored.len() + REVISION.len() + digits.len() + 2 + after.len());
+    out.extend_from_slice(before);
+    out.extend_from_slice(&stored[..at]);
+    out.extend_from_slice(REVISION.as_bytes());
+    let revision_at = out.len();
+    out.extend_from_slice(digits.as_bytes());
+    out.extend_from_slice(b"\"");
+    if stored.get(at) != Some(&b'}') {
+        out.extend_from_slice(b",");
+    }
+    out.extend_from_slice(&stored[at..]);
+    let end = out.len();
+    out.extend_from_slice(after);
+    Spliced { whole: out.freeze(), start: before.len(), end, revision_at }
+}
+
+/// The object alone, with its resourceVersion.
+pub fn with_revision(stored: &[u8], rev: Rev) -> Bytes {
+    splice(&[], stored, rev, &[]).whole
+}
+
+/// The same object at another revision (a delete carries the revision of the delete).
+pub fn replace_revision(object: &[u8], revision_at: usize, rev: Rev, before: &[u8], after: &[u8]) -> Bytes {
+    let digits = object[revision_at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let new = rev.to_string();
+    let mut out = BytesMut::with_capacity(before.len() + object.len() + new.len() + after.len());
+    out.extend_from_slice(before);
+    out.extend_from_slice(&object[..revision_at]);
+    out.extend_from_slice(new.as_bytes());
+    out.extend_from_slice(&object[revision_at + digits..]);
+    out.extend_from_slice(after);
+    out.freeze()
+}
+
+/// Bytes of another writer (a restored etcd) in our order; what is no object at all is shown as an empty one.
+fn canonical(stored: &[u8]) -> Bytes {
+    let mut tree: Value = serde_json::from_slice(stored).unwrap_or_default();
+    if !tree.is_object() {
+        tree = Value::Object(Map::new());
+    }
+    if !tree["metadata"].is_object() {
+        tree["metadata"] = Value::Object(Map::new());
+    }
+    if !tree["apiVersion"].is_string() {
+        tree["apiVersion"] = Value::String(String::new());
+    }
+    encode(&tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_revision_is_spliced_into_the_object_s_own_metadata() {
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "data": {"metadata": {"a": 1}},
+            "metadata": {"name": "x", "resourceVersion": "9"},
+            "spec": {"template": {"metadata": {"labels": {}}}},
+        });
+        let stored = encode(&object);
+        let read: Value = serde_json::from_slice(&with_revision(&stored, 42)).unwrap();
+        let mut expected = object;
+        expected["metadata"]["resourceVersion"] = json!("42");
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn foreign_bytes_are_put_in_order_first() {
+        let stored = br#"{"kind":"ConfigMap","data":{"metadata":{}},"apiVersion":"v1","metadata":{"name":"x"}}"#;
+        let read: Value = serde_json::from_slice(&with_revision(stored, 7)).unwrap();
+        assert_eq!(read["metadata"], json!({"name": "x", "resourceVersion": "7"}));
+        assert_eq!(read["data"], json!({"metadata": {}}));
+    }
+
+    #[test]
+    fn a_delete_shows_its_own_revision_inside_a_frame() {
+        let stored = encode(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}));
+        let spliced = splice(b"<", &stored, 99, b">");
+        let object = spliced.whole.slice(spliced.start..spliced.end);
+        let frame = replace_revision(&object, spliced.revision_at - spliced.start, 100, b"[", b"]");
+        let text = String::from_utf8(frame.to_vec()).unwrap();
+        assert!(text.starts_with('[') && text.ends_with(']') && text.contains("\"resourceVersion\":\"100\""), "{text}");
+    }
+}

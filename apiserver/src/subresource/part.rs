@@ -1,0 +1,110 @@
+//! Parts of an object that have a door of their own: a write through one changes that part and nothing else.
+
+use kinds::errors::{FieldError, FieldErrors};
+use kinds::kind::Kind;
+use serde_json::Value;
+
+/// Subresources that take and return the whole object and change a part of it.
+pub const PARTS: &[&str] = &["status", "finalize", "ephemeralcontainers", "resize", "approval"];
+
+/// Puts back everything in `new` that `part` may not change.
+pub fn keep_only(part: &str, new: &mut Value, old: &Value) {
+    let sent = std::mem::replace(new, old.clone());
+    match part {
+        "finalize" => take(new, &sent, "/spec", "finalizers"),
+        "ephemeralcontainers" => take(new, &sent, "/spec", "ephemeralContainers"),
+        "resize" => take_resources(new, &sent),
+        "approval" => take(new, &sent, "/status", "conditions"),
+        "scale" => take(new, &sent, "/spec", "replicas"),
+        // Made by this server from a body that was checked: nothing to put back.
+        "binding" | "eviction" => *new = sent,
+        _ => {}
+    }
+    // The revision that the client named still counts.
+    if let (Some(rev), Some(metadata)) = (sent_revision(old), new.get_mut("metadata").and_then(Value::as_object_mut)) {
+        metadata.insert("resourceVersion".into(), rev);
+    }
+}
+
+fn sent_revision(object: &Value) -> Option<Value> {
+    object.pointer("/metadata/resourceVersion").cloned()
+}
+
+fn take(new: &mut Value, sent: &Value, parent: &str, field: &str) {
+    let value = sent.pointer(&format!("{parent}/{field}")).filter(|value| !value.is_null());
+    let name = parent.trim_start_matches('/');
+    if value.is_some() && !new.get(name).is_some_and(Value::is_object) {
+        new[name] = Value::Object(serde_json::Map::new());
+    }
+    let Some(map) = new.get_mut(name).and_then(Value::as_object_mut) else { return };
+    match value {
+        Some(value) => map.insert(field.to_owned(), value.clone()),
+        None => map.remove(field),
+    };
+}
+
+/// In-place resize: resources of the containers that exist.
+fn take_resources(new: &mut Value, sent: &Value) {
+    for list in ["containers", "initContainers"] {
+        let sent = sent.pointer(&format!("/spec/{list}")).and_then(Value::as_array).cloned().unwrap_or_default();
+        let Some(containers) = new.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut) else { continue };
+        for container in containers {
+            let Some(resized) = sent.iter().find(|other| other["name"] == container["name"]) else { continue };
+            for field in ["resources", "resizePolicy"] {
+                if let (Some(value), Some(map)) = (resized.get(field), container.as_object_mut()) {
+                    map.insert(field.to_owned(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Rules of a write through `part`; the rest of the object is as it was.
+pub fn validate(part: &str, kind: &dyn Kind, new: &Value, old: &Value) -> FieldErrors {
+    match part {
+        "ephemeralcontainers" => {
+            let mut errors = kind.validate(new);
+            errors.extend(ephemeral_containers_only_grow(new, old));
+            errors
+        }
+        "resize" | "scale" => kind.validate(new),
+        "approval" => kind.validate_status(new, old),
+        _ => FieldErrors::new(),
+    }
+}
+
+/// k8s: ValidatePodEphemeralContainersUpdate
+fn ephemeral_containers_only_grow(new: &Value, old: &Value) -> FieldErrors {
+    let list = |pod: &Value| pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let (new, old) = (list(new), list(old));
+    let kept = |before: &Value| new.iter().any(|after| after == before);
+    let path = "spec.ephemeralContainers";
+    let lost = old.iter().filter(|before| !kept(before));
+    lost.map(|before| {
+        let name = before["name"].as_str().unwrap_or("");
+        FieldError::forbidden(path, format!("existing ephemeral containers {name:?} may not be removed or changed\n"))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn finalize_changes_the_finalizers_in_spec_and_nothing_else() {
+        let old = json!({"metadata": {"name": "a", "labels": {"x": "1"}}, "spec": {"finalizers": ["kubernetes"]}});
+        let mut new = json!({"metadata": {"name": "a", "labels": {}}, "spec": {}});
+        keep_only("finalize", &mut new, &old);
+        assert_eq!(new, json!({"metadata": {"name": "a", "labels": {"x": "1"}}, "spec": {}}));
+    }
+
+    #[test]
+    fn resize_changes_resources_of_containers_that_exist() {
+        let old = json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {}}]}});
+        let mut new = json!({"spec": {"containers": [{"name": "a", "image": "y", "resources": {"limits": {"cpu": "1"}}}, {"name": "b"}]}});
+        keep_only("resize", &mut new, &old);
+        assert_eq!(new, json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}}]}}));
+    }
+}

@@ -26,7 +26,11 @@ async fn main() -> Outcome {
     let base = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = tempfile::tempdir_in(base)?;
 
-    let syncs = syncs_per_second(folder.path())?;
+    // A shared disk is noisy: the best of three is what it can do.
+    let mut syncs = 0.0_f64;
+    for _ in 0..3 {
+        syncs = syncs.max(syncs_per_second(folder.path())?);
+    }
     println!("disk         {syncs:>9.0} appends of {GROUP} x {OBJECT_BYTES} bytes, synced, per second");
 
     let path = folder.path().join("store");
@@ -42,6 +46,8 @@ async fn main() -> Outcome {
             "write  x{clients:<4} {rate:>9.0} durable creates per second, {cpu_us:.1} us of CPU each, {ratio:.2} of the disk"
         );
     }
+
+    println!("memory       {:>9.1} MiB resident with {RESTART_OBJECTS} objects", mebibytes(resident_bytes()?));
 
     let reads = 100_000;
     let began = Instant::now();
@@ -62,8 +68,7 @@ async fn main() -> Outcome {
     let began = Instant::now();
     let store = EmbeddedStore::open(&path, Options::standard())?;
     println!("restart      {:>9.3} s with {} objects", began.elapsed().as_secs_f64(), store.rev().await?);
-    println!("memory       {:>9.1} MiB resident", resident_bytes()? as f64 / f64::from(1 << 20));
-    println!("file         {:>9.1} MiB", store.size().await? as f64 / f64::from(1 << 20));
+    println!("file         {:>9.1} MiB", mebibytes(store.size().await?));
     Ok(())
 }
 
@@ -123,6 +128,10 @@ async fn fan_out(store: &Arc<EmbeddedStore>, next: &AtomicU64) -> Outcome<f64> {
     written?;
     let events: u64 = seen.into_iter().sum::<Result<u64, _>>()?;
     Ok(events as f64 / began.elapsed().as_secs_f64())
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn cpu_time() -> Outcome<Duration> {

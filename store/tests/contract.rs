@@ -2,6 +2,8 @@
 
 #[path = "contract/backends.rs"]
 mod backends;
+#[path = "contract/etcd_outage.rs"]
+mod etcd_outage;
 #[path = "contract/model.rs"]
 mod model;
 #[path = "contract/suite.rs"]

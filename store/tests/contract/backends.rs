@@ -34,45 +34,49 @@ pub(crate) async fn embedded() -> Backend {
 
 pub(crate) async fn etcd() -> Backend {
     let server = EtcdServer::start();
-    let config = EtcdConfig { prefix: "/drover".to_owned(), ..EtcdConfig::plain(&server.address) };
-    // The server needs a moment until it listens.
-    for _ in 0..CONNECT_TRIES {
-        if let Ok(store) = EtcdStore::connect(config.clone()).await {
-            return Backend { store, _home: Some(Box::new(server)) };
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("etcd does not answer on {}; it says: {}", server.address, server.log());
+    let store = server.connect().await;
+    Backend { store, _home: Some(Box::new(server)) }
 }
 
 /// Half a minute, on a busy machine.
 const CONNECT_TRIES: usize = 600;
 
 /// An etcd of its own on loopback, gone with its data when dropped.
-struct EtcdServer {
+pub(crate) struct EtcdServer {
     process: Child,
     address: String,
+    peers: String,
     folder: TempDir,
 }
 
 impl EtcdServer {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (address, peers) = (free_address(), free_address());
-        let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
-        let process = Command::new("etcd")
-            .args(["--name", "test", "--data-dir"])
-            .arg(folder.path().join("data"))
-            .args(["--listen-client-urls", &format!("http://{address}")])
-            .args(["--advertise-client-urls", &format!("http://{address}")])
-            .args(["--listen-peer-urls", &format!("http://{peers}")])
-            .args(["--initial-advertise-peer-urls", &format!("http://{peers}")])
-            .args(["--initial-cluster", &format!("test=http://{peers}")])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("etcd starts (install it: apt-get install etcd-server)");
-        Self { process, address, folder }
+        let process = spawn_etcd(&folder, &address, &peers);
+        Self { process, address, peers, folder }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("etcd is ours to kill");
+        self.process.wait().expect("etcd ends");
+    }
+
+    /// After a kill: the same server on the same data.
+    pub(crate) fn start_again(&mut self) {
+        self.process = spawn_etcd(&self.folder, &self.address, &self.peers);
+    }
+
+    /// A store on this server, which may need a moment until it listens.
+    pub(crate) async fn connect(&self) -> Arc<EtcdStore> {
+        let config = EtcdConfig { prefix: "/drover".to_owned(), ..EtcdConfig::plain(&self.address) };
+        for _ in 0..CONNECT_TRIES {
+            if let Ok(store) = EtcdStore::connect(config.clone()).await {
+                return store;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("etcd does not answer on {}; it says: {}", self.address, self.log());
     }
 
     fn log(&self) -> String {
@@ -82,9 +86,24 @@ impl EtcdServer {
 
 impl Drop for EtcdServer {
     fn drop(&mut self) {
-        self.process.kill().expect("etcd is ours to kill");
-        self.process.wait().expect("etcd ends");
+        self.kill();
     }
+}
+
+fn spawn_etcd(folder: &TempDir, address: &str, peers: &str) -> Child {
+    let log = std::fs::File::create(folder.path().join("log")).expect("a log file");
+    Command::new("etcd")
+        .args(["--name", "test", "--data-dir"])
+        .arg(folder.path().join("data"))
+        .args(["--listen-client-urls", &format!("http://{address}")])
+        .args(["--advertise-client-urls", &format!("http://{address}")])
+        .args(["--listen-peer-urls", &format!("http://{peers}")])
+        .args(["--initial-advertise-peer-urls", &format!("http://{peers}")])
+        .args(["--initial-cluster", &format!("test=http://{peers}")])
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("etcd starts (install it: apt-get install etcd-server)")
 }
 
 /// A port that was free a moment ago.

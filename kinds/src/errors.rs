@@ -177,8 +177,8 @@ pub fn go_quote(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\t' => quoted.push_str("\\t"),
             '\u{b}' => quoted.push_str("\\v"),
-            c if (c as u32) < 0x80 && c.is_control() => quoted.push_str(&format!("\\x{:02x}", c as u32)),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", c as u32)),
+            c if (c as u32) < 0x80 && c.is_control() => quoted.extend(format!("\\x{:02x}", c as u32).chars()),
+            c if c.is_control() => quoted.extend(format!("\\u{:04x}", c as u32).chars()),
             c => quoted.push(c),
         }
     }

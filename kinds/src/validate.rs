@@ -2,11 +2,23 @@
 //!
 //! Rules of one kind live in that kind's file. Texts, paths and causes are upstream's, because clients match on them.
 
+#[cfg(test)]
+pub(crate) mod check;
+pub mod container;
+pub mod env;
 pub mod format;
 pub mod metadata;
 pub mod network;
 pub mod path;
+pub mod placement;
+pub mod pod_spec;
+pub mod pod_update;
+pub mod probe;
+pub mod rbac;
+pub mod resources;
+pub mod security;
 pub mod selector;
+pub mod volume;
 
 use crate::errors::{FieldError, FieldErrors};
 use path::Path;

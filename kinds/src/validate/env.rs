@@ -28,8 +28,7 @@ const RESOURCE_FIELDS: [&str; 6] = [
     "requests.ephemeral-storage",
     "requests.memory",
 ];
-const BYTE_DIVISORS: [&str; 13] =
-    ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
+const BYTE_DIVISORS: [&str; 13] = ["1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"];
 const NO_DIVISOR: &str = "0";
 
 /// Who asks for a resource field: a volume's file has no container of its own and must name one.
@@ -175,10 +174,11 @@ pub fn resource_ref(selector: &ResourceFieldSelector, of: Of, path: &Path<'_>, e
     if matches!(divisor, NO_DIVISOR | "") {
         return;
     }
-    if resource.ends_with(".cpu") && !matches!(divisor, "1" | "1m") {
+    let is_cpu = matches!(resource, "limits.cpu" | "requests.cpu");
+    if is_cpu && !matches!(divisor, "1" | "1m") {
         let detail = "only divisor's values 1m and 1 are supported with the cpu resource";
         errors.push(FieldError::invalid(at, resource, detail));
-    } else if !resource.ends_with(".cpu") && !BYTE_DIVISORS.contains(&divisor) {
+    } else if !is_cpu && !BYTE_DIVISORS.contains(&divisor) {
         let noun = resource.split_once('.').map_or(resource, |(_, noun)| noun);
         let detail = format!(
             "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the {noun} resource"

@@ -109,9 +109,7 @@ impl<'a> Handler<'a> {
         } else if let Some(sleep) = self.sleep
             && !(0..=grace_secs).contains(&sleep.seconds)
         {
-            let detail = format!(
-                "must be non-negative and less than terminationGracePeriodSeconds ({grace_secs})"
-            );
+            let detail = format!("must be non-negative and less than terminationGracePeriodSeconds ({grace_secs})");
             errors.push(FieldError::invalid(path, sleep.seconds, detail));
         }
     }

@@ -241,7 +241,7 @@ fn projected(all: &ProjectedVolumeSource, path: &Path<'_>, errors: &mut FieldErr
         projection(item, &at, errors);
         for file in projected_paths(item) {
             if !file.is_empty() && !taken.insert(file) {
-                errors.push(FieldError::invalid(&at, file, "conflicting duplicate paths"));
+                errors.push(FieldError::invalid(at, file, "conflicting duplicate paths"));
             }
         }
     }

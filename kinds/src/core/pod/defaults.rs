@@ -5,7 +5,8 @@
 
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, EphemeralContainer, HTTPGetAction, Lifecycle, LifecycleHandler,
-    ObjectFieldSelector, Pod, PodIP, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements, Volume,
+    ObjectFieldSelector, Pod, PodIP, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, ResourceRequirements,
+    Volume,
 };
 use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, HostIP};
 
@@ -19,17 +20,16 @@ const PROBE_SUCCESSES: i32 = 1;
 const PROBE_FAILURES: i32 = 3;
 
 pub(crate) fn pod(pod: &mut Pod) {
-    if let Some(spec) = &mut pod.spec {
-        pod_spec(spec);
-        // k8s: requests default to limits in pods only; a template keeps what was written.
-        let regular = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten());
-        regular.filter_map(|container| container.resources.as_mut()).for_each(requests_from_limits);
-        spec.resources.iter_mut().for_each(requests_from_limits);
-        spec.enable_service_links.get_or_insert(true);
-        if spec.host_network == Some(true) {
-            host_network_ports(&mut spec.containers);
-            spec.init_containers.iter_mut().for_each(|containers| host_network_ports(containers));
-        }
+    let spec = pod.spec.get_or_insert_default();
+    pod_spec(spec);
+    // k8s: requests default to limits in pods only; a template keeps what was written.
+    let regular = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten());
+    regular.filter_map(|container| container.resources.as_mut()).for_each(requests_from_limits);
+    spec.resources.iter_mut().for_each(requests_from_limits);
+    spec.enable_service_links.get_or_insert(true);
+    if spec.host_network == Some(true) {
+        host_network_ports(&mut spec.containers);
+        spec.init_containers.iter_mut().for_each(|containers| host_network_ports(containers));
     }
     if let Some(status) = &mut pod.status {
         both_ips(&mut status.pod_ip, &mut status.pod_ips, |ip| PodIP { ip }, |item| &item.ip);
@@ -38,9 +38,7 @@ pub(crate) fn pod(pod: &mut Pod) {
 }
 
 pub(crate) fn pod_template(template: &mut PodTemplateSpec) {
-    if let Some(spec) = &mut template.spec {
-        pod_spec(spec);
-    }
+    pod_spec(template.spec.get_or_insert_default());
 }
 
 pub(crate) fn pod_spec(spec: &mut PodSpec) {

@@ -16,6 +16,7 @@ use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
 use crate::registry::{Effects, Registry};
+use crate::subresource::node_connection::NodeConnections;
 use crate::{chain, serve};
 use axum::Router;
 use client::clock::Clock;
@@ -99,6 +100,8 @@ pub struct Server {
     pub tokens: Arc<Tokens>,
     pub publisher: Publisher,
     pub pki: Arc<Pki>,
+    /// How logs and streams reach the nodes.
+    pub nodes: NodeConnections,
     pub seats: Semaphore,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -157,7 +160,9 @@ impl ApiServer {
         let health = Arc::new(Health::new(Arc::clone(&store)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
         let builtin = kinds::table::builtin();
+        let nodes = NodeConnections::new(&pki, draining.clone())?;
         let server = Arc::new(Server {
+            nodes,
             registry: Registry::new(caches, Arc::clone(&clock), admission, effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
@@ -193,7 +198,7 @@ impl ApiServer {
         self.listener.local_addr()
     }
 
-    pub fn pki(&self) -> &Pki {
+    pub fn pki(&self) -> &Arc<Pki> {
         &self.server.pki
     }
 
@@ -212,6 +217,7 @@ impl ApiServer {
         })
         .await;
         server.draining.cancel();
+        server.nodes.drained().await;
         while tasks.join_next().await.is_some() {}
         stopped
     }

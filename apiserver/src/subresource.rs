@@ -3,8 +3,14 @@
 
 pub mod binding;
 pub mod eviction;
+mod exec;
+mod log;
+pub mod node_connection;
 pub mod part;
+mod pod_target;
+mod port_forward;
 pub mod scale;
+pub mod token;
 
 use crate::error::ApiError;
 use crate::registry::Call;
@@ -16,16 +22,18 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Subresources that talk to a node or mint a token.
-pub async fn stream(
-    _server: &Arc<Server>,
-    call: &Call<'_>,
-    _parts: Parts,
-    _body: Body,
-) -> Result<Response<Body>, ApiError> {
-    Err(ApiError::unavailable(format!("{}/{} is not served yet", call.row().plural, call.subresource)))
+pub async fn stream(server: &Arc<Server>, call: &Call<'_>, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
+    let row = call.row();
+    match (row.group.as_ref(), row.plural.as_ref(), call.subresource) {
+        ("", "pods", "log") => log::get(server, call).await,
+        ("", "pods", "exec" | "attach") => exec::connect(server, call, parts).await,
+        ("", "pods", "portforward") => port_forward::connect(server, call, parts).await,
+        ("", "serviceaccounts", "token") => token::respond(server, call, &parts, body).await,
+        (_, plural, subresource) => Err(ApiError::unavailable(format!("{plural}/{subresource} is not served yet"))),
+    }
 }
 
 /// Kinds that are answered and not kept: the object with its `status` filled in.
-pub async fn review(_server: &Arc<Server>, call: &Call<'_>, _object: Value) -> Result<Value, ApiError> {
-    Err(ApiError::unavailable(format!("{} is not served yet", call.row().plural)))
+pub async fn review(server: &Arc<Server>, call: &Call<'_>, object: Value) -> Result<Value, ApiError> {
+    crate::auth::review::answer(server, call, object).await
 }

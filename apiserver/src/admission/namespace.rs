@@ -1,0 +1,41 @@
+//! NamespaceLifecycle: nothing is written into a namespace that does not exist, nothing new into one that ends.
+
+use super::{Call, Context, Operation};
+use crate::auth::objects::{NAMESPACES, find};
+use crate::error::{ApiError, Qualified};
+use serde_json::Value;
+
+const IMMORTAL: &[&str] = &["default", "kube-public", "kube-system"];
+
+pub(super) fn applies(call: &Call<'_>) -> bool {
+    let namespace_itself = call.group().is_empty() && call.resource() == "namespaces";
+    match call.operation {
+        Operation::Delete => namespace_itself,
+        Operation::Create | Operation::Update | Operation::Connect => {
+            // k8s: an access review in a namespace that is gone still has an answer.
+            let review = call.group() == "authorization.k8s.io";
+            !namespace_itself && !review && !call.ns().is_empty()
+        }
+    }
+}
+
+pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    if call.operation == Operation::Delete {
+        let protected = call.subresource().is_empty() && IMMORTAL.contains(&call.name());
+        return match protected {
+            true => Err(call.forbidden(call.name(), "this namespace may not be deleted")),
+            false => Ok(()),
+        };
+    }
+    let ns = call.ns();
+    let Some(namespace) = find(context.objects.as_ref(), NAMESPACES, "", ns).await? else {
+        return Err(ApiError::NotFound { resource: Qualified::new("", "namespaces"), name: ns.to_owned() });
+    };
+    let ending = namespace.pointer("/status/phase").and_then(Value::as_str) == Some("Terminating")
+        || namespace.pointer("/metadata/deletionTimestamp").is_some_and(|deleted| !deleted.is_null());
+    if call.operation != Operation::Create || !ending {
+        return Ok(());
+    }
+    let why = format!("unable to create new content in namespace {ns} because it is being terminated");
+    Err(call.forbidden(call.name_of(object), why))
+}

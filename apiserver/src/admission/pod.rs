@@ -1,0 +1,24 @@
+//! What several plugins ask of a pod.
+
+use super::{Call, Operation};
+use serde_json::Value;
+
+pub(super) fn is_create(call: &Call<'_>) -> bool {
+    call.operation == Operation::Create && call.is("", "pods", "")
+}
+
+/// A pod that a node made for a file in its manifest folder.
+pub(super) fn is_mirror(pod: &Value) -> bool {
+    pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some_and(|value| !value.is_null())
+}
+
+/// A member of `spec`, made where it is missing.
+pub(super) fn array<'a>(spec: &'a mut Value, field: &str) -> &'a mut Vec<Value> {
+    if !spec[field].is_array() {
+        spec[field] = Value::Array(Vec::new());
+    }
+    match &mut spec[field] {
+        Value::Array(items) => items,
+        _ => unreachable!("made an array above"),
+    }
+}

@@ -1,0 +1,269 @@
+use super::*;
+use crate::auth::node::{GROUP, NodeAuthorizer};
+use crate::auth::objects::{NAMESPACES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
+use crate::auth::rbac::Rbac;
+use async_trait::async_trait;
+use serde_json::json;
+
+struct Cluster(Vec<(Resource, &'static str, Value)>);
+
+#[async_trait]
+impl Objects for Cluster {
+    fn cached(&self, resource: Resource, ns: &str, name: &str) -> Option<Arc<Value>> {
+        let found =
+            self.0.iter().find(|(r, n, object)| *r == resource && *n == ns && object["metadata"]["name"] == name);
+        found.map(|(_, _, object)| Arc::new(object.clone()))
+    }
+
+    fn cached_list(&self, resource: Resource, _ns: &str) -> Vec<Arc<Value>> {
+        self.0.iter().filter(|(r, _, _)| *r == resource).map(|(_, _, object)| Arc::new(object.clone())).collect()
+    }
+
+    async fn live(&self, _: Resource, _: &str, _: &str) -> Result<Option<Arc<Value>>, Unavailable> {
+        Ok(None)
+    }
+}
+
+fn named(name: &str, more: Value) -> Value {
+    let mut object = json!({"metadata": {"name": name, "uid": format!("{name}-uid")}});
+    for (key, value) in more.as_object().unwrap() {
+        object[key] = value.clone();
+    }
+    object
+}
+
+fn chain() -> Chain {
+    let objects: Arc<dyn Objects> = Arc::new(Cluster(vec![
+        (NAMESPACES, "", named("shop", json!({"status": {"phase": "Active"}}))),
+        (NAMESPACES, "", named("ending", json!({"status": {"phase": "Terminating"}}))),
+        (SERVICE_ACCOUNTS, "shop", named("default", json!({"imagePullSecrets": [{"name": "registry"}]}))),
+        (SERVICE_ACCOUNTS, "shop", named("quiet", json!({"automountServiceAccountToken": false}))),
+        (PRIORITY_CLASSES, "", named("high", json!({"value": 1000, "preemptionPolicy": "Never"}))),
+        (PODS, "shop", named("mine", json!({"spec": {"nodeName": "n1", "serviceAccountName": "default"}}))),
+        (PODS, "shop", named("other", json!({"spec": {"nodeName": "n2", "serviceAccountName": "default"}}))),
+    ]));
+    let rbac = Rbac::default();
+    rbac.apply_role(
+        "",
+        "author",
+        Some(&json!({"rules": [
+            {"verbs": ["*"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"]},
+            {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
+        ]})),
+    );
+    rbac.apply_role("", "weak", Some(&json!({"rules": [
+        {"verbs": ["create", "update"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"]},
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
+    ]})));
+    for user in ["author", "weak"] {
+        rbac.apply_binding(
+            "",
+            user,
+            Some(&json!({
+                "roleRef": {"kind": "ClusterRole", "name": user}, "subjects": [{"kind": "User", "name": user}],
+            })),
+        );
+    }
+    let node = NodeAuthorizer::new(Arc::clone(&objects), Vec::new());
+    Chain::new(objects, Arc::new(Authorizer::new(Arc::new(rbac), Arc::new(node))))
+}
+
+fn request(verb: Verb, path: &str, identity: Identity) -> Request {
+    // group/version:resource[/subresource] namespace name
+    let parts: Vec<&str> = path.split(' ').collect();
+    let (group_version, resource) = parts[0].split_once(':').unwrap();
+    let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let kind = kinds::table::find(group, version, resource).unwrap();
+    let mut request =
+        Request::internal(verb, &kind, parts.get(1).unwrap_or(&""), parts.get(2).unwrap_or(&""), identity, "test");
+    subresource.clone_into(&mut request.subresource);
+    request
+}
+
+async fn admit(
+    verb: Verb,
+    path: &str,
+    identity: &Identity,
+    object: &mut Value,
+    old: Option<&Value>,
+) -> Result<(), ApiError> {
+    let request = request(verb, path, identity.clone());
+    let (chain, call) = (chain(), Call::new(&request, old));
+    chain.mutate(&call, object).await?;
+    chain.validate(&call, Some(object)).await
+}
+
+fn user() -> Identity {
+    Identity::new("ann", [])
+}
+
+fn pod(spec: Value) -> Value {
+    json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec})
+}
+
+#[tokio::test]
+async fn nothing_new_in_a_namespace_that_ends_or_is_missing() {
+    let mut map = json!({"metadata": {"name": "x"}});
+    let mut refusal =
+        async |verb, path: &str| admit(verb, path, &user(), &mut map, None).await.err().map(|e| e.to_string());
+    assert_eq!(refusal(Verb::Create, "v1:configmaps shop").await, None);
+    assert_eq!(
+        refusal(Verb::Create, "v1:configmaps ending").await.unwrap(),
+        "configmaps \"x\" is forbidden: unable to create new content in namespace ending because it is being terminated"
+    );
+    assert_eq!(refusal(Verb::Update, "v1:configmaps ending x").await, None);
+    assert_eq!(refusal(Verb::Create, "v1:configmaps nowhere").await.unwrap(), "namespaces \"nowhere\" not found");
+    assert_eq!(refusal(Verb::Delete, "v1:configmaps nowhere x").await, None);
+    assert_eq!(
+        refusal(Verb::Delete, "v1:namespaces  kube-system").await.unwrap(),
+        "namespaces \"kube-system\" is forbidden: this namespace may not be deleted"
+    );
+    assert_eq!(refusal(Verb::Delete, "v1:namespaces  shop").await, None);
+}
+
+#[tokio::test]
+async fn a_pod_gets_account_token_secrets_priority_and_tolerations() {
+    let mut web = pod(json!({"containers": [{"name": "c"}]}));
+    admit(Verb::Create, "v1:pods shop", &user(), &mut web, None).await.unwrap();
+    let spec = &web["spec"];
+    assert_eq!((&spec["serviceAccountName"], &spec["serviceAccount"]), (&json!("default"), &json!("default")));
+    assert_eq!(spec["imagePullSecrets"], json!([{"name": "registry"}]));
+    assert_eq!((&spec["priority"], &spec["preemptionPolicy"]), (&json!(0), &json!("PreemptLowerPriority")));
+    let keys: Vec<&str> = spec["tolerations"].as_array().unwrap().iter().map(|t| t["key"].as_str().unwrap()).collect();
+    assert_eq!(keys, ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]);
+    let volume = spec["volumes"][0]["name"].as_str().unwrap();
+    assert!(volume.starts_with("kube-api-access-") && volume.len() == "kube-api-access-".len() + 5);
+    assert_eq!(spec["volumes"][0]["projected"]["sources"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        spec["containers"][0]["volumeMounts"],
+        json!([
+            {"name": volume, "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}
+        ])
+    );
+
+    let mut quiet = pod(json!({"serviceAccountName": "quiet", "containers": [{"name": "c"}]}));
+    admit(Verb::Create, "v1:pods shop", &user(), &mut quiet, None).await.unwrap();
+    assert!(quiet["spec"]["volumes"].is_null());
+    let mut high = pod(json!({"priorityClassName": "high", "containers": []}));
+    admit(Verb::Create, "v1:pods shop", &user(), &mut high, None).await.unwrap();
+    assert_eq!((&high["spec"]["priority"], &high["spec"]["preemptionPolicy"]), (&json!(1000), &json!("Never")));
+}
+
+#[tokio::test]
+async fn a_pod_that_names_what_is_not_there_is_refused() {
+    for (spec, expected) in [
+        (
+            json!({"serviceAccountName": "ghost"}),
+            "error looking up service account shop/ghost: serviceaccount \"ghost\" not found",
+        ),
+        (json!({"priorityClassName": "ghost"}), "no PriorityClass with name ghost was found"),
+        (
+            json!({"priorityClassName": "high", "priority": 5}),
+            "the integer value of priority (5) must not be provided in pod spec",
+        ),
+    ] {
+        let error = admit(Verb::Create, "v1:pods shop", &user(), &mut pod(spec), None).await.unwrap_err().to_string();
+        assert!(error.starts_with("pods \"web\" is forbidden: ") && error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_grants_more_than_they_hold() {
+    let role = |verbs: &[&str]| json!({"metadata": {"name": "r"}, "rules": [{"verbs": verbs, "apiGroups": [""], "resources": ["pods"]}]});
+    let roles = "rbac.authorization.k8s.io/v1:roles shop";
+    let weak = Identity::new("weak", ["staff"]);
+    admit(Verb::Create, roles, &weak, &mut role(&["get"]), None).await.unwrap();
+    let error = admit(Verb::Create, roles, &weak, &mut role(&["get", "delete"]), None).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "roles.rbac.authorization.k8s.io \"r\" is forbidden: user \"weak\" (groups=[\"staff\"]) is attempting to \
+        grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\"]}"
+    );
+    // `*` on roles includes `escalate`.
+    admit(Verb::Create, roles, &Identity::new("author", []), &mut role(&["delete"]), None).await.unwrap();
+    admit(Verb::Create, roles, &Identity::new("root", ["system:masters"]), &mut role(&["delete"]), None).await.unwrap();
+    let bind = |name: &str| json!({"metadata": {"name": "b"}, "roleRef": {"kind": "ClusterRole", "name": name}, "subjects": []});
+    let bindings = "rbac.authorization.k8s.io/v1:rolebindings shop";
+    admit(Verb::Create, bindings, &weak, &mut bind("weak"), None).await.unwrap();
+    let error = admit(Verb::Create, bindings, &weak, &mut bind("author"), None).await.unwrap_err().to_string();
+    assert!(error.contains("attempting to grant RBAC permissions not currently held"), "{error}");
+}
+
+#[tokio::test]
+async fn external_addresses_are_refused_unless_they_were_there() {
+    let service = |ips: &[&str]| json!({"metadata": {"name": "s"}, "spec": {"externalIPs": ips}});
+    let path = "v1:services shop s";
+    assert!(admit(Verb::Create, "v1:services shop", &user(), &mut service(&["192.0.2.1"]), None).await.is_err());
+    let old = service(&["192.0.2.1"]);
+    admit(Verb::Update, path, &user(), &mut service(&["192.0.2.1"]), Some(&old)).await.unwrap();
+    assert!(admit(Verb::Update, path, &user(), &mut service(&["192.0.2.2"]), Some(&old)).await.is_err());
+}
+
+/// Every write that the Node authorizer lets a node make, with what it may not put there.
+#[tokio::test]
+async fn a_node_writes_about_itself_only() {
+    let n1 = Identity::new("system:node:n1", [GROUP]);
+    let node = |name: &str| named(name, json!({"spec": {}}));
+    let with = |mut object: Value, pointer: &str, value: Value| {
+        let (parent, leaf) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[leaf] = value;
+        object
+    };
+    let running = |name: &str, on: &str| named(name, json!({"spec": {"nodeName": on}, "status": {}}));
+    let token = |pod: &str, uid: &str| json!({"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid}}});
+    let label = |key: &str| with(node("n1"), "/metadata/labels", json!({key: "x"}));
+    let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "x"}]);
+    let cases: Vec<(Verb, &str, Value, Option<Value>, bool)> = vec![
+        (Verb::Create, "v1:nodes", node("n1"), None, true),
+        (Verb::Create, "v1:nodes", node("n2"), None, false),
+        (Verb::Create, "v1:nodes", with(node("n1"), "/metadata/ownerReferences", owner.clone()), None, false),
+        (Verb::Update, "v1:nodes  n1", node("n1"), Some(node("n1")), true),
+        (
+            Verb::Update,
+            "v1:nodes  n1",
+            with(node("n1"), "/spec/taints", json!([{"key": "k"}])),
+            Some(node("n1")),
+            false,
+        ),
+        (
+            Verb::Update,
+            "v1:nodes/status  n1",
+            with(node("n1"), "/metadata/ownerReferences", owner),
+            Some(node("n1")),
+            false,
+        ),
+        (Verb::Update, "v1:nodes  n1", label("kubernetes.io/hostname"), Some(node("n1")), true),
+        (Verb::Update, "v1:nodes  n1", label("example.com/rack"), Some(node("n1")), true),
+        (Verb::Update, "v1:nodes  n1", label("node-restriction.kubernetes.io/pci"), Some(node("n1")), false),
+        (Verb::Update, "v1:nodes  n1", label("node-role.kubernetes.io/control-plane"), Some(node("n1")), false),
+        (Verb::Delete, "v1:nodes  n1", Value::Null, Some(node("n1")), false),
+        (Verb::Update, "v1:pods/status shop mine", running("mine", "n1"), Some(running("mine", "n1")), true),
+        (Verb::Update, "v1:pods/status shop other", running("other", "n2"), Some(running("other", "n2")), false),
+        (
+            Verb::Update,
+            "v1:pods/status shop mine",
+            with(running("mine", "n1"), "/metadata/labels", json!({"a": "b"})),
+            Some(running("mine", "n1")),
+            false,
+        ),
+        (Verb::Update, "v1:pods shop mine", running("mine", "n1"), Some(running("mine", "n1")), false),
+        (Verb::Create, "v1:pods shop", running("new", "n1"), None, false),
+        (Verb::Delete, "v1:pods shop mine", Value::Null, None, true),
+        (Verb::Delete, "v1:pods shop other", Value::Null, None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "mine-uid"), None, true),
+        (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "stale"), None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop default", token("other", "other-uid"), None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop admin", token("mine", "mine-uid"), None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop default", json!({"spec": {}}), None, false),
+        (Verb::Create, "coordination.k8s.io/v1:leases kube-node-lease", node("n2"), None, false),
+    ];
+    for (verb, path, object, old, expected) in cases {
+        let request = request(verb, path, n1.clone());
+        let call = Call::new(&request, old.as_ref());
+        let context = chain().context;
+        let object = (!object.is_null()).then_some(object);
+        let outcome = node_restriction::validate(&context, &call, object.as_ref().unwrap_or(&Value::Null)).await;
+        assert_eq!(outcome.is_ok(), expected, "{verb:?} {path} {object:?}: {outcome:?}");
+    }
+}

@@ -1,0 +1,104 @@
+//! The cluster IP of a Service: the one it asks for, or one from the range.
+
+use super::claim::Claim;
+use super::range::{in_order, random_index};
+use super::{ADDRESS_PREFIX, Allocator, RANDOM_TRIES, invalid, needs_address};
+use crate::error::ApiError;
+use crate::registry::create::new_uid;
+use bytes::Bytes;
+use jiff::Timestamp;
+use kinds::errors::FieldError;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+/// Sets `clusterIP` and `clusterIPs` together, and takes the address where it is new.
+pub(super) async fn settle(allocator: &Allocator, service: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+    align(service);
+    if !needs_address(service) {
+        return Ok(());
+    }
+    let asked = service["spec"]["clusterIP"].as_str().unwrap_or_default().to_owned();
+    let held = old.filter(|old| needs_address(old)).and_then(|old| old["spec"]["clusterIP"].as_str());
+    if !asked.is_empty() && held == Some(&asked) {
+        return Ok(());
+    }
+    let ip = match asked.as_str() {
+        "" => pick(allocator).await?,
+        asked => take(allocator, service, asked).await?,
+    };
+    set(service, &ip.to_string());
+    Ok(())
+}
+
+/// Old clients know only the singular field.
+fn align(service: &mut Value) {
+    let spec = &mut service["spec"];
+    let first = spec["clusterIPs"][0].as_str().map(str::to_owned);
+    match (spec["clusterIP"].as_str().filter(|ip| !ip.is_empty()).map(str::to_owned), first) {
+        (Some(ip), None) => spec["clusterIPs"] = json!([ip]),
+        (None, Some(ip)) => spec["clusterIP"] = json!(ip),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+}
+
+fn set(service: &mut Value, ip: &str) {
+    service["spec"]["clusterIP"] = json!(ip);
+    service["spec"]["clusterIPs"] = json!([ip]);
+}
+
+async fn take(allocator: &Allocator, service: &Value, asked: &str) -> Result<IpAddr, ApiError> {
+    let range = &allocator.params.addresses;
+    let refuse = |why: String| {
+        let value = json!([asked]);
+        invalid(service, FieldError::invalid("spec.clusterIPs", value, format!("failed to allocate IP {asked}: {why}")))
+    };
+    // Validation has the better message for what is no address.
+    let Ok(ip) = asked.parse::<IpAddr>() else {
+        return Err(invalid(service, FieldError::invalid("spec.clusterIPs[0]", asked, "must be a valid IP address")));
+    };
+    if !range.contains(ip) {
+        let cidr = range.cidr();
+        return Err(refuse(format!(
+            "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
+        )));
+    }
+    match allocator.try_take(&Claim::Address(ip)).await? {
+        true => Ok(ip),
+        false => Err(refuse("provided IP is already allocated".to_owned())),
+    }
+}
+
+async fn pick(allocator: &Allocator) -> Result<IpAddr, ApiError> {
+    let range = &allocator.params.addresses;
+    let (len, reserved) = (range.len(), range.reserved());
+    for _ in 0..RANDOM_TRIES {
+        let ip = range.at(random_index(len, reserved));
+        if allocator.try_take(&Claim::Address(ip)).await? {
+            return Ok(ip);
+        }
+    }
+    let taken = allocator.taken(ADDRESS_PREFIX).await?;
+    for ip in in_order(len, reserved).map(|index| range.at(index)).filter(|ip| !taken.contains(&ip.to_string())) {
+        if allocator.try_take(&Claim::Address(ip)).await? {
+            return Ok(ip);
+        }
+    }
+    Err(ApiError::internal("failed to allocate a serviceIP: range is full"))
+}
+
+/// k8s: `ipallocator` writes these objects with this label.
+pub(super) fn record(ip: IpAddr, service: &Value, now: Timestamp) -> Bytes {
+    let text = |field: &str| service["metadata"][field].as_str().unwrap_or_default();
+    let created = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    crate::stored::encode(&json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "IPAddress",
+        "metadata": {
+            "name": ip.to_string(), "uid": new_uid(), "creationTimestamp": created,
+            "labels": {
+                "ipaddress.kubernetes.io/ip-family": if ip.is_ipv6() { "IPv6" } else { "IPv4" },
+                "ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io",
+            },
+        },
+        "spec": {"parentRef": {"group": "", "resource": "services", "namespace": text("namespace"), "name": text("name")}},
+    }))
+}

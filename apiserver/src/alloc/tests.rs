@@ -1,0 +1,156 @@
+use super::*;
+use client::clock::SystemClock;
+use serde_json::json;
+use store::mem::MemStore;
+
+#[test]
+fn prefixes_are_where_the_registry_keeps_these_kinds() {
+    let key = |group, version, plural| {
+        crate::registry::key(kinds::table::find(group, version, plural).unwrap().row(), "", "x")
+    };
+    assert_eq!(key("networking.k8s.io", "v1", "ipaddresses"), format!("{ADDRESS_PREFIX}x"));
+    assert_eq!(key("", "v1", "services"), "/registry/services/x");
+}
+
+fn allocator(store: &Arc<dyn Store>, cidr: &str, ports: &str) -> Allocator {
+    let params = Params { addresses: AddressRange::parse(cidr).unwrap(), ports: PortRange::parse(ports).unwrap() };
+    Allocator::new(Arc::clone(store), Arc::new(SystemClock), params)
+}
+
+fn mem() -> Arc<dyn Store> {
+    Arc::new(MemStore::new())
+}
+
+fn service(name: &str, spec: Value) -> Value {
+    json!({"metadata": {"namespace": "shop", "name": name}, "spec": spec})
+}
+
+async fn write(allocator: &Allocator, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+    let writes = allocator.prepare(object, old, false).await?;
+    if !writes.is_empty() {
+        allocator.store.txn(writes).await.unwrap();
+    }
+    allocator.commit(Some(object), old).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_address_is_picked_asked_for_kept_and_given_back() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let mut web = service("web", json!({"type": "ClusterIP", "ports": [{"port": 80, "protocol": "TCP"}]}));
+    write(&allocator, &mut web, None).await.unwrap();
+    let ip = web["spec"]["clusterIP"].as_str().unwrap().to_owned();
+    assert!(ip.starts_with("10.43.") && !ip.starts_with("10.43.0."), "{ip} is not from the band for picking");
+    assert_eq!(web["spec"]["clusterIPs"], json!([ip]));
+    assert_eq!(web["spec"]["ipFamilies"], json!(["IPv4"]));
+    assert_eq!(web["spec"]["ipFamilyPolicy"], "SingleStack");
+
+    let mut thief = service("thief", json!({"type": "ClusterIP", "clusterIP": ip}));
+    let error = write(&allocator, &mut thief, None).await.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!(
+            "Service \"thief\" is invalid: spec.clusterIPs: Invalid value: [\"{ip}\"]: failed to allocate IP {ip}: provided IP is already allocated"
+        )
+    );
+    let mut outside = service("outside", json!({"clusterIP": "192.0.2.1"}));
+    let error = write(&allocator, &mut outside, None).await.unwrap_err().to_string();
+    assert!(error.contains("The range of valid IPs is 10.43.0.0/16"), "{error}");
+    let mut dns = service("dns", json!({"clusterIP": "10.43.0.10"}));
+    write(&allocator, &mut dns, None).await.unwrap();
+
+    let mut changed = web.clone();
+    changed["spec"]["type"] = json!("ExternalName");
+    write(&allocator, &mut changed, Some(&web)).await.unwrap();
+    assert!(changed["spec"].get("clusterIP").is_none());
+    write(&allocator, &mut service("heir", json!({"clusterIP": ip})), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn node_ports_follow_the_type_and_protocols_share_a_number() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}, {"port": 80, "protocol": "TCP", "nodePort": 30080}]);
+    let mut web = service("web", json!({"type": "NodePort", "ports": ports}));
+    write(&allocator, &mut web, None).await.unwrap();
+    let port = |service: &Value, index: usize| service["spec"]["ports"][index]["nodePort"].clone();
+    assert_eq!(port(&web, 0), port(&web, 1));
+    assert_eq!(port(&web, 2), 30080);
+
+    let mut thief =
+        service("thief", json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 30080}]}));
+    let error = write(&allocator, &mut thief, None).await.unwrap_err().to_string();
+    assert!(
+        error.contains("spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"),
+        "{error}"
+    );
+    let mut outside =
+        service("o", json!({"type": "NodePort", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 80}]}));
+    let error = write(&allocator, &mut outside, None).await.unwrap_err().to_string();
+    assert!(error.contains("The range of valid ports is 30000-32767"), "{error}");
+
+    let mut internal = web.clone();
+    internal["spec"]["type"] = json!("ClusterIP");
+    write(&allocator, &mut internal, Some(&web)).await.unwrap();
+    assert!(port(&internal, 2).is_null());
+    assert_eq!(internal["spec"]["clusterIP"], web["spec"]["clusterIP"]);
+    write(&allocator, &mut thief, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_range_is_used_to_its_end_by_two_servers_without_a_double() {
+    let store = mem();
+    let servers = [allocator(&store, "10.0.0.0/28", "30000-30019"), allocator(&store, "10.0.0.0/28", "30000-30019")];
+    let mut seen = HashSet::new();
+    for index in 0..14 {
+        let mut service = service(&format!("s{index}"), json!({"type": "ClusterIP"}));
+        write(&servers[index % 2], &mut service, None).await.unwrap();
+        assert!(seen.insert(service["spec"]["clusterIP"].to_string()));
+    }
+    let error = write(&servers[0], &mut service("more", json!({"type": "ClusterIP"})), None).await.unwrap_err();
+    assert!(error.to_string().contains("range is full"), "{error}");
+}
+
+#[tokio::test]
+async fn a_failed_or_dry_write_holds_nothing() {
+    let store = mem();
+    let allocator = allocator(&store, "10.0.0.0/28", "30000-30019");
+    for dry_run in [false, true] {
+        let mut web = service(
+            "web",
+            json!({"type": "NodePort", "clusterIP": "10.0.0.5", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 30001}]}),
+        );
+        allocator.prepare(&mut web, None, dry_run).await.unwrap();
+        allocator.abort(&web, None).await;
+    }
+    assert!(allocator.pending.lock().is_empty());
+    assert!(allocator.taken(ADDRESS_PREFIX).await.unwrap().is_empty());
+    let mut half = service(
+        "half",
+        json!({"type": "NodePort", "clusterIP": "10.0.0.6", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 9}]}),
+    );
+    allocator.prepare(&mut half, None, false).await.unwrap_err();
+    assert!(allocator.pending.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_restart_gives_back_what_nobody_holds_and_records_what_somebody_does() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let mut gone = service(
+        "gone",
+        json!({"type": "NodePort", "clusterIP": "10.43.0.7", "ports": [{"port": 1, "protocol": "TCP", "nodePort": 30001}]}),
+    );
+    write(&allocator, &mut gone, None).await.unwrap();
+    let kept = service("kept", json!({"type": "ClusterIP", "clusterIP": "10.43.0.8", "clusterIPs": ["10.43.0.8"]}));
+    let value = crate::stored::encode(&kept);
+    store
+        .txn(vec![Write { key: "/registry/services/shop/kept".into(), expect: Expect::Absent, value: Some(value) }])
+        .await
+        .unwrap();
+    allocator.repair().await.unwrap();
+    let addresses = allocator.taken(ADDRESS_PREFIX).await.unwrap();
+    assert_eq!(addresses, HashSet::from(["10.43.0.8".to_owned()]));
+    assert!(allocator.taken(PORT_PREFIX).await.unwrap().is_empty());
+}

@@ -1,0 +1,229 @@
+//! Who is asking, and may they: authentication to an [`Identity`], authorization of [`Attributes`].
+//!
+//! Owns the order of the authenticators and of the authorizers. Turning a refusal into a response is the chain's work;
+//! rules about the content of a write (NodeRestriction, role escalation) belong to admission.
+
+pub mod feed;
+pub mod impersonate;
+pub mod node;
+pub mod objects;
+pub mod rbac;
+pub mod review;
+pub mod service_account;
+pub mod token;
+pub mod x509;
+
+use client::clock::Clock;
+use client::identity::Identity;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use node::NodeAuthorizer;
+use objects::Objects;
+use rbac::Rbac;
+use service_account::Tokens;
+use std::sync::Arc;
+
+pub const GROUP_AUTHENTICATED: &str = "system:authenticated";
+pub const GROUP_UNAUTHENTICATED: &str = "system:unauthenticated";
+pub const GROUP_MASTERS: &str = "system:masters";
+pub const USER_ANONYMOUS: &str = "system:anonymous";
+
+/// Paths that answer without credentials: load balancers and `kctl version` ask them before anybody has logged in.
+const ANONYMOUS_PATHS: &[&str] = &["/healthz", "/livez", "/readyz", "/version"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum AuthnError {
+    /// No credentials at all, on a path that needs them.
+    #[error("no credentials were given")]
+    Missing,
+    /// Credentials were given and refused; the text is for the log, clients learn only `Unauthorized`.
+    #[error("credentials refused: {0}")]
+    Refused(String),
+}
+
+/// What a request wants to do, in the words of an authorization rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attributes<'a> {
+    pub verb: &'a str,
+    pub group: &'a str,
+    pub version: &'a str,
+    pub resource: &'a str,
+    pub subresource: &'a str,
+    /// Empty: cluster scope, or all namespaces.
+    pub namespace: &'a str,
+    pub name: &'a str,
+    /// The raw `fieldSelector` of a list, watch or deletecollection.
+    pub field_selector: &'a str,
+    /// Set for a path outside `/api` and `/apis`; the resource fields are then empty.
+    pub path: Option<&'a str>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The object's name, also where a list or watch selects it by `metadata.name=`.
+    pub fn selected_name(&self) -> &'a str {
+        if self.name.is_empty() { self.selected("metadata.name").unwrap_or("") } else { self.name }
+    }
+
+    /// Value that the field selector requires of `field`.
+    pub fn selected(&self, field: &str) -> Option<&'a str> {
+        self.field_selector.split(',').find_map(|term| {
+            let (name, value) = term.split_once('=')?;
+            (name == field).then(|| value.strip_prefix('=').unwrap_or(value))
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allow {
+        reason: String,
+    },
+    /// `message` is upstream's text: `User "u" cannot list resource "pods" in API group "" in the namespace "n"`.
+    Deny {
+        message: String,
+    },
+}
+
+impl Decision {
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+}
+
+/// Client certificate, bearer token, in-process identity or anonymous, in this order.
+pub struct Authenticator {
+    tokens: Arc<Tokens>,
+    objects: Arc<dyn Objects>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Authenticator {
+    pub fn new(tokens: Arc<Tokens>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
+        Self { tokens, objects, clock }
+    }
+
+    /// The extension [`Identity`] is trusted: only an in-process transport inserts it. The HTTPS server inserts an
+    /// [`x509::PeerIdentity`] made from the certificate that the handshake verified.
+    pub async fn authenticate(&self, parts: &Parts) -> Result<Identity, AuthnError> {
+        if let Some(identity) = parts.extensions.get::<Identity>() {
+            return Ok(authenticated(identity.clone()));
+        }
+        if let Some(x509::PeerIdentity(identity)) = parts.extensions.get::<x509::PeerIdentity>() {
+            return Ok(authenticated(identity.as_ref().clone()));
+        }
+        match bearer(parts)? {
+            Some(text) => self.authenticate_token(&text, &[]).await.map(|(identity, _)| identity),
+            None if is_anonymous_path(parts.uri.path()) => Ok(anonymous()),
+            None => Err(AuthnError::Missing),
+        }
+    }
+
+    /// A bearer token for one of `audiences` (empty: the API server's own); returns the audiences that it is valid for.
+    pub async fn authenticate_token(
+        &self,
+        text: &str,
+        audiences: &[String],
+    ) -> Result<(Identity, Vec<String>), AuthnError> {
+        let refused = |error: service_account::TokenError| AuthnError::Refused(error.to_string());
+        let claims = self.tokens.verify(text, audiences, self.clock.now()).map_err(refused)?;
+        service_account::check_bindings(&claims, self.objects.as_ref(), self.clock.now()).await.map_err(refused)?;
+        let audiences = self.tokens.matching_audiences(&claims, audiences);
+        Ok((authenticated(claims.identity()), audiences))
+    }
+}
+
+/// `system:masters`, then the Node authorizer, then RBAC; nobody else allows.
+pub struct Authorizer {
+    rbac: Arc<Rbac>,
+    node: Arc<NodeAuthorizer>,
+}
+
+impl Authorizer {
+    pub fn new(rbac: Arc<Rbac>, node: Arc<NodeAuthorizer>) -> Self {
+        Self { rbac, node }
+    }
+
+    pub fn rbac(&self) -> &Rbac {
+        &self.rbac
+    }
+
+    pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Decision {
+        if identity.groups.iter().any(|group| group == GROUP_MASTERS) {
+            return Decision::Allow { reason: String::new() };
+        }
+        let reason = match self.node.authorize(identity, attributes) {
+            node::Verdict::Allow => return Decision::Allow { reason: String::new() },
+            node::Verdict::NoOpinion(reason) => reason,
+        };
+        match self.rbac.authorize(identity, attributes) {
+            Some(reason) => Decision::Allow { reason },
+            None => Decision::Deny { message: refusal(identity, attributes, &reason) },
+        }
+    }
+}
+
+/// k8s: `responsewriters.ForbiddenMessage`; clients and tests match on it.
+pub fn refusal(identity: &Identity, attributes: &Attributes<'_>, reason: &str) -> String {
+    let (user, verb) = (&identity.user, attributes.verb);
+    let mut message = if let Some(path) = attributes.path {
+        format!("User {user:?} cannot {verb} path {path:?}")
+    } else {
+        let resource = match attributes.subresource {
+            "" => attributes.resource.to_owned(),
+            subresource => format!("{}/{subresource}", attributes.resource),
+        };
+        let scope = match attributes.namespace {
+            "" => " at the cluster scope".to_owned(),
+            namespace => format!(" in the namespace {namespace:?}"),
+        };
+        format!("User {user:?} cannot {verb} resource {resource:?} in API group {:?}{scope}", attributes.group)
+    };
+    if !reason.is_empty() {
+        message.push_str(": ");
+        message.push_str(reason);
+    }
+    message
+}
+
+pub fn anonymous() -> Identity {
+    Identity::new(USER_ANONYMOUS, [GROUP_UNAUTHENTICATED])
+}
+
+/// Adds the group that every authenticated user is in.
+pub fn authenticated(mut identity: Identity) -> Identity {
+    let known = |group: &String| group == GROUP_AUTHENTICATED || group == GROUP_UNAUTHENTICATED;
+    if identity.user != USER_ANONYMOUS && !identity.groups.iter().any(known) {
+        identity.groups.push(GROUP_AUTHENTICATED.to_owned());
+    }
+    identity
+}
+
+fn is_anonymous_path(path: &str) -> bool {
+    ANONYMOUS_PATHS.iter().any(|allowed| match path.strip_prefix(allowed) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    })
+}
+
+/// WebSocket subprotocol by which browsers, which cannot set headers, carry a bearer token.
+const WEBSOCKET_TOKEN_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
+
+fn bearer(parts: &Parts) -> Result<Option<String>, AuthnError> {
+    if let Some(value) = parts.headers.get(AUTHORIZATION) {
+        let value = value.to_str().map_err(|_| AuthnError::Refused("authorization header is not ASCII".to_owned()))?;
+        let Some((scheme, text)) = value.trim().split_once(' ') else {
+            return Err(AuthnError::Refused("authorization header has no credentials".to_owned()));
+        };
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(AuthnError::Refused(format!("authorization scheme {scheme:?} is not supported")));
+        }
+        return Ok(Some(text.trim().to_owned()));
+    }
+    let protocols = parts.headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
+    let encoded =
+        protocols.flat_map(|value| value.split(',')).find_map(|p| p.trim().strip_prefix(WEBSOCKET_TOKEN_PREFIX));
+    encoded.map(token::decode_base64url_text).transpose().map_err(|error| AuthnError::Refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The Node authorizer: a node reads only what its own pods need, and only its own Node, Lease and CSINode.
+//!
+//! Owns the graph from nodes to what their pods refer to, fed one pod at a time. What a node may put into its writes is
+//! NodeRestriction's question. k8s: `plugin/pkg/auth/authorizer/node`.
+
+mod graph;
+
+pub use graph::{Reference, pod_references};
+
+use super::rbac::Rule;
+use super::{Attributes, objects::Objects, objects::PERSISTENT_VOLUMES};
+use client::identity::Identity;
+use graph::Graph;
+use parking_lot::RwLock;
+use serde_json::Value;
+use std::sync::Arc;
+
+pub const GROUP: &str = "system:nodes";
+const USER_PREFIX: &str = "system:node:";
+const NODE_LEASES: &str = "kube-node-lease";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allow,
+    /// Others may still allow it; the reason ends up in the message if nobody does.
+    NoOpinion(String),
+}
+
+pub struct NodeAuthorizer {
+    graph: RwLock<Graph>,
+    objects: Arc<dyn Objects>,
+    /// Everything that is not about particular objects: the rules of the role `system:node`.
+    rules: Vec<Rule>,
+}
+
+/// The node's name, where the caller is a node.
+pub fn name_of(identity: &Identity) -> Option<&str> {
+    let name = identity.user.strip_prefix(USER_PREFIX)?;
+    identity.groups.iter().any(|group| group == GROUP).then_some(name).filter(|name| !name.is_empty())
+}
+
+fn no(reason: impl Into<String>) -> Verdict {
+    Verdict::NoOpinion(reason.into())
+}
+
+fn allow_if(allowed: bool, reason: impl FnOnce() -> String) -> Verdict {
+    if allowed { Verdict::Allow } else { Verdict::NoOpinion(reason()) }
+}
+
+impl NodeAuthorizer {
+    pub fn new(objects: Arc<dyn Objects>, rules: Vec<Rule>) -> Self {
+        Self { graph: RwLock::default(), objects, rules }
+    }
+
+    /// A pod came, changed or went.
+    pub fn apply_pod(&self, ns: &str, name: &str, pod: Option<&Value>) {
+        self.graph.write().apply_pod(ns, name, pod);
+    }
+
+    pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Verdict {
+        let Some(node) = name_of(identity) else { return no("") };
+        if attributes.path.is_some() {
+            return self.by_rules(attributes);
+        }
+        match (attributes.group, attributes.resource) {
+            ("", "secrets") => self.reads(node, attributes, Reference::secret),
+            ("", "configmaps") => self.reads(node, attributes, Reference::config_map),
+            ("", "persistentvolumeclaims") => self.claim(node, attributes),
+            ("", "persistentvolumes") => self.volume(node, attributes),
+            ("", "serviceaccounts") => self.service_account(node, attributes),
+            ("", "nodes") => own_node(node, attributes),
+            ("", "pods") => self.pod(node, attributes),
+            ("coordination.k8s.io", "leases") => own_lease(node, attributes),
+            ("storage.k8s.io", "csinodes") => own_csi_node(node, attributes),
+            ("resource.k8s.io", "resourceclaims") => self.gets(node, attributes, Reference::resource_claim),
+            _ => self.by_rules(attributes),
+        }
+    }
+
+    fn by_rules(&self, attributes: &Attributes<'_>) -> Verdict {
+        allow_if(self.rules.iter().any(|rule| rule.allows(attributes)), String::new)
+    }
+
+    /// `get`, or `list` and `watch` of one name.
+    fn reads(&self, node: &str, attributes: &Attributes<'_>, reference: fn(&str, &str) -> Reference) -> Verdict {
+        match attributes.verb {
+            "get" | "list" | "watch" if attributes.subresource.is_empty() => self.related(node, attributes, reference),
+            _ => no(format!("can only read resources of this type: {}", attributes.resource)),
+        }
+    }
+
+    fn gets(&self, node: &str, attributes: &Attributes<'_>, reference: fn(&str, &str) -> Reference) -> Verdict {
+        match (attributes.verb, attributes.subresource) {
+            ("get", "") => self.related(node, attributes, reference),
+            (_, "") => no("can only get individual resources of this type"),
+            _ => no("cannot get subresource"),
+        }
+    }
+
+    fn related(&self, node: &str, attributes: &Attributes<'_>, reference: fn(&str, &str) -> Reference) -> Verdict {
+        let name = attributes.selected_name();
+        if name.is_empty() {
+            return no("No Object name found");
+        }
+        let reference = reference(attributes.namespace, name);
+        allow_if(self.graph.read().refers(node, &reference), || {
+            format!("no relationship found between node '{node}' and this object")
+        })
+    }
+
+    fn claim(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        match (attributes.subresource, attributes.verb) {
+            ("status", "get" | "update" | "patch") => self.related(node, attributes, Reference::claim),
+            ("status", _) => no("can only update PVC status"),
+            _ => self.gets(node, attributes, Reference::claim),
+        }
+    }
+
+    /// A volume belongs to the node through the claim that it is bound to.
+    fn volume(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        if (attributes.verb, attributes.subresource) != ("get", "") {
+            return no("can only get individual resources of this type");
+        }
+        let volume = self.objects.cached(PERSISTENT_VOLUMES, "", attributes.name);
+        let text = |volume: &Value, path: &str| volume.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let claim = volume.and_then(|volume| {
+            Some(Reference::claim(&text(&volume, "/spec/claimRef/namespace")?, &text(&volume, "/spec/claimRef/name")?))
+        });
+        allow_if(claim.is_some_and(|claim| self.graph.read().refers(node, &claim)), || {
+            format!("no relationship found between node '{node}' and this object")
+        })
+    }
+
+    fn service_account(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        match (attributes.subresource, attributes.verb) {
+            ("token", "create") | ("", "get") => self.related(node, attributes, Reference::service_account),
+            ("token", _) => no("can only create tokens for individual service accounts"),
+            _ => no("can only get individual resources of this type"),
+        }
+    }
+
+    fn pod(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        match (attributes.subresource, attributes.verb) {
+            ("", "get") => allow_if(self.graph.read().runs(node, attributes.namespace, attributes.name), || {
+                format!("no relationship found between node '{node}' and this object")
+            }),
+            ("", "list" | "watch") => {
+                let name = attributes.selected_name();
+                let own = attributes.selected("spec.nodeName") == Some(node)
+                    || (!name.is_empty() && self.graph.read().runs(node, attributes.namespace, name));
+                allow_if(own, || "can only list/watch pods with spec.nodeName field selector".to_owned())
+            }
+            // NodeRestriction narrows these to pods of the node.
+            ("", "create" | "delete") | ("status", "update" | "patch") | ("eviction", "create") => Verdict::Allow,
+            ("" | "status" | "eviction", verb) => no(format!("unrecognized verb {verb:?} for node and pods")),
+            (subresource, _) => no(format!("unrecognized subresource {subresource:?}")),
+        }
+    }
+}
+
+fn own_node(node: &str, attributes: &Attributes<'_>) -> Verdict {
+    match (attributes.subresource, attributes.verb) {
+        // The name of a create is in the body; NodeRestriction checks it.
+        ("", "create") => Verdict::Allow,
+        ("", "get" | "list" | "watch" | "update" | "patch") | ("status", "get" | "update" | "patch") => {
+            allow_if(attributes.selected_name() == node, || {
+                format!("node '{node}' cannot read or change other nodes, only its own Node object")
+            })
+        }
+        (_, verb) => no(format!("node '{node}' may not {verb} nodes")),
+    }
+}
+
+fn own_lease(node: &str, attributes: &Attributes<'_>) -> Verdict {
+    match attributes.verb {
+        "get" | "create" | "update" | "patch" | "delete" => {}
+        _ => return no("can only get, create, update, patch, or delete a node lease"),
+    }
+    if attributes.namespace != NODE_LEASES {
+        return no(format!("can only access leases in the {NODE_LEASES:?} system namespace"));
+    }
+    allow_if(attributes.verb == "create" || attributes.name == node, || {
+        "can only access node lease with the same name as the requesting node".to_owned()
+    })
+}
+
+fn own_csi_node(node: &str, attributes: &Attributes<'_>) -> Verdict {
+    match attributes.verb {
+        "get" | "create" | "update" | "patch" | "delete" if attributes.subresource.is_empty() => {}
+        _ => return no("can only get, create, update, patch, or delete a CSINode"),
+    }
+    allow_if(attributes.verb == "create" || attributes.name == node, || {
+        "can only access CSINode with the same name as the requesting node".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Which secrets, config maps, claims and accounts the pods of a node refer to, kept as counts.
+
+use serde_json::Value;
+use std::collections::HashMap;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kind {
+    Secret,
+    ConfigMap,
+    Claim,
+    ServiceAccount,
+    ResourceClaim,
+}
+
+/// An object that a pod needs on its node.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reference {
+    kind: Kind,
+    ns: String,
+    name: String,
+}
+
+impl Reference {
+    fn new(kind: Kind, ns: &str, name: &str) -> Self {
+        Self { kind, ns: ns.to_owned(), name: name.to_owned() }
+    }
+
+    pub fn secret(ns: &str, name: &str) -> Self {
+        Self::new(Kind::Secret, ns, name)
+    }
+
+    pub fn config_map(ns: &str, name: &str) -> Self {
+        Self::new(Kind::ConfigMap, ns, name)
+    }
+
+    pub fn claim(ns: &str, name: &str) -> Self {
+        Self::new(Kind::Claim, ns, name)
+    }
+
+    pub fn service_account(ns: &str, name: &str) -> Self {
+        Self::new(Kind::ServiceAccount, ns, name)
+    }
+
+    pub fn resource_claim(ns: &str, name: &str) -> Self {
+        Self::new(Kind::ResourceClaim, ns, name)
+    }
+}
+
+type PodKey = (String, String);
+
+struct Pod {
+    node: String,
+    references: Vec<Reference>,
+}
+
+#[derive(Default)]
+struct Node {
+    counts: HashMap<Reference, u32>,
+    pods: u32,
+}
+
+#[derive(Default)]
+pub(super) struct Graph {
+    pods: HashMap<PodKey, Pod>,
+    nodes: HashMap<String, Node>,
+}
+
+impl Graph {
+    pub(super) fn apply_pod(&mut self, ns: &str, name: &str, pod: Option<&Value>) {
+        let key = (ns.to_owned(), name.to_owned());
+        if let Some(old) = self.pods.remove(&key) {
+            self.forget(&old);
+        }
+        let Some(pod) = pod else { return };
+        let node = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("");
+        if node.is_empty() {
+            return;
+        }
+        let pod = Pod { node: node.to_owned(), references: pod_references(ns, pod) };
+        let slot = self.nodes.entry(pod.node.clone()).or_default();
+        slot.pods += 1;
+        for reference in &pod.references {
+            *slot.counts.entry(reference.clone()).or_default() += 1;
+        }
+        self.pods.insert(key, pod);
+    }
+
+    fn forget(&mut self, pod: &Pod) {
+        let Some(slot) = self.nodes.get_mut(&pod.node) else { return };
+        slot.pods -= 1;
+        for reference in &pod.references {
+            if let Some(count) = slot.counts.get_mut(reference) {
+                *count -= 1;
+                if *count == 0 {
+                    slot.counts.remove(reference);
+                }
+            }
+        }
+        if slot.pods == 0 {
+            self.nodes.remove(&pod.node);
+        }
+    }
+
+    pub(super) fn refers(&self, node: &str, reference: &Reference) -> bool {
+        self.nodes.get(node).is_some_and(|slot| slot.counts.contains_key(reference))
+    }
+
+    pub(super) fn runs(&self, node: &str, ns: &str, name: &str) -> bool {
+        self.pods.get(&(ns.to_owned(), name.to_owned())).is_some_and(|pod| pod.node == node)
+    }
+}
+
+/// Everything that a pod's spec names, each once. Mirror pods refer to nothing: a node writes them itself.
+pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
+    if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
+        return Vec::new();
+    }
+    let Some(spec) = pod.get("spec") else { return Vec::new() };
+    let mut found = Vec::new();
+    if let Some(account) = spec.get("serviceAccountName").and_then(Value::as_str) {
+        found.push(Reference::service_account(ns, account));
+    }
+    names(spec, "imagePullSecrets", "/name", |name| found.push(Reference::secret(ns, name)));
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in items(spec, list) {
+            names(container, "envFrom", "/secretRef/name", |name| found.push(Reference::secret(ns, name)));
+            names(container, "envFrom", "/configMapRef/name", |name| found.push(Reference::config_map(ns, name)));
+            names(container, "env", "/valueFrom/secretKeyRef/name", |name| found.push(Reference::secret(ns, name)));
+            names(container, "env", "/valueFrom/configMapKeyRef/name", |name| {
+                found.push(Reference::config_map(ns, name))
+            });
+        }
+    }
+    let pod_name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+    for volume in items(spec, "volumes") {
+        volume_references(ns, pod_name, volume, &mut found);
+    }
+    let status = pod.get("status").unwrap_or(&Value::Null);
+    names(status, "resourceClaimStatuses", "/resourceClaimName", |name| {
+        found.push(Reference::resource_claim(ns, name))
+    });
+    names(spec, "resourceClaims", "/resourceClaimName", |name| found.push(Reference::resource_claim(ns, name)));
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Volume sources whose credentials are in a secret, with the pointer to its name.
+const SECRET_POINTERS: &[&str] = &[
+    "/secret/secretName",
+    "/csi/nodePublishSecretRef/name",
+    "/azureFile/secretName",
+    "/cephfs/secretRef/name",
+    "/cinder/secretRef/name",
+    "/flexVolume/secretRef/name",
+    "/iscsi/secretRef/name",
+    "/rbd/secretRef/name",
+    "/scaleIO/secretRef/name",
+    "/storageos/secretRef/name",
+];
+
+fn volume_references(ns: &str, pod: &str, volume: &Value, found: &mut Vec<Reference>) {
+    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
+    found.extend(SECRET_POINTERS.iter().filter_map(|pointer| text(pointer)).map(|name| Reference::secret(ns, name)));
+    if let Some(name) = text("/configMap/name") {
+        found.push(Reference::config_map(ns, name));
+    }
+    if let Some(name) = text("/persistentVolumeClaim/claimName") {
+        found.push(Reference::claim(ns, name));
+    }
+    if let (Some(_), Some(name)) = (volume.get("ephemeral"), text("/name")) {
+        found.push(Reference::claim(ns, &format!("{pod}-{name}")));
+    }
+    if let Some(projected) = volume.get("projected") {
+        names(projected, "sources", "/secret/name", |name| found.push(Reference::secret(ns, name)));
+        names(projected, "sources", "/configMap/name", |name| found.push(Reference::config_map(ns, name)));
+    }
+}
+
+fn items<'a>(object: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    object.get(list).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn names(object: &Value, list: &str, pointer: &str, mut take: impl FnMut(&str)) {
+    items(object, list).filter_map(|item| item.pointer(pointer).and_then(Value::as_str)).for_each(&mut take);
+}

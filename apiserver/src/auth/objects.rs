@@ -1,0 +1,102 @@
+//! What authentication, authorization and admission read of the cluster, as trees. [`CachedObjects`] reads the watch
+//! caches and the store; tests give a map.
+
+use crate::cache::Caches;
+use crate::registry;
+use async_trait::async_trait;
+use kinds::kind::Kind;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Group and plural of a resource, as the seam needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Resource {
+    pub group: &'static str,
+    pub version: &'static str,
+    pub plural: &'static str,
+}
+
+pub const NAMESPACES: Resource = Resource { group: "", version: "v1", plural: "namespaces" };
+pub const NODES: Resource = Resource { group: "", version: "v1", plural: "nodes" };
+pub const PODS: Resource = Resource { group: "", version: "v1", plural: "pods" };
+pub const SECRETS: Resource = Resource { group: "", version: "v1", plural: "secrets" };
+pub const SERVICE_ACCOUNTS: Resource = Resource { group: "", version: "v1", plural: "serviceaccounts" };
+pub const PERSISTENT_VOLUMES: Resource = Resource { group: "", version: "v1", plural: "persistentvolumes" };
+pub const PRIORITY_CLASSES: Resource =
+    Resource { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
+
+/// The store did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {what}: {detail}")]
+pub struct Unavailable {
+    pub what: String,
+    pub detail: String,
+}
+
+#[async_trait]
+pub trait Objects: Send + Sync + 'static {
+    /// From the watch cache: may lag a few milliseconds behind the store. `ns` is empty for cluster scope.
+    fn cached(&self, resource: Resource, ns: &str, name: &str) -> Option<Arc<Value>>;
+
+    /// All of a kind, from the watch cache.
+    fn cached_list(&self, resource: Resource, ns: &str) -> Vec<Arc<Value>>;
+
+    /// As committed when the call began: for decisions where a lagging cache would let something through, or refuse
+    /// what was just created.
+    async fn live(&self, resource: Resource, ns: &str, name: &str) -> Result<Option<Arc<Value>>, Unavailable>;
+}
+
+/// Cached where there, live where the cache does not have it (yet).
+pub async fn find(
+    objects: &dyn Objects,
+    resource: Resource,
+    ns: &str,
+    name: &str,
+) -> Result<Option<Arc<Value>>, Unavailable> {
+    match objects.cached(resource, ns, name) {
+        Some(object) => Ok(Some(object)),
+        None => objects.live(resource, ns, name).await,
+    }
+}
+
+/// The watch caches, and the store behind them.
+pub struct CachedObjects {
+    caches: Arc<Caches>,
+}
+
+impl CachedObjects {
+    pub fn new(caches: Arc<Caches>) -> Self {
+        Self { caches }
+    }
+}
+
+/// The built-in kind of a resource that this crate names itself.
+pub fn kind(resource: Resource) -> Arc<dyn Kind> {
+    let Resource { group, version, plural } = resource;
+    Arc::clone(kinds::table::find(group, version, plural).expect("a resource named in this crate is a built-in kind"))
+}
+
+#[async_trait]
+impl Objects for CachedObjects {
+    fn cached(&self, resource: Resource, ns: &str, name: &str) -> Option<Arc<Value>> {
+        let cache = self.caches.started(kind(resource).as_ref())?;
+        cache.get(ns, name).map(|object| Arc::new(object.value()))
+    }
+
+    fn cached_list(&self, resource: Resource, ns: &str) -> Vec<Arc<Value>> {
+        let Some(cache) = self.caches.started(kind(resource).as_ref()) else { return Vec::new() };
+        let snapshot = cache.list(ns, &crate::request::Selection::default());
+        snapshot.objects.iter().map(|object| Arc::new(object.value())).collect()
+    }
+
+    async fn live(&self, resource: Resource, ns: &str, name: &str) -> Result<Option<Arc<Value>>, Unavailable> {
+        let kind = kind(resource);
+        let key = registry::key(kind.row(), ns, name);
+        let read = self.caches.store().get(&key, None).await;
+        let (entry, _) = read.map_err(|error| Unavailable { what: key, detail: error.to_string() })?;
+        Ok(entry.map(|entry| {
+            let json = registry::view::entry_json(kind.as_ref(), &entry.value, entry.mod_rev);
+            Arc::new(serde_json::from_slice(&json).unwrap_or_default())
+        }))
+    }
+}

@@ -1,0 +1,225 @@
+use super::objects::{Resource, Unavailable};
+use super::service_account::{Claims, Kubernetes, Reference};
+use super::*;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+struct Cluster(Vec<(Resource, &'static str, Value)>);
+
+#[async_trait::async_trait]
+impl Objects for Cluster {
+    fn cached(&self, _: Resource, _: &str, _: &str) -> Option<Arc<Value>> {
+        None
+    }
+
+    fn cached_list(&self, _: Resource, _: &str) -> Vec<Arc<Value>> {
+        Vec::new()
+    }
+
+    async fn live(&self, resource: Resource, ns: &str, name: &str) -> Result<Option<Arc<Value>>, Unavailable> {
+        let found =
+            self.0.iter().find(|(r, n, object)| *r == resource && *n == ns && object["metadata"]["name"] == name);
+        Ok(found.map(|(_, _, object)| Arc::new(object.clone())))
+    }
+}
+
+struct At(Timestamp);
+
+impl Clock for At {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn tokens() -> Arc<Tokens> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    Arc::new(Tokens::new(&key.serialize_der(), ISSUER).unwrap())
+}
+
+fn claims(pod: Option<&str>) -> Claims {
+    let issued = at("2026-11-20T12:00:00Z").as_second();
+    Claims {
+        aud: vec![ISSUER.to_owned()],
+        exp: issued + 3600,
+        iat: issued,
+        iss: ISSUER.to_owned(),
+        jti: "id-1".to_owned(),
+        kubernetes: Kubernetes {
+            namespace: "shop".to_owned(),
+            node: Some(Reference { name: "n1".to_owned(), uid: "node-uid".to_owned() }),
+            pod: pod.map(|uid| Reference { name: "web".to_owned(), uid: uid.to_owned() }),
+            secret: None,
+            serviceaccount: Reference { name: "bot".to_owned(), uid: "sa-uid".to_owned() },
+        },
+        nbf: issued,
+        sub: "system:serviceaccount:shop:bot".to_owned(),
+    }
+}
+
+fn cluster() -> Arc<Cluster> {
+    Arc::new(Cluster(vec![
+        (objects::SERVICE_ACCOUNTS, "shop", json!({"metadata": {"name": "bot", "uid": "sa-uid"}})),
+        (objects::PODS, "shop", json!({"metadata": {"name": "web", "uid": "pod-uid"}})),
+    ]))
+}
+
+fn parts(path: &str, token: Option<&str>) -> Parts {
+    let mut request = http::Request::builder().uri(path);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_account_and_pod_only_while_they_live() {
+    let tokens = tokens();
+    let authenticate = async |claims: &Claims, now: &str| {
+        let authenticator = Authenticator::new(Arc::clone(&tokens), cluster(), Arc::new(At(at(now))));
+        let token = tokens.sign(claims).unwrap();
+        authenticator.authenticate(&parts("/api/v1/pods", Some(&token))).await
+    };
+    let noon = "2026-11-20T12:30:00Z";
+    let identity = authenticate(&claims(Some("pod-uid")), noon).await.unwrap();
+    assert_eq!(identity.user, "system:serviceaccount:shop:bot");
+    assert_eq!(identity.groups, ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"]);
+    assert_eq!(identity.uid, "sa-uid");
+    assert_eq!(identity.extra["authentication.kubernetes.io/pod-name"], ["web"]);
+    assert_eq!(identity.extra["authentication.kubernetes.io/node-name"], ["n1"]);
+    assert_eq!(identity.extra["authentication.kubernetes.io/credential-id"], ["JTI=id-1"]);
+
+    let refused = [
+        (claims(Some("another-uid")), noon, "was replaced"),
+        (claims(Some("pod-uid")), "2026-11-20T13:30:00Z", "expired"),
+        (Claims { iss: "https://elsewhere".to_owned(), ..claims(None) }, noon, "not of this cluster"),
+        (Claims { aud: vec!["vault".to_owned()], ..claims(Some("pod-uid")) }, noon, "audiences"),
+        (Claims { sub: "system:serviceaccount:shop:admin".to_owned(), ..claims(Some("pod-uid")) }, noon, "subject"),
+    ];
+    for (claims, now, why) in refused {
+        let error = authenticate(&claims, now).await.unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+    // Bound to a node that does not exist any more.
+    assert!(authenticate(&claims(None), noon).await.unwrap_err().to_string().contains("does not exist"));
+}
+
+#[tokio::test]
+async fn a_changed_or_foreign_token_does_not_verify() {
+    let (ours, theirs) = (tokens(), tokens());
+    let authenticator = Authenticator::new(Arc::clone(&ours), cluster(), Arc::new(At(at("2026-11-20T12:30:00Z"))));
+    let good = ours.sign(&claims(Some("pod-uid"))).unwrap();
+    let mut parts_of: Vec<&str> = good.split('.').collect();
+    let other = ours.sign(&Claims { exp: i64::MAX / 2, ..claims(Some("pod-uid")) }).unwrap();
+    let payload = other.split('.').nth(1).unwrap().to_owned();
+    parts_of[1] = &payload;
+    for token in
+        [theirs.sign(&claims(Some("pod-uid"))).unwrap(), parts_of.join("."), "a.b.c".to_owned(), "x".repeat(20 << 10)]
+    {
+        assert!(matches!(authenticator.authenticate(&parts("/api", Some(&token))).await, Err(AuthnError::Refused(_))));
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_anonymous_but_for_health_and_version() {
+    let authenticator = Authenticator::new(tokens(), cluster(), Arc::new(At(at("2026-11-20T12:30:00Z"))));
+    for (path, expected) in [
+        ("/healthz", true),
+        ("/livez/ping", true),
+        ("/readyz?verbose", true),
+        ("/version", true),
+        ("/healthzz", false),
+        ("/api", false),
+        ("/", false),
+        ("/metrics", false),
+        ("/openapi/v2", false),
+    ] {
+        let identity = authenticator.authenticate(&parts(path, None)).await;
+        assert_eq!(identity.is_ok_and(|identity| identity.user == USER_ANONYMOUS), expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_names_user_and_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let params = crate::pki::Params {
+        service_ip: "10.43.0.1".parse().unwrap(),
+        advertise: "127.0.0.1".parse().unwrap(),
+        hostname: "h".to_owned(),
+        domain: "cluster.local".to_owned(),
+        extra_sans: vec![],
+    };
+    let now = at("2026-11-20T12:00:00Z");
+    let pki = crate::pki::Pki::load_or_create(dir.path(), &params, now).unwrap();
+    let (chain, _) = pki.issue_client("system:node:n1", &["system:nodes"], now).unwrap().der().unwrap();
+    let x509::PeerIdentity(identity) = x509::identity(&chain[0]).unwrap();
+    assert_eq!(
+        (identity.user.as_str(), identity.groups.as_slice()),
+        ("system:node:n1", &["system:nodes".to_owned()][..])
+    );
+    let (chain, _) = pki.serving().der().unwrap();
+    assert_eq!(x509::identity(&chain[0]).unwrap_err(), x509::CertificateError::NotForClients);
+}
+
+fn authorizer() -> Authorizer {
+    let node = NodeAuthorizer::new(cluster(), Vec::new());
+    let rbac = Rbac::default();
+    rbac.apply_role(
+        "",
+        "helpdesk",
+        Some(&json!({"rules": [
+            {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users"], "resourceNames": ["ann"]},
+        ]})),
+    );
+    rbac.apply_binding(
+        "",
+        "helpdesk",
+        Some(&json!({
+            "roleRef": {"kind": "ClusterRole", "name": "helpdesk"}, "subjects": [{"kind": "User", "name": "sam"}],
+        })),
+    );
+    Authorizer::new(Arc::new(rbac), Arc::new(node))
+}
+
+#[test]
+fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
+    let authorizer = authorizer();
+    let sam = Identity::new("sam", [GROUP_AUTHENTICATED]);
+    let resolve = |headers: &[(&'static str, &'static str)]| {
+        let mut map = http::HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, http::HeaderValue::from_static(value));
+        }
+        impersonate::resolve(&map, &sam, &authorizer)
+    };
+    assert_eq!(resolve(&[("accept", "x")]), Ok(None));
+    let ann = resolve(&[("impersonate-user", "ann")]).unwrap().unwrap();
+    assert_eq!((ann.user.as_str(), ann.groups), ("ann", vec![GROUP_AUTHENTICATED.to_owned()]));
+    assert!(matches!(resolve(&[("impersonate-group", "x")]), Err(impersonate::ImpersonationError::NoUser("groups"))));
+    for headers in
+        [&[("impersonate-user", "root")][..], &[("impersonate-user", "ann"), ("impersonate-group", GROUP_MASTERS)]]
+    {
+        assert!(matches!(resolve(headers), Err(impersonate::ImpersonationError::Forbidden { .. })), "{headers:?}");
+    }
+}
+
+#[test]
+fn a_refusal_reads_as_upstream_s() {
+    let authorizer = authorizer();
+    let ann = Identity::new("ann", []);
+    let message = |attributes: Attributes<'_>| match authorizer.authorize(&ann, &attributes) {
+        Decision::Deny { message } => message,
+        Decision::Allow { .. } => panic!("allowed"),
+    };
+    let list = Attributes { verb: "list", version: "v1", resource: "pods", namespace: "n", ..Attributes::default() };
+    assert_eq!(message(list), r#"User "ann" cannot list resource "pods" in API group "" in the namespace "n""#);
+    let exec = Attributes { verb: "create", subresource: "exec", namespace: "", group: "g", ..list };
+    assert_eq!(message(exec), r#"User "ann" cannot create resource "pods/exec" in API group "g" at the cluster scope"#);
+    let path = Attributes { verb: "get", path: Some("/metrics"), ..Attributes::default() };
+    assert_eq!(message(path), r#"User "ann" cannot get path "/metrics""#);
+}

@@ -1,0 +1,46 @@
+//! A user from a client certificate: CN is the user, each O a group. The handshake has verified the chain already.
+
+use client::identity::Identity;
+use std::sync::Arc;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Request extension that the HTTPS server inserts for connections with a verified client certificate.
+#[derive(Clone, Debug)]
+pub struct PeerIdentity(pub Arc<Identity>);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CertificateError {
+    #[error("client certificate cannot be parsed")]
+    Malformed,
+    #[error("client certificate has no common name")]
+    NoCommonName,
+    #[error("client certificate is not for client authentication")]
+    NotForClients,
+}
+
+/// Key of the `extra` that names the certificate (k8s: `x509.go`, credential id).
+pub const EXTRA_CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+
+/// Once per connection: the leaf of the verified chain.
+pub fn identity(leaf_der: &[u8]) -> Result<PeerIdentity, CertificateError> {
+    let (_, leaf) = X509Certificate::from_der(leaf_der).map_err(|_| CertificateError::Malformed)?;
+    match leaf.extended_key_usage() {
+        Ok(Some(usage)) if usage.value.client_auth || usage.value.any => {}
+        Ok(Some(_)) => return Err(CertificateError::NotForClients),
+        Ok(None) => {}
+        Err(_) => return Err(CertificateError::Malformed),
+    }
+    let user = leaf.subject().iter_common_name().next().and_then(|value| value.as_str().ok()).unwrap_or("");
+    if user.is_empty() {
+        return Err(CertificateError::NoCommonName);
+    }
+    let groups = leaf.subject().iter_organization().filter_map(|value| value.as_str().ok());
+    let mut identity = Identity::new(user, groups);
+    let digest = ring::digest::digest(&ring::digest::SHA256, leaf_der);
+    let id = digest.as_ref().iter().fold(String::from("X509SHA256="), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    });
+    identity.extra.insert(EXTRA_CREDENTIAL_ID.to_owned(), vec![id]);
+    Ok(PeerIdentity(Arc::new(identity)))
+}

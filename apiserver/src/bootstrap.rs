@@ -1,0 +1,67 @@
+//! The objects that a cluster has from its first second: namespaces, priority classes, roles, the service range, and the
+//! Service by which pods reach this API server.
+//!
+//! Everything goes through the API server's own router, as `system:apiserver`: authentication, admission and validation
+//! see these writes like any other. Idempotent; one LIST a collection, then only the writes that are missing.
+
+mod api;
+mod objects;
+pub mod rbac;
+mod reconcile;
+
+pub use api::{Api, BootstrapError};
+pub use objects::{Membership, Params};
+
+use futures::stream::{StreamExt, TryStreamExt};
+use reconcile::{Step, plan};
+use std::collections::BTreeMap;
+
+/// Writes in flight: enough to share the store's group commits, few enough not to crowd out other requests.
+const WRITES_IN_FLIGHT: usize = 32;
+/// Another API server may start at the same time; its writes make ours conflict.
+const ATTEMPTS_MAX: usize = 5;
+
+/// Namespaces and cluster-scoped objects first, because the rest lives in those namespaces.
+pub async fn run(api: &Api, params: &Params) -> Result<(), BootstrapError> {
+    for wave in [objects::cluster_scoped(params), objects::namespaced(params)] {
+        converge(api, &wave).await?;
+    }
+    Ok(())
+}
+
+async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), BootstrapError> {
+    let mut attempt = 1;
+    loop {
+        let steps = plan(wanted, &observe(api, wanted).await?);
+        let writes = futures::stream::iter(steps.iter().map(|step| execute(api, step)));
+        let outcome: Result<Vec<()>, BootstrapError> = writes.buffer_unordered(WRITES_IN_FLIGHT).try_collect().await;
+        match outcome {
+            Ok(_) => return Ok(()),
+            Err(BootstrapError::Conflict { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Existing objects by collection and name.
+async fn observe(api: &Api, wanted: &[objects::Wanted]) -> Result<reconcile::Observed, BootstrapError> {
+    let mut collections: Vec<&str> = wanted.iter().map(|wanted| wanted.collection.as_str()).collect();
+    collections.sort_unstable();
+    collections.dedup();
+    let lists = collections.into_iter().map(|collection| async move {
+        let found: BTreeMap<String, serde_json::Value> = api.list(collection).await?;
+        Ok::<_, BootstrapError>((collection.to_owned(), found))
+    });
+    futures::future::try_join_all(lists).await.map(|lists| lists.into_iter().collect())
+}
+
+async fn execute(api: &Api, step: &Step) -> Result<(), BootstrapError> {
+    match step {
+        Step::Create { collection, object } => api.create(collection, object).await,
+        Step::Update { collection, object } => api.update(collection, object).await,
+        Step::Recreate { collection, object } => {
+            api.delete(collection, object).await?;
+            api.create(collection, object).await
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The wanted objects, as data.
+
+use super::rbac;
+use serde_json::{Value, json};
+use std::net::IpAddr;
+
+/// Whether other API servers may serve the same store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// The embedded store: the only endpoint of the Service `kubernetes` is this server.
+    Sole,
+    /// A shared store: this server's address is added to those of the others.
+    Shared,
+}
+
+/// What differs from cluster to cluster.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// `10.43.0.0/16`
+    pub service_cidr: String,
+    /// Its first address, of the Service `kubernetes`.
+    pub service_ip: IpAddr,
+    pub advertise: IpAddr,
+    pub port: u16,
+    pub ca_pem: String,
+    pub membership: Membership,
+}
+
+/// What to do where the object is already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Policy {
+    /// People may have changed it; leave it.
+    Keep,
+    /// Add rules, subjects, labels that are missing; never take away.
+    Rbac,
+    /// These top-level fields are ours.
+    Own(&'static [&'static str]),
+    /// Our address among the endpoints.
+    Endpoints(Membership),
+    Slice(Membership),
+}
+
+pub(super) struct Wanted {
+    pub collection: String,
+    pub object: Value,
+    pub policy: Policy,
+}
+
+const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
+
+pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
+    let rbac_path = |plural: &str| format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
+    let mut wanted: Vec<Wanted> = NAMESPACES
+        .iter()
+        .map(|name| Wanted {
+            collection: "/api/v1/namespaces".to_owned(),
+            object: json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+            policy: Policy::Keep,
+        })
+        .collect();
+    wanted.extend(priority_classes());
+    wanted.push(service_cidr(params));
+    for (plural, objects) in
+        [("clusterroles", rbac::cluster_roles()), ("clusterrolebindings", rbac::cluster_role_bindings())]
+    {
+        let collection = rbac_path(plural);
+        wanted.extend(objects.into_iter().map(|object| Wanted {
+            collection: collection.clone(),
+            object,
+            policy: Policy::Rbac,
+        }));
+    }
+    wanted
+}
+
+pub(super) fn namespaced(params: &Params) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for (plural, objects) in [("roles", rbac::roles()), ("rolebindings", rbac::role_bindings())] {
+        wanted.extend(objects.into_iter().map(|object| {
+            let ns = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+            let collection = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/{plural}");
+            Wanted { collection, object, policy: Policy::Rbac }
+        }));
+    }
+    wanted.push(authentication_config(params));
+    wanted.extend([kubernetes_service(params), kubernetes_endpoints(params), kubernetes_slice(params)]);
+    wanted
+}
+
+fn priority_classes() -> impl Iterator<Item = Wanted> {
+    let class = |name: &str, value: i64, description: &str| Wanted {
+        collection: "/apis/scheduling.k8s.io/v1/priorityclasses".to_owned(),
+        object: json!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name},
+            "value": value, "description": description,
+        }),
+        policy: Policy::Keep,
+    };
+    [
+        class(
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        ),
+        class(
+            "system-node-critical",
+            2_000_001_000,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
+    ]
+    .into_iter()
+}
+
+fn service_cidr(params: &Params) -> Wanted {
+    Wanted {
+        collection: "/apis/networking.k8s.io/v1/servicecidrs".to_owned(),
+        object: json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"},
+            "spec": {"cidrs": [params.service_cidr]},
+        }),
+        policy: Policy::Keep,
+    }
+}
+
+/// Where extension API servers, and the controller that publishes `kube-root-ca.crt`, find the CA.
+fn authentication_config(params: &Params) -> Wanted {
+    Wanted {
+        collection: "/api/v1/namespaces/kube-system/configmaps".to_owned(),
+        object: json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+            "data": {"client-ca-file": params.ca_pem},
+        }),
+        policy: Policy::Own(&["data"]),
+    }
+}
+
+fn kubernetes_service(params: &Params) -> Wanted {
+    Wanted {
+        collection: "/api/v1/namespaces/default/services".to_owned(),
+        object: json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"component": "apiserver", "provider": "kubernetes"},
+            },
+            "spec": {
+                "type": "ClusterIP", "clusterIP": params.service_ip.to_string(),
+                "sessionAffinity": "None",
+                "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": params.port}],
+            },
+        }),
+        policy: Policy::Keep,
+    }
+}
+
+fn kubernetes_endpoints(params: &Params) -> Wanted {
+    Wanted {
+        collection: "/api/v1/namespaces/default/endpoints".to_owned(),
+        object: json!({
+            "apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+            },
+            "subsets": [{
+                "addresses": [{"ip": params.advertise.to_string()}],
+                "ports": [{"name": "https", "port": params.port, "protocol": "TCP"}],
+            }],
+        }),
+        policy: Policy::Endpoints(params.membership),
+    }
+}
+
+fn kubernetes_slice(params: &Params) -> Wanted {
+    let family = if params.advertise.is_ipv6() { "IPv6" } else { "IPv4" };
+    Wanted {
+        collection: "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices".to_owned(),
+        object: json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes", "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": family,
+            "endpoints": [{"addresses": [params.advertise.to_string()], "conditions": {"ready": true}}],
+            "ports": [{"name": "https", "port": params.port, "protocol": "TCP"}],
+        }),
+        policy: Policy::Slice(params.membership),
+    }
+}

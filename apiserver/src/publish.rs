@@ -1,0 +1,170 @@
+//! What the API server says about itself: discovery, OpenAPI, version, health, metrics, the token issuer.
+//!
+//! Everything about resources is generated from the kinds table; big documents are built at the first request for them and
+//! kept compressed. Requests arrive here after authorization.
+
+pub mod aggregated;
+pub mod discovery;
+pub mod health;
+pub mod metrics;
+pub mod version;
+
+use crate::auth::service_account::Tokens;
+use crate::error::ApiError;
+use crate::respond;
+use axum::body::Body;
+use bytes::Bytes;
+use health::Health;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use kinds::kind::Kind;
+use metrics::Metrics;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Built once; what it shows of resources does not change while the process runs.
+pub struct Publisher {
+    discovery: discovery::Discovery,
+    tokens: Arc<Tokens>,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+}
+
+impl Publisher {
+    pub fn new(
+        kinds: &'static [Arc<dyn Kind>],
+        tokens: Arc<Tokens>,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { discovery: discovery::Discovery::new(kinds), tokens, health, metrics }
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// The answer to a request for something that is not a resource.
+    pub async fn respond(&self, parts: &Parts) -> Response<Body> {
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            return respond::error(&ApiError::method_not_allowed("", ""));
+        }
+        let path = parts.uri.path();
+        let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
+        match path {
+            "/" => json_body(&json!({"paths": self.paths()})),
+            "/version" => json_body(&version::document()),
+            "/metrics" => self.metrics.respond().await,
+            "/openid/v1/jwks" => with_type(json_body(&self.tokens.jwks()), "application/jwk-set+json"),
+            "/.well-known/openid-configuration" => json_body(&self.issuer()),
+            "/api" | "/apis" => self.groups(parts, path),
+            _ => self.deeper(parts, path).await,
+        }
+    }
+
+    async fn deeper(&self, parts: &Parts, path: &str) -> Response<Body> {
+        if let Some(answer) = self.health.respond(path, parts.uri.query().unwrap_or_default()).await {
+            return answer;
+        }
+        match self.discovery.legacy(path) {
+            Some(document) => json_body(&document),
+            None => respond::error(&ApiError::NoSuchResource),
+        }
+    }
+
+    fn groups(&self, parts: &Parts, path: &str) -> Response<Body> {
+        let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let mut response = if aggregated::is_wanted(accept) {
+            self.discovery.aggregated(path).respond(parts)
+        } else {
+            let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+            let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+            json_body(&self.discovery.groups(path, host))
+        };
+        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+        response
+    }
+
+    /// Paths for people who look around with `kubectl get --raw /`.
+    fn paths(&self) -> Vec<String> {
+        let fixed = [
+            "/.well-known/openid-configuration",
+            "/api",
+            "/apis",
+            "/healthz",
+            "/livez",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/openid/v1/jwks",
+            "/readyz",
+            "/version",
+        ];
+        let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(self.discovery.paths()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    fn issuer(&self) -> Value {
+        let issuer = self.tokens.issuer();
+        json!({
+            "issuer": issuer, "jwks_uri": format!("{issuer}/openid/v1/jwks"), "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
+        })
+    }
+}
+
+pub(crate) fn json_body(document: &Value) -> Response<Body> {
+    with_type(Response::new(Body::from(document.to_string())), "application/json")
+}
+
+fn with_type(mut response: Response<Body>, media: &'static str) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    response
+}
+
+/// A document with a strong validator: who has it already gets 304.
+struct Tagged {
+    bytes: Bytes,
+    /// Quoted.
+    etag: String,
+    media: &'static str,
+}
+
+impl Tagged {
+    fn new(bytes: Bytes, media: &'static str) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA512, &bytes);
+        Self { etag: format!("\"{}\"", hex(digest.as_ref())), bytes, media }
+    }
+
+    fn respond(&self, parts: &Parts) -> Response<Body> {
+        let known = parts.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        let known = known.flat_map(|value| value.split(',')).any(|tag| tag.trim() == self.etag || tag.trim() == "*");
+        let mut response = Response::new(if known { Body::empty() } else { Body::from(self.bytes.clone()) });
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        } else {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
+        }
+        if let Ok(etag) = HeaderValue::from_str(&self.etag) {
+            response.headers_mut().insert(ETAG, etag);
+        }
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public"));
+        response
+    }
+}
+
+/// Upper case, as upstream writes its validators and hashes.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    digits.map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,194 @@
+//! Discovery documents in the old form: one for the groups, one for each group and version.
+
+use super::{Tagged, aggregated};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kinds::kind::Kind;
+use kinds::row::{Row, Subresource};
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
+
+/// Groups in the order in which clients look for an ambiguous name; others follow by name.
+/// k8s: `controlplane.DefaultAPIResourceConfigSource` and the APIService priorities
+const GROUP_ORDER: &[&str] = &[
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+];
+
+/// A group with its versions, preferred first.
+pub(super) struct Group {
+    pub name: &'static str,
+    pub versions: Vec<Version>,
+}
+
+pub(super) struct Version {
+    pub name: &'static str,
+    pub rows: Vec<&'static Row>,
+}
+
+impl Group {
+    fn group_version(&self, version: &Version) -> String {
+        match self.name {
+            "" => version.name.to_owned(),
+            group => format!("{group}/{}", version.name),
+        }
+    }
+
+    fn document(&self) -> Value {
+        let entry = |version: &Version| json!({"groupVersion": self.group_version(version), "version": version.name});
+        json!({
+            "name": self.name,
+            "versions": self.versions.iter().map(entry).collect::<Vec<_>>(),
+            "preferredVersion": self.versions.first().map(entry),
+        })
+    }
+}
+
+pub(super) struct Discovery {
+    groups: &'static [Group],
+    core: LazyLock<Tagged, Box<dyn FnOnce() -> Tagged + Send>>,
+    named: LazyLock<Tagged, Box<dyn FnOnce() -> Tagged + Send>>,
+}
+
+impl Discovery {
+    pub(super) fn new(kinds: &'static [Arc<dyn Kind>]) -> Self {
+        let groups: &'static [Group] = Vec::leak(groups_of(kinds));
+        let core: Box<dyn FnOnce() -> Tagged + Send> =
+            Box::new(|| aggregated::document(groups.iter().filter(|g| g.name.is_empty())));
+        let named: Box<dyn FnOnce() -> Tagged + Send> =
+            Box::new(|| aggregated::document(groups.iter().filter(|g| !g.name.is_empty())));
+        Self { groups, core: LazyLock::new(core), named: LazyLock::new(named) }
+    }
+
+    /// Of `/api` or `/apis`.
+    pub(super) fn aggregated(&self, path: &str) -> &Tagged {
+        if path == "/api" { &self.core } else { &self.named }
+    }
+
+    /// `/api` and `/apis` in the old form.
+    pub(super) fn groups(&self, path: &str, host: &str) -> Value {
+        if path == "/api" {
+            return json!({
+                "kind": "APIVersions", "versions": ["v1"],
+                "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": host}],
+            });
+        }
+        let groups: Vec<Value> =
+            self.groups.iter().filter(|group| !group.name.is_empty()).map(Group::document).collect();
+        json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+    }
+
+    /// `/api/v1`, `/apis/<group>`, `/apis/<group>/<version>`.
+    pub(super) fn legacy(&self, path: &str) -> Option<Value> {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let find = |group: &str| self.groups.iter().find(|known| known.name == group);
+        match segments.as_slice() {
+            ["api", version] => resources(find("")?, version),
+            ["apis", group] if !group.is_empty() => {
+                let mut document = find(group)?.document();
+                document["kind"] = json!("APIGroup");
+                document["apiVersion"] = json!("v1");
+                Some(document)
+            }
+            ["apis", group, version] if !group.is_empty() => resources(find(group)?, version),
+            _ => None,
+        }
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
+        self.groups.iter().flat_map(|group| {
+            let prefix = if group.name.is_empty() { "/api".to_owned() } else { format!("/apis/{}", group.name) };
+            let versions: Vec<String> =
+                group.versions.iter().map(|version| format!("{prefix}/{}", version.name)).collect();
+            (!group.name.is_empty()).then_some(prefix).into_iter().chain(versions)
+        })
+    }
+}
+
+/// The table's rows by group and version; a version's place in the table is its preference.
+pub(super) fn groups_of(kinds: &'static [Arc<dyn Kind>]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for row in kinds.iter().map(|kind| kind.row()) {
+        let at = groups.iter().position(|group| group.name == row.group).unwrap_or_else(|| {
+            groups.push(Group { name: &row.group, versions: Vec::new() });
+            groups.len() - 1
+        });
+        let versions = &mut groups[at].versions;
+        let at = versions.iter().position(|version| version.name == row.version).unwrap_or_else(|| {
+            versions.push(Version { name: &row.version, rows: Vec::new() });
+            versions.len() - 1
+        });
+        versions[at].rows.push(row);
+    }
+    let place = |name: &str| GROUP_ORDER.iter().position(|known| *known == name).unwrap_or(GROUP_ORDER.len());
+    groups.sort_by_key(|group| (place(group.name), group.name));
+    groups
+}
+
+fn resources(group: &Group, version: &str) -> Option<Value> {
+    let version = group.versions.iter().find(|known| known.name == version)?;
+    let mut rows = version.rows.clone();
+    rows.sort_by_key(|row| &row.plural);
+    let entries = rows.into_iter().flat_map(|row| {
+        std::iter::once(resource(row)).chain(row.subresources.iter().map(move |sub| subresource(row, sub)))
+    });
+    Some(json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group.group_version(version),
+        "resources": entries.collect::<Vec<_>>(),
+    }))
+}
+
+fn resource(row: &Row) -> Value {
+    let mut entry = json!({
+        "name": row.plural, "singularName": row.singular, "namespaced": row.namespaced(), "kind": row.kind, "verbs": row.verbs,
+    });
+    if !row.short_names.is_empty() {
+        entry["shortNames"] = json!(row.short_names);
+    }
+    if !row.categories.is_empty() {
+        entry["categories"] = json!(row.categories);
+    }
+    if row.has_verb("get") && row.has_verb("update") {
+        entry["storageVersionHash"] = json!(storage_version_hash(row));
+    }
+    entry
+}
+
+/// k8s: `discovery.StorageVersionHash`, the first eight bytes of a SHA-256.
+fn storage_version_hash(row: &Row) -> String {
+    let digest =
+        ring::digest::digest(&ring::digest::SHA256, format!("{}/{}/{}", row.group, row.version, row.kind).as_bytes());
+    STANDARD.encode(&digest.as_ref()[..8])
+}
+
+fn subresource(row: &Row, sub: &Subresource) -> Value {
+    let kind = sub.body.as_ref().map_or(&row.kind, |(_, _, kind)| kind);
+    let mut entry = json!({
+        "name": format!("{}/{}", row.plural, sub.name), "singularName": "", "namespaced": row.namespaced(), "kind": kind,
+        "verbs": sub.verbs,
+    });
+    if let Some((group, version, _)) = &sub.body {
+        entry["group"] = json!(group);
+        entry["version"] = json!(version);
+    }
+    entry
+}

@@ -1,0 +1,111 @@
+use super::*;
+use http::Request;
+use http_body_util::BodyExt;
+use store::mem::MemStore;
+
+fn publisher() -> Publisher {
+    let store: Arc<dyn store::Store> = Arc::new(MemStore::new());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let tokens = Tokens::new(&key.serialize_der(), "https://kubernetes.default.svc.cluster.local").unwrap();
+    let health = Arc::new(Health::new(Arc::clone(&store)));
+    Publisher::new(kinds::table::builtin(), Arc::new(tokens), health, Arc::new(Metrics::new(store)))
+}
+
+async fn get(
+    publisher: &Publisher,
+    path: &str,
+    headers: &[(&'static str, &str)],
+) -> (StatusCode, http::HeaderMap, String) {
+    let mut request = Request::builder().uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = publisher.respond(&request.body(()).unwrap().into_parts().0).await;
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (parts.status, parts.headers, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+async fn tree(publisher: &Publisher, path: &str) -> Value {
+    let (status, _, body) = get(publisher, path, &[]).await;
+    assert_eq!(status, StatusCode::OK, "{path}: {body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+const KUBECTL_ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
+    application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
+
+#[tokio::test]
+async fn the_old_form_names_every_group_version_and_resource() {
+    let publisher = publisher();
+    assert_eq!(tree(&publisher, "/api").await["versions"], json!(["v1"]));
+    let groups = tree(&publisher, "/apis").await;
+    let names: Vec<&str> = groups["groups"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"apps") && names.contains(&"rbac.authorization.k8s.io"), "{names:?}");
+    let core = tree(&publisher, "/api/v1").await;
+    let find = |name: &str| core["resources"].as_array().unwrap().iter().find(|r| r["name"] == name).cloned().unwrap();
+    assert_eq!(find("pods")["shortNames"], json!(["po"]));
+    assert_eq!(find("pods/eviction")["kind"], "Eviction");
+    assert_eq!(find("pods/eviction")["group"], "policy");
+    assert_eq!(find("nodes")["namespaced"], false);
+    let apps = tree(&publisher, "/apis/apps/v1").await;
+    assert_eq!(apps["groupVersion"], "apps/v1");
+    assert_eq!(tree(&publisher, "/apis/autoscaling").await["preferredVersion"]["version"], "v2");
+    assert_eq!(get(&publisher, "/apis/nothing", &[]).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(get(&publisher, "/apis/apps/v9", &[]).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_aggregated_form_repeats_its_type_and_is_not_sent_twice() {
+    let publisher = publisher();
+    for path in ["/api", "/apis"] {
+        let (status, headers, body) = get(&publisher, path, &[("accept", KUBECTL_ACCEPT)]).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers[CONTENT_TYPE], "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+        assert_eq!(headers[VARY], "Accept");
+        let document: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(document["kind"], "APIGroupDiscoveryList");
+        let etag = headers[ETAG].to_str().unwrap().to_owned();
+        let (status, _, body) = get(&publisher, path, &[("accept", KUBECTL_ACCEPT), ("if-none-match", &etag)]).await;
+        assert_eq!((status, body.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    }
+    let old = get(&publisher, "/apis", &[("accept", "application/json")]).await;
+    assert_eq!(old.1[CONTENT_TYPE], "application/json");
+}
+
+#[tokio::test]
+async fn health_names_what_fails() {
+    let publisher = publisher();
+    assert_eq!(get(&publisher, "/livez", &[]).await.2, "ok");
+    let (status, _, body) = get(&publisher, "/readyz", &[]).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(body.contains("[-]poststarthook/bootstrap failed: reason withheld\n"), "{body}");
+    assert_eq!(get(&publisher, "/readyz?exclude=poststarthook/bootstrap", &[]).await.2, "ok");
+    publisher.health().set_bootstrapped();
+    let (status, _, body) = get(&publisher, "/readyz?verbose", &[]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.starts_with("[+]ping ok\n") && body.ends_with("readyz check passed\n"), "{body}");
+    assert_eq!(get(&publisher, "/readyz/ping", &[]).await.2, "ok");
+    publisher.health().set_stopping();
+    assert_eq!(get(&publisher, "/readyz", &[]).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(get(&publisher, "/livez", &[]).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn version_metrics_and_the_issuer_are_there() {
+    let publisher = publisher();
+    assert_eq!(tree(&publisher, "/version").await["gitVersion"], "v1.37.0+drover");
+    let labels = metrics::RequestLabels {
+        verb: "GET",
+        group: String::new(),
+        version: "v1".into(),
+        resource: "pods".into(),
+        subresource: String::new(),
+    };
+    publisher.metrics().observe(&labels, 200, std::time::Duration::from_millis(3));
+    let (_, _, body) = get(&publisher, "/metrics", &[]).await;
+    assert!(body.contains("apiserver_request_total{verb=\"GET\"") && body.contains("code=\"200\"} 1"), "{body}");
+    assert_eq!(tree(&publisher, "/openid/v1/jwks").await["keys"][0]["crv"], "P-256");
+    let issuer = tree(&publisher, "/.well-known/openid-configuration").await;
+    assert_eq!(issuer["issuer"], "https://kubernetes.default.svc.cluster.local");
+}

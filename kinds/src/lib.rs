@@ -32,6 +32,7 @@ mod rbac;
 mod resource;
 pub mod row;
 mod scheduling;
+pub mod schema;
 pub mod selector;
 mod storage;
 mod storagemigration;

@@ -2,6 +2,7 @@
 //! small readers that printers use. Knows nothing of any kind.
 
 use crate::row::Row;
+use crate::schema::{self, Field, Leaf};
 use serde_json::{Map, Value};
 
 /// Metadata that a write through `status` may change; the rest stays as it was.
@@ -96,7 +97,8 @@ pub(crate) fn carry(object: &mut Value, old: &Value, field: &str) {
     };
 }
 
-/// A selectable field read at its path: absent strings are `""`, which is what selectors compare with.
+/// A selectable field read at its path. An absent one reads as its type's zero value, which is what selectors compare
+/// with.
 pub(crate) fn field(row: &Row, object: &Value, field: &str) -> Option<String> {
     let path = match field {
         "metadata.name" | "metadata.namespace" => field,
@@ -106,8 +108,16 @@ pub(crate) fn field(row: &Row, object: &Value, field: &str) -> Option<String> {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
+        _ => zero(row, path).to_owned(),
     })
+}
+
+fn zero(row: &Row, path: &str) -> &'static str {
+    match schema::lookup(&row.schema).and_then(|schema| schema.at(path)).map(Field::leaf) {
+        Some(Leaf::Boolean) => "false",
+        Some(Leaf::Int32 | Leaf::Int64) => "0",
+        _ => "",
+    }
 }
 
 /// Cells for an object that its kind cannot read: its name, and blanks.

@@ -631,12 +631,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(46, L::Object, S::One, 3, false, 4, 0, 0, 0), // jsonPatch
     f(47, L::String, S::One, 0, true, 2, 0, 0, 0), // patchType
     // io.k8s.api.admissionregistration.v1.NamedRuleWithOperations
-    f(49, L::String, S::List, 0, false, 0, 0, 0, 0), // apiGroups
-    f(50, L::String, S::List, 0, false, 0, 0, 0, 0), // apiVersions
+    f(49, L::String, S::List, 0, false, 1, 514, 1, 0), // apiGroups
+    f(50, L::String, S::List, 0, false, 2, 514, 1, 0), // apiVersions
     f(51, L::String, S::List, 0, false, 1, 2, 1, 0), // operations
     f(52, L::String, S::List, 0, false, 1, 0, 1, 0), // resourceNames
-    f(53, L::String, S::List, 0, false, 0, 0, 0, 0), // resources
-    f(54, L::String, S::One, 0, false, 0, 0, 0, 0), // scope
+    f(53, L::String, S::List, 0, false, 3, 514, 1, 0), // resources
+    f(54, L::String, S::One, 0, false, 4, 514, 0, 0), // scope
     // io.k8s.api.admissionregistration.v1.ParamKind
     f(19, L::String, S::One, 0, false, 1, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, 2, 0, 0, 0), // kind

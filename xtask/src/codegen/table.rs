@@ -41,7 +41,7 @@ pub(super) struct FieldRow {
     pub(super) target: Option<String>,
     pub(super) required: bool,
     pub(super) tag: u16,
-    /// The tag of the embedded message that the field is in on the wire, where JSON has it inline.
+    /// The tags of the embedded messages that the field is in on the wire, where JSON has it inline.
     pub(super) via: u16,
     pub(super) merging: Merging,
     pub(super) default: Option<String>,
@@ -162,7 +162,8 @@ fn row(
     Ok(Row { name: name.to_owned(), description: definition.description.clone(), atomic, leaf, fields })
 }
 
-/// A field of the message, or of a message embedded in it whose own name JSON does not show.
+/// A field of the message, or of a message embedded in it whose own name JSON does not show; and the embedding tags
+/// from outside in, a byte each.
 fn find_field<'a>(
     message: Option<&'a Message>,
     module: &str,
@@ -170,17 +171,15 @@ fn find_field<'a>(
     name: &str,
 ) -> (Option<&'a Field>, u16) {
     let Some(message) = message else { return (None, 0) };
-    let name = plain(name);
-    if let Some(found) = message.fields.iter().find(|field| field.name == name) {
+    if let Some(found) = message.fields.iter().find(|field| field.name == plain(name)) {
         return (Some(found), 0);
     }
     for embedding in &message.fields {
-        let Some(kind) = embedding.message.as_deref().filter(|kind| is_embedding(&embedding.name, kind)) else {
-            continue;
-        };
+        let Some(kind) = embedding.message.as_deref().filter(|kind| is_embedding(&embedding.name, kind)) else { continue };
         let inner = message_of(&format!("{module}::{kind}"), messages);
-        if let Some(found) = inner.and_then(|inner| inner.fields.iter().find(|field| field.name == name)) {
-            return (Some(found), embedding.tag);
+        if let (Some(found), via) = find_field(inner, module, messages, name) {
+            let via = if via == 0 { embedding.tag } else { embedding.tag << 8 | via };
+            return (Some(found), via);
         }
     }
     (None, 0)

@@ -1,0 +1,229 @@
+//! The schema table of the built-in types: one generated, static table that drives strict decoding, the merges, OpenAPI,
+//! and later protobuf and server-side apply. This file is its reading side; it holds no rules of any of those.
+
+pub mod decode;
+mod generated;
+mod json;
+pub mod merge;
+mod row;
+
+pub use row::{Leaf, Shape, Topology};
+
+use flate2::read::DeflateDecoder;
+use generated::{DEFINITIONS, FIELDS, MERGING, NAME_ENDS, NAMES};
+use std::fmt;
+use std::io::Read;
+use std::ops::Range;
+
+static DESCRIPTIONS: &[u8] = include_bytes!("schema/descriptions.bin");
+
+/// Between two descriptions in the packed text.
+const SEPARATOR: char = '\u{1f}';
+
+/// A definition of the table: a type with fields.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Schema(u16);
+
+/// A field of a [`Schema`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Field(u16);
+
+/// The definition of that name, `io.k8s.api.core.v1.Pod`.
+pub fn lookup(definition: &str) -> Option<Schema> {
+    let found = DEFINITIONS.binary_search_by(|row| text(row.name).cmp(definition));
+    found.ok().map(|index| Schema(index as u16))
+}
+
+/// Every definition, by name.
+pub fn all() -> impl Iterator<Item = Schema> {
+    (0..DEFINITIONS.len()).map(|index| Schema(index as u16))
+}
+
+fn text(name: u16) -> &'static str {
+    let index = usize::from(name);
+    let start = if index == 0 { 0 } else { usize::from(NAME_ENDS[index - 1]) };
+    &NAMES[start..usize::from(NAME_ENDS[index])]
+}
+
+impl Schema {
+    pub fn name(self) -> &'static str {
+        text(DEFINITIONS[usize::from(self.0)].name)
+    }
+
+    /// `Pod` of `io.k8s.api.core.v1.Pod`.
+    pub fn short_name(self) -> &'static str {
+        self.name().rsplit('.').next().unwrap_or("")
+    }
+
+    /// How Go code calls the type: `v1.Pod`.
+    pub fn go_name(self) -> &'static str {
+        let name = self.name();
+        let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+        dots.nth(1).map_or(name, |at| &name[at + 1..])
+    }
+
+    /// What the definition is: [`Leaf::Object`] but for the types that JSON writes otherwise.
+    pub fn leaf(self) -> Leaf {
+        DEFINITIONS[usize::from(self.0)].leaf
+    }
+
+    /// Whether server-side apply owns it as a whole.
+    pub fn is_atomic(self) -> bool {
+        DEFINITIONS[usize::from(self.0)].atomic
+    }
+
+    fn range(self) -> Range<u16> {
+        let row = &DEFINITIONS[usize::from(self.0)];
+        row.first..row.first + row.count
+    }
+
+    /// The fields, by name.
+    pub fn fields(self) -> impl Iterator<Item = Field> {
+        self.range().map(Field)
+    }
+
+    pub fn field(self, name: &str) -> Option<Field> {
+        let range = self.range();
+        let rows = &FIELDS[usize::from(range.start)..usize::from(range.end)];
+        let found = rows.binary_search_by(|row| text(row.name).cmp(name));
+        found.ok().map(|index| Field(range.start + index as u16))
+    }
+
+    /// The field at a dotted path of objects.
+    pub fn at(self, path: &str) -> Option<Field> {
+        let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let field = self.field(first)?;
+        match rest {
+            Some(rest) => field.schema()?.at(rest),
+            None => Some(field),
+        }
+    }
+}
+
+impl Field {
+    fn row(self) -> &'static row::FieldRow {
+        &FIELDS[usize::from(self.0)]
+    }
+
+    fn merging(self) -> &'static row::MergingRow {
+        &MERGING[usize::from(self.row().merging)]
+    }
+
+    pub fn name(self) -> &'static str {
+        text(self.row().name)
+    }
+
+    /// What it holds, inside its [`Field::shape`].
+    pub fn leaf(self) -> Leaf {
+        self.row().leaf
+    }
+
+    pub fn shape(self) -> Shape {
+        self.row().shape
+    }
+
+    /// The definition of what it holds; for unions inside JSON schemas, the JSON schema.
+    pub fn schema(self) -> Option<Schema> {
+        match self.leaf() {
+            Leaf::Object => Some(Schema(self.row().target)),
+            Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings => {
+                lookup("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
+            }
+            _ => None,
+        }
+    }
+
+    pub fn is_required(self) -> bool {
+        self.row().required
+    }
+
+    /// The default that upstream's types declare, as JSON.
+    pub fn default(self) -> Option<&'static str> {
+        Some(text(self.row().default)).filter(|text| !text.is_empty())
+    }
+
+    /// The protobuf field number; `None` where it is not known (a field newer than the source of tags).
+    pub fn tag(self) -> Option<u16> {
+        Some(self.row().tag).filter(|tag| *tag != 0)
+    }
+
+    /// The field numbers of the messages that it is embedded in on the wire, from outside in; JSON shows none of them.
+    pub fn embedded_in(self) -> impl Iterator<Item = u16> {
+        let via = self.row().via;
+        [via >> 8, via & 0xff].into_iter().filter(|tag| *tag != 0)
+    }
+
+    pub fn topology(self) -> Topology {
+        match self.merging().topology {
+            1 => Topology::Atomic,
+            2 => Topology::Set,
+            3 => Topology::Map,
+            _ => Topology::Unmarked,
+        }
+    }
+
+    /// What tells the items of a [`Topology::Map`] list apart.
+    pub fn list_keys(self) -> impl Iterator<Item = &'static str> {
+        self.merging().list_keys.iter().filter(|key| **key != 0).map(|key| text(*key))
+    }
+
+    /// Strategic merge patch: what items are merged by. Empty for a list of scalars.
+    pub fn merge_key(self) -> &'static str {
+        text(self.merging().merge_key)
+    }
+
+    /// Strategic merge patch: lists are merged, not replaced.
+    pub fn merges(self) -> bool {
+        self.merging().merge
+    }
+
+    /// Strategic merge patch: a patch names the keys that stay.
+    pub fn retains_keys(self) -> bool {
+        self.merging().retain_keys
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {:?}", self.name(), self.shape(), self.leaf())
+    }
+}
+
+/// The descriptions of all definitions and fields, unpacked: about a megabyte, to be dropped after use.
+pub struct Descriptions {
+    text: String,
+    /// Where each begins.
+    starts: Vec<u32>,
+}
+
+impl Descriptions {
+    pub fn unpack() -> Self {
+        let mut text = String::new();
+        DeflateDecoder::new(DESCRIPTIONS).read_to_string(&mut text).expect("a test unpacks what is checked in");
+        let mut starts = vec![0];
+        starts.extend(text.match_indices(SEPARATOR).map(|(at, _)| at as u32 + 1));
+        Descriptions { text, starts }
+    }
+
+    pub fn of(&self, schema: Schema) -> &str {
+        self.nth(usize::from(schema.0) + usize::from(schema.range().start))
+    }
+
+    pub fn of_field(&self, field: Field) -> &str {
+        // Each definition's own description comes before its fields'.
+        let owner = DEFINITIONS.partition_point(|row| row.first + row.count <= field.0);
+        self.nth(owner + 1 + usize::from(field.0))
+    }
+
+    fn nth(&self, index: usize) -> &str {
+        let start = self.starts[index] as usize;
+        let end = self.starts.get(index + 1).map_or(self.text.len(), |next| *next as usize - SEPARATOR.len_utf8());
+        &self.text[start..end]
+    }
+}

@@ -193,13 +193,29 @@ mod tests {
     #[test]
     fn one_pod_of_a_node_at_a_time_is_replaced() {
         let stored = check::defaulted::<DaemonSetKind>(agent());
-        assert_eq!(stored["spec"]["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}));
+        assert_eq!(
+            stored["spec"]["updateStrategy"],
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}})
+        );
         assert_eq!(stored["spec"]["revisionHistoryLimit"], 10);
         create(json!({}), expect![[""]]);
         create(json!({"spec": {"updateStrategy": {"type": "OnDelete"}}}), expect![[""]]);
-        create(json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}}}), expect!["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"]);
-        create(json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}}}), expect!["spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"]);
-        create(json!({"spec": {"selector": {"matchLabels": {"app": "x"}}}}), expect![[r#"spec.template.metadata.labels: Invalid value: {"app":"agent"}: `selector` does not match template `labels`"#]]);
+        create(
+            json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": 0}}}}),
+            expect!["spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0"],
+        );
+        create(
+            json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}}}),
+            expect![
+                "spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero"
+            ],
+        );
+        create(
+            json!({"spec": {"selector": {"matchLabels": {"app": "x"}}}}),
+            expect![[
+                r#"spec.template.metadata.labels: Invalid value: {"app":"agent"}: `selector` does not match template `labels`"#
+            ]],
+        );
     }
 
     #[test]
@@ -207,6 +223,9 @@ mod tests {
         let mut old = agent();
         check::merge(&mut old, &json!({"spec": {"template": {"metadata": {"labels": {"b": "c"}}}}}));
         expect![[r#"spec.selector: Invalid value: {"matchLabels":{"app":"agent","b":"c"}}: field is immutable"#]]
-            .assert_eq(&check::update::<DaemonSetKind>(old, &json!({"spec": {"selector": {"matchLabels": {"b": "c"}}}})));
+            .assert_eq(&check::update::<DaemonSetKind>(
+                old,
+                &json!({"spec": {"selector": {"matchLabels": {"b": "c"}}}}),
+            ));
     }
 }

@@ -111,7 +111,12 @@ impl TypedKind for StatefulSetKind {
 
 fn spec(spec: &StatefulSetSpec, errors: &mut FieldErrors) {
     let known = ["OrderedReady", "Parallel"];
-    one_of(spec.pod_management_policy.as_deref().unwrap_or_default(), &known, &SPEC.child("podManagementPolicy"), errors);
+    one_of(
+        spec.pod_management_policy.as_deref().unwrap_or_default(),
+        &known,
+        &SPEC.child("podManagementPolicy"),
+        errors,
+    );
     if let Some(strategy) = &spec.update_strategy {
         self::strategy(strategy, &SPEC.child("updateStrategy"), errors);
     }
@@ -232,22 +237,37 @@ mod tests {
         let spec = check::defaulted::<StatefulSetKind>(db())["spec"].clone();
         assert_eq!(spec["podManagementPolicy"], "OrderedReady");
         assert_eq!(spec["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}));
-        assert_eq!(spec["persistentVolumeClaimRetentionPolicy"], json!({"whenDeleted": "Retain", "whenScaled": "Retain"}));
+        assert_eq!(
+            spec["persistentVolumeClaimRetentionPolicy"],
+            json!({"whenDeleted": "Retain", "whenScaled": "Retain"})
+        );
         assert_eq!(spec["volumeClaimTemplates"][0]["spec"]["volumeMode"], "Filesystem");
     }
 
     #[test]
     fn mounts_may_name_claim_templates() {
         create(json!({}), expect![[""]]);
-        create(json!({"spec": {"volumeClaimTemplates": []}}), expect![[r#"spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data""#]]);
-        create(json!({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}, "podManagementPolicy": "X"}}), expect![[r#"
+        create(
+            json!({"spec": {"volumeClaimTemplates": []}}),
+            expect![[r#"spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data""#]],
+        );
+        create(
+            json!({"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": {"partition": 1}}, "podManagementPolicy": "X"}}),
+            expect![[r#"
             spec.podManagementPolicy: Unsupported value: "X": supported values: "OrderedReady", "Parallel"
-            spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'"#]]);
+            spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'"#]],
+        );
     }
 
     #[test]
     fn little_of_the_spec_may_change() {
-        assert_eq!(check::update::<StatefulSetKind>(db(), &json!({"spec": {"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 1}}}})), "");
+        assert_eq!(
+            check::update::<StatefulSetKind>(
+                db(),
+                &json!({"spec": {"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 1}}}})
+            ),
+            ""
+        );
         expect!["spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"]
             .assert_eq(&check::update::<StatefulSetKind>(db(), &json!({"spec": {"serviceName": "other"}})));
     }

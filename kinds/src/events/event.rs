@@ -88,8 +88,19 @@ fn unchanged(event: &Event, old: &Event) -> FieldErrors {
     let (new, old) = (tree(event), tree(old));
     let mut errors = FieldErrors::new();
     let fixed = [
-        "regarding", "related", "reason", "reportingController", "reportingInstance", "action", "note", "type",
-        "eventTime", "deprecatedSource", "deprecatedFirstTimestamp", "deprecatedLastTimestamp", "deprecatedCount",
+        "regarding",
+        "related",
+        "reason",
+        "reportingController",
+        "reportingInstance",
+        "action",
+        "note",
+        "type",
+        "eventTime",
+        "deprecatedSource",
+        "deprecatedFirstTimestamp",
+        "deprecatedLastTimestamp",
+        "deprecatedCount",
     ];
     for field in fixed {
         let (after, before) = (new.get(field), old.get(field));

@@ -5,9 +5,20 @@ use crate::kind::Kind;
 use crate::typed::{Typed, TypedKind};
 use serde_json::Value;
 
+/// An object that says nothing of itself is `a` in the namespace `default`.
+fn named<K: TypedKind>(object: &mut Value) {
+    let mut metadata = serde_json::json!({"name": "a"});
+    if K::ROW.namespaced() {
+        metadata["namespace"] = "default".into();
+    }
+    merge(&mut metadata, &object["metadata"].take().as_object().cloned().unwrap_or_default().into());
+    object["metadata"] = metadata;
+}
+
 /// The errors of a create, one a line.
 pub(crate) fn create<K: TypedKind>(mut object: Value) -> String {
     let kind = Typed::<K>::new();
+    named::<K>(&mut object);
     kind.default(&mut object);
     lines(&kind.create(&mut object))
 }
@@ -15,6 +26,7 @@ pub(crate) fn create<K: TypedKind>(mut object: Value) -> String {
 /// What a create stores.
 pub(crate) fn created<K: TypedKind>(mut object: Value) -> Value {
     let kind = Typed::<K>::new();
+    named::<K>(&mut object);
     kind.default(&mut object);
     kind.create(&mut object);
     object

@@ -1,13 +1,14 @@
 //! Rules of `metadata` that hold for every kind, custom resources included.
 //!
-//! The generic adapter calls [`on_create`] and [`on_update`]; kinds add only what they alone demand of a name.
+//! The generic adapter calls [`of_object`] and [`of_change`]; kinds add only what they alone demand of a name.
 
 use super::format;
 use super::path::Path;
 use crate::errors::{FieldError, FieldErrors, go_quote};
-use crate::row::Scope;
+use crate::row::{Row, Scope};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// All annotations of an object together; what does not fit here belongs into a ConfigMap.
@@ -54,7 +55,61 @@ impl NameRule {
     }
 }
 
-/// Rules of a new object, after its name was generated.
+impl NameRule {
+    /// The rule of a kind's names; most are DNS subdomains.
+    pub fn of(row: &Row) -> Self {
+        match (row.group.as_ref(), row.kind.as_ref()) {
+            ("", "Namespace") => Self::DnsLabel,
+            ("", "Service") => Self::Dns1035Label,
+            // Names with colons: roles of the system, addresses, signers.
+            ("rbac.authorization.k8s.io", _)
+            | ("networking.k8s.io", "IPAddress")
+            | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => Self::PathSegment,
+            _ => Self::DnsSubdomain,
+        }
+    }
+}
+
+/// Whose kind an object is of: built-in kinds take fewer finalizers than custom ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Builtin,
+    Custom,
+}
+
+/// Rules of an object's metadata alone, after its name was generated. Reviews, which are not kept, have none.
+pub fn of_object(row: &Row, origin: Origin, object: &Value) -> FieldErrors {
+    if !row.has_verb("get") {
+        return FieldErrors::new();
+    }
+    match read(object) {
+        Ok(meta) => {
+            let mut errors = on_create(&meta, NameRule::of(row), row.scope);
+            if origin == Origin::Builtin {
+                builtin_finalizers(&meta, &mut errors);
+            }
+            errors
+        }
+        Err(error) => vec![error],
+    }
+}
+
+/// Rules that compare with the metadata before. [`of_object`] of the new object runs too.
+pub fn of_change(object: &Value, old: &Value) -> FieldErrors {
+    match (read(object), read(old)) {
+        (Ok(new), Ok(old)) => on_update(&new, &old),
+        (Err(error), _) | (_, Err(error)) => vec![error],
+    }
+}
+
+fn read(object: &Value) -> Result<ObjectMeta, FieldError> {
+    let tree = object.get("metadata").unwrap_or(&Value::Null);
+    Option::<ObjectMeta>::deserialize(tree)
+        .map(Option::unwrap_or_default)
+        .map_err(|error| FieldError::type_invalid(METADATA, tree, error.to_string()))
+}
+
+/// Rules of metadata alone.
 pub fn on_create(meta: &ObjectMeta, rule: NameRule, scope: Scope) -> FieldErrors {
     let mut errors = FieldErrors::new();
     if let Some(prefix) = super::given(meta.generate_name.as_ref()) {
@@ -81,7 +136,7 @@ pub fn on_create(meta: &ObjectMeta, rule: NameRule, scope: Scope) -> FieldErrors
     errors
 }
 
-/// Rules of a changed object: what the system owns stays, what clients own is well formed.
+/// What the system owns stays. What clients own is checked by [`on_create`], which runs on updates too.
 pub fn on_update(new: &ObjectMeta, old: &ObjectMeta) -> FieldErrors {
     let mut errors = FieldErrors::new();
     if old.deletion_timestamp.is_some() {
@@ -101,11 +156,6 @@ pub fn on_update(new: &ObjectMeta, old: &ObjectMeta) -> FieldErrors {
     same(&new.deletion_timestamp, &old.deletion_timestamp, "deletionTimestamp", &mut errors);
     let (grace, grace_before) = (&new.deletion_grace_period_seconds, &old.deletion_grace_period_seconds);
     same(grace, grace_before, "deletionGracePeriodSeconds", &mut errors);
-    content(new, &mut errors);
-    // k8s: a changed list is checked whole, an unchanged one is left alone so that old objects stay writable.
-    if new.finalizers != old.finalizers {
-        finalizers(new.finalizers.as_deref().unwrap_or_default(), &METADATA.child("finalizers"), &mut errors);
-    }
     errors
 }
 
@@ -234,7 +284,7 @@ mod tests {
     use super::*;
     use crate::errors::aggregate;
     use expect_test::{Expect, expect};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn meta(value: Value) -> ObjectMeta {
         serde_json::from_value(value).unwrap()

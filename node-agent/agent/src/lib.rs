@@ -1,1 +1,160 @@
-//! (skeleton)
+//! The node agent, what the kubelet is elsewhere: runs the pods that are bound to this node on a container runtime (CRI
+//! v1), reports their status and the node's own, and serves the node API.
+//!
+//! What to do is decided by pure functions in [`pod`]; [`worker`] executes. Nothing here knows how containers are made:
+//! that is the runtime's business, on the other side of a socket.
+#![forbid(unsafe_code)]
+
+pub mod cgroupfs;
+pub mod config;
+pub mod cri;
+pub mod hook;
+pub mod image;
+pub mod log;
+pub mod material;
+pub mod message;
+pub mod node;
+pub mod pod;
+pub mod pods;
+pub mod probe;
+pub mod quantity;
+pub mod server;
+pub mod source;
+pub mod volume;
+pub mod worker;
+
+pub use config::{Config, Deps, Error, Reserved, Tls};
+
+use client::cache::{Caches, WatchOptions};
+use client::events::Recorder;
+use cri::Cri;
+use k8s_openapi::api::core::v1 as core;
+use node::{Metrics, Node, capacity, heartbeat};
+use pod::dns::{Names, parse_resolv_conf};
+use pod::sandbox::Places;
+use pod::status::NodeFacts;
+use proto::cri::VersionRequest;
+use source::Sources;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Image pulls at the same time: enough to hide one slow registry, few enough to leave the disk to running pods.
+const PULLS_MAX: usize = 5;
+/// How long a runtime that starts beside the agent is waited for, and how often it is tried.
+const RUNTIME_WAIT: Duration = Duration::from_secs(30);
+const RUNTIME_TRY: Duration = Duration::from_millis(10);
+
+/// Runs until drained. Containers go on without the agent and are found again by the next one.
+pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
+    let config = Arc::new(config);
+    for folder in [&config.data_dir, &config.log_dir] {
+        let made = tokio::fs::create_dir_all(folder).await;
+        made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
+    }
+    let listener = server::listen(&config).await?;
+    let unusable = |source| Error::Runtime { path: config.cri_endpoint.clone(), source };
+    let cri = Cri::new(&config.cri_endpoint).map_err(unusable)?;
+    let Some(runtime) = runtime_name(&cri, &drain).await.map_err(unusable)? else { return Ok(()) };
+
+    let tracker = TaskTracker::new();
+    let (probes, commands) = mpsc::unbounded_channel();
+    let machine = capacity::machine(&config.data_dir);
+    let node = Arc::new(shared(&config, deps, cri, runtime, &machine, probes, &tracker, &drain));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
+    tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
+    tasks.spawn(pods::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(server::run(listener, Arc::clone(&node), drain.clone()));
+    let mut outcome = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && outcome.is_ok()
+        {
+            outcome = Err(Error::Task(error));
+            drain.cancel();
+        }
+    }
+    tracker.close();
+    tracker.wait().await;
+    outcome
+}
+
+/// The runtime's name, as soon as it answers; `None` when drained before.
+async fn runtime_name(cri: &Cri, drain: &CancellationToken) -> Result<Option<String>, cri::Error> {
+    let ask = async {
+        loop {
+            match cri.runtime().version(VersionRequest { version: String::new() }).await {
+                Ok(answer) => return answer.into_inner().runtime_name,
+                Err(status) => tracing::debug!(said = status.message(), "the runtime does not answer yet"),
+            }
+            tokio::time::sleep(RUNTIME_TRY).await;
+        }
+    };
+    tokio::select! {
+        () = drain.cancelled() => Ok(None),
+        name = tokio::time::timeout(RUNTIME_WAIT, ask) => match name {
+            Ok(name) => Ok(Some(name)),
+            Err(_) => Err(tonic::Status::unavailable("no answer (is the runtime running?)").into()),
+        },
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where the agent's parts meet")]
+fn shared(
+    config: &Config,
+    deps: Deps,
+    cri: Cri,
+    runtime: String,
+    machine: &capacity::Machine,
+    probes: mpsc::UnboundedSender<probe::prober::Command>,
+    tracker: &TaskTracker,
+    drain: &CancellationToken,
+) -> Node {
+    let only = |fields: String| WatchOptions { fields: Some(fields), ..WatchOptions::default() };
+    let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
+    builder.watch_with::<core::Pod>(only(format!("spec.nodeName={}", config.node_name)));
+    builder.watch_with::<core::Node>(only(format!("metadata.name={}", config.node_name)));
+    builder.watch::<core::Service>();
+    let caches = builder.start(tracker, drain.clone());
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    let recorder = Recorder::start(
+        deps.client.clone(),
+        "kubelet",
+        &config.node_name,
+        Arc::clone(&deps.clock),
+        tracker,
+        drain.clone(),
+    );
+    Node {
+        name: config.node_name.clone(),
+        clock: deps.clock,
+        cri,
+        caches,
+        recorder,
+        places: Places {
+            data_dir: config.data_dir.clone(),
+            log_dir: config.log_dir.clone(),
+            cgroup_root: config.cgroup_root.clone(),
+        },
+        names: Names {
+            cluster_dns: config.cluster_dns.iter().map(ToString::to_string).collect(),
+            cluster_domain: config.cluster_domain.clone(),
+            host: parse_resolv_conf(&read(&config.resolv_conf)),
+        },
+        facts: NodeFacts { host_ips: vec![config.node_ip.to_string()], runtime },
+        allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
+        memory_capacity: machine.memory_bytes,
+        sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
+        probes,
+        pulls: Semaphore::new(PULLS_MAX),
+        hosts_file: read(std::path::Path::new("/etc/hosts")),
+        metrics: Metrics::default(),
+        tracker: tracker.clone(),
+        drain: drain.clone(),
+        client: deps.client,
+    }
+}

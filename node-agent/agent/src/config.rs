@@ -1,0 +1,86 @@
+//! What the agent is told at its start.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub node_name: String,
+    pub node_ip: IpAddr,
+    /// `<data-dir>/agent`
+    pub data_dir: PathBuf,
+    /// `/var/log/pods`
+    pub log_dir: PathBuf,
+    /// The Unix socket of the container runtime.
+    pub cri_endpoint: PathBuf,
+    /// `0.0.0.0:10250`
+    pub bind: SocketAddr,
+    pub cluster_dns: Vec<IpAddr>,
+    pub cluster_domain: String,
+    pub max_pods: u32,
+    pub reserved: Reserved,
+    pub tls: Tls,
+    /// Prefix of all cgroups, usually empty.
+    pub cgroup_root: String,
+    /// Added to the node's own labels.
+    pub labels: BTreeMap<String, String>,
+    /// Set when the node registers, never afterwards.
+    pub taints: Vec<k8s_openapi::api::core::v1::Taint>,
+    /// The resolver configuration that pods with `dnsPolicy: Default` get.
+    pub resolv_conf: PathBuf,
+}
+
+/// What pods cannot have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    pub cpu_milli: i64,
+    pub memory_bytes: i64,
+}
+
+/// The node API's certificate and the authority of its clients.
+#[derive(Clone)]
+pub struct Tls {
+    pub cert_pem: Vec<u8>,
+    pub key_pem: Vec<u8>,
+    pub client_ca_pem: Vec<u8>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+pub struct Deps {
+    /// With the node's own identity, `system:node:<name>`.
+    pub client: kube::Client,
+    pub clock: Arc<dyn client::clock::Clock>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot use the container runtime at {}", path.display())]
+    Runtime {
+        path: PathBuf,
+        #[source]
+        source: crate::cri::Error,
+    },
+    #[error("cannot listen on {address} (is another agent running?)")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("the node API's certificates are not usable: {reason}")]
+    Tls { reason: String },
+    #[error("cannot prepare {}", path.display())]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("a part of the agent ended early")]
+    Task(#[source] tokio::task::JoinError),
+}

@@ -1,0 +1,121 @@
+//! Registry credentials from image pull secrets: which of them fit an image. Pure.
+
+use super::reference::repository;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use proto::cri::AuthConfig;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Default, Deserialize)]
+struct DockerConfig {
+    #[serde(default)]
+    auths: BTreeMap<String, Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    password: String,
+    #[serde(default)]
+    auth: String,
+    #[serde(default, rename = "identitytoken")]
+    identity_token: String,
+}
+
+/// The credentials for `image`, the most specific registry path first.
+pub fn matching(image: &str, secrets: &[Arc<Secret>]) -> Vec<AuthConfig> {
+    let wanted = repository(image);
+    let mut found: Vec<(usize, AuthConfig)> = Vec::new();
+    for secret in secrets {
+        for (registry, entry) in config(secret).auths {
+            let prefix = normalized(&registry);
+            if fits(&prefix, &wanted) {
+                found.push((prefix.len(), auth(&registry, entry)));
+            }
+        }
+    }
+    found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+    found.into_iter().map(|(_, auth)| auth).collect()
+}
+
+/// A secret that cannot be read is as good as none: the pull says what the registry thinks of it.
+fn config(secret: &Secret) -> DockerConfig {
+    let data = secret.data.as_ref();
+    let read = |key: &str| data.and_then(|d| d.get(key));
+    if let Some(bytes) = read(".dockerconfigjson") {
+        return serde_json::from_slice(&bytes.0).unwrap_or_default();
+    }
+    let legacy = read(".dockercfg").and_then(|bytes| serde_json::from_slice(&bytes.0).ok());
+    DockerConfig { auths: legacy.unwrap_or_default() }
+}
+
+/// Without scheme, API version and trailing slash; Docker Hub under its one name.
+fn normalized(registry: &str) -> String {
+    let bare = registry.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+    let bare = bare.strip_suffix("/v1").or_else(|| bare.strip_suffix("/v2")).unwrap_or(bare);
+    match bare {
+        "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// `*.example.com` stands for one label; a path matches whole folders only.
+fn fits(prefix: &str, repository: &str) -> bool {
+    let (prefix_host, prefix_path) = prefix.split_once('/').unwrap_or((prefix, ""));
+    let (host, path) = repository.split_once('/').unwrap_or((repository, ""));
+    let (left, right): (Vec<&str>, Vec<&str>) = (prefix_host.split('.').collect(), host.split('.').collect());
+    let hosts = left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| *a == "*" || a == b);
+    let below = path
+        .strip_prefix(prefix_path)
+        .is_some_and(|rest| prefix_path.is_empty() || rest.is_empty() || rest.starts_with('/'));
+    hosts && below
+}
+
+fn auth(registry: &str, entry: Entry) -> AuthConfig {
+    let decoded = BASE64_STANDARD.decode(&entry.auth).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let (username, password) = match decoded.as_deref().and_then(|text| text.split_once(':')) {
+        Some((user, password)) if entry.username.is_empty() => {
+            (user.to_owned(), password.trim_end_matches('\0').to_owned())
+        }
+        Some(_) | None => (entry.username, entry.password),
+    };
+    AuthConfig {
+        username,
+        password,
+        server_address: registry.to_owned(),
+        identity_token: entry.identity_token,
+        ..AuthConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn users(image: &str) -> Vec<String> {
+        let config = json!({ "auths": {
+            "https://index.docker.io/v1/": { "auth": BASE64_STANDARD.encode("hub:pw") },
+            "r.example": { "username": "wide", "password": "x" },
+            "r.example/team": { "username": "team", "password": "x" },
+            "*.cloud.example": { "username": "star", "password": "x" },
+        }});
+        let data = json!({ "data": { ".dockerconfigjson": BASE64_STANDARD.encode(config.to_string()) } });
+        let secret: Secret = serde_json::from_value(data).unwrap();
+        matching(image, &[Arc::new(secret)]).into_iter().map(|a| a.username).collect()
+    }
+
+    #[test]
+    fn the_most_specific_registry_comes_first() {
+        assert_eq!(users("web"), ["hub"]);
+        assert_eq!(users("r.example/team/web:1"), ["team", "wide"]);
+        assert_eq!(users("r.example/teammate/web"), ["wide"]);
+        assert_eq!(users("eu.cloud.example/x"), ["star"]);
+        assert_eq!(users("a.b.cloud.example/x"), Vec::<String>::new());
+    }
+}

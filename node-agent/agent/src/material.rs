@@ -1,0 +1,78 @@
+//! The ConfigMaps, Secrets and tokens that a pod's containers and volumes refer to: which they are (pure), and the bundle
+//! that is handed to the pure functions once they have been fetched.
+
+use crate::pod::member::{members, spec};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccountTokenProjection};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// k8s: tokens live an hour unless the projection says otherwise.
+pub const TOKEN_SECONDS_DEFAULT: i64 = 3600;
+
+/// A reference by name, in the pod's own namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    ConfigMap(String),
+    Secret(String),
+}
+
+/// A token of the pod's service account, bound to the pod.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenNeed {
+    /// Empty: the API server's own.
+    pub audience: String,
+    pub seconds: i64,
+}
+
+/// What was fetched. A need that is absent from the maps does not exist in the API.
+#[derive(Clone, Debug, Default)]
+pub struct Materials {
+    pub config_maps: BTreeMap<String, Arc<ConfigMap>>,
+    pub secrets: BTreeMap<String, Arc<Secret>>,
+    pub tokens: BTreeMap<TokenNeed, String>,
+}
+
+impl TokenNeed {
+    pub fn of(projection: &ServiceAccountTokenProjection) -> Self {
+        Self {
+            audience: projection.audience.clone().unwrap_or_default(),
+            seconds: projection.expiration_seconds.unwrap_or(TOKEN_SECONDS_DEFAULT),
+        }
+    }
+}
+
+/// What the pod's volumes are made from.
+pub fn of_volumes(pod: &Pod) -> (BTreeSet<Need>, BTreeSet<TokenNeed>) {
+    let (mut needs, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+    for volume in spec(pod).volumes.iter().flatten() {
+        needs.extend(volume.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
+        needs.extend(volume.secret.iter().filter_map(|s| s.secret_name.clone()).map(Need::Secret));
+        for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
+            needs.extend(source.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
+            needs.extend(source.secret.iter().map(|s| Need::Secret(s.name.clone())));
+            tokens.extend(source.service_account_token.iter().map(TokenNeed::of));
+        }
+    }
+    (needs, tokens)
+}
+
+/// What the environment of one container is made from.
+pub fn of_environment(pod: &Pod, container: &str) -> BTreeSet<Need> {
+    let mut needs = BTreeSet::new();
+    for member in members(pod).iter().filter(|m| m.name() == container) {
+        for source in member.spec.env_from.iter().flatten() {
+            needs.extend(source.config_map_ref.iter().map(|r| Need::ConfigMap(r.name.clone())));
+            needs.extend(source.secret_ref.iter().map(|r| Need::Secret(r.name.clone())));
+        }
+        for source in member.spec.env.iter().flatten().filter_map(|e| e.value_from.as_ref()) {
+            needs.extend(source.config_map_key_ref.iter().map(|r| Need::ConfigMap(r.name.clone())));
+            needs.extend(source.secret_key_ref.iter().map(|r| Need::Secret(r.name.clone())));
+        }
+    }
+    needs
+}
+
+/// The secrets with registry credentials.
+pub fn of_pulls(pod: &Pod) -> BTreeSet<Need> {
+    spec(pod).image_pull_secrets.iter().flatten().map(|r| Need::Secret(r.name.clone())).collect()
+}

@@ -1,0 +1,102 @@
+//! What all parts of the agent share: the runtime, the API, the clock, and the facts of this node. Its own object in the
+//! API is the business of the modules below.
+
+pub mod capacity;
+pub mod heartbeat;
+pub mod object;
+
+use crate::cri::Cri;
+use crate::pod::dns::Names;
+use crate::pod::member::{Member, name, namespace, uid};
+use crate::pod::sandbox::Places;
+use crate::pod::status::NodeFacts;
+use crate::probe::prober;
+use crate::source::Sources;
+use client::action::Event;
+use client::cache::Caches;
+use client::clock::Clock;
+use client::events::Recorder;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Counters that `/metrics` shows.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    pub probes: AtomicU64,
+    pub containers_started: AtomicU64,
+    pub status_writes: AtomicU64,
+}
+
+pub struct Node {
+    pub name: String,
+    pub client: kube::Client,
+    pub clock: Arc<dyn Clock>,
+    pub cri: Cri,
+    pub caches: Arc<Caches>,
+    pub recorder: Recorder,
+    pub places: Places,
+    pub names: Names,
+    pub facts: NodeFacts,
+    pub allocatable: BTreeMap<String, Quantity>,
+    pub memory_capacity: i64,
+    pub sources: Sources,
+    pub probes: mpsc::UnboundedSender<prober::Command>,
+    /// Bounds image pulls at the same time.
+    pub pulls: Semaphore,
+    /// The node's own `/etc/hosts`, for pods in its network.
+    pub hosts_file: String,
+    pub metrics: Metrics,
+    /// Tasks that outlive the request that began them: streams of exec, attach and port-forward.
+    pub tracker: TaskTracker,
+    pub drain: CancellationToken,
+}
+
+impl Node {
+    /// A normal event about a pod, or about one of its containers.
+    pub fn note(&self, pod: &Pod, member: Option<&Member<'_>>, reason: &'static str, message: String) {
+        self.record(pod, member, "Normal", reason, message);
+    }
+
+    pub fn warn(&self, pod: &Pod, member: Option<&Member<'_>>, reason: &'static str, message: String) {
+        self.record(pod, member, "Warning", reason, message);
+    }
+
+    fn record(
+        &self,
+        pod: &Pod,
+        member: Option<&Member<'_>>,
+        type_: &'static str,
+        reason: &'static str,
+        message: String,
+    ) {
+        let regarding = ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Pod".to_owned()),
+            namespace: Some(namespace(pod).to_owned()),
+            name: Some(name(pod).to_owned()),
+            uid: Some(uid(pod).to_owned()),
+            resource_version: pod.metadata.resource_version.clone(),
+            field_path: member.map(Member::field_path),
+        };
+        self.recorder.record(Event { regarding, type_, reason: Cow::Borrowed(reason), message, action: "" });
+    }
+
+    /// An event about the node itself.
+    pub fn about_node(&self, type_: &'static str, reason: &'static str, message: String) {
+        let regarding = ObjectReference {
+            kind: Some("Node".to_owned()),
+            name: Some(self.name.clone()),
+            // k8s: events about a node carry its name as uid, and `kubectl describe node` looks for that.
+            uid: Some(self.name.clone()),
+            ..ObjectReference::default()
+        };
+        self.recorder.record(Event { regarding, type_, reason: Cow::Borrowed(reason), message, action: "" });
+    }
+}

@@ -1,0 +1,275 @@
+//! Registers the node, keeps its lease fresh and its status true: the lease every ten seconds, the status when something
+//! changed or after five minutes, the runtime's pod network as soon as the node has its range.
+
+use super::Node as Shared;
+use super::capacity::{Machine, allocatable, capacity, system_info};
+use super::object::{self, Findings};
+use crate::config::Config;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::api::core::v1::{Node, NodeStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
+use kube::Api;
+use kube::api::{Patch, PatchParams, PostParams};
+use proto::cri::{
+    ListImagesRequest, NetworkConfig, RuntimeConfig, StatusRequest, UpdateRuntimeConfigRequest, VersionRequest,
+};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+const LEASE_NAMESPACE: &str = "kube-node-lease";
+/// k8s: how long others believe a silent node, and how often it speaks.
+const LEASE_SECONDS: i32 = 40;
+const LEASE_EVERY: Duration = Duration::from_secs(10);
+/// k8s: an unchanged status is written this often.
+const STATUS_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// Until the node is ready, and after a failure, it looks again after this long, doubling to [`LEASE_EVERY`].
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+struct Heartbeat {
+    node: Arc<Shared>,
+    config: Arc<Config>,
+    machine: Machine,
+    /// The object as the API last showed it.
+    known: Option<Node>,
+    /// What the runtime was told of the pod network.
+    pod_cidr: String,
+    runtime_version: String,
+    written: Option<Timestamp>,
+    lease: Option<Lease>,
+    leased: Option<Timestamp>,
+    was_ready: bool,
+}
+
+pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain: CancellationToken) {
+    let mut changes = node.caches.of::<Node>().subscribe();
+    let mut heart = Heartbeat {
+        node,
+        config,
+        machine,
+        known: None,
+        pod_cidr: String::new(),
+        runtime_version: String::new(),
+        written: None,
+        lease: None,
+        leased: None,
+        was_ready: false,
+    };
+    heart.node.about_node("Normal", "Starting", "Starting kubelet.".to_owned());
+    let mut hurry = LOOK_AGAIN;
+    loop {
+        let wait = match heart.beat().await {
+            Ok(true) => {
+                hurry = LOOK_AGAIN;
+                LEASE_EVERY
+            }
+            Ok(false) => next(&mut hurry),
+            Err(error) => {
+                debug!(error = &*error as &dyn std::error::Error, "heartbeat failed");
+                next(&mut hurry)
+            }
+        };
+        tokio::select! {
+            () = drain.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            () = heart_changed(&mut changes, &heart) => {}
+        }
+    }
+}
+
+fn next(hurry: &mut Duration) -> Duration {
+    let wait = *hurry;
+    *hurry = (wait * 2).min(LEASE_EVERY);
+    wait
+}
+
+/// Waits for a change of the node's object that asks for action: a pod range, a deletion.
+async fn heart_changed(
+    changes: &mut tokio::sync::mpsc::UnboundedReceiver<client::cache::Change<Node>>,
+    heart: &Heartbeat,
+) {
+    while let Some(change) = changes.recv().await {
+        let Some(new) = change.new else { return };
+        let cidr = new.spec.as_ref().and_then(|s| s.pod_cidr.clone()).unwrap_or_default();
+        if cidr != heart.pod_cidr {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+fn revision(node: &Node) -> u64 {
+    node.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Heartbeat {
+    /// One round; says whether the node is ready.
+    async fn beat(&mut self) -> Result<bool, Failure> {
+        let now = self.node.clock.now();
+        if let Some(cached) = self.node.caches.of::<Node>().get("", &self.node.name) {
+            // The cache may be behind what the last write returned.
+            if self.known.as_ref().is_none_or(|known| revision(known) <= revision(&cached)) {
+                self.known = Some((*cached).clone());
+            }
+        }
+        self.configure_network().await?;
+        let findings = self.look().await;
+        let ready = findings.not_ready.is_empty();
+        self.register(&findings, now).await?;
+        self.write_status(&findings, now).await?;
+        self.renew_lease(now).await?;
+        if ready != self.was_ready {
+            let (reason, text) = if ready { ("NodeReady", "NodeReady") } else { ("NodeNotReady", "NodeNotReady") };
+            info!(node = self.node.name, ready, why = findings.not_ready.join(", "), "node status changed");
+            self.node.about_node("Normal", reason, format!("Node {} status is now: {text}", self.node.name));
+            self.was_ready = ready;
+        }
+        Ok(ready)
+    }
+
+    /// Tells the runtime the node's pod range, once it has one.
+    async fn configure_network(&mut self) -> Result<(), Failure> {
+        let cidr = self.known.as_ref().and_then(|n| n.spec.as_ref()?.pod_cidr.clone()).unwrap_or_default();
+        if cidr.is_empty() || cidr == self.pod_cidr {
+            return Ok(());
+        }
+        let network_config = Some(NetworkConfig { pod_cidr: cidr.clone() });
+        let request = UpdateRuntimeConfigRequest { runtime_config: Some(RuntimeConfig { network_config }) };
+        self.node.cri.runtime().update_runtime_config(request).await?;
+        info!(node = self.node.name, cidr, "pod network configured");
+        self.pod_cidr = cidr;
+        Ok(())
+    }
+
+    async fn look(&mut self) -> Findings {
+        let config = &self.config;
+        let mut findings = Findings {
+            capacity: capacity(&self.machine, config.max_pods),
+            allocatable: allocatable(&self.machine, config.max_pods, config.reserved),
+            ..Findings::default()
+        };
+        if let Err(status) = self.ask_runtime(&mut findings).await {
+            self.runtime_version.clear(); // it may come back as another
+            findings.not_ready.push(format!("container runtime is down: {}", status.message()));
+        }
+        findings.system = system_info(self.runtime_version.clone());
+        findings
+    }
+
+    async fn ask_runtime(&mut self, findings: &mut Findings) -> Result<(), tonic::Status> {
+        let mut runtime = self.node.cri.runtime();
+        if self.runtime_version.is_empty() {
+            let version = runtime.version(VersionRequest { version: String::new() }).await?.into_inner();
+            self.runtime_version = format!("{}://{}", version.runtime_name, version.runtime_version);
+        }
+        let status = runtime.status(StatusRequest { verbose: false }).await?.into_inner();
+        for condition in status.status.unwrap_or_default().conditions {
+            if !condition.status {
+                findings
+                    .not_ready
+                    .push(format!("{} is not ready: {} {}", condition.r#type, condition.reason, condition.message));
+            }
+        }
+        let listed = self.node.cri.images().list_images(ListImagesRequest { filter: None }).await?;
+        findings.images = object::images(&listed.into_inner().images);
+        Ok(())
+    }
+
+    async fn register(&mut self, findings: &Findings, now: Timestamp) -> Result<(), Failure> {
+        let api: Api<Node> = Api::all(self.node.client.clone());
+        if self.known.is_none() {
+            self.known = api.get_opt(&self.node.name).await?;
+        }
+        let Some(found) = &self.known else {
+            let made = api.create(&PostParams::default(), &object::new(&self.config, findings, now)).await?;
+            info!(node = self.node.name, "node registered");
+            self.known = Some(made);
+            return Ok(());
+        };
+        if let Some(patch) = object::label_patch(&self.config, found) {
+            let patched = api.patch(&self.node.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            self.known = Some(patched);
+        }
+        Ok(())
+    }
+
+    async fn write_status(&mut self, findings: &Findings, now: Timestamp) -> Result<(), Failure> {
+        let old = self.known.as_ref().and_then(|n| n.status.clone()).unwrap_or_default();
+        let new: NodeStatus = object::status(&self.config, findings, &old, now);
+        let due = self.written.is_none_or(|at| now.duration_since(at) >= STATUS_EVERY);
+        if !due && !object::differs(&old, &new) {
+            return Ok(());
+        }
+        let api: Api<Node> = Api::all(self.node.client.clone());
+        let patch = Patch::Strategic(object::status_patch(&old, &new));
+        let patched = api.patch_status(&self.node.name, &PatchParams::default(), &patch).await;
+        if matches!(&patched, Err(kube::Error::Api(refused)) if refused.code == 404) {
+            self.known = None; // deleted: register again
+        }
+        self.known = Some(patched?);
+        self.written = Some(now);
+        Ok(())
+    }
+
+    async fn renew_lease(&mut self, now: Timestamp) -> Result<(), Failure> {
+        let fresh = SignedDuration::try_from(LEASE_EVERY / 2).unwrap_or(SignedDuration::ZERO);
+        if self.leased.is_some_and(|at| now.duration_since(at) < fresh) {
+            return Ok(());
+        }
+        let api: Api<Lease> = Api::namespaced(self.node.client.clone(), LEASE_NAMESPACE);
+        if self.lease.is_some() {
+            let patch = Patch::Merge(json!({ "spec": { "renewTime": MicroTime(now) } }));
+            match api.patch(&self.node.name, &PatchParams::default(), &patch).await {
+                Ok(lease) => {
+                    self.lease = Some(lease);
+                    self.leased = Some(now);
+                    return Ok(());
+                }
+                Err(kube::Error::Api(refused)) if refused.code == 404 => self.lease = None,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        match api.create(&PostParams::default(), &self.new_lease(now)).await {
+            Ok(lease) => self.lease = Some(lease),
+            Err(kube::Error::Api(refused)) if refused.code == 409 => {
+                let patch = Patch::Merge(json!({ "spec": self.new_lease(now).spec }));
+                self.lease = Some(api.patch(&self.node.name, &PatchParams::default(), &patch).await?);
+            }
+            Err(error) => {
+                warn!(node = self.node.name, %error, "cannot create the node's lease");
+                return Err(error.into());
+            }
+        }
+        self.leased = Some(now);
+        Ok(())
+    }
+
+    fn new_lease(&self, now: Timestamp) -> Lease {
+        let owner = self.known.as_ref().and_then(|n| n.metadata.uid.clone()).map(|uid| OwnerReference {
+            api_version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            name: self.node.name.clone(),
+            uid,
+            ..OwnerReference::default()
+        });
+        Lease {
+            metadata: ObjectMeta {
+                name: Some(self.node.name.clone()),
+                namespace: Some(LEASE_NAMESPACE.to_owned()),
+                owner_references: owner.map(|o| vec![o]),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(self.node.name.clone()),
+                lease_duration_seconds: Some(LEASE_SECONDS),
+                renew_time: Some(MicroTime(now)),
+                ..LeaseSpec::default()
+            }),
+        }
+    }
+}

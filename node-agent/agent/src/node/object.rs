@@ -1,0 +1,190 @@
+//! The node's object: what it says at registration, and its status as a patch that leaves everybody else's resources and
+//! conditions alone. Pure.
+
+use super::capacity::labels;
+use crate::config::Config;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{
+    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSpec, NodeStatus,
+    NodeSystemInfo,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// k8s: larger lists would make every node object heavy; the largest images are the ones that scheduling cares for.
+const IMAGES_MAX: usize = 50;
+const IMAGE_NAMES_MAX: usize = 5;
+
+/// What was found out about the node just now.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    pub capacity: BTreeMap<String, Quantity>,
+    pub allocatable: BTreeMap<String, Quantity>,
+    pub system: NodeSystemInfo,
+    pub images: Vec<ContainerImage>,
+    /// Why the node is not ready; empty when it is.
+    pub not_ready: Vec<String>,
+    pub memory_pressure: bool,
+    pub disk_pressure: bool,
+    pub pid_pressure: bool,
+}
+
+pub fn new(config: &Config, findings: &Findings, now: Timestamp) -> Node {
+    Node {
+        metadata: ObjectMeta {
+            name: Some(config.node_name.clone()),
+            labels: Some(labels(config)),
+            annotations: Some(
+                [("volumes.kubernetes.io/controller-managed-attach-detach".to_owned(), "true".to_owned())].into(),
+            ),
+            ..ObjectMeta::default()
+        },
+        spec: Some(NodeSpec { taints: Some(config.taints.clone()).filter(|t| !t.is_empty()), ..NodeSpec::default() }),
+        status: Some(status(config, findings, &NodeStatus::default(), now)),
+    }
+}
+
+/// The whole status of our own; `old` gives transition times.
+pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Timestamp) -> NodeStatus {
+    let address = |kind: &str, address: String| NodeAddress { type_: kind.to_owned(), address };
+    NodeStatus {
+        addresses: Some(vec![
+            address("InternalIP", config.node_ip.to_string()),
+            address("Hostname", config.node_name.clone()),
+        ]),
+        capacity: Some(findings.capacity.clone()),
+        allocatable: Some(findings.allocatable.clone()),
+        conditions: Some(conditions(findings, old, now)),
+        daemon_endpoints: Some(NodeDaemonEndpoints {
+            kubelet_endpoint: Some(DaemonEndpoint { port: i32::from(config.bind.port()) }),
+        }),
+        node_info: Some(findings.system.clone()),
+        images: Some(findings.images.clone()).filter(|i| !i.is_empty()),
+        ..NodeStatus::default()
+    }
+}
+
+fn conditions(findings: &Findings, old: &NodeStatus, now: Timestamp) -> Vec<NodeCondition> {
+    let pressure = |kind: &'static str,
+                    is: bool,
+                    good: &'static str,
+                    bad: &'static str,
+                    ok: &'static str,
+                    trouble: &'static str| {
+        (kind, is, if is { bad } else { good }, if is { trouble.to_owned() } else { ok.to_owned() })
+    };
+    let ready = findings.not_ready.is_empty();
+    let said = if ready { "kubelet is posting ready status".to_owned() } else { findings.not_ready.join(", ") };
+    let rows = [
+        pressure(
+            "MemoryPressure",
+            findings.memory_pressure,
+            "KubeletHasSufficientMemory",
+            "KubeletHasInsufficientMemory",
+            "kubelet has sufficient memory available",
+            "kubelet has insufficient memory available",
+        ),
+        pressure(
+            "DiskPressure",
+            findings.disk_pressure,
+            "KubeletHasNoDiskPressure",
+            "KubeletHasDiskPressure",
+            "kubelet has no disk pressure",
+            "kubelet has disk pressure",
+        ),
+        pressure(
+            "PIDPressure",
+            findings.pid_pressure,
+            "KubeletHasSufficientPID",
+            "KubeletHasInsufficientPID",
+            "kubelet has sufficient PID available",
+            "kubelet has insufficient PID available",
+        ),
+        ("Ready", ready, if ready { "KubeletReady" } else { "KubeletNotReady" }, said),
+    ];
+    let make = |(kind, is, reason, message): (&str, bool, &str, String)| {
+        let status = if is { "True" } else { "False" };
+        let before = old.conditions.iter().flatten().find(|c| c.type_ == kind).filter(|c| c.status == status);
+        NodeCondition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason: Some(reason.to_owned()),
+            message: Some(message),
+            last_heartbeat_time: Some(Time(now)),
+            last_transition_time: before.and_then(|c| c.last_transition_time.clone()).or(Some(Time(now))),
+        }
+    };
+    rows.into_iter().map(make).collect()
+}
+
+/// What tells two statuses apart, heartbeats aside.
+pub fn differs(old: &NodeStatus, new: &NodeStatus) -> bool {
+    let shown = |s: &NodeStatus| -> Vec<(String, String, Option<String>)> {
+        let ours = new.conditions.iter().flatten().map(|c| c.type_.clone()).collect::<Vec<_>>();
+        let conditions = s.conditions.iter().flatten().filter(|c| ours.contains(&c.type_));
+        let mut rows: Vec<_> = conditions.map(|c| (c.type_.clone(), c.status.clone(), c.message.clone())).collect();
+        rows.sort();
+        rows
+    };
+    let holds = |all: &Option<BTreeMap<String, Quantity>>, ours: &Option<BTreeMap<String, Quantity>>| {
+        ours.iter().flatten().all(|(k, v)| all.as_ref().and_then(|a| a.get(k)) == Some(v))
+    };
+    shown(old) != shown(new)
+        || old.addresses != new.addresses
+        || old.node_info != new.node_info
+        || old.daemon_endpoints != new.daemon_endpoints
+        || old.images != new.images
+        || !holds(&old.capacity, &new.capacity)
+        || !holds(&old.allocatable, &new.allocatable)
+}
+
+/// A strategic merge patch: maps and conditions merge by key, so that extended resources and conditions of others stay.
+pub fn status_patch(old: &NodeStatus, new: &NodeStatus) -> Value {
+    let mut status = match serde_json::to_value(new) {
+        Ok(Value::Object(map)) => map,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    // Addresses merge by type, which would keep a second one of the same type.
+    if old.addresses != new.addresses
+        && let Some(Value::Array(list)) = status.get_mut("addresses")
+    {
+        list.push(json!({ "$patch": "replace" }));
+    }
+    if old.addresses == new.addresses {
+        status.remove("addresses");
+    }
+    if old.images == new.images {
+        status.remove("images");
+    }
+    json!({ "status": status })
+}
+
+/// Labels that the node lacks or has wrong, as a merge patch.
+pub fn label_patch(config: &Config, found: &Node) -> Option<Value> {
+    let has = found.metadata.labels.clone().unwrap_or_default();
+    let wrong: BTreeMap<String, String> = labels(config).into_iter().filter(|(k, v)| has.get(k) != Some(v)).collect();
+    (!wrong.is_empty()).then(|| json!({ "metadata": { "labels": wrong } }))
+}
+
+/// The runtime's images as the node lists them, the largest first.
+pub fn images(found: &[proto::cri::Image]) -> Vec<ContainerImage> {
+    let mut list: Vec<ContainerImage> = found
+        .iter()
+        .map(|image| {
+            let names = image.repo_digests.iter().chain(&image.repo_tags).filter(|n| !n.contains("<none>"));
+            ContainerImage {
+                names: Some(names.take(IMAGE_NAMES_MAX).cloned().collect()),
+                size_bytes: i64::try_from(image.size).ok(),
+            }
+        })
+        .filter(|i| i.names.as_ref().is_some_and(|n| !n.is_empty()))
+        .collect();
+    list.sort_by(|a, b| b.size_bytes.cmp(&a.size_bytes).then_with(|| a.names.cmp(&b.names)));
+    list.truncate(IMAGES_MAX);
+    list
+}
+
+#[cfg(test)]
+mod tests;

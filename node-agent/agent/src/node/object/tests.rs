@@ -1,0 +1,72 @@
+//! What the node says of itself.
+
+use super::*;
+use crate::config::{Reserved, Tls};
+use crate::pod::fixture::at;
+
+fn config() -> Config {
+    Config {
+        node_name: "n1".into(),
+        node_ip: "192.0.2.1".parse().unwrap(),
+        data_dir: "/d".into(),
+        log_dir: "/l".into(),
+        cri_endpoint: "/s".into(),
+        bind: "0.0.0.0:10250".parse().unwrap(),
+        cluster_dns: Vec::new(),
+        cluster_domain: "cluster.local".into(),
+        max_pods: 110,
+        reserved: Reserved::default(),
+        tls: Tls { cert_pem: Vec::new(), key_pem: Vec::new(), client_ca_pem: Vec::new() },
+        cgroup_root: String::new(),
+        labels: [("zone".to_owned(), "a".to_owned())].into(),
+        taints: Vec::new(),
+        resolv_conf: "/etc/resolv.conf".into(),
+    }
+}
+
+#[test]
+fn a_node_registers_with_labels_addresses_and_its_port() {
+    let node = new(&config(), &Findings::default(), at(0));
+    let labels = node.metadata.labels.unwrap();
+    assert_eq!((labels["kubernetes.io/hostname"].as_str(), labels["zone"].as_str()), ("n1", "a"));
+    let status = node.status.unwrap();
+    assert_eq!(status.daemon_endpoints.unwrap().kubelet_endpoint.unwrap().port, 10250);
+    assert_eq!(status.addresses.unwrap()[0].address, "192.0.2.1");
+}
+
+#[test]
+fn readiness_has_a_transition_time_of_its_own() {
+    let unready = Findings { not_ready: vec!["network not ready".into()], ..Findings::default() };
+    let first = status(&config(), &unready, &NodeStatus::default(), at(0));
+    let second = status(&config(), &unready, &first, at(10));
+    let third = status(&config(), &Findings::default(), &second, at(20));
+    let ready = |s: &NodeStatus| {
+        let c = s.conditions.as_ref().unwrap().iter().find(|c| c.type_ == "Ready").unwrap().clone();
+        (c.status, c.last_transition_time.unwrap().0, c.last_heartbeat_time.unwrap().0)
+    };
+    assert_eq!(ready(&second), ("False".to_owned(), at(0), at(10)));
+    assert_eq!(ready(&third), ("True".to_owned(), at(20), at(20)));
+    assert!(!differs(&first, &second) && differs(&second, &third));
+}
+
+#[test]
+fn resources_of_others_are_not_a_difference() {
+    let ours = status(
+        &config(),
+        &Findings { capacity: [("cpu".to_owned(), Quantity("2".to_owned()))].into(), ..Findings::default() },
+        &NodeStatus::default(),
+        at(0),
+    );
+    let mut stored = ours.clone();
+    stored.capacity.as_mut().unwrap().insert("example.com/gpu".to_owned(), Quantity("1".to_owned()));
+    assert!(!differs(&stored, &ours));
+}
+
+#[test]
+fn the_largest_images_come_first() {
+    let image =
+        |name: &str, size| proto::cri::Image { repo_tags: vec![name.to_owned()], size, ..proto::cri::Image::default() };
+    let list = images(&[image("a", 1), image("<none>:<none>", 9), image("b", 5)]);
+    let names: Vec<_> = list.iter().map(|i| i.names.clone().unwrap()[0].clone()).collect();
+    assert_eq!(names, ["b", "a"]);
+}

@@ -1,0 +1,144 @@
+//! The containers of a pod spec seen as one list, each with its role, and the few facts of a pod that everyone asks for.
+//! Says nothing about what runs.
+
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// Why a container is in the pod; decides when it starts, whether it restarts and when it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Runs to completion before the next one starts.
+    Init,
+    /// An init container with `restartPolicy: Always`: runs beside the app containers, outlives them.
+    Sidecar,
+    App,
+    /// Added to a running pod for debugging; never restarted.
+    Ephemeral,
+}
+
+/// One container of the spec.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    pub role: Role,
+    pub spec: Cow<'a, Container>,
+    /// The container whose PID namespace an ephemeral container joins.
+    pub target: Option<&'a str>,
+}
+
+impl Member<'_> {
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    pub fn image(&self) -> &str {
+        self.spec.image.as_deref().unwrap_or_default()
+    }
+
+    /// `spec.containers{web}`, as events name the container they are about.
+    pub fn field_path(&self) -> String {
+        let list = match self.role {
+            Role::Init | Role::Sidecar => "initContainers",
+            Role::App => "containers",
+            Role::Ephemeral => "ephemeralContainers",
+        };
+        format!("spec.{list}{{{}}}", self.name())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartPolicy {
+    Always,
+    OnFailure,
+    Never,
+}
+
+/// Init containers and sidecars in order, then app containers, then ephemeral ones.
+pub fn members(pod: &Pod) -> Vec<Member<'_>> {
+    let spec = spec(pod);
+    let init = spec.init_containers.iter().flatten().map(|c| Member {
+        role: if c.restart_policy.as_deref() == Some("Always") { Role::Sidecar } else { Role::Init },
+        spec: Cow::Borrowed(c),
+        target: None,
+    });
+    let apps = spec.containers.iter().map(|c| Member { role: Role::App, spec: Cow::Borrowed(c), target: None });
+    let ephemeral = spec.ephemeral_containers.iter().flatten().map(|c| Member {
+        role: Role::Ephemeral,
+        spec: Cow::Owned(as_container(c)),
+        target: c.target_container_name.as_deref().filter(|t| !t.is_empty()),
+    });
+    init.chain(apps).chain(ephemeral).collect()
+}
+
+pub fn member<'a>(pod: &'a Pod, name: &str) -> Option<Member<'a>> {
+    members(pod).into_iter().find(|m| m.name() == name)
+}
+
+pub fn spec(pod: &Pod) -> &PodSpec {
+    static EMPTY: LazyLock<PodSpec> = LazyLock::new(PodSpec::default);
+    pod.spec.as_ref().unwrap_or(&EMPTY)
+}
+
+pub fn restart_policy(pod: &Pod) -> RestartPolicy {
+    match spec(pod).restart_policy.as_deref() {
+        Some("Never") => RestartPolicy::Never,
+        Some("OnFailure") => RestartPolicy::OnFailure,
+        _ => RestartPolicy::Always,
+    }
+}
+
+pub fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
+}
+
+pub fn name(pod: &Pod) -> &str {
+    pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+pub fn namespace(pod: &Pod) -> &str {
+    pod.metadata.namespace.as_deref().unwrap_or_default()
+}
+
+/// `web-1_default(3f0c..)`, the way upstream's messages name a pod.
+pub fn describe(pod: &Pod) -> String {
+    format!("{}_{}({})", name(pod), namespace(pod), uid(pod))
+}
+
+/// Whether the pod lives in the node's own network namespace.
+pub fn host_network(pod: &Pod) -> bool {
+    spec(pod).host_network == Some(true)
+}
+
+/// Changes when the container must be replaced while the pod stays.
+// k8s: since 1.31 only the name and the image count, so that new fields do not restart old containers.
+pub fn container_hash(container: &Container) -> String {
+    let image = container.image.as_deref().unwrap_or_default();
+    let hash = container
+        .name
+        .bytes()
+        .chain([0])
+        .chain(image.bytes())
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{hash:x}")
+}
+
+fn as_container(c: &EphemeralContainer) -> Container {
+    Container {
+        args: c.args.clone(),
+        command: c.command.clone(),
+        env: c.env.clone(),
+        env_from: c.env_from.clone(),
+        image: c.image.clone(),
+        image_pull_policy: c.image_pull_policy.clone(),
+        name: c.name.clone(),
+        security_context: c.security_context.clone(),
+        stdin: c.stdin,
+        stdin_once: c.stdin_once,
+        termination_message_path: c.termination_message_path.clone(),
+        termination_message_policy: c.termination_message_policy.clone(),
+        tty: c.tty,
+        volume_mounts: c.volume_mounts.clone(),
+        working_dir: c.working_dir.clone(),
+        ..Container::default()
+    }
+}

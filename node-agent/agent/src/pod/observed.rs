@@ -1,0 +1,193 @@
+//! What the agent knows of one pod besides its spec: sandboxes and containers as the runtime reports them, how far volumes
+//! and images are, probe results, failures and what is being done right now. The worker fills it in; plan and status read it.
+
+use super::back_off::BackOff;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ContainerUser;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Newest first.
+    pub sandboxes: Vec<Sandbox>,
+    /// Newest first.
+    pub containers: Vec<Record>,
+    pub volumes: Volumes,
+    /// By container name; forgotten when the container is started, so that every start asks again.
+    pub images: BTreeMap<String, Image>,
+    /// Containers that could not be configured, created or started, by name.
+    pub failures: BTreeMap<String, Failure>,
+    pub sandbox_failure: Option<Failure>,
+    /// Restart delays, by container name.
+    pub restarts: BTreeMap<String, BackOff>,
+    /// Probe results, by container id.
+    pub health: BTreeMap<String, Health>,
+    /// What is being done right now.
+    pub busy: BTreeMap<Subject, Busy>,
+    /// Decided end of the pod that does not come from the API.
+    pub doom: Option<Doom>,
+    /// When the end of the pod was first seen.
+    pub ending_since: Option<Timestamp>,
+    /// The object is gone from the API (force deletion).
+    pub gone: bool,
+    /// Sandboxes, containers, mounts and files of the pod are removed.
+    pub clean: bool,
+    /// The API has the last status that was computed.
+    pub reported: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    pub id: String,
+    pub attempt: u32,
+    pub ready: bool,
+    pub ips: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    Created,
+    Running,
+    Exited,
+    Unknown,
+}
+
+/// A container in the runtime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub id: String,
+    pub name: String,
+    pub attempt: u32,
+    pub sandbox: String,
+    pub state: RunState,
+    pub created: Option<Timestamp>,
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+    pub exit_code: i32,
+    pub reason: String,
+    pub message: String,
+    pub image: String,
+    pub image_id: String,
+    pub hash: String,
+    pub log_path: String,
+    pub user: Option<ContainerUser>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Volumes {
+    #[default]
+    Pending,
+    /// `renew_at`: when a token is to be renewed, or content that changed is to be written.
+    Ready {
+        renew_at: Option<Timestamp>,
+    },
+    Failed(Failure),
+    /// Unmounted because the pod has ended.
+    Released,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// The reference under which the runtime knows it.
+    Present(String),
+    Failed(Failure),
+}
+
+/// Something that will be tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Upstream's reason: `ErrImagePull`, `CreateContainerConfigError`, ..
+    pub reason: &'static str,
+    pub message: String,
+    pub at: Timestamp,
+    pub back_off: BackOff,
+}
+
+impl Failure {
+    pub fn retry_at(&self) -> Timestamp {
+        self.at + self.back_off.delay
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The post-start hook has run and the startup probe has passed.
+    pub started: bool,
+    pub ready: bool,
+    /// A liveness or startup probe has failed for good.
+    pub failed: Option<Verdict>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `liveness` or `startup`.
+    pub probe: &'static str,
+    /// The probe's own `terminationGracePeriodSeconds`.
+    pub grace_seconds: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    Volumes,
+    Sandbox,
+    /// By container name.
+    Image(String),
+    /// By container name.
+    Start(String),
+    /// By container id.
+    Kill(String),
+    Cleanup,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// For a kill: when the container is to be dead.
+    pub deadline: Option<Timestamp>,
+}
+
+/// The pod has to end for a reason of the node's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doom {
+    pub reason: String,
+    pub message: String,
+}
+
+impl Observed {
+    pub fn sandbox(&self) -> Option<&Sandbox> {
+        self.sandboxes.first()
+    }
+
+    pub fn ready_sandbox(&self) -> Option<&Sandbox> {
+        self.sandbox().filter(|s| s.ready)
+    }
+
+    /// The newest container of that name.
+    pub fn latest(&self, name: &str) -> Option<&Record> {
+        self.containers.iter().find(|c| c.name == name)
+    }
+
+    /// The newest container of that name in the current sandbox.
+    pub fn current(&self, name: &str) -> Option<&Record> {
+        let sandbox = self.sandbox()?;
+        self.latest(name).filter(|c| c.sandbox == sandbox.id)
+    }
+
+    pub fn is_busy(&self, subject: &Subject) -> bool {
+        self.busy.contains_key(subject)
+    }
+
+    pub fn health_of(&self, id: &str) -> Health {
+        self.health.get(id).cloned().unwrap_or_default()
+    }
+}
+
+impl Record {
+    pub fn is_running(&self) -> bool {
+        self.state == RunState::Running
+    }
+
+    /// Alive or possibly alive: a container to stop before its pod can end.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, RunState::Running | RunState::Unknown)
+    }
+}

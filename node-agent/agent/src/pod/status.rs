@@ -1,0 +1,361 @@
+//! The status of a pod as the API shows it: phase, addresses, container states with upstream's reasons. Conditions are in
+//! [`super::condition`], what is sent in [`super::patch`].
+
+use super::back_off::CRASH_LOOP;
+use super::condition;
+use super::ending::{is_deleted, phase_is_final, remembered};
+use super::member::{Member, RestartPolicy, Role, describe, host_network, members, restart_policy};
+use super::observed::{Failure, Image, Observed, Record, RunState, Subject};
+use super::plan::{ERR_IMAGE_SHOWN, has_initialized, wants_restart};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
+    HostIP, Pod, PodIP, PodStatus, VolumeMountStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+/// What the node contributes to every pod's status.
+#[derive(Clone, Debug, Default)]
+pub struct NodeFacts {
+    /// Primary address first.
+    pub host_ips: Vec<String>,
+    /// The runtime's name, the scheme of container ids (`drover://..`).
+    pub runtime: String,
+}
+
+pub fn status(pod: &Pod, seen: &Observed, node: &NodeFacts, now: Timestamp) -> PodStatus {
+    let old = pod.status.clone().unwrap_or_default();
+    let members = members(pod);
+    let statuses: Vec<(Role, ContainerStatus)> =
+        members.iter().map(|m| (m.role, container_status(pod, m, &members, seen, node, now))).collect();
+    let phase = phase(pod, seen, &members, &statuses);
+    let of = |wanted: fn(Role) -> bool| {
+        let list: Vec<_> = statuses.iter().filter(|(role, _)| wanted(*role)).map(|(_, s)| s.clone()).collect();
+        (!list.is_empty()).then_some(list)
+    };
+    let (reason, message) = match &seen.doom {
+        Some(doom) => (Some(doom.reason.clone()), Some(doom.message.clone())),
+        None if phase_is_final(pod) => (old.reason.clone(), old.message.clone()),
+        None => (None, None),
+    };
+    let ips = pod_ips(pod, seen, node, &old);
+    let mut status = PodStatus {
+        phase: Some(phase.to_owned()),
+        reason,
+        message,
+        host_ip: node.host_ips.first().cloned(),
+        host_ips: Some(node.host_ips.iter().map(|ip| HostIP { ip: ip.clone() }).collect()),
+        pod_ip: ips.first().cloned(),
+        pod_ips: (!ips.is_empty()).then(|| ips.into_iter().map(|ip| PodIP { ip }).collect()),
+        start_time: old.start_time.clone().or(Some(Time(now))),
+        qos_class: old.qos_class.clone().or_else(|| Some(super::cgroup::qos(pod).as_str().to_owned())),
+        observed_generation: pod.metadata.generation,
+        init_container_statuses: of(|r| matches!(r, Role::Init | Role::Sidecar)),
+        container_statuses: of(|r| r == Role::App),
+        ephemeral_container_statuses: of(|r| r == Role::Ephemeral),
+        ..old
+    };
+    status.conditions = Some(condition::conditions(pod, seen, &members, &status, now));
+    status
+}
+
+/// k8s: a pod that ended keeps the address it had; a new sandbox brings a new one.
+fn pod_ips(pod: &Pod, seen: &Observed, node: &NodeFacts, old: &PodStatus) -> Vec<String> {
+    if host_network(pod) {
+        return node.host_ips.clone();
+    }
+    match seen.sandbox() {
+        Some(sandbox) if !sandbox.ips.is_empty() => sandbox.ips.clone(),
+        Some(_) | None => old.pod_ips.iter().flatten().map(|p| p.ip.clone()).collect(),
+    }
+}
+
+// === phase ===
+
+fn phase(pod: &Pod, seen: &Observed, members: &[Member<'_>], statuses: &[(Role, ContainerStatus)]) -> &'static str {
+    let old = pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or("Pending");
+    if old == "Succeeded" {
+        return "Succeeded";
+    }
+    if old == "Failed" {
+        return "Failed";
+    }
+    let mut phase = if seen.doom.is_some() { "Failed" } else { natural_phase(pod, seen, members, statuses) };
+    let live = seen.containers.iter().any(Record::is_live);
+    let busy = seen.busy.keys().any(|s| matches!(s, Subject::Start(_)));
+    if is_deleted(pod, seen) && !live && !busy {
+        // k8s: a deleted pod whose containers are all stopped is reported as finished before it goes away.
+        let apps: Vec<_> = statuses.iter().filter(|(role, _)| *role == Role::App).map(|(_, s)| s).collect();
+        let succeeded = !apps.is_empty() && apps.iter().all(|s| exit_code(s) == Some(0));
+        phase = if succeeded { "Succeeded" } else { "Failed" };
+    } else if live && matches!(phase, "Succeeded" | "Failed") {
+        // A finished phase promises that nothing runs any more.
+        phase = if old == "Running" { "Running" } else { "Pending" };
+    }
+    phase
+}
+
+fn exit_code(status: &ContainerStatus) -> Option<i32> {
+    status.state.as_ref()?.terminated.as_ref().map(|t| t.exit_code)
+}
+
+/// The phase that follows from the containers' states alone.
+// k8s: getPhase in the kubelet; the order of the cases matters.
+fn natural_phase(
+    pod: &Pod,
+    seen: &Observed,
+    members: &[Member<'_>],
+    statuses: &[(Role, ContainerStatus)],
+) -> &'static str {
+    let policy = restart_policy(pod);
+    let initialized = has_initialized(members, seen);
+    let last_exit = |s: &ContainerStatus| {
+        let last = s.last_state.as_ref().and_then(|l| l.terminated.as_ref());
+        exit_code(s).or_else(|| last.map(|t| t.exit_code))
+    };
+    for (role, status) in statuses {
+        let done = match role {
+            Role::Init => last_exit(status) == Some(0) || initialized,
+            Role::Sidecar => status.started == Some(true) || initialized,
+            Role::App | Role::Ephemeral => true,
+        };
+        if *role == Role::Init && policy == RestartPolicy::Never && last_exit(status).is_some_and(|code| code != 0) {
+            return "Failed";
+        }
+        if !done {
+            return "Pending";
+        }
+    }
+    let apps = statuses.iter().filter(|(role, _)| *role == Role::App).map(|(_, s)| s);
+    let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
+    for status in apps {
+        let state = status.state.clone().unwrap_or_default();
+        if state.running.is_some() {
+            running += 1;
+        } else if let Some(terminated) = state.terminated {
+            stopped += 1;
+            succeeded += usize::from(terminated.exit_code == 0);
+        } else if status.last_state.as_ref().is_some_and(|l| l.terminated.is_some()) {
+            stopped += 1; // between two runs
+        } else {
+            waiting += 1;
+        }
+    }
+    match policy {
+        _ if waiting > 0 => "Pending",
+        _ if running > 0 => "Running",
+        _ if stopped == 0 => "Pending",
+        RestartPolicy::Always => "Running",
+        _ if stopped == succeeded => "Succeeded",
+        RestartPolicy::Never => "Failed",
+        RestartPolicy::OnFailure => "Running",
+    }
+}
+
+// === container status ===
+
+fn container_status(
+    pod: &Pod,
+    member: &Member<'_>,
+    members: &[Member<'_>],
+    seen: &Observed,
+    node: &NodeFacts,
+    now: Timestamp,
+) -> ContainerStatus {
+    let mut records = seen.containers.iter().filter(|r| r.name == member.name());
+    let latest = records.next();
+    let previous = records.next();
+    let Some(record) = latest else { return without_record(pod, member, members, seen, now) };
+    let waiting = waiting(pod, member, record, seen, now);
+    let (state, last) = match waiting {
+        Some(waiting) => (waiting, Some(record)),
+        None => (state_of(record, node), previous),
+    };
+    let health = seen.health_of(&record.id);
+    let live = record.is_running();
+    let started = live && health.started;
+    let ready = match member.role {
+        Role::Init => record.state == RunState::Exited && record.exit_code == 0,
+        Role::Sidecar | Role::App => started && health.ready,
+        Role::Ephemeral => false,
+    };
+    let last_state = last.filter(|r| r.state == RunState::Exited).map(|r| state_of(r, node));
+    ContainerStatus {
+        name: member.name().to_owned(),
+        state: Some(state),
+        last_state,
+        ready,
+        started: Some(started),
+        restart_count: i32::try_from(record.attempt).unwrap_or(i32::MAX),
+        image: if record.image.is_empty() { member.image().to_owned() } else { record.image.clone() },
+        image_id: record.image_id.clone(),
+        container_id: Some(container_id(record, node)),
+        user: record.user.clone(),
+        volume_mounts: mount_statuses(&member.spec),
+        resources: member.spec.resources.clone().filter(|_| live),
+        allocated_resources: member.spec.resources.as_ref().and_then(|r| r.requests.clone()).filter(|_| live),
+        ..ContainerStatus::default()
+    }
+}
+
+fn container_id(record: &Record, node: &NodeFacts) -> String {
+    format!("{}://{}", node.runtime, record.id)
+}
+
+/// A container that the runtime does not have: not started yet, or forgotten.
+fn without_record(
+    pod: &Pod,
+    member: &Member<'_>,
+    members: &[Member<'_>],
+    seen: &Observed,
+    now: Timestamp,
+) -> ContainerStatus {
+    if let Some(known) = remembered(pod, member.name()) {
+        let finished = known.state.as_ref().is_some_and(|s| s.terminated.is_some());
+        if finished {
+            return known.clone();
+        }
+        let lost = ContainerState { terminated: Some(lost(known, now)), ..ContainerState::default() };
+        let ended = super::ending::must_end(pod, seen);
+        let (state, last_state) =
+            if ended { (lost, known.last_state.clone()) } else { (first_wait(member, seen, now), Some(lost)) };
+        return ContainerStatus { state: Some(state), last_state, ready: false, started: Some(false), ..known.clone() };
+    }
+    let has_init = members.iter().any(|m| matches!(m.role, Role::Init | Role::Sidecar));
+    let state = match first_wait(member, seen, now) {
+        ContainerState { waiting: Some(ref w), .. } if has_init && w.reason.as_deref() == Some("ContainerCreating") => {
+            waiting_state("PodInitializing", None)
+        }
+        other => other,
+    };
+    ContainerStatus {
+        name: member.name().to_owned(),
+        state: Some(state),
+        ready: false,
+        started: Some(false),
+        restart_count: 0,
+        image: member.image().to_owned(),
+        image_id: String::new(),
+        volume_mounts: mount_statuses(&member.spec),
+        ..ContainerStatus::default()
+    }
+}
+
+fn first_wait(member: &Member<'_>, seen: &Observed, now: Timestamp) -> ContainerState {
+    failure_wait(member, seen, now).unwrap_or_else(|| waiting_state("ContainerCreating", None))
+}
+
+fn lost(known: &ContainerStatus, now: Timestamp) -> ContainerStateTerminated {
+    let running = known.state.as_ref().and_then(|s| s.running.as_ref());
+    ContainerStateTerminated {
+        exit_code: 137,
+        reason: Some("ContainerStatusUnknown".to_owned()),
+        message: Some("The container could not be located when the pod was terminated".to_owned()),
+        container_id: known.container_id.clone(),
+        started_at: running.and_then(|r| r.started_at.clone()),
+        finished_at: Some(Time(now)),
+        ..ContainerStateTerminated::default()
+    }
+}
+
+/// What a container with a past is waiting for, if it is waiting.
+fn waiting(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observed, now: Timestamp) -> Option<ContainerState> {
+    if record.is_live() || !wants_restart(pod, member, record, seen) || super::ending::must_end(pod, seen) {
+        return None;
+    }
+    if let Some(wait) = failure_wait(member, seen, now) {
+        return Some(wait);
+    }
+    if record.state == RunState::Created {
+        return Some(waiting_state("ContainerCreating", None));
+    }
+    let back_off = seen.restarts.get(member.name())?;
+    back_off.until(CRASH_LOOP, record.finished.or(record.created)?, now)?;
+    let message = format!(
+        "back-off {} restarting failed container={} pod={}",
+        go_duration(back_off.delay),
+        member.name(),
+        describe(pod)
+    );
+    Some(waiting_state("CrashLoopBackOff", Some(message)))
+}
+
+fn failure_wait(member: &Member<'_>, seen: &Observed, now: Timestamp) -> Option<ContainerState> {
+    if let Some(failure) = seen.failures.get(member.name()) {
+        return Some(waiting_state(failure.reason, Some(failure.message.clone())));
+    }
+    match seen.images.get(member.name())? {
+        Image::Failed(failure) => Some(image_wait(member, failure, now)),
+        Image::Present(_) => None,
+    }
+}
+
+fn image_wait(member: &Member<'_>, failure: &Failure, now: Timestamp) -> ContainerState {
+    if failure.reason != "ErrImagePull" || failure.at + ERR_IMAGE_SHOWN > now {
+        return waiting_state(failure.reason, Some(failure.message.clone()));
+    }
+    let message = format!("Back-off pulling image \"{}\": ErrImagePull: {}", member.image(), failure.message);
+    waiting_state("ImagePullBackOff", Some(message))
+}
+
+fn waiting_state(reason: &str, message: Option<String>) -> ContainerState {
+    let waiting = ContainerStateWaiting { reason: Some(reason.to_owned()), message };
+    ContainerState { waiting: Some(waiting), ..ContainerState::default() }
+}
+
+fn state_of(record: &Record, node: &NodeFacts) -> ContainerState {
+    let started_at = record.started.map(Time);
+    match record.state {
+        RunState::Running => {
+            ContainerState { running: Some(ContainerStateRunning { started_at }), ..ContainerState::default() }
+        }
+        RunState::Created => waiting_state("ContainerCreating", None),
+        RunState::Exited | RunState::Unknown => {
+            let reason = match (record.reason.as_str(), record.exit_code) {
+                ("", 0) => "Completed",
+                ("", _) => "Error",
+                (reason, _) => reason,
+            };
+            let terminated = ContainerStateTerminated {
+                exit_code: record.exit_code,
+                reason: Some(reason.to_owned()),
+                message: Some(record.message.clone()).filter(|m| !m.is_empty()),
+                started_at,
+                finished_at: record.finished.map(Time),
+                container_id: Some(container_id(record, node)),
+                signal: None,
+            };
+            ContainerState { terminated: Some(terminated), ..ContainerState::default() }
+        }
+    }
+}
+
+fn mount_statuses(container: &Container) -> Option<Vec<VolumeMountStatus>> {
+    let mounts = container.volume_mounts.as_ref().filter(|m| !m.is_empty())?;
+    let one = |m: &k8s_openapi::api::core::v1::VolumeMount| {
+        let read_only = m.read_only == Some(true);
+        VolumeMountStatus {
+            name: m.name.clone(),
+            mount_path: m.mount_path.clone(),
+            read_only: read_only.then_some(true),
+            recursive_read_only: read_only
+                .then(|| m.recursive_read_only.clone().unwrap_or_else(|| "Disabled".to_owned())),
+            volume_status: None,
+        }
+    };
+    Some(mounts.iter().map(one).collect())
+}
+
+/// `1m20s`, as Go prints durations in the messages that users search for.
+pub fn go_duration(duration: SignedDuration) -> String {
+    let secs = duration.as_secs();
+    match (secs / 3600, secs / 60 % 60, secs % 60) {
+        (0, 0, 0) => format!("{}ms", duration.as_millis()),
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m{s}s"),
+        (h, m, s) => format!("{h}h{m}m{s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

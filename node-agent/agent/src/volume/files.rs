@@ -1,0 +1,229 @@
+//! configMap, secret, downwardAPI and projected volumes as file trees. Pure: everything they are made from comes in.
+
+use super::{Error, File, Tree};
+use crate::material::{Materials, TokenNeed};
+use crate::pod::downward::{self, Surroundings};
+use crate::pod::member::spec;
+use k8s_openapi::api::core::v1::{ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, Volume, VolumeProjection};
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+/// k8s: files are readable by all unless a mode is given.
+const MODE_DEFAULT: i32 = 0o644;
+/// k8s: a token is for its reader alone ..
+const TOKEN_MODE: u32 = 0o600;
+/// .. unless a group owns the pod's volumes or no single user can be given the file.
+const TOKEN_MODE_GROUP: u32 = 0o640;
+
+/// The files of a volume of one of the four kinds; `None` for every other kind.
+pub fn tree(pod: &Pod, volume: &Volume, with: &Materials, around: &Surroundings) -> Result<Option<Tree>, Error> {
+    let mut tree = Tree::default();
+    if let Some(source) = &volume.config_map {
+        let default = source.default_mode.unwrap_or(MODE_DEFAULT);
+        let found = config_map(&source.name, source.optional, with)?;
+        select(&found, source.items.as_deref(), source.optional, default, "configmap", &mut tree)?;
+    } else if let Some(source) = &volume.secret {
+        let default = source.default_mode.unwrap_or(MODE_DEFAULT);
+        let found = secret(source.secret_name.as_deref().unwrap_or_default(), source.optional, with)?;
+        select(&found, source.items.as_deref(), source.optional, default, "secret", &mut tree)?;
+    } else if let Some(source) = &volume.downward_api {
+        let default = source.default_mode.unwrap_or(MODE_DEFAULT);
+        downward_files(pod, source.items.as_deref().unwrap_or_default(), default, around, &mut tree)?;
+    } else if let Some(source) = &volume.projected {
+        let default = source.default_mode.unwrap_or(MODE_DEFAULT);
+        for part in source.sources.iter().flatten() {
+            projection(pod, part, default, with, around, &mut tree)?;
+        }
+    } else {
+        return Ok(None);
+    }
+    Ok(Some(tree))
+}
+
+fn projection(
+    pod: &Pod,
+    part: &VolumeProjection,
+    default: i32,
+    with: &Materials,
+    around: &Surroundings,
+    tree: &mut Tree,
+) -> Result<(), Error> {
+    if let Some(source) = &part.config_map {
+        let found = config_map(&source.name, source.optional, with)?;
+        select(&found, source.items.as_deref(), source.optional, default, "configmap", tree)?;
+    }
+    if let Some(source) = &part.secret {
+        let found = secret(&source.name, source.optional, with)?;
+        select(&found, source.items.as_deref(), source.optional, default, "secret", tree)?;
+    }
+    if let Some(source) = &part.downward_api {
+        downward_files(pod, source.items.as_deref().unwrap_or_default(), default, around, tree)?;
+    }
+    if let Some(source) = &part.service_account_token {
+        let need = TokenNeed::of(source);
+        let token = with.tokens.get(&need).ok_or(Error::Token { audience: need.audience })?;
+        put(tree, &source.path, token.clone().into_bytes(), token_mode(pod, default))?;
+    }
+    for (kind, present) in [
+        ("clusterTrustBundle", part.cluster_trust_bundle.is_some()),
+        ("podCertificate", part.pod_certificate.is_some()),
+    ] {
+        if present {
+            return Err(Error::Unsupported { kind: kind.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+// k8s: 0600 where all containers run as one user (who then owns the file), 0640 with an fsGroup, else the default mode.
+fn token_mode(pod: &Pod, default: i32) -> u32 {
+    let fs_group = spec(pod).security_context.as_ref().and_then(|s| s.fs_group);
+    match (fs_group, single_user(pod)) {
+        (Some(_), _) => TOKEN_MODE_GROUP,
+        (None, Some(_)) => TOKEN_MODE,
+        (None, None) => default as u32,
+    }
+}
+
+/// The one user that all containers of the pod are told to run as.
+pub fn single_user(pod: &Pod) -> Option<u32> {
+    let of_pod = spec(pod).security_context.as_ref().and_then(|s| s.run_as_user);
+    let members = crate::pod::member::members(pod);
+    let mut users = members.iter().map(|m| m.spec.security_context.as_ref().and_then(|s| s.run_as_user).or(of_pod));
+    let first = users.next()??;
+    users.all(|user| user == Some(first)).then_some(first as u32)
+}
+
+fn config_map(name: &str, optional: Option<bool>, with: &Materials) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    match with.config_maps.get(name) {
+        Some(map) => Ok(config_map_bytes(map)),
+        None if optional == Some(true) => Ok(BTreeMap::new()),
+        None => Err(Error::Missing { kind: "configmap", name: name.to_owned() }),
+    }
+}
+
+fn config_map_bytes(map: &ConfigMap) -> BTreeMap<String, Vec<u8>> {
+    let text = map.data.iter().flatten().map(|(k, v)| (k.clone(), v.clone().into_bytes()));
+    let binary = map.binary_data.iter().flatten().map(|(k, v)| (k.clone(), v.0.clone()));
+    text.chain(binary).collect()
+}
+
+fn secret(name: &str, optional: Option<bool>, with: &Materials) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let bytes = |secret: &Secret| secret.data.iter().flatten().map(|(k, v)| (k.clone(), v.0.clone())).collect();
+    match with.secrets.get(name) {
+        Some(found) => Ok(bytes(found)),
+        None if optional == Some(true) => Ok(BTreeMap::new()),
+        None => Err(Error::Missing { kind: "secret", name: name.to_owned() }),
+    }
+}
+
+/// All keys under their own names, or the listed ones under the given paths.
+fn select(
+    data: &BTreeMap<String, Vec<u8>>,
+    items: Option<&[KeyToPath]>,
+    optional: Option<bool>,
+    default: i32,
+    kind: &'static str,
+    tree: &mut Tree,
+) -> Result<(), Error> {
+    let Some(items) = items.filter(|items| !items.is_empty()) else {
+        for (key, bytes) in data {
+            put(tree, key, bytes.clone(), default as u32)?;
+        }
+        return Ok(());
+    };
+    for item in items {
+        match data.get(&item.key) {
+            Some(bytes) => put(tree, &item.path, bytes.clone(), item.mode.unwrap_or(default) as u32)?,
+            None if optional == Some(true) => {}
+            None => return Err(Error::Key { kind, key: item.key.clone() }),
+        }
+    }
+    Ok(())
+}
+
+fn downward_files(
+    pod: &Pod,
+    items: &[DownwardAPIVolumeFile],
+    default: i32,
+    around: &Surroundings,
+    tree: &mut Tree,
+) -> Result<(), Error> {
+    for item in items {
+        let value = match (&item.field_ref, &item.resource_field_ref) {
+            (Some(field), _) => downward::field(pod, &field.field_path, around)?,
+            (None, Some(resource)) => downward::resource(pod, resource, None, around)?,
+            (None, None) => continue,
+        };
+        put(tree, &item.path, value.into_bytes(), item.mode.unwrap_or(default) as u32)?;
+    }
+    Ok(())
+}
+
+/// The API server has validated the path; a node does not take its word for it.
+fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u32) -> Result<(), Error> {
+    let plain = !path.is_empty() && Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
+    if !plain || path.starts_with("..") {
+        return Err(Error::Path { path: path.to_owned() });
+    }
+    tree.files.insert(path.to_owned(), File { bytes, mode: mode & 0o777 });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::fixture::pod_yaml;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn materials() -> Materials {
+        let map = json!({ "data": { "a": "1", "b": "2" }, "binaryData": { "c": "AAE=" } });
+        let secret = json!({ "data": { "password": "aHVudGVyMg==" } });
+        let need = TokenNeed { audience: String::new(), seconds: 3607 };
+        Materials {
+            config_maps: [("cm".to_owned(), Arc::new(serde_json::from_value(map).unwrap()))].into(),
+            secrets: [("s".to_owned(), Arc::new(serde_json::from_value(secret).unwrap()))].into(),
+            tokens: [(need, "jwt".to_owned())].into(),
+        }
+    }
+
+    /// `a=1 644` for each file.
+    fn shown(volume: &str) -> Result<Vec<String>, String> {
+        let pod = pod_yaml(&format!("spec: {{volumes: [{volume}]}}"));
+        let volume = &spec(&pod).volumes.as_ref().unwrap()[0];
+        let tree = tree(&pod, volume, &materials(), &Surroundings::default()).map_err(|e| e.to_string())?.unwrap();
+        let row =
+            |(path, file): (&String, &File)| format!("{path}={} {:o}", String::from_utf8_lossy(&file.bytes), file.mode);
+        Ok(tree.files.iter().map(row).collect())
+    }
+
+    #[test]
+    fn config_maps_become_files_whole_or_by_item() {
+        assert_eq!(shown("{name: v, configMap: {name: cm}}").unwrap(), ["a=1 644", "b=2 644", "c=\0\u{1} 644"]);
+        let items = "{name: v, configMap: {name: cm, defaultMode: 256, items: [{key: a, path: x/y}, {key: b, path: z, mode: 511}]}}";
+        assert_eq!(shown(items).unwrap(), ["x/y=1 400", "z=2 777"]);
+    }
+
+    #[test]
+    fn missing_sources_are_errors_unless_optional() {
+        assert_eq!(shown("{name: v, configMap: {name: no}}").unwrap_err(), "configmap \"no\" not found");
+        assert!(shown("{name: v, configMap: {name: no, optional: true}}").unwrap().is_empty());
+        let item = "{name: v, secret: {secretName: s, items: [{key: k, path: p}]}}";
+        assert_eq!(shown(item).unwrap_err(), "secret references non-existent config key: k");
+    }
+
+    #[test]
+    fn paths_cannot_leave_the_volume() {
+        for path in ["../x", "/etc/x", "a/../../x", "..data"] {
+            let item = format!("{{name: v, secret: {{secretName: s, items: [{{key: password, path: '{path}'}}]}}}}");
+            assert!(shown(&item).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn projections_lie_side_by_side() {
+        let volume = "{name: v, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 3607}}, {configMap: {name: cm, items: [{key: a, path: ca.crt}]}}, {downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}}]}}";
+        assert_eq!(shown(volume).unwrap(), ["ca.crt=1 644", "namespace=default 644", "token=jwt 644"]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Makes the volumes of a pod, keeps their content current, and takes them away. Every step may be repeated. Blocking:
+//! runs on a thread for blocking work.
+
+use super::files::{self, single_user};
+use super::writer::{self, Ownership};
+use super::{Error, empty_dir, host_path, mount_table};
+use crate::material::Materials;
+use crate::pod::cgroup;
+use crate::pod::downward::Surroundings;
+use crate::pod::member::{spec, uid};
+use crate::pod::sandbox::Places;
+use k8s_openapi::api::core::v1::{Pod, Volume};
+use std::path::PathBuf;
+
+/// One volume that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("MountVolume.SetUp failed for volume \"{volume}\" : {source}")]
+pub struct Failed {
+    pub volume: String,
+    pub source: Error,
+}
+
+/// Makes all volumes, or brings them up to date.
+pub fn set_up(pod: &Pod, places: &Places, with: &Materials, around: &Surroundings) -> Result<(), Failed> {
+    for volume in spec(pod).volumes.iter().flatten() {
+        one(pod, volume, places, with, around).map_err(|source| Failed { volume: volume.name.clone(), source })?;
+    }
+    Ok(())
+}
+
+fn one(pod: &Pod, volume: &Volume, places: &Places, with: &Materials, around: &Surroundings) -> Result<(), Error> {
+    let group = spec(pod).security_context.as_ref().and_then(|s| s.fs_group).map(|g| g as u32);
+    let Some(dir) = dir(pod, volume, places) else {
+        return match &volume.host_path {
+            Some(source) => host_path::check(&source.path, source.type_.as_deref().unwrap_or_default()),
+            None => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
+        };
+    };
+    if let Some(source) = &volume.empty_dir {
+        let limit = cgroup::pod(pod).memory_limit_in_bytes;
+        return empty_dir::set_up(&dir, source, limit, Ownership { user: None, group });
+    }
+    // k8s: a token file belongs to the one user of the pod, where there is one and no group owns the volume.
+    let has_token =
+        volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).any(|s| s.service_account_token.is_some());
+    let user = if has_token && group.is_none() { single_user(pod) } else { None };
+    match files::tree(pod, volume, with, around)? {
+        Some(tree) => writer::write(&dir, &tree, Ownership { user, group }).map(drop),
+        None => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
+    }
+}
+
+/// Where the volume is on the node; `None` for kinds that have no folder of the pod's own.
+pub fn dir(pod: &Pod, volume: &Volume, places: &Places) -> Option<PathBuf> {
+    let kind = match volume {
+        v if v.empty_dir.is_some() => "empty-dir",
+        v if v.config_map.is_some() => "configmap",
+        v if v.secret.is_some() => "secret",
+        v if v.downward_api.is_some() => "downward-api",
+        v if v.projected.is_some() => "projected",
+        _ => return None,
+    };
+    Some(places.volume(uid(pod), kind, &volume.name))
+}
+
+/// The name users know a volume kind by.
+fn kind(volume: &Volume) -> &'static str {
+    match volume {
+        v if v.persistent_volume_claim.is_some() => "persistentVolumeClaim",
+        v if v.ephemeral.is_some() => "ephemeral",
+        v if v.csi.is_some() => "csi",
+        v if v.nfs.is_some() => "nfs",
+        v if v.iscsi.is_some() => "iscsi",
+        v if v.fc.is_some() => "fc",
+        v if v.image.is_some() => "image",
+        v if v.git_repo.is_some() => "gitRepo",
+        _ => "these",
+    }
+}
+
+/// Unmounts and removes the volumes of a pod that has ended; what the pod's folder holds besides stays.
+pub fn release(pod_uid: &str, places: &Places) -> Result<(), Error> {
+    let pod = places.pod(pod_uid);
+    mount_table::remove_dir(&pod.join("volume-subpaths"))?;
+    mount_table::remove_dir(&pod.join("volumes"))
+}
+
+/// Removes everything of the pod from the agent's folder.
+pub fn remove(pod_uid: &str, places: &Places) -> Result<(), Error> {
+    mount_table::remove_dir(&places.pod(pod_uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::fixture::pod_yaml;
+    use std::fs;
+
+    #[test]
+    fn volumes_are_made_and_released() {
+        let dir = tempfile::tempdir().unwrap();
+        let places =
+            Places { data_dir: dir.path().into(), log_dir: dir.path().join("logs"), cgroup_root: String::new() };
+        let pod = pod_yaml(
+            "spec: {volumes: [{name: e, emptyDir: {}}, {name: d, downwardAPI: {items: [{path: n, fieldRef: {fieldPath: metadata.name}}]}}]}",
+        );
+        set_up(&pod, &places, &Materials::default(), &Surroundings::default()).unwrap();
+        let file = places.volume("uid-1", "downward-api", "d").join("n");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "web");
+        assert!(places.volume("uid-1", "empty-dir", "e").is_dir());
+        release("uid-1", &places).unwrap();
+        assert!(!file.exists() && places.pod("uid-1").exists());
+        remove("uid-1", &places).unwrap();
+        assert!(!places.pod("uid-1").exists());
+    }
+
+    #[test]
+    fn what_is_not_built_says_so() {
+        let places =
+            Places { data_dir: "/nonexistent".into(), log_dir: "/nonexistent".into(), cgroup_root: String::new() };
+        let pod = pod_yaml("spec: {volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}");
+        let error = set_up(&pod, &places, &Materials::default(), &Surroundings::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "MountVolume.SetUp failed for volume \"v\" : persistentVolumeClaim volumes are not supported yet"
+        );
+    }
+}

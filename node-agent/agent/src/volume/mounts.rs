@@ -1,0 +1,187 @@
+//! The mounts of one container: its volume mounts resolved to places on the node, the pod's hosts file and the file for
+//! its termination message. Blocking: sub paths are bound here.
+
+use super::mounter::dir;
+use super::{Error, sub_path};
+use crate::pod::expand::expand_strict;
+use crate::pod::member::{Member, spec, uid};
+use crate::pod::sandbox::Places;
+use k8s_openapi::api::core::v1::{Pod, VolumeMount};
+use proto::cri::{Mount, MountPropagation};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const HOSTS: &str = "/etc/hosts";
+/// Any user of the container may write its last words.
+const MESSAGE_MODE: u32 = 0o666;
+
+#[derive(Debug, thiserror::Error)]
+pub enum MountError {
+    #[error("no volume named {name:?} in the pod")]
+    Volume { name: String },
+    #[error("failed to expand subPath for volumeMount {volume:?}: {variable} is not defined")]
+    Expression { volume: String, variable: String },
+    #[error("failed to prepare subPath for volumeMount {volume:?} of container {container:?}")]
+    SubPath {
+        volume: String,
+        container: String,
+        #[source]
+        source: Error,
+    },
+    #[error("cannot write {}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+pub fn mounts(
+    pod: &Pod,
+    member: &Member<'_>,
+    env: &[(String, String)],
+    attempt: u32,
+    hosts: &str,
+    places: &Places,
+) -> Result<Vec<Mount>, MountError> {
+    let wanted = member.spec.volume_mounts.as_deref().unwrap_or_default();
+    let mut list = Vec::with_capacity(wanted.len() + 2);
+    for (index, mount) in wanted.iter().enumerate() {
+        list.push(one(pod, member, mount, index, env, places)?);
+    }
+    if !wanted.iter().any(|m| m.mount_path == HOSTS) {
+        let path = places.hosts_file(uid(pod));
+        write(&path, hosts, 0o644)?;
+        list.push(plain(HOSTS, &path));
+    }
+    let inside = member.spec.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
+    if !inside.is_empty() {
+        let path = places.message_file(uid(pod), member.name(), attempt);
+        write(&path, "", MESSAGE_MODE)?;
+        list.push(plain(inside, &path));
+    }
+    Ok(list)
+}
+
+fn plain(inside: &str, on_host: &Path) -> Mount {
+    let host_path = on_host.to_string_lossy().into_owned();
+    Mount { container_path: inside.to_owned(), host_path, ..Mount::default() }
+}
+
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), MountError> {
+    let failed = |source| MountError::File { path: path.to_owned(), source };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    // The file may be mounted in containers already: it keeps its inode.
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).map_err(failed)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)
+}
+
+fn one(
+    pod: &Pod,
+    member: &Member<'_>,
+    mount: &VolumeMount,
+    index: usize,
+    env: &[(String, String)],
+    places: &Places,
+) -> Result<Mount, MountError> {
+    let missing = || MountError::Volume { name: mount.name.clone() };
+    let volume = spec(pod).volumes.iter().flatten().find(|v| v.name == mount.name).ok_or_else(missing)?;
+    let own = dir(pod, volume, places);
+    let on_host = volume.host_path.as_ref().map(|h| PathBuf::from(&h.path));
+    let mut source = own.or(on_host).ok_or_else(missing)?;
+    let sub = sub_path_of(mount, env)?;
+    if !sub.is_empty() {
+        let target = places.sub_path(uid(pod), &mount.name, member.name(), index);
+        sub_path::bind(&source, &sub, &target).map_err(|source| MountError::SubPath {
+            volume: mount.name.clone(),
+            container: member.name().to_owned(),
+            source,
+        })?;
+        source = target;
+    }
+    let propagation = match mount.mount_propagation.as_deref() {
+        Some("HostToContainer") => MountPropagation::PropagationHostToContainer,
+        Some("Bidirectional") => MountPropagation::PropagationBidirectional,
+        _ => MountPropagation::PropagationPrivate,
+    };
+    let readonly = mount.read_only == Some(true);
+    Ok(Mount {
+        container_path: if mount.mount_path.starts_with('/') {
+            mount.mount_path.clone()
+        } else {
+            format!("/{}", mount.mount_path)
+        },
+        host_path: source.to_string_lossy().into_owned(),
+        // k8s: volumes that the node writes are read-only to the pod, whatever the mount says.
+        readonly: readonly
+            || [
+                volume.config_map.is_some(),
+                volume.secret.is_some(),
+                volume.downward_api.is_some(),
+                volume.projected.is_some(),
+            ]
+            .contains(&true),
+        recursive_read_only: readonly && matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")),
+        propagation: propagation.into(),
+        ..Mount::default()
+    })
+}
+
+fn sub_path_of(mount: &VolumeMount, env: &[(String, String)]) -> Result<String, MountError> {
+    if let Some(expression) = mount.sub_path_expr.as_deref().filter(|e| !e.is_empty()) {
+        let lookup = |name: &str| env.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
+        return expand_strict(expression, lookup)
+            .map_err(|variable| MountError::Expression { volume: mount.name.clone(), variable });
+    }
+    Ok(mount.sub_path.clone().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::fixture::pod_yaml;
+    use crate::pod::member::members;
+
+    fn mounted(pod: &str) -> Result<Vec<String>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places { data_dir: dir.path().into(), log_dir: dir.path().into(), cgroup_root: String::new() };
+        let pod = pod_yaml(pod);
+        let env = [("WHO".to_owned(), "x".to_owned())];
+        let list = mounts(&pod, &members(&pod)[0], &env, 0, "hosts", &places).map_err(|e| e.to_string())?;
+        let base = dir.path().to_string_lossy().into_owned();
+        Ok(list
+            .iter()
+            .map(|m| format!("{} {} {}", m.container_path, m.host_path.replace(&base, ""), m.readonly))
+            .collect())
+    }
+
+    #[test]
+    fn volumes_hosts_and_last_words_are_mounted() {
+        let pod = "spec: {volumes: [{name: c, configMap: {name: cm}}, {name: h, hostPath: {path: /srv}}], containers: [{name: a, volumeMounts: [{name: c, mountPath: /c}, {name: h, mountPath: /h, readOnly: true}]}]}";
+        let want = [
+            "/c /pods/uid-1/volumes/kubernetes.io~configmap/c true",
+            "/h /srv true",
+            "/etc/hosts /pods/uid-1/etc-hosts false",
+            "/dev/termination-log /pods/uid-1/containers/a/0 false",
+        ];
+        assert_eq!(mounted(pod).unwrap(), want);
+    }
+
+    #[test]
+    fn an_own_mount_on_the_hosts_file_is_respected() {
+        let pod = "spec: {volumes: [{name: h, hostPath: {path: /srv/hosts}}], containers: [{name: a, volumeMounts: [{name: h, mountPath: /etc/hosts}]}]}";
+        assert_eq!(mounted(pod).unwrap()[0], "/etc/hosts /srv/hosts false");
+        assert_eq!(mounted(pod).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_undefined_variable_in_a_sub_path_is_named() {
+        let pod = "spec: {volumes: [{name: e, emptyDir: {}}], containers: [{name: a, volumeMounts: [{name: e, mountPath: /e, subPathExpr: $(NONE)}]}]}";
+        assert!(mounted(pod).unwrap_err().contains("NONE is not defined"));
+    }
+}

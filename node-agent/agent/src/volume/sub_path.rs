@@ -1,0 +1,81 @@
+//! A part of a volume for one container. The path is resolved once, beneath the volume and by file descriptor, and bound
+//! to a place that no process of the pod can reach: what the runtime mounts later cannot be switched by a symlink.
+
+use super::Error;
+use super::mount_table::is_mount_point;
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat2, statat};
+use rustix::mount::mount_bind_recursive;
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Component, Path};
+
+/// k8s: folders made for a subPath that does not exist yet.
+const DIR_MODE: u32 = 0o750;
+
+/// Binds `sub_path` of the volume at `root` to `target`. Doing it again is harmless.
+pub fn bind(root: &Path, sub_path: &str, target: &Path) -> Result<(), Error> {
+    let source = open_beneath(root, sub_path)?;
+    if is_mount_point(target)? {
+        return Ok(());
+    }
+    let stat = rustix::fs::fstat(&source).map_err(Error::errno("cannot look at", root.join(sub_path)))?;
+    let parent = target.parent().unwrap_or(root);
+    fs::create_dir_all(parent).map_err(Error::io("cannot create", parent))?;
+    if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+        fs::create_dir_all(target).map_err(Error::io("cannot create", target))?;
+    } else {
+        fs::write(target, b"").map_err(Error::io("cannot create", target))?;
+    }
+    let by_fd = format!("/proc/self/fd/{}", source.as_raw_fd());
+    mount_bind_recursive(by_fd.as_str(), target).map_err(Error::errno("cannot bind", target))
+}
+
+/// Opens `path` below `root` without ever leaving it, and makes missing folders on the way.
+fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
+    let escape = || Error::Path { path: path.to_owned() };
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let root_fd = rustix::fs::open(root, flags, Mode::empty()).map_err(Error::errno("cannot open", root))?;
+    if !Path::new(path).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
+        return Err(escape());
+    }
+    let open = |fd: &OwnedFd, at: &Path| openat2(fd, at, flags, Mode::empty(), resolve);
+    match open(&root_fd, Path::new(path)) {
+        Ok(fd) => return Ok(fd),
+        Err(rustix::io::Errno::NOENT) => {}
+        Err(rustix::io::Errno::XDEV | rustix::io::Errno::LOOP) => return Err(escape()),
+        Err(e) => return Err(Error::errno("cannot open", root.join(path))(e)),
+    }
+    let mut at = root_fd;
+    for part in Path::new(path).components() {
+        let part = Path::new(part.as_os_str());
+        if statat(&at, part, AtFlags::SYMLINK_NOFOLLOW).is_err() {
+            mkdirat(&at, part, Mode::from_raw_mode(DIR_MODE))
+                .map_err(Error::errno("cannot create", root.join(path)))?;
+        }
+        // A link on the way may point elsewhere in the volume: every step is resolved beneath what is already held.
+        at = open(&at, part).map_err(|_| escape())?;
+    }
+    Ok(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn symlinks_out_of_the_volume_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("v");
+        fs::create_dir_all(root.join("in")).unwrap();
+        symlink("/etc", root.join("abs")).unwrap();
+        symlink("../..", root.join("up")).unwrap();
+        symlink("in", root.join("fine")).unwrap();
+        let opens = |path: &str| open_beneath(&root, path).is_ok();
+        assert!(opens("in") && opens("fine") && opens("new/folder"));
+        assert!(!opens("abs") && !opens("abs/passwd") && !opens("up") && !opens("../v") && !opens("/etc"));
+        assert!(root.join("new/folder").is_dir());
+        assert!(!opens("fine/../../x"));
+    }
+}

@@ -1,0 +1,160 @@
+//! Writes a file tree so that readers see either the old content or the new one, never a mixture: a new generation is
+//! written beside the old, then one rename switches a link.
+
+use super::atomic::{DATA, DATA_NEXT, GENERATION};
+use super::{Error, File, Tree};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::path::Path;
+
+/// Who owns the files of a volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ownership {
+    pub user: Option<u32>,
+    /// `fsGroup`: owns the files, may read what the owner may read.
+    pub group: Option<u32>,
+}
+
+/// Whether anything had to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Changed,
+    Unchanged,
+}
+
+/// Makes `dir` hold exactly `tree`. The name of a generation is the hash of its content, so an unchanged tree costs a
+/// read of one link.
+pub fn write(dir: &Path, tree: &Tree, owner: Ownership) -> Result<Written, Error> {
+    fs::create_dir_all(dir).map_err(Error::io("cannot create", dir))?;
+    let generation = format!("{GENERATION}{}", fingerprint(tree, owner));
+    let current = fs::read_link(dir.join(DATA)).ok();
+    if current.as_deref() == Some(Path::new(&generation)) {
+        return Ok(Written::Unchanged);
+    }
+    write_generation(&dir.join(&generation), tree, owner)?;
+    let next = dir.join(DATA_NEXT);
+    remove_if_there(&next)?;
+    symlink(&generation, &next).map_err(Error::io("cannot link", &next))?;
+    fs::rename(&next, dir.join(DATA)).map_err(Error::io("cannot rename", &next))?;
+    let wanted: BTreeSet<&str> = tree.files.keys().filter_map(|p| p.split('/').next()).collect();
+    for name in &wanted {
+        let link = dir.join(name);
+        if fs::read_link(&link).ok().as_deref() != Some(&Path::new(DATA).join(name)) {
+            remove_if_there(&link)?;
+            symlink(Path::new(DATA).join(name), &link).map_err(Error::io("cannot link", &link))?;
+        }
+    }
+    remove_stale(dir, &wanted, &generation)?;
+    set_owner(dir, owner)?;
+    Ok(Written::Changed)
+}
+
+fn write_generation(dir: &Path, tree: &Tree, owner: Ownership) -> Result<(), Error> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).map_err(Error::io("cannot remove", dir))?; // left by a crash, may be incomplete
+    }
+    make_dir(dir, owner)?;
+    for (path, file) in &tree.files {
+        let target = dir.join(path);
+        let mut below = dir.to_path_buf();
+        for folder in Path::new(path).parent().into_iter().flat_map(Path::components) {
+            below.push(folder);
+            if !below.exists() {
+                make_dir(&below, owner)?;
+            }
+        }
+        write_file(&target, file, owner)?;
+    }
+    Ok(())
+}
+
+fn make_dir(dir: &Path, owner: Ownership) -> Result<(), Error> {
+    fs::create_dir(dir).map_err(Error::io("cannot create", dir))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(Error::io("cannot set the mode of", dir))?;
+    set_owner(dir, owner)
+}
+
+fn write_file(path: &Path, file: &File, owner: Ownership) -> Result<(), Error> {
+    fs::write(path, &file.bytes).map_err(Error::io("cannot write", path))?;
+    set_owner(path, owner)?;
+    // k8s: the group of a volume may read every file in it.
+    let mode = if owner.group.is_some() { file.mode | 0o440 } else { file.mode };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", path))
+}
+
+fn set_owner(path: &Path, owner: Ownership) -> Result<(), Error> {
+    if owner == Ownership::default() {
+        return Ok(());
+    }
+    chown(path, owner.user, owner.group).map_err(Error::io("cannot change the owner of", path))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(Error::io("cannot look at", path)(e)),
+        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path).map_err(Error::io("cannot remove", path)),
+        Ok(_) => fs::remove_file(path).map_err(Error::io("cannot remove", path)),
+    }
+}
+
+/// Links to files that are gone, and older generations.
+fn remove_stale(dir: &Path, wanted: &BTreeSet<&str>, generation: &str) -> Result<(), Error> {
+    let entries = fs::read_dir(dir).map_err(Error::io("cannot list", dir))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let keep = name == DATA || name == generation || wanted.contains(&*name);
+        if !keep {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn fingerprint(tree: &Tree, owner: Ownership) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{owner:?}"));
+    for (path, file) in &tree.files {
+        hash.update(format!("{}:{path}:{:o}:{}:", path.len(), file.mode, file.bytes.len()));
+        hash.update(&file.bytes);
+    }
+    hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> Tree {
+        let file = |text: &str| File { bytes: text.as_bytes().to_vec(), mode: 0o640 };
+        Tree { files: files.iter().map(|(path, text)| ((*path).to_owned(), file(text))).collect() }
+    }
+
+    #[test]
+    fn a_tree_is_written_switched_and_cleaned_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |files: &[(&str, &str)]| write(dir.path(), &tree(files), Ownership::default()).unwrap();
+        let read = |path: &str| fs::read_to_string(dir.path().join(path)).ok();
+        assert_eq!(write(&[("a", "1"), ("d/e", "2")]), Written::Changed);
+        assert_eq!((read("a").as_deref(), read("d/e").as_deref()), (Some("1"), Some("2")));
+        assert_eq!(fs::metadata(dir.path().join("a")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(write(&[("a", "1"), ("d/e", "2")]), Written::Unchanged);
+        assert_eq!(write(&[("a", "3"), ("f", "4")]), Written::Changed);
+        assert_eq!((read("a").as_deref(), read("f").as_deref(), read("d/e")), (Some("3"), Some("4"), None));
+        let generations = fs::read_dir(dir.path())
+            .unwrap()
+            .flatten()
+            .filter(|e| e.file_name().to_string_lossy().starts_with(GENERATION));
+        assert_eq!(generations.count(), 1);
+    }
+
+    #[test]
+    fn an_empty_tree_still_is_a_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &Tree::default(), Ownership::default()).unwrap();
+        assert!(dir.path().join(DATA).is_dir());
+    }
+}

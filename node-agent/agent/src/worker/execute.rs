@@ -1,0 +1,201 @@
+//! Operations as futures. Each owns what it needs, so that the worker stays free to listen.
+
+use super::outcome::Outcome;
+use super::{Worker, kill, start, volumes};
+use crate::image::ensure::{Refused, ensure};
+use crate::material::of_pulls;
+use crate::node::Node;
+use crate::pod::member::{describe, member, name, namespace, uid};
+use crate::pod::op::Op;
+use crate::pod::{cgroup, sandbox};
+use crate::volume::mounter;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, Preconditions};
+use proto::cri::{RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest};
+use std::path::Path;
+use std::sync::Arc;
+use tracing::{debug, info, warn};
+
+impl Worker {
+    pub(super) fn work(&self, op: Op, now: Timestamp) -> BoxFuture<'static, Outcome> {
+        let (node, pod) = (Arc::clone(&self.node), Arc::clone(&self.pod));
+        match op {
+            Op::MountVolumes => {
+                Box::pin(volumes::mount(node, pod, self.surroundings(), self.tokens.clone(), self.tell.clone()))
+            }
+            Op::ReleaseVolumes => Box::pin(release(node, uid(&pod).to_owned())),
+            Op::CreateSandbox { attempt, replaces } => Box::pin(create_sandbox(node, pod, attempt, replaces)),
+            Op::StopSandbox { id } => Box::pin(async move {
+                Outcome::Sandbox(stop_sandbox(&node, &id).await.map_err(|status| status.message().to_owned()))
+            }),
+            Op::EnsureImage { container } => Box::pin(image(node, pod, container)),
+            Op::Start { container, attempt, .. } => {
+                let start = start::Start {
+                    sandbox: self.seen.sandbox().cloned(),
+                    image: self.seen.images.get(&container).cloned(),
+                    target: self.target_of(&container),
+                    around: self.surroundings(),
+                    container,
+                    attempt,
+                };
+                Box::pin(start.run(node, pod))
+            }
+            Op::Kill(kill) => {
+                let ip = self.seen.sandbox().and_then(|s| s.ips.first().cloned()).unwrap_or_default();
+                Box::pin(kill::run(node, pod, kill, ip, now))
+            }
+            Op::Remove { id } => {
+                let log = self.seen.containers.iter().find(|c| c.id == id).map(|c| c.log_path.clone());
+                Box::pin(remove(node, pod, id, log))
+            }
+            Op::Cleanup => {
+                let sandboxes = self.seen.sandboxes.iter().map(|s| s.id.clone()).collect();
+                let containers = self.seen.containers.iter().map(|c| c.id.clone()).collect();
+                Box::pin(cleanup(node, pod, sandboxes, containers))
+            }
+            Op::DeletePod => Box::pin(delete(node, pod)),
+            Op::Doom(_) | Op::Note(_) | Op::WakeAt(_) => unreachable!("done at once by the worker"),
+        }
+    }
+
+    /// The running container whose processes an ephemeral container wants to see.
+    fn target_of(&self, container: &str) -> Option<String> {
+        let member = member(&self.pod, container)?;
+        let target = self.seen.current(member.target?)?;
+        target.is_running().then(|| target.id.clone())
+    }
+}
+
+async fn release(node: Arc<Node>, uid: String) -> Outcome {
+    let places = node.places.clone();
+    let released = tokio::task::spawn_blocking(move || mounter::release(&uid, &places)).await;
+    match released {
+        Ok(Ok(())) => {}
+        // Kept until the pod is cleaned up, which tries again.
+        Ok(Err(error)) => warn!(error = volumes::chain(&error), "cannot release volumes"),
+        Err(error) => warn!(%error, "releasing volumes panicked"),
+    }
+    Outcome::Released
+}
+
+async fn create_sandbox(node: Arc<Node>, pod: Arc<Pod>, attempt: u32, replaces: Option<String>) -> Outcome {
+    if let Some(old) = replaces
+        && let Err(status) = stop_sandbox(&node, &old).await
+    {
+        return Outcome::Sandbox(Err(status.message().to_owned()));
+    }
+    let config = sandbox::config(&pod, attempt, &node.names, &node.places);
+    let logs = config.log_directory.clone();
+    if let Err(error) = tokio::fs::create_dir_all(&logs).await {
+        return Outcome::Sandbox(Err(format!("cannot create {logs}: {error}")));
+    }
+    let request = RunPodSandboxRequest { config: Some(config), runtime_handler: String::new() };
+    match node.cri.runtime().run_pod_sandbox(request).await {
+        Ok(_) => Outcome::Sandbox(Ok(())),
+        Err(status) => {
+            let said = crate::cri::Error::Status(status).said();
+            node.warn(&pod, None, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {said}"));
+            Outcome::Sandbox(Err(said))
+        }
+    }
+}
+
+async fn stop_sandbox(node: &Node, id: &str) -> Result<(), tonic::Status> {
+    let request = StopPodSandboxRequest { pod_sandbox_id: id.to_owned() };
+    absent_is_fine(node.cri.runtime().stop_pod_sandbox(request).await.map(drop))
+}
+
+fn absent_is_fine(result: Result<(), tonic::Status>) -> Result<(), tonic::Status> {
+    match result {
+        Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+async fn image(node: Arc<Node>, pod: Arc<Pod>, container: String) -> Outcome {
+    let Some(member) = member(&pod, &container) else {
+        let refused = Refused { reason: "ErrImagePull", message: format!("no container {container} in the pod") };
+        return Outcome::Image { container, result: Err(refused) };
+    };
+    let secrets = match of_pulls(&pod) {
+        needs if needs.is_empty() => Vec::new(),
+        needs => match node.sources.fetch(namespace(&pod), needs).await {
+            Ok(found) => found.secrets.into_values().collect(),
+            Err(error) => {
+                // k8s: a pull goes on without credentials that cannot be read.
+                warn!(pod = describe(&pod), error = volumes::chain(&error), "cannot read image pull secrets");
+                Vec::new()
+            }
+        },
+    };
+    let result = ensure(&node, &pod, &member, &secrets).await;
+    Outcome::Image { container, result }
+}
+
+async fn remove(node: Arc<Node>, pod: Arc<Pod>, id: String, log: Option<String>) -> Outcome {
+    let removed = node.cri.runtime().remove_container(RemoveContainerRequest { container_id: id.clone() }).await;
+    if let Err(status) = absent_is_fine(removed.map(drop)) {
+        debug!(pod = describe(&pod), id, said = status.message(), "cannot remove a dead container");
+        tokio::time::sleep(super::RUNTIME_RETRY).await;
+        return Outcome::Killed;
+    }
+    if let Some(log) = log.filter(|l| !l.is_empty()) {
+        crate::log::files::remove_all(Path::new(&log)).await;
+    }
+    Outcome::Killed
+}
+
+/// Everything that the node has of the pod: sandboxes and containers, mounts and files, logs, cgroup.
+async fn cleanup(node: Arc<Node>, pod: Arc<Pod>, sandboxes: Vec<String>, containers: Vec<String>) -> Outcome {
+    for id in containers {
+        let removed = node.cri.runtime().remove_container(RemoveContainerRequest { container_id: id }).await;
+        if let Err(status) = absent_is_fine(removed.map(drop)) {
+            return Outcome::Cleaned(Err(status.message().to_owned()));
+        }
+    }
+    for id in sandboxes {
+        let removed = async {
+            stop_sandbox(&node, &id).await?;
+            let request = RemovePodSandboxRequest { pod_sandbox_id: id };
+            absent_is_fine(node.cri.runtime().remove_pod_sandbox(request).await.map(drop))
+        };
+        if let Err(status) = removed.await {
+            return Outcome::Cleaned(Err(status.message().to_owned()));
+        }
+    }
+    let removed = tokio::task::spawn_blocking(move || remove_files(&node, &pod)).await;
+    Outcome::Cleaned(match removed {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(volumes::chain(&error)),
+        Err(panicked) => Err(panicked.to_string()),
+    })
+}
+
+fn remove_files(node: &Node, pod: &Pod) -> Result<(), crate::volume::Error> {
+    mounter::remove(uid(pod), &node.places)?;
+    crate::log::files::remove_pod(&node.places, pod);
+    crate::cgroupfs::remove(&cgroup::parent(pod, &node.places.cgroup_root), uid(pod));
+    Ok(())
+}
+
+/// The last word: the object goes from the API.
+async fn delete(node: Arc<Node>, pod: Arc<Pod>) -> Outcome {
+    let api: Api<Pod> = Api::namespaced(node.client.clone(), namespace(&pod));
+    let params = DeleteParams {
+        grace_period_seconds: Some(0),
+        preconditions: Some(Preconditions { uid: Some(uid(&pod).to_owned()), resource_version: None }),
+        ..DeleteParams::default()
+    };
+    match api.delete(name(&pod), &params).await {
+        Ok(_) => {
+            info!(pod = describe(&pod), "pod removed");
+            Outcome::Deleted(Ok(()))
+        }
+        // Gone, or another pod has taken the name.
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => Outcome::Deleted(Ok(())),
+        Err(error) => Outcome::Deleted(Err(volumes::chain(&error))),
+    }
+}

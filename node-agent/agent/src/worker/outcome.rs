@@ -1,0 +1,108 @@
+//! What operations came to, and how that changes what the worker knows.
+
+use super::Worker;
+use crate::image::ensure::Refused;
+use crate::pod::back_off::{BackOff, CRASH_LOOP, Policy, RETRY};
+use crate::pod::member::member;
+use crate::pod::observed::{Failure, Health, Image, Subject, Volumes};
+use crate::source::Token;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+pub(super) enum Outcome {
+    Volumes {
+        result: Result<(), String>,
+        tokens: BTreeMap<crate::material::TokenNeed, Token>,
+    },
+    Released,
+    Sandbox(Result<(), String>),
+    Image {
+        container: String,
+        result: Result<String, Refused>,
+    },
+    Started {
+        container: String,
+        /// The container's id, or why it does not run.
+        result: Result<String, Refused>,
+    },
+    Killed,
+    Cleaned(Result<(), String>),
+    Deleted(Result<(), String>),
+}
+
+impl Worker {
+    pub(super) fn apply(&mut self, subject: &Subject, outcome: Outcome) {
+        let now = self.node.clock.now();
+        match outcome {
+            Outcome::Volumes { result, tokens } => {
+                self.tokens.extend(tokens);
+                self.volumes_done(result, now);
+            }
+            Outcome::Released => self.seen.volumes = Volumes::Released,
+            Outcome::Sandbox(Ok(())) => {
+                self.seen.sandbox_failure = None;
+                self.stale = true;
+            }
+            Outcome::Sandbox(Err(message)) => {
+                let before = self.seen.sandbox_failure.as_ref().map(|f| f.back_off);
+                self.seen.sandbox_failure = Some(failure("FailedCreatePodSandBox", message, before, RETRY, now));
+                self.stale = true;
+            }
+            Outcome::Image { container, result } => {
+                let image = match result {
+                    Ok(reference) => Image::Present(reference),
+                    Err(refused) => {
+                        let before = match self.seen.images.get(&container) {
+                            Some(Image::Failed(failure)) => Some(failure.back_off),
+                            Some(Image::Present(_)) | None => None,
+                        };
+                        Image::Failed(failure(refused.reason, refused.message, before, CRASH_LOOP, now))
+                    }
+                };
+                self.seen.images.insert(container, image);
+            }
+            Outcome::Started { container, result } => self.started(container, result, now),
+            Outcome::Killed => self.stale = true,
+            Outcome::Cleaned(Ok(())) => {
+                self.seen.clean = true;
+                self.stale = true;
+            }
+            Outcome::Deleted(Ok(())) => self.seen.gone = true,
+            Outcome::Cleaned(Err(message)) | Outcome::Deleted(Err(message)) => {
+                tracing::warn!(pod = crate::pod::member::describe(&self.pod), ?subject, message, "will be tried again");
+                self.stale = true;
+                self.report.hold(now);
+            }
+        }
+    }
+
+    fn started(&mut self, container: String, result: Result<String, Refused>, now: Timestamp) {
+        self.stale = true;
+        match result {
+            Ok(id) => {
+                self.seen.failures.remove(&container);
+                self.seen.images.remove(&container); // the next start asks again
+                if let Some(member) = member(&self.pod, &container) {
+                    let started = member.spec.startup_probe.is_none();
+                    let ready = started && member.spec.readiness_probe.is_none();
+                    self.seen.health.insert(id, Health { started, ready, failed: None });
+                }
+            }
+            Err(refused) => {
+                let before = self.seen.failures.get(&container).map(|f| f.back_off);
+                let failure = failure(refused.reason, refused.message, before, RETRY, now);
+                self.seen.failures.insert(container, failure);
+            }
+        }
+    }
+}
+
+pub(super) fn failure(
+    reason: &'static str,
+    message: String,
+    before: Option<BackOff>,
+    policy: Policy,
+    now: Timestamp,
+) -> Failure {
+    Failure { reason, message, at: now, back_off: BackOff::next(before, policy, now) }
+}

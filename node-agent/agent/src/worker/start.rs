@@ -1,0 +1,156 @@
+//! Starts one container: environment, mounts, create, start, post-start hook. Every failure has upstream's reason.
+
+use super::outcome::Outcome;
+use super::volumes::chain;
+use crate::cri;
+use crate::hook;
+use crate::image::ensure::{Refused, inspect};
+use crate::log::files;
+use crate::material::of_environment;
+use crate::node::Node;
+use crate::pod::container::{Ingredients, config};
+use crate::pod::downward::Surroundings;
+use crate::pod::member::{Member, describe, member, namespace};
+use crate::pod::observed::{Image, Sandbox};
+use crate::pod::security::{ImageUser, verify_non_root};
+use crate::pod::{dns, env, sandbox};
+use crate::probe::ask::Whom;
+use crate::volume::mounts::mounts;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use proto::cri::{CreateContainerRequest, Mount, StartContainerRequest, StopContainerRequest};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tracing::info;
+
+pub(super) struct Start {
+    pub sandbox: Option<Sandbox>,
+    pub image: Option<Image>,
+    pub target: Option<String>,
+    pub around: Surroundings,
+    pub container: String,
+    pub attempt: u32,
+}
+
+impl Start {
+    pub(super) async fn run(self, node: Arc<Node>, pod: Arc<Pod>) -> Outcome {
+        let Some(member) = member(&pod, &self.container) else {
+            let refused = refused("CreateContainerConfigError", format!("no container {} in the pod", self.container));
+            return Outcome::Started { container: self.container, result: Err(refused) };
+        };
+        let result = self.start(&node, &pod, &member).await;
+        if let Err(refused) = &result
+            && refused.reason != "PostStartHookError"
+        {
+            node.warn(&pod, Some(&member), "Failed", format!("Error: {}", refused.message));
+        }
+        Outcome::Started { container: self.container.clone(), result }
+    }
+
+    async fn start(&self, node: &Arc<Node>, pod: &Arc<Pod>, member: &Member<'_>) -> Result<String, Refused> {
+        let (Some(sandbox), Some(Image::Present(image))) = (&self.sandbox, &self.image) else {
+            return Err(refused("CreateContainerConfigError", "the sandbox or the image is gone".to_owned()));
+        };
+        self.check_user(node, pod, member, image).await?;
+        let env = self.environment(node, pod, member).await?;
+        let mounts = self.mounts(node, pod, &env).await?;
+        let with = Ingredients {
+            attempt: self.attempt,
+            image_ref: image.clone(),
+            env,
+            mounts,
+            target: self.target.clone(),
+            memory_capacity: node.memory_capacity,
+        };
+        let request = CreateContainerRequest {
+            pod_sandbox_id: sandbox.id.clone(),
+            config: Some(config(pod, member, with)),
+            sandbox_config: Some(sandbox::config(pod, sandbox.attempt, &node.names, &node.places)),
+        };
+        let logs = node.places.pod_logs(pod).join(member.name());
+        tokio::fs::create_dir_all(&logs)
+            .await
+            .map_err(|e| refused("CreateContainerError", format!("cannot create {}: {e}", logs.display())))?;
+        let created = node.cri.runtime().create_container(request).await;
+        let id = created
+            .map_err(|s| refused("CreateContainerError", cri::Error::Status(s).said()))?
+            .into_inner()
+            .container_id;
+        node.note(pod, Some(member), "Created", format!("Created container: {}", member.name()));
+        let started = node.cri.runtime().start_container(StartContainerRequest { container_id: id.clone() }).await;
+        started.map_err(|s| refused("RunContainerError", cri::Error::Status(s).said()))?;
+        node.note(pod, Some(member), "Started", format!("Started container {}", member.name()));
+        node.metrics.containers_started.fetch_add(1, Ordering::Relaxed);
+        info!(pod = describe(pod), container = member.name(), attempt = self.attempt, id, "container started");
+        files::link(&node.places, pod, member.name(), self.attempt, &id);
+        self.post_start(node, pod, member, sandbox, &id).await?;
+        Ok(id)
+    }
+
+    async fn check_user(&self, node: &Node, pod: &Pod, member: &Member<'_>, image: &str) -> Result<(), Refused> {
+        let wants = |c: Option<bool>| c == Some(true);
+        let own = member.spec.security_context.as_ref().and_then(|s| s.run_as_non_root);
+        let of_pod = crate::pod::member::spec(pod).security_context.as_ref().and_then(|s| s.run_as_non_root);
+        if !wants(own.or(of_pod)) {
+            return Ok(());
+        }
+        let found = inspect(&node.cri, image).await.map_err(|e| refused("CreateContainerConfigError", e.said()))?;
+        let user = found.map(|i| ImageUser { uid: i.uid.map(|u| u.value), name: i.username }).unwrap_or_default();
+        verify_non_root(pod, member, &user).map_err(|e| refused("CreateContainerConfigError", e.to_string()))
+    }
+
+    async fn environment(&self, node: &Node, pod: &Pod, member: &Member<'_>) -> Result<Vec<(String, String)>, Refused> {
+        let wrong = |text: String| refused("CreateContainerConfigError", text);
+        let materials = match of_environment(pod, member.name()) {
+            needs if needs.is_empty() => crate::material::Materials::default(),
+            needs => node.sources.fetch(namespace(pod), needs).await.map_err(|e| wrong(chain(&e)))?,
+        };
+        let cache = node.caches.of::<Service>();
+        let mut services = cache.list_in(namespace(pod));
+        if namespace(pod) != "default" {
+            services.extend(cache.get("default", "kubernetes"));
+        }
+        env::environment(pod, &member.spec, &services, &materials, &self.around).map_err(|e| wrong(e.to_string()))
+    }
+
+    async fn mounts(&self, node: &Arc<Node>, pod: &Arc<Pod>, env: &[(String, String)]) -> Result<Vec<Mount>, Refused> {
+        let (node, pod, env) = (Arc::clone(node), Arc::clone(pod), env.to_vec());
+        let (name, attempt, ips) = (self.container.clone(), self.attempt, self.around.pod_ips.clone());
+        let work = move || {
+            let hosts = dns::hosts_file(&pod, &node.names, &ips, &node.hosts_file);
+            let found = member(&pod, &name).expect("the caller found it in the same pod");
+            mounts(&pod, &found, &env, attempt, &hosts, &node.places).map_err(|e| chain(&e))
+        };
+        let made = tokio::task::spawn_blocking(work).await;
+        made.unwrap_or_else(|panicked| Err(panicked.to_string()))
+            .map_err(|text| refused("CreateContainerConfigError", text))
+    }
+
+    /// k8s: a container whose hook fails is killed and restarted by policy.
+    async fn post_start(
+        &self,
+        node: &Node,
+        pod: &Arc<Pod>,
+        member: &Member<'_>,
+        sandbox: &Sandbox,
+        id: &str,
+    ) -> Result<(), Refused> {
+        let Some(handler) = member.spec.lifecycle.as_ref().and_then(|l| l.post_start.as_ref()) else { return Ok(()) };
+        let ip = self.around.pod_ips.first().or(sandbox.ips.first()).cloned().unwrap_or_default();
+        let whom = Whom::new(&member.spec, id, &ip);
+        let Err(error) = hook::run(&node.cri, handler, &whom).await else { return Ok(()) };
+        let text = error.to_string();
+        node.warn(pod, Some(member), "FailedPostStartHook", format!("PostStartHook failed: {text}"));
+        node.note(pod, Some(member), "Killing", "FailedPostStartHook".to_owned());
+        let timeout = crate::pod::member::spec(pod).termination_grace_period_seconds.unwrap_or(30);
+        let stopped =
+            node.cri.runtime().stop_container(StopContainerRequest { container_id: id.to_owned(), timeout }).await;
+        if let Err(status) = stopped {
+            tracing::warn!(id, said = status.message(), "cannot stop a container after its hook failed");
+        }
+        Err(refused("PostStartHookError", text))
+    }
+}
+
+fn refused(reason: &'static str, message: String) -> Refused {
+    Refused { reason, message }
+}

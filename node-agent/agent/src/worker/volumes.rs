@@ -1,0 +1,123 @@
+//! The worker's side of volumes: fetching what they are made from, when to renew them, and what a failure means.
+
+use super::outcome::{Outcome, failure};
+use super::{Input, Worker};
+use crate::material::{Materials, TokenNeed, of_volumes};
+use crate::node::Node;
+use crate::pod::back_off::RETRY;
+use crate::pod::downward::Surroundings;
+use crate::pod::member::namespace;
+use crate::pod::observed::Volumes;
+use crate::source::Token;
+use crate::volume::mounter;
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// A live volume whose renewal failed keeps its content and is tried again after this long.
+const RENEW_RETRY: SignedDuration = SignedDuration::from_secs(10);
+
+impl Worker {
+    pub(super) fn surroundings(&self) -> Surroundings {
+        surroundings(&self.node, self.seen.sandbox().map(|s| s.ips.clone()).unwrap_or_default(), &self.pod)
+    }
+
+    /// The content of live volumes may have changed.
+    pub(super) fn volumes_due(&mut self) {
+        if let Volumes::Ready { renew_at } = &mut self.seen.volumes {
+            *renew_at = Some(self.node.clock.now());
+        }
+    }
+
+    pub(super) fn volumes_done(&mut self, result: Result<(), String>, now: Timestamp) {
+        match result {
+            Ok(()) => {
+                let renew_at = self.tokens.values().map(|t| t.refresh_at).min();
+                self.seen.volumes = Volumes::Ready { renew_at };
+            }
+            Err(message) => {
+                self.node.warn(&self.pod, None, "FailedMount", message.clone());
+                self.seen.volumes = match &self.seen.volumes {
+                    Volumes::Ready { .. } => Volumes::Ready { renew_at: Some(now + RENEW_RETRY) },
+                    Volumes::Failed(before) => {
+                        Volumes::Failed(failure("FailedMount", message, Some(before.back_off), RETRY, now))
+                    }
+                    Volumes::Pending | Volumes::Released => {
+                        Volumes::Failed(failure("FailedMount", message, None, RETRY, now))
+                    }
+                };
+            }
+        }
+    }
+}
+
+pub(super) fn surroundings(node: &Node, sandbox_ips: Vec<String>, pod: &Pod) -> Surroundings {
+    let host_network = crate::pod::member::host_network(pod);
+    Surroundings {
+        host_ips: node.facts.host_ips.clone(),
+        pod_ips: if host_network { node.facts.host_ips.clone() } else { sandbox_ips },
+        allocatable: node.allocatable.clone(),
+    }
+}
+
+/// Fetches everything at once, then writes the volumes on a thread for blocking work.
+pub(super) async fn mount(
+    node: Arc<Node>,
+    pod: Arc<Pod>,
+    around: Surroundings,
+    known: BTreeMap<TokenNeed, Token>,
+    tell: UnboundedSender<Input>,
+) -> Outcome {
+    let (needs, tokens) = of_volumes(&pod);
+    node.sources.follow(&pod, &needs, &tell);
+    let fetched = tokio::try_join!(node.sources.fetch(namespace(&pod), needs), tokens_of(&node, &pod, tokens, known));
+    let (materials, tokens) = match fetched {
+        Ok(found) => found,
+        Err(error) => return Outcome::Volumes { result: Err(chain(&error)), tokens: BTreeMap::new() },
+    };
+    let jwts = tokens.iter().map(|(need, token)| (need.clone(), token.jwt.clone())).collect();
+    let materials = Materials { tokens: jwts, ..materials };
+    let places = node.places.clone();
+    let made = tokio::task::spawn_blocking(move || mounter::set_up(&pod, &places, &materials, &around)).await;
+    let result = match made {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(failed)) => Err(failed.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
+    };
+    Outcome::Volumes { result, tokens }
+}
+
+async fn tokens_of(
+    node: &Node,
+    pod: &Pod,
+    needs: BTreeSet<TokenNeed>,
+    known: BTreeMap<TokenNeed, Token>,
+) -> Result<BTreeMap<TokenNeed, Token>, crate::source::Error> {
+    let now = node.clock.now();
+    let one = |need: TokenNeed| {
+        let fresh = known.get(&need).filter(|t| t.refresh_at > now).cloned();
+        async move {
+            let token = match fresh {
+                Some(token) => token,
+                None => node.sources.token(pod, &need, now).await?,
+            };
+            Ok((need, token))
+        }
+    };
+    Ok(try_join_all(needs.into_iter().map(one)).await?.into_iter().collect())
+}
+
+/// An error with its causes, for events.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -89,20 +89,20 @@ impl<K: TypedKind> Typed<K> {
         Typed { row: K::ROW, kind: PhantomData }
     }
 
-    fn read(&self, tree: &Value) -> Result<K::Object, FieldError> {
+    fn read(tree: &Value) -> Result<K::Object, FieldError> {
         K::Object::deserialize(tree).map_err(|error| unreadable(&error))
     }
 
-    fn edit(&self, tree: &mut Value, edit: impl FnOnce(&mut K::Object)) {
+    fn edit(tree: &mut Value, edit: impl FnOnce(&mut K::Object)) {
         // A tree that passed the schema decodes; one that did not is left as it is, and `validate` reports it.
-        let Ok(mut object) = self.read(tree) else { return };
+        let Ok(mut object) = Self::read(tree) else { return };
         edit(&mut object);
         *tree = encode(&object);
     }
 
-    fn edit_with(&self, tree: &mut Value, old: &Value, edit: impl FnOnce(&mut K::Object, &K::Object)) {
-        let Ok(before) = self.read(old) else { return };
-        self.edit(tree, |object| edit(object, &before));
+    fn edit_with(tree: &mut Value, old: &Value, edit: impl FnOnce(&mut K::Object, &K::Object)) {
+        let Ok(before) = Self::read(old) else { return };
+        Self::edit(tree, |object| edit(object, &before));
     }
 
     fn lacks(hook: Hook) -> bool {
@@ -123,34 +123,34 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn default(&self, object: &mut Value) {
         if !Self::lacks(Hook::Default) {
-            self.edit(object, K::default);
+            Self::edit(object, K::default);
         }
     }
 
     fn prepare_create(&self, object: &mut Value) {
         tree::prepare_create(&self.row, object);
         if !Self::lacks(Hook::PrepareCreate) {
-            self.edit(object, K::prepare_create);
+            Self::edit(object, K::prepare_create);
         }
     }
 
     fn prepare_update(&self, object: &mut Value, old: &Value) {
         tree::prepare_update(&self.row, object, old);
         if !Self::lacks(Hook::PrepareUpdate) {
-            self.edit_with(object, old, K::prepare_update);
+            Self::edit_with(object, old, K::prepare_update);
         }
     }
 
     fn prepare_status(&self, object: &mut Value, old: &Value) {
         tree::prepare_status(object, old);
-        self.edit_with(object, old, K::prepare_status);
+        Self::edit_with(object, old, K::prepare_status);
     }
 
     fn validate(&self, object: &Value) -> FieldErrors {
         if Self::lacks(Hook::Validate) {
             return Vec::new();
         }
-        match self.read(object) {
+        match Self::read(object) {
             Ok(object) => K::validate(&object),
             Err(error) => vec![error],
         }
@@ -160,14 +160,14 @@ impl<K: TypedKind> Kind for Typed<K> {
         if Self::lacks(Hook::ValidateUpdate) {
             return Vec::new();
         }
-        match (self.read(object), self.read(old)) {
+        match (Self::read(object), Self::read(old)) {
             (Ok(object), Ok(old)) => K::validate_update(&object, &old),
             (Err(error), _) | (_, Err(error)) => vec![error],
         }
     }
 
     fn validate_status(&self, object: &Value, old: &Value) -> FieldErrors {
-        match (self.read(object), self.read(old)) {
+        match (Self::read(object), Self::read(old)) {
             (Ok(object), Ok(old)) => K::validate_status(&object, &old),
             (Err(error), _) | (_, Err(error)) => vec![error],
         }
@@ -177,11 +177,11 @@ impl<K: TypedKind> Kind for Typed<K> {
         if Self::lacks(Hook::Warnings) {
             return Vec::new();
         }
-        self.read(object).map(|object| K::warnings(&object)).unwrap_or_default()
+        Self::read(object).map(|object| K::warnings(&object)).unwrap_or_default()
     }
 
     fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value> {
-        match self.read(object) {
+        match Self::read(object) {
             Ok(object) => K::cells(&object, now_unix_secs),
             Err(_) => tree::name_and_blanks(object, self.row.columns.len()),
         }
@@ -189,7 +189,7 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn field(&self, object: &Value, field: &str) -> Option<String> {
         if K::OWN_FIELDS.contains(&field) {
-            let object = self.read(object).ok()?;
+            let object = Self::read(object).ok()?;
             if let Some(value) = K::field(&object, field) {
                 return Some(value);
             }
@@ -199,7 +199,7 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn create(&self, object: &mut Value) -> FieldErrors {
         tree::prepare_create(&self.row, object);
-        let mut typed = match self.read(object) {
+        let mut typed = match Self::read(object) {
             Ok(typed) => typed,
             Err(error) => return vec![error],
         };
@@ -212,7 +212,7 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
         tree::prepare_update(&self.row, object, old);
-        let (mut typed, before) = match (self.read(object), self.read(old)) {
+        let (mut typed, before) = match (Self::read(object), Self::read(old)) {
             (Ok(typed), Ok(before)) => (typed, before),
             (Err(error), _) | (_, Err(error)) => return vec![error],
         };

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 fn schema(kind: &str) -> Schema {
     let name = match kind {
         "Deployment" => "io.k8s.api.apps.v1.Deployment",
-        "CustomResourceDefinition" => "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition",
+        "CustomResourceDefinition" => {
+            "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition"
+        }
         "Lease" => "io.k8s.api.coordination.v1.Lease",
         "TokenReview" => "io.k8s.api.authentication.v1.TokenReview",
         core => return schema::lookup(&format!("io.k8s.api.core.v1.{core}")).expect("a core kind"),
@@ -65,16 +67,22 @@ fn values_are_written_canonically() {
     check(
         "Pod",
         r#"{"metadata":{"creationTimestamp":"2024-01-02T05:04:05.678+02:00"},"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":0.5,"memory":"1.5Gi"},"requests":{"cpu":2}},"ports":[{"containerPort":80}],"readinessProbe":{"httpGet":{"port":"web"}},"livenessProbe":{"tcpSocket":{"port":80}}}]}}"#,
-        expect![[r#"{"metadata":{"creationTimestamp":"2024-01-02T03:04:05Z"},"spec":{"containers":[{"livenessProbe":{"tcpSocket":{"port":80}},"name":"a","ports":[{"containerPort":80}],"readinessProbe":{"httpGet":{"port":"web"}},"resources":{"limits":{"cpu":"500m","memory":"1536Mi"},"requests":{"cpu":"2"}}}]}}"#]],
+        expect![[
+            r#"{"metadata":{"creationTimestamp":"2024-01-02T03:04:05Z"},"spec":{"containers":[{"livenessProbe":{"tcpSocket":{"port":80}},"name":"a","ports":[{"containerPort":80}],"readinessProbe":{"httpGet":{"port":"web"}},"resources":{"limits":{"cpu":"500m","memory":"1536Mi"},"requests":{"cpu":"2"}}}]}}"#
+        ]],
     );
     check(
         "Lease",
         r#"{"spec":{"renewTime":"2024-01-02T03:04:05.5Z","acquireTime":"2024-01-02T03:04:05Z"}}"#,
-        expect![[r#"{"spec":{"acquireTime":"2024-01-02T03:04:05.000000Z","renewTime":"2024-01-02T03:04:05.500000Z"}}"#]],
+        expect![[
+            r#"{"spec":{"acquireTime":"2024-01-02T03:04:05.000000Z","renewTime":"2024-01-02T03:04:05.500000Z"}}"#
+        ]],
     );
-    check("TokenReview", r#"{"status":{"user":{"extra":{"a":["b"],"c":null}}}}"#, expect![[
-        r#"{"status":{"user":{"extra":{"a":["b"],"c":[]}}}}"#
-    ]]);
+    check(
+        "TokenReview",
+        r#"{"status":{"user":{"extra":{"a":["b"],"c":null}}}}"#,
+        expect![[r#"{"status":{"user":{"extra":{"a":["b"],"c":[]}}}}"#]],
+    );
 }
 
 #[test]
@@ -83,33 +91,45 @@ fn wrong_types_are_refused_in_upstreams_words() {
         (
             "Deployment",
             r#"{"spec":{"replicas":"three"}}"#,
-            expect!["error: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"],
+            expect![
+                "error: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+            ],
         ),
         (
             "Deployment",
             r#"{"spec":{"replicas":1.5}}"#,
-            expect!["error: json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"],
+            expect![
+                "error: json: cannot unmarshal number 1.5 into Go struct field DeploymentSpec.spec.replicas of type int32"
+            ],
         ),
         (
             "Pod",
             r#"{"spec":{"containers":{"name":"a"}}}"#,
-            expect!["error: json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container"],
+            expect![
+                "error: json: cannot unmarshal object into Go struct field PodSpec.spec.containers of type []v1.Container"
+            ],
         ),
         (
             "Pod",
             r#"{"spec":{"containers":[{"name":1}]}}"#,
-            expect!["error: json: cannot unmarshal number into Go struct field Container.spec.containers.name of type string"],
+            expect![
+                "error: json: cannot unmarshal number into Go struct field Container.spec.containers.name of type string"
+            ],
         ),
         (
             "Pod",
             r#"{"metadata":{"labels":{"a":true}}}"#,
-            expect!["error: json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels.a of type string"],
+            expect![
+                "error: json: cannot unmarshal bool into Go struct field ObjectMeta.metadata.labels.a of type string"
+            ],
         ),
         ("Pod", r#"["a"]"#, expect!["error: json: cannot unmarshal array into Go value of type v1.Pod"]),
         (
             "Pod",
             r#"{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"lots"}}}]}}"#,
-            expect![[r"error: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"]],
+            expect![[
+                r"error: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+            ]],
         ),
         ("Secret", r#"{"data":{"a":"no base64!"}}"#, expect!["error: illegal base64 data at input byte 2"]),
     ] {

@@ -31,7 +31,10 @@ fn every_stable_kind_has_a_row() {
     ] {
         assert!(table::find(group, version, plural).is_some(), "{group}/{version} {plural}");
     }
-    assert_eq!(table::find_kind("apps", "v1", "Deployment").map(|kind| kind.row().plural.as_ref()), Some("deployments"));
+    assert_eq!(
+        table::find_kind("apps", "v1", "Deployment").map(|kind| kind.row().plural.as_ref()),
+        Some("deployments")
+    );
 }
 
 #[test]
@@ -60,7 +63,7 @@ fn every_row_has_a_schema_with_the_fields_it_selects_by() {
         for (label, path) in row.fields.iter() {
             assert!(schema.at(path).is_some(), "{}: {label} is not at {path}", row.kind);
         }
-        assert_eq!(row.subresource("status").is_some() && schema.field("status").is_none(), false, "{}", row.kind);
+        assert!(row.subresource("status").is_none() || schema.field("status").is_some(), "{}", row.kind);
     }
 }
 

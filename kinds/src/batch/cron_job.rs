@@ -1,50 +1,266 @@
-//! CronJob (batch/v1).
+//! CronJob (batch/v1). The rules of its jobs are those of Job.
 
+use super::job;
 use crate::age;
 use crate::cells;
+use crate::core::pod::warnings;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::tree;
+use crate::typed::TypedKind;
+use crate::validate::path::Path;
+use crate::validate::{each, given, metadata, non_negative, one_of};
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec};
 use serde_json::Value;
 
-pub(crate) const ROW: Row = row! {
-    "io.k8s.api.batch.v1.CronJob" "batch" "v1" "CronJob" "cronjobs" "cronjob" Namespaced,
-    short: ["cj"],
-    categories: ["all"],
-    subresources: [STATUS],
-    columns: [
-        NAME,
-        Column::new("Schedule", "string"),
-        Column::new("Timezone", "string"),
-        Column::new("Suspend", "boolean"),
-        Column::new("Active", "integer"),
-        Column::new("Last Schedule", "string"),
-        AGE,
-        Column::wide("Containers", "string"),
-        Column::wide("Images", "string"),
-        Column::wide("Selector", "string"),
-    ],
-    generation: true,
-};
+const SPEC: Path<'static> = Path::new("spec");
+const SUCCESSFUL_KEPT: i32 = 3;
+const FAILED_KEPT: i32 = 1;
+/// The controller appends eleven characters to name a job, whose name is a label of its pods.
+const NAME_MAX: usize = 52;
+/// Lowest and highest of minute, hour, day of month, month, day of week.
+const CRON_RANGES: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const MACROS: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
-pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
-    let (containers, images) =
-        cells::of::containers_and_images(object, "spec.jobTemplate.spec.template.spec.containers");
-    let last = cells::of::unix_secs(object, "status.lastScheduleTime");
-    let suspend = match tree::at(object, "spec.suspend").and_then(Value::as_bool) {
-        Some(true) => "True",
-        Some(false) => "False",
-        None => cells::UNSET,
+pub(crate) struct CronJobKind;
+
+impl TypedKind for CronJobKind {
+    type Object = CronJob;
+
+    const ROW: Row = row! {
+        "io.k8s.api.batch.v1.CronJob" "batch" "v1" "CronJob" "cronjobs" "cronjob" Namespaced,
+        short: ["cj"],
+        categories: ["all"],
+        subresources: [STATUS],
+        columns: [
+            NAME,
+            Column::new("Schedule", "string"),
+            Column::new("Timezone", "string"),
+            Column::new("Suspend", "boolean"),
+            Column::new("Active", "integer"),
+            Column::new("Last Schedule", "string"),
+            AGE,
+            Column::wide("Containers", "string"),
+            Column::wide("Images", "string"),
+            Column::wide("Selector", "string"),
+        ],
+        generation: true,
     };
-    vec![
-        cells::of::name(object),
-        tree::text(object, "spec.schedule").into(),
-        cells::or_none(Some(tree::text(object, "spec.timeZone"))).into(),
-        suspend.into(),
-        tree::count(object, "status.active").into(),
-        last.map_or(cells::NONE.to_owned(), |at| age::since(Some(at), now_unix_secs)).into(),
-        cells::of::age(object, now_unix_secs),
-        containers.into(),
-        images.into(),
-        cells::of::selector(object, "spec.jobTemplate.spec.selector").into(),
-    ]
+
+    fn default(cron: &mut CronJob) {
+        let spec = &mut cron.spec;
+        if given(spec.concurrency_policy.as_ref()).is_none() {
+            spec.concurrency_policy = Some("Allow".to_owned());
+        }
+        spec.suspend.get_or_insert(false);
+        spec.successful_jobs_history_limit.get_or_insert(SUCCESSFUL_KEPT);
+        spec.failed_jobs_history_limit.get_or_insert(FAILED_KEPT);
+        // k8s: counts and limits of a job are settled when it is made; its pods' defaults are visible here already.
+        let job = spec.job_template.spec.get_or_insert_default();
+        crate::core::pod::defaults::pod_template(&mut job.template);
+    }
+
+    fn validate(cron: &CronJob) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let name = cron.metadata.name.as_deref().unwrap_or_default();
+        if name.len() > NAME_MAX {
+            let detail = format!("must be no more than {NAME_MAX} characters");
+            errors.push(FieldError::invalid("metadata.name", name, detail));
+        }
+        spec(&cron.spec, &mut errors);
+        errors
+    }
+
+    fn warnings(cron: &CronJob) -> Vec<String> {
+        let mut texts = Vec::new();
+        if cron.spec.schedule.contains("TZ=") {
+            texts.push("CRON_TZ or TZ used in spec.schedule is not officially supported, see https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details".to_owned());
+        }
+        let path = SPEC.child("jobTemplate");
+        let path = path.child("spec");
+        let template = path.child("template");
+        texts.extend(cron.spec.job_template.spec.iter().flat_map(|job| warnings::template(&job.template, &template)));
+        texts
+    }
+
+    fn cells(cron: &CronJob, now_unix_secs: i64) -> Vec<Value> {
+        let job = cron.spec.job_template.spec.as_ref();
+        let pod = job.and_then(|job| job.template.spec.as_ref());
+        let (containers, images) = cells::containers_and_images(pod.map_or(&[], |pod| pod.containers.as_slice()));
+        let status = cron.status.as_ref();
+        let last = status.and_then(|status| status.last_schedule_time.as_ref()).map(|time| time.0.as_second());
+        let suspend = match cron.spec.suspend {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => cells::UNSET,
+        };
+        vec![
+            cells::name(&cron.metadata),
+            cron.spec.schedule.as_str().into(),
+            cells::or_none(cron.spec.time_zone.as_deref()).into(),
+            suspend.into(),
+            status.map_or(0, |status| each(&status.active).len()).into(),
+            last.map_or(cells::NONE.to_owned(), |at| age::since(Some(at), now_unix_secs)).into(),
+            cells::age(&cron.metadata, now_unix_secs),
+            containers,
+            images,
+            cells::selector(job.and_then(|job| job.selector.as_ref())).into(),
+        ]
+    }
+}
+
+fn spec(spec: &CronJobSpec, errors: &mut FieldErrors) {
+    let at = SPEC.child("schedule");
+    if spec.schedule.is_empty() {
+        errors.push(FieldError::required(at, ""));
+    } else if let Some(detail) = schedule_error(&spec.schedule) {
+        errors.push(FieldError::invalid(at, &spec.schedule, detail));
+    }
+    if let Some(zone) = &spec.time_zone {
+        time_zone(zone, &SPEC.child("timeZone"), errors);
+    }
+    if let Some(secs) = spec.starting_deadline_seconds {
+        non_negative(secs, &SPEC.child("startingDeadlineSeconds"), errors);
+    }
+    let policy = spec.concurrency_policy.as_deref().unwrap_or_default();
+    one_of(policy, &["Allow", "Forbid", "Replace"], &SPEC.child("concurrencyPolicy"), errors);
+    let kept = [
+        ("successfulJobsHistoryLimit", spec.successful_jobs_history_limit),
+        ("failedJobsHistoryLimit", spec.failed_jobs_history_limit),
+    ];
+    for (field, limit) in kept {
+        non_negative(limit.unwrap_or_default().into(), &SPEC.child(field), errors);
+    }
+    let template = SPEC.child("jobTemplate");
+    if let Some(meta) = &spec.job_template.metadata {
+        metadata::labels(meta.labels.as_ref(), &template.child("labels"), errors);
+        metadata::annotations(meta.annotations.as_ref(), &template.child("annotations"), errors);
+    }
+    let at = template.child("spec");
+    let mut wanted = spec.job_template.spec.clone().unwrap_or_else(JobSpec::default);
+    if wanted.manual_selector == Some(true) {
+        errors.push(FieldError::not_supported(at.child("manualSelector"), true, &["<nil>", "false"]));
+    }
+    if let Some(selector) = &wanted.selector {
+        errors.push(FieldError::invalid(at.child("selector"), selector, "`selector` will be auto-generated"));
+    }
+    job::default_spec(&mut wanted);
+    job::rules::spec(&wanted, &at, errors);
+}
+
+fn time_zone(zone: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    if zone.is_empty() {
+        errors.push(FieldError::invalid(path, zone, "timeZone must be nil or non-empty string"));
+    } else if zone.eq_ignore_ascii_case("local") {
+        errors.push(FieldError::invalid(path, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"));
+    } else if jiff::tz::TimeZone::get(zone).is_err() {
+        errors.push(FieldError::invalid(path, zone, format!("unknown time zone {zone}")));
+    }
+}
+
+/// What is wrong with a schedule of five fields, a macro, or `@every DURATION`.
+fn schedule_error(schedule: &str) -> Option<String> {
+    let bare = match schedule.strip_prefix("CRON_TZ=").or_else(|| schedule.strip_prefix("TZ=")) {
+        Some(rest) => rest.split_once(' ').map_or("", |(_, fields)| fields).trim(),
+        None => schedule,
+    };
+    if bare.starts_with('@') {
+        let known = MACROS.contains(&bare) || bare.strip_prefix("@every ").is_some_and(|text| !text.trim().is_empty());
+        return (!known).then(|| format!("unrecognized descriptor: {bare}"));
+    }
+    let fields: Vec<&str> = bare.split_whitespace().collect();
+    if fields.len() != CRON_RANGES.len() {
+        let found = fields.len();
+        return Some(format!("expected exactly 5 fields, found {found}: [{}]", fields.join(" ")));
+    }
+    fields.iter().zip(CRON_RANGES).enumerate().find_map(|(i, (field, range))| {
+        let names: &[&str] = match i {
+            3 => &MONTHS,
+            4 => &DAYS,
+            _ => &[],
+        };
+        field.split(',').find_map(|part| part_error(part, range, names))
+    })
+}
+
+/// One of `*`, `?`, `N`, `N-M`, each with an optional `/STEP`.
+fn part_error(part: &str, (low, high): (u32, u32), names: &[&str]) -> Option<String> {
+    let number = |text: &str| -> Option<u32> {
+        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        named.map(|at| at as u32 + low).or_else(|| text.parse().ok())
+    };
+    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+    if let Some(step) = step {
+        match step.parse::<u32>() {
+            Ok(0) => return Some(format!("step of range should be a positive number: {part}")),
+            Ok(_) => {}
+            Err(_) => return Some(format!("failed to parse int from {step}")),
+        }
+    }
+    if matches!(range, "*" | "?") {
+        return None;
+    }
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let (Some(first), Some(last)) = (number(first), number(last)) else {
+        return Some(format!("failed to parse int from {range}"));
+    };
+    if first < low {
+        Some(format!("beginning of range ({first}) below minimum ({low}): {part}"))
+    } else if last > high {
+        Some(format!("end of range ({last}) above maximum ({high}): {part}"))
+    } else if first > last {
+        Some(format!("beginning of range ({first}) beyond end of range ({last}): {part}"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::check;
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    fn cron() -> Value {
+        json!({"spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}}}})
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
+    fn create(patch: Value, want: Expect) {
+        let mut object = cron();
+        check::merge(&mut object, &patch);
+        want.assert_eq(&check::create::<CronJobKind>(object));
+    }
+
+    #[test]
+    fn schedules_are_read() {
+        for good in ["* * * * *", "0 0 1 jan sun", "1-5/2,7 ? * * MON-FRI", "@daily", "@every 1h", "TZ=UTC 0 0 * * *"] {
+            assert_eq!(schedule_error(good), None, "{good}");
+        }
+        for bad in ["", "* * * *", "60 * * * *", "* * 0 * *", "5-1 * * * *", "x * * * *", "*/0 * * * *", "@never", "* * * * 7"] {
+            assert!(schedule_error(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cron_job_is_checked_with_its_jobs() {
+        create(json!({}), expect![[""]]);
+        create(json!({"spec": {"schedule": "now", "concurrencyPolicy": "X", "timeZone": "Mars/Olympus"}}), expect![[r#"
+            spec.schedule: Invalid value: "now": expected exactly 5 fields, found 1: [now]
+            spec.timeZone: Invalid value: "Mars/Olympus": unknown time zone Mars/Olympus
+            spec.concurrencyPolicy: Unsupported value: "X": supported values: "Allow", "Forbid", "Replace""#]]);
+        create(json!({"spec": {"jobTemplate": {"spec": {"selector": {}, "template": {"spec": {"restartPolicy": "Always"}}}}}}), expect![[r#"
+            spec.jobTemplate.spec.selector: Invalid value: {}: `selector` will be auto-generated
+            spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#]]);
+        create(json!({"metadata": {"name": "x".repeat(53)}}), expect![[r#"metadata.name: Invalid value: "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx": must be no more than 52 characters"#]]);
+    }
+
+    #[test]
+    fn defaults_are_upstreams() {
+        let spec = check::defaulted::<CronJobKind>(cron())["spec"].clone();
+        assert_eq!((&spec["concurrencyPolicy"], &spec["suspend"]), (&json!("Allow"), &json!(false)));
+        assert_eq!((&spec["successfulJobsHistoryLimit"], &spec["failedJobsHistoryLimit"]), (&json!(3), &json!(1)));
+    }
 }

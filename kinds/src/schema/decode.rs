@@ -9,7 +9,7 @@ use super::{Field, Leaf, Schema, Shape, lookup};
 use crate::quantity::Quantity;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::fmt;
 use thiserror::Error;
 
@@ -176,7 +176,9 @@ impl Walk {
             (Shape::One, value) => self.leaf(value, place),
             (Shape::List, Value::Array(items)) if optional && items.is_empty() => return Keep::No,
             (Shape::List, Value::Array(items)) => self.items(items, place),
-            (Shape::Map | Shape::MapOfLists, Value::Object(entries)) if optional && entries.is_empty() => return Keep::No,
+            (Shape::Map | Shape::MapOfLists, Value::Object(entries)) if optional && entries.is_empty() => {
+                return Keep::No;
+            }
             (Shape::Map, Value::Object(entries)) => {
                 for (key, value) in entries.iter_mut() {
                     let path = Path { parent: Some(place.path), step: Step::Key(key) };
@@ -217,23 +219,26 @@ impl Walk {
 
     fn leaf(&mut self, value: &mut Value, place: Place<'_>) {
         match (place.field.leaf(), &mut *value) {
-            (Leaf::Object | Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings, Value::Object(fields)) => {
+            (
+                Leaf::Object | Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings,
+                Value::Object(fields),
+            ) => {
                 if let Some(schema) = place.field.schema() {
                     self.object(fields, schema, Some(place.path));
                 }
             }
-            (Leaf::String, Value::String(_)) | (Leaf::Boolean, Value::Bool(_)) | (Leaf::Double, Value::Number(_)) => {}
-            (Leaf::SchemaOrBool, Value::Bool(_)) | (Leaf::Any, _) => {}
-            (Leaf::Int32, Value::Number(number)) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => {}
+            (Leaf::Any, _)
+            | (Leaf::String | Leaf::IntOrString, Value::String(_))
+            | (Leaf::Boolean | Leaf::SchemaOrBool, Value::Bool(_))
+            | (Leaf::Double, Value::Number(_))
+            | (Leaf::SchemaOrStrings, Value::Array(_)) => {}
+            (Leaf::Int32 | Leaf::IntOrString, Value::Number(number)) if is_int32(number) => {}
             (Leaf::Int64, Value::Number(number)) if number.is_i64() => {}
-            (Leaf::IntOrString, Value::String(_)) => {}
-            (Leaf::IntOrString, Value::Number(n)) if n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => {}
             (Leaf::Bytes, Value::String(text)) => self.content(base64(text)),
             (Leaf::Time, Value::String(text)) => self.content(time(text, "%Y-%m-%dT%H:%M:%SZ", 20)),
             (Leaf::MicroTime, Value::String(text)) => self.content(time(text, "%Y-%m-%dT%H:%M:%S%.6fZ", 27)),
             (Leaf::Quantity, value @ (Value::String(_) | Value::Number(_))) => self.content(quantity(value)),
             (Leaf::SchemaOrArray, Value::Array(items)) => self.schemas(items, place),
-            (Leaf::SchemaOrStrings, Value::Array(_)) => {}
             (_, other) => self.mismatch(other, place),
         }
     }
@@ -262,6 +267,10 @@ impl Walk {
             expected: go_type(place),
         });
     }
+}
+
+fn is_int32(number: &Number) -> bool {
+    number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
 }
 
 fn zero(leaf: Leaf) -> Value {
@@ -331,7 +340,7 @@ fn base64(text: &mut String) -> Result<(), String> {
     let wrong = body.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')));
     match wrong {
         Some(at) => Err(format!("illegal base64 data at input byte {at}")),
-        None if bytes.len() % 4 != 0 => Err(format!("illegal base64 data at input byte {}", bytes.len() / 4 * 4)),
+        None if !bytes.len().is_multiple_of(4) => Err(format!("illegal base64 data at input byte {}", bytes.len() / 4 * 4)),
         None => Ok(()),
     }
 }

@@ -77,15 +77,15 @@ impl Kind {
     }
 
     /// What the value at a key is.
-    fn child(self, key: &str) -> Result<Child, MergeError> {
+    fn child(self, key: &str) -> Child {
         match self {
             Kind::Fields(schema) => match schema.field(key) {
-                Some(field) => Ok(Child::Field(field)),
-                // k8s: a patch is checked against the type, so an unknown field is an error only where merging needs it
-                None => Ok(Child::Unknown(schema)),
+                Some(field) => Child::Field(field),
+                // k8s: an unknown field is an error only where merging needs to know it
+                None => Child::Unknown(schema),
             },
-            Kind::Values(field) => Ok(Child::Value(field)),
-            Kind::Open => Ok(Child::Open),
+            Kind::Values(field) => Child::Value(field),
+            Kind::Open => Child::Open,
         }
     }
 }
@@ -140,7 +140,7 @@ fn merge_objects(
     let mut ordered = Vec::new();
     for (directive, order) in patch {
         if let Some(key) = directive.strip_prefix(ORDER_PREFIX) {
-            merge_ordered(&mut original, patch, key, order, kind.child(key)?)?;
+            merge_ordered(&mut original, patch, key, order, kind.child(key))?;
             ordered.push(key);
         }
     }
@@ -152,7 +152,7 @@ fn merge_objects(
             delete_scalars(&mut original, key, value)?;
             continue;
         }
-        merge_value(&mut original, key, value, kind.child(key)?)?;
+        merge_value(&mut original, key, value, kind.child(key))?;
     }
     Ok(original)
 }

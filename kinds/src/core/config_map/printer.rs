@@ -4,6 +4,7 @@ use crate::cells;
 use crate::row::{AGE, Column, NAME, Row, row};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.core.v1.ConfigMap" "" "v1" "ConfigMap" "configmaps" "configmap" Namespaced,
@@ -13,6 +14,6 @@ pub(crate) const ROW: Row = row! {
 
 pub(crate) fn cells(map: &ConfigMap, now_unix_secs: i64) -> Vec<Value> {
     let entries =
-        map.data.as_ref().map_or(0, |data| data.len()) + map.binary_data.as_ref().map_or(0, |data| data.len());
+        map.data.as_ref().map_or(0, BTreeMap::len) + map.binary_data.as_ref().map_or(0, BTreeMap::len);
     vec![cells::name(&map.metadata), entries.into(), cells::age(&map.metadata, now_unix_secs)]
 }

@@ -153,7 +153,7 @@ impl<'a> Summary<'a> {
         }
         if self.reason == "Completed" && running {
             let ready = condition(status, "Ready") == Some("True");
-            self.reason = if ready { "Running" } else { "NotReady" }.to_owned();
+            if ready { "Running" } else { "NotReady" }.clone_into(&mut self.reason);
         }
     }
 }

@@ -23,7 +23,8 @@ pub fn three_way(
     current: &Value,
     schema: Option<Schema>,
 ) -> Result<Value, MergeError> {
-    let (Value::Object(original), Value::Object(modified), Value::Object(current)) = (original, modified, current) else {
+    let (Value::Object(original), Value::Object(modified), Value::Object(current)) = (original, modified, current)
+    else {
         return Err(MergeError::Patch("only objects can be applied".to_owned()));
     };
     let kind = Kind::of_schema(schema);
@@ -48,7 +49,7 @@ fn diff_objects(
         };
         match (before, after) {
             (Value::Object(before), Value::Object(after)) => {
-                let child = kind.child(key)?;
+                let child = kind.child(key);
                 let mut inner = diff_objects(before, after, child.object(), half)?;
                 let retains = matches!(child, Child::Field(field) if field.retains_keys());
                 if retains && (!inner.is_empty() || after.keys().any(|key| !before.contains_key(key))) {
@@ -58,7 +59,7 @@ fn diff_objects(
                     patch.insert(key.clone(), Value::Object(inner));
                 }
             }
-            (Value::Array(before), Value::Array(after)) => match kind.child(key)?.merging_list() {
+            (Value::Array(before), Value::Array(after)) => match kind.child(key).merging_list() {
                 Some(field) => diff_lists(&mut patch, key, before, after, field, half)?,
                 None if before != after && half == Half::Changes => {
                     patch.insert(key.clone(), Value::Array(after.clone()));
@@ -147,9 +148,8 @@ fn diff_lists(
 
 /// Whether what both lists have comes in the same order.
 fn same_order(before: &[Value], after: &[Value], key: &str) -> bool {
-    let positions = after.iter().filter_map(|item| {
-        before.iter().position(|known| identity(known, key) == identity(item, key))
-    });
+    let positions =
+        after.iter().filter_map(|item| before.iter().position(|known| identity(known, key) == identity(item, key)));
     positions.is_sorted()
 }
 
@@ -166,9 +166,9 @@ fn join(
         };
         let joined = match (gone, changed) {
             (Value::Object(gone), Value::Object(changed)) => {
-                Value::Object(join(gone, changed, kind.child(&key)?.object())?)
+                Value::Object(join(gone, changed, kind.child(&key).object())?)
             }
-            (Value::Array(gone), Value::Array(changed)) => match kind.child(&key)?.merging_list() {
+            (Value::Array(gone), Value::Array(changed)) => match kind.child(&key).merging_list() {
                 Some(field) => Value::Array(join_lists(gone, changed, field)?),
                 None => Value::Array(changed),
             },

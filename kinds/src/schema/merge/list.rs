@@ -3,7 +3,7 @@
 
 use super::{DELETE_PREFIX, Kind, MergeError, ORDER_PREFIX, PATCH, merge_objects};
 use crate::schema::Field;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Merges the items of a patch into a list whose strategy is `merge`.
 pub(super) fn merge(original: Vec<Value>, patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {
@@ -39,14 +39,10 @@ pub(super) fn merge(original: Vec<Value>, patch: &[Value], field: Field) -> Resu
         let wanted = key_of(item, key)?;
         let Value::Object(changes) = item else { continue };
         let known = merged.iter_mut().find(|known| known.get(key) == Some(wanted));
-        match known {
-            Some(Value::Object(known)) => {
-                *known = merge_objects(std::mem::take(known), changes, Kind::of_item(field))?;
-            }
-            _ => {
-                let fresh = merge_objects(serde_json::Map::new(), changes, Kind::of_item(field))?;
-                merged.push(Value::Object(fresh));
-            }
+        if let Some(Value::Object(known)) = known {
+            *known = merge_objects(std::mem::take(known), changes, Kind::of_item(field))?;
+        } else {
+            merged.push(Value::Object(merge_objects(Map::new(), changes, Kind::of_item(field))?));
         }
     }
     Ok(merged)

@@ -174,7 +174,7 @@ impl Worker {
             Input::Gone => self.seen.gone = true,
             Input::Runtime => self.stale = true,
             Input::Sources => self.volumes_due(),
-            Input::Probe { container_id, kind, ok } => self.take_probe(container_id, kind, ok),
+            Input::Probe { container_id, kind, ok } => self.take_probe(&container_id, kind, ok),
         }
     }
 
@@ -197,8 +197,8 @@ impl Worker {
         }
     }
 
-    fn take_probe(&mut self, container_id: String, kind: Kind, ok: bool) {
-        let health = self.seen.health.entry(container_id.clone()).or_default();
+    fn take_probe(&mut self, container_id: &str, kind: Kind, ok: bool) {
+        let health = self.seen.health.entry(container_id.to_owned()).or_default();
         match (kind, ok) {
             (Kind::Startup, true) => {
                 health.started = true;

@@ -54,10 +54,9 @@ pub fn verify_non_root(pod: &Pod, member: &Member<'_>, image: &ImageUser) -> Res
     let container = member.name().to_owned();
     match own.and_then(|s| s.run_as_user).or_else(|| of_pod.and_then(|s| s.run_as_user)) {
         Some(0) => Err(Error::RunsAsRoot { container }),
-        Some(_) => Ok(()),
         None if !image.name.is_empty() => Err(Error::UserUnknown { container, user: image.name.clone() }),
         None if image.uid.unwrap_or(0) == 0 => Err(Error::ImageRunsAsRoot { container }),
-        None => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 

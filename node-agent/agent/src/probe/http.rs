@@ -132,13 +132,11 @@ where
     // The connection is driven here, beside the question: it ends with it and leaves no task behind.
     tokio::pin!(connection);
     tokio::pin!(work);
-    loop {
-        tokio::select! {
-            done = &mut work => return done,
-            ended = &mut connection => {
-                ended?;
-                return work.await;
-            }
+    tokio::select! {
+        done = &mut work => done,
+        ended = &mut connection => {
+            ended?;
+            work.await
         }
     }
 }

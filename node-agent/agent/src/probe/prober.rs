@@ -63,7 +63,7 @@ pub async fn run(node: Arc<Node>, mut commands: mpsc::UnboundedReceiver<Command>
                 None => return,
             },
             Some(done) = prober.asking.join_next() => match done {
-                Ok((key, answer)) => prober.answered(&key, answer),
+                Ok((key, answer)) => prober.answered(&key, &answer),
                 Err(error) => debug!(%error, "a probe ended early"),
             },
             () = tokio::time::sleep(wait) => {}
@@ -111,14 +111,14 @@ impl Prober {
         next.map_or(IDLE, |d| Duration::try_from(d).unwrap_or(Duration::ZERO))
     }
 
-    fn answered(&mut self, key: &Key, answer: Answer) {
+    fn answered(&mut self, key: &Key, answer: &Answer) {
         let now = self.node.clock.now();
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let verdict = entry.state.take(&answer, now);
+        let verdict = entry.state.take(answer, now);
         self.due.push(Reverse((entry.state.due, key.clone())));
         self.node.metrics.probes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let watch = Arc::clone(&entry.watch);
-        report(&self.node, &watch, &answer);
+        report(&self.node, &watch, answer);
         if let Some(ok) = verdict {
             let input = Input::Probe { container_id: key.container_id.clone(), kind: key.kind, ok };
             if watch.tell.send(input).is_err() {

@@ -42,7 +42,7 @@ pub(super) async fn exec(
     query: RawQuery,
     request: Request,
 ) -> Response {
-    run(&node, &ns, &pod, &name, query, request, Kind::Exec).await
+    run(&node, (&ns, &pod, &name), query, request, Kind::Exec).await
 }
 
 pub(super) async fn exec_uid(
@@ -51,7 +51,7 @@ pub(super) async fn exec_uid(
     query: RawQuery,
     request: Request,
 ) -> Response {
-    run(&node, &ns, &pod, &name, query, request, Kind::Exec).await
+    run(&node, (&ns, &pod, &name), query, request, Kind::Exec).await
 }
 
 pub(super) async fn attach(
@@ -60,7 +60,7 @@ pub(super) async fn attach(
     query: RawQuery,
     request: Request,
 ) -> Response {
-    run(&node, &ns, &pod, &name, query, request, Kind::Attach).await
+    run(&node, (&ns, &pod, &name), query, request, Kind::Attach).await
 }
 
 pub(super) async fn attach_uid(
@@ -69,7 +69,7 @@ pub(super) async fn attach_uid(
     query: RawQuery,
     request: Request,
 ) -> Response {
-    run(&node, &ns, &pod, &name, query, request, Kind::Attach).await
+    run(&node, (&ns, &pod, &name), query, request, Kind::Attach).await
 }
 
 pub(super) async fn port_forward(
@@ -98,6 +98,7 @@ enum Kind {
 
 /// The parameters of exec and attach, under the node API's names and the API server's.
 #[derive(Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the streams are independent of each other")]
 struct Wanted {
     command: Vec<String>,
     stdin: bool,
@@ -134,9 +135,7 @@ fn ports(query: &str) -> Vec<i32> {
 
 async fn run(
     node: &Node,
-    ns: &str,
-    pod: &str,
-    name: &str,
+    (ns, pod, name): (&str, &str, &str),
     RawQuery(query): RawQuery,
     request: Request,
     kind: Kind,
@@ -151,11 +150,11 @@ async fn run(
             Kind::Exec => {
                 let request =
                     ExecRequest { container_id: record.id, cmd, tty, stdin, stdout, stderr, audit_request_id };
-                runtime.exec(request).await.map(|a| a.into_inner().url).map_err(refused)
+                runtime.exec(request).await.map(|a| a.into_inner().url).map_err(|s| refused(&s))
             }
             Kind::Attach => {
                 let request = AttachRequest { container_id: record.id, stdin, tty, stdout, stderr, audit_request_id };
-                runtime.attach(request).await.map(|a| a.into_inner().url).map_err(refused)
+                runtime.attach(request).await.map(|a| a.into_inner().url).map_err(|s| refused(&s))
             }
         }
     };
@@ -170,7 +169,7 @@ async fn forward(node: &Node, ns: &str, pod: &str, RawQuery(query): RawQuery, re
         let sandbox = sandbox(node, ns, pod).await?;
         let port = ports(query.as_deref().unwrap_or_default());
         let request = PortForwardRequest { pod_sandbox_id: sandbox.id, port };
-        node.cri.runtime().port_forward(request).await.map(|a| a.into_inner().url).map_err(refused)
+        node.cri.runtime().port_forward(request).await.map(|a| a.into_inner().url).map_err(|s| refused(&s))
     };
     match url.await {
         Ok(url) => join(node, &url, request).await.unwrap_or_else(IntoResponse::into_response),
@@ -178,7 +177,7 @@ async fn forward(node: &Node, ns: &str, pod: &str, RawQuery(query): RawQuery, re
     }
 }
 
-fn refused(status: tonic::Status) -> Refusal {
+fn refused(status: &tonic::Status) -> Refusal {
     let code = match status.code() {
         tonic::Code::NotFound => StatusCode::NOT_FOUND,
         tonic::Code::InvalidArgument => StatusCode::BAD_REQUEST,

@@ -46,15 +46,12 @@ fn mount_point(line: &str) -> Option<PathBuf> {
     let mut rest = field.as_bytes();
     while let Some((first, more)) = rest.split_first() {
         let octal = more.get(..3).and_then(|d| std::str::from_utf8(d).ok()).and_then(|d| u8::from_str_radix(d, 8).ok());
-        match (first, octal) {
-            (b'\\', Some(byte)) => {
-                bytes.push(byte);
-                rest = &more[3..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = more;
-            }
+        if let (b'\\', Some(byte)) = (first, octal) {
+            bytes.push(byte);
+            rest = &more[3..];
+        } else {
+            bytes.push(*first);
+            rest = more;
         }
     }
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))

@@ -5,6 +5,7 @@ use super::atomic::{DATA, DATA_NEXT, GENERATION};
 use super::{Error, File, Tree};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
@@ -121,7 +122,10 @@ fn fingerprint(tree: &Tree, owner: Ownership) -> String {
         hash.update(format!("{}:{path}:{:o}:{}:", path.len(), file.mode, file.bytes.len()));
         hash.update(&file.bytes);
     }
-    hash.finalize()[..12].iter().map(|b| format!("{b:02x}")).collect()
+    hash.finalize()[..12].iter().fold(String::new(), |mut name, byte| {
+        write!(name, "{byte:02x}").expect("a String takes every write");
+        name
+    })
 }
 
 #[cfg(test)]

@@ -131,6 +131,3 @@ impl Caches {
         self.kinds.read().values().filter(concerns).cloned().collect()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -64,6 +64,7 @@ fn check_served(call: &Call<'_>, request: &Request) -> Result<(), ApiError> {
         "" if row.namespaced() && request.ns.is_empty() => {
             matches!(request.verb, Verb::List | Verb::Watch) && row.has_verb(verb)
         }
+        "" if request.name.is_empty() && matches!(request.verb, Verb::Update | Verb::Patch) => false,
         "" => row.has_verb(verb),
         name => match row.subresource(name) {
             None => return Err(ApiError::NoSuchResource),

@@ -4,7 +4,8 @@
 //! dry run. What is special to a kind comes from its hooks (`kinds`), from admission, or from an [`Effect`]; nothing here
 //! names a kind except the few tables of upstream's exceptions, which say so.
 
-mod admit;
+pub mod admit;
+pub mod apply;
 pub mod commit;
 pub mod create;
 pub mod decode;
@@ -46,6 +47,8 @@ pub struct Call<'a> {
     pub ns: &'a str,
     pub name: &'a str,
     pub options: &'a Options,
+    /// The object comes from a server-side apply, which has settled who owns what.
+    applied: bool,
 }
 
 impl<'a> Call<'a> {
@@ -59,6 +62,7 @@ impl<'a> Call<'a> {
             ns: if kind.row().scope == Scope::Cluster { "" } else { &request.ns },
             name: &request.name,
             options: &request.options,
+            applied: false,
         })
     }
 

@@ -174,7 +174,8 @@ impl Route {
             ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
             _ => return Ok(None),
         };
-        let mut route = Self { group: decode(group)?, version: decode(version)?, ..Self::default() };
+        let group = if group.is_empty() { String::new() } else { decode(group)? };
+        let mut route = Self { group, version: decode(version)?, ..Self::default() };
         let rest = match rest {
             ["watch", rest @ ..] if !rest.is_empty() => {
                 route.watch = true;

@@ -50,7 +50,7 @@ impl Registry {
     ) -> Result<Commit, ApiError> {
         match result {
             Ok(committed) => Ok(Commit::Done(committed.rev)),
-            Err(TxnError::Conflict { .. }) => Ok(Commit::Lost),
+            Err(TxnError::Conflict { key: lost, .. }) if lost == key => Ok(Commit::Lost),
             Err(unknown @ TxnError::Unknown(_)) => {
                 let (found, rev) = self.store.get(key, None).await?;
                 match (wrote, found) {

@@ -4,10 +4,11 @@ use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, Written, managed, metadata};
 use crate::error::{ApiError, Qualified};
-use kinds::errors::FieldError;
+use bytes::Bytes;
+use kinds::errors::{FieldError, FieldErrors};
 use rand::RngExt;
 use serde_json::Value;
-use store::Expect;
+use store::{Expect, Write};
 
 /// k8s: maxNameGenerationCreateAttempts
 const NAME_TRIES_MAX: usize = 8;
@@ -56,32 +57,36 @@ impl Registry {
         if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {
             return Err(ApiError::internal("admission changed the object's name"));
         }
-        call.kind.prepare_create(&mut object);
-        managed::on_create(&mut object, call, now);
-
-        let effect = self.effects.of(row);
-        let more = match effect {
-            Some(effect) => effect.prepare(&mut object, None, call.options.dry_run).await?,
-            None => Vec::new(),
+        let written = |json| Written { json, created: true, warnings };
+        let Some(effect) = self.effects.of(row) else {
+            let errors = call.kind.create(&mut object);
+            managed::on_create(&mut object, call, now);
+            return self.create_prepared(call, &object, errors, Vec::new()).await.map(written);
         };
-        let result = self.create_prepared(call, &object, more).await;
-        if let Some(effect) = effect {
-            match &result {
-                Ok(_) if !call.options.dry_run => effect.commit(Some(&object), None).await,
-                Ok(_) | Err(_) => effect.abort(&object, None).await,
+        call.kind.prepare_create(&mut object);
+        let result = match effect.prepare(&mut object, None, call.options.dry_run).await {
+            Ok(more) => {
+                managed::on_create(&mut object, call, now);
+                let errors = call.kind.validate(&object);
+                self.create_prepared(call, &object, errors, more).await
             }
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(_) if !call.options.dry_run => effect.commit(Some(&object), None).await,
+            Ok(_) | Err(_) => effect.abort(&object, None).await,
         }
-        result.map(|json| Written { json, created: true, warnings })
+        result.map(written)
     }
 
     async fn create_prepared(
         &self,
         call: &Call<'_>,
         object: &Value,
-        more: Vec<store::Write>,
-    ) -> Result<bytes::Bytes, ApiError> {
+        errors: FieldErrors,
+        more: Vec<Write>,
+    ) -> Result<Bytes, ApiError> {
         let row = call.row();
-        let errors = call.kind.validate(object);
         if !errors.is_empty() {
             return Err(ApiError::invalid(row, call.name, errors));
         }

@@ -3,37 +3,95 @@
 use super::Call;
 use crate::error::ApiError;
 use crate::negotiate::Format;
+use crate::request::FieldValidation;
+use kinds::schema::decode::{DecodeError, Decoded, Strictness, of_row, untyped};
 use serde_json::Value;
 
 /// Bytes of a request body.
 /// k8s: MaxRequestBodyBytes
 pub const BODY_MAX: usize = 3 << 20;
 
-/// A tree, of an object or of anything else. The parsers refuse more than 128 levels of nesting; YAML aliases are bounded
-/// by the parser's repetition limit.
+/// An object of any type.
 pub fn tree(bytes: &[u8], format: Format) -> Result<Value, ApiError> {
-    let bad = |why: String| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
-    let tree: Value = match format {
-        Format::Json => serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?,
-        Format::Yaml => serde_norway::from_slice(bytes).map_err(|error| bad(error.to_string()))?,
+    tree_and_duplicates(bytes, format).map(|(tree, _)| tree)
+}
+
+/// An object of any type, and the fields that were given twice. Nesting is bounded by the parsers; YAML aliases by the
+/// parser's repetition limit.
+pub fn tree_and_duplicates(bytes: &[u8], format: Format) -> Result<(Value, Vec<String>), ApiError> {
+    let bad = |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
+    let (tree, duplicates) = match format {
+        Format::Json => untyped(bytes).map_err(|error| bad(&error))?,
+        Format::Yaml => (serde_norway::from_slice(bytes).map_err(|error| bad(&error))?, Vec::new()),
     };
     match tree {
-        Value::Object(_) => Ok(tree),
-        _ => Err(bad("it is not an object".into())),
+        Value::Object(_) => Ok((tree, duplicates)),
+        _ => Err(bad(&"it is not an object")),
     }
 }
 
 /// An object of the call's kind. Returns warnings for fields that are unknown or given twice.
 pub fn object(call: &Call<'_>, bytes: &[u8], format: Format) -> Result<(Value, Vec<String>), ApiError> {
-    let tree = tree(bytes, format)?;
-    check_type(call, &tree)?;
-    Ok((tree, Vec::new()))
+    let Some(schema) = of_row(call.row()) else {
+        let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
+        check_type(call, &tree)?;
+        return complain(call, tree, duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect());
+    };
+    let decoded = match format {
+        Format::Json => schema.decode(bytes, strictness(call)),
+        Format::Yaml => schema.decode_tree(tree(bytes, format)?, strictness(call)),
+    };
+    accept(call, decoded)
 }
 
-/// What a patch made of an object.
-pub fn patched(call: &Call<'_>, tree: Value) -> Result<(Value, Vec<String>), ApiError> {
-    check_type(call, &tree)?;
-    Ok((tree, Vec::new()))
+/// What a patch made of an object. `duplicates` are fields that the patch itself gave twice.
+pub fn patched(call: &Call<'_>, tree: Value, duplicates: &[String]) -> Result<(Value, Vec<String>), ApiError> {
+    let again = |path: &String| format!("duplicate field \"{path}\"");
+    let Some(schema) = of_row(call.row()) else {
+        check_type(call, &tree)?;
+        return complain(call, tree, duplicates.iter().map(again).collect());
+    };
+    let decoded = schema.decode_tree(tree, strictness(call)).map(|mut decoded| {
+        decoded.duplicate.extend_from_slice(duplicates);
+        decoded
+    });
+    accept(call, decoded)
+}
+
+fn strictness(call: &Call<'_>) -> Strictness {
+    match call.options.field_validation {
+        FieldValidation::Ignore => Strictness::Ignore,
+        FieldValidation::Warn | FieldValidation::Strict => Strictness::Report,
+    }
+}
+
+fn accept(call: &Call<'_>, decoded: Result<Decoded, DecodeError>) -> Result<(Value, Vec<String>), ApiError> {
+    let row = call.row();
+    let decoded = decoded.map_err(|error| {
+        let (kind, version) = (&row.kind, row.api_version());
+        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
+    })?;
+    check_type(call, &decoded.object)?;
+    let complaints = decoded.complaints();
+    complain(call, decoded.object, complaints)
+}
+
+/// Complaints end a strict request and warn every other.
+fn complain(call: &Call<'_>, tree: Value, complaints: Vec<String>) -> Result<(Value, Vec<String>), ApiError> {
+    match call.options.field_validation {
+        FieldValidation::Strict if !complaints.is_empty() => {
+            let row = call.row();
+            Err(ApiError::bad_request(format!(
+                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
+                row.kind,
+                row.version,
+                row.kind,
+                complaints.join(", ")
+            )))
+        }
+        FieldValidation::Ignore => Ok((tree, Vec::new())),
+        FieldValidation::Strict | FieldValidation::Warn => Ok((tree, complaints)),
+    }
 }
 
 /// apiVersion and kind may be left out; what is given must be the resource's.

@@ -1,9 +1,11 @@
-//! PATCH: JSON patch, merge patch, strategic merge patch.
+//! PATCH: JSON patch, merge patch, strategic merge patch; server-side apply is in `apply`.
 
 use super::{Call, Registry, Written, decode};
-use crate::error::ApiError;
+use crate::error::{ApiError, Qualified};
 use crate::negotiate::Format;
 use crate::request::Verb;
+use kinds::errors::FieldError;
+use kinds::schema::merge;
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -17,66 +19,84 @@ const APPLY: &str = "application/apply-patch+yaml";
 
 /// A change to apply to whatever is stored.
 #[derive(Clone, Debug)]
-pub enum Patch {
+pub struct Patch {
+    change: Change,
+    /// Fields that the patch gives twice.
+    duplicates: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Change {
     Json(json_patch::Patch),
     Merge(Value),
     Strategic(Value),
+    Apply(Value),
 }
 
 impl Patch {
     pub fn parse(media: &str, body: &[u8]) -> Result<Self, ApiError> {
-        let bad = |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the patch is not valid: {why}"));
-        match media {
-            JSON => {
-                let patch: json_patch::Patch = serde_json::from_slice(body).map_err(|error| bad(&error))?;
-                match patch.0.len() {
-                    n if n > JSON_PATCH_OPS_MAX => Err(ApiError::too_large(JSON_PATCH_OPS_MAX)),
-                    _ => Ok(Self::Json(patch)),
-                }
-            }
-            MERGE => decode::tree(body, Format::Json).map(Self::Merge),
-            STRATEGIC => decode::tree(body, Format::Json).map(Self::Strategic),
-            APPLY => Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC])),
-            _ => Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC])),
-        }
+        let object = |format| decode::tree_and_duplicates(body, format);
+        let (change, duplicates) = match media {
+            JSON => (Change::Json(operations(body)?), Vec::new()),
+            MERGE => object(Format::Json).map(|(tree, duplicates)| (Change::Merge(tree), duplicates))?,
+            STRATEGIC => object(Format::Json).map(|(tree, duplicates)| (Change::Strategic(tree), duplicates))?,
+            APPLY => object(Format::Yaml).map(|(tree, duplicates)| (Change::Apply(tree), duplicates))?,
+            _ => return Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC, APPLY])),
+        };
+        Ok(Self { change, duplicates })
     }
 
     /// The tree after the patch. `schema` names the type of `current`, for strategic merges.
     pub fn apply(&self, schema: &str, current: &Value) -> Result<Value, ApiError> {
-        match self {
-            Self::Json(patch) => {
-                let mut new = current.clone();
+        let mut new = current.clone();
+        match &self.change {
+            Change::Json(patch) => {
                 json_patch::patch(&mut new, &patch.0).map_err(|error| ApiError::Unprocessable {
                     message: format!("the server rejected our request due to an error in our request: {error}"),
                 })?;
-                match new {
-                    Value::Object(_) => Ok(new),
-                    _ => Err(ApiError::bad_request("the patch leaves no object")),
-                }
             }
-            Self::Merge(patch) => {
-                let mut new = current.clone();
-                json_patch::merge(&mut new, patch);
-                Ok(new)
+            Change::Merge(patch) => merge::json_merge(&mut new, patch),
+            Change::Strategic(patch) => {
+                new = merge::strategic(current, patch, kinds::schema::lookup(schema))
+                    .map_err(|error| ApiError::bad_request(error.to_string()))?;
             }
-            Self::Strategic(patch) => strategic(schema, current, patch),
+            Change::Apply(_) => {
+                return Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC]));
+            }
+        }
+        match new {
+            Value::Object(_) => Ok(new),
+            _ => Err(ApiError::bad_request("the patch leaves no object")),
         }
     }
 }
 
-fn strategic(_schema: &str, current: &Value, patch: &Value) -> Result<Value, ApiError> {
-    let mut new = current.clone();
-    json_patch::merge(&mut new, patch);
-    Ok(new)
+fn operations(body: &[u8]) -> Result<json_patch::Patch, ApiError> {
+    let patch: json_patch::Patch = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
+    match patch.0.len() {
+        n if n > JSON_PATCH_OPS_MAX => Err(ApiError::bad_request(format!(
+            "the allowed maximum operations in a JSON patch is {JSON_PATCH_OPS_MAX}, got {n}"
+        ))),
+        _ => Ok(patch),
+    }
 }
 
 impl Registry {
     /// Patches the newest version; a patch that names a resourceVersion is bound to it.
     pub async fn patch(&self, call: &Call<'_>, patch: &Patch) -> Result<Written, ApiError> {
+        if let Change::Apply(config) = &patch.change {
+            return self.apply(call, config, &patch.duplicates).await;
+        }
+        if call.options.force {
+            let errors = vec![FieldError::forbidden("force", "may not be specified for non-apply patch")];
+            let kind = Qualified::new("meta.k8s.io", "PatchOptions");
+            return Err(ApiError::Invalid { kind, name: String::new(), errors });
+        }
         let schema = call.row().schema.clone();
         let warned = Mutex::new(Vec::new());
         let make = |current: &Value| {
-            let (new, warnings) = decode::patched(call, patch.apply(&schema, current)?)?;
+            let (new, warnings) = decode::patched(call, patch.apply(&schema, current)?, &patch.duplicates)?;
             *warned.lock() = warnings;
             Ok(new)
         };

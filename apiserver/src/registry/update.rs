@@ -6,6 +6,7 @@ use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
 use crate::error::ApiError;
 use crate::request::Verb;
 use bytes::Bytes;
+use jiff::Timestamp;
 use kinds::errors::{FieldError, FieldErrors};
 use serde_json::Value;
 use store::{Expect, Write};
@@ -61,71 +62,88 @@ impl Registry {
         metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
         let warnings = call.kind.warnings(&new);
         call.kind.default(&mut new);
-        prepare(call, &mut new, &old.tree);
         self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?;
         metadata::carry_over(&mut new, &old.tree);
-        if call.subresource != "status" && row.generation && metadata::spec_changed(&new, &old.tree) {
-            metadata::bump_generation(&mut new, &old.tree);
-        }
+        let change = Change { call, old: &old, now };
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
-        let more = match effect {
-            Some(effect) => effect.prepare(&mut new, Some(&old.tree), call.options.dry_run).await?,
-            None => Vec::new(),
+        let Some(effect) = effect else {
+            let errors = prepare_and_validate(call, &mut new, &old.tree);
+            return Ok(self.write_change(&change, &mut new, errors, Vec::new()).await?.map(|done| done.written(warnings)));
         };
-        let result = self.write_change(call, &old, &mut new, more, now).await;
-        if let Some(effect) = effect {
-            match &result {
-                Ok(Some(_)) if !call.options.dry_run => effect.commit(Some(&new), Some(&old.tree)).await,
-                Ok(_) | Err(_) => effect.abort(&new, Some(&old.tree)).await,
+        call.kind.prepare_update(&mut new, &old.tree);
+        let result = match effect.prepare(&mut new, Some(&old.tree), call.options.dry_run).await {
+            Ok(more) => {
+                let mut errors = call.kind.validate(&new);
+                errors.extend(call.kind.validate_update(&new, &old.tree));
+                self.write_change(&change, &mut new, errors, more).await
             }
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(Some(Done { gone: true, .. })) if !call.options.dry_run => effect.commit(None, Some(&old.tree)).await,
+            Ok(Some(_)) if !call.options.dry_run => effect.commit(Some(&new), Some(&old.tree)).await,
+            Ok(_) | Err(_) => effect.abort(&new, Some(&old.tree)).await,
         }
-        Ok(result?.map(|json| Written { json, created: false, warnings }))
+        Ok(result?.map(|done| done.written(warnings)))
     }
 
+    /// `None`: somebody else wrote first.
     async fn write_change(
         &self,
-        call: &Call<'_>,
-        old: &Stored,
+        change: &Change<'_>,
         new: &mut Value,
+        errors: FieldErrors,
         more: Vec<Write>,
-        now: jiff::Timestamp,
-    ) -> Result<Option<Bytes>, ApiError> {
-        let errors = validate(call, new, &old.tree);
+    ) -> Result<Option<Done>, ApiError> {
+        let &Change { call, old, now } = change;
+        let row = call.row();
         if !errors.is_empty() {
-            return Err(ApiError::invalid(call.row(), call.name, errors));
+            return Err(ApiError::invalid(row, call.name, errors));
         }
+        if call.subresource != "status" && row.generation && metadata::spec_changed(new, &old.tree) {
+            metadata::bump_generation(new, &old.tree);
+        }
+        let reowned = managed::asks_for_change(new, &old.tree) || (call.applied && managed::differs(new, &old.tree));
         managed::on_update(new, &old.tree, call, now);
         self.admit_final(call, Operation::Update, Some(new), Some(&old.tree)).await?;
-        if metadata::is_same(new, &old.tree) && !managed::asks_for_change(new, &old.tree) {
-            return Ok(Some(old.json.clone()));
+        if metadata::is_same(new, &old.tree) && !reowned {
+            return Ok(Some(Done { json: old.json.clone(), gone: false }));
         }
-        if is_finished(call, new) {
-            return self.finish_delete(call, old, new).await;
-        }
-        if call.options.dry_run {
-            return Ok(Some(crate::stored::with_revision(&crate::stored::encode(new), old.rev)));
+        let gone = is_finished(call, new);
+        if gone || call.options.dry_run {
+            let json = crate::stored::with_revision(&crate::stored::encode(new), old.rev);
+            if call.options.dry_run {
+                return Ok(Some(Done { json, gone }));
+            }
+            // The update took the last finalizer off a deleted object.
+            return match self.remove(call, old.rev).await? {
+                Commit::Done(_) => Ok(Some(Done { json, gone })),
+                Commit::Lost => Ok(None),
+            };
         }
         match self.put(call, new, Expect::Rev(old.rev), more).await? {
-            (Commit::Done(_), json) => Ok(Some(json)),
+            (Commit::Done(_), json) => Ok(Some(Done { json, gone })),
             (Commit::Lost, _) => Ok(None),
         }
     }
+}
 
-    /// The update took the last finalizer off a deleted object.
-    async fn finish_delete(&self, call: &Call<'_>, old: &Stored, new: &Value) -> Result<Option<Bytes>, ApiError> {
-        let last = crate::stored::with_revision(&crate::stored::encode(new), old.rev);
-        if call.options.dry_run {
-            return Ok(Some(last));
-        }
-        match self.remove(call, old.rev).await? {
-            Commit::Done(_) => {
-                if let Some(effect) = self.effects.of(call.row()) {
-                    effect.commit(None, Some(&old.tree)).await;
-                }
-                Ok(Some(last))
-            }
-            Commit::Lost => Ok(None),
-        }
+struct Change<'a> {
+    call: &'a Call<'a>,
+    old: &'a Stored,
+    now: Timestamp,
+}
+
+/// A change that was made (or would be, in a dry run).
+struct Done {
+    json: Bytes,
+    /// The object is gone with it.
+    gone: bool,
+}
+
+impl Done {
+    fn written(self, warnings: Vec<String>) -> Written {
+        Written { json: self.json, created: false, warnings }
     }
 }
 
@@ -160,24 +178,18 @@ fn check_bound(call: &Call<'_>, verb: Verb, new: &Value, old: &Value) -> Result<
     }
 }
 
-/// What a write through this subresource may touch; the rest is put back.
-fn prepare(call: &Call<'_>, new: &mut Value, old: &Value) {
+/// Puts back what a write through this subresource may not touch, then checks the rest.
+fn prepare_and_validate(call: &Call<'_>, new: &mut Value, old: &Value) -> FieldErrors {
     match call.subresource {
-        "" => call.kind.prepare_update(new, old),
-        "status" => call.kind.prepare_status(new, old),
-        part => crate::subresource::part::keep_only(part, new, old),
-    }
-}
-
-fn validate(call: &Call<'_>, new: &Value, old: &Value) -> FieldErrors {
-    match call.subresource {
-        "" => {
-            let mut errors = call.kind.validate(new);
-            errors.extend(call.kind.validate_update(new, old));
-            errors
+        "" => call.kind.update(new, old),
+        "status" => {
+            call.kind.prepare_status(new, old);
+            call.kind.validate_status(new, old)
         }
-        "status" => call.kind.validate_status(new, old),
-        part => crate::subresource::part::validate(part, call.kind.as_ref(), new, old),
+        part => {
+            crate::subresource::part::keep_only(part, new, old);
+            crate::subresource::part::validate(part, call.kind.as_ref(), new, old)
+        }
     }
 }
 

@@ -1,0 +1,331 @@
+//! One suite over every row of the kinds table: a new kind gets these tests for a row and, where it has required fields,
+//! a sample.
+
+use crate::server::{Client, Lines, Server};
+use http::Method;
+use kinds::row::{Row, Scope};
+use serde_json::{Value, json};
+
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+const METADATA: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+
+/// The least that validation lets through.
+fn sample(row: &Row, name: &str) -> Value {
+    let template = json!({
+        "metadata": {"labels": {"app": "x"}},
+        "spec": {"containers": [{"name": "c", "image": "i"}]},
+    });
+    let selector = json!({"matchLabels": {"app": "x"}});
+    let spec = match &*row.kind {
+        "Pod" => json!({"spec": template["spec"]}),
+        "PodTemplate" => json!({"template": template}),
+        "ReplicationController" => json!({"spec": {"selector": {"app": "x"}, "template": template}}),
+        "ReplicaSet" | "Deployment" | "DaemonSet" => json!({"spec": {"selector": selector, "template": template}}),
+        "StatefulSet" => json!({"spec": {"selector": selector, "template": template, "serviceName": "s"}}),
+        "Job" => json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}}),
+        "CronJob" => json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {
+            "template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}}}}),
+        "Service" => json!({"spec": {"ports": [{"port": 80}], "selector": {"app": "x"}}}),
+        "EndpointSlice" => json!({"addressType": "IPv4", "endpoints": []}),
+        "Event" if row.group == "events.k8s.io" => json!({
+            "regarding": {"kind": "Pod", "namespace": "suite", "name": "p"}, "reason": "R", "action": "A", "type": "Normal",
+            "reportingController": "c.io/c", "reportingInstance": "i", "eventTime": "2026-01-01T00:00:00.000000Z"}),
+        "Event" => json!({"involvedObject": {"kind": "Pod", "namespace": "suite", "name": "p"}, "reason": "R", "type": "Normal"}),
+        "ClusterRole" | "Role" => json!({"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]}),
+        "ClusterRoleBinding" | "RoleBinding" => json!({
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}}),
+        "PriorityClass" => json!({"value": 10}),
+        "Ingress" => json!({"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}}),
+        "IngressClass" => json!({"spec": {"controller": "example.com/c"}}),
+        "NetworkPolicy" => json!({"spec": {"podSelector": {}}}),
+        "PodDisruptionBudget" => json!({"spec": {"minAvailable": 1, "selector": selector}}),
+        "HorizontalPodAutoscaler" => json!({"spec": {"maxReplicas": 3,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}}),
+        "PersistentVolume" => json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}}),
+        "PersistentVolumeClaim" => json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        "StorageClass" => json!({"provisioner": "example.com/p"}),
+        "VolumeAttributesClass" => json!({"driverName": "example.com"}),
+        "VolumeAttachment" => json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}}),
+        "CSIDriver" => json!({"spec": {"attachRequired": false}}),
+        "CSINode" => json!({"spec": {"drivers": []}}),
+        "CSIStorageCapacity" => json!({"storageClassName": "s"}),
+        "RuntimeClass" => json!({"handler": "h"}),
+        "CertificateSigningRequest" => json!({"spec": {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}}),
+        "CustomResourceDefinition" => json!({"spec": {"group": "example.com", "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}),
+        "APIService" => json!({"spec": {"group": "example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}}),
+        "ResourceClaim" => json!({"spec": {}}),
+        "ResourceClaimTemplate" => json!({"spec": {"spec": {}}}),
+        "ResourceSlice" => json!({"spec": {"driver": "d.example.com", "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1}, "allNodes": true}}),
+        "ServiceCIDR" => json!({"spec": {"cidrs": ["10.99.0.0/16"]}}),
+        "IPAddress" => json!({"spec": {"parentRef": {"group": "", "resource": "services", "name": "s", "namespace": "suite"}}}),
+        "FlowSchema" => json!({"spec": {"priorityLevelConfiguration": {"name": "exempt"}}}),
+        "PriorityLevelConfiguration" => json!({"spec": {"type": "Exempt"}}),
+        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => json!({"spec": {}}),
+        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => json!({"spec": {"policyName": "p"}}),
+        "ClusterTrustBundle" => json!({"spec": {"trustBundle": "x"}}),
+        "PodCertificateRequest" => json!({"spec": {
+            "signerName": "example.com/s", "podName": "p", "podUID": "u", "serviceAccountName": "s", "serviceAccountUID": "u",
+            "nodeName": "n", "nodeUID": "u"}}),
+        "StorageVersionMigration" => json!({"spec": {"resource": {"group": "", "resource": "pods"}}}),
+        _ => json!({}),
+    };
+    let mut object = json!({
+        "apiVersion": row.api_version(), "kind": row.kind, "metadata": {"name": name, "labels": {"suite": name}},
+    });
+    if let (Some(object), Value::Object(spec)) = (object.as_object_mut(), spec) {
+        object.extend(spec);
+    }
+    object
+}
+
+/// Some kinds' names follow from their content.
+fn names(row: &Row) -> [String; 2] {
+    match &*row.kind {
+        "CustomResourceDefinition" => ["things.example.com".into(), "things2.example.com".into()],
+        "APIService" => ["v1.example.com".into(), "v2.example.com".into()],
+        "IPAddress" => ["10.43.9.1".into(), "10.43.9.2".into()],
+        _ => ["one".into(), "two".into()],
+    }
+}
+
+fn collection(row: &Row) -> String {
+    let root = match &*row.group {
+        "" => format!("/api/{}", row.version),
+        group => format!("/apis/{group}/{}", row.version),
+    };
+    match row.scope {
+        Scope::Namespaced => format!("{root}/namespaces/suite/{}", row.plural),
+        Scope::Cluster => format!("{root}/{}", row.plural),
+    }
+}
+
+/// Runs `test` for every stored kind and says which one broke.
+async fn for_every_kind<F: Future<Output = Result<(), String>>>(test: impl Fn(Client, &'static Row, String) -> F) {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.namespace("suite").await;
+    let mut broken = Vec::new();
+    for kind in kinds::table::builtin() {
+        let row = kind.row();
+        if !row.has_verb("create") || !row.has_verb("get") {
+            continue;
+        }
+        if let Err(why) = test(client.clone(), row, collection(row)).await {
+            broken.push(format!("{}/{} {}: {why}", row.group, row.version, row.kind));
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+macro_rules! check {
+    ($left:expr, $right:expr, $what:expr) => {
+        let (left, right) = (&$left, &$right);
+        if *left != *right {
+            return Err(format!("{}: {left:?} != {right:?}", $what));
+        }
+    };
+}
+
+#[tokio::test]
+async fn create_get_list_and_delete() {
+    for_every_kind(|client, row, at| async move {
+        let [name, other] = names(row);
+        let created = client.post(&at, &sample(row, &name)).await;
+        check!(created.code, 201, created.text);
+        for field in ["uid", "creationTimestamp", "resourceVersion"] {
+            check!(created.body["metadata"][field].is_string(), true, field);
+        }
+        check!(created.body["apiVersion"], row.api_version(), "apiVersion");
+        let again = client.post(&at, &sample(row, &name)).await;
+        check!((again.code.as_u16(), again.reason()), (409, "AlreadyExists"), again.text);
+
+        let got = client.get(&format!("{at}/{name}")).await;
+        check!(got.body, created.body, "get shows what create returned");
+        let missing = client.get(&format!("{at}/{other}")).await;
+        check!((missing.code.as_u16(), missing.reason()), (404, "NotFound"), missing.text);
+
+        let listed = client.get(&format!("{at}?labelSelector=suite%3D{name}")).await;
+        check!(listed.body["kind"], row.list_kind.to_string(), "list kind");
+        check!(listed.names(), vec![name.clone()], "label selector");
+        let listed = client.get(&format!("{at}?fieldSelector=metadata.name%3D{name}")).await;
+        check!(listed.names(), vec![name.clone()], "field selector");
+        let refused = client.get(&format!("{at}?fieldSelector=spec.nonsense%3D1")).await;
+        check!(refused.code, 400, refused.text);
+
+        let dry = client.delete(&format!("{at}/{name}?dryRun=All")).await;
+        check!(dry.code, 200, dry.text);
+        check!(client.get(&format!("{at}/{name}")).await.code, 200, "a dry delete deletes nothing");
+        let background = json!({"propagationPolicy": "Background"});
+        let deleted = client.delete_with(&format!("{at}/{name}"), &background).await;
+        check!(deleted.code, 200, deleted.text);
+        if row.plural != "namespaces" {
+            check!(client.get(&format!("{at}/{name}")).await.code, 404, "deleted");
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn conflicts_dry_runs_and_silent_updates() {
+    for_every_kind(|client, row, at| async move {
+        let [name, _] = names(row);
+        let dry = client.post(&format!("{at}?dryRun=All"), &sample(row, &name)).await;
+        check!(dry.code, 201, dry.text);
+        check!(client.get(&format!("{at}/{name}")).await.code, 404, "a dry create creates nothing");
+        let created = client.post(&at, &sample(row, &name)).await;
+        check!(created.code, 201, created.text);
+        let one = format!("{at}/{name}");
+
+        let same = client.put(&one, &created.body).await;
+        check!(same.code, 200, same.text);
+        check!(same.rev(), created.rev(), "an update that changes nothing is not written");
+
+        let mut changed = created.body.clone();
+        changed["metadata"]["labels"]["more"] = json!("x");
+        let dry = client.put(&format!("{one}?dryRun=All"), &changed).await;
+        check!(dry.body["metadata"]["labels"]["more"], "x", dry.text);
+        let first = client.put(&one, &changed).await;
+        check!(first.code, 200, first.text);
+        check!(first.rev() > created.rev(), true, "a new revision");
+        check!(first.body["metadata"]["uid"], created.body["metadata"]["uid"], "uid stays");
+        let stale = client.put(&one, &changed).await;
+        check!((stale.code.as_u16(), stale.reason()), (409, "Conflict"), stale.text);
+
+        let patched = client.patch(&one, "merge", &json!({"metadata": {"annotations": {"a": "b"}}})).await;
+        check!(patched.body["metadata"]["annotations"]["a"], "b", patched.text);
+        let op = json!([{"op": "add", "path": "/metadata/annotations/c", "value": "d"}]);
+        let patched = client.patch(&one, "json", &op).await;
+        check!(patched.body["metadata"]["annotations"]["c"], "d", patched.text);
+        let test = json!([{"op": "test", "path": "/metadata/name", "value": "other"}]);
+        check!(client.patch(&one, "json", &test).await.code, 422, "a JSON patch whose test fails");
+        let bound = json!({"metadata": {"resourceVersion": "1", "labels": {"z": "z"}}});
+        check!(client.patch(&one, "merge", &bound).await.code, 409, "a patch bound to an old revision");
+        let patched = client.patch(&one, "strategic", &json!({"metadata": {"labels": {"s": "t"}}})).await;
+        check!(patched.body["metadata"]["labels"]["s"], "t", patched.text);
+
+        let wrong = client.delete_with(&one, &json!({"preconditions": {"uid": "other"}})).await;
+        check!(wrong.code, 409, wrong.text);
+        client.delete_with(&one, &json!({"propagationPolicy": "Background"})).await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn finalizers_hold_a_deleted_object() {
+    for_every_kind(|client, row, at| async move {
+        if row.plural == "namespaces" {
+            return Ok(());
+        }
+        let [name, _] = names(row);
+        let mut object = sample(row, &name);
+        object["metadata"]["finalizers"] = json!(["example.com/hold"]);
+        let created = client.post(&at, &object).await;
+        check!(created.code, 201, created.text);
+        let one = format!("{at}/{name}");
+        let marked = client.delete_with(&one, &json!({"propagationPolicy": "Background"})).await;
+        check!(marked.body["metadata"]["deletionTimestamp"].is_string(), true, marked.text);
+        let still = client.get(&one).await;
+        check!(still.code, 200, "held");
+        let freed = client.patch(&one, "merge", &json!({"metadata": {"finalizers": null}})).await;
+        check!(freed.code, 200, freed.text);
+        check!(client.get(&one).await.code, 404, "gone with its last finalizer");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn watches_see_each_change_once() {
+    for_every_kind(|client, row, at| async move {
+        let [name, _] = names(row);
+        let rev = client.get(&at).await.rev();
+        let mut watch: Lines = client.watch(&format!("{at}?watch=1&resourceVersion={rev}&labelSelector=suite%3D{name}")).await;
+        let created = client.post(&at, &sample(row, &name)).await;
+        check!(created.code, 201, created.text);
+        let one = format!("{at}/{name}");
+        client.patch(&one, "merge", &json!({"metadata": {"annotations": {"a": "b"}}})).await;
+        client.patch(&one, "merge", &json!({"metadata": {"labels": {"suite": "left"}}})).await;
+        let back = client.patch(&one, "merge", &json!({"metadata": {"labels": {"suite": name}}})).await;
+        let words = [watch.word().await, watch.word().await, watch.word().await, watch.word().await];
+        let expected = ["ADDED", "MODIFIED", "DELETED", "ADDED"].map(|ty| format!("{ty} {name}"));
+        check!(words, expected, "events");
+        client.delete_with(&one, &json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0})).await;
+        let last = watch.next().await.ok_or("the watch ended")?;
+        let gone = if row.plural == "namespaces" { "MODIFIED" } else { "DELETED" };
+        check!(last["type"], gone, "the last event");
+        let shown: u64 = last["object"]["metadata"]["resourceVersion"].as_str().and_then(|rev| rev.parse().ok()).unwrap_or(0);
+        check!(shown > back.rev(), true, "a delete carries its own revision");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tables_and_metadata() {
+    for_every_kind(|client, row, at| async move {
+        let [name, _] = names(row);
+        check!(client.post(&at, &sample(row, &name)).await.code, 201, "create");
+        let table = client.get_as(&at, TABLE).await;
+        check!(table.body["kind"], "Table", table.text);
+        let columns = table.body["columnDefinitions"].as_array().map_or(0, Vec::len);
+        check!(columns, row.columns.len(), "columns");
+        for line in table.body["rows"].as_array().into_iter().flatten() {
+            check!(line["cells"].as_array().map_or(0, Vec::len), columns, format!("cells of {line}"));
+            check!(line["object"]["kind"], "PartialObjectMetadata", "the row's object");
+        }
+        let partial = client.get_as(&format!("{at}/{name}"), METADATA).await;
+        check!(partial.body["kind"], "PartialObjectMetadata", partial.text);
+        check!(partial.body.get("spec").is_none(), true, "only metadata");
+        client.delete_with(&format!("{at}/{name}"), &json!({"propagationPolicy": "Background"})).await;
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn collections_are_deleted_by_selector() {
+    for_every_kind(|client, row, at| async move {
+        if !row.has_verb("deletecollection") {
+            return Ok(());
+        }
+        let [name, _] = names(row);
+        check!(client.post(&at, &sample(row, &name)).await.code, 201, "create");
+        let none = client.delete(&format!("{at}?labelSelector=suite%3Dnobody")).await;
+        check!(none.code, 200, none.text);
+        check!(client.get(&format!("{at}/{name}")).await.code, 200, "not selected");
+        let uri = format!("{at}?labelSelector=suite%3D{name}&propagationPolicy=Background");
+        let all = client.ask(Method::DELETE, &uri, &[], Vec::new()).await;
+        check!(all.names(), vec![name.clone()], all.text);
+        check!(client.get(&format!("{at}/{name}")).await.code, 404, "selected");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn status_and_the_rest_are_written_apart() {
+    for_every_kind(|client, row, at| async move {
+        if row.subresource("status").is_none() {
+            return Ok(());
+        }
+        let [name, _] = names(row);
+        let mut object = sample(row, &name);
+        object["status"] = json!({"conditions": []});
+        let created = client.post(&at, &object).await;
+        check!(created.code, 201, created.text);
+        let got = client.get(&format!("{at}/{name}/status")).await;
+        check!(got.code, 200, got.text);
+        let generation = &created.body["metadata"]["generation"];
+        let patched = client.patch(&format!("{at}/{name}/status"), "merge", &json!({"metadata": {"annotations": {"x": "y"}}})).await;
+        check!(patched.code, 200, patched.text);
+        check!(&patched.body["metadata"]["generation"], generation, "status leaves the generation alone");
+        check!(&patched.body["spec"], &created.body["spec"], "status leaves spec alone");
+        client.delete_with(&format!("{at}/{name}"), &json!({"propagationPolicy": "Background"})).await;
+        Ok(())
+    })
+    .await;
+}

@@ -1,0 +1,106 @@
+//! LIST: pages, revisions, and what happens when history is gone.
+
+use crate::server::{Client, Server};
+use serde_json::json;
+use store::Store;
+
+const MAPS: &str = "/api/v1/namespaces/many/configmaps";
+
+async fn with_maps(client: &Client, count: usize) {
+    client.namespace("many").await;
+    for n in 0..count {
+        let map = json!({"metadata": {"name": format!("m{n:02}"), "labels": {"even": (n % 2 == 0).to_string()}}});
+        client.post(MAPS, &map).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn pages_show_one_revision() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 10).await;
+    let first = client.get(&format!("{MAPS}?limit=4")).await.expect(200);
+    assert_eq!(first.body["metadata"]["remainingItemCount"], 6);
+    // What happens between the pages does not show.
+    client.delete(&format!("{MAPS}/m07")).await.expect(200);
+    client.post(MAPS, &json!({"metadata": {"name": "m05a"}})).await.expect(201);
+    let mut names = first.names();
+    let mut token = first.body["metadata"]["continue"].as_str().unwrap_or("").to_owned();
+    while !token.is_empty() {
+        let page = client.get(&format!("{MAPS}?limit=4&continue={token}")).await.expect(200);
+        assert_eq!(page.rev(), first.rev());
+        names.extend(page.names());
+        token = page.body["metadata"]["continue"].as_str().unwrap_or("").to_owned();
+    }
+    let expected: Vec<String> = (0..10).map(|n| format!("m{n:02}")).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn pages_of_a_selection_are_full_and_do_not_count() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 10).await;
+    let first = client.get(&format!("{MAPS}?limit=3&labelSelector=even%3Dtrue")).await.expect(200);
+    assert_eq!(first.names(), ["m00", "m02", "m04"]);
+    assert!(first.body["metadata"].get("remainingItemCount").is_none());
+    let token = first.body["metadata"]["continue"].as_str().unwrap();
+    let second = client.get(&format!("{MAPS}?limit=3&labelSelector=even%3Dtrue&continue={token}")).await.expect(200);
+    assert_eq!(second.names(), ["m06", "m08"]);
+}
+
+#[tokio::test]
+async fn an_expired_token_comes_with_one_to_go_on() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 6).await;
+    let first = client.get(&format!("{MAPS}?limit=2")).await.expect(200);
+    let token = first.body["metadata"]["continue"].as_str().unwrap().to_owned();
+    client.post(MAPS, &json!({"metadata": {"name": "m03a"}})).await.expect(201);
+    server.store.compact(server.store.rev().await.unwrap()).await.unwrap();
+    let expired = client.get(&format!("{MAPS}?limit=2&continue={token}")).await.expect(410);
+    assert_eq!(expired.reason(), "Expired");
+    let fresh = expired.body["metadata"]["continue"].as_str().unwrap();
+    let rest = client.get(&format!("{MAPS}?limit=20&continue={fresh}")).await.expect(200);
+    assert_eq!(rest.names(), ["m02", "m03", "m03a", "m04", "m05"]);
+    assert!(rest.rev() > first.rev());
+}
+
+#[tokio::test]
+async fn revisions_rule_what_a_list_shows() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 2).await;
+    let before = client.get(MAPS).await.rev();
+    client.post(MAPS, &json!({"metadata": {"name": "new"}})).await.expect(201);
+    let exact = client.get(&format!("{MAPS}?resourceVersion={before}&resourceVersionMatch=Exact")).await.expect(200);
+    assert_eq!((exact.names().len(), exact.rev()), (2, before));
+    let newer = client.get(&format!("{MAPS}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")).await.expect(200);
+    assert!(newer.rev() >= before);
+    assert_eq!(client.get(MAPS).await.names().len(), 3, "a list without a revision shows every acknowledged write");
+    let refused = client.get(&format!("{MAPS}?resourceVersionMatch=Exact")).await.expect(422);
+    assert_eq!(refused.reason(), "Invalid");
+}
+
+#[tokio::test]
+async fn a_revision_of_the_future_is_a_timeout() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let late = client.get("/api/v1/namespaces/default/configmaps?resourceVersion=999999").await.expect(504);
+    assert_eq!(late.body["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+    assert_eq!(late.body["details"]["retryAfterSeconds"], 1);
+}
+
+#[tokio::test]
+async fn one_namespace_does_not_show_another() {
+    let server = Server::start().await;
+    let client = server.admin();
+    for ns in ["a", "a-b", "ab"] {
+        client.namespace(ns).await;
+        client.post(&format!("/api/v1/namespaces/{ns}/configmaps"), &json!({"metadata": {"name": ns}})).await.expect(201);
+    }
+    assert_eq!(client.get("/api/v1/namespaces/a/configmaps").await.names(), ["a"]);
+    assert_eq!(client.get("/api/v1/namespaces/a-b/configmaps").await.names(), ["a-b"]);
+    let all = client.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dab").await;
+    assert_eq!(all.names(), ["ab"]);
+}

@@ -1,0 +1,9 @@
+//! The API server from the outside: HTTP requests through the router, responses and stored objects out. The store is the
+//! one in memory; everything else is what production runs.
+
+mod every_kind;
+mod lists;
+mod model;
+mod server;
+mod watches;
+mod writes;

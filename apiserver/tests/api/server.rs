@@ -1,0 +1,201 @@
+//! A server on an empty store, and requests to it.
+
+use apiserver::bootstrap::Membership;
+use apiserver::server::Limits;
+use apiserver::{ApiServer, Config, Deps};
+use axum::Router;
+use axum::body::{Body, BodyDataStream};
+use client::clock::SystemClock;
+use client::identity::Identity;
+use futures::StreamExt;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT, WARNING};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use store::Store;
+use store::mem::MemStore;
+use tower::ServiceExt;
+
+pub(crate) struct Server {
+    api: ApiServer,
+    pub(crate) store: Arc<MemStore>,
+    _folder: tempfile::TempDir,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Arc::new(MemStore::new());
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            bind: "127.0.0.1:0".parse().unwrap(),
+            advertise_address: "192.0.2.1".parse().unwrap(),
+            hostname: "test".into(),
+            extra_sans: Vec::new(),
+            service_cidr: "10.43.0.0/16".into(),
+            node_port_range: "30000-32767".into(),
+            cluster_domain: "cluster.local".into(),
+            history: Duration::from_secs(300),
+            membership: Membership::Sole,
+            limits: Limits::default(),
+        };
+        let deps = Deps { store: Arc::clone(&store) as Arc<dyn Store>, clock: Arc::new(SystemClock) };
+        let api = ApiServer::open(config, deps).await.expect("the server opens");
+        Self { api, store, _folder: folder }
+    }
+
+    /// As a member of `system:masters`.
+    pub(crate) fn admin(&self) -> Client {
+        self.user("admin", &["system:masters"])
+    }
+
+    pub(crate) fn user(&self, name: &str, groups: &[&str]) -> Client {
+        Client { router: self.api.router(), identity: Identity::new(name, groups.iter().copied()) }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    router: Router,
+    identity: Identity,
+}
+
+/// A whole response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn reason(&self) -> &str {
+        self.body["reason"].as_str().unwrap_or("")
+    }
+
+    pub(crate) fn rev(&self) -> u64 {
+        self.body["metadata"]["resourceVersion"].as_str().and_then(|rev| rev.parse().ok()).unwrap_or(0)
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<&str> {
+        self.headers.get_all(WARNING).iter().filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn expect(self, code: u16) -> Self {
+        assert_eq!(self.code.as_u16(), code, "{}", self.text);
+        self
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let items = self.body["items"].as_array().cloned().unwrap_or_default();
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap_or("").to_owned()).collect()
+    }
+}
+
+impl Client {
+    pub(crate) async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response<Body> {
+        let mut request = Request::builder().method(method).uri(uri).header(USER_AGENT, "suite/1.0");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body)).unwrap();
+        request.extensions_mut().insert(self.identity.clone());
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let response = self.send(method, uri, headers, body).await;
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Answer { code: parts.status, headers: parts.headers, body, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.ask(Method::GET, uri, &[], Vec::new()).await
+    }
+
+    pub(crate) async fn get_as(&self, uri: &str, accept: &str) -> Answer {
+        self.ask(Method::GET, uri, &[(ACCEPT.as_str(), accept)], Vec::new()).await
+    }
+
+    pub(crate) async fn post(&self, uri: &str, body: &Value) -> Answer {
+        self.ask(Method::POST, uri, &[(CONTENT_TYPE.as_str(), "application/json")], body.to_string().into()).await
+    }
+
+    pub(crate) async fn put(&self, uri: &str, body: &Value) -> Answer {
+        self.ask(Method::PUT, uri, &[(CONTENT_TYPE.as_str(), "application/json")], body.to_string().into()).await
+    }
+
+    /// `kind` is `merge`, `json` or `strategic`.
+    pub(crate) async fn patch(&self, uri: &str, kind: &str, body: &Value) -> Answer {
+        let media = match kind {
+            "strategic" => "application/strategic-merge-patch+json".to_owned(),
+            kind => format!("application/{kind}-patch+json"),
+        };
+        self.ask(Method::PATCH, uri, &[(CONTENT_TYPE.as_str(), &media)], body.to_string().into()).await
+    }
+
+    pub(crate) async fn delete(&self, uri: &str) -> Answer {
+        self.ask(Method::DELETE, uri, &[], Vec::new()).await
+    }
+
+    pub(crate) async fn delete_with(&self, uri: &str, options: &Value) -> Answer {
+        self.ask(Method::DELETE, uri, &[(CONTENT_TYPE.as_str(), "application/json")], options.to_string().into()).await
+    }
+
+    pub(crate) async fn namespace(&self, name: &str) {
+        self.post("/api/v1/namespaces", &json!({"metadata": {"name": name}})).await.expect(201);
+        self.service_account(name).await;
+    }
+
+    /// The account that pods run as; a controller makes it in a whole cluster.
+    pub(crate) async fn service_account(&self, ns: &str) {
+        let uri = format!("/api/v1/namespaces/{ns}/serviceaccounts");
+        self.post(&uri, &json!({"metadata": {"name": "default"}})).await.expect(201);
+    }
+
+    pub(crate) async fn watch(&self, uri: &str) -> Lines {
+        self.watch_as(uri, "application/json").await
+    }
+
+    pub(crate) async fn watch_as(&self, uri: &str, accept: &str) -> Lines {
+        let response = self.send(Method::GET, uri, &[(ACCEPT.as_str(), accept)], Vec::new()).await;
+        assert_eq!(response.status(), 200, "{uri}");
+        Lines { stream: response.into_body().into_data_stream(), buffer: Vec::new() }
+    }
+}
+
+/// The events of a watch.
+pub(crate) struct Lines {
+    stream: BodyDataStream,
+    buffer: Vec<u8>,
+}
+
+/// Longer than any answer takes; only a broken server gets here.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Lines {
+    /// The next event; `None` at the end of the stream.
+    pub(crate) async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                return Some(serde_json::from_slice(&line).expect("a line is an event"));
+            }
+            let chunk = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("the watch is silent");
+            self.buffer.extend_from_slice(&chunk?.expect("the body goes on"));
+        }
+    }
+
+    /// `TYPE name` of the next event.
+    pub(crate) async fn word(&mut self) -> String {
+        let Some(event) = self.next().await else { return "end".into() };
+        let name = event["object"]["metadata"]["name"].as_str().unwrap_or("").to_owned();
+        format!("{} {name}", event["type"].as_str().unwrap_or("")).trim().to_owned()
+    }
+}

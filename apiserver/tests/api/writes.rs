@@ -1,0 +1,246 @@
+//! Writes beyond what every kind shares: names, options, bodies that are wrong, subresources.
+
+use crate::server::Server;
+use http::Method;
+use serde_json::json;
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+#[tokio::test]
+async fn generated_names_are_unique() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let body = json!({"metadata": {"generateName": "web-"}});
+    let (a, b) = (client.post(MAPS, &body).await.expect(201), client.post(MAPS, &body).await.expect(201));
+    let name = |answer: &crate::server::Answer| answer.body["metadata"]["name"].as_str().unwrap().to_owned();
+    assert_ne!(name(&a), name(&b));
+    assert!(name(&a).starts_with("web-") && name(&a).len() == 9, "{}", name(&a));
+}
+
+#[tokio::test]
+async fn generation_counts_changes_of_spec() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({"metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
+    let created = client.post(at, &deployment).await.expect(201);
+    assert_eq!(created.body["metadata"]["generation"], 1);
+    let one = format!("{at}/web");
+    let scaled = client.patch(&one, "merge", &json!({"spec": {"replicas": 2}})).await.expect(200);
+    assert_eq!(scaled.body["metadata"]["generation"], 2);
+    let labelled = client.patch(&one, "merge", &json!({"metadata": {"labels": {"x": "y"}}})).await.expect(200);
+    assert_eq!(labelled.body["metadata"]["generation"], 2);
+    let status = client.patch(&format!("{one}/status"), "merge", &json!({"status": {"replicas": 2}, "spec": {"replicas": 9}})).await;
+    assert_eq!(status.body["spec"]["replicas"], 2, "{}", status.text);
+    assert_eq!(status.body["status"]["replicas"], 2);
+    let both = client.patch(&one, "merge", &json!({"status": {"replicas": 7}})).await.expect(200);
+    assert_eq!(both.body["status"]["replicas"], 2);
+}
+
+#[tokio::test]
+async fn scale_is_the_replicas_alone() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({"metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}});
+    client.post(at, &deployment).await.expect(201);
+    let scale = client.get(&format!("{at}/web/scale")).await.expect(200);
+    assert_eq!((&scale.body["kind"], &scale.body["status"]["selector"]), (&json!("Scale"), &json!("a=b")));
+    let scaled = client.patch(&format!("{at}/web/scale"), "merge", &json!({"spec": {"replicas": 5}})).await.expect(200);
+    assert_eq!(scaled.body["spec"]["replicas"], 5);
+    let stale = client.put(&format!("{at}/web/scale"), &scale.body).await;
+    assert_eq!(stale.code, 409, "{}", stale.text);
+    let negative = client.patch(&format!("{at}/web/scale"), "merge", &json!({"spec": {"replicas": -1}})).await;
+    assert_eq!((negative.code.as_u16(), negative.reason()), (422, "Invalid"), "{}", negative.text);
+    assert_eq!(client.get(&format!("{at}/web")).await.body["spec"]["replicas"], 5);
+}
+
+#[tokio::test]
+async fn wrong_bodies_are_refused_with_a_status() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let json = &[("content-type", "application/json")];
+    let deep = format!("{{\"data\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let table: Vec<(&[(&str, &str)], Vec<u8>, u16, &str)> = vec![
+        (json, b"{".to_vec(), 400, "BadRequest"),
+        (json, b"[]".to_vec(), 400, "BadRequest"),
+        (json, b"".to_vec(), 400, "BadRequest"),
+        (json, deep.into_bytes(), 400, "BadRequest"),
+        (json, vec![b' '; 4 << 20], 413, "RequestEntityTooLarge"),
+        (json, br#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"a"}}"#.to_vec(), 400, "BadRequest"),
+        (json, br#"{"metadata":{"name":"a","namespace":"other"}}"#.to_vec(), 400, "BadRequest"),
+        (json, br#"{"metadata":{}}"#.to_vec(), 422, "Invalid"),
+        (json, br#"{"metadata":{"name":"A_b"}}"#.to_vec(), 422, "Invalid"),
+        (&[("content-type", "application/vnd.kubernetes.protobuf")], b"k8s\0".to_vec(), 415, "UnsupportedMediaType"),
+        (&[("content-type", "application/yaml")], b"metadata: [".to_vec(), 400, "BadRequest"),
+        (&[("accept", "text/html")], b"{}".to_vec(), 406, "NotAcceptable"),
+    ];
+    for (headers, body, code, reason) in table {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        let answer = client.ask(Method::POST, MAPS, headers, body).await;
+        assert_eq!((answer.code.as_u16(), answer.reason()), (code, reason), "{shown}: {}", answer.text);
+        assert_eq!((&answer.body["kind"], &answer.body["code"]), (&json!("Status"), &json!(code)));
+    }
+    assert_eq!(client.get(MAPS).await.names(), ["kube-root-ca.crt"; 0], "nothing was stored");
+}
+
+#[tokio::test]
+async fn yaml_goes_in_and_comes_out() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let yaml = b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  a: b\n".to_vec();
+    client.ask(Method::POST, MAPS, &[("content-type", "application/yaml")], yaml).await.expect(201);
+    let shown = client.get_as(&format!("{MAPS}/y"), "application/yaml").await.expect(200);
+    assert!(shown.text.contains("data:\n  a: b\n"), "{}", shown.text);
+}
+
+#[tokio::test]
+async fn methods_and_paths_that_are_not_served() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let table = [
+        (Method::POST, "/api/v1/configmaps", 405),
+        (Method::PUT, MAPS, 405),
+        (Method::GET, "/api/v1/namespaces/default/things", 404),
+        (Method::GET, "/api/v1/namespaces/default/nodes/x", 404),
+        (Method::GET, "/api/v1/namespaces/default/configmaps/x/status", 404),
+        (Method::GET, "/nothing", 404),
+        (Method::DELETE, "/api/v1/namespaces", 405),
+    ];
+    for (method, uri, code) in table {
+        let answer = client.ask(method.clone(), uri, &[], b"{}".to_vec()).await;
+        assert_eq!(answer.code.as_u16(), code, "{method} {uri}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_told_what_they_may_not_do() {
+    let server = Server::start().await;
+    let answer = server.user("eve", &[]).get("/api/v1/namespaces/default/pods").await.expect(403);
+    let message = r#"pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default""#;
+    assert_eq!(answer.body["message"], message);
+    assert_eq!(answer.body["details"], json!({"kind": "pods"}));
+}
+
+#[tokio::test]
+async fn a_pod_is_bound_once() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    client.post(at, &pod).await.expect(201);
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}});
+    client.post(&format!("{at}/p/binding"), &binding).await.expect(201);
+    let bound = client.get(&format!("{at}/p")).await;
+    assert_eq!(bound.body["spec"]["nodeName"], "n1");
+    let again = client.post(&format!("{at}/p/binding"), &binding).await;
+    assert_eq!((again.code.as_u16(), again.reason()), (409, "Conflict"), "{}", again.text);
+    // Bound pods are stopped by their node, with a grace.
+    let marked = client.delete(&format!("{at}/p")).await.expect(200);
+    assert_eq!(marked.body["metadata"]["deletionGracePeriodSeconds"], 30);
+    client.delete_with(&format!("{at}/p"), &json!({"gracePeriodSeconds": 0})).await.expect(200);
+    client.get(&format!("{at}/p")).await.expect(404);
+}
+
+#[tokio::test]
+async fn an_eviction_respects_the_budget() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default";
+    client.service_account("default").await;
+    let pod = json!({"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    client.post(&format!("{at}/pods"), &pod).await.expect(201);
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    client.patch(&format!("{at}/pods/p/status"), "merge", &ready).await.expect(200);
+    let budget = json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
+    let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
+    client.post(budgets, &budget).await.expect(201);
+    let status = |allowed: i64| json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1}});
+    client.patch(&format!("{budgets}/b/status"), "merge", &status(0)).await.expect(200);
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}});
+    let blocked = client.post(&format!("{at}/pods/p/eviction"), &eviction).await.expect(429);
+    assert_eq!(blocked.body["details"]["causes"][0]["reason"], "DisruptionBudget");
+    client.patch(&format!("{budgets}/b/status"), "merge", &status(1)).await.expect(200);
+    client.post(&format!("{at}/pods/p/eviction"), &eviction).await.expect(201);
+    client.get(&format!("{at}/pods/p")).await.expect(404);
+}
+
+#[tokio::test]
+async fn every_writer_owns_the_fields_it_changed() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.post(&format!("{MAPS}?fieldManager=one"), &json!({"metadata": {"name": "m"}, "data": {"a": "1", "b": "1"}})).await.expect(201);
+    let changed = client.patch(&format!("{MAPS}/m?fieldManager=two"), "merge", &json!({"data": {"b": "2"}})).await.expect(200);
+    let owners: Vec<_> = changed.body["metadata"]["managedFields"].as_array().unwrap().iter()
+        .map(|entry| (entry["manager"].as_str().unwrap().to_owned(), entry["fieldsV1"]["f:data"].clone())).collect();
+    assert_eq!(owners, [
+        ("one".to_owned(), json!({"f:a": {}})),
+        ("two".to_owned(), json!({"f:b": {}})),
+    ]);
+}
+
+#[tokio::test]
+async fn unknown_and_duplicate_fields_are_reported_as_asked() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let body = br#"{"metadata":{"name":"f"},"datta":{},"data":{"a":"1"},"data":{"a":"2"}}"#.to_vec();
+    let json = &[("content-type", "application/json")];
+    let strict = client.ask(Method::POST, &format!("{MAPS}?fieldValidation=Strict"), json, body.clone()).await.expect(400);
+    let message = strict.body["message"].as_str().unwrap();
+    assert!(message.contains(r#"strict decoding error: unknown field "datta", duplicate field "data""#), "{message}");
+    let warned = client.ask(Method::POST, MAPS, json, body.clone()).await.expect(201);
+    assert_eq!(warned.warnings(), [r#"299 - "unknown field \"datta\"""#, r#"299 - "duplicate field \"data\"""#]);
+    assert_eq!(warned.body["data"]["a"], "2");
+    client.delete(&format!("{MAPS}/f")).await.expect(200);
+    let ignored = client.ask(Method::POST, &format!("{MAPS}?fieldValidation=Ignore"), json, body).await.expect(201);
+    assert!(ignored.warnings().is_empty());
+}
+
+#[tokio::test]
+async fn strategic_patches_merge_lists_by_their_keys() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({"metadata": {"name": "web"}, "spec": {"selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [
+            {"name": "c", "image": "i"}, {"name": "d", "image": "j"}]}}}});
+    client.post(at, &deployment).await.expect(201);
+    let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "d", "image": "new"}]}}}});
+    let patched = client.patch(&format!("{at}/web"), "strategic", &patch).await.expect(200);
+    let containers = patched.body["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+    let images: Vec<_> = containers.iter().map(|container| container["image"].as_str().unwrap()).collect();
+    assert_eq!(images, ["i", "new"]);
+}
+
+async fn apply(client: &crate::server::Client, uri: &str, body: &serde_json::Value) -> crate::server::Answer {
+    let headers = &[("content-type", "application/apply-patch+yaml")];
+    client.ask(Method::PATCH, uri, headers, body.to_string().into()).await
+}
+
+#[tokio::test]
+async fn apply_creates_merges_takes_out_and_finds_conflicts() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let one = format!("{MAPS}/applied");
+    let config = |data: serde_json::Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": data});
+    let nameless = apply(&client, &one, &config(json!({}))).await;
+    assert_eq!(nameless.code, 422, "{}", nameless.text);
+
+    let created = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(201);
+    assert_eq!(created.body["metadata"]["managedFields"][0]["operation"], "Apply");
+    let again = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(200);
+    assert_eq!(again.rev(), created.rev(), "nothing new is not written");
+
+    let conflict = apply(&client, &format!("{one}?fieldManager=b"), &config(json!({"x": "2"}))).await.expect(409);
+    assert_eq!(conflict.body["message"], r#"Apply failed with 1 conflict: conflict with "a" using v1: .data.x"#);
+    assert_eq!(conflict.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
+    let forced = apply(&client, &format!("{one}?fieldManager=b&force=true"), &config(json!({"x": "2", "z": "2"}))).await.expect(200);
+    assert_eq!(forced.body["data"], json!({"x": "2", "y": "1", "z": "2"}));
+
+    // What an applier does not state any more goes, unless somebody else holds it.
+    let less = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({}))).await.expect(200);
+    assert_eq!(less.body["data"], json!({"x": "2", "z": "2"}));
+}

@@ -40,3 +40,4 @@ pub mod table;
 pub mod tree;
 pub mod typed;
 pub mod validate;
+pub mod view;

@@ -8,6 +8,7 @@ use crate::errors::{Cause, FieldError, FieldErrors};
 use crate::kind::Kind;
 use crate::row::Row;
 use crate::tree;
+use crate::validate::metadata::{self, Origin};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -147,30 +148,35 @@ impl<K: TypedKind> Kind for Typed<K> {
     }
 
     fn validate(&self, object: &Value) -> FieldErrors {
-        if Self::lacks(Hook::Validate) {
-            return Vec::new();
+        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
+        if !Self::lacks(Hook::Validate) {
+            match Self::read(object) {
+                Ok(object) => errors.extend(K::validate(&object)),
+                Err(error) => errors.push(error),
+            }
         }
-        match Self::read(object) {
-            Ok(object) => K::validate(&object),
-            Err(error) => vec![error],
-        }
+        errors
     }
 
     fn validate_update(&self, object: &Value, old: &Value) -> FieldErrors {
-        if Self::lacks(Hook::ValidateUpdate) {
-            return Vec::new();
+        let mut errors = metadata::of_change(object, old);
+        if !Self::lacks(Hook::ValidateUpdate) {
+            match (Self::read(object), Self::read(old)) {
+                (Ok(object), Ok(old)) => errors.extend(K::validate_update(&object, &old)),
+                (Err(error), _) | (_, Err(error)) => errors.push(error),
+            }
         }
-        match (Self::read(object), Self::read(old)) {
-            (Ok(object), Ok(old)) => K::validate_update(&object, &old),
-            (Err(error), _) | (_, Err(error)) => vec![error],
-        }
+        errors
     }
 
     fn validate_status(&self, object: &Value, old: &Value) -> FieldErrors {
+        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
+        errors.extend(metadata::of_change(object, old));
         match (Self::read(object), Self::read(old)) {
-            (Ok(object), Ok(old)) => K::validate_status(&object, &old),
-            (Err(error), _) | (_, Err(error)) => vec![error],
+            (Ok(object), Ok(old)) => errors.extend(K::validate_status(&object, &old)),
+            (Err(error), _) | (_, Err(error)) => errors.push(error),
         }
+        errors
     }
 
     fn warnings(&self, object: &Value) -> Vec<String> {
@@ -207,7 +213,9 @@ impl<K: TypedKind> Kind for Typed<K> {
             K::prepare_create(&mut typed);
             *object = encode(&typed);
         }
-        K::validate(&typed)
+        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
+        errors.extend(K::validate(&typed));
+        errors
     }
 
     fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
@@ -220,7 +228,9 @@ impl<K: TypedKind> Kind for Typed<K> {
             K::prepare_update(&mut typed, &before);
             *object = encode(&typed);
         }
-        let mut errors = K::validate(&typed);
+        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
+        errors.extend(metadata::of_change(object, old));
+        errors.extend(K::validate(&typed));
         errors.extend(K::validate_update(&typed, &before));
         errors
     }
@@ -257,16 +267,18 @@ impl Kind for Plain {
         tree::prepare_status(object, old);
     }
 
-    fn validate(&self, _object: &Value) -> FieldErrors {
-        Vec::new()
+    fn validate(&self, object: &Value) -> FieldErrors {
+        metadata::of_object(&self.row, Origin::Builtin, object)
     }
 
-    fn validate_update(&self, _object: &Value, _old: &Value) -> FieldErrors {
-        Vec::new()
+    fn validate_update(&self, object: &Value, old: &Value) -> FieldErrors {
+        metadata::of_change(object, old)
     }
 
-    fn validate_status(&self, _object: &Value, _old: &Value) -> FieldErrors {
-        Vec::new()
+    fn validate_status(&self, object: &Value, old: &Value) -> FieldErrors {
+        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
+        errors.extend(metadata::of_change(object, old));
+        errors
     }
 
     fn warnings(&self, _object: &Value) -> Vec<String> {

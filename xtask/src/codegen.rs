@@ -10,10 +10,9 @@ mod table;
 
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
-use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +28,7 @@ struct Generated {
     descriptions: String,
 }
 
-pub fn run() -> Result<()> {
+pub(crate) fn run() -> Result<()> {
     let root = crate::root();
     let generated = generate(&root)?;
     std::fs::write(root.join(TABLE), &generated.table).with_context(|| format!("cannot write {TABLE}"))?;
@@ -71,16 +70,17 @@ fn pack(text: &str) -> Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the test reads what `run` wrote"))]
-fn unpack(bytes: &[u8]) -> Result<String> {
-    let mut text = String::new();
-    DeflateDecoder::new(bytes).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::read::DeflateDecoder;
+    use std::io::Read;
+
+    fn unpack(bytes: &[u8]) -> Result<String> {
+        let mut text = String::new();
+        DeflateDecoder::new(bytes).read_to_string(&mut text)?;
+        Ok(text)
+    }
 
     #[test]
     fn checked_in_schema_table_is_what_the_sources_say() {

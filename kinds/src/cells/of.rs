@@ -80,19 +80,6 @@ pub(crate) fn storage_class(object: &Value) -> &str {
     old.unwrap_or_else(|| or_unset(object, "spec.storageClassName"))
 }
 
-pub(crate) fn containers_and_images(object: &Value, path: &str) -> (String, String) {
-    let containers = tree::list(object, path);
-    let joined = |field| containers.iter().map(|container| tree::text(container, field)).collect::<Vec<_>>().join(",");
-    (joined("name"), joined("image"))
-}
-
-/// A map of labels at a path, `app=web,tier=front`, or `<none>`.
-pub(crate) fn labels(object: &Value, path: &str) -> String {
-    let pairs = tree::at(object, path).and_then(Value::as_object).into_iter().flatten();
-    let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or(""))).collect();
-    if pairs.is_empty() { NONE.to_owned() } else { pairs.join(",") }
-}
-
 /// A label selector at a path.
 pub(crate) fn selector(object: &Value, path: &str) -> String {
     let Some(tree) = tree::at(object, path) else { return NONE.to_owned() };

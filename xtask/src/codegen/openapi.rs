@@ -50,7 +50,7 @@ pub(super) fn read(source: &Path) -> Result<BTreeMap<String, Definition>> {
     let mut names = BTreeMap::new();
     for entry in WalkDir::new(source).sort_by_file_name() {
         let entry = entry.context("cannot walk k8s-openapi's sources")?;
-        if !entry.path().extension().is_some_and(|extension| extension == "rs") {
+        if entry.path().extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
         let text = std::fs::read_to_string(entry.path())?;
@@ -279,10 +279,9 @@ impl Parser<'_> {
         let mut depth = 0;
         loop {
             match self.tokens.get(self.at).context("the schema ends early")? {
+                Token::Mark('}' | ']' | ')' | ',') if depth == 0 => return Ok(()),
                 Token::Mark('{' | '[' | '(') => depth += 1,
-                Token::Mark('}' | ']' | ')') if depth == 0 => return Ok(()),
                 Token::Mark('}' | ']' | ')') => depth -= 1,
-                Token::Mark(',') if depth == 0 => return Ok(()),
                 Token::Text(_) | Token::Mark(_) | Token::Word(_) => {}
             }
             self.at += 1;

@@ -84,13 +84,10 @@ fn field_line(
         Some(target) => *positions.get(target.as_str()).with_context(|| format!("no definition {target}"))?,
         None => 0,
     };
-    let merge = match merging.iter().position(|known| *known == field.merging) {
-        Some(position) => position,
-        None => {
-            merging.push(field.merging.clone());
-            merging.len() - 1
-        }
-    };
+    let merge = merging.iter().position(|known| *known == field.merging).unwrap_or_else(|| {
+        merging.push(field.merging.clone());
+        merging.len() - 1
+    });
     let default = names.add(field.default.as_deref().unwrap_or(""))?;
     let FieldRow { leaf, shape, required, tag, via, .. } = field;
     Ok(format!(

@@ -175,7 +175,9 @@ fn find_field<'a>(
         return (Some(found), 0);
     }
     for embedding in &message.fields {
-        let Some(kind) = embedding.message.as_deref().filter(|kind| is_embedding(&embedding.name, kind)) else { continue };
+        let Some(kind) = embedding.message.as_deref().filter(|kind| is_embedding(&embedding.name, kind)) else {
+            continue;
+        };
         let inner = message_of(&format!("{module}::{kind}"), messages);
         if let (Some(found), via) = find_field(inner, module, messages, name) {
             let via = if via == 0 { embedding.tag } else { embedding.tag << 8 | via };

@@ -7,6 +7,7 @@ pub mod aggregated;
 pub mod discovery;
 pub mod health;
 pub mod metrics;
+mod openapi;
 pub mod version;
 
 use crate::auth::service_account::Tokens;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 /// Built once; what it shows of resources does not change while the process runs.
 pub struct Publisher {
     discovery: discovery::Discovery,
+    openapi: openapi::Documents,
     tokens: Arc<Tokens>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
@@ -38,7 +40,13 @@ impl Publisher {
         health: Arc<Health>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { discovery: discovery::Discovery::new(kinds), tokens, health, metrics }
+        Self {
+            discovery: discovery::Discovery::new(kinds),
+            openapi: openapi::Documents::new(kinds),
+            tokens,
+            health,
+            metrics,
+        }
     }
 
     pub fn metrics(&self) -> &Arc<Metrics> {
@@ -60,6 +68,8 @@ impl Publisher {
             "/" => json_body(&json!({"paths": self.paths()})),
             "/version" => json_body(&version::document()),
             "/metrics" => self.metrics.respond().await,
+            "/openapi/v2" => self.openapi.v2(parts),
+            "/openapi/v3" => self.openapi.index(),
             "/openid/v1/jwks" => with_type(json_body(&self.tokens.jwks()), "application/jwk-set+json"),
             "/.well-known/openid-configuration" => json_body(&self.issuer()),
             "/api" | "/apis" => self.groups(parts, path),
@@ -68,6 +78,9 @@ impl Publisher {
     }
 
     async fn deeper(&self, parts: &Parts, path: &str) -> Response<Body> {
+        if let Some(document) = path.strip_prefix("/openapi/v3/") {
+            return self.openapi.v3(document, parts);
+        }
         if let Some(answer) = self.health.respond(path, parts.uri.query().unwrap_or_default()).await {
             return answer;
         }

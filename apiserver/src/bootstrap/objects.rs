@@ -83,7 +83,13 @@ pub(super) fn namespaced(params: &Params) -> Vec<Wanted> {
         }));
     }
     wanted.push(authentication_config(params));
-    wanted.extend([kubernetes_service(params), kubernetes_endpoints(params), kubernetes_slice(params)]);
+    wanted.push(kubernetes_service(params));
+    if params.advertise.is_loopback() {
+        // Validation refuses such endpoints: in a pod they would be the pod itself.
+        tracing::warn!(address = %params.advertise, "pods cannot reach this API server: advertise an address that is not loopback");
+    } else {
+        wanted.extend([kubernetes_endpoints(params), kubernetes_slice(params)]);
+    }
     wanted
 }
 

@@ -1,0 +1,160 @@
+//! OpenAPI: v3 by group and version, v2 in one piece. Generated from the kinds and the schema table at the first request,
+//! then kept compressed.
+
+mod definition;
+mod document;
+mod operation;
+
+use super::discovery::{Group, Version, groups_of};
+use super::{hex, json_body};
+use crate::error::ApiError;
+use crate::respond;
+use axum::body::Body;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EXPIRES, HeaderValue, IF_NONE_MATCH,
+    VARY,
+};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use kinds::kind::Kind;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+/// How a document is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    V2,
+    V3,
+}
+
+const MEDIA: &str = "application/json";
+const V2_PATH: &str = "v2";
+
+pub(super) struct Documents {
+    groups: Vec<Group>,
+    /// By v3 path (`apis/apps/v1`), or [`V2_PATH`].
+    built: Mutex<HashMap<String, Arc<Compressed>>>,
+    hashes: std::sync::OnceLock<Vec<(String, String)>>,
+}
+
+struct Compressed {
+    gzip: Bytes,
+    /// Of the document as it is; upper case hex.
+    hash: String,
+}
+
+impl Compressed {
+    fn new(text: &str) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let gzip = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+        let gzip = gzip.expect("writing to memory does not fail");
+        Self { gzip: gzip.into(), hash: hash(text) }
+    }
+
+    fn plain(&self) -> Bytes {
+        let mut text = Vec::new();
+        GzDecoder::new(self.gzip.as_ref()).read_to_end(&mut text).expect("we compressed it");
+        text.into()
+    }
+}
+
+fn hash(text: &str) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA512, text.as_bytes()).as_ref())
+}
+
+impl Documents {
+    pub(super) fn new(kinds: &'static [Arc<dyn Kind>]) -> Self {
+        Self { groups: groups_of(kinds), built: Mutex::default(), hashes: std::sync::OnceLock::new() }
+    }
+
+    /// `/openapi/v3`: where the documents are. A URL with its hash never changes its content, and clients keep it for good.
+    pub(super) fn index(&self) -> Response<Body> {
+        let hashes = self.hashes.get_or_init(|| {
+            self.versions().map(|(path, group, version)| (path, hash(&document::v3(group, version)))).collect()
+        });
+        let paths: serde_json::Map<String, Value> = hashes
+            .iter()
+            .map(|(path, hash)| (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")})))
+            .collect();
+        json_body(&json!({"paths": paths}))
+    }
+
+    fn versions(&self) -> impl Iterator<Item = (String, &Group, &Version)> {
+        self.groups.iter().flat_map(|group| {
+            group.versions.iter().map(move |version| (document::path(group, version), group, version))
+        })
+    }
+
+    pub(super) fn v3(&self, path: &str, parts: &Parts) -> Response<Body> {
+        let Some((path, group, version)) = self.versions().find(|(known, _, _)| known == path) else {
+            return respond::error(&ApiError::NoSuchResource);
+        };
+        self.serve(&path, parts, || document::v3(group, version))
+    }
+
+    pub(super) fn v2(&self, parts: &Parts) -> Response<Body> {
+        self.serve(V2_PATH, parts, || document::v2(&self.groups))
+    }
+
+    fn serve(&self, path: &str, parts: &Parts, build: impl FnOnce() -> String) -> Response<Body> {
+        if !accepts_json(parts) {
+            return respond::error(&ApiError::not_acceptable(&[MEDIA]));
+        }
+        let known = self.built.lock().get(path).map(Arc::clone);
+        let document = known.unwrap_or_else(|| {
+            let document = Arc::new(Compressed::new(&build()));
+            self.built.lock().insert(path.to_owned(), Arc::clone(&document));
+            document
+        });
+        answer(&document, parts)
+    }
+}
+
+/// The protobuf forms are not served; clients that offer JSON as well get it.
+fn accepts_json(parts: &Parts) -> bool {
+    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut media = accept.split(',').map(|clause| clause.split(';').next().unwrap_or_default().trim());
+    accept.trim().is_empty() || media.any(|media| matches!(media, MEDIA | "application/*" | "*/*"))
+}
+
+fn answer(document: &Compressed, parts: &Parts) -> Response<Body> {
+    let etag = format!("\"{}\"", document.hash);
+    let is_known = parts.headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
+    let mut asked = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("hash="));
+    let pinned = asked.any(|hash| hash == document.hash);
+    let encodings = parts.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let gzip = encodings.flat_map(|value| value.split(',')).any(|coding| coding.trim().starts_with("gzip"));
+    let body = match (is_known, gzip) {
+        (true, _) => Body::empty(),
+        (false, true) => Body::from(document.gzip.clone()),
+        (false, false) => Body::from(document.plain()),
+    };
+    let mut response = Response::new(body);
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding, Accept"));
+    if gzip && !is_known {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(ETAG, etag);
+    }
+    if pinned {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable, max-age=31536000"));
+        headers.insert(EXPIRES, HeaderValue::from_static("Fri, 31 Dec 2100 00:00:00 GMT"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Whole documents, written piece by piece: only one definition or path is a tree at a time, because the whole would cost
+//! tens of megabytes.
+
+use super::Dialect;
+use super::definition::{definition, target};
+use super::operation::{list_schema, paths};
+use crate::publish::discovery::{Group, Version};
+use crate::publish::version::GIT_VERSION;
+use kinds::row::Row;
+use kinds::schema::{Descriptions, Schema, lookup};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
+
+/// `api/v1`, `apis/apps/v1`
+pub(super) fn path(group: &Group, version: &Version) -> String {
+    match group.name {
+        "" => format!("api/{}", version.name),
+        group => format!("apis/{group}/{}", version.name),
+    }
+}
+
+pub(super) fn v3(group: &Group, version: &Version) -> String {
+    let dialect = Dialect::V3;
+    let prefix = format!("/{}", path(group, version));
+    let mut text = json!({"openapi": "3.0.0", "info": info()}).to_string();
+    open(&mut text, "paths");
+    entries(&mut text, version.rows.iter().flat_map(|row| paths(dialect, &prefix, row)));
+    text.push_str("},\"components\":{\"schemas\":{");
+    definitions(&mut text, dialect, &version.rows);
+    let security = json!({"BearerToken": {
+        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
+    }});
+    text.push_str(&format!("}},\"securitySchemes\":{security}}}}}"));
+    text
+}
+
+pub(super) fn v2(groups: &[Group]) -> String {
+    let dialect = Dialect::V2;
+    let versions = || groups.iter().flat_map(|group| group.versions.iter().map(move |version| (group, version)));
+    let security = json!({"BearerToken": {
+        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
+    }});
+    let mut text = json!({"swagger": "2.0", "info": info(), "securityDefinitions": security}).to_string();
+    open(&mut text, "paths");
+    let all = versions().flat_map(|(group, version)| {
+        let prefix = format!("/{}", path(group, version));
+        version.rows.iter().flat_map(move |row| paths(dialect, &prefix, row)).collect::<Vec<_>>()
+    });
+    entries(&mut text, all);
+    text.push_str("},\"definitions\":{");
+    let rows: Vec<&'static Row> = versions().flat_map(|(_, version)| version.rows.iter().copied()).collect();
+    definitions(&mut text, dialect, &rows);
+    text.push_str("}}");
+    text
+}
+
+fn info() -> Value {
+    let version = GIT_VERSION.split('+').next().unwrap_or(GIT_VERSION);
+    json!({"title": "Kubernetes", "version": version})
+}
+
+/// Goes on after a closed object: `{..}` becomes `{..,"name":{`.
+fn open(text: &mut String, name: &str) {
+    text.pop();
+    text.push_str(&format!(",\"{name}\":{{"));
+}
+
+fn entries(text: &mut String, entries: impl IntoIterator<Item = (String, Value)>) {
+    let mut first = true;
+    for (name, value) in entries {
+        if !first {
+            text.push(',');
+        }
+        first = false;
+        text.push_str(&Value::String(name).to_string());
+        text.push(':');
+        text.push_str(&value.to_string());
+    }
+}
+
+/// Everything that the rows' bodies lead to, by name.
+fn definitions(text: &mut String, dialect: Dialect, rows: &[&'static Row]) {
+    let texts = Descriptions::unpack();
+    let kinds: BTreeMap<&str, (&str, &str, &str)> = rows
+        .iter()
+        .map(|row| (row.schema.as_ref(), (row.group.as_ref(), row.version.as_ref(), row.kind.as_ref())))
+        .collect();
+    let lists: BTreeMap<String, &Row> = rows.iter().map(|row| (list_schema(row), *row)).collect();
+    let shown = reachable(rows);
+    let of_table = shown.iter().filter(|schema| !lists.contains_key(schema.name())).map(|schema| {
+        let name = schema.name();
+        (name.to_owned(), definition(*schema, dialect, &texts, kinds.get(name).copied()))
+    });
+    let of_lists =
+        lists.iter().filter(|(_, row)| row.has_verb("list")).map(|(name, row)| (name.clone(), list(row, dialect)));
+    entries(text, of_table.chain(of_lists));
+}
+
+fn list(row: &Row, dialect: Dialect) -> Value {
+    let metadata = dialect.reference(&format!("{META}.ListMeta"));
+    let metadata = if dialect == Dialect::V3 { json!({"allOf": [metadata]}) } else { metadata };
+    json!({
+        "type": "object",
+        "description": format!("{} is a list of {}.", row.list_kind, row.kind),
+        "required": ["items"],
+        "properties": {
+            "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata,
+            "items": {"type": "array", "items": dialect.reference(&row.schema)},
+        },
+        "x-kubernetes-group-version-kind": [{"group": row.group, "version": row.version, "kind": row.list_kind}],
+    })
+}
+
+fn reachable(rows: &[&'static Row]) -> Vec<Schema> {
+    let fixed = ["DeleteOptions", "Status", "ListMeta", "WatchEvent"].map(|name| format!("{META}.{name}"));
+    let bodies = rows.iter().flat_map(|row| {
+        let subs = row.subresources.iter().filter_map(|sub| sub.body.as_ref()).map(|(group, version, kind)| {
+            let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
+            format!("io.k8s.api.{package}.{version}.{kind}")
+        });
+        std::iter::once(row.schema.to_string()).chain(subs).collect::<Vec<_>>()
+    });
+    let mut waiting: Vec<Schema> = bodies.chain(fixed).filter_map(|name| lookup(&name)).collect();
+    let mut seen: BTreeSet<&'static str> = BTreeSet::new();
+    while let Some(schema) = waiting.pop() {
+        if seen.insert(schema.name()) {
+            waiting.extend(schema.fields().filter_map(target));
+        }
+    }
+    seen.into_iter().filter_map(lookup).collect()
+}

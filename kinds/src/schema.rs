@@ -40,9 +40,18 @@ pub fn all() -> impl Iterator<Item = Schema> {
 }
 
 fn text(name: u16) -> &'static str {
+    &NAMES[span(name)]
+}
+
+/// As bytes, which are compared without looking for the borders of characters.
+fn bytes(name: u16) -> &'static [u8] {
+    &NAMES.as_bytes()[span(name)]
+}
+
+/// The first name is the empty one, so that each begins where the one before it ends.
+fn span(name: u16) -> Range<usize> {
     let index = usize::from(name);
-    let start = if index == 0 { 0 } else { usize::from(NAME_ENDS[index - 1]) };
-    &NAMES[start..usize::from(NAME_ENDS[index])]
+    usize::from(NAME_ENDS[index.saturating_sub(1)])..usize::from(NAME_ENDS[index])
 }
 
 impl Schema {
@@ -85,7 +94,7 @@ impl Schema {
     pub fn field(self, name: &str) -> Option<Field> {
         let range = self.range();
         let rows = &FIELDS[usize::from(range.start)..usize::from(range.end)];
-        let found = rows.binary_search_by(|row| text(row.name).cmp(name));
+        let found = rows.binary_search_by(|row| bytes(row.name).cmp(name.as_bytes()));
         found.ok().map(|index| Field(range.start + index as u16))
     }
 

@@ -43,11 +43,7 @@ impl TypedKind for JobKind {
     fn default(job: &mut Job) {
         let spec = job.spec.get_or_insert_default();
         default_spec(spec);
-        // k8s: a job without labels takes those of its template.
-        if job.metadata.labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty) {
-            let labels = spec.template.metadata.as_ref().and_then(|meta| meta.labels.clone());
-            job.metadata.labels = labels.filter(|labels| !labels.is_empty());
-        }
+        labels_of_template(job);
     }
 
     fn prepare_create(job: &mut Job) {
@@ -55,6 +51,8 @@ impl TypedKind for JobKind {
         if job.spec.as_ref().is_some_and(|spec| spec.manual_selector != Some(true)) {
             generate_selector(job);
         }
+        // What a reader's defaulting would add is stored at once.
+        labels_of_template(job);
     }
 
     fn validate(job: &Job) -> FieldErrors {
@@ -115,6 +113,15 @@ pub(crate) fn default_spec(spec: &mut JobSpec) {
     let replacement = if spec.pod_failure_policy.is_some() { "Failed" } else { "TerminatingOrFailed" };
     spec.pod_replacement_policy.get_or_insert_with(|| replacement.to_owned());
     defaults::pod_template(&mut spec.template);
+}
+
+/// k8s: a job without labels takes those of its template.
+fn labels_of_template(job: &mut Job) {
+    if job.metadata.labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty) {
+        let template = job.spec.as_ref().and_then(|spec| spec.template.metadata.as_ref());
+        let labels = template.and_then(|meta| meta.labels.clone());
+        job.metadata.labels = labels.filter(|labels| !labels.is_empty());
+    }
 }
 
 /// The pods of a job carry its uid, so that no two jobs ever claim the same pod.

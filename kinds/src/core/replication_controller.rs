@@ -114,14 +114,15 @@ mod tests {
 
     #[test]
     fn the_selector_defaults_to_the_labels_of_the_template() {
-        let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let template =
+            json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
         let stored = check::defaulted::<ReplicationControllerKind>(json!({"spec": {"template": template}}));
         assert_eq!(stored["spec"]["selector"], json!({"a": "b"}));
         assert_eq!(stored["metadata"]["labels"], json!({"a": "b"}));
         assert_eq!(check::create::<ReplicationControllerKind>(stored), "");
-        expect![[r#"
+        expect![[r"
             spec.selector: Required value
-            spec.template: Required value"#]]
+            spec.template: Required value"]]
         .assert_eq(&check::create::<ReplicationControllerKind>(json!({"spec": {}})));
     }
 }

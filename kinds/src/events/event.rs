@@ -187,13 +187,13 @@ mod tests {
     #[test]
     fn writers_say_who_they_are_and_what_they_did() {
         assert_eq!(check::create::<EventKind>(event()), "");
-        expect![[r#"
+        expect![[r"
             eventTime: Required value
             reportingController: Required value
             reportingInstance: Required value
             action: Required value
             reason: Required value
-            type: Required value"#]]
+            type: Required value"]]
         .assert_eq(&check::create::<EventKind>(json!({"regarding": {"namespace": "default"}})));
     }
 

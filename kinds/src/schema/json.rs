@@ -1,6 +1,7 @@
 //! JSON text to a tree: as `serde_json` does it, but with a depth of our own choosing, with repeated keys reported by
 //! path, and with the error texts that clients know from upstream. Knows no schema.
 
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
@@ -121,10 +122,15 @@ impl Parser<'_> {
             self.path.push(Step::Key(key));
             let value = self.value()?;
             let Some(Step::Key(key)) = self.path.pop() else { unreachable!("pushed above, popped in pairs") };
-            if fields.contains_key(&key) {
-                self.note_duplicate(&key);
+            match fields.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
+                Entry::Occupied(mut place) => {
+                    self.note_duplicate(place.key());
+                    place.insert(value);
+                }
             }
-            fields.insert(key, value);
             match self.peek()? {
                 b',' => self.at += 1,
                 b'}' => {
@@ -247,23 +253,18 @@ impl Parser<'_> {
     /// Bytes that are no UTF-8 become U+FFFD, as in Go.
     fn string(&mut self) -> Result<String, JsonError> {
         self.at += 1;
-        let start = self.at;
-        while let Some(byte) = self.bytes.get(self.at) {
-            match byte {
-                b'"' => {
-                    let text = text_of(&self.bytes[start..self.at]);
-                    self.at += 1;
-                    return Ok(text);
-                }
-                b'\\' => {
-                    let text = text_of(&self.bytes[start..self.at]);
-                    return self.string_with_escapes(text);
-                }
-                0..0x20 => return Err(self.unexpected("in string literal")),
-                _ => self.at += 1,
+        let rest = &self.bytes[self.at..];
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).ok_or(JsonError::End)?;
+        let text = text_of(&rest[..length]);
+        self.at += length;
+        match rest[length] {
+            b'"' => {
+                self.at += 1;
+                Ok(text)
             }
+            b'\\' => self.string_with_escapes(text),
+            _ => Err(self.unexpected("in string literal")),
         }
-        Err(JsonError::End)
     }
 
     fn string_with_escapes(&mut self, mut text: String) -> Result<String, JsonError> {

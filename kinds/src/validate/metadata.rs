@@ -61,9 +61,10 @@ impl NameRule {
         match (row.group.as_ref(), row.kind.as_ref()) {
             ("", "Namespace") => Self::DnsLabel,
             ("", "Service") => Self::Dns1035Label,
-            // Names with colons: roles of the system, addresses, signers.
+            // Names that are no DNS names: roles of the system, addresses, signers, `v1.` for the core group.
             ("rbac.authorization.k8s.io", _)
             | ("networking.k8s.io", "IPAddress")
+            | ("apiregistration.k8s.io", "APIService")
             | ("certificates.k8s.io", "CertificateSigningRequest" | "ClusterTrustBundle") => Self::PathSegment,
             _ => Self::DnsSubdomain,
         }

@@ -3,7 +3,9 @@
 use super::UID_LABEL;
 use crate::errors::{FieldError, FieldErrors};
 use crate::validate::path::Path;
-use crate::validate::{FIELD_IMMUTABLE, each, format, given, non_negative, one_of, pod_spec, selector, semantically_equal};
+use crate::validate::{
+    FIELD_IMMUTABLE, each, format, given, non_negative, one_of, pod_spec, selector, semantically_equal,
+};
 use k8s_openapi::api::batch::v1::{Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::Serialize;
@@ -39,11 +41,11 @@ pub(crate) fn spec(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
         if by.len() > MANAGED_BY_MAX {
             errors.push(FieldError::too_long(at, MANAGED_BY_MAX));
         }
-        if by.matches('/').count() != 1 {
+        if by.matches('/').count() == 1 {
+            crate::validate::invalid_each(by, format::qualified_name(by), &at, errors);
+        } else {
             let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
             errors.push(FieldError::invalid(at, by, detail));
-        } else {
-            crate::validate::invalid_each(by, format::qualified_name(by), &at, errors);
         }
     }
     if let Some(policy) = &spec.pod_failure_policy {
@@ -66,7 +68,8 @@ fn indexed(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
             errors.push(FieldError::required(path.child("completions"), "when completion mode is Indexed"));
         }
         if let Some(parallelism) = spec.parallelism.filter(|parallelism| *parallelism > INDEXED_PARALLELISM_MAX) {
-            let detail = format!("must be less than or equal to {INDEXED_PARALLELISM_MAX} when completion mode is Indexed");
+            let detail =
+                format!("must be less than or equal to {INDEXED_PARALLELISM_MAX} when completion mode is Indexed");
             errors.push(FieldError::invalid(path.child("parallelism"), parallelism, detail));
         }
     } else {
@@ -88,7 +91,10 @@ fn indexed(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
         let at = path.child("successPolicy");
         let list = at.child("rules");
         if policy.rules.is_empty() {
-            errors.push(FieldError::required(list, "at least one rules must be specified when the successPolicy is specified"));
+            errors.push(FieldError::required(
+                list,
+                "at least one rules must be specified when the successPolicy is specified",
+            ));
         } else if policy.rules.len() > SUCCESS_RULES_MAX {
             errors.push(FieldError::too_many(list, policy.rules.len(), SUCCESS_RULES_MAX));
         }
@@ -145,7 +151,12 @@ fn failure_rule(rule: &PodFailurePolicyRule, spec: &JobSpec, path: &Path<'_>, er
     }
     for (i, pattern) in conditions.iter().enumerate() {
         let at = list.index(i);
-        crate::validate::invalid_each(&pattern.type_, format::qualified_name(&pattern.type_), &at.child("type"), errors);
+        crate::validate::invalid_each(
+            &pattern.type_,
+            format::qualified_name(&pattern.type_),
+            &at.child("type"),
+            errors,
+        );
         let status = pattern.status.as_deref().unwrap_or_default();
         one_of(status, &["False", "True", "Unknown"], &at.child("status"), errors);
     }
@@ -189,7 +200,7 @@ pub(super) fn selected(spec: &JobSpec, uid: &str, path: &Path<'_>, errors: &mut 
     }
     let of_uid = selector.match_labels.as_ref().and_then(|labels| labels.get(UID_LABEL));
     if spec.manual_selector != Some(true) && of_uid.is_some_and(|label| label != uid) {
-        errors.push(FieldError::invalid(&at, selector, "`selector` not auto-generated"));
+        errors.push(FieldError::invalid(at, selector, "`selector` not auto-generated"));
     }
 }
 

@@ -37,18 +37,36 @@ fn a_job_runs_once_and_selects_its_own_pods() {
 #[test]
 fn the_spec_is_checked() {
     create(json!({}), expect![[""]]);
-    create(json!({"spec": {"template": {"spec": {"restartPolicy": null}}}}), expect![[r#"spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#]]);
-    create(json!({"spec": {"completions": -1, "completionMode": "X"}}), expect![[r#"
+    create(
+        json!({"spec": {"template": {"spec": {"restartPolicy": null}}}}),
+        expect![[r#"spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#]],
+    );
+    create(
+        json!({"spec": {"completions": -1, "completionMode": "X"}}),
+        expect![[r#"
         spec.completions: Invalid value: -1: must be greater than or equal to 0
-        spec.completionMode: Unsupported value: "X": supported values: "Indexed", "NonIndexed""#]]);
-    create(json!({"spec": {"completionMode": "Indexed", "parallelism": 2, "completions": null}}), expect!["spec.completions: Required value: when completion mode is Indexed"]);
-    create(json!({"spec": {"backoffLimitPerIndex": 1}}), expect!["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"]);
-    create(json!({"spec": {"podFailurePolicy": {"rules": [{"action": "FailJob"}, {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [0]}}]}}}), expect![[r#"
+        spec.completionMode: Unsupported value: "X": supported values: "Indexed", "NonIndexed""#]],
+    );
+    create(
+        json!({"spec": {"completionMode": "Indexed", "parallelism": 2, "completions": null}}),
+        expect!["spec.completions: Required value: when completion mode is Indexed"],
+    );
+    create(
+        json!({"spec": {"backoffLimitPerIndex": 1}}),
+        expect!["spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode"],
+    );
+    create(
+        json!({"spec": {"podFailurePolicy": {"rules": [{"action": "FailJob"}, {"action": "Ignore", "onExitCodes": {"operator": "In", "values": [0]}}]}}}),
+        expect![[r#"
         spec.podFailurePolicy.rules[0]: Invalid value: {"action":"FailJob"}: specifying one of OnExitCodes and OnPodConditions is required
-        spec.podFailurePolicy.rules[1].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator"#]]);
-    create(json!({"spec": {"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "other"}}}}), expect![[r#"
+        spec.podFailurePolicy.rules[1].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator"#]],
+    );
+    create(
+        json!({"spec": {"selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": "other"}}}}),
+        expect![[r#"
         spec.template.metadata.labels: Invalid value: {"batch.kubernetes.io/controller-uid":"u-1","batch.kubernetes.io/job-name":"j","controller-uid":"u-1","job-name":"j"}: `selector` does not match template `labels`
-        spec.selector: Invalid value: {"matchLabels":{"batch.kubernetes.io/controller-uid":"other"}}: `selector` not auto-generated"#]]);
+        spec.selector: Invalid value: {"matchLabels":{"batch.kubernetes.io/controller-uid":"other"}}: `selector` not auto-generated"#]],
+    );
 }
 
 #[test]
@@ -65,6 +83,7 @@ fn what_runs_does_not_change() {
 #[test]
 fn a_finished_job_stays_finished() {
     let mut old = check::created::<JobKind>(job());
+    old["metadata"]["resourceVersion"] = json!("1");
     old["status"]["conditions"] = json!([{"type": "Complete", "status": "True"}]);
     let mut new = old.clone();
     new["status"]["conditions"] = json!([]);

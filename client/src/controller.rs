@@ -1,7 +1,7 @@
 //! The shape of a controller: a name, what it watches, and pure functions. No loop, no sleep, no client, no clock.
 
 use crate::action::{Action, Key, Resource};
-use crate::cache::{Builder, Caches, Change, Keep, Node, Typed};
+use crate::cache::{Builder, Caches, Change, Keep, Node, Typed, WatchOptions};
 use jiff::Timestamp;
 use kube::core::Status;
 use serde_json::Value;
@@ -115,11 +115,13 @@ pub struct Watches {
 impl Watches {
     /// The kind whose keys this controller reconciles.
     pub fn primary<K: Typed>(&mut self) {
+        self.declare_all::<K>();
         self.connect::<K>(|sink, change| sink.send(Signal::Key(change.key.clone())));
     }
 
     /// A kind whose objects are controlled by an `O`: a change runs the owner, before and after.
     pub fn owned<K: Typed, O: Typed>(&mut self) {
+        self.declare_all::<K>();
         self.connect::<K>(|sink, change| {
             let owners =
                 [&change.old, &change.new].into_iter().flatten().filter_map(|object| owner_key::<K, O>(object));
@@ -129,6 +131,11 @@ impl Watches {
 
     /// A kind whose changes run the keys that `map` names, for the object before and after.
     pub fn mapped<K: Typed>(&mut self, map: fn(&K, &Caches) -> Vec<Key>) {
+        self.declare_all::<K>();
+        self.mapped_of::<K>(map);
+    }
+
+    fn mapped_of<K: Typed>(&mut self, map: fn(&K, &Caches) -> Vec<Key>) {
         self.connect::<K>(move |sink, change| {
             let (old, new) = (change.old.clone(), change.new.clone());
             let keys = move |caches: &Caches| {
@@ -138,8 +145,17 @@ impl Watches {
         });
     }
 
+    /// As [`Watches::mapped`], on a part of a kind.
+    pub fn mapped_with<K: Typed>(&mut self, options: WatchOptions, map: fn(&K, &Caches) -> Vec<Key>) {
+        self.declares.push(Box::new(|builder| {
+            builder.watch_with::<K>(options);
+        }));
+        self.mapped_of::<K>(map);
+    }
+
     /// As [`Watches::mapped`], with both sides of the change at once, for those who only care about some differences.
     pub fn mapped_change<K: Typed>(&mut self, map: fn(&Change<K>, &Caches) -> Vec<Key>) {
+        self.declare_all::<K>();
         self.connect::<K>(move |sink, change| {
             let change = change.clone();
             sink.send(Signal::Map(Box::new(move |caches: &Caches| map(&change, caches))))
@@ -148,9 +164,7 @@ impl Watches {
 
     /// A kind that the reconcile reads; its changes run nothing.
     pub fn reads<K: Typed>(&mut self) {
-        self.declares.push(Box::new(|builder| {
-            builder.watch::<K>();
-        }));
+        self.declare_all::<K>();
         self.advances::<K>();
     }
 
@@ -180,10 +194,13 @@ impl Watches {
         }));
     }
 
-    fn connect<K: Typed>(&mut self, tell: impl Fn(&Sink, &Change<K>) -> bool + Send + Sync + 'static) {
+    fn declare_all<K: Typed>(&mut self) {
         self.declares.push(Box::new(|builder| {
             builder.watch::<K>();
         }));
+    }
+
+    fn connect<K: Typed>(&mut self, tell: impl Fn(&Sink, &Change<K>) -> bool + Send + Sync + 'static) {
         self.connects.push(Box::new(move |caches, sink| {
             let sink = sink.clone();
             caches.shared::<K>().listen(move |change| keep(tell(&sink, change)));

@@ -128,10 +128,11 @@ impl Builder {
             tracker: Some((tracker.clone(), drain.clone())),
             metadata: self.metadata.then(|| Arc::new(Metadata::new())),
         };
+        let whole = self.declared.values().filter(|(declared, _)| declared.options.is_everything());
+        let whole: Vec<Resource> = whole.map(|(declared, _)| declared.resource.clone()).collect();
         let caches = self.build(&starter);
         if let (Some(metadata), Some((client, clock))) = (&caches.metadata, starter.connection) {
-            let typed: Vec<Resource> = caches.by_resource.keys().cloned().collect();
-            tracker.spawn(Arc::clone(metadata).run(client, clock, typed, tracker.clone(), drain));
+            tracker.spawn(Arc::clone(metadata).run(client, clock, whole, tracker.clone(), drain));
         }
         Arc::new(caches)
     }

@@ -76,6 +76,11 @@ impl Metadata {
         Arc::clone(&self.served.read())
     }
 
+    /// Says what is served where nothing is discovered: offline caches.
+    pub fn serve(&self, served: Vec<Served>) {
+        *self.served.write() = Arc::new(served);
+    }
+
     /// The served kind with this apiVersion's group and kind, whatever version is named.
     pub fn find(&self, api_version: &str, kind: &str) -> Option<Served> {
         let served = self.served();

@@ -1,0 +1,174 @@
+//! What a ReplicaSet does, by what it sees.
+
+use super::{CONTROLLER, Reconcile, refused, watches};
+use crate::testing::{at, caches, lines};
+use client::action::{Action, Key, Resource};
+use client::controller::Refusal;
+use expect_test::{Expect, expect};
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::Status;
+use std::fmt::Write as _;
+
+fn rs(replicas: i32, status: &str) -> String {
+    format!(
+        "apiVersion: apps/v1
+kind: ReplicaSet
+metadata: {{name: web, namespace: a, uid: rs1, generation: 1, resourceVersion: '9'}}
+spec: {{replicas: {replicas}, selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, spec: {{containers: []}}}}}}
+status: {status}"
+    )
+}
+
+/// `name labels owner phase ready node extra`
+fn pods(rows: &[(&str, &str, bool, &str, bool, &str, &str)]) -> String {
+    let mut yaml = String::new();
+    for (name, app, owned, phase, ready, node, extra) in rows {
+        let owner = if *owned {
+            "ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, uid: rs1, controller: true}],"
+        } else {
+            ""
+        };
+        let ready = if *ready { "True" } else { "False" };
+        write!(
+            yaml,
+            "\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a, uid: {name}, resourceVersion: '5', {owner} {extra} labels: {{app: {app}}}}}
+spec: {{nodeName: '{node}', containers: []}}
+status: {{phase: {phase}, conditions: [{{type: Ready, status: '{ready}', lastTransitionTime: '1970-01-01T00:00:50Z'}}]}}"
+        )
+        .unwrap();
+    }
+    yaml
+}
+
+fn check(yaml: &str, expected: Expect) {
+    let caches = caches(watches, yaml);
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    expected.assert_eq(&lines(&reconcile(&Key::new("a", "web"), &caches, at(100))));
+}
+
+#[test]
+fn missing_pods_are_created_and_told() {
+    check(
+        &rs(2, "{replicas: 0, observedGeneration: 1}"),
+        expect![[r#"
+        create Pod web-ttxlp
+        create Pod web-tngn9
+        event Normal SuccessfulCreate: Created pod: web-ttxlp
+        event Normal SuccessfulCreate: Created pod: web-tngn9
+    "#]],
+    );
+}
+
+#[test]
+fn nothing_is_written_when_nothing_changed() {
+    let pods = pods(&[("p1", "web", true, "Running", true, "n1", "")]);
+    let status =
+        "{replicas: 1, readyReplicas: 1, availableReplicas: 1, fullyLabeledReplicas: 1, observedGeneration: 1}";
+    check(&format!("{}{pods}", rs(1, status)), expect![[r#""#]]);
+}
+
+#[test]
+fn finished_and_terminating_pods_do_not_count() {
+    let pods = pods(&[
+        ("done", "web", true, "Succeeded", false, "n1", ""),
+        ("going", "web", true, "Running", true, "n1", "deletionTimestamp: '1970-01-01T00:00:00Z',"),
+        ("good", "web", true, "Running", true, "n1", ""),
+    ]);
+    check(
+        &format!("{}{pods}", rs(1, "{replicas: 3}")),
+        expect![[r#"
+        update ReplicaSet web status {"availableReplicas":1,"fullyLabeledReplicas":1,"observedGeneration":1,"readyReplicas":1,"replicas":1,"terminatingReplicas":1}
+    "#]],
+    );
+}
+
+#[test]
+fn a_matching_orphan_is_adopted_and_a_stranger_released() {
+    let pods = pods(&[
+        ("orphan", "web", false, "Running", true, "n1", ""),
+        ("dead", "web", false, "Failed", false, "n1", ""),
+        ("stranger", "other", true, "Running", true, "n1", ""),
+    ]);
+    check(
+        &format!("{}{pods}", rs(1, "{replicas: 1}")),
+        expect![[r#"
+        patch Pod stranger  {"metadata":{"ownerReferences":[{"$patch":"delete","uid":"rs1"}],"uid":"stranger"}}
+        patch Pod orphan  {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"ReplicaSet","name":"web","uid":"rs1"}],"uid":"orphan"}}
+        update ReplicaSet web status {"availableReplicas":1,"fullyLabeledReplicas":1,"observedGeneration":1,"readyReplicas":1,"replicas":1}
+    "#]],
+    );
+}
+
+#[test]
+fn scale_down_prefers_unassigned_then_unready_then_cheap_pods() {
+    let pods = pods(&[
+        ("a-good", "web", true, "Running", true, "n1", ""),
+        ("b-unready", "web", true, "Running", false, "n1", ""),
+        ("c-unassigned", "web", true, "Pending", false, "", ""),
+        (
+            "d-cheap",
+            "web",
+            true,
+            "Running",
+            true,
+            "n1",
+            "annotations: {controller.kubernetes.io/pod-deletion-cost: '-5'},",
+        ),
+    ]);
+    let status =
+        "{replicas: 4, readyReplicas: 2, availableReplicas: 2, fullyLabeledReplicas: 4, observedGeneration: 1}";
+    check(
+        &format!("{}{pods}", rs(1, status)),
+        expect![[r#"
+        delete Pod c-unassigned
+        delete Pod b-unready
+        delete Pod d-cheap
+        event Normal SuccessfulDelete: Deleted pod: c-unassigned
+        event Normal SuccessfulDelete: Deleted pod: b-unready
+        event Normal SuccessfulDelete: Deleted pod: d-cheap
+    "#]],
+    );
+}
+
+#[test]
+fn scale_down_thins_out_the_crowded_node() {
+    let pods = pods(&[
+        ("a", "web", true, "Running", true, "n1", ""),
+        ("b", "web", true, "Running", true, "n2", ""),
+        ("c", "web", true, "Running", true, "n2", ""),
+    ]);
+    let status =
+        "{replicas: 3, readyReplicas: 3, availableReplicas: 3, fullyLabeledReplicas: 3, observedGeneration: 1}";
+    check(
+        &format!("{}{pods}", rs(2, status)),
+        expect![[r#"
+        delete Pod b
+        event Normal SuccessfulDelete: Deleted pod: b
+    "#]],
+    );
+}
+
+#[test]
+fn a_ready_pod_becomes_available_after_its_min_ready_seconds() {
+    let pods = pods(&[("p1", "web", true, "Running", true, "n1", "")]);
+    let rs = rs(1, "{replicas: 1, readyReplicas: 1, fullyLabeledReplicas: 1, observedGeneration: 1}");
+    check(
+        &format!("{}{pods}", rs.replace("spec: {replicas", "spec: {minReadySeconds: 60, replicas")),
+        expect![[r#"
+            again at 110
+        "#]],
+    );
+}
+
+#[test]
+fn a_refused_creation_is_told_by_event_and_condition() {
+    let caches = caches(watches, &rs(1, "{replicas: 0}"));
+    let action = Action::Create { resource: Resource::of::<Pod>(), ns: "a".into(), object: serde_json::json!({}) };
+    let status =
+        Status { message: "exceeded quota".into(), reason: "Forbidden".into(), code: 403, ..Status::default() };
+    let answer = refused(&Key::new("a", "web"), &caches, &Refusal { action, status }, at(100));
+    expect![[r#"
+        event Warning FailedCreate: Error creating: exceeded quota
+        update ReplicaSet web status {"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"exceeded quota","reason":"FailedCreate","status":"True","type":"ReplicaFailure"}],"observedGeneration":1,"replicas":0}
+    "#]].assert_eq(&lines(&answer));
+}

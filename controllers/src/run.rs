@@ -1,0 +1,93 @@
+//! Starts the controllers, alone or as the elected one of several replicas.
+
+use crate::table::CONTROLLERS;
+use client::clock::Clock;
+use client::lease::{self, LeaderElector};
+use client::rt::{self, ClientFor, MANAGER};
+use jiff::SignedDuration;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Pod addresses: each node gets a /24 of it.
+    pub cluster_cidr: (Ipv4Addr, u8),
+    /// The cluster's CA, published to every namespace.
+    pub root_ca_pem: String,
+    /// How long a node may be silent before it counts as unreachable.
+    pub node_grace: SignedDuration,
+    /// Finished pods kept before the oldest are deleted.
+    pub terminated_pods_max: usize,
+    pub leader_elect: LeaderElect,
+}
+
+/// Whether several replicas of the controllers may run, of which one works.
+#[derive(Clone, Debug)]
+pub enum LeaderElect {
+    /// This is the only replica.
+    Alone,
+    /// As this identity, unique among the replicas.
+    As(String),
+}
+
+impl Config {
+    pub fn new(root_ca_pem: String) -> Self {
+        Self {
+            cluster_cidr: (Ipv4Addr::new(10, 42, 0, 0), 16),
+            root_ca_pem,
+            node_grace: SignedDuration::from_secs(50), // k8s: node-monitor-grace-period
+            terminated_pods_max: 12_500,               // k8s: terminated-pod-gc-threshold
+            leader_elect: LeaderElect::Alone,
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Deps {
+    pub client_for: ClientFor,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Lease(#[from] lease::Error),
+    #[error(transparent)]
+    Controllers(#[from] rt::Error),
+}
+
+/// Runs every controller until `drain`.
+pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
+    let rt_deps = rt::Deps { client_for: Arc::clone(&deps.client_for), clock: Arc::clone(&deps.clock) };
+    let LeaderElect::As(identity) = config.leader_elect.clone() else {
+        return Ok(controllers(config, rt_deps, drain).await?);
+    };
+    let elector = LeaderElector::new(
+        lease::Config {
+            ns: "kube-system".to_owned(),
+            name: "kube-controller-manager".to_owned(),
+            identity,
+            timing: lease::Timing::default(),
+        },
+        (deps.client_for)(MANAGER),
+        deps.clock,
+    );
+    match elector.lead(drain, |leading| controllers(config, rt_deps, leading)).await? {
+        Some(outcome) => Ok(outcome?),
+        None => Ok(()),
+    }
+}
+
+async fn controllers(config: Config, deps: rt::Deps, drain: CancellationToken) -> Result<(), rt::Error> {
+    rt::run_controllers_with(
+        CONTROLLERS,
+        |builder| {
+            builder.fact(config);
+        },
+        deps,
+        drain,
+    )
+    .await
+}

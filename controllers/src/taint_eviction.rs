@@ -1,0 +1,150 @@
+//! Drives pods off nodes with NoExecute taints that they do not tolerate, or tolerate for a while only.
+
+use crate::pod::{self, BY_NODE};
+use crate::write::{self, time};
+use client::action::{Action, Key, PatchKind};
+use client::cache::{Caches, Change, Tracked as _};
+use client::controller::{Controller, Reconcile, Watches};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, Taint, Toleration};
+use std::sync::Arc;
+
+pub(crate) const CONTROLLER: Controller =
+    Controller { name: "taint-eviction", watches, reconcile: Reconcile::Cached(reconcile), refused: None };
+
+const NO_EXECUTE: &str = "NoExecute";
+
+fn watches(watches: &mut Watches) {
+    watches.mapped_change::<Pod>(|change, caches| {
+        let Some(pod) = &change.new else { return Vec::new() };
+        let tainted =
+            caches.of::<Node>().get("", pod::node_name(pod)).is_some_and(|node| taints(&node).next().is_some());
+        if tainted { vec![change.key.clone()] } else { Vec::new() }
+    });
+    watches.mapped_change::<Node>(pods_of_changed);
+    watches.index::<Pod>(BY_NODE, pod::node_values);
+}
+
+fn pods_of_changed(change: &Change<Node>, caches: &Caches) -> Vec<Key> {
+    let of = |node: &Option<Arc<Node>>| -> Vec<Taint> { node.iter().flat_map(|node| taints(node)).cloned().collect() };
+    if of(&change.old) == of(&change.new) {
+        return Vec::new();
+    }
+    caches.of::<Pod>().by_index(BY_NODE, &change.key.name).iter().map(|pod| pod.key()).collect()
+}
+
+fn taints(node: &Node) -> impl Iterator<Item = &Taint> {
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    taints.filter(|taint| taint.effect == NO_EXECUTE)
+}
+
+fn reconcile(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Action> {
+    let Some(pod) = caches.of::<Pod>().get(&key.ns, &key.name) else { return Vec::new() };
+    let Some(node) = caches.of::<Node>().get("", pod::node_name(&pod)) else { return Vec::new() };
+    if pod::is_terminating(&pod) {
+        return Vec::new();
+    }
+    match deadline(&pod, taints(&node), now) {
+        None => Vec::new(),
+        Some(at) if at > now => vec![Action::RequeueAt(at)],
+        Some(_) => evict(&pod, now),
+    }
+}
+
+/// When the pod must go; `None` if it may stay.
+fn deadline<'a>(pod: &Pod, taints: impl Iterator<Item = &'a Taint>, now: Timestamp) -> Option<Timestamp> {
+    let tolerations = pod.spec.as_ref().and_then(|spec| spec.tolerations.as_deref()).unwrap_or_default();
+    taints.filter_map(|taint| taint_deadline(taint, tolerations, now)).min()
+}
+
+fn taint_deadline(taint: &Taint, tolerations: &[Toleration], now: Timestamp) -> Option<Timestamp> {
+    let matching: Vec<&Toleration> = tolerations.iter().filter(|toleration| tolerates(toleration, taint)).collect();
+    if matching.is_empty() {
+        return Some(now);
+    }
+    // k8s: of several matching tolerations the shortest counts; one without a limit limits nothing
+    let seconds = matching.iter().filter_map(|toleration| toleration.toleration_seconds).min()?;
+    let since = taint.time_added.as_ref().map_or(now, |time| time.0);
+    Some(since.checked_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX))
+}
+
+fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let (key, effect) = (text(&toleration.key), text(&toleration.effect));
+    if (!effect.is_empty() && effect != taint.effect) || (!key.is_empty() && key != taint.key) {
+        return false;
+    }
+    match toleration.operator.as_deref() {
+        Some("Exists") => true,
+        _ => !key.is_empty() && text(&toleration.value) == text(&taint.value),
+    }
+}
+
+fn evict(pod: &Pod, now: Timestamp) -> Vec<Action> {
+    let condition = PodCondition {
+        type_: "DisruptionTarget".to_owned(),
+        status: "True".to_owned(),
+        reason: Some("DeletionByTaintManager".to_owned()),
+        message: Some("Taint manager: deleting due to NoExecute taint".to_owned()),
+        last_transition_time: Some(time(now)),
+        ..PodCondition::default()
+    };
+    let message = format!("Marking for deletion Pod {}/{}", pod.ns(), pod.name());
+    vec![
+        write::event(pod, "Normal", "TaintManagerEviction", message),
+        write::patch(pod, "status", PatchKind::Strategic, pod::condition_patch(&condition)),
+        write::delete(pod),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, caches, lines};
+    use expect_test::{Expect, expect};
+
+    fn check(tolerations: &str, expected: Expect) {
+        let yaml = format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: n1, uid: n1}}
+spec: {{taints: [{{key: node.kubernetes.io/unreachable, effect: NoExecute, timeAdded: '1970-01-01T00:01:00Z'}}]}}
+---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: a, uid: p}}\nspec: {{nodeName: n1, containers: [], tolerations: [{tolerations}]}}"
+        );
+        let actions = reconcile(&Key::new("a", "p"), &caches(watches, &yaml), at(100));
+        expected.assert_eq(&lines(&actions));
+    }
+
+    #[test]
+    fn a_pod_without_toleration_goes_at_once() {
+        check(
+            "",
+            expect![[r#"
+            event Normal TaintManagerEviction: Marking for deletion Pod a/p
+            patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"Taint manager: deleting due to NoExecute taint","reason":"DeletionByTaintManager","status":"True","type":"DisruptionTarget"}]}}
+            delete Pod p
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_pod_that_tolerates_for_a_while_goes_after_it() {
+        check(
+            "{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 300}",
+            expect![[r#"
+                again at 360
+            "#]],
+        );
+        check(
+            "{key: node.kubernetes.io/unreachable, operator: Exists, effect: NoExecute, tolerationSeconds: 30}",
+            expect![[r#"
+                event Normal TaintManagerEviction: Marking for deletion Pod a/p
+                patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"Taint manager: deleting due to NoExecute taint","reason":"DeletionByTaintManager","status":"True","type":"DisruptionTarget"}]}}
+                delete Pod p
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_pod_that_tolerates_everything_stays() {
+        check("{operator: Exists}", expect![[r#""#]]);
+    }
+}

@@ -1,7 +1,7 @@
 //! One task asks all probes of the node: a heap of due times, no timer per probe, nothing to do while nothing is due.
 
 use super::ask::{Whom, ask};
-use super::state::{Answer, Kind, State};
+use super::state::{Answer, Kind, State, Step};
 use crate::node::Node;
 use crate::pod::member::member;
 use crate::worker::Input;
@@ -114,12 +114,14 @@ impl Prober {
     fn answered(&mut self, key: &Key, answer: &Answer) {
         let now = self.node.clock.now();
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let verdict = entry.state.take(answer, now);
+        let step = entry.state.take(answer, now);
         self.due.push(Reverse((entry.state.due, key.clone())));
         self.node.metrics.probes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let watch = Arc::clone(&entry.watch);
-        report(&self.node, &watch, answer);
-        if let Some(ok) = verdict {
+        if step != Step::Early {
+            report(&self.node, &watch, answer);
+        }
+        if let Step::Verdict(ok) = step {
             let input = Input::Probe { container_id: key.container_id.clone(), kind: key.kind, ok };
             if watch.tell.send(input).is_err() {
                 self.entries.remove(key); // the pod's worker has ended

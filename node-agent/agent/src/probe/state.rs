@@ -40,6 +40,21 @@ pub enum Answer {
     Unknown(String),
 }
 
+/// What an answer means for the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The container has just started and is asked again soon: nothing to tell yet.
+    Early,
+    /// Counted, without a new verdict.
+    Same,
+    /// The verdict is now this.
+    Verdict(bool),
+}
+
+/// A container that is not ready yet is asked again after this long, doubling to the probe's period: a server that
+/// listens 30 ms after its start is ready then, not a whole period later. k8s asks once and then waits.
+const EAGER_FIRST: SignedDuration = SignedDuration::from_millis(20);
+
 #[derive(Clone, Debug)]
 pub struct State {
     pub kind: Kind,
@@ -49,6 +64,8 @@ pub struct State {
     row: u32,
     row_ok: bool,
     verdict: Option<bool>,
+    /// The next wait of a container that has just started; `None` when that time is over.
+    eager: Option<SignedDuration>,
     pub due: Timestamp,
 }
 
@@ -68,26 +85,31 @@ impl State {
             row: 0,
             row_ok: false,
             verdict: None,
+            eager: (kind != Kind::Liveness).then_some(EAGER_FIRST),
             due: (started + delay).max(now),
         }
     }
 
-    /// Takes an answer; says whether the verdict changed. The next question is due one period after the last was.
-    pub fn take(&mut self, answer: &Answer, now: Timestamp) -> Option<bool> {
+    /// Takes an answer. The next question is due one period after this one was.
+    pub fn take(&mut self, answer: &Answer, now: Timestamp) -> Step {
+        let ok = matches!(answer, Answer::Success | Answer::Warning(_));
+        if let Some(wait) = self.eager.take().filter(|wait| !ok && *wait < self.period) {
+            self.eager = Some(wait * 2);
+            self.due = now + wait;
+            return Step::Early;
+        }
         self.due = (self.due + self.period).max(now);
-        let ok = match answer {
-            Answer::Success | Answer::Warning(_) => true,
-            Answer::Failure(_) => false,
-            Answer::Unknown(_) => return None,
-        };
+        if matches!(answer, Answer::Unknown(_)) {
+            return Step::Same;
+        }
         self.row = if ok == self.row_ok { self.row + 1 } else { 1 };
         self.row_ok = ok;
         let threshold = if ok { self.success_threshold } else { self.failure_threshold };
         if self.row < threshold || self.verdict == Some(ok) {
-            return None;
+            return Step::Same;
         }
         self.verdict = Some(ok);
-        Some(ok)
+        Step::Verdict(ok)
     }
 }
 
@@ -110,18 +132,41 @@ mod tests {
     fn thresholds_count_answers_in_a_row() {
         let mut probe = state(Kind::Liveness, "{failureThreshold: 2, periodSeconds: 10}");
         let no = Answer::Failure(String::new());
-        let verdicts: Vec<_> = [&no, &Answer::Success, &no, &no, &no, &Answer::Success]
+        let steps: Vec<_> = [&no, &Answer::Success, &no, &no, &no, &Answer::Success]
             .into_iter()
             .map(|a| probe.take(a, at(1)))
             .collect();
-        assert_eq!(verdicts, [None, Some(true), None, Some(false), None, Some(true)]);
+        let want = [Step::Same, Step::Verdict(true), Step::Same, Step::Verdict(false), Step::Same, Step::Verdict(true)];
+        assert_eq!(steps, want);
         assert_eq!(probe.due, at(61));
     }
 
     #[test]
     fn a_question_that_could_not_be_asked_counts_for_nothing() {
         let mut probe = state(Kind::Liveness, "{failureThreshold: 1}");
-        assert_eq!(probe.take(&Answer::Unknown(String::new()), at(1)), None);
-        assert_eq!(probe.take(&Answer::Failure(String::new()), at(11)), Some(false));
+        assert_eq!(probe.take(&Answer::Unknown(String::new()), at(1)), Step::Same);
+        assert_eq!(probe.take(&Answer::Failure(String::new()), at(11)), Step::Verdict(false));
+    }
+
+    #[test]
+    fn a_starting_container_is_asked_often_and_then_every_period() {
+        let mut probe = state(Kind::Readiness, "{failureThreshold: 1, periodSeconds: 1}");
+        let mut now = at(1);
+        let mut early = 0;
+        while probe.take(&Answer::Failure(String::new()), now) == Step::Early {
+            early += 1;
+            now = probe.due;
+        }
+        assert_eq!((early, now.duration_since(at(1)).as_millis()), (6, 20 + 40 + 80 + 160 + 320 + 640));
+        assert_eq!(probe.take(&Answer::Success, now), Step::Verdict(true));
+    }
+
+    #[test]
+    fn the_first_success_ends_the_hurry() {
+        let mut probe = state(Kind::Readiness, "{failureThreshold: 2}");
+        assert_eq!(probe.take(&Answer::Failure(String::new()), at(1)), Step::Early);
+        assert_eq!(probe.take(&Answer::Success, at(2)), Step::Verdict(true));
+        assert_eq!(probe.take(&Answer::Failure(String::new()), at(12)), Step::Same);
+        assert_eq!(probe.take(&Answer::Failure(String::new()), at(22)), Step::Verdict(false));
     }
 }

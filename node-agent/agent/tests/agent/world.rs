@@ -1,0 +1,148 @@
+//! One node with its agent, between the fakes.
+
+use crate::fake_api::FakeApi;
+use crate::fake_cri::FakeCri;
+use agent::{Config, Deps, Error, Reserved, Tls};
+use client::clock::SystemClock;
+use client::identity::Identity;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A test that waits longer hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) struct World {
+    pub(crate) api: FakeApi,
+    pub(crate) cri: FakeCri,
+    pub(crate) dir: TempDir,
+    runtime_drain: CancellationToken,
+    runtime: JoinSet<()>,
+    agent_drain: CancellationToken,
+    agent: JoinSet<Result<(), Error>>,
+    tls: Tls,
+}
+
+pub(crate) fn pod_path(name: &str) -> String {
+    format!("/api/v1/namespaces/default/pods/{name}")
+}
+
+pub(crate) const NODE: &str = "/api/v1/nodes/n1";
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cri = FakeCri::new();
+        let runtime_drain = CancellationToken::new();
+        let mut runtime = JoinSet::new();
+        let (server, socket, drain) = (cri.clone(), dir.path().join("cri.sock"), runtime_drain.clone());
+        runtime.spawn(async move { server.serve(&socket, drain).await });
+        let mut world = Self {
+            api: FakeApi::new(),
+            cri,
+            dir,
+            runtime_drain,
+            runtime,
+            agent_drain: CancellationToken::new(),
+            agent: JoinSet::new(),
+            tls: certificates(),
+        };
+        world.start_agent();
+        world
+    }
+
+    pub(crate) fn start_agent(&mut self) {
+        self.agent_drain = CancellationToken::new();
+        let config = Config {
+            node_name: "n1".into(),
+            node_ip: "127.0.0.1".parse().unwrap(),
+            data_dir: self.dir.path().join("agent"),
+            log_dir: self.dir.path().join("logs/pods"),
+            cri_endpoint: self.dir.path().join("cri.sock"),
+            bind: "127.0.0.1:0".parse().unwrap(),
+            cluster_dns: vec!["10.43.0.10".parse().unwrap()],
+            cluster_domain: "cluster.local".into(),
+            max_pods: 110,
+            reserved: Reserved::default(),
+            tls: self.tls.clone(),
+            cgroup_root: "/drover-agent-test".into(),
+            labels: [].into(),
+            taints: Vec::new(),
+            resolv_conf: "/etc/resolv.conf".into(),
+        };
+        let client =
+            client::transport::in_process(self.api.router(), Identity::new("system:node:n1", ["system:nodes"]));
+        let deps = Deps { client, clock: Arc::new(SystemClock) };
+        self.agent.spawn(agent::run(config, deps, self.agent_drain.clone()));
+    }
+
+    pub(crate) async fn stop_agent(&mut self) {
+        self.agent_drain.cancel();
+        while let Some(ended) = self.agent.join_next().await {
+            ended.unwrap().unwrap();
+        }
+    }
+
+    pub(crate) async fn close(mut self) {
+        self.stop_agent().await;
+        self.runtime_drain.cancel();
+        while self.runtime.join_next().await.is_some() {}
+    }
+
+    /// Creates a pod that is bound to the node.
+    pub(crate) fn pod(&self, name: &str, spec: Value) {
+        let mut spec = spec;
+        spec["nodeName"] = json!("n1");
+        let object = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "default" }, "spec": spec, "status": { "phase": "Pending" } });
+        self.api.put(&pod_path(name), object);
+    }
+
+    /// Deletes gracefully, as a user does.
+    pub(crate) fn delete(&self, name: &str, grace: i64) {
+        let mut pod = self.api.get(&pod_path(name)).unwrap();
+        pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:30Z");
+        pod["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+        self.api.put(&pod_path(name), pod);
+    }
+
+    /// Waits until the pod (or its absence) is as wanted.
+    pub(crate) async fn until(&self, name: &str, done: impl Fn(Option<&Value>) -> bool) -> Option<Value> {
+        let path = pod_path(name);
+        if let Ok(found) = tokio::time::timeout(PATIENCE, self.api.until(&path, done)).await {
+            found
+        } else {
+            panic!(
+                "{name} stays {:#}\ncalls: {:?}",
+                self.api.get(&path).unwrap_or_default()["status"],
+                self.cri.calls()
+            )
+        }
+    }
+
+    pub(crate) async fn until_ready(&self, name: &str) -> Value {
+        self.until(name, |p| p.is_some_and(is_ready)).await.unwrap()
+    }
+
+    pub(crate) async fn until_gone(&self, name: &str) {
+        self.until(name, |p| p.is_none()).await;
+    }
+}
+
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    condition(pod, "Ready") == "True"
+}
+
+pub(crate) fn condition<'a>(pod: &'a Value, kind: &str) -> &'a str {
+    let all = pod["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().find(|c| c["type"] == kind).and_then(|c| c["status"].as_str()).unwrap_or_default()
+}
+
+fn certificates() -> Tls {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let pem = cert.pem().into_bytes();
+    Tls { cert_pem: pem.clone(), key_pem: key.serialize_pem().into_bytes(), client_ca_pem: pem }
+}

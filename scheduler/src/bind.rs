@@ -29,8 +29,8 @@ pub(crate) async fn bind(client: kube::Client, pod: Arc<PodInfo>, node: String) 
     Bound { pod, node, outcome: outcome.map(drop) }
 }
 
-/// Says in the pod's status why it has no node; `false` where the status says so already.
-pub(crate) fn tells(pod: &PodInfo, reason: &str, message: &str) -> bool {
+/// Whether the pod's status does not yet say why it has no node.
+pub(crate) fn is_news(pod: &PodInfo, reason: &str, message: &str) -> bool {
     let conditions = pod.pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     !conditions.into_iter().flatten().any(|condition| {
         condition.type_ == "PodScheduled"

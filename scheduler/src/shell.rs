@@ -127,7 +127,7 @@ impl Shell {
     fn refused(&mut self, pod: Arc<PodInfo>, refusal: Refusal, now: Timestamp) {
         let message = refusal.message();
         self.queue.unschedulable(&pod.uid, refusal.plugins, now);
-        if !bind::tells(&pod, "Unschedulable", &message) {
+        if bind::is_news(&pod, "Unschedulable", &message) {
             self.record(&pod, "Warning", "FailedScheduling", message.clone());
             let report = bind::report(self.deps.client.clone(), Arc::clone(&pod), "Unschedulable", message, now);
             self.writes.spawn(async move {

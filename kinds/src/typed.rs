@@ -67,8 +67,13 @@ pub trait TypedKind: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Table cells in the order of `ROW.columns`.
-    fn cells(object: &Self::Object, now_unix_secs: i64) -> Vec<Value>;
+    /// Table cells in the order of `ROW.columns`. A kind with [`TypedKind::TREE_CELLS`] is not asked.
+    fn cells(_object: &Self::Object, _now_unix_secs: i64) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// Cells straight from the tree, where a printer needs no types: a list is then shown without decoding it.
+    const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = None;
 
     /// Value of a selectable field that is not simply at its dotted path; `None` = ask the path.
     fn field(_object: &Self::Object, _field: &str) -> Option<String> {
@@ -92,6 +97,11 @@ impl<K: TypedKind> Typed<K> {
 
     fn read(tree: &Value) -> Result<K::Object, FieldError> {
         K::Object::deserialize(tree).map_err(|error| unreadable(&error))
+    }
+
+    /// Like [`Typed::read`], moving what the tree holds. Where it fails nothing is left in the tree.
+    fn take(tree: &mut Value) -> Result<K::Object, FieldError> {
+        serde_json::from_value(tree.take()).map_err(|error| unreadable(&error))
     }
 
     fn edit(tree: &mut Value, edit: impl FnOnce(&mut K::Object)) {
@@ -187,6 +197,9 @@ impl<K: TypedKind> Kind for Typed<K> {
     }
 
     fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value> {
+        if let Some(cells) = K::TREE_CELLS {
+            return cells(object, now_unix_secs);
+        }
         match Self::read(object) {
             Ok(object) => K::cells(&object, now_unix_secs),
             Err(_) => tree::name_and_blanks(object, self.row.columns.len()),
@@ -205,11 +218,13 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn create(&self, object: &mut Value) -> FieldErrors {
         tree::prepare_create(&self.row, object);
-        let mut typed = match Self::read(object) {
+        let unchanged = Self::lacks(Hook::PrepareCreate);
+        let read = if unchanged { Self::read(object) } else { Self::take(object) };
+        let mut typed = match read {
             Ok(typed) => typed,
             Err(error) => return vec![error],
         };
-        if !Self::lacks(Hook::PrepareCreate) {
+        if !unchanged {
             K::prepare_create(&mut typed);
             *object = encode(&typed);
         }
@@ -220,11 +235,13 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
         tree::prepare_update(&self.row, object, old);
-        let (mut typed, before) = match (Self::read(object), Self::read(old)) {
+        let unchanged = Self::lacks(Hook::PrepareUpdate);
+        let read = if unchanged { Self::read(object) } else { Self::take(object) };
+        let (mut typed, before) = match (read, Self::read(old)) {
             (Ok(typed), Ok(before)) => (typed, before),
             (Err(error), _) | (_, Err(error)) => return vec![error],
         };
-        if !Self::lacks(Hook::PrepareUpdate) {
+        if !unchanged {
             K::prepare_update(&mut typed, &before);
             *object = encode(&typed);
         }

@@ -86,6 +86,19 @@ fn values_are_written_canonically() {
 }
 
 #[test]
+fn bytes_are_written_in_canonical_base64() {
+    for (sent, kept) in [("", ""), ("YQ==", "YQ=="), ("YR==", "YQ=="), ("YWJ=", "YWI="), ("YW\\nJj", "YWJj")] {
+        let body = format!(r#"{{"data":{{"a":"{sent}"}}}}"#);
+        let decoded = schema("Secret").decode(body.as_bytes(), Strictness::Report).expect("good base64");
+        assert_eq!(decoded.object["data"]["a"], json!(kept), "{sent}");
+    }
+    for bad in ["YQ", "YQ=", "Y===", "=", "====", "YQ==YQ=="] {
+        let body = format!(r#"{{"data":{{"a":"{bad}"}}}}"#);
+        assert!(schema("Secret").decode(body.as_bytes(), Strictness::Report).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn wrong_types_are_refused_in_upstreams_words() {
     for (kind, body, expected) in [
         (

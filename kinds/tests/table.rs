@@ -94,7 +94,7 @@ fn hooks_of_every_kind_stand_a_bare_object_and_default_it_once() {
 
 #[test]
 fn status_goes_on_create_and_stays_on_update() {
-    let kind = table::find("policy", "v1", "poddisruptionbudgets").expect("a row");
+    let kind = table::find("networking.k8s.io", "v1", "servicecidrs").expect("a row");
     let mut object = bare(kind.row());
     object["status"] = json!({"active": 1});
     let old = object.clone();
@@ -106,7 +106,7 @@ fn status_goes_on_create_and_stays_on_update() {
 
 #[test]
 fn a_status_write_changes_status_labels_and_annotations_only() {
-    let kind = table::find("policy", "v1", "poddisruptionbudgets").expect("a row");
+    let kind = table::find("networking.k8s.io", "v1", "servicecidrs").expect("a row");
     let mut old = bare(kind.row());
     old["spec"] = json!({"suspend": true});
     old["metadata"]["uid"] = json!("u");

@@ -329,20 +329,31 @@ fn is_field(place: Place<'_>) -> bool {
     matches!(place.path.step, Step::Key(key) if key == place.field.name())
 }
 
-/// Standard alphabet, padded; line breaks are passed over and taken out, as Go does.
+/// Standard alphabet, padded. Line breaks are taken out and bits that code for nothing cleared, as Go's decoding and
+/// encoding again does.
 fn base64(text: &mut String) -> Result<(), String> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     if text.contains(['\r', '\n']) {
         text.retain(|char| !matches!(char, '\r' | '\n'));
     }
     let bytes = text.as_bytes();
-    let padding = bytes.iter().rev().take_while(|byte| **byte == b'=').count();
-    let body = &bytes[..bytes.len() - padding.min(2)];
+    let padding = bytes.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let body = &bytes[..bytes.len() - padding];
     let wrong = body.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')));
-    match wrong {
-        Some(at) => Err(format!("illegal base64 data at input byte {at}")),
-        None if !bytes.len().is_multiple_of(4) => Err(format!("illegal base64 data at input byte {}", bytes.len() / 4 * 4)),
-        None => Ok(()),
+    if let Some(at) = wrong {
+        return Err(format!("illegal base64 data at input byte {at}"));
     }
+    if !bytes.len().is_multiple_of(4) {
+        return Err(format!("illegal base64 data at input byte {}", bytes.len() / 4 * 4));
+    }
+    let unused_bits = if padding == 2 { 0b1111 } else { 0b11 };
+    if let (1..=2, Some(last)) = (padding, body.last()) {
+        let value = ALPHABET.iter().position(|known| known == last).unwrap_or(0);
+        let canonical = char::from(ALPHABET[value & !unused_bits]);
+        let at = body.len() - 1;
+        text.replace_range(at..=at, canonical.encode_utf8(&mut [0; 4]));
+    }
+    Ok(())
 }
 
 /// Accepts any RFC 3339 time and writes it in UTC; one of canonical length and ending stays as it is.

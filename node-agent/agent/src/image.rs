@@ -1,6 +1,7 @@
-//! Images on the node: what a container's image is called, whose credentials fetch it ([`credential`]), and the one
-//! operation on it, [`ensure`].
+//! Images on the node: what a container's image is called, whose credentials fetch it ([`credential`]), the one operation
+//! on it, [`ensure`], and making room on a full disk ([`gc`]).
 
 pub mod credential;
 pub mod ensure;
+pub mod gc;
 pub mod reference;

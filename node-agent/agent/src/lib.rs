@@ -49,13 +49,14 @@ const RUNTIME_WAIT: Duration = Duration::from_secs(30);
 const RUNTIME_TRY: Duration = Duration::from_millis(10);
 
 /// Runs until drained. Containers go on without the agent and are found again by the next one.
-pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
-    let config = Arc::new(config);
+pub async fn run(mut config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
     for folder in [&config.data_dir, &config.log_dir] {
         let made = tokio::fs::create_dir_all(folder).await;
         made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
     }
     let listener = server::listen(&config).await?;
+    config.bind.set_port(listener.port);
+    let config = Arc::new(config);
     let unusable = |source| Error::Runtime { path: config.cri_endpoint.clone(), source };
     let cri = Cri::new(&config.cri_endpoint).map_err(unusable)?;
     let Some(runtime) = runtime_name(&cri, &drain).await.map_err(unusable)? else { return Ok(()) };
@@ -67,6 +68,8 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     let mut tasks = JoinSet::new();
     tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
+    tasks.spawn(log::rotate::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pods::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(server::run(listener, Arc::clone(&node), drain.clone()));
     let mut outcome = Ok(());

@@ -5,3 +5,4 @@ pub mod files;
 pub mod follow;
 pub mod line;
 pub mod read;
+pub mod rotate;

@@ -38,13 +38,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Listener {
     socket: TcpListener,
     acceptor: TlsAcceptor,
+    /// The port in use, also where the configuration left it to the kernel.
+    pub(crate) port: u16,
 }
 
 pub(crate) async fn listen(config: &Config) -> Result<Listener, Error> {
     let acceptor = acceptor(&config.tls)?;
     let failed = |source| Error::Listen { address: config.bind, source };
     let socket = TcpListener::bind(config.bind).await.map_err(failed)?;
-    Ok(Listener { socket, acceptor })
+    let port = socket.local_addr().map_err(failed)?.port();
+    Ok(Listener { socket, acceptor, port })
 }
 
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Error> {

@@ -16,6 +16,9 @@ const CPU_SHARES_MAX: i64 = 262_144;
 /// k8s: pods of this priority and above are critical to the system.
 const CRITICAL_PRIORITY: i32 = 2_000_000_000;
 
+/// Processes and threads of one container: far more than servers need, far less than a fork bomb needs to take the node.
+const PIDS_MAX: u32 = 8192;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
     Guaranteed,
@@ -73,7 +76,11 @@ pub fn parent(pod: &Pod, root: &str) -> String {
 /// Limits of one container; `memory_capacity` is the node's.
 pub fn container(pod: &Pod, container: &Container, memory_capacity: i64) -> LinuxContainerResources {
     let resources = container.resources.as_ref();
-    LinuxContainerResources { oom_score_adj: oom_score_adj(pod, container, memory_capacity), ..linux(resources) }
+    LinuxContainerResources {
+        oom_score_adj: oom_score_adj(pod, container, memory_capacity),
+        unified: [("pids.max".to_owned(), PIDS_MAX.to_string())].into(),
+        ..linux(resources)
+    }
 }
 
 /// Limits of the pod as a whole: the sums over its containers, where every one of them is limited.

@@ -183,6 +183,17 @@ fn create(api: &FakeApi, path: &str, object: Value) -> Response {
             &json!({ "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "spec": {}, "status": { "token": "jwt", "expirationTimestamp": expires } }),
         );
     }
+    if path.ends_with("/tokenreviews") {
+        let known = object["spec"]["token"] == "reader";
+        let user = json!({ "username": "reader", "groups": ["system:authenticated"] });
+        return ok(
+            &json!({ "metadata": {}, "spec": { "token": "" }, "status": { "authenticated": known, "user": user } }),
+        );
+    }
+    if path.ends_with("/subjectaccessreviews") {
+        let allowed = object["spec"]["resourceAttributes"]["subresource"] == "metrics";
+        return ok(&json!({ "metadata": {}, "spec": {}, "status": { "allowed": allowed } }));
+    }
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let full = format!("{path}/{name}");
     if api.get(&full).is_some() {

@@ -4,5 +4,6 @@
 mod fake_api;
 mod fake_cri;
 mod life;
+mod server;
 mod storm;
 mod world;

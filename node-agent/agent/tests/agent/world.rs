@@ -23,7 +23,9 @@ pub(crate) struct World {
     runtime: JoinSet<()>,
     agent_drain: CancellationToken,
     agent: JoinSet<Result<(), Error>>,
-    tls: Tls,
+    pub(crate) tls: Tls,
+    /// Certificate and key of the API server towards nodes.
+    pub(crate) masters: (Vec<u8>, Vec<u8>),
 }
 
 pub(crate) fn pod_path(name: &str) -> String {
@@ -40,6 +42,7 @@ impl World {
         let mut runtime = JoinSet::new();
         let (server, socket, drain) = (cri.clone(), dir.path().join("cri.sock"), runtime_drain.clone());
         runtime.spawn(async move { server.serve(&socket, drain).await });
+        let (tls, masters) = certificates();
         let mut world = Self {
             api: FakeApi::new(),
             cri,
@@ -48,7 +51,8 @@ impl World {
             runtime,
             agent_drain: CancellationToken::new(),
             agent: JoinSet::new(),
-            tls: certificates(),
+            tls,
+            masters,
         };
         world.start_agent();
         world
@@ -140,9 +144,23 @@ pub(crate) fn condition<'a>(pod: &'a Value, kind: &str) -> &'a str {
     all.iter().find(|c| c["type"] == kind).and_then(|c| c["status"].as_str()).unwrap_or_default()
 }
 
-fn certificates() -> Tls {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let cert = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let pem = cert.pem().into_bytes();
-    Tls { cert_pem: pem.clone(), key_pem: key.serialize_pem().into_bytes(), client_ca_pem: pem }
+/// An authority that has signed the node's certificate and the API server's client certificate.
+fn certificates() -> (Tls, (Vec<u8>, Vec<u8>)) {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem().into_bytes();
+    let issuer = Issuer::new(ca, ca_key);
+    let signed = |user: &str, group: &str| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, user);
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        let cert = params.signed_by(&key, &issuer).unwrap();
+        (cert.pem().into_bytes(), key.serialize_pem().into_bytes())
+    };
+    let (cert_pem, key_pem) = signed("system:node:n1", "system:nodes");
+    let tls = Tls { cert_pem, key_pem, client_ca_pem: ca_pem };
+    (tls, signed("kube-apiserver-kubelet-client", "system:masters"))
 }

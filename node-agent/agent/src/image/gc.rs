@@ -1,0 +1,135 @@
+//! Removes images that nothing uses when the disk gets full, the longest unused first. What to remove is decided by
+//! [`plan`], which is pure.
+
+use crate::node::Node;
+use jiff::Timestamp;
+use proto::cri::{Image, ImageFsInfoRequest, ImageSpec, ListContainersRequest, ListImagesRequest, RemoveImageRequest};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// k8s: imageGCHighThresholdPercent and imageGCLowThresholdPercent.
+const HIGH_PERCENT: u64 = 85;
+const LOW_PERCENT: u64 = 80;
+const LOOK_EVERY: Duration = Duration::from_mins(5);
+/// k8s: an image younger than this may be waiting for its pod.
+const AGE_MIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
+
+/// How full the disk with the images is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Disk {
+    capacity: u64,
+    available: u64,
+}
+
+pub async fn run(node: Arc<Node>, drain: CancellationToken) {
+    let mut used_at: HashMap<String, Timestamp> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+        if let Err(status) = look(&node, &mut used_at).await {
+            debug!(said = status.message(), "cannot look at the images");
+        }
+    }
+}
+
+async fn look(node: &Node, used_at: &mut HashMap<String, Timestamp>) -> Result<(), tonic::Status> {
+    let mut client = node.cri.images();
+    let images = client.list_images(ListImagesRequest { filter: None }).await?.into_inner().images;
+    let containers =
+        node.cri.runtime().list_containers(ListContainersRequest { filter: None }).await?.into_inner().containers;
+    let in_use: HashSet<String> =
+        containers.into_iter().flat_map(|c| [c.image_ref, c.image_id, c.image.unwrap_or_default().image]).collect();
+    let now = node.clock.now();
+    used_at.retain(|id, _| images.iter().any(|i| &i.id == id));
+    for image in &images {
+        let last = used_at.entry(image.id.clone()).or_insert(now);
+        if is_used(image, &in_use) {
+            *last = now;
+        }
+    }
+    let Some(disk) = disk(node).await? else { return Ok(()) };
+    let victims = plan(&images, &in_use, used_at, disk, now);
+    for image in &victims {
+        let spec = Some(ImageSpec { image: image.id.clone(), ..ImageSpec::default() });
+        client.remove_image(RemoveImageRequest { image: spec }).await?;
+        info!(image = image.id, bytes = image.size, "unused image removed");
+    }
+    if excess(disk) > 0 && victims.is_empty() {
+        let text = format!(
+            "Failed to garbage collect required amount of images. Attempted to free {} bytes, but only found 0 bytes eligible to free.",
+            excess(disk)
+        );
+        warn!(text);
+        node.about_node("Warning", "FreeDiskSpaceFailed", text);
+    }
+    Ok(())
+}
+
+async fn disk(node: &Node) -> Result<Option<Disk>, tonic::Status> {
+    let info = node.cri.images().image_fs_info(ImageFsInfoRequest {}).await?.into_inner();
+    let first = info.image_filesystems.into_iter().next();
+    let Some(mountpoint) = first.and_then(|f| f.fs_id).map(|id| id.mountpoint) else { return Ok(None) };
+    let found = rustix::fs::statvfs(Path::new(&mountpoint)).ok();
+    Ok(found.map(|s| Disk { capacity: s.f_blocks * s.f_frsize, available: s.f_bavail * s.f_frsize }))
+}
+
+/// Bytes to free so that the disk is at the low threshold; none below the high one.
+fn excess(disk: Disk) -> u64 {
+    let used = disk.capacity - disk.available.min(disk.capacity);
+    if used * 100 < disk.capacity * HIGH_PERCENT { 0 } else { used - disk.capacity / 100 * LOW_PERCENT }
+}
+
+fn is_used(image: &Image, in_use: &HashSet<String>) -> bool {
+    let names = image.repo_tags.iter().chain(&image.repo_digests).chain([&image.id]);
+    image.pinned || names.into_iter().any(|n| in_use.contains(n))
+}
+
+fn plan<'a>(
+    images: &'a [Image],
+    in_use: &HashSet<String>,
+    used_at: &HashMap<String, Timestamp>,
+    disk: Disk,
+    now: Timestamp,
+) -> Vec<&'a Image> {
+    let last = |image: &Image| used_at.get(&image.id).copied().unwrap_or(now);
+    let old = |image: &&Image| now.duration_since(last(image)) >= AGE_MIN;
+    let mut unused: Vec<&Image> = images.iter().filter(|i| !is_used(i, in_use)).filter(old).collect();
+    unused.sort_by_key(|i| last(i));
+    let mut left = excess(disk);
+    let enough = |image: &&Image| {
+        let take = left > 0;
+        left = left.saturating_sub(image.size);
+        take
+    };
+    unused.into_iter().take_while(enough).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::fixture::at;
+
+    #[test]
+    fn the_longest_unused_images_go_until_there_is_room() {
+        let image = |id: &str| Image { id: id.to_owned(), size: 10, ..Image::default() };
+        let images = [image("used"), image("old"), image("older"), image("new"), image("oldest")];
+        let used_at = [("used", 0), ("old", 300), ("older", 200), ("new", 990), ("oldest", 100)]
+            .map(|(id, s)| (id.to_owned(), at(s)))
+            .into();
+        let in_use = HashSet::from(["used".to_owned()]);
+        let victims = |available| {
+            let disk = Disk { capacity: 100, available };
+            plan(&images, &in_use, &used_at, disk, at(1000)).into_iter().map(|i| i.id.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(victims(16), Vec::<&str>::new());
+        assert_eq!(victims(10), ["oldest"]);
+        assert_eq!(victims(5), ["oldest", "older"]);
+        assert_eq!(victims(0), ["oldest", "older"]);
+    }
+}

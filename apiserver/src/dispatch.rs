@@ -1,7 +1,7 @@
 //! From a typed, authorized request to the registry or a subresource, and from its result to a response. No rules here.
 
 use crate::error::{ApiError, Qualified};
-use crate::negotiate::{self, Answer, Format};
+use crate::negotiate::{self, Answer};
 use crate::publish::metrics::RequestLabels;
 use crate::registry::decode::{self, BODY_MAX};
 use crate::registry::delete::DeleteOptions;
@@ -224,7 +224,7 @@ fn method_not_allowed(call: &Call<'_>) -> ApiError {
 }
 
 async fn body_tree(parts: &Parts, body: Body) -> Result<Value, ApiError> {
-    let format: Format = negotiate::body_format(&parts.headers)?;
+    let format = negotiate::body_format(&parts.headers)?;
     decode::tree(&read(body).await?, format)
 }
 

@@ -9,6 +9,7 @@ pub mod chain;
 pub mod dispatch;
 pub mod error;
 pub mod negotiate;
+pub mod protobuf;
 pub mod registry;
 pub mod request;
 pub mod respond;

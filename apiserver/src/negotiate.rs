@@ -1,15 +1,24 @@
-//! Which format a body has and which one the client wants. Protobuf is not spoken yet: clients that offer JSON as well
-//! get JSON, the others a 406 or 415 that names what is.
+//! Which format a body has and which one the client wants. Protobuf is read but not written: clients that accept JSON as
+//! well get JSON, the others a 406 that names what is.
 
 use crate::error::ApiError;
 use crate::request::Options;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 
+/// Format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
     Yaml,
+}
+
+/// Format of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFormat {
+    Json,
+    Yaml,
+    Protobuf,
 }
 
 impl Format {
@@ -40,7 +49,10 @@ pub struct Answer {
     pub pretty: bool,
 }
 
+/// What answers can be.
 pub const SUPPORTED: &[&str] = &["application/json", "application/yaml"];
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+const BODIES: &[&str] = &["application/json", "application/yaml", PROTOBUF];
 
 /// Clauses of an Accept header that are looked at; clients send at most four.
 const CLAUSES_MAX: usize = 32;
@@ -122,11 +134,12 @@ pub fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// Format of an object in a body.
-pub fn body_format(headers: &HeaderMap) -> Result<Format, ApiError> {
+pub fn body_format(headers: &HeaderMap) -> Result<BodyFormat, ApiError> {
     match content_type(headers) {
-        "application/json" => Ok(Format::Json),
-        "application/yaml" | "application/x-yaml" | "text/yaml" => Ok(Format::Yaml),
-        _ => Err(ApiError::unsupported_media_type(SUPPORTED)),
+        "application/json" => Ok(BodyFormat::Json),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => Ok(BodyFormat::Yaml),
+        PROTOBUF => Ok(BodyFormat::Protobuf),
+        _ => Err(ApiError::unsupported_media_type(BODIES)),
     }
 }
 

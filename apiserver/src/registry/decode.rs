@@ -2,7 +2,8 @@
 
 use super::Call;
 use crate::error::ApiError;
-use crate::negotiate::Format;
+use crate::negotiate::BodyFormat;
+use crate::protobuf;
 use crate::request::FieldValidation;
 use kinds::schema::decode::{DecodeError, Decoded, Strictness, of_row, untyped};
 use serde_json::Value;
@@ -12,17 +13,18 @@ use serde_json::Value;
 pub const BODY_MAX: usize = 3 << 20;
 
 /// An object of any type.
-pub fn tree(bytes: &[u8], format: Format) -> Result<Value, ApiError> {
+pub fn tree(bytes: &[u8], format: BodyFormat) -> Result<Value, ApiError> {
     tree_and_duplicates(bytes, format).map(|(tree, _)| tree)
 }
 
 /// An object of any type, and the fields that were given twice. Nesting is bounded by the parsers; YAML aliases by the
 /// parser's repetition limit.
-pub fn tree_and_duplicates(bytes: &[u8], format: Format) -> Result<(Value, Vec<String>), ApiError> {
+pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
     let bad = |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
     let (tree, duplicates) = match format {
-        Format::Json => untyped(bytes).map_err(|error| bad(&error))?,
-        Format::Yaml => (serde_norway::from_slice(bytes).map_err(|error| bad(&error))?, Vec::new()),
+        BodyFormat::Json => untyped(bytes).map_err(|error| bad(&error))?,
+        BodyFormat::Yaml => (serde_norway::from_slice(bytes).map_err(|error| bad(&error))?, Vec::new()),
+        BodyFormat::Protobuf => (protobuf::decode(bytes).map_err(|error| bad(&error))?, Vec::new()),
     };
     match tree {
         Value::Object(_) => Ok((tree, duplicates)),
@@ -31,15 +33,15 @@ pub fn tree_and_duplicates(bytes: &[u8], format: Format) -> Result<(Value, Vec<S
 }
 
 /// An object of the call's kind. Returns warnings for fields that are unknown or given twice.
-pub fn object(call: &Call<'_>, bytes: &[u8], format: Format) -> Result<(Value, Vec<String>), ApiError> {
+pub fn object(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
     let Some(schema) = of_row(call.row()) else {
         let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
         check_type(call, &tree)?;
         return complain(call, tree, duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect());
     };
     let decoded = match format {
-        Format::Json => schema.decode(bytes, strictness(call)),
-        Format::Yaml => schema.decode_tree(tree(bytes, format)?, strictness(call)),
+        BodyFormat::Json => schema.decode(bytes, strictness(call)),
+        BodyFormat::Yaml | BodyFormat::Protobuf => schema.decode_tree(tree(bytes, format)?, strictness(call)),
     };
     accept(call, decoded)
 }

@@ -2,7 +2,7 @@
 
 use super::{Call, Registry, Written, decode};
 use crate::error::{ApiError, Qualified};
-use crate::negotiate::Format;
+use crate::negotiate::BodyFormat;
 use crate::request::Verb;
 use kinds::errors::FieldError;
 use kinds::schema::merge;
@@ -38,9 +38,9 @@ impl Patch {
         let object = |format| decode::tree_and_duplicates(body, format);
         let (change, duplicates) = match media {
             JSON => (Change::Json(operations(body)?), Vec::new()),
-            MERGE => object(Format::Json).map(|(tree, duplicates)| (Change::Merge(tree), duplicates))?,
-            STRATEGIC => object(Format::Json).map(|(tree, duplicates)| (Change::Strategic(tree), duplicates))?,
-            APPLY => object(Format::Yaml).map(|(tree, duplicates)| (Change::Apply(tree), duplicates))?,
+            MERGE => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Merge(tree), duplicates))?,
+            STRATEGIC => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Strategic(tree), duplicates))?,
+            APPLY => object(BodyFormat::Yaml).map(|(tree, duplicates)| (Change::Apply(tree), duplicates))?,
             _ => return Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC, APPLY])),
         };
         Ok(Self { change, duplicates })

@@ -73,7 +73,8 @@ async fn wrong_bodies_are_refused_with_a_status() {
         (json, br#"{"metadata":{"name":"a","namespace":"other"}}"#.to_vec(), 400, "BadRequest"),
         (json, br#"{"metadata":{}}"#.to_vec(), 422, "Invalid"),
         (json, br#"{"metadata":{"name":"A_b"}}"#.to_vec(), 422, "Invalid"),
-        (&[("content-type", "application/vnd.kubernetes.protobuf")], b"k8s\0".to_vec(), 415, "UnsupportedMediaType"),
+        (&[("content-type", "application/vnd.kubernetes.protobuf")], b"k8s\0".to_vec(), 400, "BadRequest"),
+        (&[("content-type", "application/cbor")], b"x".to_vec(), 415, "UnsupportedMediaType"),
         (&[("content-type", "application/yaml")], b"metadata: [".to_vec(), 400, "BadRequest"),
         (&[("accept", "text/html")], b"{}".to_vec(), 406, "NotAcceptable"),
     ];

@@ -125,7 +125,6 @@ impl Row {
         names: [&'static str; 4],
         scope: Scope,
         schema: &'static str,
-        storage: &'static str,
     ) -> Self {
         let [kind, list_kind, plural, singular] = names;
         Row {
@@ -142,7 +141,7 @@ impl Row {
             subresources: Cow::Borrowed(&[]),
             columns: Cow::Borrowed(DEFAULT_COLUMNS),
             fields: Cow::Borrowed(&[]),
-            storage: Cow::Borrowed(storage),
+            storage: Cow::Borrowed(plural),
             schema: Cow::Borrowed(schema),
             generation: false,
             create_on_update: false,
@@ -233,15 +232,14 @@ macro_rules! row {
     };
     (@ $schema:literal $group:literal $version:literal $kind:literal $plural:literal $singular:literal $scope:ident
      $storage:tt; $(, $key:ident : $value:tt)* $(,)?) => {{
-        #[allow(unused_mut, reason = "a row of names only sets nothing more")]
         let mut row = $crate::row::Row::base(
             $group,
             $version,
             [$kind, concat!($kind, "List"), $plural, $singular],
             $crate::row::Scope::$scope,
             $schema,
-            $storage,
         );
+        $crate::row::replace(&mut row.storage, std::borrow::Cow::Borrowed($storage));
         $( $crate::row::row_part!(row $key $value); )*
         row
     }};

@@ -4,7 +4,7 @@ use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{FIELD_IMMUTABLE, format, given, non_negative, pod_spec, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
@@ -39,6 +39,8 @@ impl TypedKind for DaemonSetKind {
         ],
         generation: true,
     };
+
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate];
 
     fn default(set: &mut DaemonSet) {
         let spec = &mut set.spec;

@@ -5,7 +5,7 @@ mod printer;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{FIELD_IMMUTABLE, format, given, non_negative, pod_spec, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
@@ -23,6 +23,7 @@ impl TypedKind for DeploymentKind {
     type Object = Deployment;
 
     const ROW: Row = printer::ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate];
 
     fn default(deployment: &mut Deployment) {
         let spec = &mut deployment.spec;

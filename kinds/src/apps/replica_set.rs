@@ -5,7 +5,7 @@ mod printer;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{FIELD_IMMUTABLE, non_negative, pod_spec, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
@@ -19,6 +19,7 @@ impl TypedKind for ReplicaSetKind {
     type Object = ReplicaSet;
 
     const ROW: Row = printer::ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate];
 
     fn default(set: &mut ReplicaSet) {
         let spec = &mut set.spec;

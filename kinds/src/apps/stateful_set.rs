@@ -4,7 +4,7 @@ use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, SCALE, STATUS, row};
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{each, format, given, non_negative, one_of, pod_spec, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus, StatefulSetUpdateStrategy};
@@ -33,6 +33,8 @@ impl TypedKind for StatefulSetKind {
         ],
         generation: true,
     };
+
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate];
 
     fn default(set: &mut StatefulSet) {
         let spec = &mut set.spec;

@@ -6,7 +6,7 @@ use crate::cells;
 use crate::core::pod::warnings;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{each, given, metadata, non_negative, one_of};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec};
@@ -47,6 +47,8 @@ impl TypedKind for CronJobKind {
         ],
         generation: true,
     };
+
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate];
 
     fn default(cron: &mut CronJob) {
         let spec = &mut cron.spec;

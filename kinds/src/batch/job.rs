@@ -7,7 +7,7 @@ use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::FieldErrors;
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::each;
 use crate::validate::path::Path;
 use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
@@ -39,6 +39,8 @@ impl TypedKind for JobKind {
         fields: ["status.successful" = "status.succeeded"],
         generation: true,
     };
+
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate];
 
     fn default(job: &mut Job) {
         let spec = job.spec.get_or_insert_default();

@@ -4,7 +4,7 @@ mod printer;
 
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{each, format, given, invalid_each};
 use k8s_openapi::api::core::v1::{Namespace, NamespaceSpec, NamespaceStatus};
@@ -21,6 +21,7 @@ impl TypedKind for NamespaceKind {
     type Object = Namespace;
 
     const ROW: Row = printer::ROW;
+    const LACKS: &'static [Hook] = &[Hook::ValidateUpdate, Hook::Warnings];
 
     fn default(namespace: &mut Namespace) {
         name_label(namespace);

@@ -1,9 +1,107 @@
 //! PersistentVolumeClaim (v1).
 
 use crate::cells;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::tree;
+use crate::typed::{Hook, TypedKind};
+use crate::validate::path::Path;
+use crate::validate::{each, given, one_of, resources, selector, semantically_equal};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus};
 use serde_json::Value;
+
+pub(crate) struct PersistentVolumeClaimKind;
+
+impl TypedKind for PersistentVolumeClaimKind {
+    type Object = PersistentVolumeClaim;
+
+    const ROW: Row = ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate, Hook::Warnings];
+    const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = Some(cells);
+
+    fn default(claim: &mut PersistentVolumeClaim) {
+        if let Some(spec) = &mut claim.spec {
+            spec.volume_mode.get_or_insert_with(|| "Filesystem".to_owned());
+        }
+        let status = claim.status.get_or_insert_default();
+        status.phase.get_or_insert_with(|| "Pending".to_owned());
+    }
+
+    fn prepare_create(claim: &mut PersistentVolumeClaim) {
+        let phase = Some("Pending".to_owned());
+        claim.status = Some(PersistentVolumeClaimStatus { phase, ..PersistentVolumeClaimStatus::default() });
+    }
+
+    fn validate(claim: &PersistentVolumeClaim) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let empty = PersistentVolumeClaimSpec::default();
+        spec(claim.spec.as_ref().unwrap_or(&empty), &mut errors);
+        errors
+    }
+
+    fn validate_update(claim: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> FieldErrors {
+        match (&claim.spec, &old.spec) {
+            (Some(new), Some(before)) => change(new, before, claim_is_bound(old)),
+            _ => Vec::new(),
+        }
+    }
+}
+
+const SPEC: Path<'static> = Path::new("spec");
+pub(crate) const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+pub(crate) const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
+const FIXED: &str =
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
+
+fn claim_is_bound(claim: &PersistentVolumeClaim) -> bool {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
+}
+
+fn spec(spec: &PersistentVolumeClaimSpec, errors: &mut FieldErrors) {
+    let modes = SPEC.child("accessModes");
+    if each(&spec.access_modes).len() == 0 {
+        errors.push(FieldError::required(modes, "at least 1 access mode is required"));
+    }
+    for mode in each(&spec.access_modes) {
+        one_of(mode, &ACCESS_MODES, &modes, errors);
+    }
+    if each(&spec.access_modes).len() > 1 && each(&spec.access_modes).any(|mode| mode == "ReadWriteOncePod") {
+        errors.push(FieldError::forbidden(modes, "may not use ReadWriteOncePod with other access modes"));
+    }
+    if let Some(wanted) = &spec.selector {
+        selector::label_selector(wanted, &SPEC.child("selector"), errors);
+    }
+    let at = SPEC.child("resources");
+    let requests = spec.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+    match requests.and_then(|requests| requests.get("storage")) {
+        None => errors.push(FieldError::required(at.key("storage"), "")),
+        Some(size) => resources::positive(size, &at.key("storage"), errors),
+    }
+    if let Some(mode) = given(spec.volume_mode.as_ref()) {
+        one_of(mode, &VOLUME_MODES, &SPEC.child("volumeMode"), errors);
+    }
+}
+
+/// A claim asks once; the binder fills in the volume, and a bound claim may grow.
+fn change(new: &PersistentVolumeClaimSpec, old: &PersistentVolumeClaimSpec, bound: bool) -> FieldErrors {
+    let mut munged = new.clone();
+    if given(old.volume_name.as_ref()).is_none() {
+        munged.volume_name.clone_from(&old.volume_name);
+    }
+    if given(old.storage_class_name.as_ref()).is_none() {
+        // k8s: the default class may be filled in later.
+        munged.storage_class_name.clone_from(&old.storage_class_name);
+    }
+    if bound {
+        munged.resources.clone_from(&old.resources);
+        munged.volume_attributes_class_name.clone_from(&old.volume_attributes_class_name);
+    }
+    let mut errors = FieldErrors::new();
+    if !semantically_equal(&munged, old) {
+        errors.push(FieldError::forbidden(SPEC, FIXED));
+    }
+    errors
+}
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.core.v1.PersistentVolumeClaim" "" "v1" "PersistentVolumeClaim" "persistentvolumeclaims" "persistentvolumeclaim" Namespaced,
@@ -43,4 +141,33 @@ pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
         cells::of::age(object, now_unix_secs),
         cells::of::or_unset(object, "spec.volumeMode").into(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::check;
+    use expect_test::expect;
+    use serde_json::json;
+
+    fn claim() -> Value {
+        json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+    }
+
+    #[test]
+    fn a_claim_asks_for_modes_and_space_once() {
+        let stored = check::created::<PersistentVolumeClaimKind>(claim());
+        assert_eq!(
+            (&stored["spec"]["volumeMode"], &stored["status"]["phase"]),
+            (&json!("Filesystem"), &json!("Pending"))
+        );
+        assert_eq!(check::create::<PersistentVolumeClaimKind>(claim()), "");
+        expect![[r#"
+            spec.accessModes: Unsupported value: "X": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"
+            spec.resources[storage]: Required value"#]]
+        .assert_eq(&check::create::<PersistentVolumeClaimKind>(json!({"spec": {"accessModes": ["X"]}})));
+        assert_eq!(check::update::<PersistentVolumeClaimKind>(claim(), &json!({"spec": {"volumeName": "v"}})), "");
+        expect!["spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"]
+            .assert_eq(&check::update::<PersistentVolumeClaimKind>(claim(), &json!({"spec": {"accessModes": ["ReadWriteMany"]}})));
+    }
 }

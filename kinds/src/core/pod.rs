@@ -7,7 +7,7 @@ pub(crate) mod warnings;
 
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{each, pod_spec, pod_update};
 use k8s_openapi::api::core::v1::{Pod, PodCondition, PodSpec, PodStatus};
@@ -21,6 +21,7 @@ impl TypedKind for PodKind {
     type Object = Pod;
 
     const ROW: Row = printer::ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate];
 
     fn default(pod: &mut Pod) {
         defaults::pod(pod);

@@ -4,7 +4,7 @@ use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, SCALE, STATUS, row};
-use crate::typed::TypedKind;
+use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{metadata, non_negative, pod_spec};
 use k8s_openapi::api::core::v1::{ReplicationController, ReplicationControllerSpec, ReplicationControllerStatus};
@@ -36,6 +36,8 @@ impl TypedKind for ReplicationControllerKind {
         fields: ["status.replicas" = "status.replicas"],
         generation: true,
     };
+
+    const LACKS: &'static [Hook] = &[Hook::PrepareUpdate, Hook::ValidateUpdate];
 
     fn default(controller: &mut ReplicationController) {
         let spec = controller.spec.get_or_insert_default();

@@ -76,6 +76,13 @@ pub fn quantity(name: &str, text: &Text, path: &Path<'_>, errors: &mut FieldErro
     }
 }
 
+/// A size that must be more than nothing.
+pub fn positive(text: &Text, path: &Path<'_>, errors: &mut FieldErrors) {
+    if !text.0.parse::<Quantity>().is_ok_and(|value| value > Quantity::ZERO) {
+        errors.push(FieldError::invalid(path, &text.0, "must be greater than zero"));
+    }
+}
+
 /// Resources of a node: capacities and allocatable.
 pub fn node_resources(list: Option<&BTreeMap<String, Text>>, path: &Path<'_>, errors: &mut FieldErrors) {
     for (name, text) in list.into_iter().flatten() {

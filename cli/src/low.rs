@@ -1,0 +1,210 @@
+//! What was typed, as clap sees it: kubectl's names for commands and flags. Nothing here is validated beyond its form;
+//! what it means is [`crate::high`]'s and the verbs' to say.
+
+mod cluster;
+mod common;
+mod read;
+mod stream;
+mod write;
+
+pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Version};
+pub use common::{Files, Format, Select};
+pub use read::{Describe, Get, Wait};
+pub use stream::{Attach, Exec, Logs, PortForward};
+pub use write::{
+    Annotate, Apply, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret, CreateSecretKind, CreateToken,
+    CreateWhat, Delete, Drain, Edit, Expose, Label, Named, Patch, Replace, Rollout, RolloutStatus, RolloutUndo, Run,
+    Scale, Set, SetEnv, SetImage, Taint,
+};
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Talks to a Drover or Kubernetes cluster.
+#[derive(Debug, Parser)]
+#[command(name = "kctl", version, disable_version_flag = true, propagate_version = false, max_term_width = 120)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Connection")]
+pub struct Global {
+    /// Kubeconfig file [default: $KUBECONFIG, ~/.kube/config, /var/lib/drover/admin.kubeconfig]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Namespace to work in
+    #[arg(long, short = 'n', global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Address of the API server, instead of the kubeconfig's
+    #[arg(long, short = 's', global = true, value_name = "URL")]
+    pub server: Option<String>,
+    /// User to act as
+    #[arg(long = "as", global = true, value_name = "USER")]
+    pub impersonate: Option<String>,
+    /// Group to act as; may be repeated
+    #[arg(long = "as-group", global = true, value_name = "GROUP")]
+    pub impersonate_groups: Vec<String>,
+    /// How long to wait for an answer (30s, 1m); 0 waits without end
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub request_timeout: Option<String>,
+    /// How much to tell; from 6 on, every request
+    #[arg(long = "v", short = 'v', global = true, value_name = "LEVEL", default_value_t = 0)]
+    pub verbosity: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring objects to the state that manifests describe
+    Apply(Apply),
+    /// Create an object from a manifest or from arguments
+    Create(Create),
+    /// Show objects
+    Get(Get),
+    /// Show objects in detail, with their events
+    Describe(Describe),
+    /// Delete objects
+    Delete(Delete),
+    /// Print the logs of a container
+    Logs(Logs),
+    /// Run a command in a container
+    Exec(Exec),
+    /// Attach to the process of a container
+    Attach(Attach),
+    /// Forward local ports to a pod
+    PortForward(PortForward),
+    /// Set the number of replicas
+    Scale(Scale),
+    /// Watch and steer rollouts
+    #[command(subcommand)]
+    Rollout(Rollout),
+    /// Change images and environments of workloads
+    #[command(subcommand)]
+    Set(Set),
+    /// Wait until objects meet a condition
+    Wait(Wait),
+    /// Set or remove labels
+    Label(Label),
+    /// Set or remove annotations
+    Annotate(Annotate),
+    /// Set or remove taints of nodes
+    Taint(Taint),
+    /// Change fields of an object by a patch
+    Patch(Patch),
+    /// Replace objects by manifests
+    Replace(Replace),
+    /// Change an object in an editor
+    Edit(Edit),
+    /// Run an image in a pod
+    Run(Run),
+    /// Make a Service for a workload
+    Expose(Expose),
+    /// Keep new pods away from a node
+    Cordon(Cordon),
+    /// Let pods come to a node again
+    Uncordon(Cordon),
+    /// Move the pods of a node away
+    Drain(Drain),
+    /// Explain the fields of a resource
+    Explain(Explain),
+    /// List the resources that the server has
+    ApiResources(ApiResources),
+    /// List the API versions that the server has
+    ApiVersions,
+    /// Print the versions of client and server
+    Version(Version),
+    /// Print where the cluster's services are
+    ClusterInfo,
+    /// Ask who you are and what you may do
+    #[command(subcommand)]
+    Auth(Auth),
+    /// Look at and change the kubeconfig
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a shell's completion script
+    Completion(Completion),
+    /// Show what nodes and pods use
+    Top {
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn kubectls_command_lines_are_understood() {
+        for line in [
+            "get pods -n shop -o wide",
+            "get pods,svc -A -l app=web --show-labels",
+            "get pod a b -ojsonpath={.items[*].metadata.name}",
+            "get all --no-headers",
+            "get pods -w",
+            "-n shop get deploy/web -o yaml",
+            "apply -f a.yaml -f b.yaml -R",
+            "apply -f -",
+            "apply --server-side --force-conflicts -f a.yaml",
+            "apply -f a.yaml --dry-run=server",
+            "create namespace shop",
+            "create ns shop",
+            "create configmap c --from-literal=a=b --from-file=x",
+            "create secret generic s --from-literal=a=b",
+            "create deployment web --image=drover.local/web:1 --replicas=2",
+            "create token default --duration=1h",
+            "create -f a.yaml",
+            "delete pod a --grace-period=0 --force",
+            "delete pods --all --wait=false",
+            "delete -f a.yaml --ignore-not-found",
+            "delete deployment web --cascade=orphan",
+            "logs -f web-1 -c web --tail=10 --since=5m --timestamps",
+            "logs deployment/web --all-containers -p",
+            "logs -l app=web --tail=-1",
+            "exec web-1 -- /web ls /www",
+            "exec -it web-1 -c web -- sh -c true",
+            "attach web-1 -it",
+            "port-forward pod/web-1 18080:8080 :90 --address=127.0.0.1",
+            "scale deployment/web --replicas=5",
+            "scale --replicas=5 --current-replicas=3 deployment web",
+            "rollout status -n shop deployment/web --timeout=60s",
+            "rollout undo deployment/web --to-revision=2",
+            "rollout restart deployment web",
+            "rollout history deploy/web --revision=2",
+            "set image deployment/web web=drover.local/web:2",
+            "set env deployment/web A=b C-",
+            "wait pod -l app=web --for=condition=Ready --timeout=60s",
+            "wait --for=jsonpath={.status.phase}=Running pod/a",
+            "wait --for=delete pod/a --timeout=-1s",
+            "label pods a x=y z- --overwrite",
+            "annotate pod/a x=y",
+            "patch deployment web -p {} --type=merge",
+            "run a --image=i --restart=Never --env=A=b -- /web ls",
+            "run -it --rm a --image=i",
+            "drain n1 --ignore-daemonsets --delete-emptydir-data --force",
+            "api-resources --namespaced=true -o name",
+            "version -o json",
+            "auth can-i create pods --as system:node:a --as-group=system:nodes",
+            "config use-context x",
+            "completion bash",
+            "get pods -v=6",
+        ] {
+            let words = std::iter::once("kctl").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Manifests as the user gives them: files, folders, standard input; YAML or JSON, several documents, List objects.
+//! It knows their form, not what the kinds in them mean.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Number, Value};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Bytes of one manifest. etcd-sized objects are 1.5 MiB; this leaves room for many in a file, and stops a wrong path
+/// (a disk image, `/dev/zero`) from filling the memory.
+const BYTES_MAX: u64 = 256 << 20;
+
+/// An object of a manifest and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    pub source: String,
+    pub object: Value,
+}
+
+impl Document {
+    pub fn api_version(&self) -> &str {
+        self.object["apiVersion"].as_str().unwrap_or_default()
+    }
+
+    pub fn kind(&self) -> &str {
+        self.object["kind"].as_str().unwrap_or_default()
+    }
+}
+
+/// Reads every manifest that `-f` names; a manifest that cannot be read is an error in its place, after which the
+/// others still count.
+pub fn read(names: &[String], recursive: bool) -> Vec<Result<Document>> {
+    let mut documents = vec![];
+    for name in names {
+        match files(name, recursive) {
+            Err(error) => documents.push(Err(error)),
+            Ok(files) => {
+                for file in files {
+                    match load(&file) {
+                        Err(error) => documents.push(Err(error)),
+                        Ok(text) => documents.extend(parse(&file, &text)),
+                    }
+                }
+            }
+        }
+    }
+    documents
+}
+
+/// The files that one `-f` names.
+fn files(name: &str, recursive: bool) -> Result<Vec<String>> {
+    if name.starts_with("http://") || name.starts_with("https://") {
+        bail!("kctl does not fetch manifests from URLs; try `curl -L {name} | kctl apply -f -`");
+    }
+    if name == "-" || !Path::new(name).is_dir() {
+        return Ok(vec![name.to_owned()]);
+    }
+    let mut found = vec![];
+    folder(Path::new(name), recursive, &mut found)?;
+    if found.is_empty() {
+        bail!("no .yaml, .yml or .json file in \"{name}\"{}", if recursive { "" } else { " (-R looks into folders)" });
+    }
+    Ok(found)
+}
+
+fn folder(path: &Path, recursive: bool, found: &mut Vec<String>) -> Result<()> {
+    let cannot = || format!("cannot read the folder \"{}\"", path.display());
+    let entries: Result<Vec<PathBuf>, _> =
+        path.read_dir().with_context(cannot)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut entries = entries.with_context(cannot)?;
+    entries.sort();
+    for entry in entries {
+        let extension = entry.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if entry.is_dir() {
+            if recursive {
+                folder(&entry, recursive, found)?;
+            }
+        } else if ["yaml", "yml", "json"].contains(&extension) {
+            found.push(entry.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
+}
+
+fn load(name: &str) -> Result<String> {
+    let mut text = String::new();
+    let read = if name == "-" {
+        std::io::stdin().take(BYTES_MAX + 1).read_to_string(&mut text).context("cannot read standard input")?
+    } else {
+        let cannot = || format!("cannot read \"{name}\"");
+        let file = std::fs::File::open(name).with_context(cannot)?;
+        file.take(BYTES_MAX + 1).read_to_string(&mut text).with_context(cannot)?
+    };
+    anyhow::ensure!(read as u64 <= BYTES_MAX, "\"{name}\" is larger than {} MiB", BYTES_MAX >> 20);
+    Ok(text)
+}
+
+/// The objects in a text.
+pub fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
+    let mut objects = vec![];
+    if text.trim_start().starts_with('{') {
+        objects.extend(json(source, text));
+    } else {
+        for (first_line, part) in split(text) {
+            match yaml(part) {
+                Ok(Value::Null) => {}
+                Ok(object) => objects.push(Ok(object)),
+                Err(error) => {
+                    objects.push(Err(anyhow::anyhow!("cannot parse {source}: {}", at_line(&error, first_line))))
+                }
+            }
+        }
+    }
+    objects.into_iter().flat_map(|object| checked(source, object)).collect()
+}
+
+/// JSON objects one after the other; a `{` may also begin a YAML flow mapping.
+fn json(source: &str, text: &str) -> Vec<Result<Value>> {
+    let read: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+    match read {
+        Ok(objects) => objects.into_iter().map(Ok).collect(),
+        Err(error) => match yaml(text) {
+            Ok(object) => vec![Ok(object)],
+            Err(_) => vec![Err(anyhow::anyhow!("cannot parse {source}: {error}"))],
+        },
+    }
+}
+
+/// The documents of a YAML text, each with the number of lines before it.
+fn split(text: &str) -> Vec<(usize, &str)> {
+    let mut parts = vec![];
+    let (mut begin, mut begin_line, mut at) = (0, 0, 0);
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let bare = line.trim_end();
+        if bare == "---" || bare.starts_with("--- ") {
+            parts.push((begin_line, &text[begin..at]));
+            // What follows the marker on its line belongs to the document.
+            begin = at + 3;
+            begin_line = number;
+        }
+        at += line.len();
+    }
+    parts.push((begin_line, &text[begin..]));
+    parts
+}
+
+/// YAML names lines from the document's begin; the user counts from the file's.
+fn at_line(error: &serde_norway::Error, lines_before: usize) -> String {
+    let text = error.to_string();
+    match error.location() {
+        Some(at) if lines_before > 0 => {
+            let own = format!("line {} column {}", at.line(), at.column());
+            let of_file = format!("line {} column {}", at.line() + lines_before, at.column());
+            text.replace(&own, &of_file)
+        }
+        _ => text,
+    }
+}
+
+fn yaml(text: &str) -> Result<Value, serde_norway::Error> {
+    use serde::de::Error as _;
+    let mut tree: serde_norway::Value = serde_norway::from_str(text)?;
+    tree.apply_merge()?;
+    to_json(tree).map_err(serde_norway::Error::custom)
+}
+
+/// YAML as JSON: keys become strings, tags are dropped.
+fn to_json(tree: serde_norway::Value) -> Result<Value, String> {
+    use serde_norway::Value as Yaml;
+    Ok(match tree {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(value) => value.into(),
+        Yaml::Number(number) => to_number(&number)?.into(),
+        Yaml::String(text) => text.into(),
+        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<Result<_, _>>()?),
+        Yaml::Tagged(tagged) => to_json(tagged.value)?,
+        Yaml::Mapping(mapping) => {
+            let mut object = Map::new();
+            for (key, value) in mapping {
+                let key = match to_json(key)? {
+                    Value::String(key) => key,
+                    Value::Bool(key) => key.to_string(),
+                    Value::Number(key) => key.to_string(),
+                    other => return Err(format!("a key must be a scalar, not {other}")),
+                };
+                object.insert(key, to_json(value)?);
+            }
+            Value::Object(object)
+        }
+    })
+}
+
+fn to_number(number: &serde_norway::Number) -> Result<Number, String> {
+    let whole = number.as_i64().map(Number::from).or_else(|| number.as_u64().map(Number::from));
+    whole
+        .or_else(|| number.as_f64().and_then(Number::from_f64))
+        .ok_or_else(|| format!("{number} is not a number that JSON can hold"))
+}
+
+/// Objects of a document: itself, or the items of a List.
+fn checked(source: &str, object: Result<Value>) -> Vec<Result<Document>> {
+    let object = match object {
+        Ok(object) => object,
+        Err(error) => return vec![Err(error)],
+    };
+    let missing: Vec<String> = ["apiVersion", "kind"]
+        .iter()
+        .filter(|key| object[**key].as_str().is_none_or(str::is_empty))
+        .map(|key| format!("{key} not set"))
+        .collect();
+    if !missing.is_empty() {
+        return vec![Err(anyhow::anyhow!("cannot use {source}: {}", missing.join(", ")))];
+    }
+    let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
+    match &object["items"] {
+        Value::Array(items) if is_list => {
+            items.iter().flat_map(|item| checked(source, Ok(of_list(item, &object)))).collect()
+        }
+        _ => vec![Ok(Document { source: source.to_owned(), object })],
+    }
+}
+
+/// Items of a typed list (`PodList`) may leave out what the list says.
+fn of_list(item: &Value, list: &Value) -> Value {
+    let mut item = item.clone();
+    let kind = list["kind"].as_str().unwrap_or_default().trim_end_matches("List");
+    if item["kind"].is_null() && item.is_object() && !kind.is_empty() {
+        item["kind"] = kind.into();
+        item["apiVersion"] = list["apiVersion"].clone();
+    }
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(text: &str, expected: &Expect) {
+        let lines: Vec<String> = parse("a.yaml", text)
+            .into_iter()
+            .map(|document| match document {
+                Ok(document) => document.object.to_string(),
+                Err(error) => format!("{error:#}"),
+            })
+            .collect();
+        expected.assert_eq(&lines.join("\n"));
+    }
+
+    #[test]
+    fn documents_are_split_and_empty_ones_skipped() {
+        check(
+            "# nothing\n---\napiVersion: v1\nkind: A\n--- # next\nkind: B\napiVersion: v1\n---\n",
+            &expect![[r#"
+                {"apiVersion":"v1","kind":"A"}
+                {"apiVersion":"v1","kind":"B"}"#]],
+        );
+        check(
+            r#"{"apiVersion":"v1","kind":"A"}
+{"apiVersion":"v1","kind":"B"}"#,
+            &expect![[r#"
+                {"apiVersion":"v1","kind":"A"}
+                {"apiVersion":"v1","kind":"B"}"#]],
+        );
+    }
+
+    #[test]
+    fn lists_are_their_items() {
+        check(
+            "kind: PodList\napiVersion: v1\nitems: [{metadata: {name: a}}, {kind: X, apiVersion: y/v1}]",
+            &expect![[r#"
+                {"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"}}
+                {"apiVersion":"y/v1","kind":"X"}"#]],
+        );
+    }
+
+    #[test]
+    fn keys_become_strings_and_anchors_merge() {
+        check(
+            "kind: A\napiVersion: v1\ndata: &d {1: x, true: y}\nmore: {<<: *d, z: 0.5}",
+            &expect![[
+                r#"{"apiVersion":"v1","data":{"1":"x","true":"y"},"kind":"A","more":{"1":"x","true":"y","z":0.5}}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn a_bad_document_is_named_with_its_line_and_the_others_stay() {
+        check(
+            "kind: A\napiVersion: v1\n---\nkind: B\nkind: B\n---\n\nfoo: [\n---\nkind: C\napiVersion: v1\n",
+            &expect![[r#"
+                {"apiVersion":"v1","kind":"A"}
+                cannot parse a.yaml: duplicate entry with key "kind" at line 4 column 1
+                cannot parse a.yaml: did not find expected node content while parsing a flow node at line 9 column 1
+                {"apiVersion":"v1","kind":"C"}"#]],
+        );
+        check("just text", &expect!["cannot use a.yaml: apiVersion not set, kind not set"]);
+    }
+
+    #[test]
+    fn deep_nesting_is_an_error_and_not_a_crash() {
+        for text in ["[".repeat(100_000), format!("{{\"a\":{}", "[".repeat(100_000))] {
+            let read = parse("deep", &text);
+            assert!(read.len() == 1 && read[0].is_err());
+        }
+    }
+}

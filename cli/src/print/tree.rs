@@ -1,0 +1,45 @@
+//! Objects as YAML and JSON, the way kubectl writes them.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::{PrettyFormatter, Serializer};
+
+pub fn json(value: &Value) -> String {
+    let mut bytes = vec![];
+    let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(b"    "));
+    value.serialize(&mut serializer).expect("a tree is always JSON");
+    let mut text = String::from_utf8(bytes).expect("serde_json writes UTF-8");
+    text.push('\n');
+    text
+}
+
+pub fn yaml(value: &Value) -> String {
+    serde_norway::to_string(value).expect("a tree is always YAML")
+}
+
+/// Several objects as one, as `get` prints them.
+pub fn list(items: Vec<Value>) -> Value {
+    serde_json::json!({"apiVersion": "v1", "items": items, "kind": "List", "metadata": {"resourceVersion": ""}})
+}
+
+/// Removes the field owners, which fill half a page; `--show-managed-fields` keeps them.
+pub fn without_managed_fields(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn trees_are_written_as_kubectl_writes_them() {
+        let object =
+            json!({"kind": "A", "apiVersion": "v1", "spec": {"list": [{"a": "1", "b": true}], "text": "x\ny\n"}});
+        let expected = "apiVersion: v1\nkind: A\nspec:\n  list:\n  - a: '1'\n    b: true\n  text: |\n    x\n    y\n";
+        assert_eq!(yaml(&object), expected);
+        assert_eq!(json(&json!({"a": [1]})), "{\n    \"a\": [\n        1\n    ]\n}\n");
+    }
+}

@@ -1,0 +1,310 @@
+//! `apply`: brings objects to what manifests say, by a three-way merge computed here or by the server.
+
+use crate::failure;
+use crate::high::DryRun;
+use crate::low;
+use crate::manifest::{self, Document};
+use crate::print::{Format, tree};
+use crate::resource::{self, Resource};
+use crate::server::{APPLY_PATCH, MERGE_PATCH, Query, STRATEGIC_PATCH};
+use crate::session::{Failures, Session};
+use anyhow::{Context, Result, bail};
+use kinds::schema::merge;
+use kinds::selector::LabelSelector;
+use serde_json::{Value, json};
+
+/// Where the manifest of the last apply is kept on the object.
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The owner of fields; kubectl's names, so that objects may be applied by either.
+const MANAGER: &str = "kubectl-client-side-apply";
+const SERVER_SIDE_MANAGER: &str = "kubectl";
+
+/// Attempts against others' concurrent writes, as kubectl's.
+const ATTEMPTS_MAX: usize = 5;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Created,
+    Configured,
+    Unchanged,
+    ServerSide,
+}
+
+impl Outcome {
+    fn word(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Configured => "configured",
+            Outcome::Unchanged => "unchanged",
+            Outcome::ServerSide => "serverside-applied",
+        }
+    }
+}
+
+/// The flags, validated.
+struct Plan {
+    dry_run: DryRun,
+    server_side: bool,
+    force_conflicts: bool,
+    manager: String,
+    selector: Option<LabelSelector>,
+    format: Option<Format>,
+}
+
+impl Plan {
+    fn new(typed: &low::Apply) -> Result<Self> {
+        let dry_run = DryRun::parse(typed.dry_run.as_deref())?;
+        if typed.server_side && dry_run == DryRun::Client {
+            bail!("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
+        }
+        if typed.files.names.is_empty() {
+            bail!("must specify one of -f and -k");
+        }
+        let manager = if typed.server_side { SERVER_SIDE_MANAGER } else { MANAGER };
+        Ok(Self {
+            dry_run,
+            server_side: typed.server_side,
+            force_conflicts: typed.force_conflicts,
+            manager: typed.field_manager.clone().unwrap_or_else(|| manager.to_owned()),
+            selector: typed.selector.as_deref().map(LabelSelector::parse).transpose()?,
+            format: typed.format.output.as_deref().map(|text| Format::parse(Some(text))).transpose()?,
+        })
+    }
+
+    fn query(&self) -> Query {
+        Query::new()
+            .set("fieldManager", &self.manager)
+            .set("fieldValidation", "Strict")
+            .maybe("dryRun", self.dry_run.query())
+            .maybe("force", self.force_conflicts.then_some("true"))
+    }
+
+    fn selects(&self, document: &Document) -> bool {
+        let labels = document.object["metadata"]["labels"].as_object();
+        let labels =
+            labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        let labels: std::collections::BTreeMap<String, String> = labels.collect();
+        self.selector.as_ref().is_none_or(|selector| selector.matches(&labels))
+    }
+}
+
+pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
+    let plan = Plan::new(typed)?;
+    let mut failures = Failures::default();
+    let mut applied = vec![];
+    let mut found = 0;
+    for document in manifest::read(&typed.files.names, typed.files.recursive) {
+        found += 1;
+        let Some(document) = failures.take(session, document)? else { continue };
+        if !plan.selects(&document) {
+            continue;
+        }
+        let outcome = one(session, &plan, &document).await.map_err(|error| located(error, &document));
+        let Some((title, outcome, object)) = failures.take(session, outcome)? else { continue };
+        match plan.format {
+            None => session.screen.line(&format!("{title} {}{}", outcome.word(), plan.dry_run.suffix()))?,
+            Some(Format::Name) => session.screen.line(&title)?,
+            Some(_) => applied.push(object),
+        }
+    }
+    if found == 0 {
+        bail!("no objects passed to apply");
+    }
+    if !applied.is_empty() {
+        let whole = if applied.len() == 1 { applied.remove(0) } else { tree::list(applied) };
+        super::show_tree(session, plan.format.as_ref(), &whole)?;
+    }
+    failures.end()
+}
+
+/// The server's answers name the object; other errors get the file's name.
+fn located(error: anyhow::Error, document: &Document) -> anyhow::Error {
+    if failure::status(&error).is_some() || error.is::<failure::Unreachable>() || error.is::<std::io::Error>() {
+        return error;
+    }
+    let source = if document.source == "-" { "standard input" } else { &document.source };
+    error.context(format!("cannot apply {source}"))
+}
+
+async fn one(session: &Session, plan: &Plan, document: &Document) -> Result<(String, Outcome, Value)> {
+    let resource = resource::of_object(&session.server, document.api_version(), document.kind()).await?;
+    let mut object = document.object.clone();
+    let metadata = object["metadata"].clone();
+    let Some(name) = metadata["name"].as_str().filter(|name| !name.is_empty()) else {
+        bail!("the {} has no metadata.name (apply needs names; `create` takes generateName)", document.kind());
+    };
+    let namespace = session.namespace_of(&resource, metadata["namespace"].as_str())?.to_owned();
+    if resource.namespaced {
+        object["metadata"]["namespace"] = namespace.as_str().into();
+    }
+    let path = resource.object_path(&namespace, name);
+    let title = resource.named(name);
+    if plan.server_side {
+        let patched = session.server.patch(&plan.query().on(&path), APPLY_PATCH, &object).await;
+        let patched = patched.map_err(explain_conflict)?;
+        return Ok((title, Outcome::ServerSide, patched));
+    }
+    let (outcome, object) = client_side(session, plan, &resource, &path, object).await?;
+    Ok((title, outcome, object))
+}
+
+/// A conflict of server-side apply names each field and its owner; say how to go on.
+fn explain_conflict(error: anyhow::Error) -> anyhow::Error {
+    let Some(status) = failure::status(&error).filter(|status| status.code == 409) else { return error };
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    let fields: Vec<String> = causes.iter().map(|cause| format!("\n- {} ({})", cause.field, cause.message)).collect();
+    anyhow::anyhow!(
+        "Apply failed with {} conflict(s):{}\nuse --force-conflicts to take these fields, or remove them from the manifest",
+        fields.len(),
+        fields.concat()
+    )
+}
+
+async fn client_side(
+    session: &Session,
+    plan: &Plan,
+    resource: &Resource,
+    path: &str,
+    object: Value,
+) -> Result<(Outcome, Value)> {
+    let modified = with_last_applied(object)?;
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let Some(live) = session.server.find(path).await? else {
+            if plan.dry_run == DryRun::Client {
+                return Ok((Outcome::Created, modified));
+            }
+            let namespace = modified["metadata"]["namespace"].as_str();
+            let created = session.server.post(&plan.query().on(&resource.path(namespace)), &modified).await?;
+            return Ok((Outcome::Created, created));
+        };
+        if live["metadata"]["annotations"][LAST_APPLIED].is_null() {
+            session.screen.note(&format!(
+                "Warning: resource {} is missing the {LAST_APPLIED} annotation which is required by apply. It will be added; fields removed from the manifest before that are kept.",
+                resource.full_plural() + "/" + modified["metadata"]["name"].as_str().unwrap_or_default()
+            ))?;
+        }
+        let change = patch(resource, &modified, &live)?;
+        if change.body == json!({}) {
+            return Ok((Outcome::Unchanged, live));
+        }
+        if plan.dry_run == DryRun::Client {
+            return Ok((Outcome::Configured, live));
+        }
+        match session.server.patch(&plan.query().on(path), change.content_type, &change.body).await {
+            Ok(patched) => return Ok((Outcome::Configured, patched)),
+            Err(error) if failure::is_conflict(&error) && attempt < ATTEMPTS_MAX => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The object with itself, as the user wrote it, in its annotation.
+fn with_last_applied(mut object: Value) -> Result<Value> {
+    if !object["metadata"].is_object() {
+        bail!("metadata must be an object");
+    }
+    let annotations = &mut object["metadata"]["annotations"];
+    if annotations.is_null() {
+        *annotations = json!({});
+    }
+    let Some(annotations) = annotations.as_object_mut() else { bail!("metadata.annotations must be an object") };
+    annotations.remove(LAST_APPLIED);
+    // k8s: the kept configuration ends with a line end, as Go's encoder writes it
+    let configuration = format!("{object}\n");
+    object["metadata"]["annotations"][LAST_APPLIED] = configuration.into();
+    Ok(object)
+}
+
+struct Change {
+    content_type: &'static str,
+    body: Value,
+}
+
+/// What to send so that `live` gets what `modified` says and loses what the last apply said and this one does not.
+fn patch(resource: &Resource, modified: &Value, live: &Value) -> Result<Change> {
+    let original = match live["metadata"]["annotations"][LAST_APPLIED].as_str() {
+        None => json!({}),
+        Some(text) => serde_json::from_str(text)
+            .with_context(|| format!("the {LAST_APPLIED} annotation of the object on the server is not JSON"))?,
+    };
+    let builtin = kinds::table::find(&resource.group, &resource.version, &resource.plural);
+    let schema = builtin.and_then(|kind| kinds::schema::lookup(&kind.row().schema));
+    let content_type = if builtin.is_some() { STRATEGIC_PATCH } else { MERGE_PATCH };
+    let mut body = merge::three_way(&original, modified, live, schema)?;
+    // The server owns these; a manifest exported with them must not fight it.
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, value| !(key == "creationTimestamp" && value.is_null()));
+        if metadata.is_empty() {
+            body.as_object_mut().expect("a patch is an object").remove("metadata");
+        }
+    }
+    if body.get("status").is_some_and(Value::is_null) {
+        body.as_object_mut().expect("a patch is an object").remove("status");
+    }
+    Ok(Change { content_type, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn deployment(replicas: u32, image: &str) -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "web", "image": image}]}}},
+        })
+    }
+
+    fn check(last: &Value, manifest: Value, live: &dyn Fn(&mut Value), expected: &Expect) {
+        let mut on_server = with_last_applied(last.clone()).unwrap();
+        on_server["metadata"]["uid"] = "u".into();
+        live(&mut on_server);
+        let modified = with_last_applied(manifest).unwrap();
+        let mut body = patch(&resource::known("apps", "deployments"), &modified, &on_server).unwrap().body;
+        if let Some(annotations) = body["metadata"]["annotations"].as_object_mut() {
+            annotations.remove(LAST_APPLIED);
+        }
+        expected.assert_eq(&body.to_string());
+    }
+
+    #[test]
+    fn the_same_manifest_again_changes_nothing() {
+        let last = deployment(3, "a");
+        let modified = with_last_applied(last.clone()).unwrap();
+        let mut live = modified.clone();
+        live["metadata"]["uid"] = "u".into();
+        live["spec"]["paused"] = false.into();
+        assert_eq!(patch(&resource::known("apps", "deployments"), &modified, &live).unwrap().body, json!({}));
+    }
+
+    #[test]
+    fn only_what_the_user_changed_is_sent() {
+        check(
+            &deployment(3, "a"),
+            deployment(3, "b"),
+            &|live| live["spec"]["template"]["spec"]["containers"][0]["terminationMessagePath"] = "/x".into(),
+            &expect![[
+                r#"{"metadata":{"annotations":{}},"spec":{"template":{"spec":{"$setElementOrder/containers":[{"name":"web"}],"containers":[{"image":"b","name":"web"}]}}}}"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn what_left_the_manifest_is_removed_and_what_others_set_stays() {
+        let mut manifest = deployment(3, "a");
+        manifest["spec"].as_object_mut().unwrap().remove("replicas");
+        check(
+            &deployment(3, "a"),
+            manifest,
+            &|live| {
+                live["spec"]["replicas"] = 7.into();
+                live["metadata"]["labels"] = json!({"theirs": "x"});
+            },
+            &expect![[r#"{"metadata":{"annotations":{}},"spec":{"replicas":null}}"#]],
+        );
+    }
+}

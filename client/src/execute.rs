@@ -176,6 +176,8 @@ impl Executor {
                 );
                 Outcome::Stale
             }
+            // A namespace that goes away refuses what is made in it; its content goes too, and the key with it.
+            WireError::Api(status) if is_namespace_terminating(&status) => Outcome::Stale,
             WireError::Api(status) => Outcome::Refused(Box::new(Refusal { action: action.clone(), status: *status })),
             error @ (WireError::Transport(_) | WireError::Malformed { .. } | WireError::LineTooLong) => {
                 tracing::warn!(controller = self.controller, error = &error as &dyn std::error::Error, "cannot act");
@@ -288,6 +290,11 @@ fn is_stale(action: &Action, status: &Status) -> bool {
         Action::Delete { .. } | Action::DeleteCollection { .. } => status.code == 409,
         Action::Event(_) | Action::RequeueAt(_) => false,
     }
+}
+
+fn is_namespace_terminating(status: &Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403 && causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// The object with its apiVersion and kind, which reconciles may leave out.

@@ -143,11 +143,6 @@ fn next_available(seen: &Seen, now: Timestamp) -> Option<Timestamp> {
 /// A refused creation is told by an event and by the condition ReplicaFailure, which lasts until the count is right.
 fn refused(key: &Key, caches: &Caches, refusal: &Refusal, now: Timestamp) -> Vec<Action> {
     let Some(rs) = caches.of::<ReplicaSet>().get(&key.ns, &key.name) else { return Vec::new() };
-    let causes = refusal.status.details.iter().flat_map(|details| &details.causes);
-    // k8s: a namespace that goes away refuses pods; that is nobody's news
-    if causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating") {
-        return Vec::new();
-    }
     let (reason, message) = match &refusal.action {
         Action::Create { .. } => ("FailedCreate", format!("Error creating: {}", refusal.status.message)),
         Action::Delete { .. } => ("FailedDelete", format!("Error deleting: {}", refusal.status.message)),

@@ -129,6 +129,8 @@ impl Fake {
             Method::GET if query.contains_key("watch") => {
                 self.watch(&collection, query["resourceVersion"].parse().unwrap())
             }
+            Method::GET if !name.is_empty() => self.get(&collection, &format!("{ns}/{name}")),
+            Method::PUT => self.replace(&collection, &serde_json::from_slice(&body).unwrap()),
             Method::GET => self.list(&collection, query.get("continue").map_or("", String::as_str)),
             Method::POST => {
                 let mut object: Value = serde_json::from_slice(&body).unwrap();
@@ -136,6 +138,9 @@ impl Fake {
                 let mut state = self.state.lock().unwrap();
                 if let Some(prefix) = object["metadata"]["generateName"].as_str() {
                     object["metadata"]["name"] = json!(format!("{prefix}{}", state.rev + 1));
+                }
+                if state.objects.get(&collection).is_some_and(|held| held.contains_key(&id(&object))) {
+                    return status(409, "AlreadyExists");
                 }
                 object["metadata"]["uid"] = json!(format!("uid-{}", state.rev + 1));
                 let rev = commit(&mut state, &collection, object.clone(), "ADDED");
@@ -148,6 +153,31 @@ impl Fake {
                 json_answer(StatusCode::OK, &json!({"kind": "Status", "status": "Success"}))
             }
             _ => status(404, "NotFound"),
+        }
+    }
+
+    pub(crate) fn object(&self, collection: &str, id: &str) -> Option<Value> {
+        self.state.lock().unwrap().objects.get(collection)?.get(id).cloned()
+    }
+
+    fn get(&self, collection: &str, id: &str) -> Answer {
+        self.object(collection, id)
+            .map_or_else(|| status(404, "NotFound"), |object| json_answer(StatusCode::OK, &object))
+    }
+
+    /// With the resourceVersion as precondition.
+    fn replace(&self, collection: &str, object: &Value) -> Answer {
+        let mut state = self.state.lock().unwrap();
+        let held = state.objects.get(collection).and_then(|objects| objects.get(&id(object)));
+        match held {
+            None => status(404, "NotFound"),
+            Some(held) if held["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] => {
+                status(409, "Conflict")
+            }
+            Some(_) => {
+                commit(&mut state, collection, object.clone(), "MODIFIED");
+                json_answer(StatusCode::OK, object)
+            }
         }
     }
 
@@ -234,15 +264,12 @@ fn id(object: &Value) -> String {
 
 /// `/api/v1/namespaces/a/pods/b` -> (`/api/v1/pods`, `a`, `b`)
 fn split(path: &str) -> (String, String, String) {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match parts.as_slice() {
-        [api, version, "namespaces", ns, plural, rest @ ..] => (
-            format!("/{api}/{version}/{plural}"),
-            (*ns).to_owned(),
-            rest.first().copied().unwrap_or_default().to_owned(),
-        ),
-        _ => (path.to_owned(), String::new(), String::new()),
-    }
+    let Some((root, rest)) = path.split_once("/namespaces/") else {
+        return (path.to_owned(), String::new(), String::new());
+    };
+    let mut parts = rest.split('/').map(str::to_owned);
+    let (ns, plural) = (parts.next().unwrap(), parts.next().unwrap());
+    (format!("{root}/{plural}"), ns, parts.next().unwrap_or_default())
 }
 
 fn json_answer(code: StatusCode, body: &Value) -> Answer {

@@ -6,6 +6,7 @@ use client::action::{Action, Key, Resource};
 use client::cache::{Cache, Caches, Change};
 use client::clock::SystemClock;
 use client::controller::{Controller, Reconcile, Watches};
+use client::lease::{LeaderElector, Timing};
 use client::rt::{Deps, run_controllers};
 use fake::Fake;
 use jiff::Timestamp;
@@ -194,6 +195,69 @@ async fn a_controller_behind_a_lagging_watch_creates_exactly_what_is_missing() {
     let posts = |from: usize| fake.requests()[from..].iter().filter(|request| request.starts_with("POST")).count();
     assert_eq!(posts(0), 4, "three at first, one for the pod that was killed");
     assert_eq!(posts(before), 1);
+}
+
+const LEASES: &str = "/apis/coordination.k8s.io/v1/leases";
+
+fn replica(fake: &Fake, identity: &str) -> LeaderElector {
+    let timing = Timing {
+        duration: Duration::from_secs(15),
+        renew_deadline: Duration::from_secs(10),
+        retry: Duration::from_millis(5),
+    };
+    let config = client::lease::Config {
+        ns: "kube-system".to_owned(),
+        name: "brain".to_owned(),
+        identity: identity.to_owned(),
+        timing,
+    };
+    LeaderElector::new(config, fake.client(), Arc::new(SystemClock))
+}
+
+#[tokio::test]
+async fn one_replica_leads_and_hands_over_at_once_when_it_is_drained() {
+    let fake = Fake::new();
+    let holder = || {
+        let lease = fake.object(LEASES, "kube-system/brain");
+        lease.map(|lease| lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned())
+    };
+    let working = |name: &'static str| {
+        move |drain: CancellationToken| async move {
+            drain.cancelled().await;
+            name
+        }
+    };
+    let (drain_a, drain_b) = (CancellationToken::new(), CancellationToken::new());
+    let first = replica(&fake, "a").lead(drain_a.clone(), working("a worked"));
+    let second = async {
+        wait_until(|| holder().as_deref() == Some("a")).await;
+        replica(&fake, "b").lead(drain_b.clone(), working("b worked")).await
+    };
+    let script = async {
+        wait_until(|| fake.requests().iter().filter(|request| request.starts_with("GET")).count() > 5).await;
+        assert_eq!(holder().as_deref(), Some("a"), "a follower waits while the lease is held");
+        drain_a.cancel();
+        wait_until(|| holder().as_deref() == Some("b")).await;
+        drain_b.cancel();
+    };
+    let (first, second, ()) = tokio::join!(first, second, script);
+    assert_eq!((first.unwrap(), second.unwrap()), (Some("a worked"), Some("b worked")));
+    assert_eq!(holder().as_deref(), Some(""), "given back");
+}
+
+#[tokio::test]
+async fn a_leader_whose_lease_is_taken_stops_working() {
+    let fake = Fake::new();
+    let leading = replica(&fake, "a").lead(CancellationToken::new(), |drain| async move { drain.cancelled().await });
+    let thief = async {
+        wait_until(|| fake.object(LEASES, "kube-system/brain").is_some()).await;
+        let mut lease = fake.object(LEASES, "kube-system/brain").unwrap();
+        lease["spec"]["holderIdentity"] = json!("thief");
+        lease["spec"]["leaseDurationSeconds"] = json!(3600);
+        fake.put(LEASES, lease);
+    };
+    let (outcome, ()) = tokio::join!(leading, thief);
+    assert!(matches!(outcome, Err(client::lease::Error::Lost { .. })));
 }
 
 async fn wait_until(done: impl Fn() -> bool) {

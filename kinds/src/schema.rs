@@ -2,6 +2,8 @@
 //! and later protobuf and server-side apply. This file is its reading side; it holds no rules of any of those.
 
 pub mod decode;
+#[path = "schema/generated/table.rs"]
+#[rustfmt::skip] // one row a line
 mod generated;
 mod json;
 pub mod merge;
@@ -15,7 +17,7 @@ use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 
-static DESCRIPTIONS: &[u8] = include_bytes!("schema/descriptions.bin");
+static DESCRIPTIONS: &[u8] = include_bytes!("schema/generated/descriptions.bin");
 
 /// Between two descriptions in the packed text.
 const SEPARATOR: char = '\u{1f}';

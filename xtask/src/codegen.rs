@@ -16,8 +16,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TABLE: &str = "kinds/src/schema/generated.rs";
-const DESCRIPTIONS: &str = "kinds/src/schema/descriptions.bin";
+const TABLE: &str = "kinds/src/schema/generated/table.rs";
+const DESCRIPTIONS: &str = "kinds/src/schema/generated/descriptions.bin";
 
 /// The module of k8s-openapi that has the API version which Drover serves.
 const API_MODULE: &str = "v1_37";

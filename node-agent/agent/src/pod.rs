@@ -17,6 +17,7 @@ pub mod observed;
 pub mod op;
 pub mod patch;
 pub mod plan;
+pub mod resize;
 pub mod sandbox;
 pub mod security;
 pub mod status;

@@ -41,7 +41,7 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
     let (event_sender, mut events) = unbounded_channel();
     let mut streams = JoinSet::new();
     streams.spawn(follow_events(Arc::clone(&node), event_sender, drain.clone()));
-    node.caches.of::<Pod>().synced().await;
+    node.caches.synced().await; // containers are told of Services at their start
     let mut relist = tokio::time::interval(RELIST);
     loop {
         tokio::select! {

@@ -194,6 +194,7 @@ impl Worker {
         if self.pod.metadata.generation != self.report.generation {
             self.report.generation = self.pod.metadata.generation;
             self.seen.failures.clear();
+            self.seen.resize_failures.clear();
         }
     }
 

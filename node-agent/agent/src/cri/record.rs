@@ -52,6 +52,7 @@ pub(super) fn container(status: ContainerStatus, sandbox: &str) -> Record {
         image_id: if status.image_ref.is_empty() { status.image_id } else { status.image_ref },
         log_path: status.log_path,
         user,
+        resources: serde_json::from_str(&annotation(label::RESOURCES)).ok(),
     }
 }
 

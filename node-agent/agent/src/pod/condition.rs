@@ -3,12 +3,16 @@
 use super::member::{Member, Role, host_network, spec};
 use super::observed::Observed;
 use super::plan::{has_initialized, is_passed};
+use super::resize::{self, Resize};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions that only the node writes.
-pub const OWNED: &[&str] = &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"];
+pub const OWNED: &[&str] = &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", RESIZING];
+
+/// k8s: there while the resources in force are not those of the spec.
+const RESIZING: &str = "PodResizeInProgress";
 
 struct Finding {
     kind: &'static str,
@@ -41,12 +45,29 @@ pub(super) fn conditions(
     let network = Finding { kind: "PodReadyToStartContainers", ok: has_sandbox, reason: None, message: None };
     let findings = [network, initialized(pod, seen, members, status), ready(pod, &old, &containers), containers];
     let mut all: Vec<PodCondition> = findings.into_iter().map(|f| stamp(pod, f, &old, now)).collect();
+    if let Some(finding) = resizing(members, seen) {
+        all.push(stamp(pod, finding, &old, now));
+    }
     let foreign = old.iter().filter(|c| !OWNED.contains(&c.type_.as_str()));
     all.extend(foreign.cloned());
     if !all.iter().any(|c| c.type_ == "PodScheduled") {
         all.push(stamp(pod, Finding::yes("PodScheduled"), &old, now));
     }
     all
+}
+
+fn resizing(members: &[Member<'_>], seen: &Observed) -> Option<Finding> {
+    let differs = |m: &&Member<'_>| {
+        let running = seen.current(m.name()).filter(|r| r.is_running());
+        running.is_some_and(|r| resize::wanted(&m.spec, seen.applied(r)) != Resize::None)
+    };
+    let member = members.iter().filter(|m| m.role != Role::Ephemeral).find(differs)?;
+    Some(match seen.resize_failures.get(member.name()) {
+        Some(failure) => {
+            Finding { kind: RESIZING, ok: true, reason: Some("Error"), message: Some(failure.message.clone()) }
+        }
+        None => Finding::yes(RESIZING),
+    })
 }
 
 /// Keeps the transition time as long as the status stays.

@@ -67,6 +67,7 @@ pub(crate) fn record(text: &str) -> Record {
         hash: String::new(),
         log_path: String::new(),
         user: None,
+        resources: None,
     }
 }
 

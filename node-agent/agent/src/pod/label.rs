@@ -13,6 +13,8 @@ pub const CONTAINER_HASH: &str = "io.kubernetes.container.hash";
 pub const RESTART_COUNT: &str = "io.kubernetes.container.restartCount";
 pub const MESSAGE_PATH: &str = "io.kubernetes.container.terminationMessagePath";
 pub const MESSAGE_POLICY: &str = "io.kubernetes.container.terminationMessagePolicy";
+/// Our own: the container's resources as JSON, so that a later change of the spec is seen as one.
+pub const RESOURCES: &str = "io.drover.container.resources";
 pub const GRACE_PERIOD: &str = "io.kubernetes.pod.terminationGracePeriod";
 
 /// The pod's own labels and the three that name it.
@@ -41,6 +43,9 @@ pub fn container_annotations(pod: &Pod, member: &Member<'_>, attempt: u32) -> Ha
         (MESSAGE_PATH.to_owned(), path),
         (MESSAGE_POLICY.to_owned(), container.termination_message_policy.clone().unwrap_or_else(|| "File".to_owned())),
     ]);
+    if let Ok(resources) = serde_json::to_string(&container.resources.clone().unwrap_or_default()) {
+        map.insert(RESOURCES.to_owned(), resources);
+    }
     if let Some(seconds) = spec(pod).termination_grace_period_seconds {
         map.insert(GRACE_PERIOD.to_owned(), seconds.to_string());
     }

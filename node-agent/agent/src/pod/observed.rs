@@ -3,7 +3,7 @@
 
 use super::back_off::BackOff;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ContainerUser;
+use k8s_openapi::api::core::v1::{ContainerUser, ResourceRequirements};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,10 @@ pub struct Observed {
     pub sandbox_failure: Option<Failure>,
     /// Restart delays, by container name.
     pub restarts: BTreeMap<String, BackOff>,
+    /// Resources that were applied since the container was created, by container id.
+    pub resized: BTreeMap<String, ResourceRequirements>,
+    /// Resizes that the runtime refused, by container name.
+    pub resize_failures: BTreeMap<String, Failure>,
     /// Probe results, by container id.
     pub health: BTreeMap<String, Health>,
     /// What is being done right now.
@@ -71,6 +75,8 @@ pub struct Record {
     pub hash: String,
     pub log_path: String,
     pub user: Option<ContainerUser>,
+    /// The resources it was created with, where it says so.
+    pub resources: Option<ResourceRequirements>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,6 +142,8 @@ pub enum Subject {
     Start(String),
     /// By container id.
     Kill(String),
+    /// By container name.
+    Resize(String),
     Cleanup,
 }
 
@@ -170,6 +178,11 @@ impl Observed {
     pub fn current(&self, name: &str) -> Option<&Record> {
         let sandbox = self.sandbox()?;
         self.latest(name).filter(|c| c.sandbox == sandbox.id)
+    }
+
+    /// The resources in force for a container, as far as is known.
+    pub fn applied<'a>(&'a self, record: &'a Record) -> Option<&'a ResourceRequirements> {
+        self.resized.get(&record.id).or(record.resources.as_ref())
     }
 
     pub fn is_busy(&self, subject: &Subject) -> bool {

@@ -15,6 +15,10 @@ pub enum Op {
     StopSandbox {
         id: String,
     },
+    /// One that another has replaced.
+    RemoveSandbox {
+        id: String,
+    },
     EnsureImage {
         container: String,
     },
@@ -25,6 +29,10 @@ pub enum Op {
         back_off: Option<BackOff>,
     },
     Kill(Kill),
+    /// Bring the limits of a running container in line with the spec.
+    Resize {
+        container: String,
+    },
     /// A dead container that nobody will ask about any more, with its log.
     Remove {
         id: String,
@@ -71,7 +79,8 @@ impl Op {
             Self::EnsureImage { container } => Some(Subject::Image(container.clone())),
             Self::Start { container, .. } => Some(Subject::Start(container.clone())),
             Self::Kill(kill) => Some(Subject::Kill(kill.id.clone())),
-            Self::Remove { id } => Some(Subject::Kill(id.clone())),
+            Self::Remove { id } | Self::RemoveSandbox { id } => Some(Subject::Kill(id.clone())),
+            Self::Resize { container } => Some(Subject::Resize(container.clone())),
             Self::Cleanup | Self::DeletePod => Some(Subject::Cleanup),
             Self::Doom(_) | Self::Note(_) | Self::WakeAt(_) => None,
         }

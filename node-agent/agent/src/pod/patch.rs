@@ -51,6 +51,9 @@ fn replacement(key: &str, before: Option<&Value>, value: &Value) -> Value {
 fn changed_conditions(old: &PodStatus, new: &PodStatus) -> Vec<Value> {
     let before: Vec<&PodCondition> = old.conditions.iter().flatten().collect();
     let ours = |c: &&PodCondition| OWNED.contains(&c.type_.as_str()) || !before.iter().any(|b| b.type_ == c.type_);
+    let now: Vec<&PodCondition> = new.conditions.iter().flatten().collect();
+    let gone = before.iter().filter(|b| OWNED.contains(&b.type_.as_str()) && !now.iter().any(|c| c.type_ == b.type_));
+    let removed = gone.map(|b| json!({ "$patch": "delete", "type": b.type_ }));
     let changed = new.conditions.iter().flatten().filter(ours).filter(|c| !before.contains(c));
     changed
         .map(|condition| {
@@ -66,6 +69,7 @@ fn changed_conditions(old: &PodStatus, new: &PodStatus) -> Vec<Value> {
             }
             value
         })
+        .chain(removed)
         .collect()
 }
 

@@ -6,6 +6,7 @@ use super::ending::{self, wind_down};
 use super::member::{Member, RestartPolicy, Role, container_hash, describe, members, restart_policy, spec};
 use super::observed::{Doom, Failure, Image, Observed, Record, RunState, Subject, Volumes};
 use super::op::{Kill, Note, Op};
+use super::resize::{self, Resize};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
@@ -160,6 +161,18 @@ fn check_running(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observe
     } else if member.role != Role::Ephemeral && !record.hash.is_empty() && record.hash != container_hash(&member.spec) {
         let grace = SignedDuration::from_secs(pod_grace);
         kill(seen, record, grace, format!("Container {name} definition changed, will be restarted"), now, ops);
+    } else if member.role != Role::Ephemeral && !seen.is_busy(&Subject::Resize(name.to_owned())) {
+        match resize::wanted(&member.spec, seen.applied(record)) {
+            Resize::None => {}
+            Resize::InPlace => match seen.resize_failures.get(name) {
+                Some(failure) => retry(failure, now, Op::Resize { container: name.to_owned() }, ops),
+                None => ops.push(Op::Resize { container: name.to_owned() }),
+            },
+            Resize::Restart => {
+                let grace = SignedDuration::from_secs(pod_grace);
+                kill(seen, record, grace, format!("Container {name} resize requires restart"), now, ops);
+            }
+        }
     }
 }
 
@@ -269,7 +282,14 @@ pub(super) fn kill(
     }
 }
 
+/// Dead containers beyond the one that is kept, and sandboxes that were replaced and hold nothing any more.
 fn remove_old(seen: &Observed, ops: &mut Vec<Op>) {
+    for sandbox in seen.sandboxes.iter().skip(1) {
+        let empty = !seen.containers.iter().any(|c| c.sandbox == sandbox.id);
+        if empty && !seen.is_busy(&Subject::Kill(sandbox.id.clone())) {
+            ops.push(Op::RemoveSandbox { id: sandbox.id.clone() });
+        }
+    }
     for (index, record) in seen.containers.iter().enumerate() {
         let newer = seen.containers[..index].iter().filter(|c| c.name == record.name).count();
         if newer > DEAD_KEPT && !record.is_live() && !seen.is_busy(&Subject::Kill(record.id.clone())) {

@@ -192,7 +192,7 @@ fn container_status(
         container_id: Some(container_id(record, node)),
         user: record.user.clone(),
         volume_mounts: mount_statuses(&member.spec),
-        resources: member.spec.resources.clone().filter(|_| live),
+        resources: seen.applied(record).or(member.spec.resources.as_ref()).cloned().filter(|_| live),
         allocated_resources: member.spec.resources.as_ref().and_then(|r| r.requests.clone()).filter(|_| live),
         ..ContainerStatus::default()
     }

@@ -14,7 +14,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, Preconditions};
-use proto::cri::{RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest};
+use proto::cri::{
+    RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest,
+    UpdateContainerResourcesRequest, UpdatePodSandboxResourcesRequest,
+};
 use std::path::Path;
 use std::sync::Arc;
 use tracing::{debug, info, warn};
@@ -31,6 +34,12 @@ impl Worker {
             Op::StopSandbox { id } => Box::pin(async move {
                 Outcome::Sandbox(stop_sandbox(&node, &id).await.map_err(|status| status.message().to_owned()))
             }),
+            Op::RemoveSandbox { id } => Box::pin(remove_sandbox(node, pod, id)),
+            Op::Resize { container } => {
+                let record = self.seen.current(&container);
+                let (id, sandbox) = record.map(|r| (r.id.clone(), r.sandbox.clone())).unwrap_or_default();
+                Box::pin(resize(node, pod, container, id, sandbox))
+            }
             Op::EnsureImage { container } => Box::pin(image(node, pod, container)),
             Op::Start { container, attempt, .. } => {
                 let start = start::Start {
@@ -106,6 +115,47 @@ async fn create_sandbox(node: Arc<Node>, pod: Arc<Pod>, attempt: u32, replaces: 
 async fn stop_sandbox(node: &Node, id: &str) -> Result<(), tonic::Status> {
     let request = StopPodSandboxRequest { pod_sandbox_id: id.to_owned() };
     absent_is_fine(node.cri.runtime().stop_pod_sandbox(request).await.map(drop))
+}
+
+async fn remove_sandbox(node: Arc<Node>, pod: Arc<Pod>, id: String) -> Outcome {
+    let removed = async {
+        stop_sandbox(&node, &id).await?;
+        let request = RemovePodSandboxRequest { pod_sandbox_id: id.clone() };
+        absent_is_fine(node.cri.runtime().remove_pod_sandbox(request).await.map(drop))
+    };
+    if let Err(status) = removed.await {
+        debug!(pod = describe(&pod), id, said = status.message(), "cannot remove a replaced sandbox");
+        tokio::time::sleep(super::RUNTIME_RETRY).await;
+    }
+    Outcome::Killed
+}
+
+async fn resize(node: Arc<Node>, pod: Arc<Pod>, container: String, id: String, sandbox: String) -> Outcome {
+    let Some(member) = member(&pod, &container) else {
+        return Outcome::Resized { container, result: Err("the container is gone from the spec".to_owned()) };
+    };
+    // The pod's own limits first, so that they do not hold back the container's.
+    let whole = UpdatePodSandboxResourcesRequest {
+        pod_sandbox_id: sandbox,
+        resources: Some(cgroup::pod(&pod)),
+        overhead: None,
+    };
+    match node.cri.runtime().update_pod_sandbox_resources(whole).await {
+        Ok(_) => {}
+        Err(status) if status.code() == tonic::Code::Unimplemented => {}
+        Err(status) => return Outcome::Resized { container, result: Err(status.message().to_owned()) },
+    }
+    let limits = cgroup::container(&pod, &member.spec, node.memory_capacity);
+    let request =
+        UpdateContainerResourcesRequest { container_id: id.clone(), linux: Some(limits), ..Default::default() };
+    let result = match node.cri.runtime().update_container_resources(request).await {
+        Ok(_) => Ok((id, member.spec.resources.clone().unwrap_or_default())),
+        Err(status) => Err(status.message().to_owned()),
+    };
+    if result.is_ok() {
+        info!(pod = describe(&pod), container, "container resized");
+    }
+    Outcome::Resized { container, result }
 }
 
 fn absent_is_fine(result: Result<(), tonic::Status>) -> Result<(), tonic::Status> {

@@ -7,6 +7,7 @@ use crate::pod::member::member;
 use crate::pod::observed::{Failure, Health, Image, Subject, Volumes};
 use crate::source::Token;
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ResourceRequirements;
 use std::collections::BTreeMap;
 
 pub(super) enum Outcome {
@@ -26,6 +27,11 @@ pub(super) enum Outcome {
         result: Result<String, Refused>,
     },
     Killed,
+    Resized {
+        container: String,
+        /// The container's id and the resources now in force.
+        result: Result<(String, ResourceRequirements), String>,
+    },
     Cleaned(Result<(), String>),
     Deleted(Result<(), String>),
 }
@@ -63,6 +69,15 @@ impl Worker {
             }
             Outcome::Started { container, result } => self.started(container, result, now),
             Outcome::Killed => self.stale = true,
+            Outcome::Resized { container, result: Ok((id, resources)) } => {
+                self.seen.resize_failures.remove(&container);
+                self.seen.resized.insert(id, resources);
+            }
+            Outcome::Resized { container, result: Err(message) } => {
+                let before = self.seen.resize_failures.get(&container).map(|f| f.back_off);
+                let failure = failure("ResizeError", message, before, RETRY, now);
+                self.seen.resize_failures.insert(container, failure);
+            }
             Outcome::Cleaned(Ok(())) => {
                 self.seen.clean = true;
                 self.stale = true;

@@ -10,6 +10,8 @@ fn shown(ops: &[Op]) -> Vec<String> {
         Op::MountVolumes => "mount".to_owned(),
         Op::CreateSandbox { attempt, .. } => format!("sandbox {attempt}"),
         Op::StopSandbox { id } => format!("stop {id}"),
+        Op::RemoveSandbox { id } => format!("remove-sandbox {id}"),
+        Op::Resize { container } => format!("resize {container}"),
         Op::EnsureImage { container } => format!("image {container}"),
         Op::Start { container, attempt, .. } => format!("start {container}#{attempt}"),
         Op::Kill(kill) => format!("kill {} {}s", kill.id, kill.grace.as_secs()),
@@ -224,6 +226,24 @@ fn a_failed_pull_is_shown_then_backed_off() {
     check(&pod, &seen, 0, &["wake +2"]);
     check(&pod, &seen, 2, &["wake +10", "note BackOff", "note Failed"]);
     check(&pod, &seen, 10, &["image a"]);
+}
+
+#[test]
+fn a_changed_limit_resizes_the_running_container() {
+    let pod = pod_yaml("spec: {containers: [{name: a, resources: {limits: {cpu: 2}}}]}");
+    let mut seen = with(prepared(&pod), &["a#0 running"]);
+    seen.containers[0].resources = serde_norway::from_str("{limits: {cpu: 1}}").ok();
+    check(&pod, &seen, 0, &["resize a"]);
+    seen.resized.insert("a-0".into(), serde_norway::from_str("{limits: {cpu: 2}}").unwrap());
+    check(&pod, &seen, 0, &[]);
+}
+
+#[test]
+fn a_replaced_sandbox_is_removed_once_it_is_empty() {
+    let pod = web("Always");
+    let mut seen = prepared(&pod);
+    seen.sandboxes.push(Sandbox { id: "old".into(), attempt: 0, ready: false, ips: vec![] });
+    check(&pod, &seen, 0, &["start a#0", "remove-sandbox old"]);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 /// k8s: `--request-timeout`; long-running requests are exempt.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a request waits for its turn when the server is at its limit of concurrent ones.
 const SEAT_WAIT_MAX: Duration = Duration::from_secs(10);
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -55,7 +55,7 @@ async fn answer(
     labels: &mut Option<RequestLabels>,
 ) -> Result<Response<Body>, ApiError> {
     // Who asks.
-    let caller = server.authenticator.authenticate(&parts).await.map_err(unauthorized)?;
+    let caller = server.authenticator.authenticate(&parts).await.map_err(|error| unauthorized(&error))?;
     let identity = act_as(server, &parts, caller)?;
 
     // For what: the only place that looks at the path.
@@ -87,7 +87,7 @@ async fn serve(server: &Arc<Server>, target: Target, parts: Parts, body: Body) -
     }
 }
 
-fn unauthorized(error: AuthnError) -> ApiError {
+fn unauthorized(error: &AuthnError) -> ApiError {
     tracing::debug!(%error, "request refused");
     ApiError::Unauthorized
 }

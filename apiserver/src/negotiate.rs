@@ -59,7 +59,7 @@ const CLAUSES_MAX: usize = 32;
 
 impl Answer {
     pub fn of(headers: &HeaderMap, options: &Options) -> Result<Self, ApiError> {
-        let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("")).unwrap_or("");
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
         let (format, shape) = accepted(accept).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
         let pretty = options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
         Ok(Self { format, shape, pretty })

@@ -188,7 +188,7 @@ impl Route {
             ["namespaces", name, sub @ ("status" | "finalize")] => {
                 route.resource = "namespaces".into();
                 route.name = decode(name)?;
-                route.ns = route.name.clone();
+                route.ns.clone_from(&route.name);
                 route.subresource = (*sub).into();
                 return Ok(Some(route));
             }

@@ -67,7 +67,7 @@ pub fn object(view: &View, code: StatusCode, json: Bytes, warnings: &[String]) -
             let shown = parse(&json);
             let rev = shown.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
             let meta = json!({ "resourceVersion": rev });
-            tree(view.answer, code, &table::of(view, &[&shown], meta, table::Columns::With))
+            tree(view.answer, code, &table::of(view, &[&shown], &meta, table::Columns::With))
         }
         Answer { shape: Shape::Metadata, .. } => tree(view.answer, code, &table::partial(parse(&json))),
     };
@@ -99,7 +99,7 @@ pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Resp
         Answer { shape: Shape::Table, .. } => {
             let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
             let items: Vec<&Value> = items.iter().collect();
-            tree(view.answer, StatusCode::OK, &table::of(view, &items, list_meta(meta), table::Columns::With))
+            tree(view.answer, StatusCode::OK, &table::of(view, &items, &list_meta(meta), table::Columns::With))
         }
         Answer { shape: Shape::Metadata, .. } => {
             let items: Vec<Value> = objects.iter().map(|object| table::partial(object.value())).collect();

@@ -240,7 +240,7 @@ fn open_pki(config: &Config, service_ip: IpAddr, port: u16, clock: &dyn Clock) -
 }
 
 /// The history check runs at most this often: an idle cluster has nothing to forget.
-const COMPACT_EVERY: Duration = Duration::from_secs(60);
+const COMPACT_EVERY: Duration = Duration::from_mins(1);
 
 /// Forgets what is older than `history`: the revision seen one period ago.
 async fn keep_history(server: Arc<Server>, history: Duration, drain: CancellationToken) {
@@ -263,9 +263,8 @@ async fn keep_history(server: Arc<Server>, history: Duration, drain: Cancellatio
             continue;
         }
         match server.registry.store().compact(old).await {
-            Ok(()) => compacted = old,
-            // Another API server on the same store was first.
-            Err(store::ReadError::Compacted { .. }) => compacted = old,
+            // Compacted: another API server on the same store was first.
+            Ok(()) | Err(store::ReadError::Compacted { .. }) => compacted = old,
             Err(error) => tracing::warn!(%error, "cannot forget old history yet"),
         }
     }

@@ -79,12 +79,11 @@ pub struct Spliced {
 /// Adds the resourceVersion.
 pub fn splice(before: &[u8], stored: &[u8], rev: Rev, after: &[u8]) -> Spliced {
     let owned;
-    let (stored, at) = match metadata_at(stored) {
-        Some(at) => (stored, at),
-        None => {
-            owned = canonical(stored);
-            (owned.as_ref(), metadata_at(&owned).unwrap_or(1))
-        }
+    let (stored, at) = if let Some(at) = metadata_at(stored) {
+        (stored, at)
+    } else {
+        owned = canonical(stored);
+        (owned.as_ref(), metadata_at(&owned).unwrap_or(1))
     };
     let digits = rev.to_string();
     let mut out =

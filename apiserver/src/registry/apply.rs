@@ -30,7 +30,7 @@ impl Registry {
                     return Err(ApiError::conflict(call.row(), call.name, "uid mismatch: the object does not exist"));
                 }
                 let set = managed::owned_fields(&config, call);
-                let entry = managed::entry(call, Operation::Apply, set, now);
+                let entry = managed::entry(call, Operation::Apply, &set, now);
                 managed::write(&mut config, vec![entry]);
                 self.create(call, config).await?
             }
@@ -62,7 +62,7 @@ fn check(call: &Call<'_>, config: &Value) -> Result<(), ApiError> {
 fn merge(call: &Call<'_>, live: &Value, config: &Value, now: jiff::Timestamp) -> Result<Value, ApiError> {
     let context = Context::of(kinds::schema::lookup(&call.row().schema));
     let wanted = managed::owned_fields(config, call);
-    let mine = managed::entry(call, Operation::Apply, wanted.clone(), now);
+    let mine = managed::entry(call, Operation::Apply, &wanted, now);
     let (before, mut others): (Vec<Value>, Vec<Value>) =
         managed::entries_of(live).into_iter().partition(|entry| managed::same_manager(entry, &mine));
 

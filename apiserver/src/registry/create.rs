@@ -24,16 +24,16 @@ impl Registry {
         }
         let base = metadata::text(&object, "generateName").to_owned();
         let generated = metadata::text(&object, "name").is_empty() && !base.is_empty();
-        let tries = if generated { NAME_TRIES_MAX } else { 1 };
         let mut name = metadata::text(&object, "name").to_owned();
-        for _ in 0..tries {
+        if !generated {
+            return self.create_named(&call.named(call.ns, &name), object).await;
+        }
+        for _ in 0..NAME_TRIES_MAX {
+            name = metadata::generate_name(&base, |below| rand::rng().random_range(0..below));
             let mut candidate = object.clone();
-            if generated {
-                name = metadata::generate_name(&base, |below| rand::rng().random_range(0..below));
-                metadata::set(&mut candidate, "name", name.as_str());
-            }
+            metadata::set(&mut candidate, "name", name.as_str());
             match self.create_named(&call.named(call.ns, &name), candidate).await {
-                Err(ApiError::AlreadyExists { .. }) if generated => {}
+                Err(ApiError::AlreadyExists { .. }) => {}
                 result => return result,
             }
         }
@@ -109,6 +109,12 @@ pub fn new_uid() -> String {
     let mut bytes: [u8; 16] = rand::random();
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    let mut uid = String::with_capacity(36);
+    for (at, byte) in bytes.iter().enumerate() {
+        if matches!(at, 4 | 6 | 8 | 10) {
+            uid.push('-');
+        }
+        uid.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)])));
+    }
+    uid
 }

@@ -102,15 +102,7 @@ impl Registry {
         };
         let limit = if options.limit == 0 { usize::MAX } else { options.limit };
         let (page, remaining) = cache.page(call.ns, after, limit, &options.selection);
-        Ok(self.page(call, page.objects, page.rev, remaining as u64))
-    }
-
-    fn page(&self, call: &Call<'_>, objects: Vec<Arc<Object>>, rev: Rev, remaining: u64) -> List {
-        let last = objects.last().map(|object| object.key.to_string()).filter(|_| remaining > 0);
-        let continue_token = last.map(|key| Token::encode(rev as i64, &key)).unwrap_or_default();
-        let remaining =
-            (!continue_token.is_empty() && call.options.selection.is_everything()).then_some(remaining);
-        List { objects, rev, continue_token, remaining }
+        Ok(page_of(call, page.objects, page.rev, remaining as u64))
     }
 
     /// From the store, at exactly `rev`.
@@ -139,15 +131,23 @@ impl Registry {
                 objects.push(Arc::new(object));
                 if objects.len() >= limit {
                     let left = page.remaining + (page.entries.len() - at - 1) as u64;
-                    return Ok(self.page(call, objects, rev, left));
+                    return Ok(page_of(call, objects, rev, left));
                 }
             }
             match page.entries.last() {
                 Some(last) if page.remaining > 0 => after = Some(last.key.to_string()),
-                _ => return Ok(self.page(call, objects, rev, 0)),
+                _ => return Ok(page_of(call, objects, rev, 0)),
             }
         }
     }
+}
+
+fn page_of(call: &Call<'_>, objects: Vec<Arc<Object>>, rev: Rev, remaining: u64) -> List {
+    let last = objects.last().map(|object| object.key.to_string()).filter(|_| remaining > 0);
+    let continue_token = last.map(|key| Token::encode(rev as i64, &key)).unwrap_or_default();
+    let remaining =
+        (!continue_token.is_empty() && call.options.selection.is_everything()).then_some(remaining);
+    List { objects, rev, continue_token, remaining }
 }
 
 /// A pager whose revision is gone gets a token to go on without consistency.

@@ -66,7 +66,7 @@ pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     }
     metadata::unset(object, "managedFields");
     let owned = owned_fields(object, call);
-    let entries = if owned.is_empty() { Vec::new() } else { vec![entry(call, Operation::Update, owned, now)] };
+    let entries = if owned.is_empty() { Vec::new() } else { vec![entry(call, Operation::Update, &owned, now)] };
     write(object, entries);
 }
 
@@ -92,7 +92,7 @@ pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: T
         }
     }
     if !changed.is_empty() {
-        add(&mut entries, entry(call, Operation::Update, changed, now));
+        add(&mut entries, entry(call, Operation::Update, &changed, now));
     }
     write(object, capped(entries));
 }
@@ -117,7 +117,7 @@ pub(super) fn differs(object: &Value, old: &Value) -> bool {
     timeless(object) != timeless(old)
 }
 
-pub(super) fn entry(call: &Call<'_>, operation: Operation, owned: Set, now: Timestamp) -> Value {
+pub(super) fn entry(call: &Call<'_>, operation: Operation, owned: &Set, now: Timestamp) -> Value {
     let mut entry = json!({
         "manager": call.manager(),
         "operation": operation.as_str(),

@@ -107,14 +107,14 @@ pub fn carry_over(object: &mut Value, old: &Value) {
 
 /// Whether anything but metadata and status differs: what `generation` counts.
 pub fn spec_changed(object: &Value, old: &Value) -> bool {
-    let counted = |tree: &Value| -> Vec<(String, Value)> {
-        let fields = tree.as_object().into_iter().flatten();
-        fields
-            .filter(|(key, _)| !matches!(key.as_str(), "metadata" | "status" | "apiVersion" | "kind"))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    };
-    counted(object) != counted(old)
+    let counted = |key: &str| !matches!(key, "metadata" | "status" | "apiVersion" | "kind");
+    !same_members(object.as_object(), old.as_object(), counted)
+}
+
+/// Whether two maps agree on the keys that count.
+fn same_members(a: Option<&Map<String, Value>>, b: Option<&Map<String, Value>>, counted: impl Fn(&str) -> bool) -> bool {
+    let members = |map| Option::<&Map<String, Value>>::into_iter(map).flatten().filter(|(key, _)| counted(key));
+    members(a).count() == members(b).count() && members(a).all(|(key, value)| b.and_then(|b| b.get(key)) == Some(value))
 }
 
 pub fn bump_generation(object: &mut Value, old: &Value) {
@@ -124,15 +124,13 @@ pub fn bump_generation(object: &mut Value, old: &Value) {
 
 /// Whether two versions are the same to their readers: managed fields and the revision do not count.
 pub fn is_same(object: &Value, old: &Value) -> bool {
-    let (Some(new), Some(old)) = (object.as_object(), old.as_object()) else { return false };
-    let silent = |key: &str| key == "managedFields" || key == "resourceVersion";
-    let loud = |tree: &Map<String, Value>| -> Vec<(String, Value)> {
-        let metadata = tree.get("metadata").and_then(Value::as_object).into_iter().flatten();
-        metadata.filter(|(key, _)| !silent(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
-    };
-    new.len() == old.len()
-        && new.iter().all(|(key, value)| key == "metadata" || old.get(key) == Some(value))
-        && loud(new) == loud(old)
+    let loud = |key: &str| key != "managedFields" && key != "resourceVersion";
+    same_members(object.as_object(), old.as_object(), |key| key != "metadata")
+        && same_members(metadata_of(object), metadata_of(old), loud)
+}
+
+fn metadata_of(object: &Value) -> Option<&Map<String, Value>> {
+    object.get("metadata")?.as_object()
 }
 
 #[cfg(test)]

@@ -83,6 +83,7 @@ impl Selection {
 
 /// All query parameters of the API, with their defaults.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are upstream's query parameters")]
 pub struct Options {
     pub selection: Selection,
     /// `None` where unset or empty.

@@ -10,7 +10,7 @@ pub(super) enum Columns {
     Without,
 }
 
-pub(super) fn of(view: &View, objects: &[&Value], metadata: Value, columns: Columns) -> Value {
+pub(super) fn of(view: &View, objects: &[&Value], metadata: &Value, columns: Columns) -> Value {
     let row = view.kind.row();
     let definitions: Value = match columns {
         Columns::With => row

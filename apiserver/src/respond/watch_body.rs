@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a quiet watch hears how far it is complete.
 /// k8s: bookmarkFrequency
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// Deliveries that are ready together travel together, up to this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
 
@@ -81,39 +81,34 @@ impl State {
         if self.ended {
             return None;
         }
-        loop {
-            if let Some(rev) = self.announce.filter(|_| self.source.initial_left() == 0) {
-                self.announce = None;
-                return Some(self.encoder.bookmark(rev, Bookmark::InitialEnd));
-            }
-            tokio::select! {
-                biased;
-                delivery = self.source.next() => return Some(match delivery {
-                    Ok(delivery) => self.batch(delivery),
-                    Err(error) => self.fail(error),
-                }),
-                () = self.deadline.as_mut() => return self.close(),
-                () = self.params.drain.cancelled() => return self.close(),
-                () = self.bookmark.as_mut(), if self.params.bookmarks => {
-                    self.bookmark.as_mut().reset(Instant::now() + BOOKMARK_EVERY);
-                    // Read before the queue is seen empty: everything up to it was queued before.
-                    let reached = (self.reached)();
-                    match self.source.try_next() {
-                        Ok(Some(delivery)) => return Some(self.batch(delivery)),
-                        Ok(None) => {
-                            let rev = self.source.complete_to(reached);
-                            return Some(self.encoder.bookmark(rev, Bookmark::Progress));
-                        }
-                        Err(error) => return Some(self.fail(error)),
-                    }
-                }
+        if let Some(rev) = self.announce.filter(|_| self.source.initial_left() == 0) {
+            self.announce = None;
+            return Some(self.encoder.bookmark(rev, Bookmark::InitialEnd));
+        }
+        tokio::select! {
+            biased;
+            delivery = self.source.next() => Some(match delivery {
+                Ok(delivery) => self.batch(&delivery),
+                Err(error) => self.fail(&error),
+            }),
+            () = self.deadline.as_mut() => self.close(),
+            () = self.params.drain.cancelled() => self.close(),
+            () = self.bookmark.as_mut(), if self.params.bookmarks => {
+                self.bookmark.as_mut().reset(Instant::now() + BOOKMARK_EVERY);
+                // Read before the queue is seen empty: everything up to it was queued before.
+                let reached = (self.reached)();
+                Some(match self.source.try_next() {
+                    Ok(Some(delivery)) => self.batch(&delivery),
+                    Ok(None) => self.encoder.bookmark(self.source.complete_to(reached), Bookmark::Progress),
+                    Err(error) => self.fail(&error),
+                })
             }
         }
     }
 
     /// A delivery and those that are ready behind it.
-    fn batch(&mut self, first: Delivery) -> Bytes {
-        let frame = self.encoder.frame(&first);
+    fn batch(&mut self, first: &Delivery) -> Bytes {
+        let frame = self.encoder.frame(first);
         // A lone event goes out as the slice that all watchers share.
         let Ok(Some(second)) = self.ready() else { return frame };
         let mut all = BytesMut::with_capacity(frame.len() * 2);
@@ -138,7 +133,7 @@ impl State {
         self.source.try_next()
     }
 
-    fn fail(&mut self, error: WatchError) -> Bytes {
+    fn fail(&mut self, error: &WatchError) -> Bytes {
         self.ended = true;
         let error = ApiError::expired(error.to_string());
         line(&json!({ "type": "ERROR", "object": status(&error) }))
@@ -161,6 +156,7 @@ impl State {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Bookmark {
     Progress,
     InitialEnd,
@@ -188,13 +184,13 @@ impl Encoder {
                 let columns = if self.first { table::Columns::With } else { table::Columns::Without };
                 self.first = false;
                 let meta = json!({ "resourceVersion": delivery.rev().to_string() });
-                table::of(&self.view, &[&object], meta, columns)
+                table::of(&self.view, &[&object], &meta, columns)
             }
         };
         line(&json!({ "type": ty.as_str(), "object": shown }))
     }
 
-    fn bookmark(&mut self, rev: Rev, why: Bookmark) -> Bytes {
+    fn bookmark(&self, rev: Rev, why: Bookmark) -> Bytes {
         let row = self.view.kind.row();
         let mut metadata = json!({ "resourceVersion": rev.to_string(), "creationTimestamp": null });
         if let Bookmark::InitialEnd = why {
@@ -208,7 +204,7 @@ impl Encoder {
             Shape::Table => {
                 let object = json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata });
                 let meta = json!({ "resourceVersion": rev.to_string() });
-                table::of(&self.view, &[&object], meta, table::Columns::Without)
+                table::of(&self.view, &[&object], &meta, table::Columns::Without)
             }
         };
         line(&json!({ "type": "BOOKMARK", "object": shown }))

@@ -2,6 +2,7 @@
 //! one in memory; everything else is what production runs.
 
 mod every_kind;
+mod https;
 mod lists;
 mod model;
 mod server;

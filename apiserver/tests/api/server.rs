@@ -16,12 +16,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use store::mem::MemStore;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+/// No address of this machine: pods of a cluster could not use a loopback one.
+const ADVERTISED: &str = "192.0.2.1";
 
 pub(crate) struct Server {
     api: ApiServer,
     pub(crate) store: Arc<MemStore>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -31,7 +35,7 @@ impl Server {
         let config = Config {
             data_dir: folder.path().to_owned(),
             bind: "127.0.0.1:0".parse().unwrap(),
-            advertise_address: "192.0.2.1".parse().unwrap(),
+            advertise_address: ADVERTISED.parse().unwrap(),
             hostname: "test".into(),
             extra_sans: Vec::new(),
             service_cidr: "10.43.0.0/16".into(),
@@ -43,7 +47,20 @@ impl Server {
         };
         let deps = Deps { store: Arc::clone(&store) as Arc<dyn Store>, clock: Arc::new(SystemClock) };
         let api = ApiServer::open(config, deps).await.expect("the server opens");
-        Self { api, store, _folder: folder }
+        Self { api, store, folder }
+    }
+
+    /// Over TLS, with the admin's certificate. [`Server::run`] must run beside it.
+    pub(crate) async fn https(&self) -> kube::Client {
+        let path = self.folder.path().join("admin.kubeconfig");
+        let text = std::fs::read_to_string(&path).expect("the server writes the kubeconfig");
+        let here = self.folder.path().join("here.kubeconfig");
+        std::fs::write(&here, text.replace(ADVERTISED, "127.0.0.1")).expect("the folder is writable");
+        client::transport::https(&here).await.expect("the kubeconfig works")
+    }
+
+    pub(crate) async fn run(self, drain: CancellationToken) {
+        self.api.run(drain).await.expect("the drain is clean");
     }
 
     /// As a member of `system:masters`.

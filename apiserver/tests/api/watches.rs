@@ -106,3 +106,29 @@ async fn one_node_s_pods_are_watched_by_field() {
     client.delete_with(&format!("{at}/mine"), &json!({"gracePeriodSeconds": 0})).await.expect(200);
     assert_eq!(watch.word().await, "DELETED mine");
 }
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_is_cut_off_and_costs_others_nothing() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.post(MAPS, &json!({"metadata": {"name": "m"}})).await.expect(201);
+    let rev = client.get(MAPS).await.rev();
+    let mut lazy = client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}")).await;
+    let mut keen = client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}")).await;
+    let one = format!("{MAPS}/m");
+    for n in 0..5000 {
+        client.patch(&one, "merge", &json!({"data": {"n": n.to_string()}})).await.expect(200);
+        assert_eq!(keen.word().await, "MODIFIED m");
+    }
+    let mut seen = 0;
+    let last = loop {
+        match lazy.next().await {
+            Some(event) if event["type"] == "MODIFIED" => seen += 1,
+            other => break other,
+        }
+    };
+    let error = last.expect("the stream says why it ends");
+    assert_eq!((&error["type"], &error["object"]["code"]), (&json!("ERROR"), &json!(410)), "after {seen} events");
+    assert!(seen < 5000, "{seen}");
+    assert_eq!(lazy.next().await, None);
+}

@@ -1,12 +1,12 @@
 use super::*;
 use kinds::table::find;
 
-fn pod(nodes: &str, more: Value) -> Value {
+fn pod(nodes: &str, more: &Value) -> Value {
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u", "generation": 1},
         "spec": {"nodeName": nodes, "terminationGracePeriodSeconds": 30}, "status": {"phase": "Running"},
     });
-    json_patch::merge(&mut pod, &more);
+    json_patch::merge(&mut pod, more);
     pod
 }
 
@@ -40,16 +40,16 @@ fn pods_that_a_node_runs_get_their_grace_and_all_others_vanish() {
     let none = DeleteOptions::default();
     let deleting = json!({"metadata": {"deletionTimestamp": "1970-01-01T00:00:30Z", "deletionGracePeriodSeconds": 30}});
     let table = [
-        (pod("", json!({})), none.clone(), "remove"),
-        (pod("n", json!({"status": {"phase": "Succeeded"}})), none.clone(), "remove"),
-        (pod("n", json!({})), none.clone(), "mark at 1970-01-01T00:00:30Z grace 30 finalizers [] generation 2"),
-        (pod("n", json!({})), grace(5), "mark at 1970-01-01T00:00:05Z grace 5 finalizers [] generation 2"),
-        (pod("n", json!({})), grace(-1), "mark at 1970-01-01T00:00:01Z grace 1 finalizers [] generation 2"),
-        (pod("n", json!({})), grace(0), "remove"),
-        (pod("n", deleting.clone()), none, "wait"),
-        (pod("n", deleting.clone()), grace(60), "wait"),
-        (pod("n", deleting.clone()), grace(3), "mark at 1970-01-01T00:00:03Z grace 3 finalizers [] generation 1"),
-        (pod("n", deleting), grace(0), "remove"),
+        (pod("", &json!({})), none.clone(), "remove"),
+        (pod("n", &json!({"status": {"phase": "Succeeded"}})), none.clone(), "remove"),
+        (pod("n", &json!({})), none.clone(), "mark at 1970-01-01T00:00:30Z grace 30 finalizers [] generation 2"),
+        (pod("n", &json!({})), grace(5), "mark at 1970-01-01T00:00:05Z grace 5 finalizers [] generation 2"),
+        (pod("n", &json!({})), grace(-1), "mark at 1970-01-01T00:00:01Z grace 1 finalizers [] generation 2"),
+        (pod("n", &json!({})), grace(0), "remove"),
+        (pod("n", &deleting), none, "wait"),
+        (pod("n", &deleting), grace(60), "wait"),
+        (pod("n", &deleting), grace(3), "mark at 1970-01-01T00:00:03Z grace 3 finalizers [] generation 1"),
+        (pod("n", &deleting), grace(0), "remove"),
     ];
     for (old, options, expected) in table {
         assert_eq!(planned("pods", &old, &options), expected, "{options:?} on {old}");

@@ -60,7 +60,7 @@ impl Context {
     }
 
     /// The items of a list with the path elements that name them; none where the list is a leaf.
-    pub fn elements<'a>(self, items: &'a [Value]) -> Vec<(String, &'a Value)> {
+    pub fn elements(self, items: &[Value]) -> Vec<(String, &Value)> {
         match self.parts(&Value::Array(Vec::new())) {
             Parts::Keyed(keys) => {
                 items.iter().filter_map(|item| Some((key_element(item, &keys)?, item))).collect()
@@ -256,9 +256,15 @@ fn collect(set: &Set, path: &mut String, all: &mut Vec<String>) {
             (_, Some(key), _) => {
                 let key: Map<String, Value> = serde_json::from_str(key).unwrap_or_default();
                 let pairs: Vec<String> = key.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                path.push_str(&format!("[{}]", pairs.join(",")));
+                path.push('[');
+                path.push_str(&pairs.join(","));
+                path.push(']');
             }
-            (_, _, Some(value)) => path.push_str(&format!("[={value}]")),
+            (_, _, Some(value)) => {
+                path.push_str("[=");
+                path.push_str(value);
+                path.push(']');
+            }
             _ => {}
         }
         match below.as_object().filter(|below| !below.is_empty()) {

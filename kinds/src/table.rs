@@ -37,7 +37,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         typed::<apps::stateful_set::StatefulSetKind>(),
         typed::<batch::cron_job::CronJobKind>(),
         typed::<batch::job::JobKind>(),
-        plain(autoscaling::horizontal_pod_autoscaler::ROW, autoscaling::horizontal_pod_autoscaler::cells),
+        typed::<autoscaling::horizontal_pod_autoscaler::HorizontalPodAutoscalerKind>(),
         plain(autoscaling::horizontal_pod_autoscaler_v1::ROW, autoscaling::horizontal_pod_autoscaler_v1::cells),
         typed::<policy::pod_disruption_budget::PodDisruptionBudgetKind>(),
         typed::<networking::ingress::IngressKind>(),
@@ -83,10 +83,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
             admissionregistration::mutating_admission_policy_binding::ROW,
             admissionregistration::mutating_admission_policy_binding::cells,
         ),
-        plain(
-            admissionregistration::mutating_webhook_configuration::ROW,
-            admissionregistration::mutating_webhook_configuration::cells,
-        ),
+        typed::<admissionregistration::mutating_webhook_configuration::MutatingWebhookConfigurationKind>(),
         plain(
             admissionregistration::validating_admission_policy::ROW,
             admissionregistration::validating_admission_policy::cells,
@@ -95,10 +92,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
             admissionregistration::validating_admission_policy_binding::ROW,
             admissionregistration::validating_admission_policy_binding::cells,
         ),
-        plain(
-            admissionregistration::validating_webhook_configuration::ROW,
-            admissionregistration::validating_webhook_configuration::cells,
-        ),
+        typed::<admissionregistration::validating_webhook_configuration::ValidatingWebhookConfigurationKind>(),
         plain(apiextensions::custom_resource_definition::ROW, apiextensions::custom_resource_definition::cells),
         plain(apiregistration::api_service::ROW, apiregistration::api_service::cells),
         plain(flowcontrol::flow_schema::ROW, flowcontrol::flow_schema::cells),

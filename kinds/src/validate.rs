@@ -19,6 +19,7 @@ pub mod resources;
 pub mod security;
 pub mod selector;
 pub mod volume;
+pub mod webhook;
 
 use crate::errors::{FieldError, FieldErrors};
 use path::Path;

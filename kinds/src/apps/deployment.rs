@@ -245,8 +245,7 @@ mod tests {
         create(
             json!({"spec": {"selector": {"matchLabels": {"app": "a b"}}}}),
             expect![[r#"
-            spec.selector.matchLabels: Invalid value: "a b": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')
-            spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`"#]],
+            spec.selector.matchLabels: Invalid value: "a b": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"#]],
         );
     }
 

@@ -27,7 +27,7 @@ pub fn selected_template(
     errors: &mut FieldErrors,
 ) {
     let labels = template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
-    if !selector::is_empty(selector) && !selector::matches(selector, labels) {
+    if !selector::is_empty(selector) && selector::misses(selector, labels) {
         let shown = labels.cloned().unwrap_or_default();
         let detail = "`selector` does not match template `labels`";
         errors.push(FieldError::invalid(path.child("metadata").child("labels"), shown, detail));

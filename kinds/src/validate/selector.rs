@@ -1,4 +1,4 @@
-//! Rules of label selectors and node selectors. Matching is `crate::selector`'s work.
+//! Rules of label selectors and node selectors. What they match is [`crate::selector`]'s work.
 
 use super::path::Path;
 use super::{each, format, invalid_each, metadata};
@@ -44,19 +44,10 @@ pub fn is_empty(selector: &LabelSelector) -> bool {
         && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
 }
 
-/// Whether a well-formed selector selects `labels`.
-pub fn matches(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
-    let value = |key: &str| labels.and_then(|labels| labels.get(key));
-    selector.match_labels.iter().flatten().all(|(key, wanted)| value(key) == Some(wanted))
-        && each(&selector.match_expressions).all(|requirement| {
-            let listed = |have: &String| each(&requirement.values).any(|wanted| wanted == have);
-            match requirement.operator.as_str() {
-                "In" => value(&requirement.key).is_some_and(listed),
-                "NotIn" => !value(&requirement.key).is_some_and(listed),
-                "Exists" => value(&requirement.key).is_some(),
-                _ => value(&requirement.key).is_none(),
-            }
-        })
+/// Whether a selector leaves `labels` out. A malformed one has been reported and says nothing here.
+pub fn misses(selector: &LabelSelector, labels: Option<&BTreeMap<String, String>>) -> bool {
+    let none = BTreeMap::new();
+    crate::selector::LabelSelector::from_meta(selector).is_ok_and(|parsed| !parsed.matches(labels.unwrap_or(&none)))
 }
 
 pub fn node_selector(selector: &NodeSelector, path: &Path<'_>, errors: &mut FieldErrors) {

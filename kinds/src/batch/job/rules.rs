@@ -193,7 +193,7 @@ pub(super) fn selected(spec: &JobSpec, uid: &str, path: &Path<'_>, errors: &mut 
     };
     selector::label_selector(selector, &at, errors);
     let labels = spec.template.metadata.as_ref().and_then(|meta| meta.labels.as_ref());
-    if !selector::matches(selector, labels) {
+    if selector::misses(selector, labels) {
         let shown = labels.cloned().unwrap_or_default();
         let detail = "`selector` does not match template `labels`";
         errors.push(FieldError::invalid(path.child("template").child("metadata").child("labels"), shown, detail));

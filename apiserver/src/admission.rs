@@ -116,6 +116,12 @@ struct Context {
 
 type Outcome<'a> = BoxFuture<'a, Result<(), ApiError>>;
 
+/// A plugin that needs nothing and cannot fail.
+fn done<'a>(object: &mut Value, mutate: fn(&mut Value)) -> Outcome<'a> {
+    mutate(object);
+    Box::pin(std::future::ready(Ok(())))
+}
+
 /// A row of [`PLUGINS`]. `applies` is asked first, so that a write pays only for the plugins that concern it.
 struct Plugin {
     name: &'static str,
@@ -150,7 +156,7 @@ const PLUGINS: &[Plugin] = &[
     Plugin {
         name: "TaintNodesByCondition",
         applies: node::is_create,
-        mutate: Some(|_, _, object| Box::pin(std::future::ready(node::taint_not_ready(object)))),
+        mutate: Some(|_, _, object| done(object, node::taint_not_ready)),
         validate: None,
     },
     Plugin {
@@ -162,7 +168,7 @@ const PLUGINS: &[Plugin] = &[
     Plugin {
         name: "DefaultTolerationSeconds",
         applies: pod::is_create,
-        mutate: Some(|_, _, object| Box::pin(std::future::ready(tolerations::mutate(object)))),
+        mutate: Some(|_, _, object| done(object, tolerations::mutate)),
         validate: None,
     },
     Plugin {
@@ -231,9 +237,10 @@ fn deny_external_ips(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
         object.pointer("/spec/externalIPs").and_then(Value::as_array).cloned().unwrap_or_default()
     };
     let before = call.old.map(addresses).unwrap_or_default();
-    match addresses(object).iter().all(|address| before.contains(address)) {
-        true => Ok(()),
-        false => Err(call.forbidden(call.name_of(object), "Use of external IPs is denied by admission control.")),
+    if addresses(object).iter().all(|address| before.contains(address)) {
+        Ok(())
+    } else {
+        Err(call.forbidden(call.name_of(object), "Use of external IPs is denied by admission control."))
     }
 }
 

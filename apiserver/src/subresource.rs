@@ -9,6 +9,7 @@ pub mod node_connection;
 pub mod part;
 mod pod_target;
 mod port_forward;
+mod proxy;
 pub mod scale;
 pub mod token;
 
@@ -28,6 +29,7 @@ pub async fn stream(server: &Arc<Server>, call: &Call<'_>, parts: Parts, body: B
         ("", "pods", "log") => log::get(server, call).await,
         ("", "pods", "exec" | "attach") => exec::connect(server, call, parts).await,
         ("", "pods", "portforward") => port_forward::connect(server, call, parts).await,
+        ("", "pods" | "services" | "nodes", "proxy") => proxy::serve(server, call, parts, body).await,
         ("", "serviceaccounts", "token") => token::respond(server, call, &parts, body).await,
         (_, plural, subresource) => Err(ApiError::unavailable(format!("{plural}/{subresource} is not served yet"))),
     }

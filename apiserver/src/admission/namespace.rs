@@ -22,10 +22,7 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
 pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     if call.operation == Operation::Delete {
         let protected = call.subresource().is_empty() && IMMORTAL.contains(&call.name());
-        return match protected {
-            true => Err(call.forbidden(call.name(), "this namespace may not be deleted")),
-            false => Ok(()),
-        };
+        return if protected { Err(call.forbidden(call.name(), "this namespace may not be deleted")) } else { Ok(()) };
     }
     let ns = call.ns();
     let Some(namespace) = find(context.objects.as_ref(), NAMESPACES, "", ns).await? else {

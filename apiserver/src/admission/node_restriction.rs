@@ -105,10 +105,7 @@ impl Guard<'_> {
             && owner["blockOwnerDeletion"] != true;
         let node = find(self.context.objects.as_ref(), NODES, "", self.node).await?;
         let same = node.is_some_and(|node| node.pointer("/metadata/uid") == owner.get("uid"));
-        match own && same {
-            true => Ok(()),
-            false => self.refuse("can only create pods with an owner reference set to itself"),
-        }
+        if own && same { Ok(()) } else { self.refuse("can only create pods with an owner reference set to itself") }
     }
 
     fn pod_status(&self) -> Result<(), ApiError> {
@@ -155,9 +152,10 @@ impl Guard<'_> {
         }
         let changed = labels::changed(old, object);
         let refused = labels::refused(&changed);
-        match refused.is_empty() {
-            true => Ok(()),
-            false => self.refuse(format!("is not allowed to set or change labels: {}", refused.join(", "))),
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            self.refuse(format!("is not allowed to set or change labels: {}", refused.join(", ")))
         }
     }
 
@@ -188,16 +186,18 @@ impl Guard<'_> {
     fn claim_status(&self) -> Result<(), ApiError> {
         let old = self.call.old.unwrap_or(&Value::Null);
         let allowed = self.call.subresource() == "status" && self.call.operation == Operation::Update;
-        match allowed && !differs(old, self.object, "/metadata/labels") && !differs(old, self.object, "/spec") {
-            true => Ok(()),
-            false => self.refuse("may only update the status of persistent volume claims"),
+        if allowed && !differs(old, self.object, "/metadata/labels") && !differs(old, self.object, "/spec") {
+            Ok(())
+        } else {
+            self.refuse("may only update the status of persistent volume claims")
         }
     }
 
     fn own_name(&self, what: &str) -> Result<(), ApiError> {
-        match self.call.name_of(self.object) == self.node {
-            true => Ok(()),
-            false => self.refuse(format!("can only access {what} with the same name as the requesting node")),
+        if self.call.name_of(self.object) == self.node {
+            Ok(())
+        } else {
+            self.refuse(format!("can only access {what} with the same name as the requesting node"))
         }
     }
 }

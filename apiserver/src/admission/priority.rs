@@ -23,13 +23,11 @@ pub(super) async fn mutate(context: &Context, call: &Call<'_>, object: &mut Valu
     }
     let class = match object["spec"]["priorityClassName"].as_str().filter(|name| !name.is_empty()) {
         None => default_class(context),
-        Some(name) => match find(context.objects.as_ref(), PRIORITY_CLASSES, "", name).await? {
-            Some(class) => Some(class),
-            None => {
-                let why = format!("no PriorityClass with name {name} was found");
-                return Err(call.forbidden(call.name_of(object), why));
-            }
-        },
+        Some(name) => {
+            let class = find(context.objects.as_ref(), PRIORITY_CLASSES, "", name).await?;
+            let why = || format!("no PriorityClass with name {name} was found");
+            Some(class.ok_or_else(|| call.forbidden(call.name_of(object), why()))?)
+        }
     };
     let (name, value, policy) = match &class {
         None => ("", 0, PREEMPT),

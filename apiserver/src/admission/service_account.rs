@@ -29,13 +29,10 @@ pub(super) async fn mutate(context: &Context, call: &Call<'_>, object: &mut Valu
     let name = spec["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or(DEFAULT).to_owned();
     spec["serviceAccountName"] = json!(name);
     spec["serviceAccount"] = json!(name);
-    let account = match look_up(context, call.ns(), &name).await? {
-        Some(account) => account,
-        None => {
-            let ns = call.ns();
-            let why = format!("error looking up service account {ns}/{name}: serviceaccount \"{name}\" not found");
-            return Err(call.forbidden(call.name_of(object), why));
-        }
+    let Some(account) = look_up(context, call.ns(), &name).await? else {
+        let ns = call.ns();
+        let why = format!("error looking up service account {ns}/{name}: serviceaccount \"{name}\" not found");
+        return Err(call.forbidden(call.name_of(object), why));
     };
     let spec = &mut object["spec"];
     let declined = [&*spec, &*account].into_iter().find_map(|source| source["automountServiceAccountToken"].as_bool());

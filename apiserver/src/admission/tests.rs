@@ -24,9 +24,9 @@ impl Objects for Cluster {
     }
 }
 
-fn named(name: &str, more: Value) -> Value {
+fn named(name: &str, more: impl Into<Value>) -> Value {
     let mut object = json!({"metadata": {"name": name, "uid": format!("{name}-uid")}});
-    for (key, value) in more.as_object().unwrap() {
+    for (key, value) in more.into().as_object().unwrap() {
         object[key] = value.clone();
     }
     object
@@ -76,7 +76,7 @@ fn request(verb: Verb, path: &str, identity: Identity) -> Request {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let kind = kinds::table::find(group, version, resource).unwrap();
     let mut request =
-        Request::internal(verb, &kind, parts.get(1).unwrap_or(&""), parts.get(2).unwrap_or(&""), identity, "test");
+        Request::internal(verb, kind, parts.get(1).unwrap_or(&""), parts.get(2).unwrap_or(&""), identity, "test");
     subresource.clone_into(&mut request.subresource);
     request
 }
@@ -98,8 +98,8 @@ fn user() -> Identity {
     Identity::new("ann", [])
 }
 
-fn pod(spec: Value) -> Value {
-    json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec})
+fn pod(spec: impl Into<Value>) -> Value {
+    json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec.into()})
 }
 
 #[tokio::test]

@@ -1,12 +1,11 @@
 //! DefaultTolerationSeconds: a pod stays for five minutes on a node that is not ready or not reachable.
 
 use super::pod;
-use crate::error::ApiError;
 use serde_json::{Value, json};
 
 const SECONDS: u32 = 300;
 
-pub(super) fn mutate(object: &mut Value) -> Result<(), ApiError> {
+pub(super) fn mutate(object: &mut Value) {
     let tolerations = pod::array(&mut object["spec"], "tolerations");
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         if !tolerations.iter().any(|toleration| tolerates(toleration, key)) {
@@ -15,7 +14,6 @@ pub(super) fn mutate(object: &mut Value) -> Result<(), ApiError> {
             }));
         }
     }
-    Ok(())
 }
 
 fn tolerates(toleration: &Value, key: &str) -> bool {

@@ -62,9 +62,10 @@ async fn take(allocator: &Allocator, service: &Value, asked: &str) -> Result<IpA
             "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
         )));
     }
-    match allocator.try_take(&Claim::Address(ip)).await? {
-        true => Ok(ip),
-        false => Err(refuse("provided IP is already allocated".to_owned())),
+    if allocator.try_take(&Claim::Address(ip)).await? {
+        Ok(ip)
+    } else {
+        Err(refuse("provided IP is already allocated".to_owned()))
     }
 }
 

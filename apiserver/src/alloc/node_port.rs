@@ -122,9 +122,10 @@ async fn health_check(allocator: &Allocator, service: &mut Value, held: &claim::
                     "provided port is not in the valid range. The range of valid ports is {range}"
                 )));
             }
-            match allocator.try_take(&Claim::Port(asked)).await? {
-                true => Ok(()),
-                false => Err(refuse("provided port is already allocated".to_owned())),
+            if allocator.try_take(&Claim::Port(asked)).await? {
+                Ok(())
+            } else {
+                Err(refuse("provided port is already allocated".to_owned()))
             }
         }
         (false, Some(asked)) if held.contains(&Claim::Port(asked)) => {

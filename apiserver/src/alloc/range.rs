@@ -103,20 +103,20 @@ impl PortRange {
         if first == 0 || last < first { Err(malformed()) } else { Ok(Self { first, last }) }
     }
 
-    pub(super) fn contains(&self, port: u16) -> bool {
+    pub(super) fn contains(self, port: u16) -> bool {
         (self.first..=self.last).contains(&port)
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(super) fn len(self) -> u64 {
         u64::from(self.last - self.first) + 1
     }
 
-    pub(super) fn at(&self, index: u64) -> u16 {
+    pub(super) fn at(self, index: u64) -> u16 {
         self.first + index as u16
     }
 
     /// k8s: KEP-3668, min(max(16, size / 32), 128)
-    pub(super) fn reserved(&self) -> u64 {
+    pub(super) fn reserved(self) -> u64 {
         reserved(self.len(), 32, 128)
     }
 }

@@ -38,7 +38,7 @@ impl Allocator {
                 Ok(_) => tracing::info!(records = chunk.len(), "repaired addresses and ports of Services"),
                 // Another server is at work on the same; the next start looks again.
                 Err(TxnError::Conflict { key, .. }) => {
-                    tracing::info!(key, "left the repair of Services to another server")
+                    tracing::info!(key, "left the repair of Services to another server");
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -21,8 +21,8 @@ fn mem() -> Arc<dyn Store> {
     Arc::new(MemStore::new())
 }
 
-fn service(name: &str, spec: Value) -> Value {
-    json!({"metadata": {"namespace": "shop", "name": name}, "spec": spec})
+fn service(name: &str, spec: impl Into<Value>) -> Value {
+    json!({"metadata": {"namespace": "shop", "name": name}, "spec": spec.into()})
 }
 
 async fn write(allocator: &Allocator, object: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {

@@ -37,10 +37,7 @@ pub fn identity(leaf_der: &[u8]) -> Result<PeerIdentity, CertificateError> {
     let groups = leaf.subject().iter_organization().filter_map(|value| value.as_str().ok());
     let mut identity = Identity::new(user, groups);
     let digest = ring::digest::digest(&ring::digest::SHA256, leaf_der);
-    let id = digest.as_ref().iter().fold(String::from("X509SHA256="), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    });
-    identity.extra.insert(EXTRA_CREDENTIAL_ID.to_owned(), vec![id]);
+    let digits = crate::publish::hex(digest.as_ref()).to_lowercase();
+    identity.extra.insert(EXTRA_CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={digits}")]);
     Ok(PeerIdentity(Arc::new(identity)))
 }

@@ -112,7 +112,7 @@ fn subjects(bound_to: &[To]) -> Vec<Value> {
         .collect()
 }
 
-fn object(kind: &str, metadata: Value) -> Value {
+fn object(kind: &str, metadata: &Value) -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata})
 }
 
@@ -124,7 +124,7 @@ pub(super) fn cluster_roles() -> Vec<Value> {
         parts.flat_map(|role| role.rules.iter().cloned()).collect()
     };
     let build = |role: &ClusterRole| {
-        let mut built = object("ClusterRole", metadata(&role.name, None, role.labels));
+        let mut built = object("ClusterRole", &metadata(&role.name, None, role.labels));
         if role.aggregates.is_empty() {
             built["rules"] = json!(role.rules);
         } else {
@@ -139,7 +139,7 @@ pub(super) fn cluster_roles() -> Vec<Value> {
 
 pub(super) fn cluster_role_bindings() -> Vec<Value> {
     let bound = |role: &ClusterRole| {
-        let mut built = object("ClusterRoleBinding", metadata(&role.name, None, &[]));
+        let mut built = object("ClusterRoleBinding", &metadata(&role.name, None, &[]));
         built["roleRef"] = json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": role.name});
         built["subjects"] = json!(subjects(&role.bound_to));
         built
@@ -157,7 +157,7 @@ pub(super) struct NamespacedRole {
 
 pub(super) fn roles() -> Vec<Value> {
     let build = |role: &NamespacedRole| {
-        let mut built = object("Role", metadata(role.name, Some(role.namespace), &[]));
+        let mut built = object("Role", &metadata(role.name, Some(role.namespace), &[]));
         built["rules"] = json!(role.rules);
         built
     };
@@ -166,7 +166,7 @@ pub(super) fn roles() -> Vec<Value> {
 
 pub(super) fn role_bindings() -> Vec<Value> {
     let build = |role: &NamespacedRole| {
-        let mut built = object("RoleBinding", metadata(role.name, Some(role.namespace), &[]));
+        let mut built = object("RoleBinding", &metadata(role.name, Some(role.namespace), &[]));
         built["roleRef"] = json!({"apiGroup": RBAC, "kind": "Role", "name": role.name});
         built["subjects"] = json!(subjects(&role.bound_to));
         built

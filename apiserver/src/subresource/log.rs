@@ -59,10 +59,8 @@ fn check(call: &Call<'_>) -> Result<(), ApiError> {
     if given("sinceSeconds") && given("sinceTime") {
         errors.push(FieldError::forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"));
     }
-    match errors.is_empty() {
-        true => Ok(()),
-        false => {
-            Err(ApiError::Invalid { kind: Qualified::new("", "PodLogOptions"), name: call.name.to_owned(), errors })
-        }
+    if errors.is_empty() {
+        return Ok(());
     }
+    Err(ApiError::Invalid { kind: Qualified::new("", "PodLogOptions"), name: call.name.to_owned(), errors })
 }

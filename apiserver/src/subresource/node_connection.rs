@@ -8,13 +8,14 @@
 use crate::error::ApiError;
 use crate::pki::{Pki, PkiError};
 use axum::body::Body;
+use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
@@ -110,41 +111,56 @@ impl NodeConnections {
         path: &str,
         headers: HeaderMap,
     ) -> Result<Response<Incoming>, ApiError> {
-        let answered = tokio::time::timeout(HEAD_WAIT, self.exchange(node, method, path, headers)).await;
+        let mut request = Request::new(Full::default());
+        *request.method_mut() = method;
+        *request.headers_mut() = headers;
+        self.pass(node, path, request).await
+    }
+
+    /// Sends `request` to `path` of the node; its headers must have passed [`forwarded`].
+    pub(super) async fn pass(
+        &self,
+        node: &NodeAddress,
+        path: &str,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ApiError> {
+        let bad = || ApiError::bad_request("the request cannot be passed to the node");
+        *request.uri_mut() = path.parse().map_err(|_| bad())?;
+        let host = HeaderValue::from_str(&node.address.to_string()).map_err(|_| bad())?;
+        request.headers_mut().insert(HOST, host);
+        let answered = tokio::time::timeout(HEAD_WAIT, self.exchange(node, request)).await;
         answered.unwrap_or_else(|_| Err(unreachable_node(node, "it did not answer in time")))
     }
 
     async fn exchange(
         &self,
         node: &NodeAddress,
-        method: Method,
-        path: &str,
-        headers: HeaderMap,
+        request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ApiError> {
-        let tcp = TcpStream::connect(node.address).await.map_err(|error| unreachable_node(node, &error.to_string()))?;
-        tcp.set_nodelay(true).map_err(|error| unreachable_node(node, &error.to_string()))?;
+        let failed = |error: &dyn std::fmt::Display| unreachable_node(node, &error.to_string());
+        let tcp = TcpStream::connect(node.address).await.map_err(|error| failed(&error))?;
+        tcp.set_nodelay(true).map_err(|error| failed(&error))?;
         let name = ServerName::IpAddress(node.address.ip().into());
-        let stream = self.tls.connect(name, tcp).await.map_err(|error| unreachable_node(node, &error.to_string()))?;
+        let stream = self.tls.connect(name, tcp).await.map_err(|error| failed(&error))?;
         if !is_node(&stream, &node.name) {
-            return Err(unreachable_node(node, "its certificate is not that of the node"));
+            return Err(failed(&"its certificate is not that of the node"));
         }
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable_node(node, &error.to_string()))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+        self.drive(connection);
+        sender.send_request(request).await.map_err(|error| failed(&error))
+    }
+
+    /// Runs a connection until its peer or the drain ends it.
+    pub(super) fn drive<I>(&self, connection: http1::Connection<I, Full<Bytes>>)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    {
         let drain = self.drain.clone();
         self.tasks.spawn(async move {
             if let Some(Err(error)) = drain.run_until_cancelled(connection.with_upgrades()).await {
-                tracing::debug!(%error, "connection to a node ended");
+                tracing::debug!(%error, "connection ended");
             }
         });
-        let mut request = Request::new(http_body_util::Empty::<bytes::Bytes>::new());
-        *request.method_mut() = method;
-        *request.uri_mut() =
-            path.parse().map_err(|_| ApiError::bad_request("the request cannot be passed to the node"))?;
-        *request.headers_mut() = headers;
-        let host =
-            HeaderValue::from_str(&node.address.to_string()).map_err(|error| ApiError::internal(error.to_string()))?;
-        request.headers_mut().insert(HOST, host);
-        sender.send_request(request).await.map_err(|error| unreachable_node(node, &error.to_string()))
     }
 
     /// Passes an upgrade request on; on 101 both sides are spliced, anything else is the node's refusal.
@@ -189,7 +205,7 @@ async fn splice(client: OnUpgrade, backend: OnUpgrade) {
 }
 
 /// What the node may see of the client's headers.
-fn forwarded(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
     let mut passed = HeaderMap::new();
     for (name, value) in headers {
         let secret = NOT_FORWARDED.contains(name) || name.as_str().starts_with(IMPERSONATE_PREFIX);

@@ -58,10 +58,10 @@ pub(super) fn container<'a>(call: &Call<'_>, pod: &'a Value, asked: Option<&'a s
                 many.join(" ")
             );
             if !init.is_empty() {
-                why.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
+                why = format!("{why} or one of the init containers: [{}]", init.join(" "));
             }
             if !ephemeral.is_empty() {
-                why.push_str(&format!(" or one of the ephemeral containers: [{}]", ephemeral.join(" ")));
+                why = format!("{why} or one of the ephemeral containers: [{}]", ephemeral.join(" "));
             }
             Err(ApiError::bad_request(why))
         }

@@ -127,7 +127,7 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
             names(container, "envFrom", "/configMapRef/name", |name| found.push(Reference::config_map(ns, name)));
             names(container, "env", "/valueFrom/secretKeyRef/name", |name| found.push(Reference::secret(ns, name)));
             names(container, "env", "/valueFrom/configMapKeyRef/name", |name| {
-                found.push(Reference::config_map(ns, name))
+                found.push(Reference::config_map(ns, name));
             });
         }
     }
@@ -137,7 +137,7 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
     }
     let status = pod.get("status").unwrap_or(&Value::Null);
     names(status, "resourceClaimStatuses", "/resourceClaimName", |name| {
-        found.push(Reference::resource_claim(ns, name))
+        found.push(Reference::resource_claim(ns, name));
     });
     names(spec, "resourceClaims", "/resourceClaimName", |name| found.push(Reference::resource_claim(ns, name)));
     found.sort_unstable();

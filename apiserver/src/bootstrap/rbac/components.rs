@@ -98,7 +98,7 @@ fn certificate_roles() -> impl Iterator<Item = ClusterRole> {
 
 /// The binding of `system:node` names nobody: nodes are authorized by the Node authorizer.
 pub(super) fn more_bindings() -> impl Iterator<Item = Value> {
-    let mut node = object("ClusterRoleBinding", metadata("system:node", None, &[]));
+    let mut node = object("ClusterRoleBinding", &metadata("system:node", None, &[]));
     node["roleRef"] = json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:node"});
     std::iter::once(node)
 }

@@ -32,7 +32,7 @@ pub(super) fn v3(group: &Group, version: &Version) -> String {
     let security = json!({"BearerToken": {
         "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
     }});
-    text.push_str(&format!("}},\"securitySchemes\":{security}}}}}"));
+    text.extend(["},\"securitySchemes\":", &security.to_string(), "}}"]);
     text
 }
 
@@ -64,7 +64,7 @@ fn info() -> Value {
 /// Goes on after a closed object: `{..}` becomes `{..,"name":{`.
 fn open(text: &mut String, name: &str) {
     text.pop();
-    text.push_str(&format!(",\"{name}\":{{"));
+    text.extend([",\"", name, "\":{"]);
 }
 
 fn entries(text: &mut String, entries: impl IntoIterator<Item = (String, Value)>) {

@@ -22,6 +22,8 @@ struct State {
     log: Vec<(u64, String, Value)>,
     compacted: u64,
     requests: Vec<String>,
+    /// Group, version, plural and kind of what discovery names.
+    served: Vec<[&'static str; 4]>,
 }
 
 #[derive(Clone)]
@@ -31,6 +33,12 @@ pub(crate) struct Fake {
     horizon: Arc<watch::Sender<u64>>,
     /// Watches of an older epoch end.
     epoch: Arc<watch::Sender<u64>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Core {
+    Yes,
+    No,
 }
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
@@ -51,6 +59,24 @@ impl Fake {
             async move { Ok::<_, Infallible>(fake.answer(request).await) }
         });
         client::transport::in_process(service, client::identity::Identity::new("test", []))
+    }
+
+    /// Adds a kind to discovery.
+    pub(crate) fn serve(&self, kind: [&'static str; 4]) {
+        self.state.lock().unwrap().served.push(kind);
+    }
+
+    /// Aggregated discovery of the core group or of all others.
+    fn discovery(&self, core: Core) -> Answer {
+        let state = self.state.lock().unwrap();
+        let of_root = state.served.iter().filter(|[group, ..]| group.is_empty() == (core == Core::Yes));
+        let group = |[group, version, plural, kind]: &[&'static str; 4]| {
+            json!({"metadata": {"name": group}, "versions": [{"version": version, "resources": [{
+                "resource": plural, "responseKind": {"group": group, "version": version, "kind": kind},
+                "scope": "Namespaced", "verbs": ["list", "watch", "delete"]}]}]})
+        };
+        let items: Vec<Value> = of_root.map(group).collect();
+        json_answer(StatusCode::OK, &json!({"kind": "APIGroupDiscoveryList", "items": items}))
     }
 
     /// Events after this revision are not delivered until the horizon moves on.
@@ -126,6 +152,8 @@ impl Fake {
         let path = parts.uri.path();
         let (collection, ns, name) = split(path);
         match parts.method {
+            Method::GET if path == "/api" => self.discovery(Core::Yes),
+            Method::GET if path == "/apis" => self.discovery(Core::No),
             Method::GET if query.contains_key("watch") => {
                 self.watch(&collection, query["resourceVersion"].parse().unwrap())
             }

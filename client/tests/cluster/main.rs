@@ -197,6 +197,50 @@ async fn a_controller_behind_a_lagging_watch_creates_exactly_what_is_missing() {
     assert_eq!(posts(before), 1);
 }
 
+const WIDGETS: &str = "/apis/example.com/v1/widgets";
+const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/// A pod owned by the widget `w`.
+fn owned_pod() -> Value {
+    let mut pod = pod("p1");
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "uid-w"}]);
+    pod
+}
+
+#[tokio::test]
+async fn metadata_of_every_kind_is_kept_and_a_new_kind_joins_with_its_definition() {
+    let fake = Fake::new();
+    fake.serve(["", "v1", "pods", "Pod"]);
+    fake.serve(["apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"]);
+    fake.put(PODS, owned_pod());
+    let (tracker, drain) = (TaskTracker::new(), CancellationToken::new());
+    let mut builder = Caches::builder(fake.client(), Arc::new(SystemClock));
+    builder.watch::<Pod>().metadata();
+    let caches = builder.start(&tracker, drain.clone());
+    caches.synced().await;
+    let metadata = caches.metadata();
+    assert_eq!(metadata.dependents("uid-w")[0].meta.key, Key::new("a", "p1"), "the typed cache feeds the graph");
+    let watches = fake.requests().iter().filter(|request| request.contains("/pods?watch")).count();
+    assert!(watches <= 1, "one watch a kind");
+    assert!(metadata.find("example.com/v1", "Widget").is_none());
+
+    fake.serve(["example.com", "v1", "widgets", "Widget"]);
+    fake.put(WIDGETS, json!({"metadata": {"namespace": "a", "name": "w", "uid": "uid-w"}}));
+    fake.put(DEFINITIONS, json!({"metadata": {"name": "widgets.example.com", "uid": "uid-d"}}));
+    fake.deliver_all();
+    wait_until(|| metadata.get("uid-w").is_some()).await;
+    assert_eq!(metadata.get("uid-w").unwrap().resource.plural, "widgets");
+
+    fake.delete(WIDGETS, "a/w");
+    fake.deliver_all();
+    wait_until(|| metadata.get("uid-w").is_none()).await;
+    assert_eq!(metadata.dependents("uid-w").len(), 1, "dependents outlive their owner, to be judged");
+    drain.cancel();
+    tracker.close();
+    tracker.wait().await;
+}
+
 const LEASES: &str = "/apis/coordination.k8s.io/v1/leases";
 
 fn replica(fake: &Fake, identity: &str) -> LeaderElector {

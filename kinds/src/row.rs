@@ -212,7 +212,7 @@ pub(crate) use sub;
 
 /// A const [`Row`]. After the names come the parts that differ from a plain stored resource:
 ///
-/// ```ignore
+/// ```text
 /// const ROW: Row = row! {
 ///     "io.k8s.api.core.v1.Pod" "" "v1" "Pod" "pods" "pod" Namespaced,
 ///     short: ["po"], categories: ["all"],

@@ -79,11 +79,6 @@ impl TypedKind for ServiceKind {
     fn warnings(service: &Service) -> Vec<String> {
         let Some(spec) = &service.spec else { return Vec::new() };
         let mut texts = Vec::new();
-        if given(spec.load_balancer_ip.as_ref()).is_some() {
-            texts.push(
-                "spec.loadBalancerIP is deprecated in v1.24+, and has no effect on Drover's load balancers".to_owned(),
-            );
-        }
         if is_headless(spec) && given(spec.load_balancer_ip.as_ref()).is_some() {
             texts.push("spec.loadBalancerIP is ignored when spec.clusterIP is set to \"None\"".to_owned());
         }

@@ -32,7 +32,7 @@ pub fn containers(all: &[Container], around: Around<'_>, path: &Path<'_>, errors
         restart_policy(container, &at, errors);
         hooks_and_probes(container, around.grace_secs, &at, errors);
     }
-    host_ports(all, path, errors);
+    host_ports(all.iter().enumerate(), path, errors);
 }
 
 pub fn init_containers(
@@ -65,8 +65,9 @@ pub fn init_containers(
             errors.push(FieldError::forbidden(at.child(field), detail));
         }
     }
-    for (i, container) in all.iter().enumerate() {
-        host_ports(std::slice::from_ref(container), &path.index(i), errors);
+    // Init containers run one after the other, so only ports of the same one can collide.
+    for numbered in all.iter().enumerate() {
+        host_ports(std::iter::once(numbered), path, errors);
     }
 }
 
@@ -250,9 +251,9 @@ fn ports(ports: &[ContainerPort], host_network: bool, path: &Path<'_>, errors: &
 }
 
 /// Two containers of a pod cannot listen on the same port of the node.
-fn host_ports(all: &[Container], path: &Path<'_>, errors: &mut FieldErrors) {
+fn host_ports<'a>(all: impl Iterator<Item = (usize, &'a Container)>, path: &Path<'_>, errors: &mut FieldErrors) {
     let mut taken = BTreeSet::new();
-    for (i, container) in all.iter().enumerate() {
+    for (i, container) in all {
         let at = path.index(i);
         let at = at.child("ports");
         for (j, port) in each(&container.ports).enumerate() {

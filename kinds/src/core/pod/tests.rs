@@ -221,6 +221,24 @@ fn containers_are_checked() {
 }
 
 #[test]
+fn two_containers_cannot_share_a_port_of_the_node_at_one_time() {
+    let ports = json!([{"containerPort": 80, "hostPort": 80}]);
+    let init = |ports: Value| {
+        with(
+            &json!({"spec": {"initContainers": [{"name": "a", "image": "i", "ports": ports}, {"name": "b", "image": "i", "ports": ports}]}}),
+        )
+    };
+    create(init(ports), expect![[""]]);
+    let twice = json!([{"containerPort": 80, "hostPort": 80}, {"containerPort": 81, "hostPort": 80}]);
+    create(
+        init(twice),
+        expect![[r#"
+        spec.initContainers[0].ports[1].hostPort: Duplicate value: "TCP//80"
+        spec.initContainers[1].ports[1].hostPort: Duplicate value: "TCP//80""#]],
+    );
+}
+
+#[test]
 fn env_is_checked() {
     create(
         container(&json!({"env": [{"name": ""}, {"name": "a=b"}, {"name": "x", "valueFrom": {}}]})),

@@ -30,7 +30,7 @@ fn two_containers() -> Value {
 }
 
 #[test]
-fn containers_merge_by_name_and_new_ones_come_last() {
+fn containers_merge_by_name_and_new_ones_come_first() {
     check(
         pod(),
         two_containers(),
@@ -38,9 +38,7 @@ fn containers_merge_by_name_and_new_ones_come_last() {
             {"name": "c", "image": "c:1"},
             {"name": "a", "image": "a:2", "env": [{"name": "Y", "value": "2"}]}
         ]}}),
-        expect![[
-            r#"{"spec":{"containers":[{"env":[{"name":"X","value":"1"},{"name":"Y","value":"2"}],"image":"a:2","name":"a"},{"image":"b:1","name":"b"},{"image":"c:1","name":"c"}]}}"#
-        ]],
+        expect![[r#"{"spec":{"containers":[{"image":"c:1","name":"c"},{"env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"image":"a:2","name":"a"},{"image":"b:1","name":"b"}]}}"#]],
     );
 }
 

@@ -6,10 +6,18 @@ use crate::schema::Field;
 use serde_json::{Map, Value};
 
 /// Merges the items of a patch into a list whose strategy is `merge`.
+///
+/// k8s: the items of the patch keep the patch's order even where it gives none expressly, and where nothing says how
+/// they stand to the others they come first
 pub(super) fn merge(original: Vec<Value>, patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {
+    let merged = merge_items(original.clone(), patch, field)?;
+    Ok(ordered(merged, patch, &original, field.merge_key()))
+}
+
+fn merge_items(original: Vec<Value>, patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {
     let key = field.merge_key();
+    let mut merged = original;
     if key.is_empty() {
-        let mut merged = original;
         for item in patch {
             if !merged.contains(item) {
                 merged.push(item.clone());
@@ -17,10 +25,9 @@ pub(super) fn merge(original: Vec<Value>, patch: &[Value], field: Field) -> Resu
         }
         return Ok(merged);
     }
-    let mut merged = original;
-    let replace = patch.iter().any(|item| directive(item) == Some("replace"));
-    if replace {
-        return Ok(patch.iter().filter(|item| directive(item) != Some("replace")).cloned().collect());
+    if patch.iter().any(|item| directive(item) == Some("replace")) {
+        let plain: Vec<Value> = patch.iter().filter(|item| directive(item).is_none()).cloned().collect();
+        return merge_items(Vec::new(), &plain, field);
     }
     // Deletions come first, so that a patch may delete an item and add it anew.
     for item in patch.iter().filter(|item| directive(item) == Some("delete")) {

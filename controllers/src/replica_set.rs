@@ -1,6 +1,8 @@
 //! Keeps as many pods as a ReplicaSet wants: adopts and releases by labels, creates what is missing, deletes the pods
 //! that are missed least, and tells in its status what there is.
 
+#[cfg(test)]
+mod lagging;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// An object that a command is about.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     pub resource: Resource,
     pub namespace: String,
     pub name: String,
@@ -21,21 +21,21 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.resource.object_path(&self.namespace, &self.name)
     }
 
     /// The path of a subresource, or of a write with this dry run.
-    pub fn write_path(&self, dry_run: DryRun) -> String {
+    pub(crate) fn write_path(&self, dry_run: DryRun) -> String {
         Query::new().set("fieldManager", "kctl").maybe("dryRun", dry_run.query()).on(&self.path())
     }
 
     /// `deployment.apps/web`
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         self.resource.named(&self.name)
     }
 
-    pub async fn object(&self, session: &Session) -> Result<Value> {
+    pub(crate) async fn object(&self, session: &Session) -> Result<Value> {
         match &self.listed {
             Some(object) => Ok(object.clone()),
             None => session.server.get(&self.path()).await,
@@ -45,14 +45,14 @@ impl Chosen {
 
 /// What a type without a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nameless {
+pub(crate) enum Nameless {
     /// All objects of it.
     All,
     /// A mistake, unless a selector says which.
     Refused,
 }
 
-pub struct Choice<'a> {
+pub(crate) struct Choice<'a> {
     pub words: &'a [String],
     pub files: Option<&'a Files>,
     pub select: &'a Select,
@@ -60,14 +60,14 @@ pub struct Choice<'a> {
 }
 
 /// The query that carries selectors.
-pub fn selectors(select: &Select) -> Query {
+pub(crate) fn selectors(select: &Select) -> Query {
     Query::new()
         .maybe("labelSelector", select.selector.as_deref())
         .maybe("fieldSelector", select.field_selector.as_deref())
 }
 
 /// Finds the objects; an object of a manifest that cannot be read is an error of the whole choice.
-pub async fn choose(session: &Session, choice: &Choice<'_>) -> Result<Vec<Chosen>> {
+pub(crate) async fn choose(session: &Session, choice: &Choice<'_>) -> Result<Vec<Chosen>> {
     if let Some(files) = choice.files.filter(|files| !files.names.is_empty()) {
         anyhow::ensure!(choice.words.is_empty(), "name objects or give -f, not both");
         return of_files(session, files).await;

@@ -6,7 +6,7 @@ use crate::server::{JSON, Query, Server, Watch};
 use anyhow::Result;
 use serde_json::Value;
 
-pub struct Follow<'a> {
+pub(crate) struct Follow<'a> {
     server: &'a Server,
     path: String,
     query: Query,
@@ -16,7 +16,7 @@ pub struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    pub fn new(server: &'a Server, resource: &Resource, namespace: &str, name: &str) -> Self {
+    pub(crate) fn new(server: &'a Server, resource: &Resource, namespace: &str, name: &str) -> Self {
         Self {
             server,
             path: resource.path(Some(namespace)),
@@ -27,7 +27,7 @@ impl<'a> Follow<'a> {
     }
 
     /// The object now, at the first call; afterwards, each time it changed. `None`: it does not exist.
-    pub async fn next(&mut self) -> Result<Option<Value>> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Value>> {
         loop {
             let Some(revision) = &self.revision else {
                 let list = self.server.get(&self.query.on(&self.path)).await?;

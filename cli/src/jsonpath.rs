@@ -85,6 +85,9 @@ impl Template {
 
     /// A single path as `--sort-by`, custom columns and `wait` take it: braces and the leading dot may be missing.
     pub fn relaxed(path: &str) -> Result<Self, JsonPathError> {
+        if path.starts_with('{') != path.ends_with('}') {
+            return Err(JsonPathError::Parse { template: path.to_owned(), reason: "unclosed action".to_owned() });
+        }
         let inner = path.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(path);
         let dot = if inner.starts_with(['.', '[', '$', '@']) { "" } else { "." };
         Self::parse(&format!("{{{dot}{inner}}}"))

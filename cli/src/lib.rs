@@ -39,6 +39,9 @@ pub async fn run(cli: Cli, environment: &Environment, screen: Screen) -> u8 {
 
 async fn dispatch(cli: Cli, environment: &Environment, screen: &Screen) -> Result<()> {
     let global = Global::new(&cli.global)?;
+    if verb::run_offline(screen, &global, environment, &cli.command)? {
+        return Ok(());
+    }
     let (server, of_context) = connect::connect(&global, environment, screen.clone()).await?;
     let namespace = global.namespace.clone().unwrap_or(of_context);
     let session = Session { global, server, screen: screen.clone(), namespace, clock: Arc::new(SystemClock) };

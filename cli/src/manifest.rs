@@ -10,26 +10,29 @@ use std::path::{Path, PathBuf};
 /// (a disk image, `/dev/zero`) from filling the memory.
 const BYTES_MAX: u64 = 256 << 20;
 
+/// Brackets open at once. The YAML scanner's time grows with the square of this; real manifests open a dozen.
+const NESTING_MAX: usize = 5_000;
+
 /// An object of a manifest and where it came from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Document {
+pub(crate) struct Document {
     pub source: String,
     pub object: Value,
 }
 
 impl Document {
-    pub fn api_version(&self) -> &str {
+    pub(crate) fn api_version(&self) -> &str {
         self.object["apiVersion"].as_str().unwrap_or_default()
     }
 
-    pub fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.object["kind"].as_str().unwrap_or_default()
     }
 }
 
 /// Reads every manifest that `-f` names; a manifest that cannot be read is an error in its place, after which the
 /// others still count.
-pub fn read(names: &[String], recursive: bool) -> Vec<Result<Document>> {
+pub(crate) fn read(names: &[String], recursive: bool) -> Vec<Result<Document>> {
     let mut documents = vec![];
     for name in names {
         match files(name, recursive) {
@@ -96,7 +99,10 @@ fn load(name: &str) -> Result<String> {
 }
 
 /// The objects in a text.
-pub fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
+pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
+    if nests_too_deep(text) {
+        return vec![Err(anyhow::anyhow!("cannot parse {source}: more than {NESTING_MAX} brackets are open at once"))];
+    }
     let mut objects = vec![];
     if text.trim_start().starts_with('{') {
         objects.extend(json(source, text));
@@ -147,14 +153,29 @@ fn split(text: &str) -> Vec<(usize, &str)> {
 /// YAML names lines from the document's begin; the user counts from the file's.
 fn at_line(error: &serde_norway::Error, lines_before: usize) -> String {
     let text = error.to_string();
-    match error.location() {
-        Some(at) if lines_before > 0 => {
-            let own = format!("line {} column {}", at.line(), at.column());
-            let of_file = format!("line {} column {}", at.line() + lines_before, at.column());
-            text.replace(&own, &of_file)
+    let mut parts = text.split(" line ");
+    let mut shifted = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len());
+        match part[..digits].parse::<usize>() {
+            Ok(line) => shifted.push_str(&format!(" line {}{}", line + lines_before, &part[digits..])),
+            Err(_) => shifted.push_str(&format!(" line {part}")),
         }
-        _ => text,
     }
+    shifted
+}
+
+/// Whether brackets nest beyond reason, wherever they stand.
+fn nests_too_deep(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > NESTING_MAX
+    })
 }
 
 fn yaml(text: &str) -> Result<Value, serde_norway::Error> {
@@ -291,7 +312,7 @@ mod tests {
             &expect![[r#"
                 {"apiVersion":"v1","kind":"A"}
                 cannot parse a.yaml: duplicate entry with key "kind" at line 4 column 1
-                cannot parse a.yaml: did not find expected node content while parsing a flow node at line 9 column 1
+                cannot parse a.yaml: did not find expected node content at line 9 column 1, while parsing a flow node
                 {"apiVersion":"v1","kind":"C"}"#]],
         );
         check("just text", &expect!["cannot use a.yaml: apiVersion not set, kind not set"]);

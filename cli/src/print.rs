@@ -1,16 +1,16 @@
 //! The forms of output: `-o` parsed once, and objects or the server's tables written in that form.
 
-pub mod custom;
-pub mod grid;
-pub mod table;
-pub mod tree;
+pub(crate) mod custom;
+pub(crate) mod grid;
+pub(crate) mod table;
+pub(crate) mod tree;
 
 use crate::jsonpath::Template;
 use anyhow::{Context, Result, bail};
 
 /// How results are shown.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Format {
+pub(crate) enum Format {
     /// The server's table.
     Table {
         wide: bool,
@@ -24,7 +24,7 @@ pub enum Format {
 
 impl Format {
     /// `-o` as typed.
-    pub fn parse(text: Option<&str>) -> Result<Self> {
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self> {
         let Some(text) = text else { return Ok(Format::Table { wide: false }) };
         let (name, argument) = text.split_once('=').map_or((text, None), |(name, argument)| (name, Some(argument)));
         Ok(match (name, argument) {
@@ -46,7 +46,7 @@ impl Format {
     }
 
     /// Whether objects themselves are needed, not a table of them.
-    pub fn needs_objects(&self) -> bool {
+    pub(crate) fn needs_objects(&self) -> bool {
         !matches!(self, Format::Table { .. })
     }
 }

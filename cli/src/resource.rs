@@ -7,7 +7,7 @@ use kinds::row::Row;
 use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
+pub(crate) struct Resource {
     pub group: String,
     pub version: String,
     pub kind: String,
@@ -35,12 +35,12 @@ impl Resource {
         }
     }
 
-    pub fn api_version(&self) -> String {
+    pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The collection's path, in a namespace or across all.
-    pub fn path(&self, namespace: Option<&str>) -> String {
+    pub(crate) fn path(&self, namespace: Option<&str>) -> String {
         let root = if self.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", self.group) };
         match namespace {
             Some(namespace) if self.namespaced => {
@@ -50,30 +50,30 @@ impl Resource {
         }
     }
 
-    pub fn object_path(&self, namespace: &str, name: &str) -> String {
+    pub(crate) fn object_path(&self, namespace: &str, name: &str) -> String {
         format!("{}/{}", self.path(Some(namespace)), crate::server::encode(name))
     }
 
     /// `deployments.apps`, `pods`: how the resource is named without doubt.
-    pub fn full_plural(&self) -> String {
+    pub(crate) fn full_plural(&self) -> String {
         with_group(&self.plural, &self.group)
     }
 
     /// `deployment.apps`, `pod`: how messages call one of it.
-    pub fn full_singular(&self) -> String {
+    pub(crate) fn full_singular(&self) -> String {
         with_group(&self.singular, &self.group)
     }
 
     /// `deployment.apps/web`
-    pub fn named(&self, name: &str) -> String {
+    pub(crate) fn named(&self, name: &str) -> String {
         format!("{}/{name}", self.full_singular())
     }
 
-    pub fn can(&self, verb: &str) -> bool {
+    pub(crate) fn can(&self, verb: &str) -> bool {
         self.verbs.iter().any(|known| known == verb)
     }
 
-    pub fn is(&self, group: &str, plural: &str) -> bool {
+    pub(crate) fn is(&self, group: &str, plural: &str) -> bool {
         self.group == group && self.plural == plural
     }
 
@@ -99,17 +99,17 @@ fn with_group(name: &str, group: &str) -> String {
 }
 
 /// Every built-in resource, in discovery's order.
-pub fn builtin() -> impl Iterator<Item = Resource> {
+pub(crate) fn builtin() -> impl Iterator<Item = Resource> {
     kinds::table::builtin().iter().map(|kind| Resource::of_row(kind.row()))
 }
 
 /// The built-in resource of that name; for verbs that know what they work on.
-pub fn known(group: &str, plural: &str) -> Resource {
+pub(crate) fn known(group: &str, plural: &str) -> Resource {
     builtin().find(|resource| resource.is(group, plural)).expect("callers name kinds of the table")
 }
 
 /// The resource that the user's word means.
-pub async fn find(server: &Server, name: &str) -> Result<Resource> {
+pub(crate) async fn find(server: &Server, name: &str) -> Result<Resource> {
     if let Some(resource) = builtin().find(|resource| resource.answers_to(name)) {
         return Ok(resource);
     }
@@ -120,7 +120,7 @@ pub async fn find(server: &Server, name: &str) -> Result<Resource> {
 }
 
 /// The resources that a word means: one, or those of a category such as `all`.
-pub async fn find_all(server: &Server, name: &str) -> Result<Vec<Resource>> {
+pub(crate) async fn find_all(server: &Server, name: &str) -> Result<Vec<Resource>> {
     if let Some(resource) = builtin().find(|resource| resource.answers_to(name)) {
         return Ok(vec![resource]);
     }
@@ -137,7 +137,7 @@ pub async fn find_all(server: &Server, name: &str) -> Result<Vec<Resource>> {
 }
 
 /// The resource that holds objects of this `apiVersion` and `kind`.
-pub async fn of_object(server: &Server, api_version: &str, kind: &str) -> Result<Resource> {
+pub(crate) async fn of_object(server: &Server, api_version: &str, kind: &str) -> Result<Resource> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if let Some(found) = kinds::table::find_kind(group, version, kind) {
         return Ok(Resource::of_row(found.row()));
@@ -150,7 +150,7 @@ pub async fn of_object(server: &Server, api_version: &str, kind: &str) -> Result
 }
 
 /// Everything that the server has, preferred versions first.
-pub async fn served(server: &Server) -> Result<Vec<Resource>> {
+pub(crate) async fn served(server: &Server) -> Result<Vec<Resource>> {
     let mut resources = vec![];
     for root in ["/api", "/apis"] {
         let groups = server.get_as(root, DISCOVERY).await?;
@@ -160,7 +160,7 @@ pub async fn served(server: &Server) -> Result<Vec<Resource>> {
 }
 
 /// The resources of an `APIGroupDiscoveryList`.
-pub fn of_discovery(list: &Value) -> Vec<Resource> {
+pub(crate) fn of_discovery(list: &Value) -> Vec<Resource> {
     let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let texts = |value: &Value| array(value).iter().map(text).collect::<Vec<_>>();

@@ -20,7 +20,7 @@ pub struct Session {
 
 impl Session {
     /// The namespace of an object of a manifest.
-    pub fn namespace_of<'a>(&'a self, resource: &Resource, of_object: Option<&'a str>) -> Result<&'a str> {
+    pub(crate) fn namespace_of<'a>(&'a self, resource: &Resource, of_object: Option<&'a str>) -> Result<&'a str> {
         match (of_object.filter(|namespace| !namespace.is_empty()), self.global.namespace.as_deref()) {
             // k8s: kubectl resource RequireNamespace
             (Some(own), Some(asked)) if resource.namespaced && own != asked => bail!(

@@ -6,20 +6,20 @@ use anyhow::{Result, bail};
 
 /// One object by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
+pub(crate) struct Named {
     pub resource: Resource,
     pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub(crate) enum Target {
     /// All objects of these resources, or those that selectors choose.
     Kinds(Vec<Resource>),
     Names(Vec<Named>),
 }
 
 /// Reads the words of `get`, `delete`, `describe` and their like.
-pub async fn parse(server: &Server, words: &[String]) -> Result<Target> {
+pub(crate) async fn parse(server: &Server, words: &[String]) -> Result<Target> {
     let Some(first) = words.first() else {
         bail!("you must name a resource, such as `pods` or `deployment/web` (`kctl api-resources` lists them)");
     };
@@ -60,19 +60,8 @@ async fn slashed(server: &Server, word: &str) -> Result<Named> {
     Ok(Named { resource: resource::find(server, kind).await?, name: name.to_owned() })
 }
 
-/// Reads words that must name objects.
-pub async fn named(server: &Server, words: &[String]) -> Result<Vec<Named>> {
-    match parse(server, words).await? {
-        Target::Names(names) => Ok(names),
-        Target::Kinds(kinds) => {
-            let kind = kinds.first().map_or_else(String::new, Resource::full_singular);
-            bail!("you must name the {kind} that you mean, such as `{kind}/NAME`")
-        }
-    }
-}
-
 /// A pod word of `logs`, `exec`, `port-forward`: a bare word is a pod's name.
-pub async fn pod_or_owner(server: &Server, word: &str) -> Result<Named> {
+pub(crate) async fn pod_or_owner(server: &Server, word: &str) -> Result<Named> {
     if word.contains('/') {
         slashed(server, word).await
     } else {

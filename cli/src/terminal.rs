@@ -5,13 +5,13 @@ use rustix::termios::{self, OptionalActions, Termios};
 use std::io::{IsTerminal, Stdin, stdin};
 
 /// The terminal passes every key on, Ctrl-C too, for as long as this lives.
-pub struct RawMode {
+pub(crate) struct RawMode {
     before: Termios,
     input: Stdin,
 }
 
 impl RawMode {
-    pub fn enter() -> Result<Self> {
+    pub(crate) fn enter() -> Result<Self> {
         let input = stdin();
         let before = termios::tcgetattr(&input).context("cannot read the terminal's settings")?;
         let mut raw = before.clone();
@@ -24,16 +24,16 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         // Nothing better than the attempt is possible when the terminal is gone.
-        drop(termios::tcsetattr(&self.input, OptionalActions::Drain, &self.before));
+        termios::tcsetattr(&self.input, OptionalActions::Drain, &self.before).unwrap_or_default();
     }
 }
 
-pub fn is_terminal() -> bool {
+pub(crate) fn is_terminal() -> bool {
     stdin().is_terminal()
 }
 
 /// Columns and rows.
-pub fn size() -> Option<(u16, u16)> {
+pub(crate) fn size() -> Option<(u16, u16)> {
     let size = termios::tcgetwinsize(stdin()).ok()?;
     Some((size.ws_col, size.ws_row)).filter(|(columns, rows)| *columns > 0 && *rows > 0)
 }

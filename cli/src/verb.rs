@@ -1,28 +1,41 @@
 //! The verbs, one file each, and the table from typed commands to them.
 
 mod apply;
+mod auth;
+mod change;
+mod cluster;
+mod config;
 mod create;
 mod delete;
+mod describe;
 mod exec;
+mod explain;
 mod get;
 mod logs;
+mod metadata;
+mod node;
 mod pods;
 mod port_forward;
 mod rollout;
+mod run;
 mod scale;
 mod set;
 mod template;
 mod wait;
 
+use crate::connect::Environment;
+use crate::high::Global;
 use crate::jsonpath::Missing;
-use crate::low::{Command, Rollout, Set};
+use crate::low::{Auth, Cli, Command, Rollout, Set};
 use crate::print::{Format, tree};
+use crate::screen::Screen;
 use crate::session::Session;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use clap::CommandFactory as _;
 use serde_json::Value;
 
 /// Runs a command that needs a server.
-pub async fn run(session: &Session, command: &Command) -> Result<()> {
+pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::Apply(typed) => apply::run(session, typed).await,
         Command::Create(typed) => create::run(session, typed).await,
@@ -42,8 +55,48 @@ pub async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Set(Set::Image(typed)) => set::image(session, typed).await,
         Command::Set(Set::Env(typed)) => set::environment(session, typed).await,
         Command::Wait(typed) => wait::run(session, typed).await,
-        _ => anyhow::bail!("this command is not built yet"),
+        Command::Describe(typed) => describe::run(session, typed).await,
+        Command::Label(typed) => metadata::run(session, typed, metadata::Field::Labels).await,
+        Command::Annotate(typed) => metadata::run(session, &typed.what, metadata::Field::Annotations).await,
+        Command::Taint(typed) => node::taint(session, typed).await,
+        Command::Cordon(typed) => node::cordon(session, &typed.nodes, node::Cordon::On).await,
+        Command::Uncordon(typed) => node::cordon(session, &typed.nodes, node::Cordon::Off).await,
+        Command::Drain(typed) => node::drain(session, typed).await,
+        Command::Patch(typed) => change::patch(session, typed).await,
+        Command::Replace(typed) => change::replace(session, typed).await,
+        Command::Edit(typed) => change::edit(session, typed).await,
+        Command::Run(typed) => run::run(session, typed).await,
+        Command::Expose(typed) => run::expose(session, typed).await,
+        Command::Explain(typed) => explain::run(session, typed).await,
+        Command::ApiResources(typed) => cluster::api_resources(session, typed).await,
+        Command::ApiVersions => cluster::api_versions(session).await,
+        Command::Version(typed) => cluster::version(session, typed).await,
+        Command::ClusterInfo => cluster::info(session).await,
+        Command::Auth(Auth::CanI(typed)) => auth::can_i(session, typed).await,
+        Command::Auth(Auth::WhoAmI { format }) => auth::who_am_i(session, format).await,
+        Command::Top { .. } => bail!("top is not available: the cluster does not serve metrics.k8s.io yet"),
+        Command::Config(_) | Command::Completion(_) => bail!("this command works without a server"),
     }
+}
+
+/// Runs a command that needs no server; whether it was one.
+pub(crate) fn run_offline(
+    screen: &Screen,
+    global: &Global,
+    environment: &Environment,
+    command: &Command,
+) -> Result<bool> {
+    match command {
+        Command::Config(typed) => config::run(screen, global, environment, typed)?,
+        Command::Completion(typed) => {
+            let mut script = vec![];
+            clap_complete::generate(typed.shell, &mut Cli::command(), "kctl", &mut script);
+            screen.bytes(&script)?;
+        }
+        Command::Version(typed) if typed.client => cluster::show_version(screen, typed, None)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Shows an object that a write returned, in the form that `-o` asks for.
@@ -52,7 +105,7 @@ fn show_tree(session: &Session, format: Option<&Format>, object: &Value) -> Resu
     tree::without_managed_fields(&mut object);
     match format {
         None | Some(Format::Table { .. } | Format::Name | Format::CustomColumns(_)) => {
-            anyhow::bail!("this command can only print yaml, json, name or jsonpath=")
+            bail!("this command can only print yaml, json, name or jsonpath=")
         }
         Some(Format::Yaml) => session.screen.text(&tree::yaml(&object))?,
         Some(Format::Json) => session.screen.text(&tree::json(&object))?,

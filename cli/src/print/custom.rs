@@ -5,12 +5,12 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub(crate) struct Column {
     pub header: String,
     path: Template,
 }
 
-pub fn parse(spec: &str) -> Result<Vec<Column>> {
+pub(crate) fn parse(spec: &str) -> Result<Vec<Column>> {
     let mut columns = vec![];
     for part in spec.split(',') {
         match part.split_once(':') {
@@ -23,11 +23,11 @@ pub fn parse(spec: &str) -> Result<Vec<Column>> {
     Ok(columns)
 }
 
-pub fn headers(columns: &[Column]) -> Vec<String> {
+pub(crate) fn headers(columns: &[Column]) -> Vec<String> {
     columns.iter().map(|column| column.header.clone()).collect()
 }
 
-pub fn row(columns: &[Column], object: &Value) -> Result<Vec<String>> {
+pub(crate) fn row(columns: &[Column], object: &Value) -> Result<Vec<String>> {
     let cell = |column: &Column| -> Result<String> {
         let found = column.path.values(object, Missing::Empty)?;
         let cells: Vec<String> = found.into_iter().map(plain).collect();

@@ -5,7 +5,7 @@ const WIDTH_MIN: usize = 6;
 const GAP: usize = 3;
 
 /// The lines of `rows`, which may differ in length.
-pub fn lines(rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn lines(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let widest = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
@@ -29,10 +29,10 @@ fn line(row: &[String], widths: &[usize]) -> String {
 
 /// The widths of a grid that grows (`-w`): later rows keep the columns of the first ones.
 #[derive(Clone, Debug, Default)]
-pub struct Widths(Vec<usize>);
+pub(crate) struct Widths(Vec<usize>);
 
 impl Widths {
-    pub fn lines(&mut self, rows: &[Vec<String>]) -> Vec<String> {
+    pub(crate) fn lines(&mut self, rows: &[Vec<String>]) -> Vec<String> {
         for row in rows {
             for (at, cell) in row.iter().enumerate() {
                 let width = (cell.chars().count() + GAP).max(WIDTH_MIN);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What `get` adds to or leaves out of the server's columns.
 #[derive(Clone, Debug, Default)]
-pub struct Layout {
+pub(crate) struct Layout {
     pub wide: bool,
     pub namespaces: bool,
     pub labels: bool,
@@ -18,14 +18,14 @@ pub struct Layout {
 
 /// Column titles, and which of the server's columns are shown.
 #[derive(Clone, Debug)]
-pub struct Columns {
+pub(crate) struct Columns {
     titles: Vec<String>,
     shown: Vec<usize>,
     layout: Layout,
 }
 
 impl Columns {
-    pub fn of(table: &Value, layout: Layout) -> Self {
+    pub(crate) fn of(table: &Value, layout: Layout) -> Self {
         let definitions = table["columnDefinitions"].as_array().map(Vec::as_slice).unwrap_or_default();
         let mut titles = vec![];
         let mut shown = vec![];
@@ -45,12 +45,12 @@ impl Columns {
         Self { titles, shown, layout }
     }
 
-    pub fn titles(&self) -> Vec<String> {
+    pub(crate) fn titles(&self) -> Vec<String> {
         self.titles.clone()
     }
 
     /// The cells of a row of the table.
-    pub fn row(&self, row: &Value) -> Vec<String> {
+    pub(crate) fn row(&self, row: &Value) -> Vec<String> {
         let metadata = &row["object"]["metadata"];
         let mut cells: Vec<String> = vec![];
         if self.layout.namespaces {
@@ -75,7 +75,7 @@ fn plain_cell(cell: &Value) -> String {
 }
 
 /// `a=b,c=d`, or `<none>`.
-pub fn labels(labels: &Value) -> String {
+pub(crate) fn labels(labels: &Value) -> String {
     let sorted: BTreeMap<&str, String> =
         labels.as_object().into_iter().flatten().map(|(key, value)| (key.as_str(), plain(value))).collect();
     let pairs: Vec<String> = sorted.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -83,7 +83,7 @@ pub fn labels(labels: &Value) -> String {
 }
 
 /// The rows of a Table.
-pub fn rows(table: &Value) -> &[Value] {
+pub(crate) fn rows(table: &Value) -> &[Value] {
     table["rows"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 

@@ -1,1 +1,27 @@
-//! (skeleton)
+//! Drover's container runtime: a CRI v1 server on a Unix socket. Images, sandboxes, containers and the pod network of
+//! one node. It knows nothing of the Kubernetes API; the node agent, or any CRI client, drives it.
+//!
+//! Three kinds of processes: the server ([`run`]), a small supervisor a pod ([`supervisor::main`]) that outlives the
+//! server, and the containers, which are the supervisor's children.
+
+#![deny(unsafe_code)]
+
+mod capability;
+mod cgroup;
+mod image;
+mod init;
+mod link;
+mod net;
+mod plan;
+mod pods;
+mod seccomp;
+mod serve;
+mod service;
+mod spec;
+mod stream;
+pub mod supervisor;
+mod sys;
+mod wire;
+
+pub use net::{Masquerade, NetConfig};
+pub use serve::{AtEnd, Config, Error, run};

@@ -1,0 +1,132 @@
+//! Images on this node: a store of unpacked layers shared by all images, archives that are imported, registries that
+//! are pulled from. Knows nothing about containers but which layers they use.
+
+pub(crate) mod archive;
+mod gc;
+pub(crate) mod layer;
+pub(crate) mod pull;
+mod remove;
+pub(crate) mod store;
+
+use serde::{Deserialize, Serialize};
+use std::io;
+use thiserror::Error;
+
+pub(crate) use remove::path as remove_tree;
+pub(crate) use store::Store;
+
+/// Why an image is not there; each tells what an operator can do.
+#[derive(Debug, Error)]
+pub enum ImageError {
+    #[error("{0:?} is not an image reference")]
+    BadReference(String),
+    #[error("no image {0:?} on this node (pull or import it)")]
+    NotFound(String),
+    #[error("the archive is neither a docker-archive nor an OCI layout: {0}")]
+    BadArchive(String),
+    #[error("archive entry {path:?} is refused: {reason}")]
+    UnsafePath { path: String, reason: &'static str },
+    #[error("{what} has digest {found}, expected {expected}")]
+    Digest { what: String, expected: String, found: String },
+    #[error("image has no variant for this machine ({0})")]
+    Platform(String),
+    #[error("image has {0} layers, more than {max} cannot be mounted", max = store::LAYERS_MAX)]
+    TooManyLayers(usize),
+    #[error("registry refused credentials for {0} (check imagePullSecrets)")]
+    Unauthorized(String),
+    #[error("registry has no {0}")]
+    NotInRegistry(String),
+    #[error("cannot pull {image}: {reason}")]
+    Registry { image: String, reason: String },
+    #[error("no space left on the disk of the image store (remove images, or free space)")]
+    DiskFull,
+    #[error("cannot {what}")]
+    Io { what: String, source: io::Error },
+}
+
+impl ImageError {
+    /// Adds what was being done to an I/O error.
+    pub(crate) fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
+            _ => Self::Io { what, source },
+        }
+    }
+}
+
+/// What an image says about how to run it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RunConfig {
+    #[serde(rename = "User", deserialize_with = "nullable")]
+    pub(crate) user: String,
+    #[serde(rename = "Env", deserialize_with = "nullable")]
+    pub(crate) env: Vec<String>,
+    #[serde(rename = "Entrypoint", deserialize_with = "nullable")]
+    pub(crate) entrypoint: Vec<String>,
+    #[serde(rename = "Cmd", deserialize_with = "nullable")]
+    pub(crate) cmd: Vec<String>,
+    #[serde(rename = "WorkingDir", deserialize_with = "nullable")]
+    pub(crate) working_dir: String,
+    #[serde(rename = "StopSignal", deserialize_with = "nullable")]
+    pub(crate) stop_signal: String,
+}
+
+/// Builders write null for what they have not.
+fn nullable<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(d)?.unwrap_or_default())
+}
+
+/// The parts of an image's configuration file that matter here.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConfigFile {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) config: RunConfig,
+    pub(crate) rootfs: RootFs,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct RootFs {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) diff_ids: Vec<String>,
+}
+
+/// An image as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// Digest of its configuration.
+    pub(crate) id: String,
+    pub(crate) tags: Vec<String>,
+    pub(crate) digests: Vec<String>,
+    pub(crate) size: u64,
+    /// Folders of its layers, the lowest first.
+    pub(crate) layers: Vec<String>,
+    pub(crate) config: RunConfig,
+    pub(crate) raw_config: String,
+}
+
+/// `name` in full: with its registry and tag.
+pub(crate) fn parse_reference(name: &str) -> Result<oci_client::Reference, ImageError> {
+    oci_client::Reference::try_from(name).map_err(|_| ImageError::BadReference(name.to_owned()))
+}
+
+/// Registry and repository, without tag and digest.
+pub(crate) fn repository(reference: &oci_client::Reference) -> String {
+    format!("{}/{}", reference.registry(), reference.repository())
+}
+
+/// Hexadecimal digits of bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
+        write!(text, "{b:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+/// `sha256:` and the digest of `bytes`.
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    format!("sha256:{}", hex(&sha2::Sha256::digest(bytes)))
+}

@@ -1,0 +1,297 @@
+//! The pod network of a node: a bridge, a veth pair a pod, addresses from the node's pod CIDR, and the few iptables
+//! rules that let pods reach the outside and be reached on host ports. Services are not its business.
+
+mod address;
+mod firewall;
+mod netlink;
+
+use address::Cidr4;
+use netlink::{Connection, Request};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+use thiserror::Error;
+
+pub(crate) use firewall::PortMap;
+
+#[derive(Debug, Error)]
+pub enum NetError {
+    #[error("the node has no pod CIDR yet")]
+    NoCidr,
+    #[error("{0:?} is not an IPv4 network with room for pods")]
+    BadCidr(String),
+    #[error("no address is left in {0}")]
+    Exhausted(String),
+    #[error("cannot {what}")]
+    Kernel { what: String, source: io::Error },
+    #[error("iptables: {0}")]
+    Iptables(String),
+}
+
+fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> NetError {
+    let what = what.into();
+    |source| NetError::Kernel { what, source }
+}
+
+/// How the network of a node's pods is set up.
+#[derive(Debug, Clone)]
+pub struct NetConfig {
+    /// Name of the bridge that pods are on.
+    pub bridge: String,
+    /// Networks that pods reach with their own address, such as all pods of the cluster.
+    pub no_masquerade: Vec<String>,
+    /// Whether pods may reach the outside in the node's name.
+    pub masquerade: Masquerade,
+    /// Largest packet of pods' interfaces.
+    pub mtu: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Masquerade {
+    On,
+    Off,
+}
+
+/// Index that a pod's interface has in its own network. Fixed, so that it need not be asked for.
+const POD_INDEX: u32 = 64;
+const LOOPBACK_INDEX: u32 = 1;
+const POD_INTERFACE: &str = "eth0";
+
+/// Index of the node's end: from the sandbox's random id, far above those that the kernel gives out by itself.
+fn host_index(sandbox: &str) -> u32 {
+    let random = u32::from_str_radix(&sandbox[..7.min(sandbox.len())], 16).unwrap_or(0);
+    0x1000_0000 | random
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cidr: Option<Cidr4>,
+    /// Addresses in use, and the sandboxes that have them.
+    used: BTreeMap<Ipv4Addr, String>,
+    last: Option<Ipv4Addr>,
+    ports: BTreeMap<String, (Ipv4Addr, Vec<PortMap>)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    config: NetConfig,
+    state: Mutex<State>,
+    /// Serialises changes of iptables, so that what is written last is what is known last.
+    firewall: tokio::sync::Mutex<()>,
+}
+
+/// Name of the node's end of a sandbox's pair: at most 15 bytes.
+fn host_interface(sandbox: &str) -> String {
+    format!("veth{}", &sandbox[..11.min(sandbox.len())])
+}
+
+impl Network {
+    pub(crate) fn new(config: NetConfig) -> Self {
+        Self { config, state: Mutex::default(), firewall: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state.lock().cidr.is_some()
+    }
+
+    pub(crate) fn cidr(&self) -> Option<String> {
+        self.state.lock().cidr.map(|c| c.to_string())
+    }
+
+    /// Notes what an earlier runtime gave out.
+    pub(crate) fn restore(&self, sandbox: &str, ip: Ipv4Addr, ports: Vec<PortMap>) {
+        let mut state = self.state.lock();
+        state.used.insert(ip, sandbox.to_owned());
+        state.last = state.last.max(Some(ip));
+        if !ports.is_empty() {
+            state.ports.insert(sandbox.to_owned(), (ip, ports));
+        }
+    }
+
+    /// Sets the node's pod CIDR: makes the bridge and the rules. Pods that have an address keep it.
+    pub(crate) async fn set_cidr(&self, text: &str) -> Result<(), NetError> {
+        let cidr: Cidr4 = text.parse().map_err(|()| NetError::BadCidr(text.to_owned()))?;
+        if self.state.lock().cidr == Some(cidr) {
+            return Ok(());
+        }
+        let config = self.config.clone();
+        let make = move || make_bridge(&config, cidr);
+        tokio::task::spawn_blocking(make).await.expect("making the bridge does not panic")?;
+        self.state.lock().cidr = Some(cidr);
+        self.write_rules().await
+    }
+
+    /// An address for a sandbox.
+    pub(crate) fn allocate(&self, sandbox: &str) -> Result<Ipv4Addr, NetError> {
+        let mut state = self.state.lock();
+        let cidr = state.cidr.ok_or(NetError::NoCidr)?;
+        let State { used, last, .. } = &mut *state;
+        let ip = cidr.next_free(*last, |ip| used.contains_key(&ip));
+        let ip = ip.ok_or_else(|| NetError::Exhausted(cidr.to_string()))?;
+        used.insert(ip, sandbox.to_owned());
+        *last = Some(ip);
+        Ok(ip)
+    }
+
+    /// Connects a sandbox: its supervisor's process, and a netlink socket in its network.
+    pub(crate) async fn connect(&self, sandbox: &str, ip: Ipv4Addr, pid: u32, inside: OwnedFd) -> Result<(), NetError> {
+        let cidr = self.state.lock().cidr.ok_or(NetError::NoCidr)?;
+        let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), ip, cidr, pid };
+        let config = self.config.clone();
+        let work = move || connect(&config, &pair, inside);
+        tokio::task::spawn_blocking(work).await.expect("connecting a pod does not panic")
+    }
+
+    /// Opens a sandbox's host ports.
+    pub(crate) async fn open_ports(&self, sandbox: &str, ip: Ipv4Addr, ports: Vec<PortMap>) -> Result<(), NetError> {
+        if ports.is_empty() {
+            return Ok(());
+        }
+        self.state.lock().ports.insert(sandbox.to_owned(), (ip, ports));
+        self.write_rules().await
+    }
+
+    /// Takes a sandbox off the network and frees its address. What is gone is gone already.
+    pub(crate) async fn disconnect(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+        if self.state.lock().ports.remove(sandbox).is_some() {
+            self.write_rules().await?;
+        }
+        let name = host_interface(sandbox);
+        let work = move || -> Result<(), NetError> {
+            let mut netlink = Connection::open().map_err(doing("open netlink"))?;
+            match netlink.run(&[Request::delete_link(&name)]) {
+                Err(e) if e.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+                done => done.map_err(doing(format!("remove {name}"))),
+            }
+        };
+        tokio::task::spawn_blocking(work).await.expect("disconnecting a pod does not panic")?;
+        if let Some(ip) = ip {
+            let mut state = self.state.lock();
+            if state.used.get(&ip).is_some_and(|owner| owner == sandbox) {
+                state.used.remove(&ip);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes our chains as they should be now.
+    async fn write_rules(&self) -> Result<(), NetError> {
+        let _turn = self.firewall.lock().await;
+        let (cidr, ports) = {
+            let state = self.state.lock();
+            let Some(cidr) = state.cidr else { return Ok(()) };
+            (cidr, state.ports.values().cloned().collect::<Vec<_>>())
+        };
+        firewall::write(&self.config, cidr, &ports).await
+    }
+
+    /// Takes away the bridge and the rules; for a node that is taken down.
+    pub(crate) async fn tear_down(&self) -> Result<(), NetError> {
+        let _turn = self.firewall.lock().await;
+        if self.state.lock().cidr.is_none() {
+            return Ok(());
+        }
+        firewall::remove().await?;
+        let bridge = self.config.bridge.clone();
+        let work = move || -> Result<(), NetError> {
+            let mut netlink = Connection::open().map_err(doing("open netlink"))?;
+            match netlink.run(&[Request::delete_link(&bridge)]) {
+                Err(e) if e.raw_os_error() == Some(libc::ENODEV) => Ok(()),
+                done => done.map_err(doing(format!("remove {bridge}"))),
+            }
+        };
+        tokio::task::spawn_blocking(work).await.expect("removing the bridge does not panic")
+    }
+}
+
+struct Pair {
+    host: String,
+    host_index: u32,
+    ip: Ipv4Addr,
+    cidr: Cidr4,
+    pid: u32,
+}
+
+/// A hardware address that belongs to the IP: who had the address before is not in anybody's neighbour table.
+fn hardware_address(ip: Ipv4Addr) -> [u8; 6] {
+    let [a, b, c, d] = ip.octets();
+    [0x0a, 0x58, a, b, c, d]
+}
+
+fn connect(config: &NetConfig, pair: &Pair, inside: OwnedFd) -> Result<(), NetError> {
+    let bridge = index_of(&config.bridge).map_err(doing(format!("find bridge {}", config.bridge)))?;
+    let mut netlink = Connection::open().map_err(doing("open netlink"))?;
+    let veth = netlink::Veth {
+        host: &pair.host,
+        host_index: pair.host_index,
+        bridge,
+        mtu: config.mtu,
+        pod: POD_INTERFACE,
+        pod_index: POD_INDEX,
+        pod_address: hardware_address(pair.ip),
+        pod_pid: pair.pid,
+    };
+    let requests = [Request::new_veth(&veth), Request::hairpin(&pair.host)];
+    netlink.run(&requests).map_err(doing(format!("make {}", pair.host)))?;
+    let mut pod = Connection::over(inside);
+    pod.run(&[
+        Request::link_up(LOOPBACK_INDEX),
+        Request::add_address(POD_INDEX, pair.ip, pair.cidr.prefix),
+        Request::link_up(POD_INDEX),
+        Request::default_route(POD_INDEX, pair.cidr.gateway()),
+    ])
+    .map_err(doing("set the pod's addresses up"))
+}
+
+fn index_of(name: &str) -> io::Result<u32> {
+    Ok(nix::net::if_::if_nametoindex(name)?)
+}
+
+/// Makes the bridge with the gateway's address, and sets the node to forward.
+fn make_bridge(config: &NetConfig, cidr: Cidr4) -> Result<(), NetError> {
+    let bridge = config.bridge.as_str();
+    let mut netlink = Connection::open().map_err(doing("open netlink"))?;
+    if index_of(bridge).is_err() {
+        let address = hardware_address(cidr.gateway());
+        netlink
+            .run(&[Request::new_bridge(bridge, config.mtu, address)])
+            .map_err(doing(format!("make bridge {bridge}")))?;
+    }
+    let index = index_of(bridge).map_err(doing(format!("find bridge {bridge}")))?;
+    match netlink.run(&[Request::add_address(index, cidr.gateway(), cidr.prefix)]) {
+        Err(e) if e.raw_os_error() != Some(libc::EEXIST) => {
+            return Err(doing(format!("give {bridge} its address"))(e));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    netlink.run(&[Request::link_up(index)]).map_err(doing(format!("bring {bridge} up")))?;
+    for (file, needed) in [
+        ("net/ipv4/ip_forward".to_owned(), true),
+        // Packets between pods of a node pass iptables only with this, and Services need that; it is there only with
+        // br_netfilter.
+        ("net/bridge/bridge-nf-call-iptables".to_owned(), false),
+        // For host ports on 127.0.0.1; our rules drop what comes from elsewhere for such addresses.
+        (format!("net/ipv4/conf/{bridge}/route_localnet"), false),
+    ] {
+        set_sysctl(&file, needed)?;
+    }
+    Ok(())
+}
+
+fn set_sysctl(file: &str, needed: bool) -> Result<(), NetError> {
+    let path = format!("/proc/sys/{file}");
+    if fs::read_to_string(&path).is_ok_and(|value| value.trim() == "1") {
+        return Ok(());
+    }
+    match fs::write(&path, "1") {
+        Ok(()) => Ok(()),
+        Err(e) if needed => Err(doing(format!("set {path}"))(e)),
+        Err(error) => {
+            tracing::warn!(path, %error, "cannot be set; traffic between pods of this node may miss Services");
+            Ok(())
+        }
+    }
+}

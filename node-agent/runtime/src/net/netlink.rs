@@ -1,0 +1,258 @@
+//! Just enough of rtnetlink: links, addresses and routes, several requests in one datagram and one round through the
+//! kernel's lock. Messages are built by hand because all of them together are shorter than their declaration in a
+//! library would be.
+
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::OwnedFd;
+
+const NLM_F_REQUEST: u16 = 0x01;
+const NLM_F_ACK: u16 = 0x04;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
+const NLMSG_ERROR: u16 = 2;
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_NEWADDR: u16 = 20;
+const RTM_NEWROUTE: u16 = 24;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_PID: u16 = 19;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_MODE: u16 = 4;
+const VETH_INFO_PEER: u16 = 1;
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+/// Bytes of a message's header.
+const HEADER: usize = 16;
+/// Answers to a handful of requests fit in this.
+const ANSWER_BYTES: usize = 8 * 1024;
+
+/// One request: its type, flags and body.
+#[derive(Debug)]
+pub(super) struct Request {
+    kind: u16,
+    flags: u16,
+    body: Vec<u8>,
+}
+
+/// A pair of interfaces, one on the bridge and one in a pod.
+pub(super) struct Veth<'a> {
+    pub(super) host: &'a str,
+    /// Given by the caller: the kernel takes a wish for the pod's index only together with one for this.
+    pub(super) host_index: u32,
+    pub(super) bridge: u32,
+    pub(super) mtu: u32,
+    pub(super) pod: &'a str,
+    pub(super) pod_index: u32,
+    pub(super) pod_address: [u8; 6],
+    pub(super) pod_pid: u32,
+}
+
+/// Appends an attribute; its length always fits, as all values are short.
+fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    let len = u16::try_from(4 + value.len()).expect("attributes are short");
+    out.extend(len.to_ne_bytes());
+    out.extend(kind.to_ne_bytes());
+    out.extend_from_slice(value);
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+fn nested(out: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    let mut inner = Vec::new();
+    fill(&mut inner);
+    attribute(out, kind, &inner);
+}
+
+fn name(out: &mut Vec<u8>, kind: u16, text: &str) {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.push(0);
+    attribute(out, kind, &bytes);
+}
+
+/// The header of a message about a link.
+fn link(index: u32, flags: u32) -> Vec<u8> {
+    let mut body = vec![0; 4];
+    body.extend(index.to_ne_bytes());
+    body.extend(flags.to_ne_bytes());
+    // Which flags change.
+    body.extend(flags.to_ne_bytes());
+    body
+}
+
+const UP: u32 = libc::IFF_UP as u32;
+
+impl Request {
+    pub(super) fn new_bridge(bridge: &str, mtu: u32, address: [u8; 6]) -> Self {
+        let mut body = link(0, UP);
+        name(&mut body, IFLA_IFNAME, bridge);
+        attribute(&mut body, IFLA_MTU, &mtu.to_ne_bytes());
+        attribute(&mut body, IFLA_ADDRESS, &address);
+        nested(&mut body, IFLA_LINKINFO, |info| name(info, IFLA_INFO_KIND, "bridge"));
+        Self { kind: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    pub(super) fn new_veth(veth: &Veth<'_>) -> Self {
+        let mut body = link(veth.host_index, UP);
+        name(&mut body, IFLA_IFNAME, veth.host);
+        attribute(&mut body, IFLA_MTU, &veth.mtu.to_ne_bytes());
+        attribute(&mut body, IFLA_MASTER, &veth.bridge.to_ne_bytes());
+        nested(&mut body, IFLA_LINKINFO, |info| {
+            name(info, IFLA_INFO_KIND, "veth");
+            nested(info, IFLA_INFO_DATA, |data| {
+                let mut peer = link(veth.pod_index, 0);
+                name(&mut peer, IFLA_IFNAME, veth.pod);
+                attribute(&mut peer, IFLA_MTU, &veth.mtu.to_ne_bytes());
+                attribute(&mut peer, IFLA_ADDRESS, &veth.pod_address);
+                attribute(&mut peer, IFLA_NET_NS_PID, &veth.pod_pid.to_ne_bytes());
+                attribute(data, VETH_INFO_PEER, &peer);
+            });
+        });
+        Self { kind: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    /// Lets a bridge's port send back out what came in: a pod that reaches itself through a Service.
+    pub(super) fn hairpin(port: &str) -> Self {
+        let mut body = link(0, 0);
+        name(&mut body, IFLA_IFNAME, port);
+        nested(&mut body, IFLA_LINKINFO, |info| {
+            name(info, IFLA_INFO_SLAVE_KIND, "bridge");
+            nested(info, IFLA_INFO_SLAVE_DATA, |data| attribute(data, IFLA_BRPORT_MODE, &[1]));
+        });
+        Self { kind: RTM_NEWLINK, flags: 0, body }
+    }
+
+    pub(super) fn delete_link(link_name: &str) -> Self {
+        let mut body = link(0, 0);
+        name(&mut body, IFLA_IFNAME, link_name);
+        Self { kind: RTM_DELLINK, flags: 0, body }
+    }
+
+    pub(super) fn link_up(index: u32) -> Self {
+        Self { kind: RTM_NEWLINK, flags: 0, body: link(index, UP) }
+    }
+
+    pub(super) fn add_address(index: u32, ip: Ipv4Addr, prefix: u8) -> Self {
+        let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
+        body.extend(index.to_ne_bytes());
+        attribute(&mut body, IFA_LOCAL, &ip.octets());
+        attribute(&mut body, IFA_ADDRESS, &ip.octets());
+        Self { kind: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    pub(super) fn default_route(index: u32, gateway: Ipv4Addr) -> Self {
+        let mut body = vec![libc::AF_INET as u8, 0, 0, 0];
+        // Main table, set at boot (as tools do for static routes), anywhere, unicast.
+        body.extend([254, 3, 0, 1]);
+        body.extend(0_u32.to_ne_bytes());
+        attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
+        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+        Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, sequence: u32) {
+        let len = u32::try_from(HEADER + self.body.len()).expect("requests are short");
+        out.extend(len.to_ne_bytes());
+        out.extend(self.kind.to_ne_bytes());
+        out.extend((NLM_F_REQUEST | NLM_F_ACK | self.flags).to_ne_bytes());
+        out.extend(sequence.to_ne_bytes());
+        out.extend(0_u32.to_ne_bytes());
+        out.extend_from_slice(&self.body);
+        out.resize(out.len().next_multiple_of(4), 0);
+    }
+}
+
+/// A netlink socket, of the namespace that it was made in.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: OwnedFd,
+}
+
+impl Connection {
+    pub(super) fn open() -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        Ok(Self { socket })
+    }
+
+    pub(super) fn over(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    /// Runs the requests in order; the first that fails is the error.
+    pub(super) fn run(&mut self, requests: &[Request]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for (sequence, request) in requests.iter().enumerate() {
+            request.write(&mut bytes, sequence as u32);
+        }
+        send(&self.socket, &bytes, SendFlags::empty())?;
+        let mut failed = None;
+        let mut answered = 0;
+        let mut buffer = vec![0_u8; ANSWER_BYTES];
+        while answered < requests.len() {
+            let (n, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+            for code in answers(&buffer[..n])? {
+                answered += 1;
+                if code != 0 && failed.is_none() {
+                    failed = Some(io::Error::from_raw_os_error(-code));
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// The codes of the acknowledgements in a datagram.
+fn answers(mut bytes: &[u8]) -> io::Result<Vec<i32>> {
+    let short = || io::Error::new(io::ErrorKind::InvalidData, "netlink answer is cut off");
+    let mut codes = Vec::new();
+    while bytes.len() >= HEADER {
+        let len = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+        let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
+        if len < HEADER || len > bytes.len() {
+            return Err(short());
+        }
+        if kind == NLMSG_ERROR {
+            let code = bytes.get(HEADER..HEADER + 4).ok_or_else(short)?;
+            codes.push(i32::from_ne_bytes([code[0], code[1], code[2], code[3]]));
+        }
+        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
+    }
+    if bytes.is_empty() { Ok(codes) } else { Err(short()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_read_and_cut_off_ones_refused() {
+        let mut bytes = Vec::new();
+        for code in [0_i32, -17] {
+            bytes.extend(36_u32.to_ne_bytes());
+            bytes.extend(NLMSG_ERROR.to_ne_bytes());
+            bytes.extend([0; 10]);
+            bytes.extend(code.to_ne_bytes());
+            bytes.extend([0; 16]);
+        }
+        assert_eq!(answers(&bytes).unwrap(), [0, -17]);
+        assert!(answers(&bytes[..50]).is_err());
+        assert!(answers(&[4, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
+    }
+
+    #[test]
+    fn attributes_are_padded_to_four_bytes() {
+        let mut out = Vec::new();
+        name(&mut out, IFLA_IFNAME, "eth0");
+        assert_eq!(out.len(), 12);
+        assert_eq!(u16::from_ne_bytes([out[0], out[1]]), 9);
+    }
+}

@@ -1,0 +1,210 @@
+//! The pods of this node as the runtime knows them: sandboxes, their containers, their supervisors. Everything that must
+//! outlive the runtime is in the pods' folders; this is rebuilt from there.
+
+mod container;
+mod events;
+mod exec;
+mod record;
+mod restore;
+mod sandbox;
+mod spawn;
+mod stats;
+
+use crate::capability::DeviceLimits;
+use crate::cgroup::{self, CgroupError, Hierarchy};
+use crate::image::{ImageError, Store};
+use crate::link::LinkError;
+use crate::net::{NetError, Network};
+use crate::seccomp::{Profiles, SeccompError};
+use crate::serve::AtEnd;
+use crate::spec::SpecError;
+use crate::wire::Message;
+use parking_lot::Mutex;
+use proto::cri;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use container::Container;
+pub(crate) use exec::{ExecStreams, Executing};
+pub(crate) use record::{ContainerState, Sandbox};
+pub(crate) use spawn::Spawner;
+
+/// Events that a slow reader may lag behind before it misses some; it then finds out by listing.
+const EVENTS_MAX: usize = 1024;
+
+#[derive(Debug, Error)]
+pub(crate) enum PodError {
+    #[error("no sandbox {0:?}")]
+    NoSandbox(String),
+    #[error("no container {0:?}")]
+    NoContainer(String),
+    #[error("{0}")]
+    NotNow(String),
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Seccomp(#[from] SeccompError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("cannot {what}")]
+    Io { what: String, source: io::Error },
+}
+
+pub(crate) fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> PodError {
+    let what = what.into();
+    |source| PodError::Io { what, source }
+}
+
+#[derive(Debug, Default)]
+struct Index {
+    sandboxes: BTreeMap<String, Arc<Sandbox>>,
+    containers: BTreeMap<String, Arc<Container>>,
+}
+
+/// All pods, and what they are made with.
+#[derive(Debug)]
+pub(crate) struct Pods {
+    folder: PathBuf,
+    cgroup_root: String,
+    pub(crate) images: Arc<Store>,
+    pub(crate) network: Network,
+    hierarchy: Arc<dyn Hierarchy>,
+    limits: DeviceLimits,
+    profiles: Profiles,
+    spawner: Spawner,
+    index: Mutex<Index>,
+    events: broadcast::Sender<cri::ContainerEventResponse>,
+    tasks: TaskTracker,
+    /// Ends the tasks that listen to supervisors.
+    closing: CancellationToken,
+}
+
+impl Pods {
+    /// Opens the pods' folder, and finds again what runs.
+    pub(crate) async fn open(
+        root: &Path,
+        cgroup_root: &str,
+        images: Arc<Store>,
+        network: Network,
+        spawner: Spawner,
+        tasks: TaskTracker,
+    ) -> Result<Arc<Self>, PodError> {
+        let folder = root.join("sandboxes");
+        std::fs::create_dir_all(&folder).map_err(doing("open the pods' folder"))?;
+        let hierarchy: Arc<dyn Hierarchy> = Arc::from(cgroup::detect()?);
+        let profiles = Profiles::new(root.join("seccomp")).map_err(doing("open the seccomp folder"))?;
+        let pods = Arc::new(Self {
+            folder,
+            cgroup_root: cgroup_root.trim_end_matches('/').to_owned(),
+            images,
+            network,
+            limits: if hierarchy.limits_devices() { DeviceLimits::Enforced } else { DeviceLimits::Absent },
+            hierarchy,
+            profiles,
+            spawner,
+            index: Mutex::default(),
+            events: broadcast::channel(EVENTS_MAX).0,
+            tasks,
+            closing: CancellationToken::new(),
+        });
+        pods.restore().await?;
+        pods.images.collect(&pods.used_layers())?;
+        Ok(pods)
+    }
+
+    /// The sandbox that `id`, or its start if no other has it, names.
+    pub(crate) fn sandbox(&self, id: &str) -> Result<Arc<Sandbox>, PodError> {
+        by_prefix(&self.index.lock().sandboxes, id).ok_or_else(|| PodError::NoSandbox(id.to_owned()))
+    }
+
+    pub(crate) fn container(&self, id: &str) -> Result<Arc<Container>, PodError> {
+        by_prefix(&self.index.lock().containers, id).ok_or_else(|| PodError::NoContainer(id.to_owned()))
+    }
+
+    pub(crate) fn sandboxes(&self) -> Vec<Arc<Sandbox>> {
+        self.index.lock().sandboxes.values().cloned().collect()
+    }
+
+    pub(crate) fn containers(&self) -> Vec<Arc<Container>> {
+        self.index.lock().containers.values().cloned().collect()
+    }
+
+    pub(crate) fn containers_of(&self, sandbox: &str) -> Vec<Arc<Container>> {
+        self.index.lock().containers.values().filter(|c| c.record.sandbox == sandbox).cloned().collect()
+    }
+
+    /// Layers that containers are mounted from.
+    pub(crate) fn used_layers(&self) -> BTreeSet<String> {
+        self.containers().iter().flat_map(|c| c.record.layers.iter().cloned()).collect()
+    }
+
+    /// Where a sandbox's containers have their cgroups.
+    fn cgroup_parent(&self, config: &cri::PodSandboxConfig) -> PathBuf {
+        let parent = config.linux.as_ref().map_or("", |l| l.cgroup_parent.as_str());
+        let parent = if parent.is_empty() { "/drover" } else { parent };
+        let root = self.cgroup_root.trim_matches('/');
+        Path::new("/").join(root).join(parent.trim_start_matches('/'))
+    }
+
+    /// Lets go of all pods, or removes them.
+    pub(crate) async fn close(self: &Arc<Self>, at_end: AtEnd) -> Result<(), PodError> {
+        self.spawner.close();
+        if at_end == AtEnd::RemovePods {
+            for sandbox in self.sandboxes() {
+                self.remove_sandbox(&sandbox.record.id).await?;
+            }
+            self.network.tear_down().await?;
+        }
+        // Listeners end with their connections.
+        for sandbox in self.sandboxes() {
+            sandbox.link.lock().take();
+        }
+        self.closing.cancel();
+        Ok(())
+    }
+
+    /// Kills what is left in a cgroup; for containers that have no supervisor any more.
+    fn kill_cgroup(&self, path: &Path) {
+        if let Err(error) = self.hierarchy.kill(path) {
+            tracing::warn!(%error, cgroup = %path.display(), "processes may be left");
+        }
+    }
+
+    fn hear(self: &Arc<Self>, message: Message) {
+        if let Message::ContainerExited { container, exit } = message
+            && let Ok(container) = self.container(&container)
+        {
+            container.set_exited(&exit);
+            self.emit(&container, cri::ContainerEventType::ContainerStoppedEvent);
+        }
+    }
+}
+
+/// Fewer digits of an id name nothing.
+const PREFIX_MIN: usize = 8;
+
+fn by_prefix<T: Clone>(map: &BTreeMap<String, T>, id: &str) -> Option<T> {
+    if let Some(found) = map.get(id) {
+        return Some(found.clone());
+    }
+    if id.len() < PREFIX_MIN {
+        return None;
+    }
+    let mut starting = map.range(id.to_owned()..).take_while(|(key, _)| key.starts_with(id));
+    match (starting.next(), starting.next()) {
+        (Some((_, found)), None) => Some(found.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,455 @@
+//! Containers: created as a plan in a folder, started by the sandbox's supervisor, stopped, removed.
+
+use super::record::{self, ContainerRecord, ContainerState};
+use super::{PodError, Pods, Sandbox, doing};
+use crate::cgroup::Resources;
+use crate::image::{ImageError, Record, remove_tree};
+use crate::link::LinkError;
+use crate::plan::{CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, ROOTFS, UPPER, WORK};
+use crate::spec::{self, Inputs, SpecError};
+use crate::sys::clock::now_ns;
+use crate::sys::process::random_id;
+use crate::wire::{Answer, Call};
+use parking_lot::Mutex;
+use proto::cri;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What failed to start, in a container's folder.
+pub(super) const FAILURE: &str = "failure.json";
+/// Code of a container that did not start.
+const START_FAILED_CODE: i32 = 128;
+/// Code of a container whose end nobody saw.
+const LOST_CODE: i32 = 255;
+/// A killed container that has not ended after this long is in the kernel's hands.
+const KILL_WAIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) record: ContainerRecord,
+    pub(crate) config: Mutex<cri::ContainerConfig>,
+    pub(crate) dir: PathBuf,
+    pub(crate) state: watch::Sender<ContainerState>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Container {
+    pub(super) fn new(
+        record: ContainerRecord,
+        config: cri::ContainerConfig,
+        dir: PathBuf,
+        state: ContainerState,
+    ) -> Self {
+        Self {
+            record,
+            config: Mutex::new(config),
+            dir,
+            state: watch::channel(state).0,
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(*self.state.borrow(), ContainerState::Running { .. })
+    }
+
+    fn started_ns(&self) -> i64 {
+        match *self.state.borrow() {
+            ContainerState::Running { started_ns, .. } | ContainerState::Exited { started_ns, .. } => started_ns,
+            ContainerState::Created => 0,
+        }
+    }
+
+    pub(super) fn set_exited(&self, exit: &Exit) {
+        let state = exited(exit, self.started_ns());
+        self.state.send_replace(state);
+    }
+
+    /// Its supervisor is gone, and with it the knowledge of how it ended.
+    pub(super) fn set_lost(&self) {
+        let state = record::load_json::<Exit>(&self.dir, crate::plan::EXIT)
+            .map_or_else(|| lost(self.started_ns()), |exit| exited(&exit, self.started_ns()));
+        self.state.send_replace(state);
+    }
+
+    /// Waits until it does not run.
+    async fn ended(&self) {
+        let mut state = self.state.subscribe();
+        // The sender lives in this container, so waiting cannot fail.
+        if let Err(error) = state.wait_for(|s| !matches!(s, ContainerState::Running { .. })).await {
+            tracing::warn!(%error, "container state is gone");
+        }
+    }
+}
+
+pub(super) fn exited(exit: &Exit, started_ns: i64) -> ContainerState {
+    // k8s: reasons as kubelet shows them
+    let reason = match (exit.oom_killed, exit.code) {
+        (true, _) => "OOMKilled",
+        (false, 0) => "Completed",
+        (false, _) => "Error",
+    };
+    ContainerState::Exited {
+        started_ns,
+        finished_ns: exit.finished_ns,
+        code: exit.code,
+        reason: reason.into(),
+        message: String::new(),
+    }
+}
+
+pub(super) fn lost(started_ns: i64) -> ContainerState {
+    ContainerState::Exited {
+        started_ns,
+        finished_ns: now_ns(),
+        code: LOST_CODE,
+        reason: "Unknown".into(),
+        message: "the container's end was not seen".into(),
+    }
+}
+
+/// A device of the host; `None` for what is no device.
+fn device(host: &Path, target: PathBuf) -> std::io::Result<Option<DevicePlan>> {
+    let metadata = fs::metadata(host)?;
+    let kind = metadata.file_type();
+    if !kind.is_block_device() && !kind.is_char_device() {
+        return Ok(None);
+    }
+    Ok(Some(DevicePlan {
+        target,
+        block: kind.is_block_device(),
+        major: rustix::fs::major(metadata.rdev()),
+        minor: rustix::fs::minor(metadata.rdev()),
+        mode: metadata.mode() & 0o777,
+    }))
+}
+
+/// Depth of folders below /dev that a privileged container gets devices from.
+const DEVICE_DEPTH_MAX: usize = 6;
+
+/// All devices of the host but terminals, for a privileged container.
+fn host_devices(folder: &Path, depth: usize, found: &mut Vec<DevicePlan>) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let kind = entry.file_type()?;
+        let skipped = ["pts", "shm", "mqueue", "fd", "console", "ptmx", ".udev"];
+        if skipped.iter().any(|name| entry.file_name() == *name) || kind.is_symlink() {
+            continue;
+        }
+        if kind.is_dir() && depth < DEVICE_DEPTH_MAX {
+            host_devices(&path, depth + 1, found)?;
+        } else if let Some(plan) = device(&path, path.clone())? {
+            found.push(plan);
+        }
+    }
+    Ok(())
+}
+
+fn devices(config: &cri::ContainerConfig, privileged: bool) -> Result<Vec<DevicePlan>, PodError> {
+    let mut found = Vec::new();
+    if privileged {
+        host_devices(Path::new("/dev"), 0, &mut found).map_err(doing("look at the node's devices"))?;
+    }
+    for wanted in &config.devices {
+        let target =
+            PathBuf::from(if wanted.container_path.is_empty() { &wanted.host_path } else { &wanted.container_path });
+        let plan = device(Path::new(&wanted.host_path), target)
+            .map_err(doing(format!("look at device {}", wanted.host_path)))?;
+        let missing = || SpecError::Invalid(format!("{} is not a device", wanted.host_path));
+        found.push(plan.ok_or_else(missing)?);
+    }
+    if !config.cdi_devices.is_empty() {
+        return Err(SpecError::Unsupported("a CDI device").into());
+    }
+    Ok(found)
+}
+
+impl Pods {
+    pub(crate) async fn create_container(
+        self: &Arc<Self>,
+        sandbox: &str,
+        mut config: cri::ContainerConfig,
+    ) -> Result<String, PodError> {
+        let sandbox = self.sandbox(sandbox)?;
+        sandbox.link()?;
+        let metadata = config.metadata.clone().ok_or(SpecError::Missing("container metadata"))?;
+        let same = |c: &Arc<Container>| c.config.lock().metadata.as_ref() == Some(&metadata);
+        if let Some(existing) = self.containers_of(&sandbox.record.id).into_iter().find(same) {
+            // The client did not hear the first answer.
+            return Ok(existing.record.id.clone());
+        }
+        let image_name = config.image.as_ref().map(|i| i.image.clone()).unwrap_or_default();
+        let image = self.images.find(&image_name).ok_or(ImageError::NotFound(image_name))?;
+        if let Some(spec) = &mut config.image
+            && spec.user_specified_image.is_empty()
+        {
+            spec.user_specified_image.clone_from(&spec.image);
+        }
+        let (pods, sandbox_of) = (self.clone(), sandbox.clone());
+        let make = move || pods.make_container(&sandbox_of, config, &image);
+        let container = tokio::task::spawn_blocking(make).await.expect("creating a container does not panic")?;
+        let id = container.record.id.clone();
+        self.index.lock().containers.insert(id.clone(), container.clone());
+        self.emit(&container, cri::ContainerEventType::ContainerCreatedEvent);
+        Ok(id)
+    }
+
+    fn make_container(
+        &self,
+        sandbox: &Sandbox,
+        config: cri::ContainerConfig,
+        image: &Record,
+    ) -> Result<Arc<Container>, PodError> {
+        let id = random_id();
+        let dir = sandbox.dir.join("containers").join(&id);
+        let cgroup = sandbox.record.cgroup_parent.join(&id);
+        let made = self.write_container(&id, &dir, &cgroup, (sandbox, &config), image);
+        match made {
+            Ok(record) => Ok(Arc::new(Container::new(record, config, dir, ContainerState::Created))),
+            Err(error) => {
+                let undone = self.hierarchy.remove(&cgroup).map_err(PodError::from);
+                let undone = undone.and_then(|()| remove_tree(&dir).map_err(doing("remove the container's folder")));
+                if let Err(undo) = undone {
+                    tracing::warn!(container = id, error = %undo, "a container that failed is not wholly undone");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn write_container(
+        &self,
+        id: &str,
+        dir: &Path,
+        cgroup: &Path,
+        (sandbox, config): (&Sandbox, &cri::ContainerConfig),
+        image: &Record,
+    ) -> Result<ContainerRecord, PodError> {
+        for folder in [UPPER, WORK, ROOTFS] {
+            let folder = dir.join(folder);
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)))
+                .map_err(doing("make the container's folder"))?;
+        }
+        let linux = config.linux.clone().unwrap_or_default();
+        let context = linux.security_context.clone().unwrap_or_default();
+        let devices = devices(config, context.privileged)?;
+        let joined = self.hierarchy.create(cgroup)?;
+        let resources = Resources::from_cri(&linux.resources.clone().unwrap_or_default());
+        self.hierarchy.apply(cgroup, &resources)?;
+        if !context.privileged {
+            self.hierarchy.restrict_devices(cgroup, &devices)?;
+        }
+        let image_mounts = self.image_mounts(config)?;
+        let mut plan = spec::container(Inputs {
+            id,
+            dir: dir.to_owned(),
+            config,
+            sandbox_config: &sandbox.config,
+            sandbox_dir: &sandbox.dir,
+            image,
+            layers: self.images.layers_folder(),
+            cgroup: joined,
+            devices,
+            image_mounts: image_mounts.clone(),
+            limits: self.limits,
+        })?;
+        plan.process.seccomp = self.seccomp_for(&context, plan.process.capabilities)?;
+        record::save_json(dir, CONTAINER_PLAN, &plan)?;
+        let stop = config.stop_signal();
+        let record = container_record(id, sandbox, &plan, image, cgroup, stop);
+        let mut layers = record.layers.clone();
+        layers.extend(image_mounts.into_values().flatten());
+        let record = ContainerRecord { layers, ..record };
+        record::save(dir, config, &record)?;
+        Ok(record)
+    }
+
+    /// Layers of the images that a container mounts, the uppermost first.
+    fn image_mounts(&self, config: &cri::ContainerConfig) -> Result<BTreeMap<String, Vec<String>>, PodError> {
+        let mut mounts = BTreeMap::new();
+        for mount in &config.mounts {
+            let Some(spec) = &mount.image else { continue };
+            let image = self.images.find(&spec.image).ok_or_else(|| ImageError::NotFound(spec.image.clone()))?;
+            mounts.insert(mount.container_path.clone(), image.layers.iter().rev().cloned().collect());
+        }
+        Ok(mounts)
+    }
+
+    fn seccomp_for(
+        &self,
+        context: &cri::LinuxContainerSecurityContext,
+        capabilities: u64,
+    ) -> Result<Option<PathBuf>, PodError> {
+        use cri::security_profile::ProfileType;
+        let Some(profile) = &context.seccomp else { return Ok(None) };
+        if context.privileged {
+            return Ok(None);
+        }
+        match profile.profile_type() {
+            ProfileType::Unconfined => Ok(None),
+            ProfileType::RuntimeDefault => Ok(Some(self.profiles.default_for(capabilities)?)),
+            ProfileType::Localhost => {
+                Err(crate::seccomp::SeccompError::Unsupported(profile.localhost_ref.clone()).into())
+            }
+        }
+    }
+
+    pub(crate) async fn start_container(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
+        let container = self.container(id)?;
+        let _turn = container.turn.lock().await;
+        if *container.state.borrow() != ContainerState::Created {
+            return Err(PodError::NotNow(format!("container {} was started before", container.record.id)));
+        }
+        let link = self.sandbox(&container.record.sandbox)?.link()?;
+        let call = Call::Start { container: container.record.id.clone() };
+        match link.call(call, &[]).await {
+            Ok(reply) => {
+                if let Answer::Started { pid, started_ns, identity } = reply.answer {
+                    let running = ContainerState::Running { pid, started_ns, identity };
+                    // It may have ended already, and that news may have been first.
+                    container.state.send_if_modified(|state| {
+                        let fresh = *state == ContainerState::Created;
+                        match state {
+                            ContainerState::Created => *state = running,
+                            ContainerState::Exited { started_ns: at, .. } => *at = started_ns,
+                            ContainerState::Running { .. } => {}
+                        }
+                        fresh
+                    });
+                }
+                self.emit(&container, cri::ContainerEventType::ContainerStartedEvent);
+                Ok(())
+            }
+            Err(error) => {
+                self.start_failed(&container, &error)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn start_failed(self: &Arc<Self>, container: &Arc<Container>, error: &LinkError) -> Result<(), PodError> {
+        let now = now_ns();
+        let failed = ContainerState::Exited {
+            started_ns: now,
+            finished_ns: now,
+            code: START_FAILED_CODE,
+            reason: "StartError".into(),
+            message: error.to_string(),
+        };
+        container.state.send_replace(failed.clone());
+        self.emit(container, cri::ContainerEventType::ContainerStoppedEvent);
+        record::save_json(&container.dir, FAILURE, &failed)
+    }
+
+    /// Asks a container to end, and kills it if it has not after `grace`. Can be done again.
+    pub(crate) async fn stop_container(&self, id: &str, grace: Duration) -> Result<(), PodError> {
+        let container = self.container(id)?;
+        if !container.is_running() {
+            return Ok(());
+        }
+        let Ok(link) = self.sandbox(&container.record.sandbox)?.link() else { return Ok(()) };
+        let name = container.record.id.clone();
+        if !grace.is_zero() {
+            let call = Call::Signal { container: name.clone(), signal: container.record.stop_signal };
+            if let Err(error) = link.call(call, &[]).await {
+                tracing::debug!(%error, container = name, "stop signal not sent");
+            }
+            if tokio::time::timeout(grace, container.ended()).await.is_ok() {
+                return Ok(());
+            }
+        }
+        if let Err(error) = link.call(Call::Kill { container: name.clone() }, &[]).await {
+            tracing::debug!(%error, container = name, "not killed");
+        }
+        match tokio::time::timeout(KILL_WAIT, container.ended()).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(PodError::NotNow(format!("container {name} does not end though it was killed"))),
+        }
+    }
+
+    pub(crate) async fn remove_container(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
+        let Ok(container) = self.container(id) else { return Ok(()) };
+        self.stop_container(&container.record.id, Duration::ZERO).await?;
+        let _turn = container.turn.lock().await;
+        let (hierarchy, held) = (self.hierarchy.clone(), container.clone());
+        let removal = move || -> Result<(), PodError> {
+            hierarchy.remove(&held.record.cgroup)?;
+            remove_tree(&held.dir).map_err(doing(format!("remove {}", held.dir.display())))
+        };
+        tokio::task::spawn_blocking(removal).await.expect("removing a container does not panic")?;
+        if self.index.lock().containers.remove(&container.record.id).is_some() {
+            self.emit(&container, cri::ContainerEventType::ContainerDeletedEvent);
+        }
+        Ok(())
+    }
+
+    /// Changes a container's limits, at once and for good.
+    pub(crate) fn update_container(&self, id: &str, cri: &cri::LinuxContainerResources) -> Result<(), PodError> {
+        let container = self.container(id)?;
+        self.hierarchy.apply(&container.record.cgroup, &Resources::from_cri(cri))?;
+        let mut config = container.config.lock();
+        let kept = config.linux.get_or_insert_default().resources.get_or_insert_default();
+        merge(kept, cri);
+        record::save_config(&container.dir, &*config)
+    }
+
+    pub(crate) async fn reopen_log(&self, id: &str) -> Result<(), PodError> {
+        let container = self.container(id)?;
+        if !container.is_running() {
+            return Err(PodError::NotNow(format!("container {} does not run", container.record.id)));
+        }
+        let link = self.sandbox(&container.record.sandbox)?.link()?;
+        link.call(Call::ReopenLog { container: container.record.id.clone() }, &[]).await?;
+        Ok(())
+    }
+}
+
+/// Takes over what is said.
+fn merge(kept: &mut cri::LinuxContainerResources, new: &cri::LinuxContainerResources) {
+    let number = |kept: &mut i64, new: i64| {
+        if new != 0 {
+            *kept = new;
+        }
+    };
+    number(&mut kept.cpu_period, new.cpu_period);
+    number(&mut kept.cpu_quota, new.cpu_quota);
+    number(&mut kept.cpu_shares, new.cpu_shares);
+    number(&mut kept.memory_limit_in_bytes, new.memory_limit_in_bytes);
+    number(&mut kept.memory_swap_limit_in_bytes, new.memory_swap_limit_in_bytes);
+    for (kept, new) in [(&mut kept.cpuset_cpus, &new.cpuset_cpus), (&mut kept.cpuset_mems, &new.cpuset_mems)] {
+        if !new.is_empty() {
+            kept.clone_from(new);
+        }
+    }
+    kept.unified.extend(new.unified.clone());
+}
+
+fn container_record(
+    id: &str,
+    sandbox: &Sandbox,
+    plan: &ContainerPlan,
+    image: &Record,
+    cgroup: &Path,
+    stop: cri::Signal,
+) -> ContainerRecord {
+    let from_image =
+        || Some(image.config.stop_signal.as_str()).filter(|s| !s.is_empty()).and_then(spec::signal_by_name);
+    ContainerRecord {
+        id: id.to_owned(),
+        sandbox: sandbox.record.id.clone(),
+        created_ns: now_ns(),
+        image_id: image.id.clone(),
+        image_ref: image.digests.first().unwrap_or(&image.id).clone(),
+        layers: image.layers.clone(),
+        cgroup: cgroup.to_owned(),
+        log: plan.log.clone(),
+        stop_signal: spec::signal_number(stop).or_else(from_image).unwrap_or(libc::SIGTERM),
+    }
+}

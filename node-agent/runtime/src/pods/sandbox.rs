@@ -1,0 +1,235 @@
+//! Sandboxes: made, stopped, removed. Whatever goes wrong while one is made is undone.
+
+use super::record::{self, SandboxRecord};
+use super::{PodError, Pods, Sandbox, Spawner, doing};
+use crate::image::remove_tree;
+use crate::link::{Link, LinkError};
+use crate::net::PortMap;
+use crate::plan::{SHM, SandboxPlan, Scope};
+use crate::spec;
+use crate::sys::clock::now_ns;
+use crate::sys::process::random_id;
+use crate::wire::{Call, SocketKind};
+use proto::cri;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Pods {
+    pub(crate) async fn run_sandbox(
+        self: &Arc<Self>,
+        config: cri::PodSandboxConfig,
+        handler: &str,
+    ) -> Result<String, PodError> {
+        let metadata = config.metadata.as_ref().ok_or(spec::SpecError::Missing("sandbox metadata"))?;
+        let taken = |s: &Arc<Sandbox>| s.config.metadata.as_ref() == Some(metadata) && s.is_ready();
+        if let Some(existing) = self.sandboxes().into_iter().find(taken) {
+            // The client did not hear the first answer.
+            return Ok(existing.record.id.clone());
+        }
+        let id = random_id();
+        let dir = self.folder.join(&id);
+        let plan = spec::sandbox(&id, &dir, &config)?;
+        let ports = port_maps(&config)?;
+        let ip = if plan.network == Scope::Pod { Some(self.network.allocate(&id)?) } else { None };
+        let record = SandboxRecord {
+            id: id.clone(),
+            created_ns: now_ns(),
+            handler: handler.to_owned(),
+            network: plan.network,
+            ip,
+            ports,
+            cgroup_parent: self.cgroup_parent(&config),
+        };
+        match self.make_sandbox(&plan, record, config).await {
+            Ok(sandbox) => {
+                self.index.lock().sandboxes.insert(id.clone(), sandbox.clone());
+                self.emit_sandbox(&sandbox, cri::ContainerEventType::ContainerStartedEvent);
+                Ok(id)
+            }
+            Err(error) => {
+                if let Err(undo) = self.undo_sandbox(&id, ip, &dir).await {
+                    tracing::warn!(sandbox = id, error = %undo, "a sandbox that failed is not wholly undone");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn make_sandbox(
+        self: &Arc<Self>,
+        plan: &SandboxPlan,
+        record: SandboxRecord,
+        config: cri::PodSandboxConfig,
+    ) -> Result<Arc<Sandbox>, PodError> {
+        write_files(plan, &record, &config)?;
+        let (link, pid) = self.spawner.start()?;
+        let sandbox = Arc::new(Sandbox {
+            record,
+            config,
+            dir: plan.dir.clone(),
+            link: parking_lot::Mutex::new(Some(link.clone())),
+            turn: tokio::sync::Mutex::default(),
+        });
+        self.listen(&sandbox, link.clone());
+        Spawner::introduce(&link, plan).await?;
+        if let Some(ip) = sandbox.record.ip
+            && let Err(error) = self.connect_sandbox(&sandbox, &link, ip, pid).await
+        {
+            shut_down(&link).await;
+            return Err(error);
+        }
+        record::save(&plan.dir, &sandbox.config, &sandbox.record)?;
+        Ok(sandbox)
+    }
+
+    async fn connect_sandbox(&self, sandbox: &Sandbox, link: &Link, ip: Ipv4Addr, pid: u32) -> Result<(), PodError> {
+        let mut reply = link.call(Call::Socket { kind: SocketKind::Netlink }, &[]).await?;
+        let inside = reply.fds.pop().ok_or(LinkError::Gone)?;
+        let id = &sandbox.record.id;
+        self.network.connect(id, ip, pid, inside).await?;
+        Ok(self.network.open_ports(id, ip, sandbox.record.ports.clone()).await?)
+    }
+
+    /// Hears what a sandbox's supervisor says, until it is gone.
+    pub(super) fn listen(self: &Arc<Self>, sandbox: &Arc<Sandbox>, link: Arc<Link>) {
+        let (pods, sandbox) = (self.clone(), sandbox.clone());
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = link.listen(|message| pods.hear(message)) => pods.supervisor_gone(&sandbox),
+                () = closing.cancelled() => {}
+            }
+        });
+    }
+
+    /// Without its supervisor a sandbox has no namespaces and its containers have ended.
+    fn supervisor_gone(self: &Arc<Self>, sandbox: &Sandbox) {
+        sandbox.link.lock().take();
+        for container in self.containers_of(&sandbox.record.id) {
+            if container.is_running() {
+                self.kill_cgroup(&container.record.cgroup);
+                container.set_lost();
+                self.emit(&container, cri::ContainerEventType::ContainerStoppedEvent);
+            }
+        }
+    }
+
+    async fn undo_sandbox(&self, id: &str, ip: Option<Ipv4Addr>, dir: &Path) -> Result<(), PodError> {
+        self.network.disconnect(id, ip).await?;
+        remove_folder(dir)
+    }
+
+    /// Ends everything in a sandbox and gives its network back. Can be done again.
+    pub(crate) async fn stop_sandbox(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
+        let Ok(sandbox) = self.sandbox(id) else { return Ok(()) };
+        let _turn = sandbox.turn.lock().await;
+        self.stop_locked(&sandbox).await
+    }
+
+    async fn stop_locked(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Result<(), PodError> {
+        let link = sandbox.link.lock().clone();
+        if let Some(link) = link {
+            shut_down(&link).await;
+            self.supervisor_gone(sandbox);
+            self.emit_sandbox(sandbox, cri::ContainerEventType::ContainerStoppedEvent);
+        }
+        if sandbox.record.network == Scope::Pod {
+            self.network.disconnect(&sandbox.record.id, sandbox.record.ip).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn remove_sandbox(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
+        let Ok(sandbox) = self.sandbox(id) else { return Ok(()) };
+        let _turn = sandbox.turn.lock().await;
+        self.stop_locked(&sandbox).await?;
+        for container in self.containers_of(&sandbox.record.id) {
+            self.remove_container(&container.record.id).await?;
+        }
+        let dir = sandbox.dir.clone();
+        let parent = sandbox.record.cgroup_parent.clone();
+        let hierarchy = self.hierarchy.clone();
+        let removal = move || {
+            // The agent may keep more in the pod's cgroup; then it removes it.
+            if let Err(error) = hierarchy.remove_if_empty(&parent) {
+                tracing::debug!(%error, "the pod's cgroup stays");
+            }
+            remove_folder(&dir)
+        };
+        tokio::task::spawn_blocking(removal).await.expect("removing a folder does not panic")?;
+        self.index.lock().sandboxes.remove(&sandbox.record.id);
+        self.emit_sandbox(&sandbox, cri::ContainerEventType::ContainerDeletedEvent);
+        Ok(())
+    }
+}
+
+/// Ends a supervisor with all of its children. That it is gone already is as good.
+async fn shut_down(link: &Link) {
+    if let Err(error) = link.call(Call::Shutdown, &[]).await
+        && !matches!(error, LinkError::Gone)
+    {
+        tracing::warn!(%error, "a pod's supervisor does not end");
+    }
+}
+
+/// Removes a sandbox's folder; a crash may have left its shared memory mounted.
+pub(super) fn remove_folder(dir: &Path) -> Result<(), PodError> {
+    let shm = dir.join(SHM);
+    if shm.exists() {
+        match rustix::mount::unmount(&shm, rustix::mount::UnmountFlags::DETACH) {
+            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
+            Err(e) => return Err(doing(format!("unmount {}", shm.display()))(e.into())),
+        }
+    }
+    remove_tree(dir).map_err(doing(format!("remove {}", dir.display())))
+}
+
+fn write_files(plan: &SandboxPlan, record: &SandboxRecord, config: &cri::PodSandboxConfig) -> Result<(), PodError> {
+    let doing = || doing("make the sandbox's folder");
+    fs::create_dir_all(plan.dir.join("containers")).map_err(doing())?;
+    fs::set_permissions(&plan.dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(doing())?;
+    let node = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    let hostname = if config.hostname.is_empty() {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    } else {
+        config.hostname.clone()
+    };
+    let own = record.ip.map_or_else(String::new, |ip| format!("{ip}\t{hostname}\n"));
+    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}");
+    for (name, text) in [
+        ("resolv.conf", spec::resolv_conf(config.dns_config.as_ref(), &node)),
+        ("hostname", format!("{hostname}\n")),
+        ("hosts", hosts),
+    ] {
+        fs::write(plan.dir.join(name), text).map_err(doing())?;
+    }
+    Ok(())
+}
+
+/// Host ports of a sandbox; a mapping without one asks for none.
+fn port_maps(config: &cri::PodSandboxConfig) -> Result<Vec<PortMap>, PodError> {
+    let bad = |what: String| PodError::Spec(spec::SpecError::Invalid(what));
+    let port = |n: i32| u16::try_from(n).ok().filter(|n| *n > 0);
+    let mut maps = Vec::new();
+    for map in config.port_mappings.iter().filter(|m| m.host_port != 0) {
+        let (Some(host_port), Some(container_port)) = (port(map.host_port), port(map.container_port)) else {
+            return Err(bad(format!("port {} or {} is out of range", map.host_port, map.container_port)));
+        };
+        let host_ip = match map.host_ip.as_str() {
+            "" | "0.0.0.0" => None,
+            // Pods have no IPv6 address to lead to.
+            ip if ip.contains(':') => continue,
+            ip => Some(ip.parse().map_err(|_| bad(format!("host address {ip:?} is not an IP address")))?),
+        };
+        let protocol = match cri::Protocol::try_from(map.protocol) {
+            Ok(cri::Protocol::Tcp) => "tcp",
+            Ok(cri::Protocol::Udp) => "udp",
+            Ok(cri::Protocol::Sctp) => "sctp",
+            Err(_) => return Err(bad(format!("protocol {} is unknown", map.protocol))),
+        };
+        maps.push(PortMap { protocol: protocol.into(), host_ip, host_port, container_port });
+    }
+    Ok(maps)
+}

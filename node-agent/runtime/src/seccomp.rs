@@ -1,0 +1,91 @@
+//! Which system calls a container may make. The default profile allows what programs need and refuses what only
+//! administrators of a machine do, widened by the capabilities that the container has. Profiles are compiled once and
+//! kept as files that a starting container loads.
+
+mod default;
+
+use crate::image::hex;
+use crate::sys::seccomp::Program;
+use parking_lot::Mutex;
+use seccompiler::BpfProgram;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+
+#[derive(Debug, Error)]
+pub(crate) enum SeccompError {
+    #[error("seccomp profile {0:?}: profiles of the node are not supported yet (use RuntimeDefault)")]
+    Unsupported(String),
+    #[error("cannot compile the seccomp profile: {0}")]
+    Compile(String),
+    #[error("cannot keep a compiled seccomp profile")]
+    Write(#[source] io::Error),
+}
+
+/// Compiled profiles, by what went into them.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    folder: PathBuf,
+    defaults: Mutex<HashMap<u64, PathBuf>>,
+}
+
+impl Profiles {
+    pub(crate) fn new(folder: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        Ok(Self { folder, defaults: Mutex::default() })
+    }
+
+    /// The default profile for a container with these capabilities.
+    pub(crate) fn default_for(&self, capabilities: u64) -> Result<PathBuf, SeccompError> {
+        let key = default::relevant(capabilities);
+        if let Some(path) = self.defaults.lock().get(&key) {
+            return Ok(path.clone());
+        }
+        let path = self.keep(&default::compile(key)?)?;
+        self.defaults.lock().insert(key, path.clone());
+        Ok(path)
+    }
+
+    /// Writes a program under a name that is its content's digest.
+    fn keep(&self, program: &Program) -> Result<PathBuf, SeccompError> {
+        let bytes = program.to_bytes();
+        let path = self.folder.join(format!("{}.bpf", hex(&Sha256::digest(&bytes)[..16])));
+        if fs::read(&path).is_ok_and(|there| there == bytes) {
+            return Ok(path);
+        }
+        let next = path.with_extension(format!("{}.next", &crate::sys::process::random_id()[..8]));
+        fs::write(&next, &bytes).and_then(|()| fs::rename(&next, &path)).map_err(SeccompError::Write)?;
+        Ok(path)
+    }
+}
+
+/// Offsets in the data that a filter looks at, and instruction codes of classic BPF.
+const OFFSET_NUMBER: u32 = 0;
+const OFFSET_ARCH: u32 = 4;
+const LOAD_WORD: u16 = 0x20;
+const JUMP_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+const RETURN_ERRNO: u32 = 0x0005_0000;
+
+/// The audit number of this machine's architecture.
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const AUDIT_ARCH: u32 = 0xc000_00b7;
+
+/// `program` with system calls before it that answer an error of their own: one filter has a single answer for what it
+/// refuses, but "no such call" makes a C library try an older one where "not permitted" makes it give up.
+fn with_errors(errors: &[(i64, i32)], program: &BpfProgram) -> Program {
+    let checks = errors.len() as u8 * 2;
+    let mut instructions =
+        vec![(LOAD_WORD, 0, 0, OFFSET_ARCH), (JUMP_EQUAL, 0, checks + 1, AUDIT_ARCH), (LOAD_WORD, 0, 0, OFFSET_NUMBER)];
+    for (call, errno) in errors {
+        instructions.push((JUMP_EQUAL, 0, 1, *call as u32));
+        instructions.push((RETURN, 0, 0, RETURN_ERRNO | *errno as u32));
+    }
+    instructions.extend(program.iter().map(|i| (i.code, i.jt, i.jf, i.k)));
+    Program::from_instructions(instructions)
+}

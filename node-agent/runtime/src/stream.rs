@@ -1,0 +1,165 @@
+//! The streaming server: exec, attach and port-forward arrive here as upgraded HTTP connections, on a loopback port,
+//! with a token that CRI handed out and that is good once. What runs behind a connection does not know which protocol
+//! it speaks.
+
+mod forward;
+mod session;
+mod terminal;
+mod websocket;
+
+use crate::pods::{ExecStreams, Pods};
+use crate::sys::process::random_id;
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// A token that is not used for this long is worth nothing.
+const TOKEN_LIFE: Duration = Duration::from_mins(1);
+/// Tokens that may wait to be used; a client that asks for more and never comes is refused.
+const TOKENS_MAX: usize = 1000;
+
+/// What a token stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Session {
+    Exec { container: String, args: Vec<String>, streams: ExecStreams },
+    Attach { container: String, streams: ExecStreams },
+    Forward { sandbox: String, ports: Vec<u16> },
+}
+
+impl Session {
+    fn kind(&self) -> &'static str {
+        match self {
+            Session::Exec { .. } => "exec",
+            Session::Attach { .. } => "attach",
+            Session::Forward { .. } => "portforward",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Streaming {
+    address: SocketAddr,
+    waiting: Mutex<HashMap<String, (Instant, Session)>>,
+}
+
+impl Streaming {
+    /// Listens, and serves until drained.
+    pub(crate) async fn start(pods: Arc<Pods>, tasks: TaskTracker, drain: CancellationToken) -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let streaming = Arc::new(Self { address: listener.local_addr()?, waiting: Mutex::default() });
+        let serving = streaming.clone();
+        let accepting = tasks.clone();
+        tasks.spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    () = drain.cancelled() => return,
+                };
+                // A connection that failed before it was accepted is its client's business.
+                let Ok((socket, _)) = accepted else { continue };
+                let (serving, pods) = (serving.clone(), pods.clone());
+                let (tasks, drain) = (accepting.clone(), drain.clone());
+                let upgraded = tasks.clone();
+                tasks.spawn(async move {
+                    let answer = service_fn(|request| {
+                        let response = serving.answer(request, &pods, &upgraded, &drain);
+                        async { Ok::<_, Infallible>(response) }
+                    });
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), answer)
+                        .with_upgrades();
+                    tokio::select! {
+                        done = connection => if let Err(error) = done {
+                            tracing::debug!(%error, "streaming connection");
+                        },
+                        () = drain.cancelled() => {}
+                    }
+                });
+            }
+        });
+        Ok(streaming)
+    }
+
+    /// A URL for one use of `session`.
+    pub(crate) fn url(&self, session: Session) -> Result<String, TooMany> {
+        let now = Instant::now();
+        let token = random_id();
+        let url = format!("http://{}/{}/{token}", self.address, session.kind());
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|_, (end, _)| *end > now);
+        if waiting.len() >= TOKENS_MAX {
+            return Err(TooMany);
+        }
+        waiting.insert(token, (now + TOKEN_LIFE, session));
+        Ok(url)
+    }
+
+    fn redeem(&self, path: &str) -> Option<Session> {
+        let (kind, token) = path.strip_prefix('/')?.split_once('/')?;
+        let (end, session) = self.waiting.lock().remove(token)?;
+        (end > Instant::now() && session.kind() == kind).then_some(session)
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        pods: &Arc<Pods>,
+        tasks: &TaskTracker,
+        drain: &CancellationToken,
+    ) -> Response<String> {
+        let Some(session) = self.redeem(request.uri().path()) else {
+            return plain(StatusCode::NOT_FOUND, "the token is unknown, used or too old");
+        };
+        let Some(handshake) = websocket::handshake(&request, &session) else {
+            let text = "only WebSocket (v5, v4 and older channel.k8s.io protocols) is supported";
+            return plain(StatusCode::BAD_REQUEST, text);
+        };
+        let (protocol, headers) = match handshake {
+            Ok(agreed) => agreed,
+            Err(text) => return plain(StatusCode::BAD_REQUEST, text),
+        };
+        let (pods, drain) = (pods.clone(), drain.clone());
+        tasks.spawn(async move {
+            match hyper::upgrade::on(request).await {
+                Ok(upgraded) => {
+                    let serve = websocket::serve(TokioIo::new(upgraded), protocol, session, pods);
+                    tokio::select! {
+                        () = serve => {}
+                        () = drain.cancelled() => {}
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "upgrade"),
+            }
+        });
+        let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        for (name, value) in headers {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+        response
+    }
+}
+
+/// Too many tokens wait to be used.
+#[derive(Debug)]
+pub(crate) struct TooMany;
+
+fn plain(status: StatusCode, text: &str) -> Response<String> {
+    let mut response = Response::new(text.to_owned());
+    *response.status_mut() = status;
+    response
+}

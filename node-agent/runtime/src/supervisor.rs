@@ -1,0 +1,320 @@
+//! The small process that stays with a pod: it owns the pod's namespaces, is the parent of its containers, holds their
+//! streams, writes their logs and records how they end, so that agent and runtime may come and go. One thread, one
+//! poll loop, no decisions: it does what the plans in the pod's folder say.
+
+mod attach;
+mod calls;
+mod container;
+mod log;
+mod sandbox;
+
+use crate::plan::SandboxPlan;
+use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
+use crate::sys::process::{SingleThreaded, close_inherited};
+use crate::wire::{Answer, Call, Message, Request};
+use container::{Container, Source, Starting};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{SocketFlags, accept_with};
+use rustix::process::{WaitOptions, wait};
+pub(crate) use sandbox::short_path;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::ExitCode;
+
+/// The hidden command under which the binary runs this, with nothing after it; standard input is the socket to the
+/// runtime.
+pub const COMMAND: &str = "pod-supervisor";
+
+/// Runtimes that may be connected at once: the one that runs and one that replaces it.
+const CLIENTS_MAX: usize = 8;
+
+/// Runs a supervisor if the command line asks for one. Must be called first in `main`, before any thread starts.
+pub fn main(args: &[String]) -> Option<ExitCode> {
+    if args.get(1).map(String::as_str) != Some(COMMAND) {
+        return None;
+    }
+    match run() {
+        Ok(()) => Some(ExitCode::SUCCESS),
+        Err(error) => {
+            complain(&error.to_string());
+            Some(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// Tells the operator. Standard error is the runtime's, and may be gone with it.
+fn complain(what: &str) {
+    let line = format!("pod supervisor: {what}\n");
+    drop(io::stderr().write_all(line.as_bytes()));
+}
+
+struct Client {
+    id: u64,
+    socket: OwnedFd,
+}
+
+/// A command that runs in a container.
+struct Exec {
+    pid: i32,
+    client: u64,
+    /// Until the command has started: its reports, the number of the request, and what came of it.
+    starting: Option<Starting>,
+    terminal: Option<OwnedFd>,
+}
+
+struct Supervisor {
+    proof: SingleThreaded,
+    signals: nix::sys::signalfd::SignalFd,
+    plan: SandboxPlan,
+    listener: OwnedFd,
+    own_pids: OwnedFd,
+    /// Process 1 of the pod's shared process namespace.
+    pod_init: Option<OwnedFd>,
+    clients: Vec<Client>,
+    next_id: u64,
+    containers: BTreeMap<String, Container>,
+    execs: BTreeMap<u64, Exec>,
+    /// Who asked for the end, once somebody has.
+    closing: Option<(u64, u64)>,
+    buffer: Vec<u8>,
+}
+
+/// What a descriptor of the poll set belongs to.
+#[derive(Debug, Clone)]
+enum Token {
+    Signals,
+    Listener,
+    Client(u64),
+    Status(String),
+    ExecStatus(u64),
+    Stream(String, Source),
+    Attached(String, usize, PollFlags),
+    Stdin(String),
+}
+
+fn run() -> io::Result<()> {
+    let proof = SingleThreaded::check()?;
+    close_inherited(&proof)?;
+    let signals = sandbox::block_signals()?;
+    let runtime = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+    let (n, _) = channel::receive(&runtime, &mut buffer)?;
+    if n == 0 {
+        // A spare that was never needed.
+        return Ok(());
+    }
+    let request: Request = serde_json::from_slice(&buffer[..n])?;
+    let Call::Sandbox(plan) = request.call else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let made = sandbox::make(&proof, &plan);
+    let (message, made) = match made {
+        Ok(made) => (Message::Answer { id: request.id, answer: Answer::Done }, Ok(made)),
+        Err(e) => (Message::Failed { id: request.id, error: e.to_string() }, Err(e)),
+    };
+    let made = match made {
+        Ok(made) => made,
+        Err(e) => {
+            channel::send(&runtime, &serde_json::to_vec(&message)?, &[])?;
+            return Err(e);
+        }
+    };
+    let client = Client { id: 0, socket: runtime };
+    sandbox::set_nonblocking(client.socket.as_fd())?;
+    channel::send(&client.socket, &serde_json::to_vec(&message)?, &[])?;
+    drop(buffer);
+    let supervisor = Supervisor {
+        proof,
+        signals,
+        plan,
+        listener: made.listener,
+        own_pids: made.own_pids,
+        pod_init: made.pod_init,
+        clients: vec![client],
+        next_id: 1,
+        containers: BTreeMap::new(),
+        execs: BTreeMap::new(),
+        closing: None,
+        buffer: Vec::new(),
+    };
+    supervisor.serve()
+}
+
+impl Supervisor {
+    fn serve(mut self) -> io::Result<()> {
+        loop {
+            if let Some((client, id)) = self.closing
+                && self.containers.is_empty()
+                && self.execs.is_empty()
+            {
+                sandbox::clean(&self.plan);
+                self.answer(client, id, Answer::Done);
+                return Ok(());
+            }
+            for token in self.wait()? {
+                self.handle(token)?;
+            }
+        }
+    }
+
+    /// Waits until something can be done, and says what.
+    fn wait(&self) -> io::Result<Vec<Token>> {
+        let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Token)> = vec![
+            (self.signals.as_fd(), PollFlags::IN, Token::Signals),
+            (self.listener.as_fd(), PollFlags::IN, Token::Listener),
+        ];
+        for client in &self.clients {
+            watched.push((client.socket.as_fd(), PollFlags::IN, Token::Client(client.id)));
+        }
+        for (number, exec) in &self.execs {
+            if let Some(starting) = &exec.starting {
+                watched.push((starting.status.as_fd(), PollFlags::IN, Token::ExecStatus(*number)));
+            }
+        }
+        for (id, container) in &self.containers {
+            watch_container(id, container, &mut watched);
+        }
+        let mut fds: Vec<PollFd<'_>> =
+            watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        Ok(watched.into_iter().zip(ready).filter_map(|((_, _, token), ready)| ready.then_some(token)).collect())
+    }
+
+    /// One thing that can be done. What a token named may be gone through an earlier one.
+    fn handle(&mut self, token: Token) -> io::Result<()> {
+        match token {
+            Token::Signals => self.reap()?,
+            Token::Listener => self.accept(),
+            Token::Client(id) => self.hear(id),
+            Token::Status(id) => self.container_progress(&id),
+            Token::ExecStatus(number) => self.exec_progress(number),
+            Token::Stream(id, source) => {
+                if let Some(container) = self.containers.get_mut(&id) {
+                    container.pump(source);
+                }
+            }
+            Token::Attached(id, index, flags) => {
+                if let Some(container) = self.containers.get_mut(&id) {
+                    container.serve_attached(index, flags);
+                }
+            }
+            Token::Stdin(id) => {
+                if let Some(container) = self.containers.get_mut(&id) {
+                    container.feed();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in children that have ended.
+    fn reap(&mut self) -> io::Result<()> {
+        while self.signals.read_signal()?.is_some() {}
+        loop {
+            let (pid, status) = match wait(WaitOptions::NOHANG) {
+                Ok(Some(ended)) => ended,
+                Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
+                Err(e) => return Err(e.into()),
+            };
+            let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+            let Some(code) = code else { continue };
+            let pid = pid.as_raw_nonzero().get();
+            if let Some(id) = self.containers.iter().find(|(_, c)| c.pid == pid).map(|(id, _)| id.clone()) {
+                self.container_ended(&id, code);
+            } else if let Some(number) = self.execs.iter().find(|(_, e)| e.pid == pid).map(|(n, _)| *n) {
+                self.exec_ended(number, code);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        let Ok(socket) = accept_with(&self.listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) else { return };
+        if self.clients.len() < CLIENTS_MAX {
+            let id = self.next_id();
+            self.clients.push(Client { id, socket });
+        }
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// A request of a runtime, or its end.
+    fn hear(&mut self, client: u64) {
+        let Some(position) = self.clients.iter().position(|c| c.id == client) else { return };
+        self.buffer.resize(MESSAGE_BYTES_MAX, 0);
+        let got = channel::receive(&self.clients[position].socket, &mut self.buffer);
+        let (request, fds) = match got {
+            Ok((n, fds)) if n > 0 => (serde_json::from_slice::<Request>(&self.buffer[..n]), fds),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+            Ok(_) | Err(_) => {
+                self.clients.remove(position);
+                return;
+            }
+        };
+        // Requests are rare: between them the buffer is not worth its memory.
+        self.buffer = Vec::new();
+        match request {
+            Ok(request) => self.call(client, request, fds),
+            Err(error) => complain(&format!("request not understood: {error}")),
+        }
+    }
+
+    fn send(&mut self, client: u64, message: &Message, fds: &[BorrowedFd<'_>]) {
+        let Some(position) = self.clients.iter().position(|c| c.id == client) else { return };
+        let sent = serde_json::to_vec(message)
+            .map_err(io::Error::from)
+            .and_then(|bytes| channel::send(&self.clients[position].socket, &bytes, fds));
+        if sent.is_err() {
+            // A runtime that does not listen finds out by asking again when it has come back.
+            self.clients.remove(position);
+        }
+    }
+
+    fn answer(&mut self, client: u64, id: u64, answer: Answer) {
+        self.send(client, &Message::Answer { id, answer }, &[]);
+    }
+
+    fn fail(&mut self, client: u64, id: u64, error: String) {
+        self.send(client, &Message::Failed { id, error }, &[]);
+    }
+
+    fn broadcast(&mut self, message: &Message) {
+        for client in self.clients.iter().map(|c| c.id).collect::<Vec<_>>() {
+            self.send(client, message, &[]);
+        }
+    }
+}
+
+fn watch_container<'a>(id: &str, container: &'a Container, watched: &mut Vec<(BorrowedFd<'a>, PollFlags, Token)>) {
+    if let Some(starting) = &container.starting {
+        watched.push((starting.status.as_fd(), PollFlags::IN, Token::Status(id.to_owned())));
+    }
+    if !container.is_held_up() {
+        for (fd, source) in [
+            (&container.stdout, Source::Stdout),
+            (&container.stderr, Source::Stderr),
+            (&container.terminal, Source::Terminal),
+        ] {
+            if let Some(fd) = fd {
+                watched.push((fd.as_fd(), PollFlags::IN, Token::Stream(id.to_owned(), source)));
+            }
+        }
+    }
+    let mut input_waits = false;
+    for (index, client) in container.attached.iter().enumerate() {
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, client.wants_read());
+        flags.set(PollFlags::OUT, client.wants_write());
+        input_waits |= !client.input.is_empty();
+        watched.push((client.socket.as_fd(), flags, Token::Attached(id.to_owned(), index, flags)));
+    }
+    if input_waits && let Some(stdin) = container.terminal.as_ref().or(container.stdin.as_ref()) {
+        watched.push((stdin.as_fd(), PollFlags::OUT, Token::Stdin(id.to_owned())));
+    }
+}

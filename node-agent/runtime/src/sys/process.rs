@@ -1,0 +1,145 @@
+//! Making processes: `clone3` into a cgroup and namespaces, joining and leaving namespaces, closing descriptors.
+#![expect(unsafe_code, reason = "clone3, unshare and close_range have no safe wrapper")]
+
+use rustix::thread::UnshareFlags;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// Flag of clone3 alone; libc's constant does not fit its type.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Proof that this process has one thread, so that a forked child may run any code, not only what is safe in a signal
+/// handler.
+#[derive(Debug)]
+pub(crate) struct SingleThreaded(());
+
+impl SingleThreaded {
+    /// Counts the process's threads.
+    pub(crate) fn check() -> io::Result<Self> {
+        let threads = std::fs::read_dir("/proc/self/task")?.count();
+        if threads == 1 {
+            Ok(Self(()))
+        } else {
+            Err(io::Error::other(format!("the supervisor must start before any thread, found {threads}")))
+        }
+    }
+}
+
+/// Which side of a fork the caller is on.
+#[derive(Debug)]
+pub(crate) enum Fork {
+    Child,
+    Parent { pid: i32, pidfd: OwnedFd },
+}
+
+/// Namespaces that a child gets of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NewNamespaces {
+    pub(crate) mount: bool,
+    pub(crate) pid: bool,
+}
+
+/// Forks, with the child starting in the cgroup v2 folder `cgroup` if one is given.
+pub(crate) fn fork(
+    _proof: &SingleThreaded,
+    namespaces: NewNamespaces,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> io::Result<Fork> {
+    let mut pidfd: i32 = -1;
+    let mut flags = libc::CLONE_PIDFD as u64;
+    if namespaces.mount {
+        flags |= libc::CLONE_NEWNS as u64;
+    }
+    if namespaces.pid {
+        flags |= libc::CLONE_NEWPID as u64;
+    }
+    if cgroup.is_some() {
+        flags |= CLONE_INTO_CGROUP;
+    }
+    let mut args = libc::clone_args {
+        flags,
+        pidfd: std::ptr::from_mut(&mut pidfd) as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: cgroup.map_or(0, |fd| fd.as_raw_fd() as u64),
+    };
+    // SAFETY: without CLONE_VM and with no stack given this is a fork: the child goes on with a copy of this memory.
+    // The process has one thread (the proof), so no lock can be held by a thread that the child lacks. `args` and
+    // `pidfd` outlive the call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_mut(&mut args), size_of::<libc::clone_args>()) };
+    match pid {
+        0 => Ok(Fork::Child),
+        // SAFETY: the kernel has just stored a descriptor there that nobody else owns.
+        1.. => Ok(Fork::Parent { pid: pid as i32, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Leaves the namespaces of the given kinds for new ones.
+pub(crate) fn unshare(_proof: &SingleThreaded, flags: UnshareFlags) -> io::Result<()> {
+    // SAFETY: with one thread nothing else can rely on what is no longer shared; CLONE_FILES is never passed.
+    unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
+}
+
+/// Lets no descriptor but standard input, output and error survive the next exec.
+pub(crate) fn close_on_exec_all() -> io::Result<()> {
+    // SAFETY: with CLOSE_RANGE_CLOEXEC no descriptor is closed now, only marked.
+    let done = unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes every descriptor but the standard ones. For the first line of a program: whoever started it may have left
+/// some open by mistake, and they would reach into containers' neighbourhood.
+pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
+    // SAFETY: called before this program has opened anything, so no owner of any of these descriptors exists in it.
+    let done = unsafe { libc::close_range(3, u32::MAX, 0) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sets the file mode creation mask.
+pub(crate) fn set_umask(mask: u32) {
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(mask));
+}
+
+/// Lets every signal have its default effect again and blocks none: both survive an exec otherwise.
+pub(crate) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL is a valid disposition for any signal; numbers that may not be changed answer an error, which
+        // leaves them at their default.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: the set is initialised by sigemptyset before it is read, and lives through the call.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Ends the process at once, without running destructors: a forked child must not flush or clean up what its parent
+/// owns.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: _exit only ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// Sets how a signal is taken.
+pub(crate) fn set_action(signal: nix::sys::signal::Signal, action: &nix::sys::signal::SigAction) -> nix::Result<()> {
+    // SAFETY: only SIG_IGN and SIG_DFL are passed in this crate, so no handler can run.
+    unsafe { nix::sys::signal::sigaction(signal, action) }.map(drop)
+}
+
+/// 64 random hexadecimal digits: the id of a sandbox or container.
+pub(crate) fn random_id() -> String {
+    let mut bytes = [0_u8; 32];
+    // Up to 256 bytes come at once and uninterrupted, once the machine has gathered entropy.
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert_eq!(filled, Ok(bytes.len()), "the kernel always has randomness after boot");
+    crate::image::hex(&bytes)
+}

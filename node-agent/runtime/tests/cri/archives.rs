@@ -1,0 +1,82 @@
+//! Image archives: those that are refused, and what is kept of those that are not.
+
+use crate::client::Node;
+use crate::image::{BUSYBOX, Entry, busybox_layer, docker_archive, layer};
+use proto::cri::*;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+pub(crate) async fn hostile_archives_are_refused_and_leave_nothing(mut node: Node) {
+    let store = node.folder.path().join("runtime/images-store");
+    let before = (names(&store.join("layers")), names(&store.join("images")));
+    let target = node.folder.path().join("target");
+    std::fs::create_dir(&target).unwrap();
+    let outside = target.display().to_string();
+    use tar::EntryType as T;
+    let cases: [(&str, Vec<Entry<'_>>); 7] = [
+        ("..", vec![Entry::Raw("../escape", T::Regular, "")]),
+        ("..", vec![Entry::Folder("a"), Entry::Raw("a/../../escape", T::Directory, "")]),
+        ("absolute", vec![Entry::Raw("/escape", T::Regular, "")]),
+        ("link", vec![Entry::Link("way", &outside), Entry::File("way/escape", 0o644, b"x")]),
+        ("link", vec![Entry::Link("way", "/"), Entry::Folder("way/escape")]),
+        ("..", vec![Entry::Raw("hard", T::Link, "../../escape")]),
+        ("absolute", vec![Entry::Raw("hard", T::Link, "/etc/shadow")]),
+    ];
+    for (i, (text, entries)) in cases.iter().enumerate() {
+        let archive = docker_archive("example.test/evil:1", &[layer(entries)], &serde_json::json!({}));
+        let error = node.import(&archive).await.unwrap_err();
+        assert_eq!(error.code(), tonic::Code::InvalidArgument, "{i}: {error}");
+        assert!(error.message().contains(text), "{i}: {error}");
+    }
+    // Of the archive itself too.
+    let error = node.import(&layer(&[Entry::Raw("../manifest.json", T::Regular, "")])).await.unwrap_err();
+    assert!(error.message().contains(".."), "{error}");
+    for garbage in [&b"not a tar at all"[..], &[0x1f, 0x8b, 0, 0, 1, 2], &layer(&[Entry::File("x", 0o644, b"y")])] {
+        assert_eq!(node.import(garbage).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    }
+    // A layer that is not the one that its configuration promises.
+    let mut archive =
+        docker_archive("example.test/evil:2", &[layer(&[Entry::File("f", 0o644, b"good")])], &serde_json::json!({}));
+    let at = archive.windows(4).position(|w| w == b"good").unwrap();
+    archive[at..at + 4].copy_from_slice(b"evil");
+    assert!(node.import(&archive).await.unwrap_err().message().contains("digest"));
+    assert_eq!((names(&store.join("layers")), names(&store.join("images"))), before);
+    assert!(names(&store.join("tmp")).is_empty());
+    assert!(names(&target).is_empty());
+    node.finish().await;
+}
+
+pub(crate) async fn images_share_layers_and_go_one_by_one(mut node: Node) {
+    let layers = node.folder.path().join("runtime/images-store/layers");
+    let count = || names(&layers).iter().filter(|n| !n.contains(".size")).count();
+    assert_eq!(count(), 1);
+    let extra = layer(&[Entry::File("etc/extra", 0o644, b"x"), Entry::File("etc/.wh.group", 0o644, b"")]);
+    let second =
+        docker_archive("example.test/second:1", &[busybox_layer(), extra], &serde_json::json!({"User": "web"}));
+    let id = node.import(&second).await.unwrap().images[0].id.clone();
+    assert_eq!(count(), 2);
+    let spec = |image: &str| Some(ImageSpec { image: image.into(), ..Default::default() });
+    let status = ImageStatusRequest { image: spec(&id[..20]), verbose: false };
+    let found = node.images.image_status(status).await.unwrap().into_inner().image.unwrap();
+    assert_eq!((found.username.as_str(), found.repo_tags[0].as_str()), ("web", "example.test/second:1"));
+    // A running container keeps the layers that it is mounted from.
+    let pod = node.pod("uses");
+    let sandbox = node.run(pod.clone()).await;
+    let mut config = crate::client::script("main", "sleep 1000");
+    config.image = spec("example.test/second:1");
+    let container = node.launch(&sandbox, &pod, config).await;
+    assert_eq!(node.sh(&container, "cat /etc/extra; ls /etc").await, "xextra\nhostname\nhosts\npasswd\nresolv.conf");
+    for name in ["example.test/second:1", "example.test/second:1", BUSYBOX] {
+        node.images.remove_image(RemoveImageRequest { image: spec(name) }).await.unwrap();
+    }
+    assert_eq!(count(), 2);
+    assert_eq!(node.sh(&container, "cat /etc/extra").await, "x");
+    node.remove(&sandbox).await;
+    let node = node.restart().await;
+    assert_eq!(count(), 0);
+    node.finish().await;
+}

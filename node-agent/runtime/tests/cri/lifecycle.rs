@@ -1,0 +1,119 @@
+//! Pods from beginning to end, and across restarts of the runtime.
+
+use crate::client::{Node, script};
+use crate::say;
+use proto::cri::*;
+use std::time::Duration;
+use tokio_stream::StreamExt;
+
+pub(crate) async fn a_pod_runs_logs_and_goes_without_a_trace(mut node: Node) {
+    let pod = node.pod("web");
+    let sandbox = node.run(pod.clone()).await;
+    let id =
+        node.launch(&sandbox, &pod, script("main", "echo hello; echo oops >&2; printf part; exec sleep 1000")).await;
+    assert_eq!(node.sh(&id, "hostname").await, "web");
+    assert_eq!(node.sh(&id, "cat /proc/1/comm").await, "sleep");
+    let ip = node.ip(&sandbox).await;
+    assert!(node.sh(&id, "ip -4 -o addr show eth0").await.contains(&format!("{ip}/24")));
+    let status = node.status(&id).await;
+    assert_eq!(status.state(), ContainerState::ContainerRunning);
+    let log = std::fs::read_to_string(&status.log_path).unwrap();
+    let mut lines: Vec<&str> = log.lines().filter_map(|l| l.split_once(' ')).map(|(_, rest)| rest).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["stderr F oops", "stdout F hello"]);
+    let stop = StopContainerRequest { container_id: id.clone(), timeout: 0 };
+    node.runtime.stop_container(stop).await.unwrap();
+    let status = node.exited(&id).await;
+    assert_eq!((status.exit_code, status.reason.as_str()), (137, "Error"));
+    let log = std::fs::read_to_string(&status.log_path).unwrap();
+    assert!(log.contains("stdout F part\n"), "{log}");
+    node.remove(&sandbox).await;
+    let left = node.runtime.list_containers(ListContainersRequest::default()).await.unwrap().into_inner().containers;
+    assert!(left.is_empty());
+    node.finish().await;
+}
+
+pub(crate) async fn containers_survive_a_restart_of_the_runtime(mut node: Node) {
+    let pod = node.pod("stay");
+    let sandbox = node.run(pod.clone()).await;
+    let runs =
+        node.launch(&sandbox, &pod, script("runs", "i=0; while true; do echo $i; i=$((i+1)); sleep 0.05; done")).await;
+    let ends = node.launch(&sandbox, &pod, script("ends", "sleep 0.3; exit 7")).await;
+    let waits = node.create(&sandbox, &pod, script("waits", "true")).await.unwrap();
+    let (pid, ip) = (node.pid(&runs).await, node.ip(&sandbox).await);
+    let mut node = node.restart().await;
+    assert_eq!((node.pid(&runs).await, node.ip(&sandbox).await), (pid, ip));
+    let status = node.exited(&ends).await;
+    assert_eq!(status.exit_code, 7);
+    assert_eq!(node.status(&waits).await.state(), ContainerState::ContainerCreated);
+    node.start_container(&waits).await.unwrap();
+    assert_eq!(node.exited(&waits).await.exit_code, 0);
+    assert_eq!(node.sh(&runs, "echo in").await, "in");
+    // Another pod must not get the address that is in use.
+    let other = node.run(node.pod("other")).await;
+    assert_ne!(node.ip(&other).await, node.ip(&sandbox).await);
+    let mut node = node.restart().await;
+    assert_eq!(node.exited(&ends).await.exit_code, 7);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn a_lost_supervisor_ends_its_pod(mut node: Node) {
+    let pod = node.pod("lost");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let pid = node.pid(&id).await;
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let parent: i32 = stat.split(") ").nth(1).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(parent), nix::sys::signal::Signal::SIGKILL).unwrap();
+    let status = node.exited(&id).await;
+    assert_eq!(status.exit_code, 255);
+    let request = ListPodSandboxRequest::default();
+    let items = node.runtime.list_pod_sandbox(request).await.unwrap().into_inner().items;
+    assert_eq!(items[0].state(), PodSandboxState::SandboxNotready);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn events_tell_starts_and_exits(mut node: Node) {
+    let mut events = node.runtime.get_container_events(GetEventsRequest {}).await.unwrap().into_inner();
+    let pod = node.pod("news");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "exit 3")).await;
+    let mut seen = Vec::new();
+    while seen.last() != Some(&ContainerEventType::ContainerStoppedEvent) {
+        let event = tokio::time::timeout(Duration::from_secs(5), events.next()).await.unwrap().unwrap().unwrap();
+        if event.container_id == id {
+            seen.push(event.container_event_type());
+            assert_eq!(event.pod_sandbox_status.unwrap().id, sandbox);
+        }
+    }
+    assert_eq!(seen[0], ContainerEventType::ContainerCreatedEvent);
+    assert!(seen.contains(&ContainerEventType::ContainerStartedEvent), "{seen:?}");
+    drop(events);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn pods_start_quickly(mut node: Node) {
+    let mut times = Vec::new();
+    for i in 0..20 {
+        let pod = node.pod(&format!("quick{i}"));
+        let begin = now();
+        let sandbox = node.run(pod.clone()).await;
+        let made = begin.elapsed();
+        let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+        times.push((begin.elapsed(), made));
+        assert_eq!(node.status(&id).await.state(), ContainerState::ContainerRunning);
+        node.remove(&sandbox).await;
+    }
+    times.sort_unstable();
+    say(&format!("sandbox and container, p50 {:?} (sandbox {:?}), max {:?}", times[10].0, times[10].1, times[19].0));
+    assert!(times[10].0 < Duration::from_millis(500), "{times:?}");
+    node.finish().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests measure real time")]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
+}

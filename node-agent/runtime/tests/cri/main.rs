@@ -1,0 +1,98 @@
+//! The runtime from outside: real namespaces, cgroups, overlays and networks, driven over its CRI socket. Runs in mount
+//! and network namespaces of its own, in a cgroup subtree of its own, and counts what is left behind.
+
+#![expect(clippy::large_futures, reason = "tests run one at a time")]
+#![expect(clippy::wildcard_imports, reason = "tests use most messages of the interface")]
+
+mod archives;
+mod census;
+mod client;
+mod containers;
+mod image;
+mod lifecycle;
+mod security;
+mod streaming;
+
+use client::Node;
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+type Test = (&'static str, fn(Node) -> Pin<Box<dyn Future<Output = ()>>>);
+
+macro_rules! tests {
+    ($($module:ident::$name:ident),* $(,)?) => {
+        &[$((concat!(stringify!($module), "::", stringify!($name)), |node| Box::pin($module::$name(node)))),*]
+    };
+}
+
+const TESTS: &[Test] = tests![
+    lifecycle::a_pod_runs_logs_and_goes_without_a_trace,
+    lifecycle::containers_survive_a_restart_of_the_runtime,
+    lifecycle::a_lost_supervisor_ends_its_pod,
+    lifecycle::events_tell_starts_and_exits,
+    lifecycle::pods_start_quickly,
+    containers::exit_codes_and_reasons_are_told,
+    containers::a_container_that_ignores_its_stop_signal_is_killed,
+    containers::commands_see_their_streams_and_codes,
+    containers::memory_limit_kills_are_told,
+    containers::logs_are_reopened_after_rotation,
+    containers::pods_reach_each_other_and_their_names,
+    containers::process_namespaces_are_shared_on_request,
+    security::a_container_is_confined,
+    security::users_are_resolved_in_the_image,
+    security::links_in_images_do_not_lead_mounts_out,
+    security::a_start_that_fails_says_why_and_leaves_nothing,
+    streaming::commands_run_over_websockets,
+    streaming::terminals_have_a_size_and_containers_can_be_attached_to,
+    streaming::ports_are_forwarded_into_the_pod,
+    streaming::a_token_is_good_once,
+    archives::hostile_archives_are_refused_and_leave_nothing,
+    archives::images_share_layers_and_go_one_by_one,
+];
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    if let Some(code) = runtime::supervisor::main(&args) {
+        return code;
+    }
+    let filter: Vec<&String> = args.iter().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if args.iter().any(|a| a == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    client::enter_namespaces();
+    let mut failed = Vec::new();
+    for (name, test) in TESTS.iter().filter(|(name, _)| filter.iter().all(|f| name.contains(f.as_str()))) {
+        let before = census::take();
+        let result = std::panic::catch_unwind(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let node = Node::new().await;
+                test(node).await;
+            });
+        });
+        let left = census::settled(&before);
+        let ok = result.is_ok() && left.is_empty();
+        say(&format!("test {name} ... {}", if ok { "ok" } else { "FAILED" }));
+        if !left.is_empty() {
+            say(&format!("left behind: {left:#?}"));
+        }
+        if !ok {
+            failed.push(*name);
+        }
+    }
+    if failed.is_empty() {
+        client::leave_cgroups();
+        ExitCode::SUCCESS
+    } else {
+        say(&format!("failed: {failed:?}"));
+        ExitCode::FAILURE
+    }
+}
+
+/// Tells whoever runs the tests.
+pub(crate) fn say(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    out.write_all(format!("{text}\n").as_bytes()).unwrap();
+}

@@ -1,0 +1,154 @@
+//! Exec, attach and port-forward as clients of Kubernetes speak them.
+
+use crate::client::{Node, script};
+use futures::{SinkExt, StreamExt};
+use proto::cri::*;
+use std::collections::BTreeMap;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn open(url: &str, protocol: &str) -> Socket {
+    let mut request = url.replacen("http://", "ws://", 1).into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+    let (socket, response) = connect_async(request).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
+    socket
+}
+
+async fn send(socket: &mut Socket, channel: u8, text: &[u8]) {
+    let mut bytes = vec![channel];
+    bytes.extend_from_slice(text);
+    socket.send(Message::Binary(bytes.into())).await.unwrap();
+}
+
+/// What arrives on each channel until the end.
+async fn read_all(socket: &mut Socket) -> BTreeMap<u8, String> {
+    let mut found: BTreeMap<u8, String> = BTreeMap::new();
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Binary(bytes) = message {
+            found.entry(bytes[0]).or_default().push_str(&String::from_utf8_lossy(&bytes[1..]));
+        }
+    }
+    found
+}
+
+/// Reads until a channel has said `text`.
+async fn read_until(socket: &mut Socket, channel: u8, text: &str) -> String {
+    let mut found = String::new();
+    while !found.contains(text) {
+        if let Message::Binary(bytes) = socket.next().await.expect(&found).unwrap()
+            && bytes[0] == channel
+        {
+            found.push_str(&String::from_utf8_lossy(&bytes[1..]));
+        }
+    }
+    found
+}
+
+fn exec(id: &str, text: &str) -> ExecRequest {
+    ExecRequest {
+        container_id: id.into(),
+        cmd: ["sh", "-c", text].map(str::to_owned).to_vec(),
+        stdin: true,
+        stdout: true,
+        stderr: true,
+        ..Default::default()
+    }
+}
+
+pub(crate) async fn commands_run_over_websockets(mut node: Node) {
+    let pod = node.pod("ws");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let request = exec(&id, "tr a-z A-Z; echo oops >&2; exit 6");
+    let url = node.runtime.exec(request).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v5.channel.k8s.io").await;
+    send(&mut socket, 0, b"some text\n").await;
+    send(&mut socket, 255, &[0]).await;
+    let found = read_all(&mut socket).await;
+    assert_eq!((found[&1].as_str(), found[&2].as_str()), ("SOME TEXT\n", "oops\n"));
+    let status: serde_json::Value = serde_json::from_str(&found[&3]).unwrap();
+    assert_eq!(status["details"]["causes"][0]["message"], "6");
+    let url = node.runtime.exec(exec(&id, "true")).await.unwrap().into_inner().url;
+    let found = read_all(&mut open(&url, "v4.channel.k8s.io").await).await;
+    assert_eq!(found[&3], r#"{"metadata":{},"status":"Success"}"#);
+    let missing = ExecRequest { cmd: vec!["nonesuch".into()], ..exec(&id, "") };
+    let url = node.runtime.exec(missing).await.unwrap().into_inner().url;
+    let found = read_all(&mut open(&url, "v4.channel.k8s.io").await).await;
+    assert!(found[&3].contains("executable file not found in $PATH"), "{found:?}");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn terminals_have_a_size_and_containers_can_be_attached_to(mut node: Node) {
+    let pod = node.pod("tty");
+    let sandbox = node.run(pod.clone()).await;
+    let mut config = script("main", "while read line; do echo \"got $line\"; done; exit 9");
+    (config.stdin, config.stdin_once) = (true, true);
+    let id = node.launch(&sandbox, &pod, config).await;
+    let request = ExecRequest {
+        tty: true,
+        stderr: false,
+        ..exec(&id, "read x; stty size; tty=$(readlink /proc/self/fd/0); echo $tty; test -t 0")
+    };
+    let url = node.runtime.exec(request).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v5.channel.k8s.io").await;
+    send(&mut socket, 4, br#"{"Width":132,"Height":43}"#).await;
+    send(&mut socket, 0, b"go\n").await;
+    let found = read_all(&mut socket).await;
+    assert!(found[&1].contains("43 132\r\n") && found[&1].contains("/dev/pts/0"), "{found:?}");
+    assert!(found[&3].contains("Success"));
+    let request =
+        AttachRequest { container_id: id.clone(), stdin: true, stdout: true, stderr: true, ..Default::default() };
+    let url = node.runtime.attach(request).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v5.channel.k8s.io").await;
+    send(&mut socket, 0, b"one\n").await;
+    assert_eq!(read_until(&mut socket, 1, "\n").await, "got one\n");
+    send(&mut socket, 255, &[0]).await;
+    let found = read_all(&mut socket).await;
+    assert!(found[&3].contains("Success"), "{found:?}");
+    assert_eq!(node.exited(&id).await.exit_code, 9);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn ports_are_forwarded_into_the_pod(mut node: Node) {
+    let pod = node.pod("ports");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node
+        .launch(&sandbox, &pod, script("main", "echo hi > /tmp/index.html; exec httpd -f -p 127.0.0.1:8000 -h /tmp"))
+        .await;
+    while node.exec(&id, "wget -qO- http://127.0.0.1:8000/").await.0 != 0 {}
+    let request = PortForwardRequest { pod_sandbox_id: sandbox.clone(), port: vec![8000, 9] };
+    let url = node.runtime.port_forward(request).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v4.channel.k8s.io").await;
+    send(&mut socket, 0, b"GET / HTTP/1.0\r\n\r\n").await;
+    let found = read_all(&mut socket).await;
+    assert!(found[&0].starts_with("@\u{1f}HTTP/1.") && found[&0].ends_with("hi\n"), "{found:?}");
+    assert!(found[&3].contains("Connection refused"), "{found:?}");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn a_token_is_good_once(mut node: Node) {
+    let pod = node.pod("token");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let url = node.runtime.exec(exec(&id, "true")).await.unwrap().into_inner().url;
+    read_all(&mut open(&url, "v4.channel.k8s.io").await).await;
+    for (url, protocol) in [
+        (url.clone(), "v4.channel.k8s.io"),
+        (url.replace("exec", "attach"), "v4.channel.k8s.io"),
+        (node.runtime.exec(exec(&id, "true")).await.unwrap().into_inner().url, "v9.channel.k8s.io"),
+    ] {
+        let mut request = url.replacen("http://", "ws://", 1).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
+        assert!(connect_async(request).await.is_err());
+    }
+    node.remove(&sandbox).await;
+    node.finish().await;
+}

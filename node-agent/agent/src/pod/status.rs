@@ -162,7 +162,13 @@ fn container_status(
     node: &NodeFacts,
     now: Timestamp,
 ) -> ContainerStatus {
-    let mut records = seen.containers.iter().filter(|r| r.name == member.name());
+    let mut records = seen.containers.iter().filter(|r| r.name == member.name()).peekable();
+    // A container is shown once its start is complete; a post-start hook may take long, so it is shown before its end.
+    let hooked = member.spec.lifecycle.as_ref().is_some_and(|l| l.post_start.is_some());
+    let starting = seen.is_busy(&Subject::Start(member.name().to_owned()));
+    if starting && records.peek().is_some_and(|r| r.state == RunState::Created || (r.is_running() && !hooked)) {
+        records.next();
+    }
     let latest = records.next();
     let previous = records.next();
     let Some(record) = latest else { return without_record(pod, member, members, seen, now) };

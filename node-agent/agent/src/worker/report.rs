@@ -2,6 +2,7 @@
 
 use super::{Worker, revision};
 use crate::pod::member::{describe, name, namespace, uid};
+use crate::pod::observed::Subject;
 use crate::pod::patch::status_patch;
 use crate::pod::status::status;
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +15,9 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{debug, warn};
 
+/// Changes that come with an operation are written together when it ends, or after this long.
+const GATHER: SignedDuration = SignedDuration::from_millis(150);
+
 /// A write that failed is tried again after this long.
 const RETRY: SignedDuration = SignedDuration::from_secs(1);
 
@@ -23,6 +27,8 @@ pub(super) struct Report {
     /// What the computed status differs in from the API's.
     pending: bool,
     not_before: Option<Timestamp>,
+    /// Since when a change waits for an operation to end.
+    gathering: Option<Timestamp>,
     pub(super) generation: Option<i64>,
 }
 
@@ -49,6 +55,7 @@ impl Worker {
         let old = self.pod.status.clone().unwrap_or_default();
         let Some(patch) = status_patch(uid(&self.pod), &old, &wanted) else {
             self.report.pending = false;
+            self.report.gathering = None;
             return super::IDLE;
         };
         self.report.pending = true;
@@ -58,6 +65,18 @@ impl Worker {
         if let Some(at) = self.report.not_before.filter(|at| *at > now) {
             return Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
         }
+        // The first status says that the node has taken the pod: it does not wait.
+        let first = old.start_time.is_none();
+        let acting =
+            self.seen.busy.keys().any(|s| !matches!(s, Subject::Volumes | Subject::Image(_) | Subject::Resize(_)));
+        if acting && !first {
+            let since = *self.report.gathering.get_or_insert(now);
+            let left = GATHER - now.duration_since(since);
+            if left.is_positive() {
+                return Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(1);
+            }
+        }
+        self.report.gathering = None;
         debug!(pod = describe(&self.pod), phase = wanted.phase, %patch, "status changes");
         let api: Api<Pod> = Api::namespaced(self.node.client.clone(), namespace(&self.pod));
         let name = name(&self.pod).to_owned();

@@ -10,8 +10,11 @@ use thiserror::Error;
 /// Units of the inside number in one whole: the finest suffix is `n`, and nothing finer is kept.
 const NANOS: i128 = 1_000_000_000;
 
-/// The largest magnitude: 2^63-1 wholes. More is capped, as upstream's documentation promises.
-const NANO_MAX: i128 = (i64::MAX as i128) * NANOS;
+/// The largest magnitude: 10^28 wholes. More is capped; the bound leaves room to add two and to read one more digit.
+const NANO_MAX: i128 = 10i128.pow(37);
+
+/// k8s: a quantity with a binary suffix is capped at 2^63-1 wholes
+const BINARY_MAX: i128 = (i64::MAX as i128) * NANOS;
 
 /// A longer text cannot be a sensible quantity; the bound keeps parsing linear in something small.
 const TEXT_BYTES_MAX: usize = 512;
@@ -35,8 +38,6 @@ pub enum Format {
 pub enum QuantityError {
     #[error("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")]
     Format,
-    #[error("unable to parse numeric part of quantity")]
-    Numeric,
     #[error("unable to parse quantity's suffix")]
     Suffix,
 }
@@ -269,9 +270,7 @@ fn parse(text: &str) -> Result<Quantity, QuantityError> {
         None => ("", rest),
     };
     check_suffix_shape(suffix)?;
-    if whole.is_empty() && fraction.is_empty() {
-        return Err(QuantityError::Numeric);
-    }
+    // k8s: no digits at all, before a point or a suffix, are zero
     let (scale, format) = parse_suffix(suffix)?;
     let nano = match scale {
         Scale::Binary(shift) => binary(whole, fraction, 1i128 << shift),
@@ -332,7 +331,7 @@ fn binary(whole: &str, fraction: &str, multiplier: i128) -> i128 {
     let product = padded.fold(0, push_digit) * multiplier;
     let inexact = product % NANOS != 0 || fraction.bytes().skip(FRACTION_DIGITS).any(|digit| digit != b'0');
     let nano = wholes.saturating_mul(multiplier).saturating_mul(NANOS).saturating_add(product / NANOS);
-    nano.saturating_add(i128::from(inexact)).min(NANO_MAX)
+    nano.saturating_add(i128::from(inexact)).min(BINARY_MAX)
 }
 
 /// Appends a decimal digit; stops growing above the cap, where more digits change nothing.

@@ -38,7 +38,9 @@ fn containers_merge_by_name_and_new_ones_come_first() {
             {"name": "c", "image": "c:1"},
             {"name": "a", "image": "a:2", "env": [{"name": "Y", "value": "2"}]}
         ]}}),
-        expect![[r#"{"spec":{"containers":[{"image":"c:1","name":"c"},{"env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"image":"a:2","name":"a"},{"image":"b:1","name":"b"}]}}"#]],
+        expect![[
+            r#"{"spec":{"containers":[{"image":"c:1","name":"c"},{"env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"image":"a:2","name":"a"},{"image":"b:1","name":"b"}]}}"#
+        ]],
     );
 }
 

@@ -38,11 +38,16 @@ fn canonical_forms_are_upstreams() {
         ("5.", "5"),
         ("1E", "1E"),
         ("8Ei", "9223372036854775807"),
-        ("9223372036854775808", "9223372036854775807"),
-        ("1e100", "9223372036854775807"),
+        ("16Ei", "9223372036854775807"),
+        ("9223372036854775808", "9223372036854775808"),
+        ("10E", "10E"),
+        ("1e19", "10e18"),
+        ("1e100", "10000000000e18"),
         ("1e-100", "1e-9"),
-        ("-1e100", "-9223372036854775807"),
+        ("-1e100", "-10000000000e18"),
         ("0e1000", "0"),
+        (".", "0"),
+        ("m", "0"),
     ] {
         assert_eq!(canonical(text), expected, "{text}");
     }
@@ -55,8 +60,6 @@ fn malformed_quantities_say_what_is_wrong() {
         ("1.2.3", QuantityError::Format),
         ("1 Gi", QuantityError::Format),
         ("lots", QuantityError::Format),
-        (".", QuantityError::Numeric),
-        ("m", QuantityError::Numeric),
         ("1mi", QuantityError::Suffix),
         ("1e", QuantityError::Suffix),
         ("1GiB", QuantityError::Format),

@@ -15,8 +15,8 @@ mod watchers;
 pub use event::{Event, EventType};
 pub use kind_cache::KindCache;
 pub use object::Object;
-pub use watchers::matched;
 pub use watcher::{Delivery, Start, Subscription, WatchError};
+pub use watchers::matched;
 
 use crate::error::ApiError;
 use client::clock::Clock;

@@ -2,9 +2,9 @@
 
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
+use crate::publish::metrics::RequestLabels;
 use crate::request::{self, Target, Verb};
 use crate::server::Server;
-use crate::publish::metrics::RequestLabels;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
 use client::identity::Identity;
@@ -25,7 +25,8 @@ const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 /// Answers one request.
 pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let audit_id = parts.headers.remove(AUDIT_ID).or_else(|| HeaderValue::from_str(&crate::registry::create::new_uid()).ok());
+    let audit_id =
+        parts.headers.remove(AUDIT_ID).or_else(|| HeaderValue::from_str(&crate::registry::create::new_uid()).ok());
     let metrics = server.publisher.metrics();
     let _in_flight = metrics.enter();
     let started = Instant::now();

@@ -271,9 +271,10 @@ impl From<TxnError> for ApiError {
     /// For transactions whose caller has already dealt with `Conflict`.
     fn from(error: TxnError) -> Self {
         match error {
-            TxnError::Conflict { key, .. } => {
-                Self::ServerTimeout { message: format!("{key} keeps changing; try again"), retry_after_s: RETRY_AFTER_S }
-            }
+            TxnError::Conflict { key, .. } => Self::ServerTimeout {
+                message: format!("{key} keeps changing; try again"),
+                retry_after_s: RETRY_AFTER_S,
+            },
             TxnError::Full(why) => Self::internal(format!("the store cannot write: {why}")),
             TxnError::Unknown(why) => {
                 Self::timeout(format!("the store did not confirm the write, it may have happened: {why}"))

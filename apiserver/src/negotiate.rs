@@ -87,8 +87,7 @@ struct Clause<'a> {
 impl<'a> Clause<'a> {
     fn of(text: &'a str) -> Self {
         let mut parts = text.split(';').map(str::trim);
-        let mut clause =
-            Self { media: parts.next().unwrap_or(""), quality: 1.0, shape: "", group: "", version: "" };
+        let mut clause = Self { media: parts.next().unwrap_or(""), quality: 1.0, shape: "", group: "", version: "" };
         for (key, value) in parts.filter_map(|part| part.split_once('=')) {
             match key.trim() {
                 "q" => clause.quality = value.trim().parse().unwrap_or(0.0),

@@ -13,6 +13,7 @@ pub mod delete;
 pub mod delete_collection;
 pub mod effect;
 pub mod exceptions;
+mod expire;
 pub mod get;
 pub mod list;
 pub mod managed;

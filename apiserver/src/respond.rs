@@ -223,9 +223,7 @@ fn details(error: &ApiError) -> Option<Value> {
         ApiError::MethodNotAllowed { resource } => named(resource, ""),
         ApiError::Invalid { kind, name, errors } => {
             let mut details = named(kind, name);
-            let cause = |error: &kinds::errors::FieldError| {
-                json!({ "reason": error.cause.reason(), "message": error.body(), "field": error.path })
-            };
+            let cause = |error: &kinds::errors::FieldError| json!({ "reason": error.cause.reason(), "message": error.body(), "field": error.path });
             details.insert("causes".into(), errors.iter().map(cause).collect());
             details
         }

@@ -72,7 +72,11 @@ pub(crate) fn tls(pki: &Pki) -> Result<Arc<rustls::ServerConfig>, crate::server:
 }
 
 /// Accepts until `stop` ends, then waits for open requests.
-pub(crate) async fn run(listen: Listen, router: Router, stop: impl Future<Output = ()> + Send) -> Result<(), ServeError> {
+pub(crate) async fn run(
+    listen: Listen,
+    router: Router,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), ServeError> {
     let Listen { listener, tls, connections } = listen;
     let router = router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Big));
     let acceptor = TlsAcceptor::from(tls);

@@ -21,11 +21,12 @@ use crate::{chain, serve};
 use axum::Router;
 use client::clock::Clock;
 use kinds::kind::Kind;
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
+use store::{ReadError, Store};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -130,7 +131,8 @@ impl ApiServer {
         let bind = |source| OpenError::Bind { address: config.bind, source };
         let listener = TcpListener::bind(config.bind).await.map_err(bind)?;
         let port = listener.local_addr().map_err(bind)?.port();
-        let addresses = AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
+        let addresses =
+            AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
         let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
         let service_ip = addresses.first();
         let pki = Arc::new(open_pki(&config, service_ip, port, clock.as_ref())?);
@@ -206,7 +208,7 @@ impl ApiServer {
     pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
         let router = self.router();
         let Self { server, listener, tls, limits, history, mut tasks } = self;
-        tasks.spawn(keep_history(Arc::clone(&server), history, server.draining.clone()));
+        tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
         let stopped = serve::run(serve::Listen { listener, tls, connections: limits.connections }, router, {
             let server = Arc::clone(&server);
             async move {
@@ -239,33 +241,38 @@ fn open_pki(config: &Config, service_ip: IpAddr, port: u16, clock: &dyn Clock) -
     Ok(pki)
 }
 
-/// The history check runs at most this often: an idle cluster has nothing to forget.
-const COMPACT_EVERY: Duration = Duration::from_mins(1);
+/// Housekeeping runs this often; an idle cluster should sleep.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
+/// Rounds of housekeeping between two looks for events that are over.
+const EXPIRE_ROUNDS: u32 = 5;
 
-/// Forgets what is older than `history`: the revision seen one period ago.
-async fn keep_history(server: Arc<Server>, history: Duration, drain: CancellationToken) {
-    let every = history.min(COMPACT_EVERY);
+/// Forgets history that is older than `history`, and events that are over.
+async fn keep_house(server: Arc<Server>, history: Duration, drain: CancellationToken) {
+    let every = history.min(KEEP_EVERY);
     let periods = (history.as_secs() / every.as_secs().max(1)).max(1) as usize;
-    let mut seen = std::collections::VecDeque::new();
-    let mut compacted = 0;
+    let mut seen = VecDeque::new();
+    let mut rounds = 0_u32;
     loop {
         tokio::select! {
             () = drain.cancelled() => return,
             () = tokio::time::sleep(every) => {}
         }
-        let rev = server.registry.caches().rev();
-        seen.push_back(rev);
-        if seen.len() <= periods {
-            continue;
+        seen.push_back(server.registry.caches().rev());
+        if seen.len() > periods
+            && let Some(old) = seen.pop_front()
+            && seen.front() != Some(&old)
+        {
+            match server.registry.store().compact(old).await {
+                // Compacted: another API server on the same store was first.
+                Ok(()) | Err(ReadError::Compacted { .. }) => {}
+                Err(error) => tracing::warn!(%error, "cannot forget old history yet"),
+            }
         }
-        let Some(old) = seen.pop_front() else { continue };
-        if old <= compacted {
-            continue;
-        }
-        match server.registry.store().compact(old).await {
-            // Compacted: another API server on the same store was first.
-            Ok(()) | Err(store::ReadError::Compacted { .. }) => compacted = old,
-            Err(error) => tracing::warn!(%error, "cannot forget old history yet"),
+        rounds += 1;
+        if rounds.is_multiple_of(EXPIRE_ROUNDS)
+            && let Err(error) = server.registry.expire_events().await
+        {
+            tracing::warn!(%error, "cannot delete old events yet");
         }
     }
 }

@@ -84,7 +84,8 @@ impl KindCache {
         let request = RangeRequest { prefix: self.prefix.clone(), after: None, limit: 0, at: None };
         let page = store.range(request).await?;
         let decode = |entry| Arc::new(Object::decode(&self.kind, self.prefix.len(), entry, EventType::Added));
-        let objects: BTreeMap<_, _> = page.entries.iter().map(decode).map(|object| (object.key.clone(), object)).collect();
+        let objects: BTreeMap<_, _> =
+            page.entries.iter().map(decode).map(|object| (object.key.clone(), object)).collect();
         let mut state = self.state.write();
         let waiting = match std::mem::replace(&mut state.phase, Phase::Live) {
             Phase::Loading(batches) => batches,
@@ -231,7 +232,11 @@ impl KindCache {
 type Objects = BTreeMap<Box<str>, Arc<Object>>;
 
 /// Objects of a namespace (`""`: all) after a key of it.
-fn in_namespace<'a>(objects: &'a Objects, ns: &str, after: Option<&str>) -> btree_map::Range<'a, Box<str>, Arc<Object>> {
+fn in_namespace<'a>(
+    objects: &'a Objects,
+    ns: &str,
+    after: Option<&str>,
+) -> btree_map::Range<'a, Box<str>, Arc<Object>> {
     // '0' is the character after '/', so this is the first key behind the namespace.
     let (first, end) = (format!("{ns}/"), format!("{ns}0"));
     let from = match (after, ns) {

@@ -21,9 +21,8 @@ impl Registry {
         let call = &Call { applied: true, ..*call };
         let now = self.now();
         let conflict = Mutex::new(None);
-        let make = |live: &Value| {
-            merge(call, live, &config, now).inspect_err(|error| *conflict.lock() = Some(error.clone()))
-        };
+        let make =
+            |live: &Value| merge(call, live, &config, now).inspect_err(|error| *conflict.lock() = Some(error.clone()));
         let mut written = match self.change(call, Verb::Patch, &make).await {
             Err(ApiError::NotFound { .. }) if call.subresource.is_empty() && conflict.lock().is_none() => {
                 if !metadata::text(&config, "uid").is_empty() {

@@ -20,7 +20,8 @@ pub fn tree(bytes: &[u8], format: BodyFormat) -> Result<Value, ApiError> {
 /// An object of any type, and the fields that were given twice. Nesting is bounded by the parsers; YAML aliases by the
 /// parser's repetition limit.
 pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
-    let bad = |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
+    let bad =
+        |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
     let (tree, duplicates) = match format {
         BodyFormat::Json => untyped(bytes).map_err(|error| bad(&error))?,
         BodyFormat::Yaml => (serde_norway::from_slice(bytes).map_err(|error| bad(&error))?, Vec::new()),

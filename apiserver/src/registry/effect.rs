@@ -37,6 +37,9 @@ impl Effects {
     }
 
     pub(super) fn of(&self, row: &Row) -> Option<&Arc<dyn Effect>> {
-        self.rows.iter().find(|((group, plural), _)| *group == row.group && *plural == row.plural).map(|(_, effect)| effect)
+        self.rows
+            .iter()
+            .find(|((group, plural), _)| *group == row.group && *plural == row.plural)
+            .map(|(_, effect)| effect)
     }
 }

@@ -145,8 +145,7 @@ impl Registry {
 fn page_of(call: &Call<'_>, objects: Vec<Arc<Object>>, rev: Rev, remaining: u64) -> List {
     let last = objects.last().map(|object| object.key.to_string()).filter(|_| remaining > 0);
     let continue_token = last.map(|key| Token::encode(rev as i64, &key)).unwrap_or_default();
-    let remaining =
-        (!continue_token.is_empty() && call.options.selection.is_everything()).then_some(remaining);
+    let remaining = (!continue_token.is_empty() && call.options.selection.is_everything()).then_some(remaining);
     List { objects, rev, continue_token, remaining }
 }
 

@@ -99,9 +99,9 @@ pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: T
 
 /// A client empties the list on purpose to reset ownership.
 pub(super) fn asks_for_change(object: &Value, old: &Value) -> bool {
-    let emptied = metadata::get(object, "managedFields").and_then(Value::as_array).is_some_and(|list| {
-        list.is_empty() || (list.len() == 1 && list[0].as_object().is_some_and(Map::is_empty))
-    });
+    let emptied = metadata::get(object, "managedFields")
+        .and_then(Value::as_array)
+        .is_some_and(|list| list.is_empty() || (list.len() == 1 && list[0].as_object().is_some_and(Map::is_empty)));
     emptied && metadata::get(old, "managedFields").is_some()
 }
 

@@ -112,7 +112,11 @@ pub fn spec_changed(object: &Value, old: &Value) -> bool {
 }
 
 /// Whether two maps agree on the keys that count.
-fn same_members(a: Option<&Map<String, Value>>, b: Option<&Map<String, Value>>, counted: impl Fn(&str) -> bool) -> bool {
+fn same_members(
+    a: Option<&Map<String, Value>>,
+    b: Option<&Map<String, Value>>,
+    counted: impl Fn(&str) -> bool,
+) -> bool {
     let members = |map| Option::<&Map<String, Value>>::into_iter(map).flatten().filter(|(key, _)| counted(key));
     members(a).count() == members(b).count() && members(a).all(|(key, value)| b.and_then(|b| b.get(key)) == Some(value))
 }

@@ -50,7 +50,13 @@ impl Registry {
     }
 
     /// `None`: somebody else wrote first.
-    async fn try_change(&self, call: &Call<'_>, verb: Verb, old: Stored, mut new: Value) -> Result<Option<Written>, ApiError> {
+    async fn try_change(
+        &self,
+        call: &Call<'_>,
+        verb: Verb,
+        old: Stored,
+        mut new: Value,
+    ) -> Result<Option<Written>, ApiError> {
         let row = call.row();
         metadata::settle_type(row, &mut new);
         metadata::settle_namespace(row, &mut new, call.ns)?;
@@ -68,7 +74,10 @@ impl Registry {
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
         let Some(effect) = effect else {
             let errors = prepare_and_validate(call, &mut new, &old.tree);
-            return Ok(self.write_change(&change, &mut new, errors, Vec::new()).await?.map(|done| done.written(warnings)));
+            return Ok(self
+                .write_change(&change, &mut new, errors, Vec::new())
+                .await?
+                .map(|done| done.written(warnings)));
         };
         call.kind.prepare_update(&mut new, &old.tree);
         let result = match effect.prepare(&mut new, Some(&old.tree), call.options.dry_run).await {

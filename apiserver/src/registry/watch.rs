@@ -68,11 +68,8 @@ impl Registry {
             }
             (Err(WatchError::TooOld), Start::After(rev)) => {
                 let stream = self.store.watch(cache.prefix(), rev).await?;
-                let scope = Scope {
-                    cache: Arc::clone(&cache),
-                    ns: call.ns.to_owned(),
-                    selection: options.selection.clone(),
-                };
+                let scope =
+                    Scope { cache: Arc::clone(&cache), ns: call.ns.to_owned(), selection: options.selection.clone() };
                 let history =
                     History { stream, call: Arc::new(scope), ready: std::collections::VecDeque::new(), seen: rev };
                 Ok(Watch { source: Source::History(history), cache, announce_initial: false, rev })

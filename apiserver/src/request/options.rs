@@ -67,7 +67,8 @@ impl Selection {
     /// Fails where a field is asked for that the kind cannot be selected by.
     pub fn check(&self, row: &Row) -> Result<(), ApiError> {
         let known = |field: &str| {
-            matches!(field, "metadata.name" | "metadata.namespace") || row.fields.iter().any(|(label, _)| label == field)
+            matches!(field, "metadata.name" | "metadata.namespace")
+                || row.fields.iter().any(|(label, _)| label == field)
         };
         match self.fields.requirements().iter().find(|rule| !known(&rule.field)) {
             Some(rule) => Err(ApiError::bad_request(format!("field label not supported: {}", rule.field))),
@@ -125,8 +126,12 @@ impl Options {
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), ApiError> {
         match key {
-            "labelSelector" => self.selection.labels = LabelSelector::parse(value).map_err(|why| unparsable(key, &why))?,
-            "fieldSelector" => self.selection.fields = FieldSelector::parse(value).map_err(|why| unparsable(key, &why))?,
+            "labelSelector" => {
+                self.selection.labels = LabelSelector::parse(value).map_err(|why| unparsable(key, &why))?;
+            }
+            "fieldSelector" => {
+                self.selection.fields = FieldSelector::parse(value).map_err(|why| unparsable(key, &why))?;
+            }
             "resourceVersion" => self.resource_version = revision(value)?,
             "resourceVersionMatch" => self.resource_version_match = revision_match(value)?,
             "limit" => self.limit = number::<i64>(key, value)?.unwrap_or(0).max(0) as usize,
@@ -142,9 +147,16 @@ impl Options {
             "pretty" => self.pretty = Some(truth(value)),
             "gracePeriodSeconds" => self.grace_period_seconds = number(key, value)?,
             "propagationPolicy" if !value.is_empty() => {
-                let unknown = || invalid("DeleteOptions", FieldError::not_supported(
-                    "propagationPolicy", value, &["Background", "Foreground", "Orphan", "nil"],
-                ));
+                let unknown = || {
+                    invalid(
+                        "DeleteOptions",
+                        FieldError::not_supported(
+                            "propagationPolicy",
+                            value,
+                            &["Background", "Foreground", "Orphan", "nil"],
+                        ),
+                    )
+                };
                 self.propagation = Some(Propagation::parse(value).ok_or_else(unknown)?);
             }
             _ => {}
@@ -172,7 +184,10 @@ impl Options {
         if let Some(rule) = self.resource_version_match {
             let name = "resourceVersionMatch";
             if self.resource_version.is_none() {
-                errors.push(FieldError::forbidden(name, "resourceVersionMatch is forbidden unless resourceVersion is provided"));
+                errors.push(FieldError::forbidden(
+                    name,
+                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
+                ));
             }
             if !self.continue_token.is_empty() {
                 errors.push(FieldError::forbidden(name, "resourceVersionMatch is forbidden when continue is provided"));
@@ -262,7 +277,10 @@ fn revision(value: &str) -> Result<Option<u64>, ApiError> {
         return Ok(None);
     }
     let detail = "strconv.ParseUint: parsing: invalid syntax";
-    value.parse().map(Some).map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {value:?}: {detail}")))
+    value
+        .parse()
+        .map(Some)
+        .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {value:?}: {detail}")))
 }
 
 fn revision_match(value: &str) -> Result<Option<RevisionMatch>, ApiError> {
@@ -270,9 +288,10 @@ fn revision_match(value: &str) -> Result<Option<RevisionMatch>, ApiError> {
         "" => Ok(None),
         "Exact" => Ok(Some(RevisionMatch::Exact)),
         "NotOlderThan" => Ok(Some(RevisionMatch::NotOlderThan)),
-        other => Err(invalid("ListOptions", FieldError::not_supported(
-            "resourceVersionMatch", other, &["Exact", "NotOlderThan", ""],
-        ))),
+        other => Err(invalid(
+            "ListOptions",
+            FieldError::not_supported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""]),
+        )),
     }
 }
 
@@ -289,9 +308,14 @@ fn field_manager(value: &str) -> Result<String, ApiError> {
         return Err(invalid("Options", FieldError::too_long("fieldManager", FIELD_MANAGER_MAX)));
     }
     match value.chars().position(char::is_control) {
-        Some(at) => Err(invalid("Options", FieldError::invalid(
-            "fieldManager", value, format!("invalid character at position {at}: should be printable"),
-        ))),
+        Some(at) => Err(invalid(
+            "Options",
+            FieldError::invalid(
+                "fieldManager",
+                value,
+                format!("invalid character at position {at}: should be printable"),
+            ),
+        )),
         None => Ok(value.to_owned()),
     }
 }
@@ -301,6 +325,8 @@ fn field_validation(value: &str) -> Result<FieldValidation, ApiError> {
         "" | "Warn" => Ok(FieldValidation::Warn),
         "Ignore" => Ok(FieldValidation::Ignore),
         "Strict" => Ok(FieldValidation::Strict),
-        other => Err(invalid("Options", FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"]))),
+        other => {
+            Err(invalid("Options", FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"])))
+        }
     }
 }

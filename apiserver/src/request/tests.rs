@@ -18,8 +18,14 @@ fn words(method: &Method, uri: &str) -> String {
             let known = if request.kind.is_some() { "" } else { " unknown" };
             format!(
                 "{} {}/{}/{}/{} ns={} name={} rest={}{known}",
-                request.verb.as_str(), request.group, request.version, request.resource, request.subresource,
-                request.ns, request.name, request.rest
+                request.verb.as_str(),
+                request.group,
+                request.version,
+                request.resource,
+                request.subresource,
+                request.ns,
+                request.name,
+                request.rest
             )
         }
     }
@@ -50,7 +56,12 @@ fn paths_become_typed_requests() {
 
 #[test]
 fn names_that_could_leave_their_place_are_refused() {
-    for path in ["/api/v1/namespaces/%2e%2e/pods", "/api/v1/namespaces/a/pods/a%2Fb", "/api/v1/namespaces/a/pods/%2525", "/api/v1/namespaces//pods"] {
+    for path in [
+        "/api/v1/namespaces/%2e%2e/pods",
+        "/api/v1/namespaces/a/pods/a%2Fb",
+        "/api/v1/namespaces/a/pods/%2525",
+        "/api/v1/namespaces//pods",
+    ] {
         assert_eq!(words(&Method::GET, path), "400", "{path}");
     }
 }
@@ -64,7 +75,9 @@ fn scope_must_fit_the_kind() {
 
 #[test]
 fn list_options_are_checked_as_upstream_does() {
-    let check = |query: &str| Options::parse(Some(query)).and_then(|options| options.check_list()).map_err(|error| error.to_string());
+    let check = |query: &str| {
+        Options::parse(Some(query)).and_then(|options| options.check_list()).map_err(|error| error.to_string())
+    };
     assert!(check("limit=500&resourceVersion=0").is_ok());
     assert!(check("resourceVersionMatch=Exact").unwrap_err().contains("forbidden unless resourceVersion is provided"));
     assert!(check("resourceVersionMatch=Exact&resourceVersion=0").is_err());

@@ -23,7 +23,11 @@ fn errors_look_as_clients_expect_them() {
                 "reason": "Conflict", "details": {"name": "web", "group": "apps", "kind": "deployments"}, "code": 409}),
         ),
         (
-            ApiError::invalid(deployments, "web", vec![FieldError::invalid("spec.replicas", -1, "must be greater than or equal to 0")]),
+            ApiError::invalid(
+                deployments,
+                "web",
+                vec![FieldError::invalid("spec.replicas", -1, "must be greater than or equal to 0")],
+            ),
             json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                 "message": "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
                 "reason": "Invalid", "code": 422,
@@ -44,7 +48,10 @@ fn errors_look_as_clients_expect_them() {
 #[test]
 fn warnings_become_quoted_headers_once() {
     let mut response = Response::new(Body::empty());
-    warn(&mut response, &["unknown field \"spec.x\"".to_owned(), "unknown field \"spec.x\"".to_owned(), "a\nb".to_owned()]);
+    warn(
+        &mut response,
+        &["unknown field \"spec.x\"".to_owned(), "unknown field \"spec.x\"".to_owned(), "a\nb".to_owned()],
+    );
     let shown: Vec<&str> = response.headers().get_all(WARNING).iter().map(|value| value.to_str().unwrap()).collect();
     assert_eq!(shown, [r#"299 - "unknown field \"spec.x\"""#, r#"299 - "ab""#]);
 }

@@ -3,14 +3,14 @@
 use super::{View, status, table};
 use crate::cache::{Delivery, WatchError};
 use crate::error::ApiError;
-use crate::publish::metrics::InFlight;
 use crate::negotiate::{Answer, Format, Shape};
+use crate::publish::metrics::InFlight;
 use crate::registry::watch::{Source, Watch};
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::Response;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl State {
             biased;
             delivery = self.source.next() => Some(match delivery {
                 Ok(delivery) => self.batch(&delivery),
-                Err(error) => self.fail(&error),
+                Err(error) => self.fail(error),
             }),
             () = self.deadline.as_mut() => self.close(),
             () = self.params.drain.cancelled() => self.close(),
@@ -100,7 +100,7 @@ impl State {
                 Some(match self.source.try_next() {
                     Ok(Some(delivery)) => self.batch(&delivery),
                     Ok(None) => self.encoder.bookmark(self.source.complete_to(reached), Bookmark::Progress),
-                    Err(error) => self.fail(&error),
+                    Err(error) => self.fail(error),
                 })
             }
         }
@@ -133,7 +133,7 @@ impl State {
         self.source.try_next()
     }
 
-    fn fail(&mut self, error: &WatchError) -> Bytes {
+    fn fail(&mut self, error: WatchError) -> Bytes {
         self.ended = true;
         let error = ApiError::expired(error.to_string());
         line(&json!({ "type": "ERROR", "object": status(&error) }))

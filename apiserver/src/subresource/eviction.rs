@@ -34,7 +34,7 @@ impl Registry {
 
     async fn budgets_of(&self, call: &Call<'_>, pod: &Value) -> Result<Vec<Value>, ApiError> {
         let Some(kind) = kinds::table::find("policy", "v1", "poddisruptionbudgets") else { return Ok(Vec::new()) };
-        let cache = self.caches().fresh(&kind).await?;
+        let cache = self.caches().fresh(kind).await?;
         let labels = metadata::get(pod, "labels").unwrap_or(&Value::Null);
         let selects = |budget: &Value| {
             let selector = serde_json::from_value(budget.pointer("/spec/selector").cloned()?).ok()?;
@@ -52,7 +52,7 @@ impl Registry {
         let Some(kind) = kinds::table::find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
         let name = metadata::text(budget, "name").to_owned();
         let mut request =
-            Request::internal(Verb::Update, &kind, call.ns, &name, call.request.identity.clone(), call.manager());
+            Request::internal(Verb::Update, kind, call.ns, &name, call.request.identity.clone(), call.manager());
         "status".clone_into(&mut request.subresource);
         request.options.dry_run = dry_run;
         let now = metadata::time(self.now());
@@ -78,13 +78,11 @@ fn number(budget: &Value, path: &str) -> i64 {
 
 /// k8s: unhealthyPodEvictionPolicy, default IfHealthyBudget
 fn unhealthy_may_go(budget: &Value) -> bool {
-    match budget.pointer("/spec/unhealthyPodEvictionPolicy").and_then(Value::as_str) {
-        Some("AlwaysAllow") => true,
-        _ => {
-            let desired = number(budget, "/status/desiredHealthy");
-            desired > 0 && number(budget, "/status/currentHealthy") >= desired
-        }
+    if budget.pointer("/spec/unhealthyPodEvictionPolicy").and_then(Value::as_str) == Some("AlwaysAllow") {
+        return true;
     }
+    let desired = number(budget, "/status/desiredHealthy");
+    desired > 0 && number(budget, "/status/currentHealthy") >= desired
 }
 
 fn spent(budget: &Value, pod: &str, now: &str) -> Result<Value, ApiError> {

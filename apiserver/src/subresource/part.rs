@@ -47,7 +47,9 @@ fn take(new: &mut Value, sent: &Value, parent: &str, field: &str) {
 fn take_resources(new: &mut Value, sent: &Value) {
     for list in ["containers", "initContainers"] {
         let sent = sent.pointer(&format!("/spec/{list}")).and_then(Value::as_array).cloned().unwrap_or_default();
-        let Some(containers) = new.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut) else { continue };
+        let Some(containers) = new.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut) else {
+            continue;
+        };
         for container in containers {
             let Some(resized) = sent.iter().find(|other| other["name"] == container["name"]) else { continue };
             for field in ["resources", "resizePolicy"] {
@@ -75,7 +77,8 @@ pub fn validate(part: &str, kind: &dyn Kind, new: &Value, old: &Value) -> FieldE
 
 /// k8s: ValidatePodEphemeralContainersUpdate
 fn ephemeral_containers_only_grow(new: &Value, old: &Value) -> FieldErrors {
-    let list = |pod: &Value| pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let list =
+        |pod: &Value| pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).cloned().unwrap_or_default();
     let (new, old) = (list(new), list(old));
     let kept = |before: &Value| new.iter().any(|after| after == before);
     let path = "spec.ephemeralContainers";
@@ -105,6 +108,9 @@ mod tests {
         let old = json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {}}]}});
         let mut new = json!({"spec": {"containers": [{"name": "a", "image": "y", "resources": {"limits": {"cpu": "1"}}}, {"name": "b"}]}});
         keep_only("resize", &mut new, &old);
-        assert_eq!(new, json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}}]}}));
+        assert_eq!(
+            new,
+            json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}}]}})
+        );
     }
 }

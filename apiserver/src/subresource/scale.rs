@@ -42,7 +42,9 @@ fn selector_text(selector: &Value) -> String {
         serde_json::from_value(selector.clone()).ok().and_then(|meta| LabelSelector::from_meta(&meta).ok())
     } else {
         // A ReplicationController has a plain map.
-        serde_json::from_value::<BTreeMap<String, String>>(selector.clone()).ok().map(|map| LabelSelector::from_map(&map))
+        serde_json::from_value::<BTreeMap<String, String>>(selector.clone())
+            .ok()
+            .map(|map| LabelSelector::from_map(&map))
     };
     parsed.map(|selector| selector.to_string()).unwrap_or_default()
 }

@@ -22,7 +22,9 @@ fn sample(row: &Row, name: &str) -> Value {
         "ReplicationController" => json!({"spec": {"selector": {"app": "x"}, "template": template}}),
         "ReplicaSet" | "Deployment" | "DaemonSet" => json!({"spec": {"selector": selector, "template": template}}),
         "StatefulSet" => json!({"spec": {"selector": selector, "template": template, "serviceName": "s"}}),
-        "Job" => json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}}),
+        "Job" => {
+            json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}})
+        }
         "CronJob" => json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {
             "template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}}}}),
         "Service" => json!({"spec": {"ports": [{"port": 80}], "selector": {"app": "x"}}}),
@@ -30,7 +32,9 @@ fn sample(row: &Row, name: &str) -> Value {
         "Event" if row.group == "events.k8s.io" => json!({
             "regarding": {"kind": "Pod", "namespace": "suite", "name": "p"}, "reason": "R", "action": "A", "type": "Normal",
             "reportingController": "c.io/c", "reportingInstance": "i", "eventTime": "2026-01-01T00:00:00.000000Z"}),
-        "Event" => json!({"involvedObject": {"kind": "Pod", "namespace": "suite", "name": "p"}, "reason": "R", "type": "Normal"}),
+        "Event" => {
+            json!({"involvedObject": {"kind": "Pod", "namespace": "suite", "name": "p"}, "reason": "R", "type": "Normal"})
+        }
         "ClusterRole" | "Role" => json!({"rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]}),
         "ClusterRoleBinding" | "RoleBinding" => json!({
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}}),
@@ -41,28 +45,41 @@ fn sample(row: &Row, name: &str) -> Value {
         "PodDisruptionBudget" => json!({"spec": {"minAvailable": 1, "selector": selector}}),
         "HorizontalPodAutoscaler" => json!({"spec": {"maxReplicas": 3,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}}),
-        "PersistentVolume" => json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}}),
-        "PersistentVolumeClaim" => json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        "PersistentVolume" => {
+            json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}})
+        }
+        "PersistentVolumeClaim" => {
+            json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        }
         "StorageClass" => json!({"provisioner": "example.com/p"}),
         "VolumeAttributesClass" => json!({"driverName": "example.com"}),
-        "VolumeAttachment" => json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}}),
+        "VolumeAttachment" => {
+            json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}})
+        }
         "CSIDriver" => json!({"spec": {"attachRequired": false}}),
         "CSINode" => json!({"spec": {"drivers": []}}),
         "CSIStorageCapacity" => json!({"storageClassName": "s"}),
         "RuntimeClass" => json!({"handler": "h"}),
-        "CertificateSigningRequest" => json!({"spec": {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}}),
+        "CertificateSigningRequest" => {
+            json!({"spec": {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}})
+        }
         "CustomResourceDefinition" => json!({"spec": {"group": "example.com", "scope": "Namespaced",
             "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
             "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}),
-        "APIService" => json!({"spec": {"group": "example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}}),
-        "ResourceClaim" => json!({"spec": {}}),
+        "APIService" => {
+            json!({"spec": {"group": "example.com", "version": "v1", "groupPriorityMinimum": 1, "versionPriority": 1}})
+        }
         "ResourceClaimTemplate" => json!({"spec": {"spec": {}}}),
-        "ResourceSlice" => json!({"spec": {"driver": "d.example.com", "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1}, "allNodes": true}}),
+        "ResourceSlice" => {
+            json!({"spec": {"driver": "d.example.com", "pool": {"name": "p", "generation": 1, "resourceSliceCount": 1}, "allNodes": true}})
+        }
         "ServiceCIDR" => json!({"spec": {"cidrs": ["10.99.0.0/16"]}}),
-        "IPAddress" => json!({"spec": {"parentRef": {"group": "", "resource": "services", "name": "s", "namespace": "suite"}}}),
+        "IPAddress" => {
+            json!({"spec": {"parentRef": {"group": "", "resource": "services", "name": "s", "namespace": "suite"}}})
+        }
         "FlowSchema" => json!({"spec": {"priorityLevelConfiguration": {"name": "exempt"}}}),
         "PriorityLevelConfiguration" => json!({"spec": {"type": "Exempt"}}),
-        "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => json!({"spec": {}}),
+        "ResourceClaim" | "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => json!({"spec": {}}),
         "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => json!({"spec": {"policyName": "p"}}),
         "ClusterTrustBundle" => json!({"spec": {"trustBundle": "x"}}),
         "PodCertificateRequest" => json!({"spec": {
@@ -243,7 +260,8 @@ async fn watches_see_each_change_once() {
     for_every_kind(|client, row, at| async move {
         let [name, _] = names(row);
         let rev = client.get(&at).await.rev();
-        let mut watch: Lines = client.watch(&format!("{at}?watch=1&resourceVersion={rev}&labelSelector=suite%3D{name}")).await;
+        let mut watch: Lines =
+            client.watch(&format!("{at}?watch=1&resourceVersion={rev}&labelSelector=suite%3D{name}")).await;
         let created = client.post(&at, &sample(row, &name)).await;
         check!(created.code, 201, created.text);
         let one = format!("{at}/{name}");
@@ -257,7 +275,8 @@ async fn watches_see_each_change_once() {
         let last = watch.next().await.ok_or("the watch ended")?;
         let gone = if row.plural == "namespaces" { "MODIFIED" } else { "DELETED" };
         check!(last["type"], gone, "the last event");
-        let shown: u64 = last["object"]["metadata"]["resourceVersion"].as_str().and_then(|rev| rev.parse().ok()).unwrap_or(0);
+        let shown: u64 =
+            last["object"]["metadata"]["resourceVersion"].as_str().and_then(|rev| rev.parse().ok()).unwrap_or(0);
         check!(shown > back.rev(), true, "a delete carries its own revision");
         Ok(())
     })
@@ -320,7 +339,9 @@ async fn status_and_the_rest_are_written_apart() {
         let got = client.get(&format!("{at}/{name}/status")).await;
         check!(got.code, 200, got.text);
         let generation = &created.body["metadata"]["generation"];
-        let patched = client.patch(&format!("{at}/{name}/status"), "merge", &json!({"metadata": {"annotations": {"x": "y"}}})).await;
+        let patched = client
+            .patch(&format!("{at}/{name}/status"), "merge", &json!({"metadata": {"annotations": {"x": "y"}}}))
+            .await;
         check!(patched.code, 200, patched.text);
         check!(&patched.body["metadata"]["generation"], generation, "status leaves the generation alone");
         check!(&patched.body["spec"], &created.body["spec"], "status leaves spec alone");

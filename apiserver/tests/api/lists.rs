@@ -75,7 +75,8 @@ async fn revisions_rule_what_a_list_shows() {
     client.post(MAPS, &json!({"metadata": {"name": "new"}})).await.expect(201);
     let exact = client.get(&format!("{MAPS}?resourceVersion={before}&resourceVersionMatch=Exact")).await.expect(200);
     assert_eq!((exact.names().len(), exact.rev()), (2, before));
-    let newer = client.get(&format!("{MAPS}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")).await.expect(200);
+    let newer =
+        client.get(&format!("{MAPS}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")).await.expect(200);
     assert!(newer.rev() >= before);
     assert_eq!(client.get(MAPS).await.names().len(), 3, "a list without a revision shows every acknowledged write");
     let refused = client.get(&format!("{MAPS}?resourceVersionMatch=Exact")).await.expect(422);
@@ -97,7 +98,10 @@ async fn one_namespace_does_not_show_another() {
     let client = server.admin();
     for ns in ["a", "a-b", "ab"] {
         client.namespace(ns).await;
-        client.post(&format!("/api/v1/namespaces/{ns}/configmaps"), &json!({"metadata": {"name": ns}})).await.expect(201);
+        client
+            .post(&format!("/api/v1/namespaces/{ns}/configmaps"), &json!({"metadata": {"name": ns}}))
+            .await
+            .expect(201);
     }
     assert_eq!(client.get("/api/v1/namespaces/a/configmaps").await.names(), ["a"]);
     assert_eq!(client.get("/api/v1/namespaces/a-b/configmaps").await.names(), ["a-b"]);

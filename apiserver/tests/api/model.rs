@@ -63,25 +63,27 @@ impl Watcher {
     }
 }
 
-async fn step(client: &Client, random: &mut SmallRng, model: &mut State) -> Option<u64> {
+async fn step(client: &Client, random: &mut SmallRng, model: &mut State) {
     let name = format!("m{}", random.random_range(0..NAMES));
     let team = ["red", "blue"][random.random_range(0..2)];
     let one = format!("{MAPS}/{name}");
-    if !model.contains_key(&name) {
-        let map = json!({"metadata": {"name": name, "labels": {"team": team}}});
-        let rev = client.post(MAPS, &map).await.expect(201).rev();
-        model.insert(name, (team.to_owned(), rev));
-        return Some(rev);
-    }
-    if random.random_range(0..4) == 0 {
-        client.delete(&one).await.expect(200);
-        model.remove(&name);
-        return None;
-    }
-    let patch = json!({"metadata": {"labels": {"team": team}, "annotations": {"n": random.random_range(0..1000).to_string()}}});
-    let rev = client.patch(&one, "merge", &patch).await.expect(200).rev();
+    let rev = match (model.get(&name), random.random_range(0..4)) {
+        (None, _) => {
+            let map = json!({"metadata": {"name": name, "labels": {"team": team}}});
+            client.post(MAPS, &map).await.expect(201).rev()
+        }
+        (Some(_), 0) => {
+            client.delete(&one).await.expect(200);
+            model.remove(&name);
+            return;
+        }
+        (Some(_), _) => {
+            let noise = random.random_range(0..1000).to_string();
+            let patch = json!({"metadata": {"labels": {"team": team}, "annotations": {"n": noise}}});
+            client.patch(&one, "merge", &patch).await.expect(200).rev()
+        }
+    };
     model.insert(name, (team.to_owned(), rev));
-    Some(rev)
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ impl Server {
             service_cidr: "10.43.0.0/16".into(),
             node_port_range: "30000-32767".into(),
             cluster_domain: "cluster.local".into(),
-            history: Duration::from_secs(300),
+            history: Duration::from_mins(5),
             membership: Membership::Sole,
             limits: Limits::default(),
         };
@@ -114,7 +114,13 @@ impl Answer {
 }
 
 impl Client {
-    pub(crate) async fn send(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Response<Body> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(uri).header(USER_AGENT, "suite/1.0");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -22,7 +22,8 @@ async fn initial_events_end_with_an_annotated_bookmark() {
     let server = Server::start().await;
     let client = server.admin();
     client.post(MAPS, &json!({"metadata": {"name": "a"}})).await.expect(201);
-    let uri = format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    let uri =
+        format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
     let mut watch = client.watch(&uri).await;
     assert_eq!(watch.word().await, "ADDED a");
     let bookmark = watch.next().await.unwrap();
@@ -41,7 +42,8 @@ async fn initial_events_end_with_an_annotated_bookmark() {
 async fn a_watch_ends_at_its_deadline_with_a_bookmark() {
     let server = Server::start().await;
     let client = server.admin();
-    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1&allowWatchBookmarks=true")).await;
+    let mut watch =
+        client.watch(&format!("{MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1&allowWatchBookmarks=true")).await;
     let bookmark = watch.next().await.unwrap();
     assert_eq!((&bookmark["type"], &bookmark["object"]["kind"]), (&json!("BOOKMARK"), &json!("ConfigMap")));
     assert_eq!(watch.next().await, None);
@@ -67,7 +69,13 @@ async fn a_kind_that_nobody_read_before_is_watched_from_any_kept_revision() {
 async fn a_forgotten_revision_is_gone() {
     let server = Server::start().await;
     let client = server.admin();
-    let created = client.post("/apis/networking.k8s.io/v1/ingressclasses", &json!({"metadata": {"name": "c"}, "spec": {"controller": "a/b"}})).await.expect(201);
+    let created = client
+        .post(
+            "/apis/networking.k8s.io/v1/ingressclasses",
+            &json!({"metadata": {"name": "c"}, "spec": {"controller": "a/b"}}),
+        )
+        .await
+        .expect(201);
     client.post(MAPS, &json!({"metadata": {"name": "b"}})).await.expect(201);
     server.store.compact(server.store.rev().await.unwrap()).await.unwrap();
     let uri = format!("/apis/networking.k8s.io/v1/ingressclasses?watch=1&resourceVersion={}", created.rev() - 1);

@@ -31,7 +31,9 @@ async fn generation_counts_changes_of_spec() {
     assert_eq!(scaled.body["metadata"]["generation"], 2);
     let labelled = client.patch(&one, "merge", &json!({"metadata": {"labels": {"x": "y"}}})).await.expect(200);
     assert_eq!(labelled.body["metadata"]["generation"], 2);
-    let status = client.patch(&format!("{one}/status"), "merge", &json!({"status": {"replicas": 2}, "spec": {"replicas": 9}})).await;
+    let status = client
+        .patch(&format!("{one}/status"), "merge", &json!({"status": {"replicas": 2}, "spec": {"replicas": 9}}))
+        .await;
     assert_eq!(status.body["spec"]["replicas"], 2, "{}", status.text);
     assert_eq!(status.body["status"]["replicas"], 2);
     let both = client.patch(&one, "merge", &json!({"status": {"replicas": 7}})).await.expect(200);
@@ -63,7 +65,8 @@ async fn wrong_bodies_are_refused_with_a_status() {
     let client = server.admin();
     let json = &[("content-type", "application/json")];
     let deep = format!("{{\"data\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
-    let table: Vec<(&[(&str, &str)], Vec<u8>, u16, &str)> = vec![
+    type Row<'a> = (&'a [(&'a str, &'a str)], Vec<u8>, u16, &'a str);
+    let table: Vec<Row<'_>> = vec![
         (json, b"{".to_vec(), 400, "BadRequest"),
         (json, b"[]".to_vec(), 400, "BadRequest"),
         (json, b"".to_vec(), 400, "BadRequest"),
@@ -120,7 +123,8 @@ async fn methods_and_paths_that_are_not_served() {
 async fn strangers_are_told_what_they_may_not_do() {
     let server = Server::start().await;
     let answer = server.user("eve", &[]).get("/api/v1/namespaces/default/pods").await.expect(403);
-    let message = r#"pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default""#;
+    let message =
+        r#"pods is forbidden: User "eve" cannot list resource "pods" in API group "" in the namespace "default""#;
     assert_eq!(answer.body["message"], message);
     assert_eq!(answer.body["details"], json!({"kind": "pods"}));
 }
@@ -152,11 +156,13 @@ async fn an_eviction_respects_the_budget() {
     let client = server.admin();
     let at = "/api/v1/namespaces/default";
     client.service_account("default").await;
-    let pod = json!({"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let pod =
+        json!({"metadata": {"name": "p", "labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     client.post(&format!("{at}/pods"), &pod).await.expect(201);
     let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
     client.patch(&format!("{at}/pods/p/status"), "merge", &ready).await.expect(200);
-    let budget = json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
+    let budget =
+        json!({"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
     let budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets";
     client.post(budgets, &budget).await.expect(201);
     let status = |allowed: i64| json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1}});
@@ -173,14 +179,19 @@ async fn an_eviction_respects_the_budget() {
 async fn every_writer_owns_the_fields_it_changed() {
     let server = Server::start().await;
     let client = server.admin();
-    client.post(&format!("{MAPS}?fieldManager=one"), &json!({"metadata": {"name": "m"}, "data": {"a": "1", "b": "1"}})).await.expect(201);
-    let changed = client.patch(&format!("{MAPS}/m?fieldManager=two"), "merge", &json!({"data": {"b": "2"}})).await.expect(200);
-    let owners: Vec<_> = changed.body["metadata"]["managedFields"].as_array().unwrap().iter()
-        .map(|entry| (entry["manager"].as_str().unwrap().to_owned(), entry["fieldsV1"]["f:data"].clone())).collect();
-    assert_eq!(owners, [
-        ("one".to_owned(), json!({"f:a": {}})),
-        ("two".to_owned(), json!({"f:b": {}})),
-    ]);
+    client
+        .post(&format!("{MAPS}?fieldManager=one"), &json!({"metadata": {"name": "m"}, "data": {"a": "1", "b": "1"}}))
+        .await
+        .expect(201);
+    let changed =
+        client.patch(&format!("{MAPS}/m?fieldManager=two"), "merge", &json!({"data": {"b": "2"}})).await.expect(200);
+    let owners: Vec<_> = changed.body["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| (entry["manager"].as_str().unwrap().to_owned(), entry["fieldsV1"]["f:data"].clone()))
+        .collect();
+    assert_eq!(owners, [("one".to_owned(), json!({"f:a": {}})), ("two".to_owned(), json!({"f:b": {}})),]);
 }
 
 #[tokio::test]
@@ -189,7 +200,8 @@ async fn unknown_and_duplicate_fields_are_reported_as_asked() {
     let client = server.admin();
     let body = br#"{"metadata":{"name":"f"},"datta":{},"data":{"a":"1"},"data":{"a":"2"}}"#.to_vec();
     let json = &[("content-type", "application/json")];
-    let strict = client.ask(Method::POST, &format!("{MAPS}?fieldValidation=Strict"), json, body.clone()).await.expect(400);
+    let strict =
+        client.ask(Method::POST, &format!("{MAPS}?fieldValidation=Strict"), json, body.clone()).await.expect(400);
     let message = strict.body["message"].as_str().unwrap();
     assert!(message.contains(r#"strict decoding error: unknown field "datta", duplicate field "data""#), "{message}");
     let warned = client.ask(Method::POST, MAPS, json, body.clone()).await.expect(201);
@@ -230,18 +242,38 @@ async fn apply_creates_merges_takes_out_and_finds_conflicts() {
     let nameless = apply(&client, &one, &config(json!({}))).await;
     assert_eq!(nameless.code, 422, "{}", nameless.text);
 
-    let created = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(201);
+    let created =
+        apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(201);
     assert_eq!(created.body["metadata"]["managedFields"][0]["operation"], "Apply");
-    let again = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(200);
+    let again =
+        apply(&client, &format!("{one}?fieldManager=a"), &config(json!({"x": "1", "y": "1"}))).await.expect(200);
     assert_eq!(again.rev(), created.rev(), "nothing new is not written");
 
     let conflict = apply(&client, &format!("{one}?fieldManager=b"), &config(json!({"x": "2"}))).await.expect(409);
     assert_eq!(conflict.body["message"], r#"Apply failed with 1 conflict: conflict with "a" using v1: .data.x"#);
     assert_eq!(conflict.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
-    let forced = apply(&client, &format!("{one}?fieldManager=b&force=true"), &config(json!({"x": "2", "z": "2"}))).await.expect(200);
+    let forced = apply(&client, &format!("{one}?fieldManager=b&force=true"), &config(json!({"x": "2", "z": "2"})))
+        .await
+        .expect(200);
     assert_eq!(forced.body["data"], json!({"x": "2", "y": "1", "z": "2"}));
 
     // What an applier does not state any more goes, unless somebody else holds it.
     let less = apply(&client, &format!("{one}?fieldManager=a"), &config(json!({}))).await.expect(200);
     assert_eq!(less.body["data"], json!({"x": "2", "z": "2"}));
+}
+
+#[tokio::test]
+async fn an_event_is_one_object_under_two_names() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let event = json!({"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "namespace": "default", "name": "p"},
+        "reason": "R", "message": "hello", "type": "Normal", "source": {"component": "c"}});
+    client.post("/api/v1/namespaces/default/events", &event).await.expect(201);
+    let other = client.get("/apis/events.k8s.io/v1/namespaces/default/events/e").await.expect(200);
+    assert_eq!((&other.body["apiVersion"], &other.body["note"]), (&json!("events.k8s.io/v1"), &json!("hello")));
+    assert_eq!(other.body["regarding"]["name"], "p");
+    let listed = client.get("/apis/events.k8s.io/v1/namespaces/default/events").await.expect(200);
+    assert_eq!(listed.body["items"][0]["note"], "hello");
+    let core = client.get("/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp").await.expect(200);
+    assert_eq!(core.names(), ["e"]);
 }

@@ -66,10 +66,30 @@ fn propagation_becomes_a_finalizer() {
     let now = "mark at 1970-01-01T00:00:00Z grace 0";
     let table = [
         ("configmaps", map(json!({})), DeleteOptions::default(), "remove".to_owned()),
-        ("configmaps", map(json!({})), policy(Propagation::Foreground), format!("{now} finalizers [\"foregroundDeletion\"] generation null")),
-        ("configmaps", map(json!({})), policy(Propagation::Orphan), format!("{now} finalizers [\"orphan\"] generation null")),
-        ("configmaps", map(json!({"metadata": {"finalizers": ["a/b"]}})), policy(Propagation::Background), format!("{now} finalizers [\"a/b\"] generation null")),
-        ("configmaps", map(json!({"metadata": {"finalizers": ["orphan"]}})), policy(Propagation::Background), "remove".to_owned()),
+        (
+            "configmaps",
+            map(json!({})),
+            policy(Propagation::Foreground),
+            format!("{now} finalizers [\"foregroundDeletion\"] generation null"),
+        ),
+        (
+            "configmaps",
+            map(json!({})),
+            policy(Propagation::Orphan),
+            format!("{now} finalizers [\"orphan\"] generation null"),
+        ),
+        (
+            "configmaps",
+            map(json!({"metadata": {"finalizers": ["a/b"]}})),
+            policy(Propagation::Background),
+            format!("{now} finalizers [\"a/b\"] generation null"),
+        ),
+        (
+            "configmaps",
+            map(json!({"metadata": {"finalizers": ["orphan"]}})),
+            policy(Propagation::Background),
+            "remove".to_owned(),
+        ),
         ("jobs", map(json!({})), DeleteOptions::default(), format!("{now} finalizers [\"orphan\"] generation null")),
     ];
     for (plural, old, options, expected) in table {

@@ -62,9 +62,7 @@ impl Context {
     /// The items of a list with the path elements that name them; none where the list is a leaf.
     pub fn elements(self, items: &[Value]) -> Vec<(String, &Value)> {
         match self.parts(&Value::Array(Vec::new())) {
-            Parts::Keyed(keys) => {
-                items.iter().filter_map(|item| Some((key_element(item, &keys)?, item))).collect()
-            }
+            Parts::Keyed(keys) => items.iter().filter_map(|item| Some((key_element(item, &keys)?, item))).collect(),
             Parts::Values => items.iter().map(|item| (format!("v:{item}"), item)).collect(),
             Parts::Leaf | Parts::Keys => Vec::new(),
         }
@@ -84,7 +82,9 @@ impl Context {
 
     fn below_name(self, name: &str) -> Self {
         match self {
-            Self::Item(field) => field.schema().and_then(|schema| schema.field(name)).map_or(Self::Unknown, Self::Field),
+            Self::Item(field) => {
+                field.schema().and_then(|schema| schema.field(name)).map_or(Self::Unknown, Self::Field)
+            }
             other => other,
         }
     }
@@ -285,10 +285,9 @@ mod tests {
 
     #[test]
     fn lists_are_taken_apart_as_the_schema_says() {
-        let (pod, context) = pod(
-            r#"{"spec":{"containers":[{"name":"a","args":["x"],"ports":[{"containerPort":80,"protocol":"TCP"}]}]},
-                "metadata":{"finalizers":["f"],"labels":{"x":"y"}}}"#,
-        );
+        let (pod, context) =
+            pod(r#"{"spec":{"containers":[{"name":"a","args":["x"],"ports":[{"containerPort":80,"protocol":"TCP"}]}]},
+                "metadata":{"finalizers":["f"],"labels":{"x":"y"}}}"#);
         let expected = json!({
             "f:metadata": {"f:finalizers": {"v:\"f\"": {}}, "f:labels": {"f:x": {}}},
             "f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:args": {},
@@ -300,7 +299,8 @@ mod tests {
     #[test]
     fn a_change_is_the_leaves_that_differ() {
         let (old, context) = pod(r#"{"spec":{"containers":[{"name":"a","image":"1"},{"name":"b","image":"1"}]}}"#);
-        let (new, _) = pod(r#"{"spec":{"containers":[{"name":"a","image":"2"},{"name":"b","image":"1"}],"nodeName":"n"}}"#);
+        let (new, _) =
+            pod(r#"{"spec":{"containers":[{"name":"a","image":"2"},{"name":"b","image":"1"}],"nodeName":"n"}}"#);
         let set = changed(&new, &old, &of(&new, context));
         assert_eq!(leaves(&set), [r#".spec.containers[name="a"].image"#, ".spec.nodeName"]);
     }

@@ -147,7 +147,8 @@ impl Requirement {
     /// Checked as upstream checks it: the key's form, the number of values, and their form.
     pub fn new(key: &str, operator: Operator, mut values: Vec<String>) -> Result<Self, SelectorError> {
         if let Some(detail) = name::qualified_name(key).into_iter().next() {
-            return Err(SelectorError::Invalid { path: "key".to_owned(), value: key.to_owned(), detail });
+            // k8s: the key's path prints as Go prints a nil pointer
+            return Err(SelectorError::Invalid { path: "<nil>".to_owned(), value: key.to_owned(), detail });
         }
         let complaint = match (operator, values.len()) {
             (Operator::In | Operator::NotIn, 0) => Some("for 'in', 'notin' operators, values set can't be empty"),
@@ -167,13 +168,14 @@ impl Requirement {
             return Err(SelectorError::Invalid { path, value, detail: detail.to_owned() });
         }
         for (index, value) in values.iter().enumerate() {
-            let path = || format!("values[{index}][{key}]");
             if matches!(operator, Operator::GreaterThan | Operator::LessThan) && value.parse::<i64>().is_err() {
+                let path = format!("values[{index}]");
                 let detail = "for 'Gt', 'Lt' operators, the value must be an integer".to_owned();
-                return Err(SelectorError::Invalid { path: path(), value: value.clone(), detail });
+                return Err(SelectorError::Invalid { path, value: value.clone(), detail });
             }
             if let Some(detail) = name::label_value(value).into_iter().next() {
-                return Err(SelectorError::Invalid { path: path(), value: value.clone(), detail });
+                let path = format!("values[{index}][{key}]");
+                return Err(SelectorError::Invalid { path, value: value.clone(), detail });
             }
         }
         values.sort();
@@ -319,7 +321,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `(a, b)`; a missing value between commas is the empty one.
+    /// `(a, b)`; a missing value is the empty one.
     fn values(&mut self) -> Result<Vec<String>, SelectorError> {
         match self.lexer.next(Context::Values) {
             (Token::Open, _) => {}
@@ -340,7 +342,7 @@ impl Parser<'_> {
                     wanted = true;
                 }
                 (Token::Close, _) => {
-                    if wanted && !values.is_empty() {
+                    if wanted {
                         values.push(String::new());
                     }
                     return Ok(values);

@@ -251,6 +251,8 @@ async fn a_node_writes_about_itself_only() {
         (Verb::Create, "v1:pods shop", running("new", "n1"), None, false),
         (Verb::Delete, "v1:pods shop mine", Value::Null, None, true),
         (Verb::Delete, "v1:pods shop other", Value::Null, None, false),
+        (Verb::Create, "v1:pods/eviction shop mine", Value::Null, None, true),
+        (Verb::Create, "v1:pods/eviction shop other", Value::Null, None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "mine-uid"), None, true),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "stale"), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("other", "other-uid"), None, false),

@@ -1,7 +1,7 @@
 //! Keeps the RBAC index and the node graph at what is committed: one subscription a kind.
 
 use super::node::NodeAuthorizer;
-use super::objects::{Resource, kind};
+use super::objects::{NAMESPACES, NODES, PERSISTENT_VOLUMES, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS, kind};
 use super::rbac::Rbac;
 use crate::cache::{Caches, Delivery, EventType, KindCache, Start, Subscription, WatchError};
 use crate::error::ApiError;
@@ -22,6 +22,9 @@ const ROLES: Resource = rbac("roles");
 const CLUSTER_ROLE_BINDINGS: Resource = rbac("clusterrolebindings");
 const ROLE_BINDINGS: Resource = rbac("rolebindings");
 const FOLLOWED: &[Resource] = &[CLUSTER_ROLES, ROLES, CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, super::objects::PODS];
+
+/// Kinds that decisions read from the watch cache alone, or on nearly every write: their caches are started with the server.
+const READ: &[Resource] = &[NAMESPACES, NODES, SERVICE_ACCOUNTS, PRIORITY_CLASSES, PERSISTENT_VOLUMES];
 
 /// Pause before a lost subscription is taken again: the cache may be starting over.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -60,6 +63,9 @@ struct Follow {
 impl Feed {
     /// Returns when everything that is stored now counts.
     pub async fn open(caches: &Caches, sinks: &Sinks) -> Result<Self, ApiError> {
+        for resource in READ {
+            caches.of(&kind(*resource)).await?;
+        }
         let mut follows = Vec::with_capacity(FOLLOWED.len());
         for resource in FOLLOWED.iter().copied() {
             let cache = caches.of(&kind(resource)).await?;

@@ -4,7 +4,7 @@
 use super::Error;
 use super::mount_table::is_mount_point;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat2, statat};
-use rustix::mount::mount_bind_recursive;
+use rustix::mount::{UnmountFlags, mount_bind_recursive, unmount};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path};
@@ -12,13 +12,19 @@ use std::path::{Component, Path};
 /// k8s: folders made for a subPath that does not exist yet.
 const DIR_MODE: u32 = 0o750;
 
-/// Binds `sub_path` of the volume at `root` to `target`. Doing it again is harmless.
+/// Binds `sub_path` of the volume at `root` to `target`. Doing it again keeps the bind, unless the volume has another file
+/// there by now (a ConfigMap was updated): a bind of a deleted file could not be mounted into a new container.
 pub fn bind(root: &Path, sub_path: &str, target: &Path) -> Result<(), Error> {
     let source = open_beneath(root, sub_path)?;
-    if is_mount_point(target)? {
-        return Ok(());
-    }
     let stat = rustix::fs::fstat(&source).map_err(Error::errno("cannot look at", root.join(sub_path)))?;
+    if is_mount_point(target)? {
+        let bound = rustix::fs::lstat(target).map_err(Error::errno("cannot look at", target))?;
+        if (bound.st_dev, bound.st_ino) == (stat.st_dev, stat.st_ino) {
+            return Ok(());
+        }
+        unmount(target, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+            .map_err(Error::errno("cannot unmount", target))?;
+    }
     let parent = target.parent().unwrap_or(root);
     fs::create_dir_all(parent).map_err(Error::io("cannot create", parent))?;
     if rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {

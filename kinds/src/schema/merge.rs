@@ -177,7 +177,7 @@ fn merge_value(original: &mut Map<String, Value>, key: &str, patch: &Value, chil
                         Some(Value::Array(before)) => before,
                         _ => Vec::new(),
                     };
-                    list::merge(before, items, field)?
+                    list::merge(&before, items, field)?
                 }
                 None => items.clone(),
             };
@@ -236,7 +236,7 @@ fn merge_ordered(
     }
     list::check_order(items.map_or(&[], Vec::as_slice), order, field.merge_key(), key)?;
     let before = before.unwrap_or_default();
-    let merged = list::merge(before.clone(), items.map_or(&[], Vec::as_slice), field)?;
+    let merged = list::merge(&before, items.map_or(&[], Vec::as_slice), field)?;
     let sorted = list::ordered(merged, order, &before, field.merge_key());
     original.insert(key.to_owned(), Value::Array(sorted));
     Ok(())

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 ///
 /// k8s: the items of the patch keep the patch's order even where it gives none expressly, and where nothing says how
 /// they stand to the others they come first
-pub(super) fn merge(original: Vec<Value>, patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {
-    let merged = merge_items(original.clone(), patch, field)?;
-    Ok(ordered(merged, patch, &original, field.merge_key()))
+pub(super) fn merge(original: &[Value], patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {
+    let merged = merge_items(original.to_vec(), patch, field)?;
+    Ok(ordered(merged, patch, original, field.merge_key()))
 }
 
 fn merge_items(original: Vec<Value>, patch: &[Value], field: Field) -> Result<Vec<Value>, MergeError> {

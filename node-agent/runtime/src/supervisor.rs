@@ -10,10 +10,10 @@ mod sandbox;
 
 use crate::plan::SandboxPlan;
 use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
-use crate::sys::process::{SingleThreaded, close_inherited};
+use crate::sys::process::{SingleThreaded, close_inherited, give_memory_back};
 use crate::wire::{Answer, Call, Message, Request};
 use container::{Container, Source, Starting};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{WaitOptions, wait};
 pub(crate) use sandbox::short_path;
@@ -49,6 +49,9 @@ fn complain(what: &str) {
     drop(io::stderr().write_all(line.as_bytes()));
 }
 
+/// Without anything to do for this long, memory is given back.
+const QUIET: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+
 struct Client {
     id: u64,
     socket: OwnedFd,
@@ -78,6 +81,8 @@ struct Supervisor {
     /// Who asked for the end, once somebody has.
     closing: Option<(u64, u64)>,
     buffer: Vec<u8>,
+    /// Whether something was done since memory was last given back.
+    busy: bool,
 }
 
 /// What a descriptor of the poll set belongs to.
@@ -98,6 +103,7 @@ fn run() -> io::Result<()> {
     close_inherited(&proof)?;
     let signals = sandbox::block_signals()?;
     let runtime = io::stdin().as_fd().try_clone_to_owned()?;
+    give_memory_back()?;
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     let (n, _) = channel::receive(&runtime, &mut buffer)?;
     if n == 0 {
@@ -135,6 +141,7 @@ fn run() -> io::Result<()> {
         execs: BTreeMap::new(),
         closing: None,
         buffer: Vec::new(),
+        busy: true,
     };
     supervisor.serve()
 }
@@ -150,7 +157,13 @@ impl Supervisor {
                 self.answer(client, id, Answer::Done);
                 return Ok(());
             }
-            for token in self.wait()? {
+            let ready = self.wait()?;
+            if ready.is_empty() && self.busy {
+                self.busy = false;
+                give_memory_back()?;
+            }
+            for token in ready {
+                self.busy = true;
                 self.handle(token)?;
             }
         }
@@ -175,7 +188,8 @@ impl Supervisor {
         }
         let mut fds: Vec<PollFd<'_>> =
             watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
-        match poll(&mut fds, None) {
+        // Without anything to do there is no reason to wake up, but for once after the last thing done.
+        match poll(&mut fds, self.busy.then_some(&QUIET)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }

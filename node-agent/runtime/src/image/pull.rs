@@ -52,7 +52,17 @@ pub(crate) fn credentials(auth: Option<&proto::cri::AuthConfig>) -> Result<Regis
     Ok(RegistryAuth::Basic(user.to_owned(), password.trim_end_matches('\0').to_owned()))
 }
 
+/// The registry client takes the process's cryptography; whoever set one before is right.
+fn set_cryptography() {
+    if rustls::crypto::CryptoProvider::get_default().is_none()
+        && rustls::crypto::ring::default_provider().install_default().is_err()
+    {
+        tracing::debug!("another component has chosen the cryptography");
+    }
+}
+
 fn client(reference: &Reference) -> Client {
+    set_cryptography();
     let registry = reference.resolve_registry();
     let protocol = if is_loopback(registry) { ClientProtocol::Http } else { ClientProtocol::Https };
     Client::new(ClientConfig {

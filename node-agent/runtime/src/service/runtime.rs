@@ -5,6 +5,7 @@ use crate::pods::{ExecStreams, Pods};
 use crate::stream::{Session, Streaming, TooMany};
 use crate::sys::clock::now_ns;
 use proto::cri::runtime_service_server::RuntimeService;
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "nearly every message of the interface"))]
 use proto::cri::*;
 use std::collections::HashMap;
 use std::pin::Pin;

@@ -10,6 +10,7 @@ mod client;
 mod containers;
 mod image;
 mod lifecycle;
+mod registry;
 mod security;
 mod streaming;
 
@@ -47,6 +48,7 @@ const TESTS: &[Test] = tests![
     streaming::terminals_have_a_size_and_containers_can_be_attached_to,
     streaming::ports_are_forwarded_into_the_pod,
     streaming::a_token_is_good_once,
+    registry::images_are_pulled_with_credentials_and_checked,
     archives::hostile_archives_are_refused_and_leave_nothing,
     archives::images_share_layers_and_go_one_by_one,
 ];

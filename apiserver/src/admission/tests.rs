@@ -1,3 +1,5 @@
+//! Every plugin by its verdict on real writes, and every write that a node may make.
+
 use super::*;
 use crate::auth::node::{GROUP, NodeAuthorizer};
 use crate::auth::objects::{NAMESPACES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};

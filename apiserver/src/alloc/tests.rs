@@ -1,3 +1,5 @@
+//! Addresses and ports over a store in memory: taken, kept, given back, never twice.
+
 use super::*;
 use client::clock::SystemClock;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Credentials of every kind, good and bad, and the words of a refusal.
+
 use super::objects::{Resource, Unavailable};
 use super::service_account::{Claims, Kubernetes, Reference};
 use super::*;

@@ -1,3 +1,5 @@
+//! First and later starts on one folder, and folders that somebody broke.
+
 use super::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,3 +1,5 @@
+//! Messages written by hand, byte by byte, and broken ones.
+
 use super::*;
 
 /// A length-delimited field.

@@ -1,3 +1,5 @@
+//! Discovery, health, version and metrics as clients see them.
+
 use super::*;
 use http::Request;
 use http_body_util::BodyExt;

@@ -1,3 +1,5 @@
+//! What a node reaches through its pods, and what it does not.
+
 use super::*;
 use crate::auth::objects::{Resource, Unavailable};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Rules, subjects, scopes, and escalation.
+
 use super::*;
 use serde_json::json;
 

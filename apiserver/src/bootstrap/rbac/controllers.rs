@@ -11,7 +11,8 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
     let row = |(name, accounts, rules): (&str, &'static [&'static str], Vec<Rule>)| {
         ClusterRole::new(format!("system:controller:{name}"), rules).to(To::Accounts(accounts))
     };
-    workloads().into_iter().chain(network()).chain(cluster()).chain(storage()).map(row).collect()
+    let tables = [workloads(), batch(), network(), cluster(), collectors(), policies(), storage(), claims()];
+    tables.into_iter().flatten().map(row).collect()
 }
 
 type Row = (&'static str, &'static [&'static str], Vec<Rule>);
@@ -31,8 +32,11 @@ fn with(mut rules: Vec<Rule>, more: impl IntoIterator<Item = Rule>) -> Vec<Rule>
     rules
 }
 
+fn pods() -> Rule {
+    rule(PODS_OWNED, "core", "pods")
+}
+
 fn workloads() -> Vec<Row> {
-    let pods = || rule(PODS_OWNED, "core", "pods");
     let revisions = || rule(PODS_OWNED, "apps", "controllerrevisions");
     vec![
         (
@@ -69,6 +73,11 @@ fn workloads() -> Vec<Row> {
                 [pods(), revisions(), rule("create", "core", "pods/binding"), rule("list watch get", "core", "nodes")],
             ),
         ),
+    ]
+}
+
+fn batch() -> Vec<Row> {
+    vec![
         (
             "job-controller",
             &["job-controller"],
@@ -196,6 +205,11 @@ fn cluster() -> Vec<Row> {
                 events(),
             ],
         ),
+    ]
+}
+
+fn collectors() -> Vec<Row> {
+    vec![
         (
             "generic-garbage-collector",
             &["generic-garbage-collector", "garbage-collector-controller"],
@@ -223,6 +237,11 @@ fn cluster() -> Vec<Row> {
             ],
         ),
         ("ttl-controller", &["ttl-controller"], vec![rule("list patch update watch", "core", "nodes"), events()]),
+    ]
+}
+
+fn policies() -> Vec<Row> {
+    vec![
         (
             "clusterrole-aggregation-controller",
             &["clusterrole-aggregation-controller"],
@@ -319,6 +338,11 @@ fn storage() -> Vec<Row> {
                 events(),
             ],
         ),
+    ]
+}
+
+fn claims() -> Vec<Row> {
+    vec![
         (
             "ephemeral-volume-controller",
             &["ephemeral-volume-controller"],

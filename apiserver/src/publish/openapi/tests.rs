@@ -1,3 +1,5 @@
+//! Documents as clients fetch them: whole, compressed, cacheable.
+
 use super::*;
 use http::Request;
 use http_body_util::BodyExt;

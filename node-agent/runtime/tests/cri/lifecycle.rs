@@ -63,9 +63,7 @@ pub(crate) async fn a_lost_supervisor_ends_its_pod(mut node: Node) {
     let sandbox = node.run(pod.clone()).await;
     let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
     let pid = node.pid(&id).await;
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let parent: i32 = stat.split(") ").nth(1).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(parent), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(parent(pid)), nix::sys::signal::Signal::SIGKILL).unwrap();
     let status = node.exited(&id).await;
     assert_eq!(status.exit_code, 255);
     let request = ListPodSandboxRequest::default();
@@ -110,6 +108,39 @@ pub(crate) async fn pods_start_quickly(mut node: Node) {
     times.sort_unstable();
     say(&format!("sandbox and container, p50 {:?} (sandbox {:?}), max {:?}", times[10].0, times[10].1, times[19].0));
     assert!(times[10].0 < Duration::from_millis(500), "{times:?}");
+    node.finish().await;
+}
+
+/// The process that started another.
+fn parent(pid: i64) -> i32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.split(") ").nth(1).unwrap().split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+pub(crate) async fn a_quiet_supervisor_is_small(mut node: Node) {
+    let pod = node.pod("small");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let supervisor = parent(node.pid(&id).await);
+    let kib = || -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{supervisor}/status")).unwrap();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    };
+    let busy = kib();
+    let mut quiet = busy;
+    for _ in 0..100 {
+        quiet = kib();
+        if quiet < busy / 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    say(&format!("supervisor: {busy} KiB resident after a start, {quiet} KiB when quiet"));
+    // Of an unoptimised program, whose relocated data is most of it.
+    assert!(quiet < 8 * 1024, "{quiet} KiB");
+    assert_eq!(node.sh(&id, "echo still here").await, "still here");
+    node.remove(&sandbox).await;
     node.finish().await;
 }
 

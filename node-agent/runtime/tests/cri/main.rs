@@ -33,6 +33,7 @@ const TESTS: &[Test] = tests![
     lifecycle::a_lost_supervisor_ends_its_pod,
     lifecycle::events_tell_starts_and_exits,
     lifecycle::pods_start_quickly,
+    lifecycle::a_quiet_supervisor_is_small,
     containers::exit_codes_and_reasons_are_told,
     containers::a_container_that_ignores_its_stop_signal_is_killed,
     containers::commands_see_their_streams_and_codes,

@@ -26,9 +26,10 @@ pub mod watch;
 pub use effect::{Effect, Effects};
 
 use crate::admission;
+use crate::auth::{Attributes, Authorizer, Decision};
 use crate::cache::{Caches, KindCache, ROOT};
 use crate::error::ApiError;
-use crate::request::{Options, Request};
+use crate::request::{Options, Request, Verb};
 use bytes::Bytes;
 use client::clock::Clock;
 use jiff::Timestamp;
@@ -131,13 +132,39 @@ pub struct Registry {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     admission: admission::Chain,
+    authorizer: Arc<Authorizer>,
     effects: Effects,
 }
 
 impl Registry {
-    pub fn new(caches: Arc<Caches>, clock: Arc<dyn Clock>, admission: admission::Chain, effects: Effects) -> Self {
+    pub fn new(
+        caches: Arc<Caches>,
+        clock: Arc<dyn Clock>,
+        admission: admission::Chain,
+        authorizer: Arc<Authorizer>,
+        effects: Effects,
+    ) -> Self {
         let store = Arc::clone(caches.store());
-        Self { caches, store, clock, admission, effects }
+        Self { caches, store, clock, admission, authorizer, effects }
+    }
+
+    /// An update or apply that turns out to create was authorized as something else.
+    /// k8s: withAuthorization of the create attributes
+    fn check_may_create(&self, call: &Call<'_>) -> Result<(), ApiError> {
+        let row = call.row();
+        let attributes = Attributes {
+            verb: Verb::Create.as_str(),
+            group: &row.group,
+            version: &row.version,
+            resource: &row.plural,
+            namespace: call.ns,
+            name: call.name,
+            ..Attributes::default()
+        };
+        match self.authorizer.authorize(&call.request.identity, &attributes) {
+            Decision::Allow { .. } => Ok(()),
+            Decision::Deny { message } => Err(ApiError::forbidden(row, call.name, message)),
+        }
     }
 
     /// The kind's watch cache, started if need be. Reads from it never wait for the store.

@@ -123,7 +123,11 @@ pub fn parse(
         let verb = method.as_str().to_ascii_lowercase();
         return Ok(Target::NonResource(NonResource { verb, path: path.to_owned(), identity }));
     };
-    let options = Options::parse(query)?;
+    let mut options = Options::parse(query)?;
+    if route.watch && !route.name.is_empty() {
+        // The old way to watch one object: authorized by its name, so it must not show any other.
+        options.selection.narrow(&route.name)?;
+    }
     let verb = verb_of(method, &route, &options)?;
     let kind = find(&route.group, &route.version, &route.resource).filter(|kind| scope_fits(kind, &route, verb));
     let name = match verb {

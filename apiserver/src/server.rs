@@ -165,7 +165,7 @@ impl ApiServer {
         let nodes = NodeConnections::new(&pki, draining.clone())?;
         let server = Arc::new(Server {
             nodes,
-            registry: Registry::new(caches, Arc::clone(&clock), admission, effects),
+            registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
             publisher: Publisher::new(builtin, Arc::clone(&tokens), Arc::clone(&health), metrics),

@@ -28,6 +28,7 @@ impl Registry {
                 if !metadata::text(&config, "uid").is_empty() {
                     return Err(ApiError::conflict(call.row(), call.name, "uid mismatch: the object does not exist"));
                 }
+                self.check_may_create(call)?;
                 let set = managed::owned_fields(&config, call);
                 let entry = managed::entry(call, Operation::Apply, &set, now);
                 managed::write(&mut config, vec![entry]);

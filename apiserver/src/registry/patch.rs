@@ -4,6 +4,7 @@ use super::{Call, Registry, Written, decode};
 use crate::error::{ApiError, Qualified};
 use crate::negotiate::BodyFormat;
 use crate::request::Verb;
+use json_patch::PatchOperation;
 use kinds::errors::FieldError;
 use kinds::schema::merge;
 use parking_lot::Mutex;
@@ -50,11 +51,7 @@ impl Patch {
     pub fn apply(&self, schema: &str, current: &Value) -> Result<Value, ApiError> {
         let mut new = current.clone();
         match &self.change {
-            Change::Json(patch) => {
-                json_patch::patch(&mut new, &patch.0).map_err(|error| ApiError::Unprocessable {
-                    message: format!("the server rejected our request due to an error in our request: {error}"),
-                })?;
-            }
+            Change::Json(patch) => operate(&mut new, &patch.0)?,
             Change::Merge(patch) => merge::json_merge(&mut new, patch),
             Change::Strategic(patch) => {
                 new = merge::strategic(current, patch, kinds::schema::lookup(schema))
@@ -68,6 +65,36 @@ impl Patch {
             Value::Object(_) => Ok(new),
             _ => Err(ApiError::bad_request("the patch leaves no object")),
         }
+    }
+}
+
+/// Bytes that the copies of one JSON patch may add up to: each copy can double the object, and ten thousand are allowed.
+/// k8s: AccumulatedCopySizeLimit (CVE-2019-1002100)
+const COPIED_MAX: usize = decode::BODY_MAX;
+
+fn operate(object: &mut Value, operations: &[PatchOperation]) -> Result<(), ApiError> {
+    let mut copied = 0;
+    for operation in operations {
+        if let PatchOperation::Copy(copy) = operation {
+            copied += object.pointer(copy.from.as_str()).map_or(0, weight);
+            if copied > COPIED_MAX {
+                return Err(ApiError::too_large(COPIED_MAX));
+            }
+        }
+        json_patch::patch_unsafe(object, std::slice::from_ref(operation)).map_err(|error| ApiError::Unprocessable {
+            message: format!("the server rejected our request due to an error in our request: {error}"),
+        })?;
+    }
+    Ok(())
+}
+
+/// Bytes that a value takes as JSON, nearly.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + items.len() + 2,
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
     }
 }
 
@@ -103,5 +130,29 @@ impl Registry {
         let mut written = self.change(call, Verb::Patch, &make).await?;
         written.warnings.splice(0..0, warned.into_inner());
         Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn copies_that_double_an_object_are_stopped() {
+        let copy = json!([{"op": "copy", "from": "/data", "path": "/data/x"}]);
+        let mut all = Vec::new();
+        for _ in 0..200 {
+            all.extend(copy.as_array().cloned().unwrap_or_default());
+        }
+        let patch = Patch::parse(JSON, serde_json::to_vec(&all).unwrap().as_slice()).unwrap();
+        let refused = patch.apply("", &json!({"data": {"a": "x".repeat(1000)}}));
+        assert_eq!(refused, Err(ApiError::TooLarge { limit: COPIED_MAX }));
+    }
+
+    #[test]
+    fn too_many_operations_are_refused_before_any_runs() {
+        let many: Vec<Value> = (0..=JSON_PATCH_OPS_MAX).map(|_| json!({"op": "remove", "path": "/a"})).collect();
+        assert!(Patch::parse(JSON, &serde_json::to_vec(&many).unwrap()).is_err());
     }
 }

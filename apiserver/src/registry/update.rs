@@ -28,6 +28,7 @@ impl Registry {
                 if !matches!(metadata::text(&object, "resourceVersion"), "" | "0") {
                     return Err(ApiError::modified(row, call.name));
                 }
+                self.check_may_create(call)?;
                 let mut object = object;
                 metadata::set(&mut object, "name", call.name);
                 self.create(call, object).await

@@ -76,6 +76,19 @@ impl Selection {
         }
     }
 
+    /// Adds the rule that only this name matches.
+    pub(super) fn narrow(&mut self, name: &str) -> Result<(), ApiError> {
+        if name.contains([',', '=', '\\']) {
+            return Err(ApiError::bad_request(format!("Name parameter invalid: {name:?}")));
+        }
+        let all = match self.fields.to_string().as_str() {
+            "" => format!("metadata.name={name}"),
+            fields => format!("{fields},metadata.name={name}"),
+        };
+        self.fields = FieldSelector::parse(&all).map_err(|why| unparsable("fieldSelector", &why))?;
+        Ok(())
+    }
+
     /// The only name that can match, where the field selector says so.
     pub fn single_name(&self) -> Option<String> {
         self.fields.exact("metadata.name").map(str::to_owned)

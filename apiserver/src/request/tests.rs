@@ -85,3 +85,12 @@ fn list_options_are_checked_as_upstream_does() {
     assert!(check("continue=abc&resourceVersion=5").is_err());
     assert!(check("resourceVersion=x").is_err());
 }
+
+#[test]
+fn the_old_watch_of_one_object_shows_no_other() {
+    let path = "/api/v1/watch/namespaces/a/secrets/x";
+    let Ok(Target::Resource(request)) = target(&Method::GET, path, Some("fieldSelector=type%3Dt")) else { panic!() };
+    assert_eq!((request.verb, request.name.as_str()), (Verb::Watch, "x"));
+    assert_eq!(request.options.selection.fields.to_string(), "type=t,metadata.name=x");
+    assert!(target(&Method::GET, "/api/v1/watch/namespaces/a/secrets/x,y", None).is_err());
+}

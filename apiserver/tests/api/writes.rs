@@ -277,3 +277,30 @@ async fn an_event_is_one_object_under_two_names() {
     let core = client.get("/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dp").await.expect(200);
     assert_eq!(core.names(), ["e"]);
 }
+
+#[tokio::test]
+async fn who_may_patch_but_not_create_creates_nothing_by_apply() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let role = json!({"metadata": {"name": "patcher"}, "rules": [{"verbs": ["patch", "update"], "apiGroups": ["", "coordination.k8s.io"],
+        "resources": ["configmaps", "leases"]}]});
+    admin.post("/apis/rbac.authorization.k8s.io/v1/clusterroles", &role).await.expect(201);
+    let binding = json!({"metadata": {"name": "patcher"}, "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "pat"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "patcher"}});
+    let bound = admin.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding).await.expect(201);
+    let pat = server.user("pat", &[]);
+    // The role counts once the index has seen it: a patch of nothing is then a 404 and no longer a 403.
+    while pat.patch(&format!("{MAPS}/none"), "merge", &json!({})).await.code == 403 {
+        assert!(bound.rev() > 0);
+        tokio::task::yield_now().await;
+    }
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "new"}});
+    let refused = apply(&pat, &format!("{MAPS}/new?fieldManager=pat"), &config).await.expect(403);
+    assert!(
+        refused.body["message"].as_str().unwrap().contains(r#"cannot create resource "configmaps""#),
+        "{}",
+        refused.text
+    );
+    let lease = json!({"metadata": {"name": "new"}, "spec": {}});
+    pat.put("/apis/coordination.k8s.io/v1/namespaces/default/leases/new", &lease).await.expect(403);
+}

@@ -32,7 +32,7 @@ impl<'a> Follow<'a> {
             let Some(revision) = &self.revision else {
                 let list = self.server.get(&self.query.on(&self.path)).await?;
                 self.revision = Some(list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned());
-                return Ok(list["items"].get(0).map(|item| item.clone()));
+                return Ok(list["items"].get(0).cloned());
             };
             if self.watch.is_none() {
                 let query = self.query.clone().set("resourceVersion", revision).set("allowWatchBookmarks", "true");

@@ -112,7 +112,7 @@ pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
                 Ok(Value::Null) => {}
                 Ok(object) => objects.push(Ok(object)),
                 Err(error) => {
-                    objects.push(Err(anyhow::anyhow!("cannot parse {source}: {}", at_line(&error, first_line))))
+                    objects.push(Err(anyhow::anyhow!("cannot parse {source}: {}", at_line(&error, first_line))));
                 }
             }
         }
@@ -158,8 +158,8 @@ fn at_line(error: &serde_norway::Error, lines_before: usize) -> String {
     for part in parts {
         let digits = part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len());
         match part[..digits].parse::<usize>() {
-            Ok(line) => shifted.push_str(&format!(" line {}{}", line + lines_before, &part[digits..])),
-            Err(_) => shifted.push_str(&format!(" line {part}")),
+            Ok(line) => shifted.extend([" line ", &(line + lines_before).to_string(), &part[digits..]]),
+            Err(_) => shifted.extend([" line ", part]),
         }
     }
     shifted

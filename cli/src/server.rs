@@ -45,13 +45,13 @@ impl Query {
         Self::default()
     }
 
-    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         self.0.retain(|(known, _)| known != key);
         self.0.push((key.to_owned(), value.to_string()));
         self
     }
 
-    pub fn maybe(self, key: &str, value: Option<impl ToString>) -> Self {
+    pub fn maybe(self, key: &str, value: Option<impl std::fmt::Display>) -> Self {
         match value {
             Some(value) => self.set(key, value),
             None => self,

@@ -29,10 +29,11 @@ pub(super) fn values<'a>(steps: &[Step], tree: &'a Value, missing: Missing) -> R
         for value in &found {
             take(step, value, &mut next);
         }
-        if next.is_empty() && missing == Missing::Error {
-            if let Step::Field(name) = step {
-                return Err(JsonPathError::Missing(name.clone()));
-            }
+        if next.is_empty()
+            && missing == Missing::Error
+            && let Step::Field(name) = step
+        {
+            return Err(JsonPathError::Missing(name.clone()));
         }
         found = next;
     }
@@ -47,7 +48,7 @@ fn take<'a>(step: &Step, value: &'a Value, found: &mut Vec<&'a Value>) {
         (Step::Wildcard, Value::Object(fields)) => found.extend(fields.values()),
         (Step::Descend(name), value) => descend(name.as_deref(), value, found),
         (Step::Index(index), Value::Array(items)) => {
-            found.extend(position(*index, items.len()).and_then(|at| items.get(at)))
+            found.extend(position(*index, items.len()).and_then(|at| items.get(at)));
         }
         (Step::Slice { from, to, step }, Value::Array(items)) => {
             let bound = |at: i64| position(at, items.len()).unwrap_or(0).min(items.len());
@@ -58,7 +59,7 @@ fn take<'a>(step: &Step, value: &'a Value, found: &mut Vec<&'a Value>) {
         (Step::Union(steps), value) => steps.iter().for_each(|step| take(step, value, found)),
         (Step::Filter(filter), Value::Array(items)) => found.extend(items.iter().filter(|item| holds(filter, item))),
         (Step::Filter(filter), Value::Object(fields)) => {
-            found.extend(fields.values().filter(|item| holds(filter, item)))
+            found.extend(fields.values().filter(|item| holds(filter, item)));
         }
         (Step::Field(_) | Step::Wildcard | Step::Index(_) | Step::Slice { .. } | Step::Filter(_), _) => {}
     }

@@ -112,7 +112,7 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
         bail!("no objects passed to apply");
     }
     if !applied.is_empty() {
-        let whole = if applied.len() == 1 { applied.remove(0) } else { tree::list(applied) };
+        let whole = if applied.len() == 1 { applied.remove(0) } else { tree::list(&applied) };
         super::show_tree(session, plan.format.as_ref(), &whole)?;
     }
     failures.end()

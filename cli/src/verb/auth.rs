@@ -22,19 +22,17 @@ pub(super) async fn can_i(session: &Session, typed: &low::CanI) -> Result<()> {
     } else {
         let (word, of_word) = word.split_once('/').map_or((word, None), |(word, name)| (word, Some(name)));
         let mut attributes = json!({"verb": verb});
-        match resource::find(&session.server, word).await {
-            Ok(resource) => {
-                attributes["group"] = resource.group.clone().into();
-                attributes["resource"] = resource.plural.clone().into();
-                if resource.namespaced && !typed.all_namespaces {
-                    attributes["namespace"] = session.namespace.clone().into();
-                }
-            }
-            Err(_) => {
-                session.screen.note(&format!("Warning: the server doesn't have a resource type '{word}'"))?;
-                attributes["resource"] = word.into();
-                attributes["namespace"] = session.namespace.clone().into();
-            }
+        let mut namespaced = true;
+        if let Ok(resource) = resource::find(&session.server, word).await {
+            attributes["group"] = resource.group.clone().into();
+            attributes["resource"] = resource.plural.clone().into();
+            namespaced = resource.namespaced;
+        } else {
+            session.screen.note(&format!("Warning: the server doesn't have a resource type '{word}'"))?;
+            attributes["resource"] = word.into();
+        }
+        if namespaced && !typed.all_namespaces {
+            attributes["namespace"] = session.namespace.clone().into();
         }
         if let Some(name) = of_word.or(typed.name.as_deref()) {
             attributes["name"] = name.into();
@@ -51,7 +49,7 @@ pub(super) async fn can_i(session: &Session, typed: &low::CanI) -> Result<()> {
     if !typed.quiet {
         let mut text = if allowed { "yes" } else { "no" }.to_owned();
         if let Some(reason) = status["reason"].as_str().filter(|reason| !reason.is_empty() && !allowed) {
-            text += &format!(" - {reason}");
+            text.extend([" - ", reason]);
         }
         session.screen.line(&text)?;
     }

@@ -28,7 +28,7 @@ pub(crate) fn run(screen: &Screen, global: &Global, environment: &Environment, t
             match Format::parse(format.output.as_deref())? {
                 Format::Json => screen.text(&tree::json(&whole))?,
                 Format::JsonPath(template) => {
-                    screen.text(&template.render(&whole, crate::jsonpath::Missing::Empty)?)?
+                    screen.text(&template.render(&whole, crate::jsonpath::Missing::Empty)?)?;
                 }
                 _ => screen.text(&tree::yaml(&whole))?,
             }
@@ -102,13 +102,11 @@ fn set_context(
             file["contexts"] = json!([]);
         }
         let contexts = file["contexts"].as_array_mut().expect("made an array above");
-        let at = match contexts.iter().position(|context| context["name"] == name) {
-            Some(at) => at,
-            None => {
-                contexts.push(json!({"name": name, "context": {"cluster": "", "user": ""}}));
-                contexts.len() - 1
-            }
-        };
+        let known = contexts.iter().position(|context| context["name"] == name);
+        let at = known.unwrap_or(contexts.len());
+        if known.is_none() {
+            contexts.push(json!({"name": name, "context": {"cluster": "", "user": ""}}));
+        }
         for (key, value) in [("cluster", cluster), ("user", user), ("namespace", global.namespace.as_deref())] {
             if let Some(value) = value {
                 contexts[at]["context"][key] = value.into();

@@ -114,13 +114,10 @@ async fn converse(screen: &Screen, mut process: AttachedProcess, streams: Stream
         // Neither ends before the program does.
         _ = others => {}
     }
-    match status.await {
-        Some(status) => ended(&status),
-        None => {
-            process.join().await.context("the connection to the container broke off")?;
-            Ok(())
-        }
+    if let Some(status) = status.await {
+        return ended(&status);
     }
+    process.join().await.context("the connection to the container broke off")
 }
 
 async fn carry(stream: Option<impl AsyncRead + Unpin>, write: impl Fn(&[u8]) -> std::io::Result<()>) -> Result<()> {
@@ -141,7 +138,7 @@ async fn feed(input: Option<impl AsyncWriteExt + Unpin>) {
         drop(tokio::io::copy(&mut tokio::io::stdin(), &mut input).await);
         drop(input.shutdown().await);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Tells the program the terminal's size, now and after each change.
@@ -160,7 +157,7 @@ async fn resize(sizes: Option<Sender<TerminalSize>>) {
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// The exit code of the program becomes ours; it has said itself what was wrong.

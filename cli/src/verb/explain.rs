@@ -5,6 +5,7 @@ use crate::resource;
 use crate::session::Session;
 use anyhow::{Context, Result, bail};
 use kinds::schema::{Descriptions, Field, Leaf, Schema, Shape};
+use std::fmt::Write as _;
 
 pub(super) async fn run(session: &Session, typed: &low::Explain) -> Result<()> {
     let (word, path) =
@@ -20,18 +21,19 @@ pub(super) async fn run(session: &Session, typed: &low::Explain) -> Result<()> {
     let descriptions = Descriptions::unpack();
     let mut page = String::new();
     if !resource.group.is_empty() {
-        page += &format!("GROUP:      {}\n", resource.group);
+        writeln!(page, "GROUP:      {}", resource.group).expect("strings take everything");
     }
-    page += &format!("KIND:       {}\nVERSION:    {}\n\n", resource.kind, resource.version);
+    writeln!(page, "KIND:       {}\nVERSION:    {}\n", resource.kind, resource.version)
+        .expect("strings take everything");
     let (below, description) = match path {
         None => (Some(schema), descriptions.of(schema).to_owned()),
         Some(path) => {
             let field = schema.at(path).with_context(|| format!("field \"{path}\" does not exist"))?;
-            page += &format!("FIELD: {} <{}>\n\n", field.name(), kind_of(field));
+            writeln!(page, "FIELD: {} <{}>\n", field.name(), kind_of(field)).expect("strings take everything");
             (field.schema(), descriptions.of_field(field).to_owned())
         }
     };
-    page += &format!("DESCRIPTION:\n{}\n", wrapped(&description, "    "));
+    writeln!(page, "DESCRIPTION:\n{}", wrapped(&description, "    ")).expect("strings take everything");
     if let Some(schema) = below.filter(|schema| schema.fields().next().is_some()) {
         page += "FIELDS:\n";
         fields(&mut page, schema, &descriptions, typed.recursive, 1);
@@ -46,13 +48,13 @@ fn fields(page: &mut String, schema: Schema, descriptions: &Descriptions, recurs
     let indent = "  ".repeat(depth);
     for field in schema.fields() {
         let required = if field.is_required() { " -required-" } else { "" };
-        page.push_str(&format!("{indent}{}\t<{}>{required}\n", field.name(), kind_of(field)));
+        writeln!(page, "{indent}{}\t<{}>{required}", field.name(), kind_of(field)).expect("strings take everything");
         if recursive {
             if let Some(below) = field.schema().filter(|below| *below != schema && depth < DEPTH_MAX) {
                 fields(page, below, descriptions, recursive, depth + 1);
             }
         } else {
-            page.push_str(&format!("{}\n", wrapped(descriptions.of_field(field), "    ")));
+            writeln!(page, "{}", wrapped(descriptions.of_field(field), "    ")).expect("strings take everything");
         }
     }
 }
@@ -78,13 +80,13 @@ fn wrapped(text: &str, indent: &str) -> String {
         let mut line = indent.to_owned();
         for word in paragraph.split_whitespace() {
             if line.len() > indent.len() && line.len() + word.len() >= 80 {
-                page += &format!("{}\n", line.trim_end());
+                writeln!(page, "{}", line.trim_end()).expect("strings take everything");
                 indent.clone_into(&mut line);
             }
             line += word;
             line.push(' ');
         }
-        page += &format!("{}\n", line.trim_end());
+        writeln!(page, "{}", line.trim_end()).expect("strings take everything");
     }
     page
 }

@@ -134,14 +134,12 @@ async fn gather(session: &Session, plan: &Plan<'_>, failures: &mut Failures) -> 
     for named in named(session, plan).await? {
         let page = session.server.get_as(&plan.query.on(&named.path()), TABLE).await;
         let Some(page) = failures.take(session, found(plan, page))?.flatten() else { continue };
-        match gathered.iter_mut().find(|one| one.resource == named.resource) {
-            Some(one) => one.take(page),
-            None => {
-                let mut one = Gathered::new(named.resource);
-                one.take(page);
-                gathered.push(one);
-            }
+        let known = gathered.iter().position(|one| one.resource == named.resource);
+        let at = known.unwrap_or(gathered.len());
+        if known.is_none() {
+            gathered.push(Gathered::new(named.resource));
         }
+        gathered[at].take(page);
     }
     let prefixed = gathered.len() > 1;
     Ok((gathered, prefixed))
@@ -183,7 +181,9 @@ async fn objects(session: &Session, plan: &Plan<'_>) -> Result<()> {
         sort(&mut items, path, |(_, object)| object)?;
     }
     if !typed.show_managed_fields {
-        items.iter_mut().for_each(|(_, object)| tree::without_managed_fields(object));
+        for (_, object) in &mut items {
+            tree::without_managed_fields(object);
+        }
     }
     // What was found of several is shown, then the failure counts; a single one that failed has nothing to show.
     if !(single && items.is_empty()) {
@@ -212,7 +212,7 @@ fn show(session: &Session, plan: &Plan<'_>, mut items: Vec<(Resource, Value)>, s
         Format::Yaml | Format::Json | Format::JsonPath(_) => {
             let whole = match items.len() {
                 1 if single => items.remove(0).1,
-                _ => tree::list(items.into_iter().map(|(_, object)| object).collect()),
+                _ => tree::list(&items.into_iter().map(|(_, object)| object).collect::<Vec<_>>()),
             };
             match &plan.format {
                 Format::Yaml => screen.text(&tree::yaml(&whole))?,

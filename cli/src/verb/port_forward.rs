@@ -30,9 +30,11 @@ pub(super) async fn run(session: &Session, typed: &low::PortForward) -> Result<(
     } else {
         None
     };
+    // All of them first, so that nothing is announced that a typing error undoes.
+    let ports: Vec<Ports> =
+        typed.ports.iter().map(|word| parse(word, &pod, service.as_ref())).collect::<Result<_>>()?;
     let mut listeners = vec![];
-    for word in &typed.ports {
-        let ports = parse(word, &pod, service.as_ref())?;
+    for ports in ports {
         listeners.extend(listen(session, &typed.address, ports).await?);
     }
     let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();

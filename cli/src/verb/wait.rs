@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 /// k8s: a negative `--timeout` means a week
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// How often objects that are to appear are looked for where no watch can tell: their type or selector names none yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

@@ -19,7 +19,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn pair(&mut self, title: &str, value: impl ToString) {
+    pub(super) fn pair(&mut self, title: &str, value: impl std::fmt::Display) {
         self.lines.push(Line::Pair { indent: self.indent, title: format!("{title}:"), value: value.to_string() });
     }
 

@@ -206,7 +206,7 @@ fn variable(variable: &Value) -> String {
 
 fn state(page: &mut Page, title: &str, state: &Value) {
     let Some((name, detail)) = state.as_object().and_then(|state| state.iter().next()) else { return };
-    page.pair(title, title_of_state(name));
+    page.pair(title, self::title(name));
     for (title, key) in [
         ("  Reason", "reason"),
         ("  Message", "message"),
@@ -216,10 +216,6 @@ fn state(page: &mut Page, title: &str, state: &Value) {
     ] {
         page.maybe(title, &detail[key]);
     }
-}
-
-fn title_of_state(name: &str) -> String {
-    title(name)
 }
 
 fn probe(probe: &Value) -> String {
@@ -257,16 +253,16 @@ fn volumes(page: &mut Page, pod: &Value) {
 fn toleration(toleration: &Value) -> String {
     let mut shown = text(toleration, "key").to_owned();
     if !text(toleration, "value").is_empty() {
-        shown += &format!("={}", text(toleration, "value"));
+        shown.extend(["=", text(toleration, "value")]);
     }
     if !text(toleration, "effect").is_empty() {
-        shown += &format!(":{}", text(toleration, "effect"));
+        shown.extend([":", text(toleration, "effect")]);
     }
     if toleration["operator"] == "Exists" {
         shown += " op=Exists";
     }
     if let Some(seconds) = toleration["tolerationSeconds"].as_i64() {
-        shown += &format!(" for {seconds}s");
+        shown.extend([" for ", &seconds.to_string(), "s"]);
     }
     shown
 }
@@ -298,7 +294,9 @@ pub(super) fn deployment(page: &mut Page, deployment: &Value, replica_sets: &[Va
         let template = &deployment["spec"]["template"];
         page.map("Labels", &template["metadata"]["labels"]);
         page.section("Containers", |page| {
-            list(template, "spec.containers").iter().for_each(|one| container(page, one, &[]))
+            for one in list(template, "spec.containers") {
+                container(page, one, &[]);
+            }
         });
         volumes(page, template);
     });

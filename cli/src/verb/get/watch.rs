@@ -38,7 +38,7 @@ pub(super) async fn run(session: &Session, plan: &Plan<'_>) -> Result<()> {
                 // What was missed is not shown; the next changes are.
                 Err(error) if failure::status(&error).is_some_and(|status| status.code == 410) => {
                     let list = session.server.get_as(&query.on(&path), accept).await?;
-                    revision = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+                    list["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
                     break;
                 }
                 Err(error) => return Err(error),

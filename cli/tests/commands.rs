@@ -1,0 +1,332 @@
+//! Whole commands against a server that a test scripts: what they send, what they print, how they end.
+
+use bytes::Bytes;
+use clap::Parser;
+use client::clock::Clock;
+use expect_test::{Expect, expect};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use kctl::failure;
+use kctl::high::Global;
+use kctl::low::Cli;
+use kctl::screen::Screen;
+use kctl::server::Server;
+use kctl::session::Session;
+use kube::client::Body;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> jiff::Timestamp {
+        "2030-01-01T12:00:00Z".parse().unwrap()
+    }
+}
+
+/// Answers by method and path without its query; everything asked is noted.
+#[derive(Clone, Default)]
+struct Fake {
+    answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
+    asked: Arc<Mutex<String>>,
+}
+
+impl Fake {
+    fn on(self, line: &str, code: u16, answer: Value) -> Self {
+        self.answers.lock().unwrap().insert(line.to_owned(), (code, answer));
+        self
+    }
+
+    async fn answer(self, request: Request<Body>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let line = format!("{method} {path}");
+        let mut asked = self.asked.lock().unwrap();
+        write!(asked, "{method} {}", parts.uri).unwrap();
+        if !body.is_empty() {
+            let kind = parts.headers["content-type"].to_str().unwrap();
+            write!(asked, " {kind} {}", String::from_utf8_lossy(&body)).unwrap();
+        }
+        asked.push('\n');
+        let missing = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404,
+            "message": format!("{:?} not found", path.rsplit('/').next().unwrap_or_default())});
+        let (code, answer) = self.answers.lock().unwrap().get(&line).cloned().unwrap_or((404, missing));
+        Ok(Response::builder().status(code).body(Full::from(answer.to_string())).unwrap())
+    }
+
+    /// Runs a command line; everything that was asked and printed.
+    async fn run(&self, line: &[&str]) -> String {
+        let cli = Cli::try_parse_from(std::iter::once(&"kctl").chain(line)).unwrap();
+        let (out, err) = (Arc::new(Mutex::new(vec![])), Arc::new(Mutex::new(vec![])));
+        let screen = Screen::new(out.clone(), err.clone());
+        let fake = self.clone();
+        let service = tower::service_fn(move |request| fake.clone().answer(request));
+        let server = Server::new(kube::Client::new(service, "default"), "https://test".into(), screen.clone());
+        let global = Global::new(&cli.global).unwrap();
+        let namespace = global.namespace.clone().unwrap_or_else(|| "default".into());
+        let session = Session { global, server, screen: screen.clone(), namespace, clock: Arc::new(Noon) };
+        let outcome = kctl::execute(&session, &cli.command).await;
+        let code = failure::report(&screen, outcome);
+        let text = |bytes: &Mutex<Vec<u8>>| String::from_utf8(bytes.lock().unwrap().clone()).unwrap();
+        let asked = std::mem::take(&mut *self.asked.lock().unwrap());
+        format!("{asked}--\n{}{}exit {code}\n", text(&out), text(&err))
+    }
+}
+
+async fn check(fake: &Fake, line: &[&str], expected: Expect) {
+    expected.assert_eq(&fake.run(line).await);
+}
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+const MAP: &str = "/api/v1/namespaces/default/configmaps";
+
+fn applied(data: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": "default", "annotations": {
+        "kubectl.kubernetes.io/last-applied-configuration":
+            format!("{{\"apiVersion\":\"v1\",\"data\":{{\"k\":\"{data}\"}},\"kind\":\"ConfigMap\",\"metadata\":{{\"annotations\":{{}},\"name\":\"a\",\"namespace\":\"default\"}}}}\n")}},
+        "data": {"k": data}})
+}
+
+#[tokio::test]
+async fn apply_creates_what_is_missing_with_what_was_applied() {
+    let manifest = file("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x}\n");
+    let fake = Fake::default().on(&format!("POST {MAP}"), 201, applied("x"));
+    check(&fake, &["apply", "-f", &manifest.path().to_string_lossy()], expect![[r#"
+        GET /api/v1/namespaces/default/configmaps/a
+        POST /api/v1/namespaces/default/configmaps?fieldManager=kubectl-client-side-apply&fieldValidation=Strict application/json {"apiVersion":"v1","data":{"k":"x"},"kind":"ConfigMap","metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"apiVersion\":\"v1\",\"data\":{\"k\":\"x\"},\"kind\":\"ConfigMap\",\"metadata\":{\"annotations\":{},\"name\":\"a\",\"namespace\":\"default\"}}\n"},"name":"a","namespace":"default"}}
+        --
+        configmap/a created
+        exit 0
+    "#]]).await;
+}
+
+#[tokio::test]
+async fn apply_sends_nothing_where_nothing_changed_and_a_patch_where_something_did() {
+    let manifest = file("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x}\n");
+    let path = manifest.path().to_string_lossy().into_owned();
+    let same = Fake::default().on(&format!("GET {MAP}/a"), 200, applied("x"));
+    check(
+        &same,
+        &["apply", "-f", &path],
+        expect![[r"
+        GET /api/v1/namespaces/default/configmaps/a
+        --
+        configmap/a unchanged
+        exit 0
+    "]],
+    )
+    .await;
+    let old = Fake::default().on(&format!("GET {MAP}/a"), 200, applied("old")).on(
+        &format!("PATCH {MAP}/a"),
+        200,
+        applied("x"),
+    );
+    check(&old, &["apply", "-f", &path], expect![[r#"
+        GET /api/v1/namespaces/default/configmaps/a
+        PATCH /api/v1/namespaces/default/configmaps/a?fieldManager=kubectl-client-side-apply&fieldValidation=Strict application/strategic-merge-patch+json {"data":{"k":"x"},"metadata":{"annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"apiVersion\":\"v1\",\"data\":{\"k\":\"x\"},\"kind\":\"ConfigMap\",\"metadata\":{\"annotations\":{},\"name\":\"a\",\"namespace\":\"default\"}}\n"}}}
+        --
+        configmap/a configured
+        exit 0
+    "#]]).await;
+    check(
+        &old,
+        &["apply", "--dry-run=client", "-f", &path],
+        expect![[r"
+        GET /api/v1/namespaces/default/configmaps/a
+        --
+        configmap/a configured (dry run)
+        exit 0
+    "]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn apply_goes_on_after_an_error_and_ends_with_one() {
+    let manifest = file(
+        "apiVersion: v1\nkind: Widget\nmetadata: {name: w}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: other}\n",
+    );
+    let none = json!({"items": []});
+    let fake = Fake::default().on("GET /api", 200, none.clone()).on("GET /apis", 200, none).on(
+        &format!("GET {MAP}/a"),
+        200,
+        applied("x"),
+    );
+    let path = manifest.path().to_string_lossy().into_owned();
+    let seen = fake.run(&["apply", "-n", "default", "-f", &path]).await.replace(&path, "FILE");
+    expect![[r#"
+        GET /api
+        GET /apis
+        GET /api/v1/namespaces/default/configmaps/a
+        --
+        configmap/a unchanged
+        error: cannot apply FILE: no matches for kind "Widget" in version "v1"; ensure CRDs are installed first
+        error: cannot apply FILE: the namespace from the provided object "other" does not match the namespace "default". You must pass '--namespace=other' to perform this operation.
+        exit 1
+    "#]]
+    .assert_eq(&seen);
+}
+
+fn table() -> Value {
+    json!({"kind": "Table", "metadata": {"resourceVersion": "7"},
+        "columnDefinitions": [{"name": "Name", "priority": 0}, {"name": "Ready", "priority": 0}, {"name": "IP", "priority": 1}],
+        "rows": [
+            {"cells": ["web-1", "1/1", "10.0.0.1"], "object": {"metadata": {"name": "web-1", "namespace": "default"}}},
+            {"cells": ["b", "0/1", null], "object": {"metadata": {"name": "b", "namespace": "default"}}}]})
+}
+
+#[tokio::test]
+async fn get_prints_the_servers_table() {
+    let fake = Fake::default().on("GET /api/v1/namespaces/default/pods", 200, table());
+    check(
+        &fake,
+        &["get", "po", "-l", "app=web"],
+        expect![[r"
+        GET /api/v1/namespaces/default/pods?labelSelector=app%3Dweb&limit=500
+        --
+        NAME    READY
+        web-1   1/1
+        b       0/1
+        exit 0
+    "]],
+    )
+    .await;
+    check(
+        &fake,
+        &["get", "pods", "-o", "wide", "--no-headers"],
+        expect![[r"
+        GET /api/v1/namespaces/default/pods?limit=500
+        --
+        web-1   1/1   10.0.0.1
+        b       0/1   <none>
+        exit 0
+    "]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn get_says_what_is_missing_and_shows_the_rest() {
+    let fake = Fake::default().on("GET /api/v1/namespaces/shop/pods/web-1", 200, table());
+    check(
+        &fake,
+        &["get", "pod", "web-1", "nope", "-n", "shop"],
+        expect![[r#"
+        GET /api/v1/namespaces/shop/pods/web-1
+        GET /api/v1/namespaces/shop/pods/nope
+        --
+        NAME    READY
+        web-1   1/1
+        b       0/1
+        Error from server (NotFound): "nope" not found
+        exit 1
+    "#]],
+    )
+    .await;
+    let empty = Fake::default().on("GET /api/v1/namespaces/default/pods", 200, json!({"kind": "Table", "rows": []}));
+    check(
+        &empty,
+        &["get", "pods"],
+        expect![[r"
+        GET /api/v1/namespaces/default/pods?limit=500
+        --
+        No resources found in default namespace.
+        exit 0
+    "]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn get_prints_objects_as_one_or_as_a_list() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "managedFields": [{}]}});
+    let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [{"metadata": {"name": "a"}}]});
+    let fake = Fake::default().on("GET /api/v1/namespaces/default/pods/a", 200, pod).on(
+        "GET /api/v1/namespaces/default/pods",
+        200,
+        list,
+    );
+    check(
+        &fake,
+        &["get", "pod/a", "-o", "yaml"],
+        expect![[r"
+        GET /api/v1/namespaces/default/pods/a
+        --
+        apiVersion: v1
+        kind: Pod
+        metadata:
+          name: a
+        exit 0
+    "]],
+    )
+    .await;
+    check(
+        &fake,
+        &["get", "pods", "-o", "jsonpath={.kind} {.items[*].kind}"],
+        expect![[r"
+        GET /api/v1/namespaces/default/pods?limit=500
+        --
+        List Podexit 0
+    "]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn delete_names_what_it_removes_and_takes_missing_ones_when_told() {
+    let answer = json!({"kind": "Status", "status": "Success", "details": {"name": "web", "uid": "u"}});
+    let fake = Fake::default().on("DELETE /apis/apps/v1/namespaces/default/deployments/web", 200, answer);
+    check(&fake, &["delete", "deploy", "web", "--wait=false", "--cascade=orphan"], expect![[r#"
+        DELETE /apis/apps/v1/namespaces/default/deployments/web application/json {"apiVersion":"v1","kind":"DeleteOptions","propagationPolicy":"Orphan"}
+        --
+        deployment.apps "web" deleted
+        exit 0
+    "#]]).await;
+    check(&fake, &["delete", "pod/x", "--ignore-not-found", "--grace-period=0", "--force"], expect![[r#"
+        DELETE /api/v1/namespaces/default/pods/x application/json {"apiVersion":"v1","gracePeriodSeconds":0,"kind":"DeleteOptions","propagationPolicy":"Background"}
+        --
+        Warning: Immediate deletion does not wait for confirmation that the running resource has been terminated. The resource may continue to run on the cluster indefinitely.
+        exit 0
+    "#]]).await;
+    check(
+        &fake,
+        &["delete", "pods"],
+        expect![[r"
+        --
+        error: resource(s) were provided, but no name was specified (use --all or -l to choose several)
+        exit 1
+    "]],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn scale_and_restart_send_the_smallest_patch() {
+    let web = "/apis/apps/v1/namespaces/default/deployments/web";
+    let fake = Fake::default()
+        .on(&format!("PATCH {web}/scale"), 200, json!({}))
+        .on(&format!("GET {web}"), 200, json!({"metadata": {}, "spec": {}}))
+        .on(&format!("PATCH {web}"), 200, json!({}));
+    check(&fake, &["scale", "deployment/web", "--replicas=5"], expect![[r#"
+        PATCH /apis/apps/v1/namespaces/default/deployments/web/scale application/merge-patch+json {"spec":{"replicas":5}}
+        --
+        deployment.apps/web scaled
+        exit 0
+    "#]]).await;
+    check(&fake, &["rollout", "restart", "deploy", "web"], expect![[r#"
+        GET /apis/apps/v1/namespaces/default/deployments/web
+        PATCH /apis/apps/v1/namespaces/default/deployments/web?fieldManager=kctl application/strategic-merge-patch+json {"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2030-01-01T12:00:00Z"}}}}}
+        --
+        deployment.apps/web restarted
+        exit 0
+    "#]]).await;
+}

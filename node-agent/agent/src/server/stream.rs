@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -23,6 +23,9 @@ use tracing::debug;
 
 /// The runtime answers on the loopback: an endpoint that takes longer is broken.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// As much of the runtime's reason as is passed on.
+const REFUSAL_BYTES_MAX: usize = 4 << 10;
 
 /// Why there is no stream.
 struct Refusal(StatusCode, String);
@@ -245,10 +248,13 @@ async fn join(node: &Node, url: &str, mut request: Request) -> Result<Response, 
     let answer = sender.send_request(onward).await;
     let mut answer = answer.map_err(|e| broken(e.to_string()))?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // Never spliced: what is not an upgrade is an error, and its reason is the status alone.
+        // Never spliced: what is not an upgrade is an error, and the runtime says which.
+        let code = if answer.status().is_client_error() { answer.status() } else { StatusCode::BAD_GATEWAY };
+        let said = Limited::new(answer.into_body(), REFUSAL_BYTES_MAX).collect().await;
+        let said = said.map(|b| String::from_utf8_lossy(&b.to_bytes()).into_owned()).unwrap_or_default();
         return Err(Refusal(
-            StatusCode::BAD_REQUEST,
-            format!("the runtime did not upgrade the connection: {}", answer.status()),
+            code,
+            format!("the runtime did not upgrade the connection: {code} {said}").trim_end().to_owned(),
         ));
     }
     let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);

@@ -42,6 +42,8 @@ const TESTS: &[Test] = tests![
     containers::pods_reach_each_other_and_their_names,
     containers::process_namespaces_are_shared_on_request,
     security::a_container_is_confined,
+    security::a_privileged_container_has_the_node,
+    security::mounts_are_read_only_and_inner_ones_on_top,
     security::users_are_resolved_in_the_image,
     security::links_in_images_do_not_lead_mounts_out,
     security::a_start_that_fails_says_why_and_leaves_nothing,

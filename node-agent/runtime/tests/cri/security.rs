@@ -36,6 +36,56 @@ pub(crate) async fn a_container_is_confined(mut node: Node) {
     node.finish().await;
 }
 
+pub(crate) async fn a_privileged_container_has_the_node(mut node: Node) {
+    let mut pod = node.pod("host");
+    let mode = NamespaceMode::Node as i32;
+    let options = NamespaceOption { network: mode, pid: mode, ipc: mode, ..Default::default() };
+    let security = pod.linux.as_mut().unwrap().security_context.as_mut().unwrap();
+    (security.privileged, security.namespace_options) = (true, Some(options.clone()));
+    let sandbox = node.run(pod.clone()).await;
+    assert_eq!(node.ip(&sandbox).await, "");
+    let mut config = script("main", "sleep 1000 & sleep 1000");
+    context(&mut config).privileged = true;
+    context(&mut config).namespace_options = Some(options);
+    let id = node.launch(&sandbox, &pod, config).await;
+    assert!(node.sh(&id, "ip link").await.contains("drovertest0"));
+    let init = std::fs::read_to_string("/proc/1/comm").unwrap();
+    assert_eq!(node.sh(&id, "cat /proc/1/comm").await, init.trim());
+    assert_eq!(node.sh(&id, "hostname").await, std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim());
+    assert_eq!(node.sh(&id, "grep Seccomp: /proc/self/status").await, "Seccomp:\t0");
+    node.sh(&id, "mount -t tmpfs x /tmp && touch /sys/fs/cgroup/memory || true; ls /dev/full /dev/tty").await;
+    // Its first process shares the node's process namespace, so the second one does not die with it by itself.
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn mounts_are_read_only_and_inner_ones_on_top(mut node: Node) {
+    let pod = node.pod("mounts");
+    let sandbox = node.run(pod.clone()).await;
+    let source = node.folder.path().join("volume");
+    std::fs::create_dir(&source).unwrap();
+    std::fs::write(source.join("file"), "content").unwrap();
+    let mount = |target: &str, from: &std::path::Path, readonly: bool| Mount {
+        container_path: target.into(),
+        host_path: from.display().to_string(),
+        readonly,
+        ..Default::default()
+    };
+    let mut config = script("main", "sleep 1000");
+    config.mounts = vec![
+        mount("/data/inner/file", &source.join("file"), true),
+        mount("/data", &source, false),
+        mount("/etc/hosts", &source.join("file"), true),
+    ];
+    let id = node.launch(&sandbox, &pod, config).await;
+    assert_eq!(node.sh(&id, "cat /data/inner/file /etc/hosts; echo new > /data/made").await, "contentcontent");
+    assert_eq!(std::fs::read_to_string(source.join("made")).unwrap(), "new\n");
+    assert_ne!(node.exec(&id, "echo x > /data/inner/file").await.0, 0);
+    assert_ne!(node.exec(&id, "echo x > /etc/hosts").await.0, 0);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 pub(crate) async fn users_are_resolved_in_the_image(mut node: Node) {
     let pod = node.pod("users");
     let sandbox = node.run(pod.clone()).await;

@@ -50,6 +50,27 @@ pub(crate) async fn hostile_archives_are_refused_and_leave_nothing(mut node: Nod
     node.finish().await;
 }
 
+pub(crate) async fn a_full_disk_leaves_nothing_half_written(node: Node) {
+    node.finish().await;
+    let disk = tempfile::tempdir().unwrap();
+    let small = nix::mount::MsFlags::empty();
+    nix::mount::mount(Some("small"), disk.path(), Some("tmpfs"), small, Some("size=8m")).unwrap();
+    let mut node = Node::start(tempfile::tempdir_in(disk.path()).unwrap()).await;
+    let store = node.folder.path().join("runtime/images-store");
+    // The archive alone fits, but not together with what is in it.
+    let big = layer(&[Entry::File("small", 0o644, b"x"), Entry::File("big", 0o644, &vec![7; 6 << 20])]);
+    let archive = docker_archive("example.test/big:1", &[big], &serde_json::json!({}));
+    let error = node.import(&archive).await.unwrap_err();
+    assert_eq!(error.code(), tonic::Code::ResourceExhausted, "{error}");
+    for folder in ["layers", "images", "tmp"] {
+        assert!(names(&store.join(folder)).is_empty(), "{folder}");
+    }
+    node.import(&crate::image::busybox()).await.unwrap();
+    assert_eq!(names(&store.join("images")).len(), 1);
+    node.finish().await;
+    nix::mount::umount(disk.path()).unwrap();
+}
+
 pub(crate) async fn images_share_layers_and_go_one_by_one(mut node: Node) {
     let layers = node.folder.path().join("runtime/images-store/layers");
     let count = || names(&layers).iter().filter(|n| !n.contains(".size")).count();

@@ -98,7 +98,7 @@ impl Node {
         node
     }
 
-    async fn start(folder: TempDir) -> Self {
+    pub(crate) async fn start(folder: TempDir) -> Self {
         let drain = CancellationToken::new();
         let server = Some(serve(folder.path(), AtEnd::KeepPods, drain.clone()));
         let channel = connect(folder.path().join("run/cri.sock")).await;

@@ -53,6 +53,7 @@ const TESTS: &[Test] = tests![
     streaming::a_token_is_good_once,
     registry::images_are_pulled_with_credentials_and_checked,
     archives::hostile_archives_are_refused_and_leave_nothing,
+    archives::a_full_disk_leaves_nothing_half_written,
     archives::images_share_layers_and_go_one_by_one,
 ];
 

@@ -3,7 +3,7 @@
 
 use super::Session;
 use super::forward::forward;
-use super::session::{self, End, Input, Output};
+use super::session::{self, End, Input, Inputs, Output, Outputs};
 use crate::pods::Pods;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -160,6 +160,14 @@ fn input(protocol: Protocol, message: Message) -> Option<Input> {
     }
 }
 
+async fn run(pods: &Pods, session: Session, ends: (Inputs, Outputs)) -> End {
+    match session {
+        Session::Exec { container, args, streams } => session::exec(pods, &container, args, streams, ends).await,
+        Session::Attach { container, streams } => session::attach(pods, &container, streams, ends).await,
+        Session::Forward { .. } => End::Success,
+    }
+}
+
 async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
     socket: WebSocketStream<S>,
     protocol: Protocol,
@@ -194,17 +202,7 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
         }
         drop(to_session);
     };
-    let run = async move {
-        match session {
-            Session::Exec { container, args, streams } => {
-                session::exec(pods, &container, args, streams, (inputs, outputs)).await
-            }
-            Session::Attach { container, streams } => {
-                session::attach(pods, &container, streams, (inputs, outputs)).await
-            }
-            Session::Forward { .. } => End::Success,
-        }
-    };
+    let run = run(pods, session, (inputs, outputs));
     let write = async {
         while let Some(output) = from_session.recv().await {
             let message = match output {

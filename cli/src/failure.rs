@@ -10,6 +10,11 @@ use thiserror::Error;
 #[error("exit code {0}")]
 pub struct Exit(pub u8);
 
+/// What was being done to which manifest when the server refused; a context of its answer.
+#[derive(Clone, Debug, Error)]
+#[error("{0}")]
+pub struct During(pub String);
+
 /// The server cannot be reached, told apart from what it answers.
 #[derive(Debug, Error)]
 #[error("cannot reach the API server at {url}")]
@@ -58,7 +63,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// The text of an error, in kubectl's forms where it has one.
 pub fn message(error: &anyhow::Error) -> String {
     if let Some(status) = status(error) {
-        return of_status(status);
+        return of_status(status, error.downcast_ref());
     }
     if let Some(unreachable) = error.downcast_ref::<Unreachable>() {
         return of_connection(unreachable);
@@ -78,15 +83,37 @@ pub fn message(error: &anyhow::Error) -> String {
     text
 }
 
-fn of_status(status: &Status) -> String {
-    // k8s: kubectl cmd/util StandardErrorMessage
+// k8s: kubectl cmd/util checkErr and StandardErrorMessage
+fn of_status(status: &Status, during: Option<&During>) -> String {
     if status.reason == "Unauthorized" {
         return "error: You must be logged in to the server (Unauthorized)".to_owned();
     }
-    if status.reason.is_empty() {
-        return format!("Error from server: {}", status.message);
+    if status.reason == "Invalid" {
+        return of_invalid(status);
     }
-    format!("Error from server ({}): {}", status.reason, status.message)
+    let during = during.map(|during| format!("{during}: ")).unwrap_or_default();
+    let reason = if status.reason.is_empty() { String::new() } else { format!(" ({})", status.reason) };
+    format!("Error from server{reason}: {during}{}", status.message)
+}
+
+/// Each field that is wrong on its own line.
+fn of_invalid(status: &Status) -> String {
+    let Some(details) = status.details.as_ref().filter(|details| !details.causes.is_empty()) else {
+        return format!("The request is invalid: {}", status.message);
+    };
+    let subject = match (details.kind.as_str(), details.name.as_str()) {
+        ("", "") => "The request is invalid".to_owned(),
+        (kind, name) => format!("The {kind} \"{name}\" is invalid"),
+    };
+    let causes = details.causes.iter().map(|cause| match cause.field.as_str() {
+        "" => cause.message.clone(),
+        field => format!("{field}: {}", cause.message),
+    });
+    let causes: Vec<String> = causes.collect();
+    match causes.as_slice() {
+        [only] => format!("{subject}: {only}"),
+        several => format!("{subject}: \n* {}", several.join("\n* ")),
+    }
 }
 
 fn of_connection(unreachable: &Unreachable) -> String {
@@ -127,6 +154,19 @@ mod tests {
         assert_eq!(message(&error), "Error from server (NotFound): pods \"x\" not found");
         assert!(is_not_found(&error) && !is_conflict(&error));
         assert!(!is_conflict(&refused("AlreadyExists", "", 409)));
+    }
+
+    #[test]
+    fn what_was_done_is_told_and_wrong_fields_are_listed() {
+        let error = refused("BadRequest", "no", 400).context(During("error when creating \"a.yaml\"".into()));
+        assert_eq!(message(&error), "Error from server (BadRequest): error when creating \"a.yaml\": no");
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "status": "Failure", "code": 422, "reason": "Invalid", "message": "long", "details": {"kind": "Pod", "name": "a",
+            "causes": [{"field": "spec.x", "message": "Required value"}, {"field": "spec.y", "message": "Too long"}]},
+        }))
+        .unwrap();
+        let error = kube::Error::Api(status.boxed()).into();
+        assert_eq!(message(&error), "The Pod \"a\" is invalid: \n* spec.x: Required value\n* spec.y: Too long");
     }
 
     #[test]

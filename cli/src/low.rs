@@ -2,13 +2,13 @@
 //! what it means is [`crate::high`]'s and the verbs' to say.
 
 mod cluster;
-mod common;
+mod flag_groups;
 mod read;
 mod stream;
 mod write;
 
 pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Version};
-pub use common::{Files, Format, Select};
+pub use flag_groups::{Files, Format, Select};
 pub use read::{Describe, Get, Wait};
 pub use stream::{Attach, Exec, Logs, PortForward};
 pub use write::{

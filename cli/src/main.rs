@@ -8,12 +8,20 @@ use kctl::screen::Screen;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let screen = Screen::terminal();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // k8s: kubectl ends with 1 for what it cannot understand; help is no failure
+            let code = u8::from(error.use_stderr());
+            return ExitCode::from(if error.print().is_ok() { code } else { 1 });
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return ExitCode::from(kctl::failure::report(&Screen::terminal(), Err(error.into()))),
+        Err(error) => return ExitCode::from(kctl::failure::report(&screen, Err(error.into()))),
     };
-    let code = runtime.block_on(kctl::run(cli, &Environment::of_process(), Screen::terminal()));
+    let code = runtime.block_on(kctl::run(cli, &Environment::of_process(), screen));
     // A read of standard input cannot be cancelled; waiting for it would hold the prompt back.
     runtime.shutdown_background();
     ExitCode::from(code)

@@ -118,12 +118,15 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
     failures.end()
 }
 
-/// The server's answers name the object; other errors get the file's name.
+/// An error with the file that it is about; of the server, in kubectl's words.
 fn located(error: anyhow::Error, document: &Document) -> anyhow::Error {
-    if failure::status(&error).is_some() || error.is::<failure::Unreachable>() || error.is::<std::io::Error>() {
+    if error.is::<failure::Unreachable>() || error.is::<std::io::Error>() {
         return error;
     }
-    let source = if document.source == "-" { "standard input" } else { &document.source };
+    let source = if document.source == "-" { "STDIN" } else { &document.source };
+    if failure::status(&error).is_some() {
+        return error.context(failure::During(format!("error when applying \"{source}\"")));
+    }
     error.context(format!("cannot apply {source}"))
 }
 

@@ -1,5 +1,6 @@
 //! `create`: from manifests, or from arguments for the kinds that people make by hand.
 
+use crate::failure;
 use crate::high::{self, DryRun};
 use crate::low::{self, CreateSecretKind, CreateWhat};
 use crate::manifest;
@@ -53,7 +54,11 @@ async fn of_files(session: &Session, plan: &Plan, files: &low::Files) -> Result<
             let resource = resource::of_object(&session.server, document.api_version(), document.kind()).await?;
             post(session, plan, &resource, document.object.clone()).await
         };
-        failures.take(session, outcome.await)?;
+        let outcome = outcome.await.map_err(|error| match failure::status(&error) {
+            Some(_) => error.context(failure::During(format!("error when creating \"{}\"", document.source))),
+            None => error,
+        });
+        failures.take(session, outcome)?;
     }
     failures.end()
 }

@@ -54,6 +54,9 @@ fn field(page: &mut Page, name: &str, value: &Value) {
 
 /// `minReadySeconds` as `Min Ready Seconds`; keys of maps, which have dots or dashes, stay.
 fn title(key: &str) -> String {
+    if key == "osImage" {
+        return "OS Image".to_owned();
+    }
     if key.contains(['.', '-', '/', '_']) {
         return key.to_owned();
     }

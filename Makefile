@@ -12,7 +12,7 @@ up: deps install images
 
 ## build: release binaries
 build: deps
-	$(CARGO) build --release --locked --bin drover --bin kctl
+	$(CARGO) build --release --locked -p drover -p kctl
 
 ## install: put drover and kctl where every terminal finds them
 install: build
@@ -31,7 +31,7 @@ check: deps
 
 ## test: everything, end-to-end tests with real containers included
 test: deps test-deps
-	$(CARGO) build --locked --bin drover --bin kctl
+	$(CARGO) build --locked -p drover -p kctl -p e2e --bins
 	$(CARGO) run --locked -q -p xtask -- example-image $(IMAGES)
 	$(CARGO) test --workspace --locked --no-fail-fast
 

@@ -1,1 +1,56 @@
-fn main() {}
+//! The `drover` binary: parses what was typed, wires components together, and drains them. It decides nothing else.
+#![forbid(unsafe_code)]
+
+mod args;
+mod control_plane;
+mod images;
+mod machine;
+mod node;
+mod steps;
+mod up;
+
+use anyhow::Result;
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    // The runtime starts this binary again as the supervisor of a pod; that process must stay small and single-threaded,
+    // so nothing else may happen before.
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    if let Some(ended) = runtime::supervisor::main(&args) {
+        return ended;
+    }
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new("warn,drover=info")))
+        .init();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            steps::complain(&format!("drover: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    rustls_provider();
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    tokio.block_on(async {
+        match cli.command {
+            Command::Up(up) => up::run(up).await,
+            Command::Server(server) => control_plane::run(server).await,
+            Command::Image(image) => images::run(image).await,
+        }
+    })
+}
+
+/// Libraries that make TLS connections of their own ask for the process's provider.
+fn rustls_provider() {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider is installed already");
+    }
+}

@@ -1,1 +1,14 @@
-//! (skeleton)
+//! The harness of the end-to-end tests: a [`Host`] is a network and mount namespace with an uplink address of its own, a
+//! [`Cluster`] is `drover up` inside it, with its own data folder and cgroup subtree. The machine's own tables, mounts and
+//! cgroups stay untouched; [`census`] counts what a cluster leaves behind.
+//!
+//! The tests drive the binaries that `make test` builds; they know nothing of the crates inside them.
+#![forbid(unsafe_code)]
+
+pub mod census;
+pub mod cluster;
+pub mod host;
+pub mod wait;
+
+pub use cluster::{Cluster, Options};
+pub use host::Host;

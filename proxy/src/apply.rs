@@ -18,19 +18,19 @@ pub enum ApplyError {
 }
 
 /// Feeds one restore; all of it takes effect, or nothing.
-pub async fn restore(input: &str) -> Result<(), ApplyError> {
+pub(crate) async fn restore(input: &str) -> Result<(), ApplyError> {
     run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
 }
 
 /// The chains that an earlier process left behind.
-pub async fn existing() -> Result<Tables, ApplyError> {
+pub(crate) async fn existing() -> Result<Tables, ApplyError> {
     let nat: Chains = leftovers(&run("iptables-save", &["-t", "nat"], "").await?);
     let filter = leftovers(&run("iptables-save", &["-t", "filter"], "").await?);
     Ok(Tables { nat, filter })
 }
 
 /// Puts our jumps in front of the built-in chains where they are missing.
-pub async fn ensure_jumps() -> Result<(), ApplyError> {
+pub(crate) async fn ensure_jumps() -> Result<(), ApplyError> {
     for table in ["nat", "filter"] {
         let saved = run("iptables-save", &["-t", table], "").await?;
         let missing: String = JUMPS
@@ -53,7 +53,7 @@ fn has(saved: &str, chain: &str, rule: &str) -> bool {
 }
 
 /// Forgets flows; that there are none is no error.
-pub async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
+pub(crate) async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
     let args: Vec<&str> = ["-D", "-p", "udp"].into_iter().chain(deletion.iter().map(String::as_str)).collect();
     match run("conntrack", &args, "").await {
         Err(ApplyError::Failed { message, .. }) if message.contains("0 flow entries") => Ok(()),
@@ -62,7 +62,7 @@ pub async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
 }
 
 /// NodePorts on 127.0.0.1 need local addresses to be routable; the martian rule in KUBE-FIREWALL keeps others out.
-pub fn allow_local_node_ports() -> std::io::Result<()> {
+pub(crate) fn allow_local_node_ports() -> std::io::Result<()> {
     std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1")
 }
 

@@ -115,7 +115,8 @@ fn policy(text: Option<&str>) -> Target {
 
 fn affinity_secs(spec: &ServiceSpec) -> Option<u32> {
     (spec.session_affinity.as_deref() == Some("ClientIP")).then(|| {
-        let configured = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref()?.timeout_seconds);
+        let configured =
+            spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref()?.timeout_seconds);
         configured.unwrap_or(AFFINITY_SECS).unsigned_abs()
     })
 }

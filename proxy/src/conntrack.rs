@@ -28,9 +28,8 @@ pub fn stale(old: &Ruleset, new: &Ruleset) -> Vec<Deletion> {
 /// How conntrack names each way in.
 fn doors(port: &ServicePort) -> Vec<Deletion> {
     let addresses = [port.cluster_ip].into_iter().chain(port.external_ips.iter().copied());
-    let by_address = addresses.map(|ip| {
-        vec!["--orig-dst".to_owned(), ip.to_string(), "--orig-port-dst".to_owned(), port.port.to_string()]
-    });
+    let by_address = addresses
+        .map(|ip| vec!["--orig-dst".to_owned(), ip.to_string(), "--orig-port-dst".to_owned(), port.port.to_string()]);
     let by_node_port = port.node_port.map(|port| vec!["--orig-port-dst".to_owned(), port.to_string()]);
     by_address.chain(by_node_port).collect()
 }

@@ -36,12 +36,28 @@ pub const JUMPS: &[(&str, &str, &str)] = &[
     ("nat", "PREROUTING", "-m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"),
     ("nat", "OUTPUT", "-m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"),
     ("nat", "POSTROUTING", "-m comment --comment \"kubernetes postrouting rules\" -j KUBE-POSTROUTING"),
-    ("filter", "INPUT", "-m conntrack --ctstate NEW -m comment --comment \"kubernetes externally-visible service portals\" -j KUBE-EXTERNAL-SERVICES"),
+    (
+        "filter",
+        "INPUT",
+        "-m conntrack --ctstate NEW -m comment --comment \"kubernetes externally-visible service portals\" -j KUBE-EXTERNAL-SERVICES",
+    ),
     ("filter", "INPUT", "-j KUBE-FIREWALL"),
-    ("filter", "FORWARD", "-m conntrack --ctstate NEW -m comment --comment \"kubernetes externally-visible service portals\" -j KUBE-EXTERNAL-SERVICES"),
-    ("filter", "FORWARD", "-m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"),
+    (
+        "filter",
+        "FORWARD",
+        "-m conntrack --ctstate NEW -m comment --comment \"kubernetes externally-visible service portals\" -j KUBE-EXTERNAL-SERVICES",
+    ),
+    (
+        "filter",
+        "FORWARD",
+        "-m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES",
+    ),
     ("filter", "FORWARD", "-m comment --comment \"kubernetes forwarding rules\" -j KUBE-FORWARD"),
-    ("filter", "OUTPUT", "-m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES"),
+    (
+        "filter",
+        "OUTPUT",
+        "-m conntrack --ctstate NEW -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES",
+    ),
 ];
 
 /// All chains for a rule set.
@@ -105,7 +121,11 @@ struct Names {
 impl Names {
     fn of(key: &PortKey) -> Self {
         let hash = hash(&format!("{key}{}", key.protocol.name()));
-        Self { cluster: format!("KUBE-SVC-{hash}"), local: format!("KUBE-SVL-{hash}"), external: format!("KUBE-EXT-{hash}") }
+        Self {
+            cluster: format!("KUBE-SVC-{hash}"),
+            local: format!("KUBE-SVL-{hash}"),
+            external: format!("KUBE-EXT-{hash}"),
+        }
     }
 
     fn target(&self, target: &Target) -> &str {
@@ -122,9 +142,9 @@ fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     (0..16)
         .map(|place| {
-            let bits = (0..5).map(|bit| place * 5 + bit).fold(0, |value, bit: usize| {
-                value << 1 | usize::from(digest[bit / 8] >> (7 - bit % 8) & 1)
-            });
+            let bits = (0..5)
+                .map(|bit| place * 5 + bit)
+                .fold(0, |value, bit: usize| value << 1 | usize::from(digest[bit / 8] >> (7 - bit % 8) & 1));
             char::from(ALPHABET[bits])
         })
         .collect()
@@ -138,10 +158,28 @@ fn endpoint_chain(key: &PortKey, endpoint: Endpoint) -> String {
 fn doors(tables: &mut Tables, key: &PortKey, port: &ServicePort, names: &Names) {
     let protocol = key.protocol.name();
     let internal = format!("-d {}/32 -p {protocol} -m {protocol} --dport {}", port.cluster_ip, port.port);
-    door(tables, &internal, &format!("{key} cluster IP"), "KUBE-SERVICES", "KUBE-SERVICES", port, &port.internal, names.target(&port.internal));
+    door(
+        tables,
+        &internal,
+        &format!("{key} cluster IP"),
+        "KUBE-SERVICES",
+        "KUBE-SERVICES",
+        port,
+        &port.internal,
+        names.target(&port.internal),
+    );
     for ip in &port.external_ips {
         let matches = format!("-d {ip}/32 -p {protocol} -m {protocol} --dport {}", port.port);
-        door(tables, &matches, &format!("{key} loadbalancer IP"), "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES", port, &port.external, &names.external);
+        door(
+            tables,
+            &matches,
+            &format!("{key} loadbalancer IP"),
+            "KUBE-SERVICES",
+            "KUBE-EXTERNAL-SERVICES",
+            port,
+            &port.external,
+            &names.external,
+        );
     }
     if let Some(node_port) = port.node_port {
         let matches = format!("-p {protocol} -m {protocol} --dport {node_port}");
@@ -153,13 +191,26 @@ fn doors(tables: &mut Tables, key: &PortKey, port: &ServicePort, names: &Names) 
             push(&mut tables.filter, "KUBE-EXTERNAL-SERVICES", refuse(&local, &comment, "DROP"));
         }
         if !port.endpoints.is_empty() {
-            push(&mut tables.nat, "KUBE-NODEPORTS", format!("{matches} -m comment --comment \"{comment}\" -j {}", names.external));
+            push(
+                &mut tables.nat,
+                "KUBE-NODEPORTS",
+                format!("{matches} -m comment --comment \"{comment}\" -j {}", names.external),
+            );
         }
     }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one rule's parts; a struct would name each of them twice")]
-fn door(tables: &mut Tables, matches: &str, comment: &str, nat: &str, filter: &str, port: &ServicePort, target: &Target, chain: &str) {
+fn door(
+    tables: &mut Tables,
+    matches: &str,
+    comment: &str,
+    nat: &str,
+    filter: &str,
+    port: &ServicePort,
+    target: &Target,
+    chain: &str,
+) {
     if port.endpoints.is_empty() {
         push(&mut tables.filter, filter, refuse(matches, comment, "REJECT"));
     } else if port.endpoints_of(target).is_empty() {

@@ -75,7 +75,9 @@ fn caches(deps: Deps, tracker: &TaskTracker, drain: &CancellationToken) -> Arc<C
     let mut builder = Caches::builder(deps.client, deps.clock);
     builder.watch::<Service>();
     builder.watch::<EndpointSlice>();
-    builder.index::<EndpointSlice>(BY_SERVICE, |slice| service_of(slice).map(|key| index_value(&key)).into_iter().collect());
+    builder.index::<EndpointSlice>(BY_SERVICE, |slice| {
+        service_of(slice).map(|key| index_value(&key)).into_iter().collect()
+    });
     builder.start(tracker, drain.clone())
 }
 

@@ -29,7 +29,8 @@ fn slice(port: &Value, endpoints: &[&str]) -> EndpointSlice {
             json!({"addresses": [address], "nodeName": node, "conditions": {"ready": ready, "serving": serving}})
         })
         .collect();
-    serde_json::from_value(json!({"metadata": {}, "addressType": "IPv4", "ports": [port], "endpoints": endpoints})).unwrap()
+    serde_json::from_value(json!({"metadata": {}, "addressType": "IPv4", "ports": [port], "endpoints": endpoints}))
+        .unwrap()
 }
 
 fn http(endpoints: &[&str]) -> EndpointSlice {
@@ -85,7 +86,10 @@ fn a_cluster_ip_spreads_over_its_ready_endpoints() {
 
 #[test]
 fn a_node_port_masquerades_and_a_local_one_keeps_the_clients_address() {
-    check(node_port("Cluster"), &[http(&["10.42.1.2@node-2 ready"])], expect![[r#"
+    check(
+        node_port("Cluster"),
+        &[http(&["10.42.1.2@node-2 ready"])],
+        expect![[r#"
         *nat
         :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
         :KUBE-NODEPORTS - [0:0]
@@ -100,8 +104,12 @@ fn a_node_port_masquerades_and_a_local_one_keeps_the_clients_address() {
         -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        COMMIT"#]]);
-    check(node_port("Local"), &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])], expect![[r#"
+        COMMIT"#]],
+    );
+    check(
+        node_port("Local"),
+        &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])],
+        expect![[r#"
         *nat
         :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
         :KUBE-NODEPORTS - [0:0]
@@ -124,19 +132,27 @@ fn a_node_port_masquerades_and_a_local_one_keeps_the_clients_address() {
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
         -A KUBE-SVL-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -j KUBE-SEP-AUIIDQXIL55V5WDS
-        COMMIT"#]]);
+        COMMIT"#]],
+    );
 }
 
 #[test]
 fn without_endpoints_clients_are_refused_and_a_local_policy_drops() {
-    check(node_port("Cluster"), &[http(&["10.42.1.2@node-2 gone"])], expect![[r#"
+    check(
+        node_port("Cluster"),
+        &[http(&["10.42.1.2@node-2 gone"])],
+        expect![[r#"
         *filter
         :KUBE-EXTERNAL-SERVICES - [0:0]
         :KUBE-SERVICES - [0:0]
         -A KUBE-EXTERNAL-SERVICES -m addrtype --dst-type LOCAL -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port has no endpoints" -j REJECT --reject-with icmp-port-unreachable
         -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP has no endpoints" -j REJECT --reject-with icmp-port-unreachable
-        COMMIT"#]]);
-    check(node_port("Local"), &[http(&["10.42.1.2@node-2 ready"])], expect![[r#"
+        COMMIT"#]],
+    );
+    check(
+        node_port("Local"),
+        &[http(&["10.42.1.2@node-2 ready"])],
+        expect![[r#"
         *nat
         :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
         :KUBE-NODEPORTS - [0:0]
@@ -158,7 +174,8 @@ fn without_endpoints_clients_are_refused_and_a_local_policy_drops() {
         *filter
         :KUBE-EXTERNAL-SERVICES - [0:0]
         -A KUBE-EXTERNAL-SERVICES -m addrtype --dst-type LOCAL -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port has no endpoints" -j DROP
-        COMMIT"#]]);
+        COMMIT"#]],
+    );
 }
 
 #[test]
@@ -166,7 +183,10 @@ fn affinity_remembers_a_client_for_its_time() {
     let mut spec = cluster_ip();
     spec["sessionAffinity"] = json!("ClientIP");
     spec["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": 60}});
-    check(spec, &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])], expect![[r#"
+    check(
+        spec,
+        &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])],
+        expect![[r#"
         *nat
         :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
         :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
@@ -182,7 +202,8 @@ fn affinity_remembers_a_client_for_its_time() {
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -m recent --name KUBE-SEP-7N5NZTWFYNOINTVX --rcheck --seconds 60 --reap -j KUBE-SEP-7N5NZTWFYNOINTVX
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        COMMIT"#]]);
+        COMMIT"#]],
+    );
 }
 
 #[test]
@@ -213,7 +234,8 @@ fn headless_external_name_and_foreign_services_program_nothing() {
         assert!(compiled(spec, &some).is_empty());
     }
     let mut foreign = service(cluster_ip());
-    foreign.metadata.labels = Some([("service.kubernetes.io/service-proxy-name".to_owned(), "other".to_owned())].into());
+    foreign.metadata.labels =
+        Some([("service.kubernetes.io/service-proxy-name".to_owned(), "other".to_owned())].into());
     assert!(compile::service(&foreign, some.iter(), NODE).is_empty());
 }
 
@@ -230,7 +252,8 @@ fn a_change_restores_only_the_chains_that_it_touches() {
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -j KUBE-SEP-AUIIDQXIL55V5WDS
         -X KUBE-SEP-524RUGWUUTABIXTL
         COMMIT
-    "#]].assert_eq(&difference(&one, &two).unwrap());
+    "#]]
+    .assert_eq(&difference(&one, &two).unwrap());
 }
 
 #[test]

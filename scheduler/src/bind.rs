@@ -41,7 +41,13 @@ pub(crate) fn is_news(pod: &PodInfo, reason: &str, message: &str) -> bool {
 }
 
 /// Writes the PodScheduled condition.
-pub(crate) async fn report(client: kube::Client, pod: Arc<PodInfo>, reason: &'static str, message: String, now: jiff::Timestamp) -> Result<(), kube::Error> {
+pub(crate) async fn report(
+    client: kube::Client,
+    pod: Arc<PodInfo>,
+    reason: &'static str,
+    message: String,
+    now: jiff::Timestamp,
+) -> Result<(), kube::Error> {
     let pods: Api<Pod> = Api::namespaced(client, &pod.key.ns);
     let patch = json!({
         "metadata": {"uid": pod.uid},

@@ -47,7 +47,12 @@ impl Refusal {
 pub struct Rotation(usize);
 
 /// Decides for one pod. `chance(n)` gives a number below `n`.
-pub fn decide(pod: &PodInfo, snapshot: &Snapshot, rotation: &mut Rotation, chance: &mut dyn FnMut(usize) -> usize) -> Decision {
+pub fn decide(
+    pod: &PodInfo,
+    snapshot: &Snapshot,
+    rotation: &mut Rotation,
+    chance: &mut dyn FnMut(usize) -> usize,
+) -> Decision {
     let count = snapshot.nodes.len();
     let wanted = sample_size(count);
     let mut feasible: Vec<&Arc<NodeInfo>> = Vec::new();

@@ -17,7 +17,9 @@ pub struct HostPort {
 impl HostPort {
     pub fn meets(&self, other: &Self) -> bool {
         let any = |ip: &str| ip == "0.0.0.0" || ip == "::";
-        self.port == other.port && self.protocol == other.protocol && (self.ip == other.ip || any(&self.ip) || any(&other.ip))
+        self.port == other.port
+            && self.protocol == other.protocol
+            && (self.ip == other.ip || any(&self.ip) || any(&other.ip))
     }
 }
 

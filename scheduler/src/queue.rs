@@ -20,8 +20,13 @@ type Rank = (Reverse<i32>, Timestamp, String);
 #[derive(Debug)]
 enum Room {
     Active,
-    BackOff { until: Timestamp },
-    Unschedulable { since: Timestamp, plugins: BTreeSet<&'static str> },
+    BackOff {
+        until: Timestamp,
+    },
+    Unschedulable {
+        since: Timestamp,
+        plugins: BTreeSet<&'static str>,
+    },
     /// Taken by `pop` and not yet answered for.
     InFlight,
 }
@@ -120,7 +125,8 @@ impl Queue {
     /// Something happened: pods that it can help leave the unschedulable room, through back-off where theirs is not over.
     pub fn on_event(&mut self, event: ClusterEvent, now: Timestamp) {
         let helps = |plugins: &BTreeSet<&'static str>| {
-            plugins.is_empty() || PLUGINS.iter().any(|plugin| plugins.contains(plugin.name) && (plugin.helped_by)(event))
+            plugins.is_empty()
+                || PLUGINS.iter().any(|plugin| plugins.contains(plugin.name) && (plugin.helped_by)(event))
         };
         let helped: Vec<String> = self
             .waiting

@@ -36,8 +36,14 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let caches = builder.start(&tracker, stop.clone());
     let pods = caches.of::<Pod>().subscribe();
     let nodes = caches.of::<Node>().subscribe();
-    let recorder =
-        Recorder::start(deps.client.clone(), &config.scheduler_name, "", Arc::clone(&deps.clock), &tracker, stop.clone());
+    let recorder = Recorder::start(
+        deps.client.clone(),
+        &config.scheduler_name,
+        "",
+        Arc::clone(&deps.clock),
+        &tracker,
+        stop.clone(),
+    );
     let shell = Shell {
         name: config.scheduler_name.clone(),
         deps,

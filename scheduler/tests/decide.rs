@@ -54,7 +54,8 @@ fn outcome(cluster: &Cluster, pod: &PodInfo) -> String {
 
 #[test]
 fn a_refusal_names_every_reason_with_its_node_count() {
-    let taint = |node: &mut Value| node["spec"]["taints"] = json!([{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]);
+    let taint =
+        |node: &mut Value| node["spec"]["taints"] = json!([{"key": "gpu", "value": "yes", "effect": "NoSchedule"}]);
     let nodes = [
         node("a", taint),
         node("b", |node| node["spec"]["unschedulable"] = json!(true)),

@@ -26,7 +26,10 @@ fn priority_goes_first_then_age() {
     queue.add(pod("old", 0), at(0));
     queue.add(pod("young", 0), at(1));
     queue.add(pod("vip", 10), at(2));
-    assert_eq!(["vip", "old", "young"].map(Some), [0; 3].map(|_| queue.pop(at(3))).each_ref().map(|pod| pod.as_ref().map(|pod| pod.uid.as_str())));
+    assert_eq!(
+        ["vip", "old", "young"].map(Some),
+        [0; 3].map(|_| queue.pop(at(3))).each_ref().map(|pod| pod.as_ref().map(|pod| pod.uid.as_str()))
+    );
     assert_eq!(popped(&mut queue, at(3)), None);
 }
 

@@ -63,6 +63,9 @@ fn layer(program: &[u8]) -> Result<Vec<u8>> {
 fn append(archive: &mut tar::Builder<impl std::io::Write>, name: &str, mode: u32, body: &[u8]) -> Result<()> {
     let mut header = tar::Header::new_ustar();
     header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_size(body.len() as u64);
     header.set_cksum();
     Ok(archive.append_data(&mut header, name, body)?)

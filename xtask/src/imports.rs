@@ -63,7 +63,10 @@ pub fn check(root: &Path) -> Result<Vec<String>> {
 
 fn findings(package: &Package, table: &BTreeMap<&str, &[&str]>) -> Vec<String> {
     let Some(allowed) = table.get(package.name.as_str()) else {
-        return vec![format!("{}: not in the import table (xtask/src/imports.rs); adding it needs an ADR", package.name)];
+        return vec![format!(
+            "{}: not in the import table (xtask/src/imports.rs); adding it needs an ADR",
+            package.name
+        )];
     };
     if allowed.contains(&"*") {
         return Vec::new();
@@ -73,7 +76,9 @@ fn findings(package: &Package, table: &BTreeMap<&str, &[&str]>) -> Vec<String> {
         .iter()
         .filter(|dependency| dependency.path.is_some() && dependency.kind.as_deref() != Some("dev"))
         .filter(|dependency| !allowed.contains(&dependency.name.as_str()))
-        .map(|dependency| format!("{} may not use {}: see the import table in ARCHITECTURE.md", package.name, dependency.name))
+        .map(|dependency| {
+            format!("{} may not use {}: see the import table in ARCHITECTURE.md", package.name, dependency.name)
+        })
         .collect()
 }
 

@@ -17,7 +17,8 @@ const FUNCTION_LINES_MAX: usize = 70;
 const RATCHET: &str = "xtask/tidy-ratchet.txt";
 
 /// File names that say nothing about the domain.
-const EMPTY_NAMES: &[&str] = &["mod.rs", "utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "manager.rs", "misc.rs"];
+const EMPTY_NAMES: &[&str] =
+    &["mod.rs", "utils.rs", "util.rs", "helpers.rs", "helper.rs", "common.rs", "manager.rs", "misc.rs"];
 
 /// Text that may not stand in code, and why.
 const BANNED: &[(&str, &str)] = &[

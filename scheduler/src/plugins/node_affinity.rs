@@ -18,7 +18,8 @@ fn affinity(pod: &PodInfo) -> Option<&NodeAffinity> {
 
 fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
     let selected = pod.node_selector().all(|(key, value)| node.label(key) == Some(value));
-    let required = affinity(pod).and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
+    let required =
+        affinity(pod).and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
     // k8s: terms are alternatives, and an empty list of them matches nothing.
     let allowed = required.is_none_or(|required| required.node_selector_terms.iter().any(|term| matches(term, node)));
     if selected && allowed { Ok(()) } else { Err(vec!["node(s) didn't match Pod's node affinity/selector".into()]) }

@@ -16,11 +16,8 @@ fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
     if !node.unschedulable() {
         return Ok(());
     }
-    let cordon = Taint {
-        key: "node.kubernetes.io/unschedulable".into(),
-        effect: "NoSchedule".into(),
-        ..Taint::default()
-    };
+    let cordon =
+        Taint { key: "node.kubernetes.io/unschedulable".into(), effect: "NoSchedule".into(), ..Taint::default() };
     if pod.tolerations().iter().any(|toleration| taint_toleration::tolerates(toleration, &cordon)) {
         Ok(())
     } else {

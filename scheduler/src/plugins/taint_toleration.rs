@@ -22,7 +22,8 @@ pub(super) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
     match toleration.operator.as_deref() {
         Some("Exists") => true,
         None | Some("" | "Equal") => {
-            !key.is_empty() && toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default()
+            !key.is_empty()
+                && toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default()
         }
         Some(_) => false,
     }
@@ -30,7 +31,8 @@ pub(super) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
 
 fn untolerated<'a>(pod: &'a PodInfo, node: &'a NodeInfo, effects: &'a [&str]) -> impl Iterator<Item = &'a Taint> {
     node.taints().iter().filter(move |taint| {
-        effects.contains(&taint.effect.as_str()) && !pod.tolerations().iter().any(|toleration| tolerates(toleration, taint))
+        effects.contains(&taint.effect.as_str())
+            && !pod.tolerations().iter().any(|toleration| tolerates(toleration, taint))
     })
 }
 
@@ -50,5 +52,7 @@ fn untolerated_preferences(pod: &PodInfo, node: &NodeInfo, _: &Snapshot) -> i64 
 
 fn fewest_is_best(scores: &mut [i64]) {
     let most = scores.iter().copied().max().unwrap_or(0);
-    scores.iter_mut().for_each(|score| *score = if most == 0 { SCORE_MAX } else { SCORE_MAX - *score * SCORE_MAX / most });
+    scores
+        .iter_mut()
+        .for_each(|score| *score = if most == 0 { SCORE_MAX } else { SCORE_MAX - *score * SCORE_MAX / most });
 }

@@ -206,6 +206,7 @@ fn list(folder: &str) -> io::Result<()> {
     let mut names = std::fs::read_dir(folder)?
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
         .collect::<io::Result<Vec<_>>>()?;
+    names.retain(|name| !name.starts_with('.'));
     names.sort();
     names.iter().for_each(|name| println!("{name}"));
     Ok(())
@@ -224,5 +225,9 @@ fn get(target: &str) -> io::Result<()> {
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("not HTTP"))?;
     print!("{body}");
-    if head.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(io::Error::other(head.lines().next().unwrap_or_default())) }
+    if head.starts_with("HTTP/1.1 200") {
+        Ok(())
+    } else {
+        Err(io::Error::other(head.lines().next().unwrap_or_default()))
+    }
 }

@@ -1,0 +1,104 @@
+//! What exists on a host because of a cluster's pods: taken before and after, two censuses must be equal.
+
+use crate::Cluster;
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Command lines of the processes in the cluster's cgroups and of its supervisors.
+    pub processes: BTreeSet<String>,
+    /// Mount points below the cluster's folder.
+    pub mounts: BTreeSet<String>,
+    /// Network namespaces in which those processes live.
+    pub network_namespaces: BTreeSet<String>,
+    /// Links of the host.
+    pub links: BTreeSet<String>,
+    /// Folders below the cluster's cgroup root that hold pods.
+    pub cgroups: BTreeSet<String>,
+    /// Rules and chains, without counters.
+    pub rules: BTreeSet<String>,
+}
+
+/// Counts now.
+pub fn take(cluster: &Cluster) -> Result<Census> {
+    let host = &cluster.host;
+    let folder = cluster.data_dir().to_string_lossy().into_owned();
+    let mountinfo = host.read("cat", &["/proc/self/mountinfo"])?;
+    let mounts = mountinfo
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|point| point.starts_with(&folder))
+        .map(str::to_owned)
+        .collect();
+    let links = host
+        .read("ip", &["-o", "link"])?
+        .lines()
+        .filter_map(|line| line.split(": ").nth(1))
+        .map(|name| name.split('@').next().unwrap_or(name).to_owned())
+        .collect();
+    let rules = host
+        .read("iptables-save", &[])?
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(" [").next().unwrap_or(line).to_owned())
+        .collect();
+    let pids = processes(&folder, &host.name);
+    Ok(Census {
+        processes: pids.iter().map(|(_, command)| command.clone()).collect(),
+        mounts,
+        network_namespaces: pids
+            .iter()
+            .filter_map(|(pid, _)| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok())
+            .map(|link| link.to_string_lossy().into_owned())
+            .collect(),
+        links,
+        cgroups: cgroups(&host.name),
+        rules,
+    })
+}
+
+/// Processes that carry the cluster's folder in their command line, or sit in its cgroups; drover itself aside.
+fn processes(folder: &str, cgroup_root: &str) -> Vec<(u32, String)> {
+    let mut found = Vec::new();
+    for pid in pids() {
+        let Ok(cmdline) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
+        let cmdline = String::from_utf8_lossy(&cmdline).replace('\0', " ");
+        if cmdline.contains(" up --data-dir=") {
+            continue;
+        }
+        let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if cmdline.contains(folder) || cgroup.contains(cgroup_root) {
+            found.push((pid, cmdline));
+        }
+    }
+    found
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    std::fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Pod folders of every hierarchy (v1) or the one (v2).
+fn cgroups(root: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let base = Path::new("/sys/fs/cgroup");
+    let hierarchies = std::fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    for hierarchy in hierarchies.chain([base.to_owned()]) {
+        walk(&hierarchy.join(root), &mut found);
+    }
+    found
+}
+
+fn walk(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with("pod") {
+                found.insert(entry.path().to_string_lossy().into_owned());
+            }
+            walk(&entry.path(), found);
+        }
+    }
+}

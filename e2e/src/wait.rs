@@ -1,0 +1,23 @@
+//! Bounded waiting: the one place of the end-to-end tests that sleeps.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two looks at a real system.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Looks until `look` gives a value; panics with what was waited for, and what was seen last, after `limit`.
+///
+/// # Panics
+/// When the time is over.
+#[expect(clippy::disallowed_methods, reason = "end-to-end tests wait on a real system, in real time")]
+pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let start = Instant::now();
+    loop {
+        match look() {
+            Ok(value) => return value,
+            Err(seen) if start.elapsed() > limit => panic!("{what}: not within {limit:?}; last seen: {seen}"),
+            Err(_) => thread::sleep(LOOK_EVERY),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Drover stops, crashes and comes back: objects stay, and containers do not notice.
+
+use anyhow::Result;
+use e2e::wait::eventually;
+use e2e::{Cluster, Options, cluster};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(60);
+
+fn web(cluster: &Cluster) -> Result<()> {
+    let manifest = cluster::root().join("manifests/examples/web.yaml");
+    cluster.kctl(&["apply", "-f", &manifest.to_string_lossy()])?;
+    cluster.kctl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
+    Ok(())
+}
+
+/// Uid, container ids and restart counts of the pods: what must not change.
+fn fingerprint(cluster: &Cluster) -> Result<Vec<Value>> {
+    let list = cluster.json(&["get", "pods", "-l", "app=web"])?;
+    let mut found: Vec<Value> = list["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|pod| {
+            let status = &pod["status"]["containerStatuses"][0];
+            json!([pod["metadata"]["uid"], status["containerID"], status["restartCount"], pod["status"]["podIP"]])
+        })
+        .collect();
+    found.sort_by_key(ToString::to_string);
+    Ok(found)
+}
+
+/// Pids of the example's servers in this cluster's cgroups.
+fn pids(cluster: &Cluster) -> Vec<u32> {
+    let mut found: Vec<u32> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            read("cmdline").starts_with("/web\0serve") && read("cgroup").contains(&cluster.host.name)
+        })
+        .collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn after_a_crash_every_object_and_container_is_still_there() -> Result<()> {
+    let mut cluster = Cluster::start(Options::default())?;
+    web(&cluster)?;
+    let (before, running) = (fingerprint(&cluster)?, pids(&cluster));
+    assert_eq!((before.len(), running.len()), (3, 3));
+    let objects = cluster.json(&["get", "configmap", "web"])?;
+    cluster.kill()?;
+    assert_eq!(pids(&cluster), running, "containers live on without drover");
+    cluster.up()?;
+    assert_eq!(cluster.json(&["get", "configmap", "web"])?, objects);
+    cluster.kctl(&["wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=60s"])?;
+    assert_eq!(fingerprint(&cluster)?, before);
+    assert_eq!(pids(&cluster), running);
+    // And the agent is in charge of them again.
+    cluster.kctl(&["scale", "deployment/web", "--replicas=1"])?;
+    eventually("two pods less", SOON, || {
+        let now = pids(&cluster);
+        if now.len() == 1 { Ok(()) } else { Err(format!("{now:?}")) }
+    });
+    Ok(())
+}
+
+#[test]
+fn a_clean_stop_ends_containers_and_the_next_start_brings_them_back() -> Result<()> {
+    let mut cluster = Cluster::start(Options::default())?;
+    web(&cluster)?;
+    cluster.stop()?;
+    assert_eq!(pids(&cluster), Vec::<u32>::new(), "containers stop with a clean stop");
+    cluster.up()?;
+    cluster.kctl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
+    eventually("three servers again", SOON, || {
+        let now = pids(&cluster);
+        if now.len() == 3 { Ok(()) } else { Err(format!("{now:?}")) }
+    });
+    Ok(())
+}
+
+#[test]
+fn keep_pods_leaves_containers_running_over_a_clean_stop() -> Result<()> {
+    let mut cluster = Cluster::start(Options { args: vec!["--keep-pods".into()], ..Options::default() })?;
+    web(&cluster)?;
+    let (before, running) = (fingerprint(&cluster)?, pids(&cluster));
+    cluster.stop()?;
+    assert_eq!(pids(&cluster), running);
+    cluster.up()?;
+    cluster.kctl(&["wait", "pod", "-l", "app=web", "--for=condition=Ready", "--timeout=60s"])?;
+    assert_eq!((fingerprint(&cluster)?, pids(&cluster)), (before, running));
+    // The last one goes down with its pods, for the machine's sake.
+    cluster.kctl(&["delete", "deployment", "web"])?;
+    eventually("no server left", SOON, || if pids(&cluster).is_empty() { Ok(()) } else { Err(String::new()) });
+    Ok(())
+}

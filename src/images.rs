@@ -1,0 +1,136 @@
+//! `drover image ..`, and what `drover up` asks of the runtime beside the agent: a client of its socket.
+
+use crate::args::{Image, Place};
+use crate::steps::say;
+use anyhow::{Context, Result, bail, ensure};
+use hyper_util::rt::TokioIo;
+use proto::cri::image_service_client::ImageServiceClient;
+use proto::cri::runtime_service_client::RuntimeServiceClient;
+use proto::cri::{
+    ImageSpec, ImageStatusRequest, ListImagesRequest, PullImageRequest, RemoveImageRequest, VersionRequest,
+};
+use proto::drover::ImportChunk;
+use proto::drover::image_import_client::ImageImportClient;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+/// Pieces in which an archive travels.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The runtime of this process begins to listen within milliseconds; a damaged folder may take it a while to look through.
+const RUNTIME_WAIT: Duration = Duration::from_secs(30);
+
+/// Between two tries to reach the runtime while it starts.
+const RUNTIME_TRY: Duration = Duration::from_millis(5);
+
+/// Where the runtime of a data folder listens.
+pub(crate) fn socket(place: &Place) -> PathBuf {
+    place.data_dir.join("run/cri.sock")
+}
+
+/// `drover image ..`
+pub(crate) async fn run(command: Image) -> Result<()> {
+    match command {
+        Image::Import { file, place } => import(&socket(&place), &file).await,
+        Image::Ls { place } => list(&socket(&place)).await,
+        Image::Rm { image, place } => remove(&socket(&place), image).await,
+        Image::Pull { image, place } => pull(&socket(&place), image).await,
+    }
+}
+
+/// Waits until the runtime answers.
+pub(crate) async fn await_runtime(socket: &Path) -> Result<()> {
+    let asked = async {
+        loop {
+            if let Ok(channel) = connect(socket).await
+                && RuntimeServiceClient::new(channel).version(VersionRequest::default()).await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(RUNTIME_TRY).await;
+        }
+    };
+    tokio::time::timeout(RUNTIME_WAIT, asked).await.context("the container runtime does not answer")
+}
+
+async fn connect(socket: &Path) -> Result<Channel> {
+    let path = socket.to_owned();
+    let dial = tower::service_fn(move |_: Uri| {
+        let path = path.clone();
+        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+    });
+    // The address is never resolved: the connector knows where to go.
+    Endpoint::from_static("http://runtime.invalid").connect_with_connector(dial).await.with_context(|| {
+        format!("no container runtime at {} (is drover running? start it with `drover up`)", socket.display())
+    })
+}
+
+/// Streams an archive to the runtime.
+pub(crate) async fn import(socket: &Path, file: &Path) -> Result<()> {
+    let mut archive = tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
+    let channel = connect(socket).await?;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<ImportChunk>(4);
+    let send = async move {
+        loop {
+            let mut data = vec![0; CHUNK_BYTES];
+            let count = archive.read(&mut data).await?;
+            data.truncate(count);
+            if count == 0 || sender.send(ImportChunk { data: data.into(), names: Vec::new() }).await.is_err() {
+                return std::io::Result::Ok(());
+            }
+        }
+    };
+    let chunks = tokio_stream::wrappers::ReceiverStream::new(receiver);
+    let mut client = ImageImportClient::new(channel);
+    let (sent, answer) = tokio::join!(send, client.import(chunks));
+    sent.with_context(|| format!("cannot read {}", file.display()))?;
+    let images = answer.map_err(said).with_context(|| format!("cannot import {}", file.display()))?.into_inner().images;
+    ensure!(!images.is_empty(), "{} holds no image", file.display());
+    for image in images {
+        tracing::debug!(id = image.id, tags = image.repo_tags.join(" "), "imported");
+    }
+    Ok(())
+}
+
+async fn list(socket: &Path) -> Result<()> {
+    let mut client = ImageServiceClient::new(connect(socket).await?);
+    let images = client.list_images(ListImagesRequest::default()).await.map_err(said)?.into_inner().images;
+    say(&format!("{:<48} {:<14} {:>10}", "IMAGE", "ID", "SIZE"));
+    for image in images {
+        let id = image.id.trim_start_matches("sha256:").chars().take(12).collect::<String>();
+        let names = if image.repo_tags.is_empty() { image.repo_digests } else { image.repo_tags };
+        for name in if names.is_empty() { vec!["<none>".to_owned()] } else { names } {
+            say(&format!("{name:<48} {id:<14} {:>7.1} MB", image.size as f64 / 1e6));
+        }
+    }
+    Ok(())
+}
+
+async fn remove(socket: &Path, name: String) -> Result<()> {
+    let mut client = ImageServiceClient::new(connect(socket).await?);
+    let spec = Some(ImageSpec { image: name.clone(), ..ImageSpec::default() });
+    let status = client.image_status(ImageStatusRequest { image: spec.clone(), verbose: false }).await.map_err(said)?;
+    if status.into_inner().image.is_none() {
+        bail!("no image {name} on this node (see `drover image ls`)");
+    }
+    client.remove_image(RemoveImageRequest { image: spec }).await.map_err(said)?;
+    say(&format!("removed {name}"));
+    Ok(())
+}
+
+async fn pull(socket: &Path, name: String) -> Result<()> {
+    let mut client = ImageServiceClient::new(connect(socket).await?);
+    let spec = Some(ImageSpec { image: name, ..ImageSpec::default() });
+    let request = PullImageRequest { image: spec, ..PullImageRequest::default() };
+    let pulled = client.pull_image(request).await.map_err(said)?.into_inner();
+    say(&pulled.image_ref);
+    Ok(())
+}
+
+/// What the runtime said, without gRPC's wrapping.
+fn said(status: tonic::Status) -> anyhow::Error {
+    anyhow::anyhow!("{}", status.message())
+}

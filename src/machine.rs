@@ -1,0 +1,27 @@
+//! What this machine is called, and at which address others reach it.
+
+use anyhow::{Context, Result, ensure};
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+
+/// The host name, as Kubernetes wants node names: lower case.
+pub(crate) fn hostname() -> Result<String> {
+    let name = nix::unistd::gethostname().context("cannot read the host name")?;
+    Ok(name.to_string_lossy().to_lowercase())
+}
+
+/// The address from which this machine would reach the world; the loopback one where it has no route.
+pub(crate) fn address() -> IpAddr {
+    // Connecting a UDP socket sends nothing: it only asks the routing table. The address is of the documentation range.
+    let probe = || -> std::io::Result<IpAddr> {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    probe().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Namespaces, mounts and iptables need root.
+pub(crate) fn require_root(what: &str) -> Result<()> {
+    ensure!(nix::unistd::geteuid().is_root(), "{what} needs root (try: sudo drover ..)");
+    Ok(())
+}

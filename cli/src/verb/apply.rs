@@ -215,10 +215,23 @@ fn with_last_applied(mut object: Value) -> Result<Value> {
     }
     let Some(annotations) = annotations.as_object_mut() else { bail!("metadata.annotations must be an object") };
     annotations.remove(LAST_APPLIED);
-    // k8s: the kept configuration ends with a line end, as Go's encoder writes it
-    let configuration = format!("{object}\n");
+    let configuration = as_go_writes(&object);
     object["metadata"]["annotations"][LAST_APPLIED] = configuration.into();
     Ok(object)
+}
+
+/// JSON byte for byte as kubectl keeps it (escaped for HTML, a line end after it), so that applying by one tool what was
+/// applied by the other changes nothing.
+fn as_go_writes(object: &Value) -> String {
+    let mut text = object.to_string();
+    for letter in ['<', '>', '&', '\u{2028}', '\u{2029}'] {
+        // These stand in JSON inside strings only.
+        if text.contains(letter) {
+            text = text.replace(letter, &format!("\\u{:04x}", u32::from(letter)));
+        }
+    }
+    text.push('\n');
+    text
 }
 
 struct Change {
@@ -272,6 +285,11 @@ mod tests {
             annotations.remove(LAST_APPLIED);
         }
         expected.assert_eq(&body.to_string());
+    }
+
+    #[test]
+    fn what_was_applied_is_kept_as_kubectl_keeps_it() {
+        assert_eq!(as_go_writes(&json!({"a": "<b> & c"})), "{\"a\":\"\\u003cb\\u003e \\u0026 c\"}\n");
     }
 
     #[test]

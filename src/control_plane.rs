@@ -12,7 +12,6 @@ use client::identity::Identity;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +25,6 @@ pub(crate) type Ended = (&'static str, Result<()>);
 
 /// An opened control plane. Components join in a fixed order and drain in the opposite one.
 pub(crate) struct ControlPlane {
-    pub(crate) store: Arc<dyn Store>,
     pub(crate) router: Router,
     pub(crate) ca_pem: String,
     pub(crate) pki: Arc<apiserver::pki::Pki>,
@@ -44,7 +42,7 @@ impl ControlPlane {
         let store = store::open(&args.store, &args.place.data_dir.join("store")).await?;
         steps.done("store opened");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let deps = Deps { store: Arc::clone(&store), clock: Arc::clone(&clock) };
+        let deps = Deps { store, clock: Arc::clone(&clock) };
         let server = ApiServer::open(config(args)?, deps).await?;
         let (router, pki) = (server.router(), Arc::clone(server.pki()));
         let api_drain = CancellationToken::new();
@@ -53,7 +51,6 @@ impl ControlPlane {
         api.spawn(async move { ("API server", server.run(drain).await.context("API server failed")) });
         steps.done("API server listens");
         Ok(Self {
-            store,
             router,
             ca_pem: pki.ca_pem().to_owned(),
             pki,

@@ -27,7 +27,6 @@ const BRIDGE: &str = "drover0";
 /// A node of this process. The runtime is drained last: others stop containers through it.
 pub(crate) struct Node {
     pub(crate) name: String,
-    pub(crate) socket: PathBuf,
     runtime: JoinSet<Ended>,
     runtime_drain: CancellationToken,
 }
@@ -60,7 +59,7 @@ impl Node {
         runtime.spawn(async move {
             ("container runtime", runtime::run(config, drain).await.context("container runtime failed"))
         });
-        let mut node = Self { name: name.clone(), socket: socket.clone(), runtime, runtime_drain };
+        let mut node = Self { name: name.clone(), runtime, runtime_drain };
         tokio::select! {
             error = node.broken() => return Err(error),
             answers = crate::images::await_runtime(&socket) => answers?,

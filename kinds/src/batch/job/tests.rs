@@ -1,3 +1,5 @@
+//! Jobs: defaults, selector generation, validation and updates, as rows.
+
 use super::JobKind;
 use crate::validate::check;
 use expect_test::{Expect, expect};

@@ -1,3 +1,5 @@
+//! Pods: defaults, preparation and validation, as rows.
+
 use super::PodKind;
 use crate::validate::check;
 use expect_test::{Expect, expect};

@@ -1,3 +1,5 @@
+//! Services: defaults, carry-overs and validation, as rows.
+
 use super::ServiceKind;
 use crate::validate::check;
 use expect_test::{Expect, expect};

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// How long continue tokens and old watches work.
-const HISTORY: Duration = Duration::from_secs(5 * 60);
+const HISTORY: Duration = Duration::from_mins(5);
 
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 

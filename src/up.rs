@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A node that is not Ready by then will not become so by itself.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: Up) -> Result<()> {
     machine::require_root("`drover up` runs containers and programs the network: it")?;

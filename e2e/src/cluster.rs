@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 /// A debug build on two busy cores; the real figure is in `make bench`.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -104,7 +104,7 @@ impl Cluster {
     pub fn stop(&mut self) -> Result<()> {
         self.signal("TERM")?;
         let mut child = self.process.take().context("drover does not run")?;
-        let status = eventually("drover's end after SIGTERM", Duration::from_secs(60), || match child.try_wait() {
+        let status = eventually("drover's end after SIGTERM", Duration::from_mins(1), || match child.try_wait() {
             Ok(Some(status)) => Ok(status),
             other => Err(format!("{other:?}")),
         });

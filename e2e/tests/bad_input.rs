@@ -53,7 +53,7 @@ fn the_api_answers_bad_bodies_with_a_status_that_names_the_place() -> Result<()>
         (config_maps, br#"{"metadata":{"name":"A_b"}}"#.to_vec(), 422, "Invalid", "metadata.name"),
         (config_maps, br#"{"metadata":{"name":"x"},"data":{"a":5}}"#.to_vec(), 400, "BadRequest", ""),
         ("/apis/apps/v1/namespaces/default/deployments", br#"{"metadata":{"name":"x"},"spec":{"replicas":-1,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#.to_vec(), 422, "Invalid", "spec.replicas"),
-        (&"/api/v1/namespaces/none/configmaps", br#"{"metadata":{"name":"x"}}"#.to_vec(), 404, "NotFound", ""),
+        ("/api/v1/namespaces/none/configmaps", br#"{"metadata":{"name":"x"}}"#.to_vec(), 404, "NotFound", ""),
     ];
     for (path, body, code, reason, field) in rows {
         let (got, status) = post(&cluster, path, &body)?;

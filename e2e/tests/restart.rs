@@ -6,7 +6,7 @@ use e2e::{Cluster, Options, cluster};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn web(cluster: &Cluster) -> Result<()> {
     let manifest = cluster::root().join("manifests/examples/web.yaml");

@@ -60,7 +60,7 @@ fn candidates<'a>(key: &PortKey, slices: impl Iterator<Item = &'a EndpointSlice>
                 && Protocol::parse(port.protocol.as_deref()) == Some(key.protocol)
         });
         let Some(port) = port.and_then(|port| port.port).and_then(|port| u16::try_from(port).ok()) else { continue };
-        found.extend(slice.endpoints.iter().flatten().flat_map(|endpoint| candidate(endpoint, port, node)));
+        found.extend(slice.endpoints.iter().flatten().filter_map(|endpoint| candidate(endpoint, port, node)));
     }
     found
 }

@@ -189,7 +189,7 @@ impl Shell {
         let seen = self.pods.insert(pod.uid.clone(), Arc::clone(&pod));
         if let Some(node) = pod.node_name() {
             self.queue.remove(&pod.uid);
-            self.cluster.place(Arc::clone(&pod), &node.to_owned());
+            self.cluster.place(Arc::clone(&pod), node);
         } else if pod.scheduler_name() == self.name && !pod.gated() && !pod.terminating() {
             self.wants_node(pod, seen.as_deref(), now);
         } else {

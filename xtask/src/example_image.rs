@@ -11,7 +11,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const VERSIONS: [&str; 2] = ["1", "2"];
 
 /// Writes `out` with `drover.local/web:1` and `drover.local/web:2`.
-pub fn build(root: &Path, out: &Path) -> Result<()> {
+pub(crate) fn build(root: &Path, out: &Path) -> Result<()> {
     let program = compile(root)?;
     let layer = layer(&program)?;
     let layer_digest = hex(&Sha256::digest(&layer));

@@ -13,7 +13,6 @@ pub(crate) const ROW: Row = row! {
 };
 
 pub(crate) fn cells(map: &ConfigMap, now_unix_secs: i64) -> Vec<Value> {
-    let entries =
-        map.data.as_ref().map_or(0, BTreeMap::len) + map.binary_data.as_ref().map_or(0, BTreeMap::len);
+    let entries = map.data.as_ref().map_or(0, BTreeMap::len) + map.binary_data.as_ref().map_or(0, BTreeMap::len);
     vec![cells::name(&map.metadata), entries.into(), cells::age(&map.metadata, now_unix_secs)]
 }

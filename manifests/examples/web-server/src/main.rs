@@ -170,11 +170,10 @@ fn answer(request: &Request, site: &Site) -> (&'static str, &'static str, Vec<u8
     }
     let path = request.path.split('?').next().unwrap_or_default();
     match path {
-        "/healthz" => return ("200 OK", "text/plain", b"ok\n".to_vec()),
         "/readyz" if site.draining.load(Ordering::Relaxed) => {
             return ("503 Service Unavailable", "text/plain", b"draining\n".to_vec());
         }
-        "/readyz" => return ("200 OK", "text/plain", b"ok\n".to_vec()),
+        "/healthz" | "/readyz" => return ("200 OK", "text/plain", b"ok\n".to_vec()),
         "/hostname" => return ("200 OK", "text/plain", format!("{}\n", site.host).into_bytes()),
         _ => {}
     }

@@ -38,7 +38,8 @@ test: deps test-deps
 ## bench: the figures of the README, each beside its reference
 bench: deps build images
 	$(CARGO) run --release --locked -p store --example bench
-	$(CARGO) run --release --locked -p e2e --bin bench
+	$(CARGO) build --release --locked -p e2e --bins
+	$(RELEASE)/bench
 
 ## codegen: regenerate the schema table from the published crates
 codegen:

@@ -12,8 +12,17 @@ use std::time::Duration;
 /// A debug build on two busy cores; the real figure is in `make bench`.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
+/// Whether the example image is imported at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Images {
+    #[default]
+    Example,
+    None,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Options {
+    pub images: Images,
     /// `--store`, where it is not the embedded one.
     pub store: Option<String>,
     /// Further arguments of `drover up`.
@@ -63,7 +72,6 @@ impl Cluster {
     /// `drover up` with this cluster's folders.
     pub fn up_command(&self) -> Command {
         let data_dir = self.data_dir();
-        let image = archive();
         let mut args = vec![
             "up".to_owned(),
             format!("--data-dir={}", data_dir.display()),
@@ -71,8 +79,10 @@ impl Cluster {
             format!("--cgroup-root={}", self.host.name),
             format!("--node-ip={}", self.host.address),
             "--node-name=node-1".to_owned(),
-            format!("--image={}", image.display()),
         ];
+        if self.options.images == Images::Example {
+            args.push(format!("--image={}", archive().display()));
+        }
         args.extend(self.options.store.iter().map(|store| format!("--store={store}")));
         args.extend(self.options.args.iter().cloned());
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -1,0 +1,166 @@
+//! `make bench`: the figures of the README, measured on release binaries in namespaces of their own. Prints a table with
+//! the bar of each figure; it judges nothing, because a busy machine is no defect of the code.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command-line program")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
+use anyhow::{Context, Result, bail};
+use e2e::{Cluster, Options, cluster};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::api::{Api, DeleteParams, PostParams, WatchEvent, WatchParams};
+use serde_json::json;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Starts on an empty folder; the median is told.
+const STARTS: usize = 7;
+/// Objects of the full folder.
+const OBJECTS: usize = 10_000;
+/// Pods whose start is measured, one after the other.
+const PODS: usize = 50;
+/// How long an idle cluster is watched.
+const IDLE: Duration = Duration::from_secs(60);
+/// What a cluster needs to settle after its start.
+const SETTLE: Duration = Duration::from_secs(5);
+
+fn main() -> Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [] => outside(),
+        // Inside a cluster's namespaces, where its addresses are.
+        ["fill", kubeconfig] => inside(kubeconfig, |client| async move { fill(client).await }),
+        ["pods", kubeconfig] => inside(kubeconfig, |client| async move { pods(client).await }),
+        _ => bail!("usage: bench"),
+    }
+}
+
+fn inside<F: Future<Output = Result<()>>>(kubeconfig: &str, work: impl FnOnce(kube::Client) -> F) -> Result<()> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        bail!("a TLS provider is installed already");
+    }
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    tokio.block_on(async { work(client::transport::https(Path::new(kubeconfig)).await?).await })
+}
+
+fn outside() -> Result<()> {
+    println!("{:<52} {:>14} {:>14}", "figure", "measured", "bar");
+    let row = |name: &str, measured: String, bar: &str| println!("{name:<52} {measured:>14} {bar:>14}");
+    let mut starts = Vec::new();
+    for _ in 0..STARTS {
+        let begin = Instant::now();
+        let cluster = Cluster::start(without_image())?;
+        starts.push(begin.elapsed());
+        drop(cluster);
+    }
+    starts.sort();
+    row("drover up on an empty folder to a Ready node", millis(starts[STARTS / 2]), "1500 ms");
+
+    let mut cluster = Cluster::start(Options::default())?;
+    std::thread::sleep(SETTLE);
+    let before = cpu(&cluster)?;
+    std::thread::sleep(IDLE);
+    let used = cpu(&cluster)? - before;
+    row("idle: CPU of a core", format!("{:.2} %", used / IDLE.as_secs_f64() * 100.0), "1 %");
+    row("idle: resident memory", format!("{:.1} MiB", resident(&cluster)?), "60 MiB");
+
+    let told = run_inside(&cluster, "pods")?;
+    let figures: serde_json::Value = serde_json::from_str(&told)?;
+    row("POST of a pod until Ready, p50", format!("{} ms", figures["p50"]), "150 ms");
+    row("POST of a pod until Ready, p99", format!("{} ms", figures["p99"]), "500 ms");
+
+    let told = run_inside(&cluster, "fill")?;
+    row("create of a 1 KiB ConfigMap, 16 clients", format!("{}/s", told.trim()), "-");
+    row("after that: resident memory", format!("{:.1} MiB", resident(&cluster)?), "-");
+    cluster.stop()?;
+    let begin = Instant::now();
+    cluster.up()?;
+    row("drover up with 10,000 objects to a Ready node", millis(begin.elapsed()), "2000 ms");
+    Ok(())
+}
+
+fn without_image() -> Options {
+    Options { images: cluster::Images::None, ..Options::default() }
+}
+
+fn millis(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+/// This program again, inside the cluster's namespaces.
+fn run_inside(cluster: &Cluster, part: &str) -> Result<String> {
+    let kubeconfig = cluster.kubeconfig().to_string_lossy().into_owned();
+    cluster.host.read(&cluster::binary("bench").to_string_lossy(), &[part, &kubeconfig])
+}
+
+/// Seconds of CPU that drover has used.
+fn cpu(cluster: &Cluster) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", cluster.pid()?))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
+    // The kernel's USER_HZ, the same on all of Linux.
+    Ok(ticks as f64 / 100.0)
+}
+
+/// MiB of drover's resident memory.
+fn resident(cluster: &Cluster) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", cluster.pid()?))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}
+
+async fn fill(client: kube::Client) -> Result<()> {
+    let maps: Api<ConfigMap> = Api::namespaced(client, "default");
+    let begin = Instant::now();
+    futures::stream::iter(0..OBJECTS)
+        .map(|number| {
+            let maps = maps.clone();
+            async move {
+                let map = json!({"metadata": {"name": format!("map-{number}")}, "data": {"text": "x".repeat(1024)}});
+                maps.create(&PostParams::default(), &serde_json::from_value(map)?).await?;
+                Ok::<_, anyhow::Error>(())
+            }
+        })
+        .buffer_unordered(16)
+        .try_collect::<Vec<_>>()
+        .await?;
+    println!("{:.0}", OBJECTS as f64 / begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn pods(client: kube::Client) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(client, "default");
+    let mut times = Vec::new();
+    for number in 0..PODS {
+        times.push(one_pod(&pods, &format!("bench-{number}")).await?.as_millis());
+    }
+    times.sort_unstable();
+    println!("{}", json!({"p50": times[PODS / 2], "p99": times[PODS * 99 / 100]}));
+    Ok(())
+}
+
+async fn one_pod(pods: &Api<Pod>, name: &str) -> Result<Duration> {
+    let pod = json!({"metadata": {"name": name}, "spec": {"terminationGracePeriodSeconds": 0, "containers": [{
+        "name": "web", "image": "drover.local/web:1",
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 1},
+    }]}});
+    let only = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(60);
+    let mut changes = pods.watch(&only, "0").await?.boxed();
+    let begin = Instant::now();
+    pods.create(&PostParams::default(), &serde_json::from_value(pod)?).await?;
+    while let Some(change) = changes.try_next().await? {
+        if let WatchEvent::Added(pod) | WatchEvent::Modified(pod) = change
+            && serde_json::to_value(&pod).is_ok_and(|pod| cluster::is_ready(&pod))
+        {
+            let time = begin.elapsed();
+            pods.delete(name, &DeleteParams::default()).await?;
+            while let Some(change) = changes.try_next().await? {
+                if matches!(change, WatchEvent::Deleted(_)) {
+                    return Ok(time);
+                }
+            }
+        }
+    }
+    bail!("{name} did not become Ready within a minute")
+}

@@ -1,6 +1,8 @@
 //! The HTTPS listener: TLS with optional client certificates, HTTP/2 and HTTP/1.1, limits, and a drain that lets requests
 //! end. What a request means is the chain's work.
 
+mod rest;
+
 use crate::auth::x509;
 use crate::pki::Pki;
 use axum::Router;
@@ -147,7 +149,14 @@ impl Connection {
                 request.extensions_mut().insert(peer.clone());
             }
             let router = router.clone();
-            async move { router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| match never {}) }
+            let asked = !request.headers().contains_key(http::header::EXPECT);
+            async move {
+                let (parts, body) = request.into_parts();
+                let (body, rest) = rest::lend(body, asked);
+                let response = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
+                rest.discard().await;
+                response.map_err(|never: Infallible| match never {})
+            }
         });
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));

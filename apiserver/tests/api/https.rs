@@ -1,12 +1,21 @@
 //! The listener: TLS, client certificates, compression, and a drain that ends watches in order.
 
 use crate::server::Server;
+use apiserver::pki::Pki;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
-use serde_json::json;
+use rustls::pki_types::ServerName;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 /// A client with the admin's certificate, a server that runs until `drain`, and its end.
@@ -61,4 +70,74 @@ async fn a_drain_ends_watches_with_a_bookmark() {
     assert!(matches!(watch.try_next().await.unwrap(), Some(WatchEvent::Bookmark(_))));
     assert!(watch.try_next().await.unwrap().is_none());
     tasks.join_next().await.unwrap().unwrap();
+}
+
+/// A POST as the admin on a connection of its own; `alpn` is `h2` or `http/1.1`.
+async fn post((address, pki): &(SocketAddr, Arc<Pki>), alpn: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+    let (chain, key) = pki.admin().der().unwrap();
+    let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(pki.roots().unwrap())
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    config.alpn_protocols = vec![alpn.into()];
+    let tcp = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let io = TokioIo::new(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap());
+    let request = Request::post(path).header("host", address.to_string()).header("content-type", "application/json");
+    let request = request.body(Full::new(Bytes::from(body))).unwrap();
+    let mut driver = JoinSet::new();
+    let response = if alpn == "h2" {
+        let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+        driver.spawn(connection);
+        let (mut parts, body) = request.into_parts();
+        parts.uri = format!("https://{address}{path}").parse().unwrap();
+        sender.send_request(Request::from_parts(parts, body)).await
+    } else {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        driver.spawn(connection);
+        sender.send_request(request).await
+    };
+    let response = response.unwrap_or_else(|error| panic!("{alpn} {path}: {error:?}"));
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (code, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn clients_that_still_send_get_the_answer_on_http_1_and_2() {
+    let server = Server::start().await;
+    let door = server.door();
+    let drain = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let until = drain.clone();
+    tasks.spawn(async move { server.run(until).await });
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let table: [(&str, Vec<u8>, u16, &str); 5] = [
+        (maps, vec![b' '; 4 << 20], 413, "RequestEntityTooLarge"),
+        (maps, vec![b' '; 12 << 20], 413, "RequestEntityTooLarge"),
+        (maps, vec![b'['; 100_000], 400, "BadRequest"),
+        ("/api/v1/namespaces/default/things", vec![b' '; 2 << 20], 404, "NotFound"),
+        ("/api/v1/configmaps", vec![b' '; 2 << 20], 405, "MethodNotAllowed"),
+    ];
+    for alpn in ["h2", "http/1.1"] {
+        for (path, body, code, reason) in &table {
+            let (got, status) = post(&door, alpn, path, body.clone()).await;
+            assert_eq!((got, status["reason"].as_str()), (*code, Some(*reason)), "{alpn} {path} {}", body.len());
+            assert_eq!((&status["kind"], &status["code"]), (&json!("Status"), &json!(code)));
+        }
+    }
+    drain.cancel();
+    tasks.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_machine_with_loopback_alone_still_serves() {
+    let server = Server::start_with("127.0.0.1", Arc::new(client::clock::SystemClock)).await;
+    let client = server.admin();
+    client.get("/readyz").await.expect(200);
+    client.get("/api/v1/namespaces/default/services/kubernetes").await.expect(200);
+    // In a pod, a loopback address would be the pod itself.
+    client.get("/api/v1/namespaces/default/endpoints/kubernetes").await.expect(404);
 }

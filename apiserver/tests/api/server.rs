@@ -1,17 +1,21 @@
 //! A server on an empty store, and requests to it.
 
 use apiserver::bootstrap::Membership;
+use apiserver::pki::Pki;
 use apiserver::server::Limits;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
 use axum::body::{Body, BodyDataStream};
-use client::clock::SystemClock;
+use client::clock::{Clock, SystemClock};
 use client::identity::Identity;
 use futures::StreamExt;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT, WARNING};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -20,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// No address of this machine: pods of a cluster could not use a loopback one.
-const ADVERTISED: &str = "192.0.2.1";
+pub(crate) const ADVERTISED: &str = "192.0.2.1";
 
 pub(crate) struct Server {
     api: ApiServer,
@@ -30,12 +34,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(ADVERTISED, Arc::new(SystemClock)).await
+    }
+
+    pub(crate) async fn start_with(advertise_address: &str, clock: Arc<dyn Clock>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Arc::new(MemStore::new());
         let config = Config {
             data_dir: folder.path().to_owned(),
             bind: "127.0.0.1:0".parse().unwrap(),
-            advertise_address: ADVERTISED.parse().unwrap(),
+            advertise_address: advertise_address.parse().unwrap(),
             hostname: "test".into(),
             extra_sans: Vec::new(),
             service_cidr: "10.43.0.0/16".into(),
@@ -45,7 +53,7 @@ impl Server {
             membership: Membership::Sole,
             limits: Limits::default(),
         };
-        let deps = Deps { store: Arc::clone(&store) as Arc<dyn Store>, clock: Arc::new(SystemClock) };
+        let deps = Deps { store: Arc::clone(&store) as Arc<dyn Store>, clock };
         let api = ApiServer::open(config, deps).await.expect("the server opens");
         Self { api, store, folder }
     }
@@ -59,6 +67,11 @@ impl Server {
         client::transport::https(&here).await.expect("the kubeconfig works")
     }
 
+    /// Where [`Server::run`] listens, and the keys that open it.
+    pub(crate) fn door(&self) -> (SocketAddr, Arc<Pki>) {
+        (self.api.local_addr().expect("the server listens"), Arc::clone(self.api.pki()))
+    }
+
     pub(crate) async fn run(self, drain: CancellationToken) {
         self.api.run(drain).await.expect("the drain is clean");
     }
@@ -70,6 +83,26 @@ impl Server {
 
     pub(crate) fn user(&self, name: &str, groups: &[&str]) -> Client {
         Client { router: self.api.router(), identity: Identity::new(name, groups.iter().copied()) }
+    }
+}
+
+/// A clock that stands still until a test moves it.
+pub(crate) struct HandClock(Mutex<Timestamp>);
+
+impl HandClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(SystemClock.now())))
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        let mut now = self.0.lock();
+        *now = now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock()
     }
 }
 

@@ -82,7 +82,7 @@ fn is_stored(call: &Call<'_>) -> bool {
 fn view(server: &Server, call: &Call<'_>, parts: &Parts) -> Result<View, ApiError> {
     let answer = Answer::of(&parts.headers, call.options)?;
     let include = Include::parse(call.options.raw("includeObject"))?;
-    Ok(View { kind: Arc::clone(call.kind), answer, include, now: server.registry.now() })
+    Ok(View { kind: Arc::clone(call.kind), answer, include, clock: Arc::clone(server.registry.clock()) })
 }
 
 /// The object itself, or a part that is written as the whole object.

@@ -71,6 +71,9 @@ pub enum ApiError {
     Unprocessable { message: String },
     #[error("{}", forbidden_text(resource, name, why))]
     Forbidden { resource: Qualified, name: String, why: String },
+    /// k8s: NamespaceTerminatingCause, by which controllers know that retrying is in vain.
+    #[error("{}", forbidden_text(resource, name, &format!("unable to create new content in namespace {ns} because it is being terminated")))]
+    NamespaceTerminating { resource: Qualified, name: String, ns: String },
     #[error("forbidden: {why}")]
     ForbiddenPath { why: String },
     #[error("Unauthorized")]
@@ -209,7 +212,7 @@ impl ApiError {
         match self {
             Self::BadRequest { .. } => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden { .. } | Self::ForbiddenPath { .. } => 403,
+            Self::Forbidden { .. } | Self::NamespaceTerminating { .. } | Self::ForbiddenPath { .. } => 403,
             Self::NotFound { .. } | Self::NoSuchResource => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::NotAcceptable { .. } => 406,
@@ -234,7 +237,7 @@ impl ApiError {
         match self {
             Self::BadRequest { .. } => "BadRequest",
             Self::Unauthorized => "Unauthorized",
-            Self::Forbidden { .. } | Self::ForbiddenPath { .. } => "Forbidden",
+            Self::Forbidden { .. } | Self::NamespaceTerminating { .. } | Self::ForbiddenPath { .. } => "Forbidden",
             Self::NotFound { .. } | Self::NoSuchResource => "NotFound",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
             Self::NotAcceptable { .. } => "NotAcceptable",

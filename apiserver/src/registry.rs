@@ -180,6 +180,10 @@ impl Registry {
         &self.store
     }
 
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

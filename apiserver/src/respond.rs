@@ -11,9 +11,9 @@ use crate::error::{ApiError, Qualified, StatusCause};
 use crate::negotiate::{Answer, Format, Shape};
 use axum::body::Body;
 use bytes::Bytes;
+use client::clock::Clock;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
-use jiff::Timestamp;
 use kinds::kind::Kind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -31,7 +31,8 @@ pub struct View {
     pub kind: Arc<dyn Kind>,
     pub answer: Answer,
     pub include: Include,
-    pub now: Timestamp,
+    /// Ages count up to now; a watch asks again with every event.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What the rows of a Table carry beside their cells.
@@ -220,6 +221,15 @@ fn details(error: &ApiError) -> Option<Value> {
         | ApiError::NameExhausted { resource, name }
         | ApiError::Conflict { resource, name, .. }
         | ApiError::Forbidden { resource, name, .. } => named(resource, name),
+        ApiError::NamespaceTerminating { resource, name, ns } => {
+            let mut details = named(resource, name);
+            details.append(&mut with_causes(&[StatusCause {
+                reason: "NamespaceTerminating".to_owned(),
+                message: format!("namespace {ns} is being terminated"),
+                field: "metadata.namespace".to_owned(),
+            }]));
+            details
+        }
         ApiError::MethodNotAllowed { resource } => named(resource, ""),
         ApiError::Invalid { kind, name, errors } => {
             let mut details = named(kind, name);

@@ -33,6 +33,9 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
     if call.operation != Operation::Create || !ending {
         return Ok(());
     }
-    let why = format!("unable to create new content in namespace {ns} because it is being terminated");
-    Err(call.forbidden(call.name_of(object), why))
+    Err(ApiError::NamespaceTerminating {
+        resource: Qualified::new(call.group(), call.resource()),
+        name: call.name_of(object).to_owned(),
+        ns: ns.to_owned(),
+    })
 }

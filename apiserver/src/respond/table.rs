@@ -25,15 +25,16 @@ pub(super) fn of(view: &View, objects: &[&Value], metadata: &Value, columns: Col
             .collect(),
         Columns::Without => Value::Array(Vec::new()),
     };
-    let rows: Vec<Value> = objects.iter().map(|object| row_of(view, object)).collect();
+    let now = view.clock.now().as_second();
+    let rows: Vec<Value> = objects.iter().map(|object| row_of(view, object, now)).collect();
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
         "columnDefinitions": definitions, "rows": rows,
     })
 }
 
-fn row_of(view: &View, object: &Value) -> Value {
-    let cells = view.kind.cells(object, view.now.as_second());
+fn row_of(view: &View, object: &Value, now_unix_secs: i64) -> Value {
+    let cells = view.kind.cells(object, now_unix_secs);
     let shown = match view.include {
         Include::None => Value::Null,
         Include::Metadata => partial(object.clone()),

@@ -1,7 +1,9 @@
 //! WATCH: where it starts, how it ends, what it says when nothing happens.
 
-use crate::server::Server;
+use crate::server::{ADVERTISED, HandClock, Server};
+use client::clock::Clock;
 use serde_json::json;
+use std::sync::Arc;
 use store::Store;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -95,6 +97,21 @@ async fn tables_are_watched_too() {
     client.post(MAPS, &json!({"metadata": {"name": "b"}})).await.expect(201);
     let second = watch.next().await.unwrap();
     assert_eq!(second["object"]["rows"][0]["cells"][0], "b");
+}
+
+#[tokio::test]
+async fn ages_in_a_watched_table_are_those_of_the_event() {
+    let clock = HandClock::new();
+    let server = Server::start_with(ADVERTISED, Arc::clone(&clock) as Arc<dyn Clock>).await;
+    let client = server.admin();
+    client.post(MAPS, &json!({"metadata": {"name": "a"}})).await.expect(201);
+    let mut watch = client.watch_as(&format!("{MAPS}?watch=1"), "application/json;as=Table;v=v1;g=meta.k8s.io").await;
+    assert_eq!(watch.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["a", 0, "0s"]));
+    clock.advance(300);
+    client.post(MAPS, &json!({"metadata": {"name": "b"}})).await.expect(201);
+    assert_eq!(watch.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["b", 0, "0s"]));
+    client.patch(&format!("{MAPS}/a"), "merge", &json!({"data": {"x": "y"}})).await.expect(200);
+    assert_eq!(watch.next().await.unwrap()["object"]["rows"][0]["cells"], json!(["a", 1, "5m"]));
 }
 
 #[tokio::test]

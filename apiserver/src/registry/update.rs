@@ -14,6 +14,9 @@ use store::{Expect, Write};
 /// Attempts of a write that others keep overtaking; each loss means that somebody else made progress.
 const TRIES_MAX: usize = 10;
 
+/// Doors through which a write leaves the generation as it is: what they change is no wish of a user.
+const KEEPS_GENERATION: &[&str] = &["status", "binding"];
+
 /// How the new version comes from the stored one.
 pub type Make<'a> = &'a (dyn Fn(&Value) -> Result<Value, ApiError> + Send + Sync);
 
@@ -110,7 +113,7 @@ impl Registry {
         if !errors.is_empty() {
             return Err(ApiError::invalid(row, call.name, errors));
         }
-        if call.subresource != "status" && row.generation && metadata::spec_changed(new, &old.tree) {
+        if row.generation && !KEEPS_GENERATION.contains(&call.subresource) && metadata::spec_changed(new, &old.tree) {
             metadata::bump_generation(new, &old.tree);
         }
         let reowned = managed::asks_for_change(new, &old.tree) || (call.applied && managed::differs(new, &old.tree));

@@ -1,7 +1,10 @@
 //! Parts of an object that have a door of their own: a write through one changes that part and nothing else.
 
-use kinds::errors::{FieldError, FieldErrors};
+use k8s_openapi::api::core::v1::Pod;
+use kinds::errors::FieldErrors;
 use kinds::kind::Kind;
+use kinds::validate::pod_update;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Subresources that take and return the whole object and change a part of it.
@@ -53,9 +56,11 @@ fn take_resources(new: &mut Value, sent: &Value) {
         for container in containers {
             let Some(resized) = sent.iter().find(|other| other["name"] == container["name"]) else { continue };
             for field in ["resources", "resizePolicy"] {
-                if let (Some(value), Some(map)) = (resized.get(field), container.as_object_mut()) {
-                    map.insert(field.to_owned(), value.clone());
-                }
+                let Some(map) = container.as_object_mut() else { continue };
+                match resized.get(field) {
+                    Some(value) => map.insert(field.to_owned(), value.clone()),
+                    None => map.remove(field),
+                };
             }
         }
     }
@@ -64,30 +69,23 @@ fn take_resources(new: &mut Value, sent: &Value) {
 /// Rules of a write through `part`; the rest of the object is as it was.
 pub fn validate(part: &str, kind: &dyn Kind, new: &Value, old: &Value) -> FieldErrors {
     match part {
-        "ephemeralcontainers" => {
-            let mut errors = kind.validate(new);
-            errors.extend(ephemeral_containers_only_grow(new, old));
-            errors
-        }
-        "resize" | "scale" => kind.validate(new),
+        "ephemeralcontainers" => of_pod(kind, new, old, pod_update::ephemeral_containers),
+        "resize" => of_pod(kind, new, old, pod_update::resize),
+        "scale" => kind.validate(new),
         "approval" => kind.validate_status(new, old),
         _ => FieldErrors::new(),
     }
 }
 
-/// k8s: ValidatePodEphemeralContainersUpdate
-fn ephemeral_containers_only_grow(new: &Value, old: &Value) -> FieldErrors {
-    let list =
-        |pod: &Value| pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).cloned().unwrap_or_default();
-    let (new, old) = (list(new), list(old));
-    let kept = |before: &Value| new.iter().any(|after| after == before);
-    let path = "spec.ephemeralContainers";
-    let lost = old.iter().filter(|before| !kept(before));
-    lost.map(|before| {
-        let name = before["name"].as_str().unwrap_or("");
-        FieldError::forbidden(path, format!("existing ephemeral containers {name:?} may not be removed or changed\n"))
-    })
-    .collect()
+/// The pod's own rules, and those of the door.
+fn of_pod(kind: &dyn Kind, new: &Value, old: &Value, rules: fn(&Pod, &Pod) -> FieldErrors) -> FieldErrors {
+    let mut errors = kind.validate(new);
+    match (Pod::deserialize(new), Pod::deserialize(old)) {
+        (Ok(new), Ok(old)) => errors.extend(rules(&new, &old)),
+        // A pod that does not decode is reported by its kind.
+        (Err(_), _) | (_, Err(_)) => {}
+    }
+    errors
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ async fn a_pod_is_bound_once() {
     client.post(&format!("{at}/p/binding"), &binding).await.expect(201);
     let bound = client.get(&format!("{at}/p")).await;
     assert_eq!(bound.body["spec"]["nodeName"], "n1");
+    assert_eq!(bound.body["metadata"]["generation"], 1, "a binding is no change of the user's wish");
     let again = client.post(&format!("{at}/p/binding"), &binding).await;
     assert_eq!((again.code.as_u16(), again.reason()), (409, "Conflict"), "{}", again.text);
     // Bound pods are stopped by their node, with a grace.
@@ -303,4 +304,99 @@ async fn who_may_patch_but_not_create_creates_nothing_by_apply() {
     );
     let lease = json!({"metadata": {"name": "new"}, "spec": {}});
     pat.put("/apis/coordination.k8s.io/v1/namespaces/default/leases/new", &lease).await.expect(403);
+}
+
+#[tokio::test]
+async fn a_resize_keeps_the_class_and_changes_resources_alone() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let same = |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "1Mi"}, "limits": {"cpu": cpu, "memory": "1Mi"}});
+    let pod = |resources: &serde_json::Value| json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]}});
+    client.post(at, &pod(&same("1"))).await.expect(201);
+    let resize = |resources: serde_json::Value| json!({"spec": {"containers": [{"name": "c", "image": "other", "resources": resources}]}});
+    let uri = format!("{at}/p/resize");
+    let resized = client.patch(&uri, "strategic", &resize(same("2"))).await.expect(200);
+    let container = &resized.body["spec"]["containers"][0];
+    assert_eq!((&container["resources"], &container["image"]), (&same("2"), &json!("i")));
+    assert_eq!(resized.body["metadata"]["generation"], 2);
+    let refused = client.patch(&uri, "strategic", &resize(json!({"requests": {"cpu": "1"}}))).await.expect(422);
+    let message = refused.body["message"].as_str().unwrap();
+    assert!(message.contains("Pod QOS Class may not change as a result of resizing"), "{message}");
+}
+
+#[tokio::test]
+async fn ephemeral_containers_come_and_stay() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    client.post(at, &pod).await.expect(201);
+    let uri = format!("{at}/p/ephemeralcontainers");
+    let add = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "d"}]}});
+    let added = client.patch(&uri, "strategic", &add).await.expect(200);
+    assert_eq!(added.body["spec"]["ephemeralContainers"][0]["name"], "debug");
+    let change = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "e"}]}});
+    let refused = client.patch(&uri, "strategic", &change).await.expect(422);
+    assert_eq!(refused.body["details"]["causes"][0]["field"], "spec.ephemeralContainers");
+    let remove = json!({"spec": {"ephemeralContainers": null}});
+    let refused = client.patch(&uri, "merge", &remove).await.expect(422);
+    assert!(refused.text.contains("may not be removed"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn nothing_new_enters_a_namespace_that_ends_and_controllers_can_tell() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.namespace("ending").await;
+    client.delete("/api/v1/namespaces/ending").await.expect(200);
+    let refused =
+        client.post("/api/v1/namespaces/ending/configmaps", &json!({"metadata": {"name": "a"}})).await.expect(403);
+    assert_eq!(
+        refused.body["message"],
+        "configmaps \"a\" is forbidden: unable to create new content in namespace ending because it is being terminated"
+    );
+    let cause = json!({"reason": "NamespaceTerminating", "message": "namespace ending is being terminated", "field": "metadata.namespace"});
+    assert_eq!(refused.body["details"], json!({"name": "a", "kind": "configmaps", "causes": [cause]}));
+    assert_eq!(refused.reason(), "Forbidden");
+}
+
+#[tokio::test]
+async fn strategic_patches_of_status_replace_lists_and_delete_items_where_they_say_so() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    client.post(at, &pod).await.expect(201);
+    let uri = format!("{at}/p/status");
+    let first = json!({"status": {
+        "podIP": "10.42.0.2", "podIPs": [{"ip": "10.42.0.2"}],
+        "hostIP": "192.0.2.1", "hostIPs": [{"ip": "192.0.2.1"}],
+        "conditions": [{"type": "Ready", "status": "True"}, {"type": "Initialized", "status": "True"}],
+    }});
+    client.patch(&uri, "strategic", &first).await.expect(200);
+    let replace = json!({"$patch": "replace"});
+    let next = json!({"status": {
+        "podIP": "10.42.0.3", "podIPs": [{"ip": "10.42.0.3"}, replace],
+        "hostIP": "192.0.2.2", "hostIPs": [replace, {"ip": "192.0.2.2"}],
+        "conditions": [{"$patch": "delete", "type": "Initialized"}, {"type": "Ready", "status": "False"}],
+    }});
+    let status = client.patch(&uri, "strategic", &next).await.expect(200).body["status"].clone();
+    assert_eq!(status["podIPs"], json!([{"ip": "10.42.0.3"}]));
+    assert_eq!(status["hostIPs"], json!([{"ip": "192.0.2.2"}]));
+    let conditions: Vec<_> =
+        status["conditions"].as_array().unwrap().iter().map(|c| (&c["type"], &c["status"])).collect();
+    assert_eq!(conditions, [(&json!("Ready"), &json!("False"))]);
+
+    client.post("/api/v1/nodes", &json!({"metadata": {"name": "n"}})).await.expect(201);
+    let uri = "/api/v1/nodes/n/status";
+    let address = |text: &str| json!({"type": "InternalIP", "address": text});
+    let first = json!({"status": {"addresses": [address("192.0.2.1"), {"type": "Hostname", "address": "n"}]}});
+    client.patch(uri, "strategic", &first).await.expect(200);
+    let next = json!({"status": {"addresses": [address("192.0.2.2"), replace]}});
+    let node = client.patch(uri, "strategic", &next).await.expect(200);
+    assert_eq!(node.body["status"]["addresses"], json!([address("192.0.2.2")]));
 }

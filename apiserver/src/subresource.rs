@@ -23,7 +23,12 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Subresources that talk to a node or mint a token.
-pub async fn stream(server: &Arc<Server>, call: &Call<'_>, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
+pub async fn stream(
+    server: &Arc<Server>,
+    call: &Call<'_>,
+    parts: Parts,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
     let row = call.row();
     match (row.group.as_ref(), row.plural.as_ref(), call.subresource) {
         ("", "pods", "log") => log::get(server, call).await,

@@ -5,14 +5,17 @@ use apiserver::pki::Pki;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams, PostParams, WatchEvent, WatchParams};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -72,8 +75,12 @@ async fn a_drain_ends_watches_with_a_bookmark() {
     tasks.join_next().await.unwrap().unwrap();
 }
 
-/// A POST as the admin on a connection of its own; `alpn` is `h2` or `http/1.1`.
-async fn post((address, pki): &(SocketAddr, Arc<Pki>), alpn: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+/// Far smaller than the server's windows, so that the count is near to what it took.
+const PIECE: usize = 16 << 10;
+
+/// A POST as the admin on a connection of its own; `alpn` is `h2` or `http/1.1`. Also counts the bytes that went out
+/// before the answer came: some clients lose an answer that overtakes their body.
+async fn post((address, pki): &(SocketAddr, Arc<Pki>), alpn: &str, path: &str, body: Vec<u8>) -> (u16, Value, usize) {
     let (chain, key) = pki.admin().der().unwrap();
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -86,7 +93,14 @@ async fn post((address, pki): &(SocketAddr, Arc<Pki>), alpn: &str, path: &str, b
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let io = TokioIo::new(TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap());
     let request = Request::post(path).header("host", address.to_string()).header("content-type", "application/json");
-    let request = request.body(Full::new(Bytes::from(body))).unwrap();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let pieces: Vec<Bytes> = body.chunks(PIECE).map(Bytes::copy_from_slice).collect();
+    let pieces = futures::stream::iter(pieces).map(move |piece| {
+        count.fetch_add(piece.len(), Ordering::Relaxed);
+        Ok::<_, Infallible>(Frame::data(piece))
+    });
+    let request = request.body(StreamBody::new(pieces)).unwrap();
     let mut driver = JoinSet::new();
     let response = if alpn == "h2" {
         let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
@@ -100,9 +114,10 @@ async fn post((address, pki): &(SocketAddr, Arc<Pki>), alpn: &str, path: &str, b
         sender.send_request(request).await
     };
     let response = response.unwrap_or_else(|error| panic!("{alpn} {path}: {error:?}"));
+    let sent = sent.load(Ordering::Relaxed);
     let code = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (code, serde_json::from_slice(&bytes).unwrap_or_default())
+    (code, serde_json::from_slice(&bytes).unwrap_or_default(), sent)
 }
 
 #[tokio::test]
@@ -123,9 +138,10 @@ async fn clients_that_still_send_get_the_answer_on_http_1_and_2() {
     ];
     for alpn in ["h2", "http/1.1"] {
         for (path, body, code, reason) in &table {
-            let (got, status) = post(&door, alpn, path, body.clone()).await;
+            let (got, status, sent) = post(&door, alpn, path, body.clone()).await;
             assert_eq!((got, status["reason"].as_str()), (*code, Some(*reason)), "{alpn} {path} {}", body.len());
             assert_eq!((&status["kind"], &status["code"]), (&json!("Status"), &json!(code)));
+            assert_eq!(sent, body.len(), "{alpn} {path}: the answer waits for the sender");
         }
     }
     drain.cancel();

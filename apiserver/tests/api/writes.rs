@@ -321,9 +321,22 @@ async fn a_resize_keeps_the_class_and_changes_resources_alone() {
     let container = &resized.body["spec"]["containers"][0];
     assert_eq!((&container["resources"], &container["image"]), (&same("2"), &json!("i")));
     assert_eq!(resized.body["metadata"]["generation"], 2);
-    let refused = client.patch(&uri, "strategic", &resize(json!({"requests": {"cpu": "1"}}))).await.expect(422);
-    let message = refused.body["message"].as_str().unwrap();
-    assert!(message.contains("Pod QOS Class may not change as a result of resizing"), "{message}");
+    let table = [
+        (json!({"requests": {"cpu": "1"}}), "spec", "Pod QOS Class may not change as a result of resizing"),
+        (
+            json!({"limits": {"cpu": null}, "requests": {"cpu": null}}),
+            "spec.containers[0].resources.requests",
+            "cannot be removed",
+        ),
+        (json!({"limits": {"ephemeral-storage": "1Gi"}}), "spec", "only cpu and memory resources are mutable"),
+    ];
+    for (resources, field, text) in table {
+        let refused = client.patch(&uri, "strategic", &resize(resources)).await.expect(422);
+        let causes = refused.body["details"]["causes"].as_array().unwrap();
+        let named =
+            |cause: &serde_json::Value| cause["field"] == field && cause["message"].as_str().unwrap().contains(text);
+        assert!(causes.iter().any(named), "{field} {text}: {causes:?}");
+    }
 }
 
 #[tokio::test]

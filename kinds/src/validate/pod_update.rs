@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Toler
 
 const SPEC: Path<'static> = Path::new("spec");
 const STATUS: Path<'static> = Path::new("status");
+/// Resources that a running container can be given more or less of.
+const RESIZABLE: [&str; 2] = ["cpu", "memory"];
 const ONLY_THESE: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 /// An update of the main resource.
@@ -225,11 +227,19 @@ pub fn resize(new: &Pod, old: &Pod) -> FieldErrors {
         return errors;
     }
     let mut munged = new_spec.clone();
-    let pairs = munged.containers.iter_mut().zip(&old_spec.containers);
-    let init = munged.init_containers.iter_mut().flatten().zip(old_spec.init_containers.iter().flatten());
-    for (container, before) in pairs.chain(init) {
-        container.resources.clone_from(&before.resources);
-        container.resize_policy.clone_from(&before.resize_policy);
+    let lists = [
+        ("containers", munged.containers.as_mut_slice(), old_spec.containers.as_slice()),
+        (
+            "initContainers",
+            munged.init_containers.as_deref_mut().unwrap_or_default(),
+            old_spec.init_containers.as_deref().unwrap_or_default(),
+        ),
+    ];
+    for (field, new, old) in lists {
+        for (i, (container, before)) in new.iter_mut().zip(old).enumerate() {
+            let at = SPEC.child(field);
+            resized(container, before, &at.index(i).child("resources"), &mut errors);
+        }
     }
     if !semantically_equal(&munged, old_spec) {
         let detail = format!("only cpu and memory resources are mutable\n{}", changed_fields(&munged, old_spec));
@@ -240,4 +250,23 @@ pub fn resize(new: &Pod, old: &Pod) -> FieldErrors {
         errors.push(FieldError::invalid(SPEC, qos::class(new_spec), detail));
     }
     errors
+}
+
+/// Puts cpu and memory of a container back to what they were; neither may be taken away.
+/// k8s: validateContainerResize, dropCPUMemoryResourcesFromContainer
+fn resized(container: &mut Container, before: &Container, path: &Path<'_>, errors: &mut FieldErrors) {
+    container.resize_policy.clone_from(&before.resize_policy);
+    let old = before.resources.clone().unwrap_or_default();
+    let new = container.resources.get_or_insert_default();
+    for (field, new, old) in [("requests", &mut new.requests, old.requests), ("limits", &mut new.limits, old.limits)] {
+        let (new, mut old) = (new.get_or_insert_default(), old.unwrap_or_default());
+        let mut removed = false;
+        for name in RESIZABLE {
+            removed |= new.remove(name).is_none() && old.contains_key(name);
+            new.extend(old.remove_entry(name));
+        }
+        if removed {
+            errors.push(FieldError::forbidden(path.child(field), format!("resource {field} cannot be removed")));
+        }
+    }
 }

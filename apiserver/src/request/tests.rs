@@ -1,3 +1,5 @@
+//! Paths and queries to typed requests, and what is refused on the way.
+
 use super::*;
 use http::Method;
 

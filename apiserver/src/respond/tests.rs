@@ -1,3 +1,5 @@
+//! How errors and warnings look on the wire.
+
 use super::*;
 use kinds::errors::FieldError;
 use kinds::table::find;

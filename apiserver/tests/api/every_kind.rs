@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 
-/// The least that validation lets through.
-fn sample(row: &Row, name: &str) -> Value {
+/// The least that validation lets through of a kind that makes pods.
+fn workload(kind: &str) -> Option<Value> {
     let template = json!({
         "metadata": {"labels": {"app": "x"}},
         "spec": {"containers": [{"name": "c", "image": "i"}]},
     });
     let selector = json!({"matchLabels": {"app": "x"}});
-    let spec = match &*row.kind {
+    Some(match kind {
         "Pod" => json!({"spec": template["spec"]}),
         "PodTemplate" => json!({"template": template}),
         "ReplicationController" => json!({"spec": {"selector": {"app": "x"}, "template": template}}),
@@ -27,6 +27,17 @@ fn sample(row: &Row, name: &str) -> Value {
         }
         "CronJob" => json!({"spec": {"schedule": "* * * * *", "jobTemplate": {"spec": {
             "template": {"spec": {"restartPolicy": "Never", "containers": template["spec"]["containers"]}}}}}}),
+        _ => return None,
+    })
+}
+
+/// The least that validation lets through, without metadata.
+fn content(row: &Row) -> Value {
+    if let Some(workload) = workload(&row.kind) {
+        return workload;
+    }
+    let selector = json!({"matchLabels": {"app": "x"}});
+    match &*row.kind {
         "Service" => json!({"spec": {"ports": [{"port": 80}], "selector": {"app": "x"}}}),
         "EndpointSlice" => json!({"addressType": "IPv4", "endpoints": []}),
         "Event" if row.group == "events.k8s.io" => json!({
@@ -87,12 +98,16 @@ fn sample(row: &Row, name: &str) -> Value {
             "nodeName": "n", "nodeUID": "u"}}),
         "StorageVersionMigration" => json!({"spec": {"resource": {"group": "", "resource": "pods"}}}),
         _ => json!({}),
-    };
+    }
+}
+
+/// An object that validation lets through.
+fn sample(row: &Row, name: &str) -> Value {
     let mut object = json!({
         "apiVersion": row.api_version(), "kind": row.kind, "metadata": {"name": name, "labels": {"suite": name}},
     });
-    if let (Some(object), Value::Object(spec)) = (object.as_object_mut(), spec) {
-        object.extend(spec);
+    if let (Some(object), Value::Object(content)) = (object.as_object_mut(), content(row)) {
+        object.extend(content);
     }
     object
 }

@@ -1,3 +1,5 @@
+//! What a delete makes of an object: gone at once, or marked with a grace.
+
 use super::*;
 use kinds::table::find;
 

@@ -8,21 +8,26 @@ use crate::pods::Pods;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::{SinkExt, StreamExt};
+use futures::{Sink, SinkExt, StreamExt};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 
 /// Messages that wait on either side before the other is slowed down.
 const QUEUE: usize = 16;
 /// A client's message that is larger ends the connection.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// How long a client may take to answer a Close.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Ports of one connection; each takes two of the 255 channels.
 const PORTS_MAX: usize = 100;
 
@@ -193,14 +198,15 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
         return;
     }
     let listen = async move {
+        let mut to_session = Some(to_session);
         while let Some(Ok(message)) = source.next().await {
-            if let Some(input) = input(protocol, message)
-                && to_session.send(input).await.is_err()
+            // Reading goes on after the session's end: the client's own Close comes last.
+            if let (Some(to), Some(input)) = (&to_session, input(protocol, message))
+                && to.send(input).await.is_err()
             {
-                break;
+                to_session = None;
             }
         }
-        drop(to_session);
     };
     let run = run(pods, session, (inputs, outputs));
     let write = async {
@@ -220,9 +226,12 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
     let finish = async { tokio::join!(run, write) };
     tokio::pin!(listen);
     tokio::pin!(finish);
-    let (end, mut sink) = tokio::select! {
-        done = &mut finish => done,
-        () = &mut listen => finish.await,
+    let (end, mut sink, gone) = tokio::select! {
+        (end, sink) = &mut finish => (end, sink, false),
+        () = &mut listen => {
+            let (end, sink) = finish.await;
+            (end, sink, true)
+        }
     };
     let last = if protocol.status { Some(end.status()) } else { end.text() };
     if let Some(text) = last
@@ -230,8 +239,22 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
     {
         tracing::debug!(%error, "client left before the end was told");
     }
-    if let Err(error) = sink.close().await {
-        tracing::debug!(%error, "client left");
+    if !gone {
+        close(&mut sink, listen).await;
+    }
+}
+
+/// Says that all has been said, and lets the client say so too: a connection that is dropped while the client's bytes
+/// are on their way is reset, and what was written last is lost. `listen` reads until the client's Close.
+async fn close<K: Sink<Message, Error = Error> + Unpin>(sink: &mut K, listen: impl Future<Output = ()>) {
+    // k8s: clients take any other code, and none at all, for a broken connection
+    let normal = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    match sink.send(Message::Close(Some(normal))).await {
+        Ok(()) | Err(Error::ConnectionClosed) => {}
+        Err(error) => return tracing::debug!(%error, "client left"),
+    }
+    if tokio::time::timeout(CLOSE_WAIT, listen).await.is_err() {
+        tracing::debug!("the client did not close its side");
     }
 }
 
@@ -284,12 +307,14 @@ async fn serve_forward<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
-    tokio::select! {
-        _ = async { tokio::join!(futures::future::join_all(forwards), write) } => {}
-        () = listen => {}
-    }
-    if let Err(error) = sink.close().await {
-        tracing::debug!(%error, "client left");
+    tokio::pin!(listen);
+    let carried = async { tokio::join!(futures::future::join_all(forwards), write) };
+    let gone = tokio::select! {
+        _ = carried => false,
+        () = &mut listen => true,
+    };
+    if !gone {
+        close(&mut sink, listen).await;
     }
 }
 
@@ -330,6 +355,28 @@ mod tests {
         assert_eq!(base64.parse(Message::text("0aGk=")), Some((0, Bytes::from_static(b"hi"))));
         assert_eq!(base64.parse(Message::text("0*")), None);
         assert_eq!(plain.parse(Message::Binary(Bytes::new())), None);
+    }
+
+    #[tokio::test]
+    async fn the_end_is_a_close_that_says_all_went_well() {
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        let server = WebSocketStream::from_raw_socket(ours, Role::Server, None).await;
+        let mut client = WebSocketStream::from_raw_socket(theirs, Role::Client, None).await;
+        let (mut sink, mut source) = server.split();
+        let listen = async move { while let Some(Ok(_)) = source.next().await {} };
+        let serve = async move {
+            sink.send(PROTOCOLS[0].message(ERROR, End::Success.status().as_bytes())).await.unwrap();
+            close(&mut sink, listen).await;
+        };
+        let read = async {
+            let status = client.next().await.unwrap().unwrap();
+            let last = client.next().await.unwrap().unwrap();
+            assert!(client.next().await.is_none());
+            (status, last)
+        };
+        let ((), (status, last)) = tokio::join!(serve, read);
+        assert_eq!(status.into_data(), Bytes::from_static(b"\x03{\"metadata\":{},\"status\":\"Success\"}"));
+        assert!(matches!(last, Message::Close(Some(CloseFrame { code: CloseCode::Normal, .. }))), "{last:?}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -25,15 +26,22 @@ async fn send(socket: &mut Socket, channel: u8, text: &[u8]) {
     socket.send(Message::Binary(bytes.into())).await.unwrap();
 }
 
-/// What arrives on each channel until the end.
+/// What arrives on each channel until the server says that this was all.
 async fn read_all(socket: &mut Socket) -> BTreeMap<u8, String> {
     let mut found: BTreeMap<u8, String> = BTreeMap::new();
-    while let Some(Ok(message)) = socket.next().await {
-        if let Message::Binary(bytes) = message {
-            found.entry(bytes[0]).or_default().push_str(&String::from_utf8_lossy(&bytes[1..]));
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Binary(bytes))) => {
+                found.entry(bytes[0]).or_default().push_str(&String::from_utf8_lossy(&bytes[1..]));
+            }
+            Some(Ok(Message::Close(frame))) => {
+                assert_eq!(frame.map(|f| f.code), Some(CloseCode::Normal), "{found:?}");
+                assert!(socket.next().await.is_none_or(|end| end.is_err()), "nothing comes after the Close");
+                return found;
+            }
+            other => panic!("{other:?} and no Close after {found:?}"),
         }
     }
-    found
 }
 
 /// Reads until a channel has said `text`.

@@ -28,6 +28,8 @@ check: deps
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) run --locked -q -p xtask -- tidy
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked --quiet cargo-deny
+	$(CARGO) deny --locked check bans licenses sources
 
 ## test: everything, end-to-end tests with real containers included
 test: deps test-deps

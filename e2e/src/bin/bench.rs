@@ -20,7 +20,7 @@ const OBJECTS: usize = 10_000;
 /// Pods whose start is measured, one after the other.
 const PODS: usize = 50;
 /// How long an idle cluster is watched.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// What a cluster needs to settle after its start.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ fn main() -> Result<()> {
         [] => outside(),
         // Inside a cluster's namespaces, where its addresses are.
         ["fill", kubeconfig] => inside(kubeconfig, |client| async move { fill(client).await }),
-        ["pods", kubeconfig] => inside(kubeconfig, |client| async move { pods(client).await }),
+        ["pods", kubeconfig] => inside(kubeconfig, |client| async move { Box::pin(pods(client)).await }),
         _ => bail!("usage: bench"),
     }
 }
@@ -133,7 +133,7 @@ async fn pods(client: kube::Client) -> Result<()> {
     let pods: Api<Pod> = Api::namespaced(client, "default");
     let mut times = Vec::new();
     for number in 0..PODS {
-        times.push(one_pod(&pods, &format!("bench-{number}")).await?.as_millis());
+        times.push(Box::pin(one_pod(&pods, &format!("bench-{number}"))).await?.as_millis());
     }
     times.sort_unstable();
     println!("{}", json!({"p50": times[PODS / 2], "p99": times[PODS * 99 / 100]}));

@@ -4,6 +4,7 @@
 
 mod forward;
 mod session;
+mod spdy;
 mod terminal;
 mod websocket;
 
@@ -28,6 +29,8 @@ use tokio_util::task::TaskTracker;
 
 /// A token that is not used for this long is worth nothing.
 const TOKEN_LIFE: Duration = Duration::from_mins(1);
+/// As the upgrade names it.
+const SPDY: &str = "SPDY/3.1";
 /// Tokens that may wait to be used; a client that asks for more and never comes is refused.
 const TOKENS_MAX: usize = 1000;
 
@@ -123,11 +126,7 @@ impl Streaming {
         let Some(session) = self.redeem(request.uri().path()) else {
             return plain(StatusCode::NOT_FOUND, "the token is unknown, used or too old");
         };
-        let Some(handshake) = websocket::handshake(&request, &session) else {
-            let text = "only WebSocket (v5, v4 and older channel.k8s.io protocols) is supported";
-            return plain(StatusCode::BAD_REQUEST, text);
-        };
-        let (protocol, headers) = match handshake {
+        let (transport, headers) = match Transport::agree(&request, &session) {
             Ok(agreed) => agreed,
             Err(text) => return plain(StatusCode::BAD_REQUEST, text),
         };
@@ -135,7 +134,13 @@ impl Streaming {
         tasks.spawn(async move {
             match hyper::upgrade::on(request).await {
                 Ok(upgraded) => {
-                    let serve = websocket::serve(TokioIo::new(upgraded), protocol, session, pods);
+                    let stream = TokioIo::new(upgraded);
+                    let serve = async {
+                        match transport {
+                            Transport::WebSocket(carried) => websocket::serve(stream, carried, session, pods).await,
+                            Transport::Spdy(protocol) => spdy::serve(stream, protocol, session, pods).await,
+                        }
+                    };
                     tokio::select! {
                         () = serve => {}
                         () = drain.cancelled() => {}
@@ -146,11 +151,41 @@ impl Streaming {
         });
         let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static(transport.name()));
         for (name, value) in headers {
             response.headers_mut().insert(HeaderName::from_static(name), value);
         }
         response
+    }
+}
+
+/// How a session travels.
+#[derive(Debug, Clone, Copy)]
+enum Transport {
+    WebSocket(websocket::Carried),
+    Spdy(spdy::Protocol),
+}
+
+type Agreed = (Transport, Vec<(&'static str, HeaderValue)>);
+
+impl Transport {
+    fn agree(request: &Request<Incoming>, session: &Session) -> Result<Agreed, &'static str> {
+        if let Some(agreed) = websocket::handshake(request, session) {
+            return agreed.map(|(carried, headers)| (Transport::WebSocket(carried), headers));
+        }
+        let upgrade = request.headers().get(UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
+        if !upgrade.eq_ignore_ascii_case(SPDY.as_bytes()) {
+            return Err("only WebSocket (v5, v4 and older channel.k8s.io protocols) and SPDY/3.1 are supported");
+        }
+        let (protocol, headers) = spdy::handshake(request.headers(), session)?;
+        Ok((Transport::Spdy(protocol), headers))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Transport::WebSocket(_) => "websocket",
+            Transport::Spdy(_) => SPDY,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What runs behind a streaming connection: a command, or a container's streams. Bytes come and go over channels; how
 //! they travel to the client is the protocol's business.
 
+use super::Session;
 use super::terminal::Terminal;
 use crate::init::error_chain;
 use crate::pods::{ExecStreams, Executing, PodError, Pods};
@@ -24,6 +25,21 @@ pub(super) enum Input {
     Resize { columns: u16, rows: u16 },
 }
 
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Size {
+    width: u16,
+    height: u16,
+}
+
+impl Input {
+    /// A terminal's new size, as clients write it.
+    pub(super) fn size(text: &[u8]) -> Option<Self> {
+        let size: Size = serde_json::from_slice(text).ok()?;
+        Some(Input::Resize { columns: size.width, rows: size.height })
+    }
+}
+
 /// What a client gets.
 #[derive(Debug)]
 pub(super) enum Output {
@@ -43,9 +59,14 @@ pub(super) enum End {
 }
 
 impl End {
+    /// What the client is told, as a Status or as a text.
+    pub(super) fn told(&self, status: bool) -> Option<String> {
+        if status { Some(self.status()) } else { self.text() }
+    }
+
     /// As a metav1.Status, which clients take exit codes from.
     /// k8s: remotecommand v4 and later send this on the error stream
-    pub(super) fn status(&self) -> String {
+    fn status(&self) -> String {
         match self {
             End::Success => json!({"metadata": {}, "status": "Success"}),
             End::ExitCode(code) => json!({
@@ -62,7 +83,7 @@ impl End {
     }
 
     /// As the oldest protocols have it: nothing, or a text.
-    pub(super) fn text(&self) -> Option<String> {
+    fn text(&self) -> Option<String> {
         match self {
             End::Success => None,
             End::ExitCode(code) => Some(format!("command terminated with exit code {code}")),
@@ -77,8 +98,17 @@ impl From<PodError> for End {
     }
 }
 
+/// Runs what a session is for, behind whichever protocol; forwarded ports are not for here.
+pub(super) async fn run(pods: &Pods, session: Session, ends: (Inputs, Outputs)) -> End {
+    match session {
+        Session::Exec { container, args, streams } => exec(pods, &container, args, streams, ends).await,
+        Session::Attach { container, streams } => attach(pods, &container, streams, ends).await,
+        Session::Forward { .. } => End::Success,
+    }
+}
+
 /// Runs a command with the client's streams.
-pub(super) async fn exec(
+async fn exec(
     pods: &Pods,
     container: &str,
     args: Vec<String>,
@@ -193,12 +223,7 @@ async fn copy(from: Option<impl AsyncRead + Unpin>, to: &Outputs, wrap: fn(Bytes
 }
 
 /// Connects the client to a container's own streams, until the container or the client ends.
-pub(super) async fn attach(
-    pods: &Pods,
-    container: &str,
-    streams: ExecStreams,
-    (mut inputs, outputs): (Inputs, Outputs),
-) -> End {
+async fn attach(pods: &Pods, container: &str, streams: ExecStreams, (mut inputs, outputs): (Inputs, Outputs)) -> End {
     let socket = match pods.attach(container, streams.stdin).await {
         Ok(socket) => socket,
         Err(error) => return error.into(),

@@ -3,7 +3,8 @@
 
 use super::Session;
 use super::forward::forward;
-use super::session::{self, End, Input, Inputs, Output, Outputs};
+use super::session::{self, Input, Output};
+use super::spdy;
 use crate::pods::Pods;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -14,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -26,6 +27,8 @@ use tokio_tungstenite::tungstenite::{Error, Utf8Bytes};
 const QUEUE: usize = 16;
 /// A client's message that is larger ends the connection.
 const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a tunnel that are under way in each direction, and the size of its messages.
+const TUNNEL_BYTES: usize = 32 << 10;
 /// How long a client may take to answer a Close.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// Ports of one connection; each takes two of the 255 channels.
@@ -63,7 +66,18 @@ const PROTOCOLS: [Protocol; 5] = [
     protocol("base64.channel.k8s.io", true, false, false),
 ];
 
-type Agreed = (Protocol, Vec<(&'static str, HeaderValue)>);
+/// The subprotocol under which messages carry the bytes of a SPDY connection.
+/// k8s: `PortForward` over WebSocket since 1.31
+const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
+
+/// What the messages carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    Channels(Protocol),
+    Spdy,
+}
+
+type Agreed = (Carried, Vec<(&'static str, HeaderValue)>);
 
 /// Agrees on a protocol; none if the client does not want WebSocket.
 pub(super) fn handshake(request: &Request<Incoming>, session: &Session) -> Option<Result<Agreed, &'static str>> {
@@ -81,21 +95,26 @@ pub(super) fn handshake(request: &Request<Incoming>, session: &Session) -> Optio
     let (Some(key), Some("13")) = (header(SEC_WEBSOCKET_KEY), header(SEC_WEBSOCKET_VERSION)) else {
         return Some(Err("the WebSocket handshake is not complete"));
     };
+    let mut headers = vec![("sec-websocket-accept", header_value(&derive_accept_key(key.as_bytes())))];
+    let forward = matches!(session, Session::Forward { .. });
+    if forward && offered.iter().any(|o| o == TUNNEL) {
+        headers.push(("sec-websocket-protocol", HeaderValue::from_static(TUNNEL)));
+        return Some(Ok((Carried::Spdy, headers)));
+    }
     if let Session::Forward { ports, .. } = session
         && (ports.is_empty() || ports.len() > PORTS_MAX)
     {
         return Some(Err("a WebSocket port-forward names its ports in the request"));
     }
-    let mut headers = vec![("sec-websocket-accept", header_value(&derive_accept_key(key.as_bytes())))];
     // A client that names no protocol gets the oldest, without it being named in the answer.
     if offered.is_empty() {
-        return Some(Ok((PROTOCOLS[3], headers)));
+        return Some(Ok((Carried::Channels(PROTOCOLS[3]), headers)));
     }
     let Some(chosen) = PROTOCOLS.iter().find(|p| offered.iter().any(|o| o == p.name)) else {
         return Some(Err("none of the WebSocket subprotocols offered is known"));
     };
     headers.push(("sec-websocket-protocol", HeaderValue::from_static(chosen.name)));
-    Some(Ok((*chosen, headers)))
+    Some(Ok((Carried::Channels(*chosen), headers)))
 }
 
 fn header_value(text: &str) -> HeaderValue {
@@ -132,23 +151,58 @@ impl Protocol {
 /// Serves a session over an upgraded connection.
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    protocol: Protocol,
+    carried: Carried,
     session: Session,
     pods: Arc<Pods>,
 ) {
     let config = WebSocketConfig::default().max_message_size(Some(MESSAGE_BYTES_MAX));
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    match session {
-        Session::Forward { sandbox, ports } => serve_forward(socket, protocol, &pods, &sandbox, &ports).await,
-        other => serve_streams(socket, protocol, &pods, other).await,
+    match (carried, session) {
+        (Carried::Spdy, session) => serve_tunnel(socket, session, pods).await,
+        (Carried::Channels(protocol), Session::Forward { sandbox, ports }) => {
+            serve_forward(socket, protocol, &pods, &sandbox, &ports).await;
+        }
+        (Carried::Channels(protocol), other) => serve_streams(socket, protocol, &pods, other).await,
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Size {
-    width: u16,
-    height: u16,
+/// Joins the messages of both directions to byte streams.
+async fn serve_tunnel<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: WebSocketStream<S>,
+    session: Session,
+    pods: Arc<Pods>,
+) {
+    let (mut sink, mut source) = socket.split();
+    let (inner, outer) = tokio::io::duplex(TUNNEL_BYTES);
+    let (mut reading, mut writing) = tokio::io::split(outer);
+    let listen = async {
+        let mut heard = true;
+        while let Some(Ok(message)) = source.next().await {
+            if let Message::Binary(bytes) = message {
+                heard = heard && writing.write_all(&bytes).await.is_ok();
+            }
+        }
+        if let Err(error) = writing.shutdown().await {
+            tracing::debug!(%error, "tunnel");
+        }
+    };
+    let speak = async {
+        let mut buffer = vec![0; TUNNEL_BYTES];
+        while let Ok(n @ 1..) = reading.read(&mut buffer).await {
+            if sink.send(Message::Binary(Bytes::copy_from_slice(&buffer[..n]))).await.is_err() {
+                break;
+            }
+        }
+        drop(reading);
+        sink
+    };
+    let finish = async { tokio::join!(spdy::serve(inner, spdy::Protocol::forward(), session, pods), speak).1 };
+    tokio::pin!(listen);
+    tokio::pin!(finish);
+    tokio::select! {
+        mut sink = &mut finish => close(&mut sink, listen).await,
+        () = &mut listen => drop(finish.await),
+    }
 }
 
 /// What a client's message means to a session.
@@ -156,20 +210,9 @@ fn input(protocol: Protocol, message: Message) -> Option<Input> {
     match protocol.parse(message)? {
         (STDIN, bytes) if bytes.is_empty() => None,
         (STDIN, bytes) => Some(Input::Stdin(bytes)),
-        (RESIZE, bytes) => {
-            let size: Size = serde_json::from_slice(&bytes).ok()?;
-            Some(Input::Resize { columns: size.width, rows: size.height })
-        }
+        (RESIZE, bytes) => Input::size(&bytes),
         (CLOSE, bytes) if protocol.closes && bytes.first() == Some(&STDIN) => Some(Input::StdinClosed),
         _ => None,
-    }
-}
-
-async fn run(pods: &Pods, session: Session, ends: (Inputs, Outputs)) -> End {
-    match session {
-        Session::Exec { container, args, streams } => session::exec(pods, &container, args, streams, ends).await,
-        Session::Attach { container, streams } => session::attach(pods, &container, streams, ends).await,
-        Session::Forward { .. } => End::Success,
     }
 }
 
@@ -208,7 +251,7 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
-    let run = run(pods, session, (inputs, outputs));
+    let run = session::run(pods, session, (inputs, outputs));
     let write = async {
         while let Some(output) = from_session.recv().await {
             let message = match output {
@@ -233,8 +276,7 @@ async fn serve_streams<S: AsyncRead + AsyncWrite + Unpin>(
             (end, sink, true)
         }
     };
-    let last = if protocol.status { Some(end.status()) } else { end.text() };
-    if let Some(text) = last
+    if let Some(text) = end.told(protocol.status)
         && let Err(error) = sink.send(protocol.message(ERROR, text.as_bytes())).await
     {
         tracing::debug!(%error, "client left before the end was told");
@@ -344,6 +386,7 @@ async fn one_port(
 
 #[cfg(test)]
 mod tests {
+    use super::super::session::End;
     use super::*;
 
     #[test]
@@ -365,7 +408,7 @@ mod tests {
         let (mut sink, mut source) = server.split();
         let listen = async move { while let Some(Ok(_)) = source.next().await {} };
         let serve = async move {
-            sink.send(PROTOCOLS[0].message(ERROR, End::Success.status().as_bytes())).await.unwrap();
+            sink.send(PROTOCOLS[0].message(ERROR, End::Success.told(true).unwrap().as_bytes())).await.unwrap();
             close(&mut sink, listen).await;
         };
         let read = async {

@@ -8,8 +8,10 @@
 
 pub mod census;
 pub mod cluster;
+pub mod follow;
 pub mod host;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};
+pub use follow::Follow;
 pub use host::Host;

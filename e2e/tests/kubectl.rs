@@ -1,7 +1,7 @@
 //! The real kubectl 1.32 against a running cluster.
 
 use anyhow::Result;
-use e2e::{Cluster, Options, cluster};
+use e2e::{Cluster, Follow, Options, cluster};
 
 #[test]
 fn kubectl_drives_the_example_from_apply_to_delete() -> Result<()> {
@@ -49,5 +49,34 @@ fn kubectl_drives_the_example_from_apply_to_delete() -> Result<()> {
     says(&["cluster-info"], &["control plane"])?;
     says(&["delete", "-f", &manifest], &["deployment.apps \"web\" deleted", "service \"web\" deleted"])?;
     says(&["wait", "--for=delete", "pod", "-l", "app=web", "--timeout=60s"], &[])?;
+    Ok(())
+}
+
+/// kubectl's streams by WebSocket, and by SPDY, which it falls back to and older clients begin with.
+#[test]
+fn kubectl_streams_over_websocket_and_over_spdy() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let manifest = cluster::root().join("manifests/examples/web.yaml").to_string_lossy().into_owned();
+    cluster.kubectl(&["apply", "-f", &manifest])?;
+    cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
+    let pod = cluster.kubectl(&["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"])?;
+    for (websockets, port) in [("true", "18081"), ("false", "18082")] {
+        let kubectl = |args: &[&str]| {
+            let mut command = cluster.client_command("kubectl", args);
+            command
+                .env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websockets)
+                .env("KUBECTL_PORT_FORWARD_WEBSOCKETS", websockets);
+            command
+        };
+        let listed = kubectl(&["exec", &pod, "--", "/web", "ls", "/www"]).output()?;
+        assert_eq!((listed.status.code(), listed.stdout.as_slice()), (Some(0), &b"index.html\n"[..]), "{listed:?}");
+        let failed = kubectl(&["exec", &pod, "--", "/web", "cat", "/none"]).output()?;
+        assert_eq!(failed.status.code(), Some(1), "the program's exit code: {failed:?}");
+        let mut forward = Follow::start(kubectl(&["port-forward", &pod, &format!("{port}:8080")]))?;
+        forward.until(&format!("127.0.0.1:{port}"));
+        for _ in 0..3 {
+            assert_eq!(cluster.get(&format!("http://127.0.0.1:{port}/hostname"))?.trim(), pod);
+        }
+    }
     Ok(())
 }

@@ -4,11 +4,10 @@
 
 use anyhow::Result;
 use e2e::wait::eventually;
-use e2e::{Cluster, Options, census, cluster};
+use e2e::{Cluster, Follow, Options, census, cluster};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -81,8 +80,12 @@ fn the_example_answers_from_all_three_pods_and_takes_exec_logs_and_port_forward(
     port_forward(&cluster, &pod)
 }
 
+fn kctl(cluster: &Cluster, args: &[&str]) -> Command {
+    cluster.client_command(&cluster::binary("kctl").to_string_lossy(), args)
+}
+
 fn follow_logs(cluster: &Cluster, pod: &str, ip: &str) -> Result<()> {
-    let mut logs = Reader::start(cluster, &["logs", "-f", pod])?;
+    let mut logs = Follow::start(kctl(cluster, &["logs", "-f", pod]))?;
     logs.until("serves /www on port 8080");
     cluster.get(&format!("http://{ip}:8080/index.html"))?;
     logs.until("GET /index.html 200 OK");
@@ -90,38 +93,12 @@ fn follow_logs(cluster: &Cluster, pod: &str, ip: &str) -> Result<()> {
 }
 
 fn port_forward(cluster: &Cluster, pod: &str) -> Result<()> {
-    let mut forward = Reader::start(cluster, &["port-forward", pod, "18080:8080"])?;
+    let mut forward = Follow::start(kctl(cluster, &["port-forward", pod, "18080:8080"]))?;
     forward.until("127.0.0.1:18080");
     for _ in 0..3 {
         assert_eq!(cluster.get("http://127.0.0.1:18080/hostname")?.trim(), pod);
     }
     Ok(())
-}
-
-/// A command that goes on, read line by line; ended with the value.
-struct Reader {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Reader {
-    fn start(cluster: &Cluster, args: &[&str]) -> Result<Self> {
-        let mut child =
-            cluster.client_command(&cluster::binary("kctl").to_string_lossy(), args).stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Ok(Self { child, lines })
-    }
-
-    fn until(&mut self, text: &str) {
-        let found = self.lines.by_ref().map_while(Result::ok).any(|line| line.contains(text));
-        assert!(found, "ended without {text:?}");
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.child.kill().and_then(|()| self.child.wait().map(drop)).expect("our own child");
-    }
 }
 
 #[test]
@@ -132,7 +109,7 @@ fn a_killed_container_is_restarted_and_a_deleted_pod_replaced() -> Result<()> {
     let victim = name(&before[0]);
     // PID 1 of the container, found by the pod's host name in its namespaces.
     let pid = container_pid(&victim);
-    assert!(std::process::Command::new("kill").args(["-9", &pid.to_string()]).status()?.success());
+    assert!(Command::new("kill").args(["-9", &pid.to_string()]).status()?.success());
     eventually("restartCount 1 and Ready again", SOON, || {
         let pod = cluster.json(&["get", "pod", &victim]).map_err(|error| format!("{error:#}"))?;
         let count = pod["status"]["containerStatuses"][0]["restartCount"].as_i64();
@@ -155,9 +132,7 @@ fn container_pid(pod: &str) -> u32 {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
             let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             if cmdline.starts_with(b"/web\0serve") {
-                let output = std::process::Command::new("nsenter")
-                    .args([&format!("--target={pid}"), "--uts", "hostname"])
-                    .output();
+                let output = Command::new("nsenter").args([&format!("--target={pid}"), "--uts", "hostname"]).output();
                 if output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim() == pod) {
                     return Ok(pid);
                 }

@@ -3,6 +3,7 @@
 use crate::args::{Place, Server};
 use crate::machine;
 use crate::steps::{Steps, say};
+use crate::up::StopSignal;
 use anyhow::{Context, Result};
 use apiserver::bootstrap::Membership;
 use apiserver::{ApiServer, Config, Deps};
@@ -183,6 +184,7 @@ fn prepare_folder(place: &Place) -> Result<()> {
 
 /// `drover server`.
 pub(crate) async fn run(args: Server) -> Result<()> {
+    let mut stop_signal = StopSignal::listen()?;
     let mut steps = Steps::begin();
     let mut plane = ControlPlane::open(&args, &mut steps).await?;
     plane.start_brain(&args);
@@ -190,7 +192,7 @@ pub(crate) async fn run(args: Server) -> Result<()> {
     say(&format!("Control plane is up after {}; Ctrl-C stops it.", steps.total()));
     let outcome = tokio::select! {
         error = plane.broken() => Err(error),
-        signal = crate::up::stop_signal() => signal,
+        () = stop_signal.received() => Ok(()),
     };
     say("stopping");
     plane.close().await;

@@ -2,12 +2,41 @@
 
 use crate::errors::FieldErrors;
 use crate::row::Row;
+use crate::schema::decode::{self, DecodeError, Decoded, Strictness};
+use crate::schema::{self, Context, Schema};
 use serde_json::Value;
 
 /// Everything that generic code asks of a kind. Trees are `serde_json::Value` objects that already passed the schema
 /// (decoded, types right, unknown fields gone); hooks never see malformed input and never do I/O.
 pub trait Kind: Send + Sync + 'static {
     fn row(&self) -> &Row;
+
+    /// The definition of its objects in the static schema table. `None` for custom resources: what needs it (strategic
+    /// merge, protobuf) is refused for them.
+    fn schema(&self) -> Option<Schema> {
+        schema::lookup(&self.row().schema)
+    }
+
+    /// What is known of an object of this kind: where lists, maps and declared fields are.
+    fn context(&self) -> Context<'_> {
+        Context::of(self.schema())
+    }
+
+    /// Decodes JSON strictly; see [`decode`].
+    fn decode(&self, json: &[u8], strictness: Strictness) -> Result<Decoded, DecodeError> {
+        match self.schema() {
+            Some(schema) => schema.decode(json, strictness),
+            None => decode::untyped(json).map(|(object, duplicate)| Decoded { object, unknown: Vec::new(), duplicate }),
+        }
+    }
+
+    /// Decodes what another format's parser has read (YAML), or checks a tree again after a patch.
+    fn decode_tree(&self, tree: Value, strictness: Strictness) -> Result<Decoded, DecodeError> {
+        match self.schema() {
+            Some(schema) => schema.decode_tree(tree, strictness),
+            None => Ok(Decoded { object: tree, unknown: Vec::new(), duplicate: Vec::new() }),
+        }
+    }
 
     /// Fills defaults in place. Idempotent. Runs on every write and on every read of an old object.
     fn default(&self, object: &mut Value);

@@ -18,6 +18,7 @@ mod cells;
 mod certificates;
 mod coordination;
 mod core;
+pub mod custom;
 mod discovery;
 pub mod errors;
 mod events;

@@ -1,6 +1,7 @@
 //! The schema table of the built-in types: one generated, static table that drives strict decoding, the merges, OpenAPI,
 //! and later protobuf and server-side apply. This file is its reading side; it holds no rules of any of those.
 
+mod context;
 pub mod decode;
 #[path = "schema/generated/table.rs"]
 #[rustfmt::skip] // one row a line
@@ -9,6 +10,7 @@ mod json;
 pub mod merge;
 mod row;
 
+pub use context::{Context, Parts};
 pub use row::{Leaf, Shape, Topology};
 
 use flate2::read::DeflateDecoder;

@@ -2,12 +2,13 @@
 //! stated before and does not any more, and refuses to touch fields of others unless forced.
 //! k8s: structured-merge-diff's `Apply`.
 
-use super::managed::fields::{self, Context, Set};
+use super::managed::fields::{self, Set};
 use super::managed::{self, Operation};
 use super::{Call, Registry, Written, decode, metadata};
 use crate::error::{ApiError, Qualified, StatusCause};
 use crate::request::Verb;
 use kinds::errors::FieldError;
+use kinds::schema::Context;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -60,7 +61,7 @@ fn check(call: &Call<'_>, config: &Value) -> Result<(), ApiError> {
 
 /// The object after the apply, with its new managed fields.
 fn merge(call: &Call<'_>, live: &Value, config: &Value, now: jiff::Timestamp) -> Result<Value, ApiError> {
-    let context = Context::of(kinds::schema::lookup(&call.row().schema));
+    let context = call.kind.context();
     let wanted = managed::owned_fields(config, call);
     let mine = managed::entry(call, Operation::Apply, &wanted, now);
     let (before, mut others): (Vec<Value>, Vec<Value>) =
@@ -151,12 +152,12 @@ fn told(causes: &[StatusCause]) -> String {
 }
 
 /// Merges `config` into `live` as the schema says.
-fn put(live: &mut Value, config: &Value, context: Context) {
+fn put(live: &mut Value, config: &Value, context: Context<'_>) {
     match (&mut *live, config) {
         (Value::Object(map), Value::Object(wanted)) if !context.is_leaf(config) => {
             for (key, value) in wanted {
                 match map.get_mut(key) {
-                    Some(present) => put(present, value, context.below(&format!("f:{key}"))),
+                    Some(present) => put(present, value, context.field(key)),
                     None => {
                         map.insert(key.clone(), value.clone());
                     }
@@ -164,9 +165,9 @@ fn put(live: &mut Value, config: &Value, context: Context) {
             }
         }
         (Value::Array(items), Value::Array(wanted)) if !context.is_leaf(config) => {
-            for (element, value) in context.elements(wanted) {
+            for (element, value) in fields::elements(context, wanted) {
                 match fields::position(items, &element) {
-                    Some(at) => put(&mut items[at], value, context.below(&element)),
+                    Some(at) => put(&mut items[at], value, context.item()),
                     None => items.push(value.clone()),
                 }
             }

@@ -5,7 +5,7 @@ use crate::error::ApiError;
 use crate::negotiate::BodyFormat;
 use crate::protobuf;
 use crate::request::FieldValidation;
-use kinds::schema::decode::{DecodeError, Decoded, Strictness, of_row, untyped};
+use kinds::schema::decode::{DecodeError, Decoded, Strictness, untyped};
 use serde_json::Value;
 
 /// Bytes of a request body.
@@ -35,26 +35,16 @@ pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, V
 
 /// An object of the call's kind. Returns warnings for fields that are unknown or given twice.
 pub fn object(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
-    let Some(schema) = of_row(call.row()) else {
-        let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
-        check_type(call, &tree)?;
-        return complain(call, tree, duplicates.iter().map(|path| format!("duplicate field \"{path}\"")).collect());
-    };
     let decoded = match format {
-        BodyFormat::Json => schema.decode(bytes, strictness(call)),
-        BodyFormat::Yaml | BodyFormat::Protobuf => schema.decode_tree(tree(bytes, format)?, strictness(call)),
+        BodyFormat::Json => call.kind.decode(bytes, strictness(call)),
+        BodyFormat::Yaml | BodyFormat::Protobuf => call.kind.decode_tree(tree(bytes, format)?, strictness(call)),
     };
     accept(call, decoded)
 }
 
 /// What a patch made of an object. `duplicates` are fields that the patch itself gave twice.
 pub fn patched(call: &Call<'_>, tree: Value, duplicates: &[String]) -> Result<(Value, Vec<String>), ApiError> {
-    let again = |path: &String| format!("duplicate field \"{path}\"");
-    let Some(schema) = of_row(call.row()) else {
-        check_type(call, &tree)?;
-        return complain(call, tree, duplicates.iter().map(again).collect());
-    };
-    let decoded = schema.decode_tree(tree, strictness(call)).map(|mut decoded| {
+    let decoded = call.kind.decode_tree(tree, strictness(call)).map(|mut decoded| {
         decoded.duplicate.extend_from_slice(duplicates);
         decoded
     });

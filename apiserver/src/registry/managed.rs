@@ -6,7 +6,7 @@
 pub mod fields;
 
 use super::{Call, metadata};
-use fields::{Context, Set};
+use fields::Set;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -47,8 +47,7 @@ impl Operation {
 
 /// Every field of an object that somebody can own.
 pub fn owned_fields(object: &Value, call: &Call<'_>) -> Set {
-    let schema = kinds::schema::lookup(&call.row().schema);
-    let mut set = fields::of(object, Context::of(schema));
+    let mut set = fields::of(object, call.kind.context());
     set.remove("f:apiVersion");
     set.remove("f:kind");
     if let Some(metadata) = set.get_mut("f:metadata").and_then(Value::as_object_mut) {

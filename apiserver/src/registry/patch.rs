@@ -6,7 +6,7 @@ use crate::negotiate::BodyFormat;
 use crate::request::Verb;
 use json_patch::PatchOperation;
 use kinds::errors::FieldError;
-use kinds::schema::merge;
+use kinds::schema::{Schema, merge};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -47,14 +47,16 @@ impl Patch {
         Ok(Self { change, duplicates })
     }
 
-    /// The tree after the patch. `schema` names the type of `current`, for strategic merges.
-    pub fn apply(&self, schema: &str, current: &Value) -> Result<Value, ApiError> {
+    /// The tree after the patch. `schema` is the type of `current`; where there is none (a custom resource) a strategic
+    /// merge is refused.
+    pub fn apply(&self, schema: Option<Schema>, current: &Value) -> Result<Value, ApiError> {
         let mut new = current.clone();
         match &self.change {
             Change::Json(patch) => operate(&mut new, &patch.0)?,
             Change::Merge(patch) => merge::json_merge(&mut new, patch),
             Change::Strategic(patch) => {
-                new = merge::strategic(current, patch, kinds::schema::lookup(schema))
+                let schema = schema.ok_or_else(|| ApiError::unsupported_media_type(&[JSON, MERGE, APPLY]))?;
+                new = merge::strategic(current, patch, Some(schema))
                     .map_err(|error| ApiError::bad_request(error.to_string()))?;
             }
             Change::Apply(_) => {
@@ -120,10 +122,10 @@ impl Registry {
             let kind = Qualified::new("meta.k8s.io", "PatchOptions");
             return Err(ApiError::Invalid { kind, name: String::new(), errors });
         }
-        let schema = call.row().schema.clone();
+        let schema = call.kind.schema();
         let warned = Mutex::new(Vec::new());
         let make = |current: &Value| {
-            let (new, warnings) = decode::patched(call, patch.apply(&schema, current)?, &patch.duplicates)?;
+            let (new, warnings) = decode::patched(call, patch.apply(schema, current)?, &patch.duplicates)?;
             *warned.lock() = warnings;
             Ok(new)
         };
@@ -146,7 +148,7 @@ mod tests {
             all.extend(copy.as_array().cloned().unwrap_or_default());
         }
         let patch = Patch::parse(JSON, serde_json::to_vec(&all).unwrap().as_slice()).unwrap();
-        let refused = patch.apply("", &json!({"data": {"a": "x".repeat(1000)}}));
+        let refused = patch.apply(None, &json!({"data": {"a": "x".repeat(1000)}}));
         assert_eq!(refused, Err(ApiError::TooLarge { limit: COPIED_MAX }));
     }
 

@@ -5,6 +5,7 @@ use crate::registry::patch::Patch;
 use crate::registry::{Call, Registry, Written, metadata};
 use crate::request::Verb;
 use kinds::errors::FieldError;
+use kinds::schema::lookup;
 use kinds::selector::LabelSelector;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -61,7 +62,7 @@ impl Registry {
     }
 
     pub async fn patch_scale(&self, call: &Call<'_>, patch: &Patch) -> Result<Value, ApiError> {
-        let make = |current: &Value| with_scale(call, current, &patch.apply(SCHEMA, &of(current))?);
+        let make = |current: &Value| with_scale(call, current, &patch.apply(lookup(SCHEMA), &of(current))?);
         self.change(call, Verb::Patch, &make).await.map(|written| shown(&written))
     }
 }

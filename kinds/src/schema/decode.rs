@@ -5,7 +5,7 @@
 //! (validation) are not here.
 
 use super::json::{self, JsonError};
-use super::{Field, Leaf, Schema, Shape, lookup};
+use super::{Field, Leaf, Schema, Shape};
 use crate::quantity::Quantity;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -379,9 +379,4 @@ fn quantity(value: &mut Value) -> Result<(), String> {
         *value = Value::String(canonical);
     }
     Ok(())
-}
-
-/// The definition of a kind's objects. The table and the schema table are both ours, so it is there.
-pub fn of_row(row: &crate::row::Row) -> Option<Schema> {
-    lookup(&row.schema)
 }

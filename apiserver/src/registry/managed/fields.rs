@@ -1,110 +1,36 @@
 //! Sets of field paths, as FieldsV1 nests them: `f:name` leads into an object or map, `k:{..}` to an item of a list that
 //! its keys tell apart, `v:..` to an item of a set, and `.` is the thing itself. An empty set is a leaf: owned as a whole.
 //!
-//! Which lists are taken apart is in the schema table; everything it does not know goes key by key.
+//! Which lists are taken apart is the kind's to say ([`Context`]).
 
-use kinds::schema::{Field, Schema, Shape, Topology};
+use kinds::schema::{Context, Parts};
 use serde_json::{Map, Value, json};
 
 /// A node of a path tree.
 pub type Set = Map<String, Value>;
 
-/// What is known of a value.
-#[derive(Clone, Copy)]
-pub enum Context {
-    /// An object with declared fields.
-    Object(Schema),
-    /// What a field holds, in its shape.
-    Field(Field),
-    /// An item of a field's list or map.
-    Item(Field),
-    Unknown,
-}
-
-/// How a value is taken apart.
-enum Parts {
-    /// Not at all.
-    Leaf,
-    Keys,
-    Keyed(Vec<&'static str>),
-    Values,
-}
-
-impl Context {
-    pub fn of(schema: Option<Schema>) -> Self {
-        schema.map_or(Self::Unknown, Self::Object)
-    }
-
-    fn parts(self, value: &Value) -> Parts {
-        match (value, self) {
-            (Value::Object(_), Self::Object(schema)) if schema.is_atomic() => Parts::Leaf,
-            (Value::Object(_), Self::Field(field)) if field.topology() == Topology::Atomic => Parts::Leaf,
-            (Value::Object(_), Self::Field(field)) if field.shape() == Shape::One => Self::Item(field).parts(value),
-            (Value::Object(_), Self::Item(field)) => match field.schema() {
-                Some(schema) if schema.is_atomic() => Parts::Leaf,
-                _ => Parts::Keys,
-            },
-            (Value::Object(_), _) => Parts::Keys,
-            (Value::Array(_), Self::Field(field)) => match field.topology() {
-                Topology::Map => Parts::Keyed(field.list_keys().collect()),
-                Topology::Set => Parts::Values,
-                Topology::Atomic | Topology::Unmarked => Parts::Leaf,
-            },
-            _ => Parts::Leaf,
-        }
-    }
-
-    /// Whether the value is owned and replaced as a whole.
-    pub fn is_leaf(self, value: &Value) -> bool {
-        matches!(self.parts(value), Parts::Leaf)
-    }
-
-    /// The items of a list with the path elements that name them; none where the list is a leaf.
-    pub fn elements(self, items: &[Value]) -> Vec<(String, &Value)> {
-        match self.parts(&Value::Array(Vec::new())) {
-            Parts::Keyed(keys) => items.iter().filter_map(|item| Some((key_element(item, &keys)?, item))).collect(),
-            Parts::Values => items.iter().map(|item| (format!("v:{item}"), item)).collect(),
-            Parts::Leaf | Parts::Keys => Vec::new(),
-        }
-    }
-
-    /// The context of what lies behind one path element.
-    pub fn below(self, element: &str) -> Self {
-        let name = element.strip_prefix("f:");
-        match (self, name) {
-            (Self::Object(schema), Some(name)) => schema.field(name).map_or(Self::Unknown, Self::Field),
-            (Self::Field(field), Some(name)) if field.shape() == Shape::One => Self::Item(field).below_name(name),
-            (Self::Field(field), _) => Self::Item(field),
-            (Self::Item(_), Some(name)) => self.below_name(name),
-            _ => Self::Unknown,
-        }
-    }
-
-    fn below_name(self, name: &str) -> Self {
-        match self {
-            Self::Item(field) => {
-                field.schema().and_then(|schema| schema.field(name)).map_or(Self::Unknown, Self::Field)
-            }
-            other => other,
-        }
+/// The items of a list with the path elements that name them; none where the list is a leaf.
+pub fn elements<'v>(context: Context<'_>, items: &'v [Value]) -> Vec<(String, &'v Value)> {
+    match context.parts(&Value::Array(Vec::new())) {
+        Parts::Keyed(keys) => items.iter().filter_map(|item| Some((key_element(item, &keys)?, item))).collect(),
+        Parts::Values => items.iter().map(|item| (format!("v:{item}"), item)).collect(),
+        Parts::Leaf | Parts::Keys => Vec::new(),
     }
 }
 
 /// Every path that is set in `value`.
-pub fn of(value: &Value, context: Context) -> Set {
+pub fn of(value: &Value, context: Context<'_>) -> Set {
     let mut set = Set::new();
     match (context.parts(value), value) {
         (Parts::Keys, Value::Object(map)) => {
             for (key, value) in map {
-                let element = format!("f:{key}");
-                let below = of(value, context.below(&element));
-                set.insert(element, Value::Object(below));
+                set.insert(format!("f:{key}"), Value::Object(of(value, context.field(key))));
             }
         }
         (Parts::Keyed(keys), Value::Array(items)) => {
             for item in items {
                 let Some(element) = key_element(item, &keys) else { return Set::new() };
-                let mut below = of(item, context.below(&element));
+                let mut below = of(item, context.item());
                 below.insert(".".into(), json!({}));
                 set.insert(element, Value::Object(below));
             }
@@ -279,7 +205,7 @@ fn collect(set: &Set, path: &mut String, all: &mut Vec<String>) {
 mod tests {
     use super::*;
 
-    fn pod(text: &str) -> (Value, Context) {
+    fn pod(text: &str) -> (Value, Context<'static>) {
         (serde_json::from_str(text).unwrap(), Context::of(kinds::schema::lookup("io.k8s.api.core.v1.Pod")))
     }
 

@@ -1,0 +1,126 @@
+//! What is known of a value, whether the static table knows it or a custom resource's compiled schema: how it is taken
+//! apart by server-side apply, and what lies inside it. What is not known at all goes key by key, its lists as a whole.
+
+use super::{Field, Schema, Shape, Topology, lookup};
+use crate::custom::structural::{ListType, Structural};
+use serde_json::Value;
+
+const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+
+/// What is known of a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Context<'a> {
+    /// An object with declared fields.
+    Object(Schema),
+    /// What a field holds, in its shape.
+    Field(Field),
+    /// An item of a field's list or map.
+    Item(Field),
+    /// A value of a custom resource.
+    Custom(&'a Structural),
+    Unknown,
+}
+
+/// How a value is taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Parts<'a> {
+    /// Not at all: it is owned and replaced as a whole.
+    Leaf,
+    /// An object, key by key.
+    Keys,
+    /// A list whose items are told apart by these of their fields.
+    Keyed(Vec<&'a str>),
+    /// A list whose items are told apart by their value.
+    Values,
+}
+
+impl<'a> Context<'a> {
+    pub fn of(schema: Option<Schema>) -> Self {
+        schema.map_or(Self::Unknown, Self::Object)
+    }
+
+    pub fn parts(self, value: &Value) -> Parts<'a> {
+        match (value, self) {
+            (Value::Object(_), Self::Object(schema)) if schema.is_atomic() => Parts::Leaf,
+            (Value::Object(_), Self::Field(field)) if field.topology() == Topology::Atomic => Parts::Leaf,
+            (Value::Object(_), Self::Field(field)) if field.shape() == Shape::One => Self::Item(field).parts(value),
+            (Value::Object(_), Self::Item(field)) => match field.schema() {
+                Some(schema) if schema.is_atomic() => Parts::Leaf,
+                _ => Parts::Keys,
+            },
+            (Value::Object(_), Self::Custom(schema)) if schema.is_atomic => Parts::Leaf,
+            (Value::Object(_), _) => Parts::Keys,
+            (Value::Array(_), Self::Field(field)) => match field.topology() {
+                Topology::Map => Parts::Keyed(field.list_keys().collect()),
+                Topology::Set => Parts::Values,
+                Topology::Atomic | Topology::Unmarked => Parts::Leaf,
+            },
+            (Value::Array(_), Self::Custom(schema)) => match schema.list {
+                ListType::Map => Parts::Keyed(schema.list_keys.iter().map(String::as_str).collect()),
+                ListType::Set => Parts::Values,
+                ListType::Atomic => Parts::Leaf,
+            },
+            _ => Parts::Leaf,
+        }
+    }
+
+    /// Whether the value is owned and replaced as a whole.
+    pub fn is_leaf(self, value: &Value) -> bool {
+        self.parts(value) == Parts::Leaf
+    }
+
+    /// What is known of the value at a key of this object or map.
+    pub fn field(self, name: &str) -> Self {
+        match self {
+            Self::Object(schema) => schema.field(name).map_or(Self::Unknown, Self::Field),
+            Self::Field(field) if field.shape() == Shape::One => Self::Item(field).field(name),
+            Self::Field(field) => Self::Item(field),
+            Self::Item(field) => {
+                field.schema().and_then(|schema| schema.field(name)).map_or(Self::Unknown, Self::Field)
+            }
+            // k8s: metadata of a custom or embedded object is always ObjectMeta, whatever its schema says of it
+            Self::Custom(schema) if schema.is_embedded && name == "metadata" => Self::of(lookup(OBJECT_META)),
+            Self::Custom(schema) => schema.property(name).map_or(Self::Unknown, Self::Custom),
+            Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// What is known of the items of this list.
+    pub fn item(self) -> Self {
+        match self {
+            Self::Field(field) => Self::Item(field),
+            Self::Custom(schema) => schema.items.as_deref().map_or(Self::Unknown, Self::Custom),
+            Self::Object(_) | Self::Item(_) | Self::Unknown => Self::Unknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_custom_schema_says_what_the_table_says_of_built_in_types() {
+        let schema = Structural::compile(
+            &json!({"type": "object", "x-kubernetes-embedded-resource": true, "properties": {
+            "ports": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["port", "protocol"],
+                "items": {"type": "object", "properties": {"tags": {"type": "array", "x-kubernetes-list-type": "set"}}}},
+            "whole": {"type": "object", "x-kubernetes-map-type": "atomic"},
+            "map": {"type": "object", "additionalProperties": {"type": "array", "x-kubernetes-list-type": "set"}},
+            "list": {"type": "array"}, "metadata": {"type": "object", "x-kubernetes-map-type": "atomic"}}}),
+        );
+        let root = Context::Custom(&schema);
+        let (object, list) = (json!({}), json!([]));
+        assert_eq!(root.field("ports").parts(&list), Parts::Keyed(vec!["port", "protocol"]));
+        assert_eq!(root.field("ports").item().field("tags").parts(&list), Parts::Values);
+        assert_eq!(root.field("whole").parts(&object), Parts::Leaf);
+        assert_eq!(root.field("map").parts(&object), Parts::Keys);
+        assert_eq!(root.field("map").field("any").parts(&list), Parts::Values);
+        assert_eq!(root.field("list").parts(&list), Parts::Leaf);
+        assert_eq!(root.field("metadata").field("finalizers").parts(&list), Parts::Values);
+        assert_eq!(root.field("metadata").field("ownerReferences").parts(&list), Parts::Keyed(vec!["uid"]));
+        assert_eq!(root.field("unheard").field("of").parts(&object), Parts::Keys);
+        assert_eq!(root.field("unheard").parts(&list), Parts::Leaf);
+    }
+}

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod health;
 pub mod metrics;
 mod openapi;
+pub mod served;
 pub mod version;
 
 use crate::auth::service_account::Tokens;
@@ -19,34 +20,65 @@ use health::Health;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
-use kinds::kind::Kind;
 use metrics::Metrics;
+use parking_lot::RwLock;
 use serde_json::{Value, json};
+use served::{Provider, Served};
 use std::sync::Arc;
 
-/// Built once; what it shows of resources does not change while the process runs.
+/// Renders what the provider says is served, once for each generation.
 pub struct Publisher {
-    discovery: discovery::Discovery,
-    openapi: openapi::Documents,
+    provider: Arc<dyn Provider>,
+    rendered: RwLock<Arc<Rendered>>,
     tokens: Arc<Tokens>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
 }
 
+/// The documents of one generation.
+struct Rendered {
+    generation: u64,
+    discovery: discovery::Discovery,
+    openapi: openapi::Documents,
+}
+
+impl Rendered {
+    /// Documents that `before` has and that have not changed are taken over.
+    fn new(served: &Served, before: Option<&Self>) -> Self {
+        let groups = discovery::groups_of(&served.kinds);
+        Self {
+            generation: served.generation,
+            discovery: discovery::Discovery::new(Arc::clone(&groups)),
+            openapi: openapi::Documents::new(groups, before.map(|before| &before.openapi)),
+        }
+    }
+}
+
 impl Publisher {
     pub fn new(
-        kinds: &'static [Arc<dyn Kind>],
+        provider: Arc<dyn Provider>,
         tokens: Arc<Tokens>,
         health: Arc<Health>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self {
-            discovery: discovery::Discovery::new(kinds),
-            openapi: openapi::Documents::new(kinds),
-            tokens,
-            health,
-            metrics,
+        let rendered = RwLock::new(Arc::new(Rendered::new(&provider.served(), None)));
+        Self { provider, rendered, tokens, health, metrics }
+    }
+
+    /// The documents of what is served now.
+    fn rendered(&self) -> Arc<Rendered> {
+        let served = self.provider.served();
+        {
+            let rendered = self.rendered.read();
+            if rendered.generation == served.generation {
+                return Arc::clone(&rendered);
+            }
         }
+        let mut rendered = self.rendered.write();
+        if rendered.generation != served.generation {
+            *rendered = Arc::new(Rendered::new(&served, Some(&rendered)));
+        }
+        Arc::clone(&rendered)
     }
 
     pub fn metrics(&self) -> &Arc<Metrics> {
@@ -64,63 +96,31 @@ impl Publisher {
         }
         let path = parts.uri.path();
         let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
+        let rendered = self.rendered();
         match path {
-            "/" => json_body(&json!({"paths": self.paths()})),
+            "/" => json_body(&json!({"paths": paths(&rendered)})),
             "/version" => json_body(&version::document()),
             "/metrics" => self.metrics.respond().await,
-            "/openapi/v2" => self.openapi.v2(parts),
-            "/openapi/v3" => self.openapi.index(),
+            "/openapi/v2" => rendered.openapi.v2(parts),
+            "/openapi/v3" => rendered.openapi.index(),
             "/openid/v1/jwks" => with_type(json_body(&self.tokens.jwks()), "application/jwk-set+json"),
             "/.well-known/openid-configuration" => json_body(&self.issuer()),
-            "/api" | "/apis" => self.groups(parts, path),
-            _ => self.deeper(parts, path).await,
+            "/api" | "/apis" => groups(&rendered, parts, path),
+            _ => self.deeper(&rendered, parts, path).await,
         }
     }
 
-    async fn deeper(&self, parts: &Parts, path: &str) -> Response<Body> {
+    async fn deeper(&self, rendered: &Rendered, parts: &Parts, path: &str) -> Response<Body> {
         if let Some(document) = path.strip_prefix("/openapi/v3/") {
-            return self.openapi.v3(document, parts);
+            return rendered.openapi.v3(document, parts);
         }
         if let Some(answer) = self.health.respond(path, parts.uri.query().unwrap_or_default()).await {
             return answer;
         }
-        match self.discovery.legacy(path) {
+        match rendered.discovery.legacy(path) {
             Some(document) => json_body(&document),
             None => respond::error(&ApiError::NoSuchResource),
         }
-    }
-
-    fn groups(&self, parts: &Parts, path: &str) -> Response<Body> {
-        let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let mut response = if aggregated::is_wanted(accept) {
-            self.discovery.aggregated(path).respond(parts)
-        } else {
-            let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-            let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-            json_body(&self.discovery.groups(path, host))
-        };
-        response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        response
-    }
-
-    /// Paths for people who look around with `kubectl get --raw /`.
-    fn paths(&self) -> Vec<String> {
-        let fixed = [
-            "/.well-known/openid-configuration",
-            "/api",
-            "/apis",
-            "/healthz",
-            "/livez",
-            "/metrics",
-            "/openapi/v2",
-            "/openapi/v3",
-            "/openid/v1/jwks",
-            "/readyz",
-            "/version",
-        ];
-        let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(self.discovery.paths()).collect();
-        paths.sort_unstable();
-        paths
     }
 
     fn issuer(&self) -> Value {
@@ -130,6 +130,39 @@ impl Publisher {
             "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"],
         })
     }
+}
+
+fn groups(rendered: &Rendered, parts: &Parts, path: &str) -> Response<Body> {
+    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut response = if aggregated::is_wanted(accept) {
+        rendered.discovery.aggregated(path).respond(parts)
+    } else {
+        let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+        json_body(&rendered.discovery.groups(path, host))
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+/// Paths for people who look around with `kubectl get --raw /`.
+fn paths(rendered: &Rendered) -> Vec<String> {
+    let fixed = [
+        "/.well-known/openid-configuration",
+        "/api",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/openid/v1/jwks",
+        "/readyz",
+        "/version",
+    ];
+    let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(rendered.discovery.paths()).collect();
+    paths.sort_unstable();
+    paths
 }
 
 pub(crate) fn json_body(document: &Value) -> Response<Body> {

@@ -15,6 +15,7 @@ use crate::pki::{self, Pki};
 use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
+use crate::publish::served::Builtin;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::{chain, serve};
@@ -161,14 +162,13 @@ impl ApiServer {
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer));
         let health = Arc::new(Health::new(Arc::clone(&store)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
-        let builtin = kinds::table::builtin();
         let nodes = NodeConnections::new(&pki, draining.clone())?;
         let server = Arc::new(Server {
             nodes,
             registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
-            publisher: Publisher::new(builtin, Arc::clone(&tokens), Arc::clone(&health), metrics),
+            publisher: Publisher::new(Arc::new(Builtin::new()), Arc::clone(&tokens), Arc::clone(&health), metrics),
             tokens,
             seats: Semaphore::new(config.limits.concurrent_requests),
             draining,

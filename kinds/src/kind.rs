@@ -68,6 +68,12 @@ pub trait Kind: Send + Sync + 'static {
     /// Value of a selectable field (`spec.nodeName`); `None` = no such field for this kind.
     fn field(&self, object: &Value, field: &str) -> Option<String>;
 
+    /// The OpenAPI v3 schema of a kind that is not in the schema table, as its author wrote it (`openAPIV3Schema`).
+    /// `row().schema` is then the name of its definition: `com.example.stable.v1.CronTab`.
+    fn openapi(&self) -> Option<Value> {
+        None
+    }
+
     /// [`Kind::prepare_create`], then [`Kind::validate`], with one typed decode.
     fn create(&self, object: &mut Value) -> FieldErrors {
         self.prepare_create(object);

@@ -40,9 +40,7 @@ pub(super) fn document<'a>(groups: impl Iterator<Item = &'a Group>) -> Tagged {
 
 fn group(group: &Group) -> Value {
     let versions = group.versions.iter().map(|version| {
-        let mut rows = version.rows.clone();
-        rows.sort_by_key(|row| &row.plural);
-        let resources: Vec<Value> = rows.into_iter().map(resource).collect();
+        let resources: Vec<Value> = version.rows_by_plural().into_iter().map(resource).collect();
         json!({"version": version.name, "freshness": "Current", "resources": resources})
     });
     let metadata = if group.name.is_empty() { json!({}) } else { json!({"name": group.name}) };

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use kinds::kind::Kind;
 use kinds::row::{Row, Subresource};
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 /// Groups in the order in which clients look for an ambiguous name; others follow by name.
 /// k8s: `controlplane.DefaultAPIResourceConfigSource` and the APIService priorities
@@ -36,19 +36,32 @@ const GROUP_ORDER: &[&str] = &[
 
 /// A group with its versions, preferred first.
 pub(super) struct Group {
-    pub name: &'static str,
+    pub name: String,
     pub versions: Vec<Version>,
 }
 
 pub(super) struct Version {
-    pub name: &'static str,
-    pub rows: Vec<&'static Row>,
+    pub name: String,
+    pub kinds: Vec<Arc<dyn Kind>>,
+}
+
+impl Version {
+    pub(super) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.kinds.iter().map(|kind| kind.row())
+    }
+
+    /// In the order in which discovery shows resources.
+    pub(super) fn rows_by_plural(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self.rows().collect();
+        rows.sort_by_key(|row| &row.plural);
+        rows
+    }
 }
 
 impl Group {
     fn group_version(&self, version: &Version) -> String {
-        match self.name {
-            "" => version.name.to_owned(),
+        match self.name.as_str() {
+            "" => version.name.clone(),
             group => format!("{group}/{}", version.name),
         }
     }
@@ -63,25 +76,22 @@ impl Group {
     }
 }
 
+/// What one generation of kinds looks like. The aggregated documents are rendered at the first request for them.
 pub(super) struct Discovery {
-    groups: &'static [Group],
-    core: LazyLock<Tagged, Box<dyn FnOnce() -> Tagged + Send>>,
-    named: LazyLock<Tagged, Box<dyn FnOnce() -> Tagged + Send>>,
+    groups: Arc<[Group]>,
+    core: OnceLock<Tagged>,
+    named: OnceLock<Tagged>,
 }
 
 impl Discovery {
-    pub(super) fn new(kinds: &'static [Arc<dyn Kind>]) -> Self {
-        let groups: &'static [Group] = Vec::leak(groups_of(kinds));
-        let core: Box<dyn FnOnce() -> Tagged + Send> =
-            Box::new(|| aggregated::document(groups.iter().filter(|g| g.name.is_empty())));
-        let named: Box<dyn FnOnce() -> Tagged + Send> =
-            Box::new(|| aggregated::document(groups.iter().filter(|g| !g.name.is_empty())));
-        Self { groups, core: LazyLock::new(core), named: LazyLock::new(named) }
+    pub(super) fn new(groups: Arc<[Group]>) -> Self {
+        Self { groups, core: OnceLock::new(), named: OnceLock::new() }
     }
 
     /// Of `/api` or `/apis`.
     pub(super) fn aggregated(&self, path: &str) -> &Tagged {
-        if path == "/api" { &self.core } else { &self.named }
+        let of = |core: bool| aggregated::document(self.groups.iter().filter(move |group| group.name.is_empty() == core));
+        if path == "/api" { self.core.get_or_init(|| of(true)) } else { self.named.get_or_init(|| of(false)) }
     }
 
     /// `/api` and `/apis` in the old form.
@@ -124,31 +134,30 @@ impl Discovery {
     }
 }
 
-/// The table's rows by group and version; a version's place in the table is its preference.
-pub(super) fn groups_of(kinds: &'static [Arc<dyn Kind>]) -> Vec<Group> {
+/// Kinds by group and version; a version's place among the kinds is its preference.
+pub(super) fn groups_of(kinds: &[Arc<dyn Kind>]) -> Arc<[Group]> {
     let mut groups: Vec<Group> = Vec::new();
-    for row in kinds.iter().map(|kind| kind.row()) {
+    for kind in kinds {
+        let row = kind.row();
         let at = groups.iter().position(|group| group.name == row.group).unwrap_or_else(|| {
-            groups.push(Group { name: &row.group, versions: Vec::new() });
+            groups.push(Group { name: row.group.to_string(), versions: Vec::new() });
             groups.len() - 1
         });
         let versions = &mut groups[at].versions;
         let at = versions.iter().position(|version| version.name == row.version).unwrap_or_else(|| {
-            versions.push(Version { name: &row.version, rows: Vec::new() });
+            versions.push(Version { name: row.version.to_string(), kinds: Vec::new() });
             versions.len() - 1
         });
-        versions[at].rows.push(row);
+        versions[at].kinds.push(Arc::clone(kind));
     }
     let place = |name: &str| GROUP_ORDER.iter().position(|known| *known == name).unwrap_or(GROUP_ORDER.len());
-    groups.sort_by_key(|group| (place(group.name), group.name));
-    groups
+    groups.sort_by(|a, b| (place(&a.name), &a.name).cmp(&(place(&b.name), &b.name)));
+    groups.into()
 }
 
 fn resources(group: &Group, version: &str) -> Option<Value> {
     let version = group.versions.iter().find(|known| known.name == version)?;
-    let mut rows = version.rows.clone();
-    rows.sort_by_key(|row| &row.plural);
-    let entries = rows.into_iter().flat_map(|row| {
+    let entries = version.rows_by_plural().into_iter().flat_map(|row| {
         std::iter::once(resource(row)).chain(row.subresources.iter().map(move |sub| subresource(row, sub)))
     });
     Some(json!({

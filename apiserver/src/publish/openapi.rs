@@ -1,11 +1,12 @@
 //! OpenAPI: v3 by group and version, v2 in one piece. Generated from the kinds and the schema table at the first request,
 //! then kept compressed.
 
+mod custom;
 mod definition;
 mod document;
 mod operation;
 
-use super::discovery::{Group, Version, groups_of};
+use super::discovery::{Group, Version};
 use super::{hex, json_body};
 use crate::error::ApiError;
 use crate::respond;
@@ -20,12 +21,11 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Response, StatusCode};
-use kinds::kind::Kind;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How a document is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +38,11 @@ const MEDIA: &str = "application/json";
 const V2_PATH: &str = "v2";
 
 pub(super) struct Documents {
-    groups: Vec<Group>,
-    /// By v3 path (`apis/apps/v1`), or [`V2_PATH`].
-    built: Mutex<HashMap<String, Arc<Compressed>>>,
-    hashes: std::sync::OnceLock<Vec<(String, String)>>,
+    groups: Arc<[Group]>,
+    /// By v3 path (`apis/apps/v1`), or [`V2_PATH`]. Who comes first builds, the others wait for it.
+    built: Mutex<HashMap<String, Arc<OnceLock<Compressed>>>>,
+    /// Of the v3 documents as they are; by path.
+    hashes: Mutex<HashMap<String, String>>,
 }
 
 struct Compressed {
@@ -70,20 +71,56 @@ fn hash(text: &str) -> String {
 }
 
 impl Documents {
-    pub(super) fn new(kinds: &'static [Arc<dyn Kind>]) -> Self {
-        Self { groups: groups_of(kinds), built: Mutex::default(), hashes: std::sync::OnceLock::new() }
+    /// Documents of versions whose kinds are the same as `before` are taken over.
+    pub(super) fn new(groups: Arc<[Group]>, before: Option<&Self>) -> Self {
+        let documents = Self { groups, built: Mutex::default(), hashes: Mutex::default() };
+        if let Some(before) = before {
+            documents.take_over(before);
+        }
+        documents
+    }
+
+    fn take_over(&self, before: &Self) {
+        let (old_built, old_hashes) = (before.built.lock(), before.hashes.lock());
+        let (mut built, mut hashes) = (self.built.lock(), self.hashes.lock());
+        for (path, _, version) in self.versions() {
+            let same = before.versions().any(|(known, _, old)| {
+                known == path
+                    && old.kinds.len() == version.kinds.len()
+                    && old.kinds.iter().zip(&version.kinds).all(|(old, new)| Arc::ptr_eq(old, new))
+            });
+            if !same {
+                continue;
+            }
+            if let Some(document) = old_built.get(&path) {
+                built.insert(path.clone(), Arc::clone(document));
+            }
+            if let Some(hash) = old_hashes.get(&path) {
+                hashes.insert(path, hash.clone());
+            }
+        }
     }
 
     /// `/openapi/v3`: where the documents are. A URL with its hash never changes its content, and clients keep it for good.
     pub(super) fn index(&self) -> Response<Body> {
-        let hashes = self.hashes.get_or_init(|| {
-            self.versions().map(|(path, group, version)| (path, hash(&document::v3(group, version)))).collect()
-        });
-        let paths: serde_json::Map<String, Value> = hashes
-            .iter()
-            .map(|(path, hash)| (path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")})))
+        let paths: serde_json::Map<String, Value> = self
+            .versions()
+            .map(|(path, group, version)| {
+                let hash = self.hash_of(&path, group, version);
+                let entry = json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")});
+                (path, entry)
+            })
             .collect();
         json_body(&json!({"paths": paths}))
+    }
+
+    fn hash_of(&self, path: &str, group: &Group, version: &Version) -> String {
+        if let Some(hash) = self.hashes.lock().get(path) {
+            return hash.clone();
+        }
+        let hash = hash(&document::v3(group, version));
+        self.hashes.lock().insert(path.to_owned(), hash.clone());
+        hash
     }
 
     fn versions(&self) -> impl Iterator<Item = (String, &Group, &Version)> {
@@ -107,13 +144,8 @@ impl Documents {
         if !accepts_json(parts) {
             return respond::error(&ApiError::not_acceptable(&[MEDIA]));
         }
-        let known = self.built.lock().get(path).map(Arc::clone);
-        let document = known.unwrap_or_else(|| {
-            let document = Arc::new(Compressed::new(&build()));
-            self.built.lock().insert(path.to_owned(), Arc::clone(&document));
-            document
-        });
-        answer(&document, parts)
+        let document = Arc::clone(self.built.lock().entry(path.to_owned()).or_default());
+        answer(document.get_or_init(|| Compressed::new(&build())), parts)
     }
 }
 

@@ -5,12 +5,18 @@ use http::Request;
 use http_body_util::BodyExt;
 use store::mem::MemStore;
 
+mod custom;
+
 fn publisher() -> Publisher {
+    publisher_of(Arc::new(served::Builtin::new()))
+}
+
+fn publisher_of(provider: Arc<dyn Provider>) -> Publisher {
     let store: Arc<dyn store::Store> = Arc::new(MemStore::new());
     let key = rcgen::KeyPair::generate().unwrap();
     let tokens = Tokens::new(&key.serialize_der(), "https://kubernetes.default.svc.cluster.local").unwrap();
     let health = Arc::new(Health::new(Arc::clone(&store)));
-    Publisher::new(kinds::table::builtin(), Arc::new(tokens), health, Arc::new(Metrics::new(store)))
+    Publisher::new(provider, Arc::new(tokens), health, Arc::new(Metrics::new(store)))
 }
 
 async fn get(

@@ -1,21 +1,23 @@
 //! Whole documents, written piece by piece: only one definition or path is a tree at a time, because the whole would cost
 //! tens of megabytes.
 
-use super::Dialect;
+use super::{Dialect, custom};
 use super::definition::{definition, target};
 use super::operation::{list_schema, paths};
 use crate::publish::discovery::{Group, Version};
 use crate::publish::version::GIT_VERSION;
+use kinds::kind::Kind;
 use kinds::row::Row;
 use kinds::schema::{Descriptions, Schema, lookup};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
 /// `api/v1`, `apis/apps/v1`
 pub(super) fn path(group: &Group, version: &Version) -> String {
-    match group.name {
+    match group.name.as_str() {
         "" => format!("api/{}", version.name),
         group => format!("apis/{group}/{}", version.name),
     }
@@ -26,9 +28,9 @@ pub(super) fn v3(group: &Group, version: &Version) -> String {
     let prefix = format!("/{}", path(group, version));
     let mut text = json!({"openapi": "3.0.0", "info": info()}).to_string();
     open(&mut text, "paths");
-    entries(&mut text, version.rows.iter().flat_map(|row| paths(dialect, &prefix, row)));
+    entries(&mut text, version.rows().flat_map(|row| paths(dialect, &prefix, row)));
     text.push_str("},\"components\":{\"schemas\":{");
-    definitions(&mut text, dialect, &version.rows);
+    definitions(&mut text, dialect, &version.kinds);
     let security = json!({"BearerToken": {
         "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
     }});
@@ -46,12 +48,12 @@ pub(super) fn v2(groups: &[Group]) -> String {
     open(&mut text, "paths");
     let all = versions().flat_map(|(group, version)| {
         let prefix = format!("/{}", path(group, version));
-        version.rows.iter().flat_map(move |row| paths(dialect, &prefix, row)).collect::<Vec<_>>()
+        version.rows().flat_map(move |row| paths(dialect, &prefix, row)).collect::<Vec<_>>()
     });
     entries(&mut text, all);
     text.push_str("},\"definitions\":{");
-    let rows: Vec<&'static Row> = versions().flat_map(|(_, version)| version.rows.iter().copied()).collect();
-    definitions(&mut text, dialect, &rows);
+    let kinds: Vec<Arc<dyn Kind>> = versions().flat_map(|(_, version)| version.kinds.iter().cloned()).collect();
+    definitions(&mut text, dialect, &kinds);
     text.push_str("}}");
     text
 }
@@ -80,22 +82,27 @@ fn entries(text: &mut String, entries: impl IntoIterator<Item = (String, Value)>
     }
 }
 
-/// Everything that the rows' bodies lead to, by name.
-fn definitions(text: &mut String, dialect: Dialect, rows: &[&'static Row]) {
+/// Everything that the kinds' bodies lead to, by name.
+fn definitions(text: &mut String, dialect: Dialect, kinds: &[Arc<dyn Kind>]) {
     let texts = Descriptions::unpack();
-    let kinds: BTreeMap<&str, (&str, &str, &str)> = rows
+    let rows: Vec<&Row> = kinds.iter().map(|kind| kind.row()).collect();
+    let served: BTreeMap<&str, (&str, &str, &str)> = rows
         .iter()
         .map(|row| (row.schema.as_ref(), (row.group.as_ref(), row.version.as_ref(), row.kind.as_ref())))
         .collect();
     let lists: BTreeMap<String, &Row> = rows.iter().map(|row| (list_schema(row), *row)).collect();
-    let shown = reachable(rows);
+    let shown = reachable(&rows);
     let of_table = shown.iter().filter(|schema| !lists.contains_key(schema.name())).map(|schema| {
         let name = schema.name();
-        (name.to_owned(), definition(*schema, dialect, &texts, kinds.get(name).copied()))
+        (name.to_owned(), definition(*schema, dialect, &texts, served.get(name).copied()))
     });
+    let of_custom = kinds
+        .iter()
+        .filter(|kind| custom::is_custom(kind.row()))
+        .map(|kind| (kind.row().schema.to_string(), custom::definition(kind.as_ref(), dialect)));
     let of_lists =
         lists.iter().filter(|(_, row)| row.has_verb("list")).map(|(name, row)| (name.clone(), list(row, dialect)));
-    entries(text, of_table.chain(of_lists));
+    entries(text, of_table.chain(of_custom).chain(of_lists));
 }
 
 fn list(row: &Row, dialect: Dialect) -> Value {
@@ -113,8 +120,8 @@ fn list(row: &Row, dialect: Dialect) -> Value {
     })
 }
 
-fn reachable(rows: &[&'static Row]) -> Vec<Schema> {
-    let fixed = ["DeleteOptions", "Status", "ListMeta", "WatchEvent"].map(|name| format!("{META}.{name}"));
+fn reachable(rows: &[&Row]) -> Vec<Schema> {
+    let fixed = ["DeleteOptions", "ListMeta", "ObjectMeta", "Status", "WatchEvent"].map(|name| format!("{META}.{name}"));
     let bodies = rows.iter().flat_map(|row| {
         let subs = row.subresources.iter().filter_map(|sub| sub.body.as_ref()).map(|(group, version, kind)| {
             let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };

@@ -1,7 +1,7 @@
 //! The paths and operations of a kind. kubectl looks for the `fieldValidation` parameter of the PATCH of a kind to know
 //! whether the server validates.
 
-use super::Dialect;
+use super::{Dialect, custom};
 use kinds::row::{Row, Subresource};
 use kinds::schema::lookup;
 use serde_json::{Map, Value, json};
@@ -13,6 +13,9 @@ const PATCHES: &[&str] = &[
     "application/merge-patch+json",
     "application/strategic-merge-patch+json",
 ];
+/// A strategic merge needs the types that the server was built with.
+const CUSTOM_PATCHES: &[&str] =
+    &["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
 const PRODUCED: &[&str] = &["application/json", "application/yaml"];
 
 /// Name, type and description of a query parameter.
@@ -143,18 +146,16 @@ impl Subject<'_> {
 
     /// Definition of the body; `None` where it is no object (a log, a stream).
     fn schema(&self) -> Option<String> {
-        let name = match self.sub {
-            None => self.row.schema.to_string(),
-            Some(sub) => match (&sub.body, sub.name.as_ref()) {
-                (None, "log" | "proxy" | "exec" | "attach" | "portforward") => return None,
-                (None, _) => self.row.schema.to_string(),
-                (Some((group, version, kind)), _) => {
-                    let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
-                    format!("io.k8s.api.{package}.{version}.{kind}")
-                }
-            },
-        };
-        lookup(&name).map(|_| name)
+        let Some(sub) = self.sub else { return Some(self.row.schema.to_string()) };
+        match (&sub.body, sub.name.as_ref()) {
+            (None, "log" | "proxy" | "exec" | "attach" | "portforward") => None,
+            (None, _) => Some(self.row.schema.to_string()),
+            (Some((group, version, kind)), _) => {
+                let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
+                let name = format!("io.k8s.api.{package}.{version}.{kind}");
+                lookup(&name).map(|_| name)
+            }
+        }
     }
 
     fn is_stream(&self) -> bool {
@@ -214,7 +215,11 @@ impl Subject<'_> {
             _ => None,
         };
         let Some(schema) = schema.filter(|_| !self.is_stream()) else { return };
-        let media: &[&str] = if verb == "patch" { PATCHES } else { &["*/*"] };
+        let media: &[&str] = match verb {
+            "patch" if custom::is_custom(self.row) => CUSTOM_PATCHES,
+            "patch" => PATCHES,
+            _ => &["*/*"],
+        };
         let required = matches!(verb, "create" | "update" | "patch");
         match self.dialect {
             Dialect::V2 => {

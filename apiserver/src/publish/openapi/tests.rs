@@ -9,6 +9,10 @@ async fn fetch(response: Response<Body>) -> Value {
     serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
 }
 
+fn builtin() -> Documents {
+    Documents::new(crate::publish::discovery::groups_of(kinds::table::builtin()), None)
+}
+
 fn parts(uri: &str) -> Parts {
     Request::builder().uri(uri).body(()).unwrap().into_parts().0
 }
@@ -30,7 +34,7 @@ fn check_references(document: &Value, tree: &Value) {
 
 #[tokio::test]
 async fn every_document_of_the_index_is_whole() {
-    let documents = Documents::new(kinds::table::builtin());
+    let documents = builtin();
     let index = fetch(documents.index()).await;
     let paths = index["paths"].as_object().unwrap();
     assert!(paths.contains_key("api/v1") && paths.contains_key("apis/apps/v1"));
@@ -47,7 +51,7 @@ async fn every_document_of_the_index_is_whole() {
 
 #[tokio::test]
 async fn clients_find_validation_and_patch_strategies() {
-    let documents = Documents::new(kinds::table::builtin());
+    let documents = builtin();
     let document = fetch(documents.v3("apis/apps/v1", &parts("/openapi/v3/apis/apps/v1"))).await;
     let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
     assert_eq!(
@@ -70,7 +74,7 @@ async fn clients_find_validation_and_patch_strategies() {
 
 #[tokio::test]
 async fn a_document_is_compressed_validated_and_json_only() {
-    let documents = Documents::new(kinds::table::builtin());
+    let documents = builtin();
     let with = |name: &'static str, value: &str| {
         let mut parts = parts("/openapi/v3/apis/apps/v1");
         parts.headers.insert(name, HeaderValue::from_str(value).unwrap());

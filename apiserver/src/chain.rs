@@ -2,6 +2,7 @@
 
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
+use crate::negotiate::Answer;
 use crate::publish::metrics::RequestLabels;
 use crate::request::{self, Target, Verb};
 use crate::server::Server;
@@ -31,9 +32,10 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let _in_flight = metrics.enter();
     let started = Instant::now();
     let mut labels = None;
+    let of_error = Answer::of_error(&parts.headers);
     let mut response = match answer(&server, parts, body, &mut labels).await {
         Ok(response) => response,
-        Err(error) => respond::error(&error),
+        Err(error) => respond::error_as(of_error, &error),
     };
     if let Some(labels) = labels {
         metrics.observe(&labels, response.status().as_u16(), started.elapsed());

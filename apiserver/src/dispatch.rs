@@ -1,7 +1,7 @@
 //! From a typed, authorized request to the registry or a subresource, and from its result to a response. No rules here.
 
 use crate::error::{ApiError, Qualified};
-use crate::negotiate::{self, Answer};
+use crate::negotiate::{self, Answer, Offer};
 use crate::publish::metrics::RequestLabels;
 use crate::registry::decode::{self, BODY_MAX};
 use crate::registry::delete::DeleteOptions;
@@ -9,7 +9,7 @@ use crate::registry::list::List;
 use crate::registry::patch::Patch;
 use crate::registry::{Call, Written, exceptions};
 use crate::request::{Request, Verb};
-use crate::respond::{self, Include, ListMeta, View, WatchParams};
+use crate::respond::{self, Include, ListMeta, Upgrade, View, WatchParams};
 use crate::server::Server;
 use crate::subresource::part;
 use axum::body::Body;
@@ -80,7 +80,7 @@ fn is_stored(call: &Call<'_>) -> bool {
 }
 
 fn view(server: &Server, call: &Call<'_>, parts: &Parts) -> Result<View, ApiError> {
-    let answer = Answer::of(&parts.headers, call.options)?;
+    let answer = Answer::of(&parts.headers, call.options, Offer::of(call.row()))?;
     let include = Include::parse(call.options.raw("includeObject"))?;
     Ok(View { kind: Arc::clone(call.kind), answer, include, clock: Arc::clone(server.registry.clock()) })
 }
@@ -95,15 +95,17 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
             let List { objects, rev, continue_token, remaining } = registry.list(call).await?;
             Ok(respond::list(&view, objects, &ListMeta { rev, continue_token: &continue_token, remaining }))
         }
-        Verb::Watch => watch(server, call, view).await,
+        Verb::Watch => watch(server, call, parts, view).await,
         Verb::Create => {
             let bytes = read(body).await?;
-            let (object, warnings) = decode::object(call, &bytes, negotiate::body_format(&parts.headers)?)?;
+            let (object, warnings) =
+                decode::object(call, &bytes, negotiate::object_format(&parts.headers, call.row())?)?;
             Ok(written(&view, registry.create(call, object).await?, warnings))
         }
         Verb::Update => {
             let bytes = read(body).await?;
-            let (object, warnings) = decode::object(call, &bytes, negotiate::body_format(&parts.headers)?)?;
+            let (object, warnings) =
+                decode::object(call, &bytes, negotiate::object_format(&parts.headers, call.row())?)?;
             Ok(written(&view, registry.update(call, object).await?, warnings))
         }
         Verb::Patch => {
@@ -134,7 +136,8 @@ fn written(view: &View, written: Written, mut warnings: Vec<String>) -> Response
     respond::object(view, code, written.json, &warnings)
 }
 
-async fn watch(server: &Arc<Server>, call: &Call<'_>, view: View) -> Answered {
+async fn watch(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, view: View) -> Answered {
+    let upgrade = Upgrade::of(parts).await?;
     let random = || rand::rng().random_range(WATCH_S_MIN..WATCH_S_MAX);
     let timeout = Duration::from_secs(call.options.timeout_seconds.unwrap_or_else(random));
     let started = server.registry.watch(call).await?;
@@ -145,7 +148,7 @@ async fn watch(server: &Arc<Server>, call: &Call<'_>, view: View) -> Answered {
         open: labels(call.request).map(|labels| server.publisher.metrics().open(&labels)),
     };
     let caches = Arc::clone(server.registry.caches());
-    respond::watch(view, started, params, Arc::new(move || caches.rev()))
+    respond::watch(view, started, params, Arc::new(move || caches.rev()), upgrade)
 }
 
 async fn delete_options(call: &Call<'_>, parts: &Parts, body: Body) -> Result<DeleteOptions, ApiError> {
@@ -160,17 +163,14 @@ async fn delete_options(call: &Call<'_>, parts: &Parts, body: Body) -> Result<De
 /// Reviews, and the old way to bind a pod.
 async fn unstored(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let row = call.row();
-    let (object, warnings) = decode::object(call, &read(body).await?, negotiate::body_format(&parts.headers)?)?;
+    let format = negotiate::object_format(&parts.headers, row)?;
+    let (object, warnings) = decode::object(call, &read(body).await?, format)?;
+    let view = view(server, call, parts)?;
     if row.group.is_empty() && row.plural == "bindings" {
         return bind_by_body(server, call, parts, &object).await;
     }
-    let view = view(server, call, parts)?;
     let answered = crate::subresource::review(server, call, object).await?;
     let json = serde_json::to_vec(&answered).expect("a JSON tree always encodes");
-    if view.answer.shape == negotiate::Shape::Table {
-        // k8s: what has no metadata has no table either.
-        return Err(ApiError::not_acceptable(negotiate::SUPPORTED));
-    }
     Ok(respond::object(&view, StatusCode::CREATED, json.into(), &warnings))
 }
 
@@ -186,12 +186,12 @@ async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, obje
     name.clone_into(&mut request.name);
     request.kind = Some(pods);
     server.registry.bind(&Call::of(&request)?, object).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
 }
 
 async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let registry = &server.registry;
-    let answer = Answer::of(&parts.headers, call.options)?;
+    let answer = Answer::of(&parts.headers, call.options, Offer::Plain)?;
     let scale = match call.request.verb {
         Verb::Get => registry.scale(call).await?,
         Verb::Update => {
@@ -210,13 +210,13 @@ async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
 async fn binding(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let tree = body_tree(parts, body).await?;
     server.registry.bind(call, &tree).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
 }
 
 async fn eviction(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let tree = body_tree(parts, body).await?;
     server.registry.evict(call, &tree).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options)?, StatusCode::CREATED))
+    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
 }
 
 fn method_not_allowed(call: &Call<'_>) -> ApiError {

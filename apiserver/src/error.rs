@@ -84,6 +84,9 @@ pub enum ApiError {
     MethodNotAllowed { resource: Qualified },
     #[error("only the following media types are accepted: {}", supported.join(", "))]
     NotAcceptable { supported: Vec<String> },
+    /// The object has no such form: the metadata of a list, a list of one object.
+    #[error("{message}")]
+    WrongShape { message: String },
     #[error("the body of the request was in an unknown format - accepted media types include: {}", supported.join(", "))]
     UnsupportedMediaType { supported: Vec<String> },
     #[error("Request entity too large: limit is {limit}")]
@@ -215,7 +218,7 @@ impl ApiError {
             Self::Forbidden { .. } | Self::NamespaceTerminating { .. } | Self::ForbiddenPath { .. } => 403,
             Self::NotFound { .. } | Self::NoSuchResource => 404,
             Self::MethodNotAllowed { .. } => 405,
-            Self::NotAcceptable { .. } => 406,
+            Self::NotAcceptable { .. } | Self::WrongShape { .. } => 406,
             Self::AlreadyExists { .. }
             | Self::NameExhausted { .. }
             | Self::Conflict { .. }
@@ -240,7 +243,7 @@ impl ApiError {
             Self::Forbidden { .. } | Self::NamespaceTerminating { .. } | Self::ForbiddenPath { .. } => "Forbidden",
             Self::NotFound { .. } | Self::NoSuchResource => "NotFound",
             Self::MethodNotAllowed { .. } => "MethodNotAllowed",
-            Self::NotAcceptable { .. } => "NotAcceptable",
+            Self::NotAcceptable { .. } | Self::WrongShape { .. } => "NotAcceptable",
             Self::AlreadyExists { .. } | Self::NameExhausted { .. } => "AlreadyExists",
             Self::Conflict { .. } | Self::ApplyConflict { .. } => "Conflict",
             Self::Expired { .. } => "Expired",

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod chain;
 pub mod dispatch;
 pub mod error;
+pub mod fuzzing;
 pub mod negotiate;
 pub mod protobuf;
 pub mod registry;

@@ -1,16 +1,22 @@
-//! Which format a body has and which one the client wants. Protobuf is read but not written: clients that accept JSON as
-//! well get JSON, the others a 406 that names what is.
+//! Which format a body has and which one the client wants: an Accept header is looked through clause by clause, as upstream
+//! does it, for the first that can be served.
+
+mod accept;
 
 use crate::error::ApiError;
 use crate::request::Options;
+use accept::Clause;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use kinds::row::Row;
+use kinds::schema::lookup;
 
 /// Format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Json,
     Yaml,
+    Protobuf,
 }
 
 /// Format of a body.
@@ -21,11 +27,41 @@ pub enum BodyFormat {
     Protobuf,
 }
 
+/// In the order in which a clause that fits several is served.
+const FORMATS: [Format; 3] = [Format::Json, Format::Yaml, Format::Protobuf];
+
 impl Format {
     pub const fn media_type(self) -> &'static str {
         match self {
-            Self::Json => "application/json",
-            Self::Yaml => "application/yaml",
+            Self::Json => JSON,
+            Self::Yaml => YAML,
+            Self::Protobuf => PROTOBUF,
+        }
+    }
+
+    /// Of a watch; `None` where the format has no stream form.
+    /// k8s: serveWatchHandler, JSON goes without the parameter
+    pub const fn stream_type(self) -> Option<&'static str> {
+        match self {
+            Self::Json => Some(JSON),
+            Self::Protobuf => Some("application/vnd.kubernetes.protobuf;stream=watch"),
+            Self::Yaml => None,
+        }
+    }
+}
+
+/// Which version of `meta.k8s.io` a Table or metadata is shown in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetaVersion {
+    V1,
+    V1Beta1,
+}
+
+impl MetaVersion {
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
         }
     }
 }
@@ -35,10 +71,12 @@ impl Format {
 pub enum Shape {
     /// As it is.
     Object,
-    /// `meta.k8s.io/v1 Table`
-    Table,
-    /// `meta.k8s.io/v1 PartialObjectMetadata(List)`
-    Metadata,
+    /// `meta.k8s.io Table`
+    Table(MetaVersion),
+    /// `meta.k8s.io PartialObjectMetadata`, of one object
+    Metadata(MetaVersion),
+    /// `meta.k8s.io PartialObjectMetadataList`, of a collection
+    MetadataList(MetaVersion),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,72 +87,107 @@ pub struct Answer {
     pub pretty: bool,
 }
 
-/// What answers can be.
-pub const SUPPORTED: &[&str] = &["application/json", "application/yaml"];
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
-const BODIES: &[&str] = &["application/json", "application/yaml", PROTOBUF];
+/// What can be served where a client asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// A kind of the schema table: everything.
+    Builtin,
+    /// A custom resource: objects have no protobuf form, their metadata does.
+    Custom,
+    /// Reviews: what has no metadata has no table.
+    Untabled,
+    /// Statuses and the bodies of subresources: as they are.
+    Plain,
+}
 
-/// Clauses of an Accept header that are looked at; clients send at most four.
-const CLAUSES_MAX: usize = 32;
+impl Offer {
+    pub fn of(row: &Row) -> Self {
+        if lookup(&row.schema).is_none() {
+            return Self::Custom;
+        }
+        if row.has_verb("get") { Self::Builtin } else { Self::Untabled }
+    }
+
+    /// k8s: RequestScope.AllowsMediaTypeTransform
+    const fn allows(self, format: Format, shape: Shape) -> bool {
+        match (shape, format) {
+            (Shape::Object, Format::Protobuf) => !matches!(self, Self::Custom),
+            (Shape::Object, Format::Json | Format::Yaml) => true,
+            (Shape::Table(_), Format::Protobuf) => false,
+            (Shape::Table(_), Format::Json | Format::Yaml) => matches!(self, Self::Builtin | Self::Custom),
+            (Shape::Metadata(_) | Shape::MetadataList(_), _) => !matches!(self, Self::Plain),
+        }
+    }
+}
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// What answers can be.
+pub const SUPPORTED: &[&str] = &[JSON, YAML, PROTOBUF];
+/// What watches can be.
+pub const STREAMS: &[&str] = &["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+const CUSTOM_BODIES: &[&str] = &[JSON, YAML];
 
 impl Answer {
-    pub fn of(headers: &HeaderMap, options: &Options) -> Result<Self, ApiError> {
-        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-        let (format, shape) = accepted(accept).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
-        let pretty = options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
-        Ok(Self { format, shape, pretty })
+    pub fn of(headers: &HeaderMap, options: &Options, offer: Offer) -> Result<Self, ApiError> {
+        let found = accepted(header(headers), offer).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
+        let pretty = found.pretty || options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
+        Ok(Self { pretty, ..found })
     }
+
+    /// Of an error: what the client accepts, or JSON where it accepts nothing that is served.
+    pub fn of_error(headers: &HeaderMap) -> Self {
+        accepted(header(headers), Offer::Plain).unwrap_or(Self::JSON)
+    }
+
+    pub const JSON: Self = Self { format: Format::Json, shape: Shape::Object, pretty: false };
 }
 
-/// The first clause that can be served, best quality first.
-fn accepted(accept: &str) -> Option<(Format, Shape)> {
-    if accept.trim().is_empty() {
-        return Some((Format::Json, Shape::Object));
-    }
-    let mut clauses: Vec<Clause<'_>> = accept.split(',').take(CLAUSES_MAX).map(Clause::of).collect();
-    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    clauses.iter().filter(|clause| clause.quality > 0.0).find_map(Clause::served)
+fn header(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
-struct Clause<'a> {
-    media: &'a str,
-    quality: f32,
-    shape: &'a str,
-    group: &'a str,
-    version: &'a str,
+/// The first clause that can be served.
+/// k8s: NegotiateMediaTypeOptions
+pub fn accepted(header: &str, offer: Offer) -> Option<Answer> {
+    if header.is_empty() {
+        return Some(Answer::JSON);
+    }
+    let clauses = accept::clauses(header);
+    clauses.iter().find_map(|clause| FORMATS.into_iter().find_map(|format| served(clause, format, offer)))
 }
 
-impl<'a> Clause<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut parts = text.split(';').map(str::trim);
-        let mut clause = Self { media: parts.next().unwrap_or(""), quality: 1.0, shape: "", group: "", version: "" };
-        for (key, value) in parts.filter_map(|part| part.split_once('=')) {
-            match key.trim() {
-                "q" => clause.quality = value.trim().parse().unwrap_or(0.0),
-                "as" => clause.shape = value.trim(),
-                "g" => clause.group = value.trim(),
-                "v" => clause.version = value.trim(),
-                _ => {}
-            }
-        }
-        clause
+/// Which of the media types the client likes best; the first where it does not say.
+pub fn first_media(header: &str, offered: &[&str]) -> Option<usize> {
+    if header.is_empty() {
+        return Some(0);
     }
+    let clauses = accept::clauses(header);
+    clauses.iter().find_map(|clause| offered.iter().position(|media| clause.names(media)))
+}
 
-    fn served(&self) -> Option<(Format, Shape)> {
-        let format = match self.media {
-            "application/json" | "application/*" | "*/*" => Format::Json,
-            "application/yaml" | "application/x-yaml" | "text/yaml" => Format::Yaml,
-            _ => return None,
-        };
-        let meta = self.group == "meta.k8s.io" && self.version == "v1";
-        let shape = match self.shape {
-            "" => Shape::Object,
-            "Table" if meta => Shape::Table,
-            "PartialObjectMetadata" | "PartialObjectMetadataList" if meta => Shape::Metadata,
-            _ => return None,
-        };
-        Some((format, shape))
+fn served(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Answer> {
+    if !clause.names(format.media_type()) {
+        return None;
     }
+    if !clause.stream.is_empty() && (clause.stream != "watch" || format.stream_type().is_none()) {
+        return None;
+    }
+    let version = match (clause.group, clause.version) {
+        ("meta.k8s.io", "v1") => Some(MetaVersion::V1),
+        ("meta.k8s.io", "v1beta1") => Some(MetaVersion::V1Beta1),
+        _ => None,
+    };
+    let shape = match (clause.shape, version) {
+        ("", _) => Shape::Object,
+        ("Table", Some(version)) => Shape::Table(version),
+        ("PartialObjectMetadata", Some(version)) => Shape::Metadata(version),
+        ("PartialObjectMetadataList", Some(version)) => Shape::MetadataList(version),
+        _ => return None,
+    };
+    offer.allows(format, shape).then_some(Answer { format, shape, pretty: clause.pretty })
 }
 
 /// k8s: isPrettyPrint
@@ -127,7 +200,7 @@ fn is_typed_by_hand(headers: &HeaderMap) -> bool {
 pub fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     match value.split(';').next().unwrap_or("").trim() {
-        "" => "application/json",
+        "" => JSON,
         media => media,
     }
 }
@@ -135,10 +208,18 @@ pub fn content_type(headers: &HeaderMap) -> &str {
 /// Format of an object in a body.
 pub fn body_format(headers: &HeaderMap) -> Result<BodyFormat, ApiError> {
     match content_type(headers) {
-        "application/json" => Ok(BodyFormat::Json),
-        "application/yaml" | "application/x-yaml" | "text/yaml" => Ok(BodyFormat::Yaml),
+        JSON => Ok(BodyFormat::Json),
+        YAML => Ok(BodyFormat::Yaml),
         PROTOBUF => Ok(BodyFormat::Protobuf),
-        _ => Err(ApiError::unsupported_media_type(BODIES)),
+        _ => Err(ApiError::unsupported_media_type(SUPPORTED)),
+    }
+}
+
+/// Format of an object of that kind in a body.
+pub fn object_format(headers: &HeaderMap, row: &Row) -> Result<BodyFormat, ApiError> {
+    match (body_format(headers), Offer::of(row)) {
+        (Ok(BodyFormat::Protobuf) | Err(_), Offer::Custom) => Err(ApiError::unsupported_media_type(CUSTOM_BODIES)),
+        (format, _) => format,
     }
 }
 
@@ -153,25 +234,4 @@ pub fn agent(headers: &HeaderMap) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_clause_that_can_be_served_wins() {
-        use {Format::*, Shape::*};
-        let table = [
-            ("", Some((Json, Object))),
-            ("*/*", Some((Json, Object))),
-            ("application/vnd.kubernetes.protobuf,application/json", Some((Json, Object))),
-            ("application/vnd.kubernetes.protobuf", None),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", Some((Json, Table))),
-            ("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json", Some((Json, Object))),
-            ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", Some((Json, Metadata))),
-            ("application/json;q=0.5,application/yaml", Some((Yaml, Object))),
-            ("text/html", None),
-        ];
-        for (accept, expected) in table {
-            assert_eq!(accepted(accept), expected, "{accept}");
-        }
-    }
-}
+mod tests;

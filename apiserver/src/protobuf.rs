@@ -1,13 +1,23 @@
-//! Bodies in Kubernetes' protobuf form, read into JSON: the envelope, and any message of the schema table.
+//! Objects in Kubernetes' protobuf form: the envelope, any message of the schema table, lists, metadata alone, and the
+//! frames of watch events. There is no code for any one type.
 //!
-//! Reading only: clients that write protobuf accept JSON answers. kubectl sends it for everything that it builds itself
-//! (`create deployment`, `create token`, `auth can-i`).
+//! Reading gives the tree that the JSON form would be, writing takes it; both walk the schema table beside the other.
 
+mod back;
+mod encode;
+mod frame;
 mod message;
-mod wire;
+mod plan;
+pub(crate) mod wire;
 
+pub(crate) use back::Back;
+pub use frame::Frame;
+
+use bytes::Bytes;
+use encode::Encoder;
 use kinds::schema::{Schema, lookup};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 use wire::{Fields, Wire};
 
 const MAGIC: &[u8] = b"k8s\0";
@@ -32,6 +42,13 @@ pub enum ProtobufError {
 
 /// The object as its JSON form would be, with `apiVersion` and `kind` of the envelope.
 pub fn decode(bytes: &[u8]) -> Result<Value, ProtobufError> {
+    decode_within(bytes, 0)
+}
+
+fn decode_within(bytes: &[u8], depth: usize) -> Result<Value, ProtobufError> {
+    if depth > kinds::schema::decode::DEPTH_MAX {
+        return Err(ProtobufError::Depth(depth));
+    }
     let unknown = bytes.strip_prefix(MAGIC).ok_or(ProtobufError::Envelope)?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     for field in Fields::new(unknown) {
@@ -51,7 +68,7 @@ pub fn decode(bytes: &[u8]) -> Result<Value, ProtobufError> {
     }
     let schema =
         schema_of(&api_version, &kind).ok_or_else(|| ProtobufError::Kind(kind.clone(), api_version.clone()))?;
-    let mut object = message::object(schema, raw)?;
+    let mut object = message::read(schema, raw, depth)?;
     object["apiVersion"] = json!(api_version);
     object["kind"] = json!(kind);
     Ok(object)
@@ -66,6 +83,92 @@ fn schema_of(api_version: &str, kind: &str) -> Option<Schema> {
     let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
     lookup(&format!("io.k8s.api.{package}.{version}.{kind}"))
         .or_else(|| lookup(&format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}")))
+}
+
+/// The object in its envelope; `None` where its type has no protobuf form.
+pub fn encode(tree: &Value) -> Option<Bytes> {
+    let mut encoder = Encoder::new(0);
+    frame::envelope(&mut encoder, tree)?;
+    report(tree, &encoder.left_out);
+    Some(encoder.out.finish())
+}
+
+/// The object as a watch event of that type. `room` is a guess at its size.
+pub fn event(ty: &str, tree: &Value, room: usize) -> Option<Frame> {
+    let (frame, left_out) = Frame::new(ty, tree, room)?;
+    report(tree, &left_out);
+    Some(frame)
+}
+
+/// What surrounds the items of a list: the bytes before them and after them. `items_len` is the sum of their sizes, each
+/// with its [`item_head`].
+pub fn list_ends(api_version: &str, kind: &str, metadata: &Value, items_len: usize) -> (Bytes, Bytes) {
+    let mut encoder = Encoder::new(0);
+    if let Some(metadata) = metadata.as_object() {
+        encoder.message(*LIST_META, metadata);
+    }
+    frame::list_ends(api_version, kind, encoder.out.as_slice(), items_len)
+}
+
+/// What comes before an item of that many bytes.
+pub fn item_head(length: usize) -> Bytes {
+    frame::item_head(length)
+}
+
+fn report(tree: &Value, left_out: &[&str]) {
+    if !left_out.is_empty() {
+        let kind = tree.get("kind").and_then(Value::as_str).unwrap_or_default();
+        tracing::warn!(kind, fields = left_out.join(","), "fields have no protobuf form and are left out");
+    }
+}
+
+static OBJECT_META: LazyLock<Schema> = LazyLock::new(|| meta("ObjectMeta"));
+static LIST_META: LazyLock<Schema> = LazyLock::new(|| meta("ListMeta"));
+
+fn meta(kind: &str) -> Schema {
+    lookup(&format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}")).expect("a test looks every root of the table up")
+}
+
+/// The message of an object of any type: of the schema table, a list of those, or metadata alone.
+fn body(encoder: &mut Encoder, api_version: &str, kind: &str, tree: &Value) -> Option<()> {
+    let empty = Map::new();
+    let object = tree.as_object().unwrap_or(&empty);
+    let partial = api_version.starts_with("meta.k8s.io/");
+    match kind {
+        "PartialObjectMetadata" if partial => metadata_alone(encoder, object),
+        "PartialObjectMetadataList" if partial => list(encoder, object, metadata_alone),
+        _ => {
+            if let Some(schema) = schema_of(api_version, kind) {
+                encoder.message(schema, object);
+            } else {
+                let item = schema_of(api_version, kind.strip_suffix("List")?)?;
+                list(encoder, object, |encoder, object| encoder.message(item, object));
+            }
+        }
+    }
+    Some(())
+}
+
+fn metadata_alone(encoder: &mut Encoder, object: &Map<String, Value>) {
+    if let Some(Value::Object(metadata)) = object.get("metadata") {
+        let mark = encoder.out.mark();
+        encoder.message(*OBJECT_META, metadata);
+        encoder.out.close(1, mark);
+    }
+}
+
+fn list(encoder: &mut Encoder, object: &Map<String, Value>, item: impl Fn(&mut Encoder, &Map<String, Value>)) {
+    let items = object.get("items").and_then(Value::as_array);
+    for object in items.into_iter().flatten().rev().filter_map(Value::as_object) {
+        let mark = encoder.out.mark();
+        item(encoder, object);
+        encoder.out.close(2, mark);
+    }
+    let mark = encoder.out.mark();
+    if let Some(Value::Object(metadata)) = object.get("metadata") {
+        encoder.message(*LIST_META, metadata);
+    }
+    encoder.out.close(1, mark);
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub mod version;
 
 use crate::auth::service_account::Tokens;
 use crate::error::ApiError;
+use crate::negotiate::{Answer, Offer};
+use crate::request::Options;
 use crate::respond;
 use axum::body::Body;
 use bytes::Bytes;
@@ -55,12 +57,7 @@ impl Rendered {
 }
 
 impl Publisher {
-    pub fn new(
-        provider: Arc<dyn Provider>,
-        tokens: Arc<Tokens>,
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    pub fn new(provider: Arc<dyn Provider>, tokens: Arc<Tokens>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
         let rendered = RwLock::new(Arc::new(Rendered::new(&provider.served(), None)));
         Self { provider, rendered, tokens, health, metrics }
     }
@@ -118,7 +115,7 @@ impl Publisher {
             return answer;
         }
         match rendered.discovery.legacy(path) {
-            Some(document) => json_body(&document),
+            Some(document) => negotiated(parts, &document),
             None => respond::error(&ApiError::NoSuchResource),
         }
     }
@@ -163,6 +160,14 @@ fn paths(rendered: &Rendered) -> Vec<String> {
     let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(rendered.discovery.paths()).collect();
     paths.sort_unstable();
     paths
+}
+
+/// A document that clients may have in any format that objects have.
+fn negotiated(parts: &Parts, document: &Value) -> Response<Body> {
+    match Answer::of(&parts.headers, &Options::default(), Offer::Plain) {
+        Ok(answer) => respond::tree(answer, StatusCode::OK, document),
+        Err(error) => respond::error(&error),
+    }
 }
 
 pub(crate) fn json_body(document: &Value) -> Response<Body> {

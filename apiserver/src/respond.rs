@@ -3,18 +3,22 @@
 mod list_body;
 mod table;
 mod watch_body;
+mod web_socket;
 
 pub use watch_body::{Reached, WatchParams, watch};
+pub use web_socket::Upgrade;
 
 use crate::cache::Object;
 use crate::error::{ApiError, Qualified, StatusCause};
-use crate::negotiate::{Answer, Format, Shape};
+use crate::negotiate::{self, Answer, Format, Shape};
+use crate::protobuf;
 use axum::body::Body;
 use bytes::Bytes;
 use client::clock::Clock;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
 use kinds::kind::Kind;
+use list_body::ListBody;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -64,16 +68,33 @@ pub fn object(view: &View, code: StatusCode, json: Bytes, warnings: &[String]) -
     let mut response = match view.answer {
         Answer { shape: Shape::Object, format: Format::Json, pretty: false } => body(code, Format::Json, json),
         Answer { shape: Shape::Object, .. } => tree(view.answer, code, &parse(&json)),
-        Answer { shape: Shape::Table, .. } => {
+        Answer { shape: Shape::Table(version), .. } => {
             let shown = parse(&json);
             let rev = shown.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("").to_owned();
             let meta = json!({ "resourceVersion": rev });
-            tree(view.answer, code, &table::of(view, &[&shown], &meta, table::Columns::With))
+            tree(view.answer, code, &table::of(view, version, &[&shown], &meta, table::Columns::With))
         }
-        Answer { shape: Shape::Metadata, .. } => tree(view.answer, code, &table::partial(parse(&json))),
+        Answer { shape: Shape::Metadata(version), .. } => {
+            tree(view.answer, code, &table::partial(version, parse(&json)))
+        }
+        Answer { shape: Shape::MetadataList(_), .. } => error_as(
+            view.answer,
+            &ApiError::WrongShape {
+                message: format!(
+                    "you requested PartialObjectMetadataList, but the requested object is not a list ({})",
+                    go_type(view, "")
+                ),
+            },
+        ),
     };
     warn(&mut response, warnings);
     response
+}
+
+/// How upstream names the type in its message.
+fn go_type(view: &View, suffix: &str) -> String {
+    let row = view.kind.row();
+    format!("*{}.{}{suffix}", row.version, row.kind)
 }
 
 /// A collection in the shape that was asked for.
@@ -87,8 +108,11 @@ pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Resp
                 row.api_version(),
                 list_meta(meta)
             );
-            let body = Body::new(list_body::ListBody::new(head.into(), objects));
-            typed(Response::new(body), Format::Json)
+            typed(Response::new(Body::new(ListBody::json(head.into(), objects))), Format::Json)
+        }
+        Answer { shape: Shape::Object, format: Format::Protobuf, .. } => {
+            let body = ListBody::protobuf(&row.api_version(), &row.list_kind, &list_meta(meta), objects);
+            typed(Response::new(Body::new(body)), Format::Protobuf)
         }
         Answer { shape: Shape::Object, .. } => {
             let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
@@ -97,19 +121,29 @@ pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Resp
             });
             tree(view.answer, StatusCode::OK, &shown)
         }
-        Answer { shape: Shape::Table, .. } => {
+        Answer { shape: Shape::Table(version), .. } => {
             let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
             let items: Vec<&Value> = items.iter().collect();
-            tree(view.answer, StatusCode::OK, &table::of(view, &items, &list_meta(meta), table::Columns::With))
+            let shown = table::of(view, version, &items, &list_meta(meta), table::Columns::With);
+            tree(view.answer, StatusCode::OK, &shown)
         }
-        Answer { shape: Shape::Metadata, .. } => {
-            let items: Vec<Value> = objects.iter().map(|object| table::partial(object.value())).collect();
+        Answer { shape: Shape::MetadataList(version), .. } => {
+            let items: Vec<Value> = objects.iter().map(|object| table::partial(version, object.value())).collect();
             let shown = json!({
-                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1",
+                "kind": "PartialObjectMetadataList", "apiVersion": version.api_version(),
                 "metadata": list_meta(meta), "items": items,
             });
             tree(view.answer, StatusCode::OK, &shown)
         }
+        Answer { shape: Shape::Metadata(_), .. } => error_as(
+            view.answer,
+            &ApiError::WrongShape {
+                message: format!(
+                    "you requested PartialObjectMetadata, but the requested object is a list ({})",
+                    go_type(view, "List")
+                ),
+            },
+        ),
     }
 }
 
@@ -144,7 +178,7 @@ pub fn success(answer: Answer, code: StatusCode) -> Response<Body> {
     tree(answer, code, &shown)
 }
 
-/// Any tree, as JSON or YAML.
+/// Any tree in the format that was asked for.
 pub fn tree(answer: Answer, code: StatusCode, shown: &Value) -> Response<Body> {
     let text = match (answer.format, answer.pretty) {
         (Format::Json, false) => serde_json::to_vec(shown).expect("a JSON tree always encodes"),
@@ -157,15 +191,23 @@ pub fn tree(answer: Answer, code: StatusCode, shown: &Value) -> Response<Body> {
             Ok(text) => text.into_bytes(),
             Err(error) => return self::error(&ApiError::internal(format!("cannot show the object as YAML: {error}"))),
         },
+        (Format::Protobuf, _) => match protobuf::encode(shown) {
+            Some(bytes) => return body(code, Format::Protobuf, bytes),
+            None => return error(&ApiError::not_acceptable(negotiate::SUPPORTED)),
+        },
     };
     body(code, answer.format, text.into())
 }
 
-/// An error as `Status`.
+/// An error as `Status`, in JSON.
 pub fn error(error: &ApiError) -> Response<Body> {
+    error_as(Answer::JSON, error)
+}
+
+/// An error as `Status`, in the format that the client reads.
+pub fn error_as(answer: Answer, error: &ApiError) -> Response<Body> {
     let code = StatusCode::from_u16(error.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let shown = serde_json::to_vec(&status(error)).expect("a JSON tree always encodes");
-    let mut response = body(code, Format::Json, shown.into());
+    let mut response = tree(answer, code, &status(error));
     if let Some(seconds) = retry_after(error) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -248,6 +290,7 @@ fn details(error: &ApiError) -> Option<Value> {
         | ApiError::Unprocessable { .. }
         | ApiError::BadRequest { .. }
         | ApiError::NotAcceptable { .. }
+        | ApiError::WrongShape { .. }
         | ApiError::UnsupportedMediaType { .. }
         | ApiError::TooLarge { .. }
         | ApiError::Expired { .. }

@@ -150,6 +150,12 @@ impl Field {
         self.row().required
     }
 
+    /// Whether zero, false or an empty text is a value of its own, not the same as none (Go holds it by pointer, or
+    /// always writes it).
+    pub fn zero_counts(self) -> bool {
+        self.row().zero_counts
+    }
+
     /// The default that upstream's types declare, as JSON.
     pub fn default(self) -> Option<&'static str> {
         Some(text(self.row().default)).filter(|text| !text.is_empty())

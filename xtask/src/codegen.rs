@@ -7,6 +7,8 @@ mod openapi;
 mod protobuf;
 mod render;
 mod table;
+mod tags;
+mod zero;
 
 use anyhow::{Context, Result, bail};
 use flate2::Compression;

@@ -44,11 +44,34 @@ pub struct Event {
     left: OnceLock<Bytes>,
     /// For watchers whose selector the object entered by an update.
     entered: OnceLock<Bytes>,
+    /// The same two in protobuf.
+    left_protobuf: OnceLock<Option<Bytes>>,
+    entered_protobuf: OnceLock<Option<Bytes>>,
 }
 
 impl Event {
     pub fn new(ty: EventType, object: Arc<Object>, prev: Option<Arc<Object>>) -> Self {
-        Self { ty, rev: object.rev, object, prev, left: OnceLock::new(), entered: OnceLock::new() }
+        Self {
+            ty,
+            rev: object.rev,
+            object,
+            prev,
+            left: OnceLock::new(),
+            entered: OnceLock::new(),
+            left_protobuf: OnceLock::new(),
+            entered_protobuf: OnceLock::new(),
+        }
+    }
+
+    /// [`Self::frame`] in protobuf; `None` where the kind has no such form.
+    pub fn protobuf_frame(&self, ty: EventType) -> Option<Bytes> {
+        let again =
+            |cell: &OnceLock<Option<Bytes>>| cell.get_or_init(|| self.shown(ty).protobuf_as(ty, self.rev)).clone();
+        match (self.ty, ty) {
+            (own, ty) if own == ty => self.object.protobuf_as(ty, self.rev),
+            (_, EventType::Deleted) => again(&self.left_protobuf),
+            _ => again(&self.entered_protobuf),
+        }
     }
 
     /// The line to send to a watcher that sees this change as `ty`.

@@ -1,12 +1,13 @@
 //! One version of one object as all its readers share it: the bytes, encoded once, and what selectors ask.
 
+use crate::protobuf::{self, Frame};
 use crate::stored;
 use bytes::Bytes;
 use kinds::kind::Kind;
 use kinds::selector::Labels;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use store::{Entry, Rev};
 
 use super::event::{EventType, FRAME_END};
@@ -25,6 +26,8 @@ pub struct Object {
     /// Values of the kind's selectable fields, in the order of its row.
     fields: Box<[Box<str>]>,
     kind: Arc<dyn Kind>,
+    /// The other wire format, made for the first who asks for it.
+    protobuf: OnceLock<Option<Box<Frame>>>,
 }
 
 impl Object {
@@ -60,7 +63,31 @@ impl Object {
             labels: labels_of(&tree),
             fields: fields_of(kind.as_ref(), &tree),
             kind: Arc::clone(kind),
+            protobuf: OnceLock::new(),
         }
+    }
+
+    /// In protobuf, shared; `None` where the kind has no such form.
+    pub fn protobuf(&self) -> Option<&Frame> {
+        let room = self.json_slice().len();
+        self.protobuf.get_or_init(|| protobuf::event(self.ty().as_str(), &self.value(), room).map(Box::new)).as_deref()
+    }
+
+    /// A protobuf frame of another type or revision; see [`Self::frame_as`].
+    pub(crate) fn protobuf_as(&self, ty: EventType, rev: Rev) -> Option<Bytes> {
+        if rev == self.rev {
+            let frame = self.protobuf()?;
+            return Some(if ty == self.ty() { frame.event() } else { frame.event_as(ty.as_str()) });
+        }
+        let mut tree = self.value();
+        tree["metadata"]["resourceVersion"] = rev.to_string().into();
+        protobuf::event(ty.as_str(), &tree, self.json_slice().len()).map(|frame| frame.event())
+    }
+
+    /// The event that brought this version.
+    fn ty(&self) -> EventType {
+        let is = |ty: &EventType| self.frame.starts_with(ty.frame_start());
+        [EventType::Added, EventType::Deleted].into_iter().find(is).unwrap_or(EventType::Modified)
     }
 
     /// The object's JSON, shared.

@@ -1,10 +1,12 @@
 //! A message to the tree that its JSON form would be.
 //!
 //! Go writes every field that is not a pointer, also when it is zero, and leaves such zeros out of JSON; pointers it writes
-//! only when they are set, and then zero means zero. The wire does not tell them apart, so [`ZERO_COUNTS`] names the pointers.
+//! only when they are set, and then zero means zero. The wire does not tell them apart, the schema table does
+//! ([`Field::zero_counts`]).
 
-use super::ProtobufError;
+use super::plan::{Node, plan};
 use super::wire::{Fields, Wire, text, varint};
+use super::{MAGIC, ProtobufError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
@@ -12,85 +14,34 @@ use kinds::schema::{Field, Leaf, Schema, Shape};
 use serde_json::{Map, Value, json};
 
 /// As deep as JSON bodies may be.
-const DEPTH_MAX: usize = kinds::schema::decode::DEPTH_MAX;
+pub(super) const DEPTH_MAX: usize = kinds::schema::decode::DEPTH_MAX;
 
-/// Numbers and texts that Go holds by pointer: zero and empty are values of their own.
-const ZERO_COUNTS: &[&str] = &[
-    "activeDeadlineSeconds",
-    "averageUtilization",
-    "backoffLimit",
-    "backoffLimitPerIndex",
-    "completions",
-    "defaultMode",
-    "deletionGracePeriodSeconds",
-    "expirationSeconds",
-    "failedJobsHistoryLimit",
-    "fsGroup",
-    "gracePeriodSeconds",
-    "leaseTransitions",
-    "limitBytes",
-    "maxFailedIndexes",
-    "minReplicas",
-    "mode",
-    "parallelism",
-    "partition",
-    "priority",
-    "progressDeadlineSeconds",
-    "replicas",
-    "revisionHistoryLimit",
-    "runAsGroup",
-    "runAsUser",
-    "seconds",
-    "stabilizationWindowSeconds",
-    "startingDeadlineSeconds",
-    "storageClassName",
-    "successfulJobsHistoryLimit",
-    "terminationGracePeriodSeconds",
-    "tolerationSeconds",
-    "ttlSecondsAfterFinished",
-    "volumeAttributesClassName",
-];
-
-pub(super) fn object(schema: Schema, message: &[u8]) -> Result<Value, ProtobufError> {
-    read(schema, message, 0)
-}
-
-fn read(schema: Schema, message: &[u8], depth: usize) -> Result<Value, ProtobufError> {
+/// `depth` counts the messages around it.
+pub(super) fn read(schema: Schema, message: &[u8], depth: usize) -> Result<Value, ProtobufError> {
     let mut object = Map::new();
-    let reader = Reader { schema, depth };
-    reader.fields(message, &[], &mut object)?;
+    let reader = Reader { depth };
+    reader.fields(message, &plan(schema).nodes, &mut object)?;
     Ok(Value::Object(object))
 }
 
 struct Reader {
-    schema: Schema,
     depth: usize,
 }
 
 impl Reader {
-    /// Fields of the message itself (`inside` empty) or of one that it embeds and JSON does not show.
-    fn fields(&self, message: &[u8], inside: &[u16], object: &mut Map<String, Value>) -> Result<(), ProtobufError> {
-        if self.depth + inside.len() > DEPTH_MAX {
+    /// Fields of the message, or of one that it embeds and JSON does not show.
+    fn fields(&self, message: &[u8], nodes: &[Node], object: &mut Map<String, Value>) -> Result<(), ProtobufError> {
+        if self.depth > DEPTH_MAX {
             return Err(ProtobufError::Depth(DEPTH_MAX));
         }
         for field in Fields::new(message) {
             let (number, wire) = field?;
-            let Ok(number) = u16::try_from(number) else { continue };
-            let place = |field: &Field| field.embedded_in().eq(inside.iter().copied());
-            if let Some(field) = self.schema.fields().find(|field| field.tag() == Some(number) && place(field)) {
-                self.field(field, wire, object)?;
-                continue;
-            }
-            let mut deeper = inside.to_vec();
-            deeper.push(number);
-            let embeds = |field: Field| {
-                let via: Vec<u16> = field.embedded_in().collect();
-                via.starts_with(&deeper)
-            };
-            match wire {
-                Wire::Bytes(embedded) if self.schema.fields().any(embeds) => self.fields(embedded, &deeper, object)?,
+            let known = nodes.binary_search_by_key(&number, |node| u32::from(node.number()));
+            match (known.map(|at| &nodes[at]), wire) {
+                (Ok(Node::Field(_, field)), wire) => self.field(*field, wire, object)?,
+                (Ok(Node::Inside(_, nodes)), Wire::Bytes(embedded)) => self.fields(embedded, nodes, object)?,
                 // A field newer than the table: left out, as an older upstream would.
-                _ => {}
+                (Ok(Node::Inside(..)) | Err(_), _) => {}
             }
         }
         Ok(())
@@ -101,7 +52,7 @@ impl Reader {
         match field.shape() {
             Shape::One => {
                 let value = self.leaf(field, wire)?;
-                if !is_zero(&value) || ZERO_COUNTS.contains(&name) {
+                if !value.is_null() && (field.zero_counts() || !is_zero(field.leaf(), &value)) {
                     object.insert(name.to_owned(), value);
                 }
             }
@@ -174,7 +125,7 @@ impl Reader {
             (Leaf::MicroTime, Wire::Bytes(message)) => time(message, "%Y-%m-%dT%H:%M:%S%.6fZ"),
             (Leaf::Quantity, Wire::Bytes(message)) => quantity(message),
             (Leaf::IntOrString, Wire::Bytes(message)) => int_or_string(message),
-            (Leaf::Any, Wire::Bytes(message)) => raw(message),
+            (Leaf::Any, Wire::Bytes(message)) => raw(message, self.depth),
             (Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings, Wire::Bytes(message)) => {
                 self.union(field, message)
             }
@@ -212,12 +163,13 @@ fn wrong(field: Field) -> ProtobufError {
     ProtobufError::WireType(u32::from(field.tag().unwrap_or_default()))
 }
 
-fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+/// Whether Go's JSON leaves it out where it is held by value; structs (an int-or-string, a JSON schema) it shows always.
+fn is_zero(leaf: Leaf, value: &Value) -> bool {
+    match (leaf, value) {
+        (Leaf::Boolean, value) => *value == false,
+        (Leaf::Int32 | Leaf::Int64 | Leaf::Double, Value::Number(number)) => number.as_f64() == Some(0.0),
+        (Leaf::String | Leaf::Bytes, Value::String(text)) => text.is_empty(),
+        _ => false,
     }
 }
 
@@ -258,11 +210,14 @@ fn int_or_string(message: &[u8]) -> Result<Value, ProtobufError> {
     Ok(if is_text { Value::String(string) } else { json!(number) })
 }
 
-/// JSON inside: a raw extension, a default value, managed fields.
-fn raw(message: &[u8]) -> Result<Value, ProtobufError> {
+/// JSON inside: a raw extension, a default value, managed fields. A raw extension may be a whole object in its envelope.
+fn raw(message: &[u8], depth: usize) -> Result<Value, ProtobufError> {
     for part in Fields::new(message) {
         if let (1, Wire::Bytes(bytes)) = part? {
-            return serde_json::from_slice(bytes).map_err(|_| ProtobufError::Json);
+            return match bytes.starts_with(MAGIC) {
+                true => super::decode_within(bytes, depth + 1),
+                false => serde_json::from_slice(bytes).map_err(|_| ProtobufError::Json),
+            };
         }
     }
     Ok(Value::Null)

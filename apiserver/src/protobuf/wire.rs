@@ -3,7 +3,7 @@
 use super::ProtobufError;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wire<'a> {
+pub(crate) enum Wire<'a> {
     Varint(u64),
     Fixed64(u64),
     Fixed32(u32),
@@ -11,12 +11,12 @@ pub(super) enum Wire<'a> {
 }
 
 /// Fields of a message, in the order in which they were written.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Self {
+    pub(crate) fn new(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
 
@@ -59,7 +59,7 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// At most ten bytes, seven bits each, lowest first.
-pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, ProtobufError> {
+pub(crate) fn varint(rest: &mut &[u8]) -> Result<u64, ProtobufError> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
         let (first, tail) = rest.split_first().ok_or(ProtobufError::Truncated)?;
@@ -72,6 +72,6 @@ pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, ProtobufError> {
     Err(ProtobufError::Truncated)
 }
 
-pub(super) fn text(bytes: &[u8]) -> Result<String, ProtobufError> {
+pub(crate) fn text(bytes: &[u8]) -> Result<String, ProtobufError> {
     String::from_utf8(bytes.to_vec()).map_err(|_| ProtobufError::Text)
 }

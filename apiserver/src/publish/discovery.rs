@@ -90,7 +90,8 @@ impl Discovery {
 
     /// Of `/api` or `/apis`.
     pub(super) fn aggregated(&self, path: &str) -> &Tagged {
-        let of = |core: bool| aggregated::document(self.groups.iter().filter(move |group| group.name.is_empty() == core));
+        let of =
+            |core: bool| aggregated::document(self.groups.iter().filter(move |group| group.name.is_empty() == core));
         if path == "/api" { self.core.get_or_init(|| of(true)) } else { self.named.get_or_init(|| of(false)) }
     }
 
@@ -112,14 +113,14 @@ impl Discovery {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let find = |group: &str| self.groups.iter().find(|known| known.name == group);
         match segments.as_slice() {
-            ["api", version] => resources(find("")?, version),
+            ["api", version] => resources(&self.groups, find("")?, version),
             ["apis", group] if !group.is_empty() => {
                 let mut document = find(group)?.document();
                 document["kind"] = json!("APIGroup");
                 document["apiVersion"] = json!("v1");
                 Some(document)
             }
-            ["apis", group, version] if !group.is_empty() => resources(find(group)?, version),
+            ["apis", group, version] if !group.is_empty() => resources(&self.groups, find(group)?, version),
             _ => None,
         }
     }
@@ -155,10 +156,11 @@ pub(super) fn groups_of(kinds: &[Arc<dyn Kind>]) -> Arc<[Group]> {
     groups.into()
 }
 
-fn resources(group: &Group, version: &str) -> Option<Value> {
+fn resources(groups: &[Group], group: &Group, version: &str) -> Option<Value> {
     let version = group.versions.iter().find(|known| known.name == version)?;
     let entries = version.rows_by_plural().into_iter().flat_map(|row| {
-        std::iter::once(resource(row)).chain(row.subresources.iter().map(move |sub| subresource(row, sub)))
+        std::iter::once(resource(row, home(groups, row)))
+            .chain(row.subresources.iter().map(move |sub| subresource(row, sub)))
     });
     Some(json!({
         "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group.group_version(version),
@@ -166,7 +168,13 @@ fn resources(group: &Group, version: &str) -> Option<Value> {
     }))
 }
 
-fn resource(row: &Row) -> Value {
+/// The form in which an object is stored: of several views of one store, the first.
+fn home<'a>(groups: &'a [Group], row: &'a Row) -> &'a Row {
+    let rows = groups.iter().flat_map(|group| &group.versions).flat_map(Version::rows);
+    rows.into_iter().find(|known| known.storage == row.storage).unwrap_or(row)
+}
+
+fn resource(row: &Row, home: &Row) -> Value {
     let mut entry = json!({
         "name": row.plural, "singularName": row.singular, "namespaced": row.namespaced(), "kind": row.kind, "verbs": row.verbs,
     });
@@ -177,7 +185,7 @@ fn resource(row: &Row) -> Value {
         entry["categories"] = json!(row.categories);
     }
     if row.has_verb("get") && row.has_verb("update") {
-        entry["storageVersionHash"] = json!(storage_version_hash(row));
+        entry["storageVersionHash"] = json!(storage_version_hash(home));
     }
     entry
 }

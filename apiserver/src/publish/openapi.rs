@@ -4,11 +4,13 @@
 mod custom;
 mod definition;
 mod document;
+mod gnostic;
 mod operation;
 
 use super::discovery::{Group, Version};
 use super::{hex, json_body};
 use crate::error::ApiError;
+use crate::negotiate::first_media;
 use crate::respond;
 use axum::body::Body;
 use bytes::Bytes;
@@ -17,7 +19,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EXPIRES, HeaderValue, IF_NONE_MATCH,
-    VARY,
+    LOCATION, VARY,
 };
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -34,13 +36,19 @@ pub(super) enum Dialect {
     V3,
 }
 
-const MEDIA: &str = "application/json";
-const V2_PATH: &str = "v2";
+const JSON: &str = "application/json";
+/// What client-go asks for, and how it was called before.
+const PROTOBUF: &[&str] = &[
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+const V2_JSON: &str = "v2";
+const V2_PROTOBUF: &str = "v2.pb";
 
 pub(super) struct Documents {
     groups: Arc<[Group]>,
-    /// By v3 path (`apis/apps/v1`), or [`V2_PATH`]. Who comes first builds, the others wait for it.
-    built: Mutex<HashMap<String, Arc<OnceLock<Compressed>>>>,
+    /// By v3 path (`apis/apps/v1`), or [`V2_JSON`] or [`V2_PROTOBUF`]. Who comes first builds, the others wait for it.
+    built: Mutex<HashMap<String, Arc<OnceLock<Arc<Compressed>>>>>,
     /// Of the v3 documents as they are; by path.
     hashes: Mutex<HashMap<String, String>>,
 }
@@ -52,22 +60,22 @@ struct Compressed {
 }
 
 impl Compressed {
-    fn new(text: &str) -> Self {
+    fn new(document: &[u8]) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        let gzip = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+        let gzip = encoder.write_all(document).and_then(|()| encoder.finish());
         let gzip = gzip.expect("writing to memory does not fail");
-        Self { gzip: gzip.into(), hash: hash(text) }
+        Self { gzip: gzip.into(), hash: hash(document) }
     }
 
     fn plain(&self) -> Bytes {
-        let mut text = Vec::new();
-        GzDecoder::new(self.gzip.as_ref()).read_to_end(&mut text).expect("we compressed it");
-        text.into()
+        let mut document = Vec::new();
+        GzDecoder::new(self.gzip.as_ref()).read_to_end(&mut document).expect("we compressed it");
+        document.into()
     }
 }
 
-fn hash(text: &str) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA512, text.as_bytes()).as_ref())
+fn hash(document: &[u8]) -> String {
+    hex(ring::digest::digest(&ring::digest::SHA512, document).as_ref())
 }
 
 impl Documents {
@@ -118,7 +126,7 @@ impl Documents {
         if let Some(hash) = self.hashes.lock().get(path) {
             return hash.clone();
         }
-        let hash = hash(&document::v3(group, version));
+        let hash = hash(document::v3(group, version).as_bytes());
         self.hashes.lock().insert(path.to_owned(), hash.clone());
         hash
     }
@@ -129,38 +137,70 @@ impl Documents {
         })
     }
 
+    /// A URL with an old hash leads to the new one.
+    /// k8s: kube-openapi's handler3
     pub(super) fn v3(&self, path: &str, parts: &Parts) -> Response<Body> {
         let Some((path, group, version)) = self.versions().find(|(known, _, _)| known == path) else {
             return respond::error(&ApiError::NoSuchResource);
         };
-        self.serve(&path, parts, || document::v3(group, version))
+        if first_media(accept_of(parts), &[JSON]).is_none() {
+            return not_acceptable();
+        }
+        let document = self.built(&path, || document::v3(group, version).into_bytes());
+        let mut asked = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("hash="));
+        match asked.find(|hash| !hash.is_empty()) {
+            Some(hash) if hash != document.hash => moved(&format!("/openapi/v3/{path}?hash={}", document.hash)),
+            Some(_) => answer(&document, parts, JSON, Lifetime::Forever),
+            None => answer(&document, parts, JSON, Lifetime::Unknown),
+        }
     }
 
     pub(super) fn v2(&self, parts: &Parts) -> Response<Body> {
-        self.serve(V2_PATH, parts, || document::v2(&self.groups))
+        let offered = [JSON, PROTOBUF[0], PROTOBUF[1]];
+        let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
+        let document = match offered[chosen] {
+            JSON => self.built(V2_JSON, || document::v2(&self.groups).into_bytes()),
+            _ => self.built(V2_PROTOBUF, || document::v2_protobuf(&self.groups).into()),
+        };
+        answer(&document, parts, offered[chosen], Lifetime::Unknown)
     }
 
-    fn serve(&self, path: &str, parts: &Parts, build: impl FnOnce() -> String) -> Response<Body> {
-        if !accepts_json(parts) {
-            return respond::error(&ApiError::not_acceptable(&[MEDIA]));
-        }
+    fn built(&self, path: &str, build: impl FnOnce() -> Vec<u8>) -> Arc<Compressed> {
         let document = Arc::clone(self.built.lock().entry(path.to_owned()).or_default());
-        answer(document.get_or_init(|| Compressed::new(&build())), parts)
+        Arc::clone(document.get_or_init(|| Arc::new(Compressed::new(&build()))))
     }
 }
 
-/// The protobuf forms are not served; clients that offer JSON as well get it.
-fn accepts_json(parts: &Parts) -> bool {
-    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut media = accept.split(',').map(|clause| clause.split(';').next().unwrap_or_default().trim());
-    accept.trim().is_empty() || media.any(|media| matches!(media, MEDIA | "application/*" | "*/*"))
+fn accept_of(parts: &Parts) -> &str {
+    parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn answer(document: &Compressed, parts: &Parts) -> Response<Body> {
+/// k8s: an empty body
+fn not_acceptable() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
+    response
+}
+
+fn moved(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+/// How long what a URL shows stays the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    Unknown,
+    Forever,
+}
+
+fn answer(document: &Compressed, parts: &Parts, media: &'static str, lifetime: Lifetime) -> Response<Body> {
     let etag = format!("\"{}\"", document.hash);
     let is_known = parts.headers.get(IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
-    let mut asked = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("hash="));
-    let pinned = asked.any(|hash| hash == document.hash);
     let encodings = parts.headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     let gzip = encodings.flat_map(|value| value.split(',')).any(|coding| coding.trim().starts_with("gzip"));
     let body = match (is_known, gzip) {
@@ -173,7 +213,7 @@ fn answer(document: &Compressed, parts: &Parts) -> Response<Body> {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding, Accept"));
     if gzip && !is_known {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -181,8 +221,8 @@ fn answer(document: &Compressed, parts: &Parts) -> Response<Body> {
     if let Ok(etag) = HeaderValue::from_str(&etag) {
         headers.insert(ETAG, etag);
     }
-    if pinned {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable, max-age=31536000"));
+    if lifetime == Lifetime::Forever {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
         headers.insert(EXPIRES, HeaderValue::from_static("Fri, 31 Dec 2100 00:00:00 GMT"));
     }
     response

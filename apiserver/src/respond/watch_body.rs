@@ -1,9 +1,12 @@
-//! The body of a WATCH: frames of shared bytes, bookmarks, and an end that clients can resume from.
+//! A WATCH as it goes out: frames of shared bytes, bookmarks, and an end that clients can resume from; as the body of the
+//! response or as messages of a WebSocket.
 
+use super::web_socket::{self, Upgrade};
 use super::{View, status, table};
-use crate::cache::{Delivery, WatchError};
+use crate::cache::{Delivery, EventType, WatchError};
 use crate::error::ApiError;
-use crate::negotiate::{Answer, Format, Shape};
+use crate::negotiate::{self, Answer, Format, Shape};
+use crate::protobuf;
 use crate::publish::metrics::InFlight;
 use crate::registry::watch::{Source, Watch};
 use axum::body::Body;
@@ -11,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +41,17 @@ pub struct WatchParams {
 /// Revision that all caches have reached, when asked.
 pub type Reached = Arc<dyn Fn() -> Rev + Send + Sync>;
 
-struct State {
+/// How frames travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    /// One after the other; those that are ready together go together.
+    Body,
+    /// Each in a message of its own.
+    Messages,
+}
+
+pub(super) struct State {
+    carrier: Carrier,
     source: Source,
     encoder: Encoder,
     params: WatchParams,
@@ -50,13 +63,27 @@ struct State {
     ended: bool,
 }
 
-/// YAML has no stream form that clients read; they get a 406.
-pub fn watch(view: View, watch: Watch, params: WatchParams, reached: Reached) -> Result<Response<Body>, ApiError> {
-    if view.answer.format == Format::Yaml {
-        return Err(ApiError::not_acceptable(&["application/json"]));
+/// A format without a stream form (YAML) is a 406.
+/// k8s: NegotiateOutputMediaTypeStream
+pub fn watch(
+    view: View,
+    watch: Watch,
+    params: WatchParams,
+    reached: Reached,
+    upgrade: Option<Upgrade>,
+) -> Result<Response<Body>, ApiError> {
+    let Some(media) = view.answer.format.stream_type() else {
+        return Err(ApiError::not_acceptable(negotiate::STREAMS));
+    };
+    if let Shape::MetadataList(_) = view.answer.shape {
+        return Err(ApiError::WrongShape {
+            message: "you requested PartialObjectMetadataList, but the requested object is not a list".to_owned(),
+        });
     }
     let now = Instant::now();
+    let format = view.answer.format;
     let state = State {
+        carrier: if upgrade.is_some() { Carrier::Messages } else { Carrier::Body },
         announce: watch.announce_initial.then_some(watch.rev),
         source: watch.source,
         encoder: Encoder { view, first: true },
@@ -66,18 +93,21 @@ pub fn watch(view: View, watch: Watch, params: WatchParams, reached: Reached) ->
         reached,
         ended: false,
     };
+    if let Some(upgrade) = upgrade {
+        return Ok(web_socket::serve(upgrade, format, state));
+    }
     let frames = stream::unfold(state, |mut state| async move {
         let frame = state.next().await?;
         Some((Ok::<Bytes, Infallible>(frame), state))
     });
     let mut response = Response::new(Body::from_stream(frames));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     Ok(response)
 }
 
 impl State {
     /// The next bytes to send; `None` ends the stream.
-    async fn next(&mut self) -> Option<Bytes> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
@@ -109,6 +139,9 @@ impl State {
     /// A delivery and those that are ready behind it.
     fn batch(&mut self, first: &Delivery) -> Bytes {
         let frame = self.encoder.frame(first);
+        if self.carrier == Carrier::Messages {
+            return frame;
+        }
         // A lone event goes out as the slice that all watchers share.
         let Ok(Some(second)) = self.ready() else { return frame };
         let mut all = BytesMut::with_capacity(frame.len() * 2);
@@ -135,16 +168,21 @@ impl State {
 
     fn fail(&mut self, error: WatchError) -> Bytes {
         self.ended = true;
-        let error = ApiError::expired(error.to_string());
-        line(&json!({ "type": "ERROR", "object": status(&error) }))
+        self.encoder.error(&ApiError::expired(error.to_string()))
     }
 
     /// The regular end: what is queued, and how far that goes.
     fn close(&mut self) -> Option<Bytes> {
-        self.ended = true;
         if !self.params.bookmarks || self.announce.is_some() {
+            self.ended = true;
             return None;
         }
+        if self.carrier == Carrier::Messages
+            && let Ok(Some(delivery)) = self.source.try_next()
+        {
+            return Some(self.encoder.frame(&delivery));
+        }
+        self.ended = true;
         let reached = (self.reached)();
         let mut all = BytesMut::new();
         while let Ok(Some(delivery)) = self.source.try_next() {
@@ -171,23 +209,27 @@ struct Encoder {
 
 impl Encoder {
     fn frame(&mut self, delivery: &Delivery) -> Bytes {
-        if let Answer { shape: Shape::Object, pretty: false, .. } = self.view.answer {
-            return delivery.frame();
+        let shared = match self.view.answer {
+            Answer { shape: Shape::Object, format: Format::Json, .. } => Some(delivery.frame()),
+            Answer { shape: Shape::Object, format: Format::Protobuf, .. } => delivery.protobuf_frame(),
+            _ => None,
+        };
+        if let Some(frame) = shared {
+            return frame;
         }
-        let ty = delivery.ty();
         let mut object = delivery.object().value();
         object["metadata"]["resourceVersion"] = delivery.rev().to_string().into();
         let shown = match self.view.answer.shape {
             Shape::Object => object,
-            Shape::Metadata => table::partial(object),
-            Shape::Table => {
+            Shape::Metadata(version) | Shape::MetadataList(version) => table::partial(version, object),
+            Shape::Table(version) => {
                 let columns = if self.first { table::Columns::With } else { table::Columns::Without };
                 self.first = false;
                 let meta = json!({ "resourceVersion": delivery.rev().to_string() });
-                table::of(&self.view, &[&object], &meta, columns)
+                table::of(&self.view, version, &[&object], &meta, columns)
             }
         };
-        line(&json!({ "type": ty.as_str(), "object": shown }))
+        self.event(delivery.ty().as_str(), &shown)
     }
 
     fn bookmark(&self, rev: Rev, why: Bookmark) -> Bytes {
@@ -196,22 +238,34 @@ impl Encoder {
         if let Bookmark::InitialEnd = why {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
+        let object = json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata });
         let shown = match self.view.answer.shape {
-            Shape::Object => json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata }),
-            Shape::Metadata => {
-                json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata })
-            }
-            Shape::Table => {
-                let object = json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata });
+            Shape::Object => object,
+            Shape::Metadata(version) | Shape::MetadataList(version) => table::partial(version, object),
+            Shape::Table(version) => {
                 let meta = json!({ "resourceVersion": rev.to_string() });
-                table::of(&self.view, &[&object], &meta, table::Columns::Without)
+                table::of(&self.view, version, &[&object], &meta, table::Columns::Without)
             }
         };
-        line(&json!({ "type": "BOOKMARK", "object": shown }))
+        self.event("BOOKMARK", &shown)
+    }
+
+    fn error(&self, error: &ApiError) -> Bytes {
+        self.event("ERROR", &status(error))
+    }
+
+    fn event(&self, ty: &str, shown: &Value) -> Bytes {
+        match self.view.answer.format {
+            Format::Protobuf => match protobuf::event(ty, shown, 0) {
+                Some(frame) => frame.event(),
+                None => Bytes::new(),
+            },
+            Format::Json | Format::Yaml => line(&json!({ "type": ty, "object": shown })),
+        }
     }
 }
 
-fn line(shown: &serde_json::Value) -> Bytes {
+fn line(shown: &Value) -> Bytes {
     let mut text = serde_json::to_vec(shown).expect("a JSON tree always encodes");
     text.push(b'\n');
     text.into()
@@ -223,6 +277,14 @@ impl Delivery {
         match self {
             Self::Initial(object) => object.initial_frame(),
             Self::Change(event, ty) => event.frame(*ty),
+        }
+    }
+
+    /// The same in protobuf; `None` where the kind has no such form.
+    fn protobuf_frame(&self) -> Option<Bytes> {
+        match self {
+            Self::Initial(object) => object.protobuf_as(EventType::Added, object.rev),
+            Self::Change(event, ty) => event.protobuf_frame(*ty),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::admission::Operation;
 use crate::auth::objects::{CachedObjects, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCOUNTS};
 use crate::auth::service_account::{Claims, Kubernetes, Reference, identity_of};
 use crate::error::{ApiError, Qualified};
-use crate::negotiate::{self, Answer};
+use crate::negotiate::{self, Answer, Offer};
 use crate::registry::{Call, create::new_uid, decode};
 use crate::server::Server;
 use crate::{dispatch, respond};
@@ -28,7 +28,7 @@ pub(super) async fn respond(
     parts: &Parts,
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
-    let answer = Answer::of(&parts.headers, call.options)?;
+    let answer = Answer::of(&parts.headers, call.options, Offer::Plain)?;
     let object = decode::tree(&dispatch::read(body).await?, negotiate::body_format(&parts.headers)?)?;
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("TokenRequest");
     if kind != "TokenRequest" {

@@ -2,9 +2,11 @@
 //! one in memory; everything else is what production runs.
 
 mod every_kind;
+mod formats;
 mod https;
 mod lists;
 mod model;
 mod server;
 mod watches;
+mod web_socket;
 mod writes;

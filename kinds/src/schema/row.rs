@@ -67,6 +67,7 @@ pub(super) struct FieldRow {
     pub(super) leaf: Leaf,
     pub(super) shape: Shape,
     pub(super) required: bool,
+    pub(super) zero_counts: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -90,12 +91,13 @@ pub(super) const fn f(
     shape: Shape,
     target: u16,
     required: bool,
+    zero_counts: bool,
     tag: u16,
     via: u16,
     merging: u8,
     default: u16,
 ) -> FieldRow {
-    FieldRow { name, target, tag, via, default, merging, leaf, shape, required }
+    FieldRow { name, target, tag, via, default, merging, leaf, shape, required, zero_counts }
 }
 
 pub(super) const fn m(topology: u8, list_keys: [u16; 4], merge_key: u16, merge: bool, retain_keys: bool) -> MergingRow {

@@ -89,9 +89,9 @@ fn field_line(
         merging.len() - 1
     });
     let default = names.add(field.default.as_deref().unwrap_or(""))?;
-    let FieldRow { leaf, shape, required, tag, via, .. } = field;
+    let FieldRow { leaf, shape, required, zero_counts, tag, via, .. } = field;
     Ok(format!(
-        "f({name}, L::{leaf:?}, S::{shape:?}, {target}, {required}, {tag}, {via}, {merge}, {default}), // {}",
+        "f({name}, L::{leaf:?}, S::{shape:?}, {target}, {required}, {zero_counts}, {tag}, {via}, {merge}, {default}), // {}",
         field.name
     ))
 }

@@ -2,6 +2,7 @@
 
 use super::openapi::{Definition, Kind};
 use super::protobuf::{Field, Markers, Message, plain};
+use super::{tags, zero};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,8 @@ pub(super) struct FieldRow {
     pub(super) shape: Shape,
     pub(super) target: Option<String>,
     pub(super) required: bool,
+    /// Zero, false and the empty text are values of their own.
+    pub(super) zero_counts: bool,
     pub(super) tag: u16,
     /// The tags of the embedded messages that the field is in on the wire, where JSON has it inline.
     pub(super) via: u16,
@@ -119,14 +122,14 @@ fn referred(kind: &Kind) -> Option<&String> {
     }
 }
 
-/// A stable type that k8s-pb does not have yet has the tags of its beta: upstream promotes without renumbering.
+/// A stable type that k8s-pb does not have yet has the tags of its beta or alpha: upstream promotes without renumbering.
 fn message_of<'a>(rust_path: &str, messages: &'a BTreeMap<String, Message>) -> Option<&'a Message> {
     let (module, kind) = rust_path.rsplit_once("::")?;
     let kind = plain(kind);
     let stable = messages.get(&format!("{module}::{kind}"));
     stable.or_else(|| {
         let (parent, version) = module.rsplit_once("::")?;
-        let older = ["beta2", "beta1"].map(|suffix| format!("{parent}::{version}{suffix}::{kind}"));
+        let older = ["beta2", "beta1", "alpha3", "alpha1"].map(|suffix| format!("{parent}::{version}{suffix}::{kind}"));
         older.iter().find_map(|path| messages.get(path))
     })
 }
@@ -151,7 +154,8 @@ fn row(
             shape,
             target,
             required: definition.required.contains(field) && markers.get("optional").is_none(),
-            tag: found.map_or(0, |found| found.tag),
+            zero_counts: zero::counts(name, field, leaf, definition.required.contains(field)),
+            tag: found.map_or_else(|| tags::of(name, field), |found| found.tag),
             via,
             merging: merging(markers),
             default: markers.get("default").map(str::to_owned),
@@ -241,7 +245,7 @@ fn leaf_of(definition: &str) -> Leaf {
         "MicroTime" => Leaf::MicroTime,
         "Quantity" => Leaf::Quantity,
         "IntOrString" => Leaf::IntOrString,
-        "RawExtension" | "FieldsV1" | "JSON" | "CustomResourceSubresourceStatus" | "Patch" => Leaf::Any,
+        "RawExtension" | "FieldsV1" | "JSON" | "Patch" => Leaf::Any,
         "JSONSchemaPropsOrBool" => Leaf::SchemaOrBool,
         "JSONSchemaPropsOrArray" => Leaf::SchemaOrArray,
         "JSONSchemaPropsOrStringArray" => Leaf::SchemaOrStrings,

@@ -36,8 +36,7 @@ pub(super) fn definition(kind: &dyn Kind, dialect: Dialect) -> Value {
             schema
         }
     };
-    shown["x-kubernetes-group-version-kind"] =
-        json!([{"group": row.group, "version": row.version, "kind": row.kind}]);
+    shown["x-kubernetes-group-version-kind"] = json!([{"group": row.group, "version": row.version, "kind": row.kind}]);
     shown
 }
 

@@ -1,11 +1,12 @@
 //! Whole documents, written piece by piece: only one definition or path is a tree at a time, because the whole would cost
 //! tens of megabytes.
 
-use super::{Dialect, custom};
 use super::definition::{definition, target};
-use super::operation::{list_schema, paths};
+use super::operation::{body_schema, list_schema, paths};
+use super::{Dialect, custom, gnostic};
 use crate::publish::discovery::{Group, Version};
 use crate::publish::version::GIT_VERSION;
+use bytes::Bytes;
 use kinds::kind::Kind;
 use kinds::row::Row;
 use kinds::schema::{Descriptions, Schema, lookup};
@@ -39,23 +40,41 @@ pub(super) fn v3(group: &Group, version: &Version) -> String {
 }
 
 pub(super) fn v2(groups: &[Group]) -> String {
-    let dialect = Dialect::V2;
-    let versions = || groups.iter().flat_map(|group| group.versions.iter().map(move |version| (group, version)));
+    let mut text = v2_head().to_string();
+    open(&mut text, "paths");
+    entries(&mut text, v2_paths(groups));
+    text.push_str("},\"definitions\":{");
+    definitions(&mut text, Dialect::V2, &v2_kinds(groups));
+    text.push_str("}}");
+    text
+}
+
+/// The same in protobuf.
+pub(super) fn v2_protobuf(groups: &[Group]) -> Bytes {
+    let mut document = gnostic::Document::new();
+    v2_paths(groups).for_each(|(name, item)| document.path(&name, &item));
+    each_definition(Dialect::V2, &v2_kinds(groups), &mut |name, schema| document.definition(&name, &schema));
+    document.finish(&v2_head())
+}
+
+fn v2_head() -> Value {
     let security = json!({"BearerToken": {
         "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
     }});
-    let mut text = json!({"swagger": "2.0", "info": info(), "securityDefinitions": security}).to_string();
-    open(&mut text, "paths");
-    let all = versions().flat_map(|(group, version)| {
-        let prefix = format!("/{}", path(group, version));
-        version.rows().flat_map(move |row| paths(dialect, &prefix, row)).collect::<Vec<_>>()
-    });
-    entries(&mut text, all);
-    text.push_str("},\"definitions\":{");
-    let kinds: Vec<Arc<dyn Kind>> = versions().flat_map(|(_, version)| version.kinds.iter().cloned()).collect();
-    definitions(&mut text, dialect, &kinds);
-    text.push_str("}}");
-    text
+    json!({"swagger": "2.0", "info": info(), "securityDefinitions": security})
+}
+
+fn v2_paths(groups: &[Group]) -> impl Iterator<Item = (String, Value)> {
+    groups.iter().flat_map(|group| group.versions.iter().map(move |version| (group, version))).flat_map(
+        |(group, version)| {
+            let prefix = format!("/{}", path(group, version));
+            version.rows().flat_map(move |row| paths(Dialect::V2, &prefix, row)).collect::<Vec<_>>()
+        },
+    )
+}
+
+fn v2_kinds(groups: &[Group]) -> Vec<Arc<dyn Kind>> {
+    groups.iter().flat_map(|group| &group.versions).flat_map(|version| version.kinds.iter().cloned()).collect()
 }
 
 fn info() -> Value {
@@ -70,26 +89,37 @@ fn open(text: &mut String, name: &str) {
 }
 
 fn entries(text: &mut String, entries: impl IntoIterator<Item = (String, Value)>) {
-    let mut first = true;
-    for (name, value) in entries {
-        if !first {
-            text.push(',');
-        }
-        first = false;
-        text.push_str(&Value::String(name).to_string());
-        text.push(':');
-        text.push_str(&value.to_string());
+    for (at, (name, value)) in entries.into_iter().enumerate() {
+        entry(text, at == 0, name, &value);
     }
 }
 
-/// Everything that the kinds' bodies lead to, by name.
+fn entry(text: &mut String, first: bool, name: String, value: &Value) {
+    if !first {
+        text.push(',');
+    }
+    text.extend([&Value::String(name).to_string(), ":", &value.to_string()]);
+}
+
 fn definitions(text: &mut String, dialect: Dialect, kinds: &[Arc<dyn Kind>]) {
+    let mut first = true;
+    each_definition(dialect, kinds, &mut |name, schema| {
+        entry(text, first, name, &schema);
+        first = false;
+    });
+}
+
+/// Everything that the kinds' bodies lead to, by name.
+fn each_definition(dialect: Dialect, kinds: &[Arc<dyn Kind>], show: &mut dyn FnMut(String, Value)) {
     let texts = Descriptions::unpack();
     let rows: Vec<&Row> = kinds.iter().map(|kind| kind.row()).collect();
-    let served: BTreeMap<&str, (&str, &str, &str)> = rows
-        .iter()
-        .map(|row| (row.schema.as_ref(), (row.group.as_ref(), row.version.as_ref(), row.kind.as_ref())))
+    let bodies = rows.iter().flat_map(|row| row.subresources.iter()).filter_map(|sub| sub.body.as_ref());
+    let mut served: BTreeMap<String, (&str, &str, &str)> = bodies
+        .map(|(group, version, kind)| {
+            (body_schema(group, version, kind), (group.as_ref(), version.as_ref(), kind.as_ref()))
+        })
         .collect();
+    served.extend(rows.iter().map(|row| (row.schema.to_string(), (&*row.group, &*row.version, &*row.kind))));
     let lists: BTreeMap<String, &Row> = rows.iter().map(|row| (list_schema(row), *row)).collect();
     let shown = reachable(&rows);
     let of_table = shown.iter().filter(|schema| !lists.contains_key(schema.name())).map(|schema| {
@@ -102,7 +132,7 @@ fn definitions(text: &mut String, dialect: Dialect, kinds: &[Arc<dyn Kind>]) {
         .map(|kind| (kind.row().schema.to_string(), custom::definition(kind.as_ref(), dialect)));
     let of_lists =
         lists.iter().filter(|(_, row)| row.has_verb("list")).map(|(name, row)| (name.clone(), list(row, dialect)));
-    entries(text, of_table.chain(of_custom).chain(of_lists));
+    of_table.chain(of_custom).chain(of_lists).for_each(|(name, schema)| show(name, schema));
 }
 
 fn list(row: &Row, dialect: Dialect) -> Value {
@@ -121,12 +151,11 @@ fn list(row: &Row, dialect: Dialect) -> Value {
 }
 
 fn reachable(rows: &[&Row]) -> Vec<Schema> {
-    let fixed = ["DeleteOptions", "ListMeta", "ObjectMeta", "Status", "WatchEvent"].map(|name| format!("{META}.{name}"));
+    let fixed =
+        ["DeleteOptions", "ListMeta", "ObjectMeta", "Status", "WatchEvent"].map(|name| format!("{META}.{name}"));
     let bodies = rows.iter().flat_map(|row| {
-        let subs = row.subresources.iter().filter_map(|sub| sub.body.as_ref()).map(|(group, version, kind)| {
-            let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
-            format!("io.k8s.api.{package}.{version}.{kind}")
-        });
+        let subs = row.subresources.iter().filter_map(|sub| sub.body.as_ref());
+        let subs = subs.map(|(group, version, kind)| body_schema(group, version, kind));
         std::iter::once(row.schema.to_string()).chain(subs).collect::<Vec<_>>()
     });
     let mut waiting: Vec<Schema> = bodies.chain(fixed).filter_map(|name| lookup(&name)).collect();

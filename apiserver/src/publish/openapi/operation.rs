@@ -16,7 +16,15 @@ const PATCHES: &[&str] = &[
 /// A strategic merge needs the types that the server was built with.
 const CUSTOM_PATCHES: &[&str] =
     &["application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json"];
-const PRODUCED: &[&str] = &["application/json", "application/yaml"];
+const PRODUCED: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const LISTED: &[&str] = &[
+    "application/json",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+    "application/yaml",
+];
+const CUSTOM_PRODUCED: &[&str] = &["application/json", "application/yaml"];
 
 /// Name, type and description of a query parameter.
 type Parameter = (&'static str, &'static str, &'static str);
@@ -151,8 +159,7 @@ impl Subject<'_> {
             (None, "log" | "proxy" | "exec" | "attach" | "portforward") => None,
             (None, _) => Some(self.row.schema.to_string()),
             (Some((group, version, kind)), _) => {
-                let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
-                let name = format!("io.k8s.api.{package}.{version}.{kind}");
+                let name = body_schema(group, version, kind);
                 lookup(&name).map(|_| name)
             }
         }
@@ -185,7 +192,7 @@ impl Subject<'_> {
         }
         operation["responses"] = self.responses(verb);
         if self.dialect == Dialect::V2 {
-            operation["produces"] = json!(PRODUCED);
+            operation["produces"] = json!(self.produced(verb));
             operation["schemes"] = json!(["https"]);
         }
         operation
@@ -237,6 +244,14 @@ impl Subject<'_> {
         }
     }
 
+    fn produced(&self, verb: &str) -> &'static [&'static str] {
+        match verb {
+            _ if custom::is_custom(self.row) => CUSTOM_PRODUCED,
+            "list" => LISTED,
+            _ => PRODUCED,
+        }
+    }
+
     fn responses(&self, verb: &str) -> Value {
         let schema = match verb {
             "list" => Some(list_schema(self.row)),
@@ -249,7 +264,7 @@ impl Subject<'_> {
             (Some(name), Dialect::V3) => {
                 let schema = self.dialect.reference(name);
                 let content: Map<String, Value> =
-                    PRODUCED.iter().map(|media| ((*media).to_owned(), json!({"schema": schema}))).collect();
+                    self.produced(verb).iter().map(|media| ((*media).to_owned(), json!({"schema": schema}))).collect();
                 json!({"description": text, "content": content})
             }
         };
@@ -285,6 +300,12 @@ impl Subject<'_> {
         let sub = self.sub.map_or(String::new(), |sub| capital(&sub.name));
         format!("{group}{}{namespaced}{}{sub}{scope}", capital(&row.version), row.kind)
     }
+}
+
+/// Definition of the body of a subresource.
+pub(super) fn body_schema(group: &str, version: &str, kind: &str) -> String {
+    let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
+    format!("io.k8s.api.{package}.{version}.{kind}")
 }
 
 pub(super) fn list_schema(row: &Row) -> String {

@@ -1,6 +1,7 @@
 //! Documents as clients fetch them: whole, compressed, cacheable.
 
 use super::*;
+use crate::protobuf::wire::{Fields, Wire};
 use http::Request;
 use http_body_util::BodyExt;
 
@@ -73,17 +74,64 @@ async fn clients_find_validation_and_patch_strategies() {
 }
 
 #[tokio::test]
-async fn a_document_is_compressed_validated_and_json_only() {
+async fn a_document_is_compressed_validated_and_pinned_by_its_hash() {
     let documents = builtin();
-    let with = |name: &'static str, value: &str| {
-        let mut parts = parts("/openapi/v3/apis/apps/v1");
+    let with = |uri: &str, name: &'static str, value: &str| {
+        let mut parts = parts(uri);
         parts.headers.insert(name, HeaderValue::from_str(value).unwrap());
         documents.v3("apis/apps/v1", &parts)
     };
-    let response = with("accept-encoding", "gzip");
+    let plain = "/openapi/v3/apis/apps/v1";
+    let response = with(plain, "accept-encoding", "gzip");
     assert_eq!(response.headers()[CONTENT_ENCODING], "gzip");
+    assert!(!response.headers().contains_key(CACHE_CONTROL));
     let etag = response.headers()[ETAG].to_str().unwrap().to_owned();
-    assert_eq!(with("if-none-match", &etag).status(), StatusCode::NOT_MODIFIED);
-    let protobuf = with("accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+    assert_eq!(with(plain, "if-none-match", &etag).status(), StatusCode::NOT_MODIFIED);
+    let protobuf = with(plain, "accept", "application/com.github.proto-openapi.spec.v3@v1.0+protobuf");
     assert_eq!(protobuf.status(), StatusCode::NOT_ACCEPTABLE);
+    let old = with("/openapi/v3/apis/apps/v1?hash=OLD", "accept", "application/json");
+    assert_eq!(old.status(), StatusCode::MOVED_PERMANENTLY);
+    assert_eq!(old.headers()[LOCATION], format!("{plain}?hash={}", etag.trim_matches('"')).as_str());
+}
+
+/// The first field of that number, below the path of numbers.
+fn dig<'a>(message: &'a [u8], path: &[u32]) -> Vec<&'a [u8]> {
+    let Some((first, rest)) = path.split_first() else { return vec![message] };
+    let fields = Fields::new(message).map(Result::unwrap).filter(|(number, _)| number == first);
+    fields
+        .flat_map(|(_, wire)| if let Wire::Bytes(bytes) = wire { dig(bytes, rest) } else { panic!("a leaf") })
+        .collect()
+}
+
+#[tokio::test]
+async fn client_go_reads_the_v2_document_as_a_gnostic_document() {
+    let documents = builtin();
+    let mut parts = parts("/openapi/v2");
+    parts.headers.insert(ACCEPT, HeaderValue::from_static(PROTOBUF[0]));
+    let response = documents.v2(&parts);
+    assert_eq!(response.headers()[CONTENT_TYPE], PROTOBUF[0]);
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(dig(&bytes, &[1]), [b"2.0"]);
+    assert_eq!(dig(&bytes, &[2, 1]), [b"Kubernetes"]);
+    assert_eq!(dig(&bytes, &[13, 1, 1]), [b"BearerToken"]);
+    assert_eq!(dig(&bytes, &[13, 1, 2, 2, 2]), [b"authorization"]);
+    let named = |of: &[u32], name: &str| {
+        dig(&bytes, of).into_iter().find(|item| dig(item, &[1])[0] == name.as_bytes()).unwrap().to_vec()
+    };
+    let container = named(&[9, 1], "io.k8s.api.core.v1.Container");
+    let ports =
+        dig(&container, &[2, 25, 1]).into_iter().find(|field| dig(field, &[1])[0] == b"ports").unwrap().to_vec();
+    assert_eq!(dig(&ports, &[2, 22, 1]), [b"array"]);
+    assert_eq!(dig(&ports, &[2, 23, 1, 1]), [b"#/definitions/io.k8s.api.core.v1.ContainerPort"]);
+    let extensions: Vec<String> = dig(&ports, &[2, 31])
+        .into_iter()
+        .map(|named| [dig(named, &[1])[0], b"=", dig(named, &[2, 2])[0]].concat())
+        .map(|text| String::from_utf8(text).unwrap().trim().to_owned())
+        .collect();
+    assert!(extensions.contains(&"x-kubernetes-patch-merge-key=\"containerPort\"".to_owned()), "{extensions:?}");
+    let path = named(&[8, 2], "/api/v1/namespaces/{namespace}/pods/{name}");
+    assert_eq!(dig(&path, &[2, 2, 5]), [b"readCoreV1NamespacedPod"]);
+    assert_eq!(dig(&path, &[2, 9, 1, 2, 4, 4]), [&b"namespace"[..], b"name"]);
+    assert!(dig(&path, &[2, 8, 8, 1, 2, 3, 4]).contains(&&b"fieldValidation"[..]));
+    assert_eq!(dig(&path, &[2, 2, 9, 1, 2, 1, 2, 1, 1]), [b"#/definitions/io.k8s.api.core.v1.Pod"]);
 }

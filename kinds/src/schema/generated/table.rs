@@ -515,7 +515,7 @@ pub(super) static DEFINITIONS: [DefinitionRow; 558] = [
     d(1353, 2111, 4, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus
     d(1356, 2115, 9, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion
     d(1365, 2124, 3, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceScale
-    d(1369, 2127, 0, L::Any, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus
+    d(1369, 2127, 0, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus
     d(1370, 2127, 2, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresources
     d(1372, 2129, 1, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceValidation
     d(1374, 2130, 2, L::Object, false), // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ExternalDocumentation
@@ -568,2899 +568,2899 @@ pub(super) static DEFINITIONS: [DefinitionRow; 558] = [
 
 pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.admissionregistration.v1.ApplyConfiguration
-    f(2, L::String, S::One, 0, false, 1, 0, 0, 0), // expression
+    f(2, L::String, S::One, 0, false, false, 1, 0, 0, 0), // expression
     // io.k8s.api.admissionregistration.v1.AuditAnnotation
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(5, L::String, S::One, 0, true, 2, 0, 0, 0), // valueExpression
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(5, L::String, S::One, 0, true, true, 2, 0, 0, 0), // valueExpression
     // io.k8s.api.admissionregistration.v1.ExpressionWarning
-    f(7, L::String, S::One, 0, true, 2, 0, 0, 0), // fieldRef
-    f(8, L::String, S::One, 0, true, 3, 0, 0, 0), // warning
+    f(7, L::String, S::One, 0, true, true, 2, 0, 0, 0), // fieldRef
+    f(8, L::String, S::One, 0, true, true, 3, 0, 0, 0), // warning
     // io.k8s.api.admissionregistration.v1.JSONPatch
-    f(2, L::String, S::One, 0, false, 1, 0, 0, 0), // expression
+    f(2, L::String, S::One, 0, false, false, 1, 0, 0, 0), // expression
     // io.k8s.api.admissionregistration.v1.MatchCondition
-    f(2, L::String, S::One, 0, true, 2, 0, 0, 0), // expression
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(2, L::String, S::One, 0, true, true, 2, 0, 0, 0), // expression
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.admissionregistration.v1.MatchResources
-    f(13, L::Object, S::List, 13, false, 4, 0, 1, 0), // excludeResourceRules
-    f(14, L::String, S::One, 0, false, 7, 0, 0, 0), // matchPolicy
-    f(15, L::Object, S::One, 535, false, 1, 0, 0, 0), // namespaceSelector
-    f(16, L::Object, S::One, 535, false, 2, 0, 0, 0), // objectSelector
-    f(17, L::Object, S::List, 13, false, 3, 0, 1, 0), // resourceRules
+    f(13, L::Object, S::List, 13, false, false, 4, 0, 1, 0), // excludeResourceRules
+    f(14, L::String, S::One, 0, false, false, 7, 0, 0, 0), // matchPolicy
+    f(15, L::Object, S::One, 535, false, false, 1, 0, 0, 0), // namespaceSelector
+    f(16, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // objectSelector
+    f(17, L::Object, S::List, 13, false, false, 3, 0, 1, 0), // resourceRules
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 9, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 9, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 8, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 8, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBindingSpec
-    f(25, L::Object, S::One, 5, false, 3, 0, 0, 0), // matchResources
-    f(26, L::Object, S::One, 15, false, 2, 0, 0, 0), // paramRef
-    f(27, L::String, S::One, 0, false, 1, 0, 0, 0), // policyName
+    f(25, L::Object, S::One, 5, false, false, 3, 0, 0, 0), // matchResources
+    f(26, L::Object, S::One, 15, false, false, 2, 0, 0, 0), // paramRef
+    f(27, L::String, S::One, 0, false, false, 1, 0, 0, 0), // policyName
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicySpec
-    f(29, L::String, S::One, 0, false, 5, 0, 0, 0), // failurePolicy
-    f(30, L::Object, S::List, 4, false, 6, 0, 2, 0), // matchConditions
-    f(31, L::Object, S::One, 5, false, 2, 0, 0, 0), // matchConstraints
-    f(32, L::Object, S::List, 12, false, 4, 0, 1, 0), // mutations
-    f(33, L::Object, S::One, 14, false, 1, 0, 0, 0), // paramKind
-    f(34, L::String, S::One, 0, false, 7, 0, 0, 0), // reinvocationPolicy
-    f(35, L::Object, S::List, 27, false, 3, 0, 1, 0), // variables
+    f(29, L::String, S::One, 0, false, false, 5, 0, 0, 0), // failurePolicy
+    f(30, L::Object, S::List, 4, false, false, 6, 0, 2, 0), // matchConditions
+    f(31, L::Object, S::One, 5, false, false, 2, 0, 0, 0), // matchConstraints
+    f(32, L::Object, S::List, 12, false, false, 4, 0, 1, 0), // mutations
+    f(33, L::Object, S::One, 14, false, false, 1, 0, 0, 0), // paramKind
+    f(34, L::String, S::One, 0, false, false, 7, 0, 0, 0), // reinvocationPolicy
+    f(35, L::Object, S::List, 27, false, false, 3, 0, 1, 0), // variables
     // io.k8s.api.admissionregistration.v1.MutatingWebhook
-    f(37, L::String, S::List, 0, true, 8, 0, 1, 0), // admissionReviewVersions
-    f(38, L::Object, S::One, 28, true, 2, 0, 0, 0), // clientConfig
-    f(29, L::String, S::One, 0, false, 4, 0, 0, 0), // failurePolicy
-    f(30, L::Object, S::List, 4, false, 12, 0, 2, 0), // matchConditions
-    f(14, L::String, S::One, 0, false, 9, 0, 0, 0), // matchPolicy
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(15, L::Object, S::One, 535, false, 5, 0, 0, 0), // namespaceSelector
-    f(16, L::Object, S::One, 535, false, 11, 0, 0, 0), // objectSelector
-    f(34, L::String, S::One, 0, false, 10, 0, 0, 0), // reinvocationPolicy
-    f(39, L::Object, S::List, 16, false, 3, 0, 1, 0), // rules
-    f(40, L::String, S::One, 0, true, 6, 0, 0, 0), // sideEffects
-    f(41, L::Int32, S::One, 0, false, 7, 0, 0, 0), // timeoutSeconds
+    f(37, L::String, S::List, 0, true, true, 8, 0, 1, 0), // admissionReviewVersions
+    f(38, L::Object, S::One, 28, true, true, 2, 0, 0, 0), // clientConfig
+    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(30, L::Object, S::List, 4, false, false, 12, 0, 2, 0), // matchConditions
+    f(14, L::String, S::One, 0, false, false, 9, 0, 0, 0), // matchPolicy
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(15, L::Object, S::One, 535, false, false, 5, 0, 0, 0), // namespaceSelector
+    f(16, L::Object, S::One, 535, false, false, 11, 0, 0, 0), // objectSelector
+    f(34, L::String, S::One, 0, false, false, 10, 0, 0, 0), // reinvocationPolicy
+    f(39, L::Object, S::List, 16, false, false, 3, 0, 1, 0), // rules
+    f(40, L::String, S::One, 0, true, true, 6, 0, 0, 0), // sideEffects
+    f(41, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(43, L::Object, S::List, 10, false, 2, 0, 2, 0), // webhooks
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(43, L::Object, S::List, 10, false, false, 2, 0, 2, 0), // webhooks
     // io.k8s.api.admissionregistration.v1.Mutation
-    f(45, L::Object, S::One, 0, false, 3, 0, 0, 0), // applyConfiguration
-    f(46, L::Object, S::One, 3, false, 4, 0, 0, 0), // jsonPatch
-    f(47, L::String, S::One, 0, true, 2, 0, 0, 0), // patchType
+    f(45, L::Object, S::One, 0, false, false, 3, 0, 0, 0), // applyConfiguration
+    f(46, L::Object, S::One, 3, false, false, 4, 0, 0, 0), // jsonPatch
+    f(47, L::String, S::One, 0, true, true, 2, 0, 0, 0), // patchType
     // io.k8s.api.admissionregistration.v1.NamedRuleWithOperations
-    f(49, L::String, S::List, 0, false, 1, 514, 1, 0), // apiGroups
-    f(50, L::String, S::List, 0, false, 2, 514, 1, 0), // apiVersions
-    f(51, L::String, S::List, 0, false, 1, 2, 1, 0), // operations
-    f(52, L::String, S::List, 0, false, 1, 0, 1, 0), // resourceNames
-    f(53, L::String, S::List, 0, false, 3, 514, 1, 0), // resources
-    f(54, L::String, S::One, 0, false, 4, 514, 0, 0), // scope
+    f(49, L::String, S::List, 0, false, false, 1, 514, 1, 0), // apiGroups
+    f(50, L::String, S::List, 0, false, false, 2, 514, 1, 0), // apiVersions
+    f(51, L::String, S::List, 0, false, false, 1, 2, 1, 0), // operations
+    f(52, L::String, S::List, 0, false, false, 1, 0, 1, 0), // resourceNames
+    f(53, L::String, S::List, 0, false, false, 3, 514, 1, 0), // resources
+    f(54, L::String, S::One, 0, false, false, 4, 514, 0, 0), // scope
     // io.k8s.api.admissionregistration.v1.ParamKind
-    f(19, L::String, S::One, 0, false, 1, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 2, 0, 0, 0), // kind
+    f(19, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 2, 0, 0, 0), // kind
     // io.k8s.api.admissionregistration.v1.ParamRef
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 2, 0, 0, 0), // namespace
-    f(58, L::String, S::One, 0, false, 4, 0, 0, 0), // parameterNotFoundAction
-    f(59, L::Object, S::One, 535, false, 3, 0, 0, 0), // selector
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 2, 0, 0, 0), // namespace
+    f(58, L::String, S::One, 0, false, false, 4, 0, 0, 0), // parameterNotFoundAction
+    f(59, L::Object, S::One, 535, false, false, 3, 0, 0, 0), // selector
     // io.k8s.api.admissionregistration.v1.RuleWithOperations
-    f(49, L::String, S::List, 0, false, 1, 2, 1, 0), // apiGroups
-    f(50, L::String, S::List, 0, false, 2, 2, 1, 0), // apiVersions
-    f(51, L::String, S::List, 0, false, 1, 0, 1, 0), // operations
-    f(53, L::String, S::List, 0, false, 3, 2, 1, 0), // resources
-    f(54, L::String, S::One, 0, false, 4, 2, 0, 0), // scope
+    f(49, L::String, S::List, 0, false, false, 1, 2, 1, 0), // apiGroups
+    f(50, L::String, S::List, 0, false, false, 2, 2, 1, 0), // apiVersions
+    f(51, L::String, S::List, 0, false, false, 1, 0, 1, 0), // operations
+    f(53, L::String, S::List, 0, false, false, 3, 2, 1, 0), // resources
+    f(54, L::String, S::One, 0, false, false, 4, 2, 0, 0), // scope
     // io.k8s.api.admissionregistration.v1.ServiceReference
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, true, 1, 0, 0, 0), // namespace
-    f(62, L::String, S::One, 0, false, 3, 0, 0, 0), // path
-    f(63, L::Int32, S::One, 0, false, 4, 0, 0, 0), // port
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
+    f(62, L::String, S::One, 0, false, false, 3, 0, 0, 0), // path
+    f(63, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // port
     // io.k8s.api.admissionregistration.v1.TypeChecking
-    f(65, L::Object, S::List, 2, false, 1, 0, 1, 0), // expressionWarnings
+    f(65, L::Object, S::List, 2, false, false, 1, 0, 1, 0), // expressionWarnings
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 22, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 23, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 22, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 23, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 21, true, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 21, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec
-    f(25, L::Object, S::One, 5, false, 3, 0, 0, 0), // matchResources
-    f(26, L::Object, S::One, 15, false, 2, 0, 0, 0), // paramRef
-    f(27, L::String, S::One, 0, true, 1, 0, 0, 0), // policyName
-    f(70, L::String, S::List, 0, true, 4, 0, 3, 0), // validationActions
+    f(25, L::Object, S::One, 5, false, false, 3, 0, 0, 0), // matchResources
+    f(26, L::Object, S::One, 15, false, false, 2, 0, 0, 0), // paramRef
+    f(27, L::String, S::One, 0, true, true, 1, 0, 0, 0), // policyName
+    f(70, L::String, S::List, 0, true, true, 4, 0, 3, 0), // validationActions
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec
-    f(72, L::Object, S::List, 1, false, 5, 0, 1, 0), // auditAnnotations
-    f(29, L::String, S::One, 0, false, 4, 0, 0, 0), // failurePolicy
-    f(30, L::Object, S::List, 4, false, 6, 0, 2, 0), // matchConditions
-    f(31, L::Object, S::One, 5, false, 2, 0, 0, 0), // matchConstraints
-    f(33, L::Object, S::One, 14, false, 1, 0, 0, 0), // paramKind
-    f(73, L::Object, S::List, 26, false, 3, 0, 1, 0), // validations
-    f(35, L::Object, S::List, 27, false, 7, 0, 2, 0), // variables
+    f(72, L::Object, S::List, 1, false, false, 5, 0, 1, 0), // auditAnnotations
+    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(30, L::Object, S::List, 4, false, false, 6, 0, 2, 0), // matchConditions
+    f(31, L::Object, S::One, 5, false, false, 2, 0, 0, 0), // matchConstraints
+    f(33, L::Object, S::One, 14, false, false, 1, 0, 0, 0), // paramKind
+    f(73, L::Object, S::List, 26, false, false, 3, 0, 1, 0), // validations
+    f(35, L::Object, S::List, 27, false, false, 7, 0, 2, 0), // variables
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyStatus
-    f(75, L::Object, S::List, 529, false, 3, 0, 4, 0), // conditions
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
-    f(77, L::Object, S::One, 18, false, 2, 0, 0, 0), // typeChecking
+    f(75, L::Object, S::List, 529, false, false, 3, 0, 4, 0), // conditions
+    f(76, L::Int64, S::One, 0, false, false, 1, 0, 0, 0), // observedGeneration
+    f(77, L::Object, S::One, 18, false, false, 2, 0, 0, 0), // typeChecking
     // io.k8s.api.admissionregistration.v1.ValidatingWebhook
-    f(37, L::String, S::List, 0, true, 8, 0, 1, 0), // admissionReviewVersions
-    f(38, L::Object, S::One, 28, true, 2, 0, 0, 0), // clientConfig
-    f(29, L::String, S::One, 0, false, 4, 0, 0, 0), // failurePolicy
-    f(30, L::Object, S::List, 4, false, 11, 0, 2, 0), // matchConditions
-    f(14, L::String, S::One, 0, false, 9, 0, 0, 0), // matchPolicy
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(15, L::Object, S::One, 535, false, 5, 0, 0, 0), // namespaceSelector
-    f(16, L::Object, S::One, 535, false, 10, 0, 0, 0), // objectSelector
-    f(39, L::Object, S::List, 16, false, 3, 0, 1, 0), // rules
-    f(40, L::String, S::One, 0, true, 6, 0, 0, 0), // sideEffects
-    f(41, L::Int32, S::One, 0, false, 7, 0, 0, 0), // timeoutSeconds
+    f(37, L::String, S::List, 0, true, true, 8, 0, 1, 0), // admissionReviewVersions
+    f(38, L::Object, S::One, 28, true, true, 2, 0, 0, 0), // clientConfig
+    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(30, L::Object, S::List, 4, false, false, 11, 0, 2, 0), // matchConditions
+    f(14, L::String, S::One, 0, false, false, 9, 0, 0, 0), // matchPolicy
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(15, L::Object, S::One, 535, false, false, 5, 0, 0, 0), // namespaceSelector
+    f(16, L::Object, S::One, 535, false, false, 10, 0, 0, 0), // objectSelector
+    f(39, L::Object, S::List, 16, false, false, 3, 0, 1, 0), // rules
+    f(40, L::String, S::One, 0, true, true, 6, 0, 0, 0), // sideEffects
+    f(41, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(43, L::Object, S::List, 24, false, 2, 0, 2, 0), // webhooks
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(43, L::Object, S::List, 24, false, false, 2, 0, 2, 0), // webhooks
     // io.k8s.api.admissionregistration.v1.Validation
-    f(2, L::String, S::One, 0, true, 1, 0, 0, 0), // expression
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(82, L::String, S::One, 0, false, 4, 0, 0, 0), // messageExpression
-    f(83, L::String, S::One, 0, false, 3, 0, 0, 0), // reason
+    f(2, L::String, S::One, 0, true, true, 1, 0, 0, 0), // expression
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(82, L::String, S::One, 0, false, false, 4, 0, 0, 0), // messageExpression
+    f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
     // io.k8s.api.admissionregistration.v1.Variable
-    f(2, L::String, S::One, 0, true, 2, 0, 0, 0), // expression
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(2, L::String, S::One, 0, true, true, 2, 0, 0, 0), // expression
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.admissionregistration.v1.WebhookClientConfig
-    f(86, L::Bytes, S::One, 0, false, 2, 0, 0, 0), // caBundle
-    f(87, L::Object, S::One, 17, false, 1, 0, 0, 0), // service
-    f(88, L::String, S::One, 0, false, 3, 0, 0, 0), // url
+    f(86, L::Bytes, S::One, 0, false, false, 2, 0, 0, 0), // caBundle
+    f(87, L::Object, S::One, 17, false, false, 1, 0, 0, 0), // service
+    f(88, L::String, S::One, 0, false, false, 3, 0, 0, 0), // url
     // io.k8s.api.apps.v1.ControllerRevision
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(90, L::Any, S::One, 0, true, 2, 0, 0, 0), // data
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(91, L::Int64, S::One, 0, false, 3, 0, 0, 0), // revision
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(90, L::Any, S::One, 0, true, true, 2, 0, 0, 0), // data
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(91, L::Int64, S::One, 0, false, false, 3, 0, 0, 0), // revision
     // io.k8s.api.apps.v1.DaemonSet
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 32, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 33, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 32, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 33, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.DaemonSetCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.DaemonSetSpec
-    f(97, L::Int32, S::One, 0, false, 4, 0, 0, 0), // minReadySeconds
-    f(98, L::Int32, S::One, 0, false, 6, 0, 0, 0), // revisionHistoryLimit
-    f(59, L::Object, S::One, 535, true, 1, 0, 0, 0), // selector
-    f(99, L::Object, S::One, 282, true, 2, 0, 0, 0), // template
-    f(100, L::Object, S::One, 34, false, 3, 0, 0, 0), // updateStrategy
+    f(97, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // minReadySeconds
+    f(98, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // revisionHistoryLimit
+    f(59, L::Object, S::One, 535, true, true, 1, 0, 0, 0), // selector
+    f(99, L::Object, S::One, 282, true, true, 2, 0, 0, 0), // template
+    f(100, L::Object, S::One, 34, false, false, 3, 0, 0, 0), // updateStrategy
     // io.k8s.api.apps.v1.DaemonSetStatus
-    f(102, L::Int32, S::One, 0, false, 9, 0, 0, 0), // collisionCount
-    f(75, L::Object, S::List, 31, false, 10, 0, 5, 0), // conditions
-    f(103, L::Int32, S::One, 0, true, 1, 0, 0, 0), // currentNumberScheduled
-    f(104, L::Int32, S::One, 0, true, 3, 0, 0, 0), // desiredNumberScheduled
-    f(105, L::Int32, S::One, 0, false, 7, 0, 0, 0), // numberAvailable
-    f(106, L::Int32, S::One, 0, true, 2, 0, 0, 0), // numberMisscheduled
-    f(107, L::Int32, S::One, 0, true, 4, 0, 0, 0), // numberReady
-    f(108, L::Int32, S::One, 0, false, 8, 0, 0, 0), // numberUnavailable
-    f(76, L::Int64, S::One, 0, false, 5, 0, 0, 0), // observedGeneration
-    f(109, L::Int32, S::One, 0, false, 6, 0, 0, 0), // updatedNumberScheduled
+    f(102, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // collisionCount
+    f(75, L::Object, S::List, 31, false, false, 10, 0, 5, 0), // conditions
+    f(103, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // currentNumberScheduled
+    f(104, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // desiredNumberScheduled
+    f(105, L::Int32, S::One, 0, false, false, 7, 0, 0, 0), // numberAvailable
+    f(106, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // numberMisscheduled
+    f(107, L::Int32, S::One, 0, true, true, 4, 0, 0, 0), // numberReady
+    f(108, L::Int32, S::One, 0, false, false, 8, 0, 0, 0), // numberUnavailable
+    f(76, L::Int64, S::One, 0, false, false, 5, 0, 0, 0), // observedGeneration
+    f(109, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // updatedNumberScheduled
     // io.k8s.api.apps.v1.DaemonSetUpdateStrategy
-    f(111, L::Object, S::One, 44, false, 2, 0, 0, 0), // rollingUpdate
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(111, L::Object, S::One, 44, false, false, 2, 0, 0, 0), // rollingUpdate
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.Deployment
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 37, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 38, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 37, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 38, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.DeploymentCondition
-    f(94, L::Time, S::One, 0, false, 7, 0, 0, 0), // lastTransitionTime
-    f(114, L::Time, S::One, 0, false, 6, 0, 0, 0), // lastUpdateTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 7, 0, 0, 0), // lastTransitionTime
+    f(114, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // lastUpdateTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.DeploymentSpec
-    f(97, L::Int32, S::One, 0, false, 5, 0, 0, 0), // minReadySeconds
-    f(116, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // paused
-    f(117, L::Int32, S::One, 0, false, 9, 0, 0, 0), // progressDeadlineSeconds
-    f(118, L::Int32, S::One, 0, false, 1, 0, 0, 0), // replicas
-    f(98, L::Int32, S::One, 0, false, 6, 0, 0, 0), // revisionHistoryLimit
-    f(59, L::Object, S::One, 535, true, 2, 0, 0, 0), // selector
-    f(119, L::Object, S::One, 39, false, 4, 0, 6, 0), // strategy
-    f(99, L::Object, S::One, 282, true, 3, 0, 0, 0), // template
+    f(97, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // minReadySeconds
+    f(116, L::Boolean, S::One, 0, false, false, 7, 0, 0, 0), // paused
+    f(117, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // progressDeadlineSeconds
+    f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // replicas
+    f(98, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // revisionHistoryLimit
+    f(59, L::Object, S::One, 535, true, true, 2, 0, 0, 0), // selector
+    f(119, L::Object, S::One, 39, false, false, 4, 0, 6, 0), // strategy
+    f(99, L::Object, S::One, 282, true, true, 3, 0, 0, 0), // template
     // io.k8s.api.apps.v1.DeploymentStatus
-    f(121, L::Int32, S::One, 0, false, 4, 0, 0, 0), // availableReplicas
-    f(102, L::Int32, S::One, 0, false, 8, 0, 0, 0), // collisionCount
-    f(75, L::Object, S::List, 36, false, 6, 0, 5, 0), // conditions
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
-    f(122, L::Int32, S::One, 0, false, 7, 0, 0, 0), // readyReplicas
-    f(118, L::Int32, S::One, 0, false, 2, 0, 0, 0), // replicas
-    f(123, L::Int32, S::One, 0, false, 9, 0, 0, 0), // terminatingReplicas
-    f(124, L::Int32, S::One, 0, false, 5, 0, 0, 0), // unavailableReplicas
-    f(125, L::Int32, S::One, 0, false, 3, 0, 0, 0), // updatedReplicas
+    f(121, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // availableReplicas
+    f(102, L::Int32, S::One, 0, false, true, 8, 0, 0, 0), // collisionCount
+    f(75, L::Object, S::List, 36, false, false, 6, 0, 5, 0), // conditions
+    f(76, L::Int64, S::One, 0, false, false, 1, 0, 0, 0), // observedGeneration
+    f(122, L::Int32, S::One, 0, false, false, 7, 0, 0, 0), // readyReplicas
+    f(118, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // replicas
+    f(123, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // terminatingReplicas
+    f(124, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // unavailableReplicas
+    f(125, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // updatedReplicas
     // io.k8s.api.apps.v1.DeploymentStrategy
-    f(111, L::Object, S::One, 45, false, 2, 0, 0, 0), // rollingUpdate
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(111, L::Object, S::One, 45, false, false, 2, 0, 0, 0), // rollingUpdate
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.ReplicaSet
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 42, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 43, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 42, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 43, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.ReplicaSetCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.ReplicaSetSpec
-    f(97, L::Int32, S::One, 0, false, 4, 0, 0, 0), // minReadySeconds
-    f(118, L::Int32, S::One, 0, false, 1, 0, 0, 0), // replicas
-    f(59, L::Object, S::One, 535, true, 2, 0, 0, 0), // selector
-    f(99, L::Object, S::One, 282, false, 3, 0, 0, 0), // template
+    f(97, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // minReadySeconds
+    f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // replicas
+    f(59, L::Object, S::One, 535, true, true, 2, 0, 0, 0), // selector
+    f(99, L::Object, S::One, 282, false, false, 3, 0, 0, 0), // template
     // io.k8s.api.apps.v1.ReplicaSetStatus
-    f(121, L::Int32, S::One, 0, false, 5, 0, 0, 0), // availableReplicas
-    f(75, L::Object, S::List, 41, false, 6, 0, 5, 0), // conditions
-    f(131, L::Int32, S::One, 0, false, 2, 0, 0, 0), // fullyLabeledReplicas
-    f(76, L::Int64, S::One, 0, false, 3, 0, 0, 0), // observedGeneration
-    f(122, L::Int32, S::One, 0, false, 4, 0, 0, 0), // readyReplicas
-    f(118, L::Int32, S::One, 0, true, 1, 0, 0, 0), // replicas
-    f(123, L::Int32, S::One, 0, false, 7, 0, 0, 0), // terminatingReplicas
+    f(121, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // availableReplicas
+    f(75, L::Object, S::List, 41, false, false, 6, 0, 5, 0), // conditions
+    f(131, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // fullyLabeledReplicas
+    f(76, L::Int64, S::One, 0, false, false, 3, 0, 0, 0), // observedGeneration
+    f(122, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // readyReplicas
+    f(118, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // replicas
+    f(123, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // terminatingReplicas
     // io.k8s.api.apps.v1.RollingUpdateDaemonSet
-    f(133, L::IntOrString, S::One, 0, false, 2, 0, 0, 0), // maxSurge
-    f(134, L::IntOrString, S::One, 0, false, 1, 0, 0, 0), // maxUnavailable
+    f(133, L::IntOrString, S::One, 0, false, false, 2, 0, 0, 0), // maxSurge
+    f(134, L::IntOrString, S::One, 0, false, false, 1, 0, 0, 0), // maxUnavailable
     // io.k8s.api.apps.v1.RollingUpdateDeployment
-    f(133, L::IntOrString, S::One, 0, false, 2, 0, 0, 0), // maxSurge
-    f(134, L::IntOrString, S::One, 0, false, 1, 0, 0, 0), // maxUnavailable
+    f(133, L::IntOrString, S::One, 0, false, false, 2, 0, 0, 0), // maxSurge
+    f(134, L::IntOrString, S::One, 0, false, false, 1, 0, 0, 0), // maxUnavailable
     // io.k8s.api.apps.v1.RollingUpdateStatefulSetStrategy
-    f(134, L::IntOrString, S::One, 0, false, 2, 0, 0, 0), // maxUnavailable
-    f(137, L::Int32, S::One, 0, false, 1, 0, 0, 0), // partition
+    f(134, L::IntOrString, S::One, 0, false, false, 2, 0, 0, 0), // maxUnavailable
+    f(137, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // partition
     // io.k8s.api.apps.v1.StatefulSet
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 51, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 52, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 51, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 52, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.StatefulSetCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.StatefulSetOrdinals
-    f(141, L::Int32, S::One, 0, false, 1, 0, 0, 0), // start
+    f(141, L::Int32, S::One, 0, false, false, 1, 0, 0, 0), // start
     // io.k8s.api.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy
-    f(143, L::String, S::One, 0, false, 1, 0, 0, 0), // whenDeleted
-    f(144, L::String, S::One, 0, false, 2, 0, 0, 0), // whenScaled
+    f(143, L::String, S::One, 0, false, false, 1, 0, 0, 0), // whenDeleted
+    f(144, L::String, S::One, 0, false, false, 2, 0, 0, 0), // whenScaled
     // io.k8s.api.apps.v1.StatefulSetSpec
-    f(97, L::Int32, S::One, 0, false, 9, 0, 0, 0), // minReadySeconds
-    f(146, L::Object, S::One, 49, false, 11, 0, 0, 0), // ordinals
-    f(147, L::Object, S::One, 50, false, 10, 0, 0, 0), // persistentVolumeClaimRetentionPolicy
-    f(148, L::String, S::One, 0, false, 6, 0, 0, 0), // podManagementPolicy
-    f(118, L::Int32, S::One, 0, false, 1, 0, 0, 0), // replicas
-    f(98, L::Int32, S::One, 0, false, 8, 0, 0, 0), // revisionHistoryLimit
-    f(59, L::Object, S::One, 535, true, 2, 0, 0, 0), // selector
-    f(149, L::String, S::One, 0, false, 5, 0, 0, 0), // serviceName
-    f(99, L::Object, S::One, 282, true, 3, 0, 0, 0), // template
-    f(100, L::Object, S::One, 53, false, 7, 0, 0, 0), // updateStrategy
-    f(150, L::Object, S::List, 253, false, 4, 0, 1, 0), // volumeClaimTemplates
+    f(97, L::Int32, S::One, 0, false, false, 9, 0, 0, 0), // minReadySeconds
+    f(146, L::Object, S::One, 49, false, false, 11, 0, 0, 0), // ordinals
+    f(147, L::Object, S::One, 50, false, false, 10, 0, 0, 0), // persistentVolumeClaimRetentionPolicy
+    f(148, L::String, S::One, 0, false, false, 6, 0, 0, 0), // podManagementPolicy
+    f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // replicas
+    f(98, L::Int32, S::One, 0, false, true, 8, 0, 0, 0), // revisionHistoryLimit
+    f(59, L::Object, S::One, 535, true, true, 2, 0, 0, 0), // selector
+    f(149, L::String, S::One, 0, false, false, 5, 0, 0, 0), // serviceName
+    f(99, L::Object, S::One, 282, true, true, 3, 0, 0, 0), // template
+    f(100, L::Object, S::One, 53, false, false, 7, 0, 0, 0), // updateStrategy
+    f(150, L::Object, S::List, 253, false, false, 4, 0, 1, 0), // volumeClaimTemplates
     // io.k8s.api.apps.v1.StatefulSetStatus
-    f(121, L::Int32, S::One, 0, false, 11, 0, 0, 0), // availableReplicas
-    f(102, L::Int32, S::One, 0, false, 9, 0, 0, 0), // collisionCount
-    f(75, L::Object, S::List, 48, false, 10, 0, 5, 0), // conditions
-    f(152, L::Int32, S::One, 0, false, 4, 0, 0, 0), // currentReplicas
-    f(153, L::String, S::One, 0, false, 6, 0, 0, 0), // currentRevision
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
-    f(122, L::Int32, S::One, 0, false, 3, 0, 0, 0), // readyReplicas
-    f(118, L::Int32, S::One, 0, true, 2, 0, 0, 0), // replicas
-    f(154, L::String, S::One, 0, false, 7, 0, 0, 0), // updateRevision
-    f(125, L::Int32, S::One, 0, false, 5, 0, 0, 0), // updatedReplicas
+    f(121, L::Int32, S::One, 0, false, false, 11, 0, 0, 0), // availableReplicas
+    f(102, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // collisionCount
+    f(75, L::Object, S::List, 48, false, false, 10, 0, 5, 0), // conditions
+    f(152, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // currentReplicas
+    f(153, L::String, S::One, 0, false, false, 6, 0, 0, 0), // currentRevision
+    f(76, L::Int64, S::One, 0, false, false, 1, 0, 0, 0), // observedGeneration
+    f(122, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // readyReplicas
+    f(118, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // replicas
+    f(154, L::String, S::One, 0, false, false, 7, 0, 0, 0), // updateRevision
+    f(125, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // updatedReplicas
     // io.k8s.api.apps.v1.StatefulSetUpdateStrategy
-    f(111, L::Object, S::One, 46, false, 2, 0, 0, 0), // rollingUpdate
-    f(95, L::String, S::One, 0, false, 1, 0, 0, 0), // type
+    f(111, L::Object, S::One, 46, false, false, 2, 0, 0, 0), // rollingUpdate
+    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
     // io.k8s.api.authentication.v1.BoundObjectReference
-    f(19, L::String, S::One, 0, false, 2, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, false, 3, 0, 0, 0), // name
-    f(157, L::String, S::One, 0, false, 4, 0, 0, 0), // uid
+    f(19, L::String, S::One, 0, false, false, 2, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, false, false, 3, 0, 0, 0), // name
+    f(157, L::String, S::One, 0, false, false, 4, 0, 0, 0), // uid
     // io.k8s.api.authentication.v1.SelfSubjectReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(67, L::Object, S::One, 56, false, 2, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(67, L::Object, S::One, 56, false, false, 2, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.SelfSubjectReviewStatus
-    f(160, L::Object, S::One, 63, false, 1, 0, 0, 0), // userInfo
+    f(160, L::Object, S::One, 63, false, false, 1, 0, 0, 0), // userInfo
     // io.k8s.api.authentication.v1.TokenRequest
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 58, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 59, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 58, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 59, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.TokenRequestSpec
-    f(163, L::String, S::MapOfLists, 0, false, 0, 0, 0, 0), // attestations
-    f(164, L::String, S::List, 0, false, 1, 0, 1, 0), // audiences
-    f(165, L::Object, S::One, 54, false, 3, 0, 0, 0), // boundObjectRef
-    f(166, L::Int64, S::One, 0, false, 4, 0, 0, 0), // expirationSeconds
+    f(163, L::String, S::MapOfLists, 0, false, false, 0, 0, 0, 0), // attestations
+    f(164, L::String, S::List, 0, false, false, 1, 0, 1, 0), // audiences
+    f(165, L::Object, S::One, 54, false, false, 3, 0, 0, 0), // boundObjectRef
+    f(166, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // expirationSeconds
     // io.k8s.api.authentication.v1.TokenRequestStatus
-    f(168, L::Time, S::One, 0, false, 2, 0, 0, 0), // expirationTimestamp
-    f(169, L::String, S::One, 0, false, 1, 0, 0, 0), // token
+    f(168, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // expirationTimestamp
+    f(169, L::String, S::One, 0, false, false, 1, 0, 0, 0), // token
     // io.k8s.api.authentication.v1.TokenReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 61, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 62, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 61, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 62, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.TokenReviewSpec
-    f(164, L::String, S::List, 0, false, 2, 0, 1, 0), // audiences
-    f(169, L::String, S::One, 0, false, 1, 0, 0, 0), // token
+    f(164, L::String, S::List, 0, false, false, 2, 0, 1, 0), // audiences
+    f(169, L::String, S::One, 0, false, true, 1, 0, 0, 0), // token
     // io.k8s.api.authentication.v1.TokenReviewStatus
-    f(164, L::String, S::List, 0, false, 4, 0, 1, 0), // audiences
-    f(173, L::Boolean, S::One, 0, false, 1, 0, 0, 0), // authenticated
-    f(174, L::String, S::One, 0, false, 3, 0, 0, 0), // error
-    f(175, L::Object, S::One, 63, false, 2, 0, 0, 0), // user
+    f(164, L::String, S::List, 0, false, false, 4, 0, 1, 0), // audiences
+    f(173, L::Boolean, S::One, 0, false, false, 1, 0, 0, 0), // authenticated
+    f(174, L::String, S::One, 0, false, false, 3, 0, 0, 0), // error
+    f(175, L::Object, S::One, 63, false, false, 2, 0, 0, 0), // user
     // io.k8s.api.authentication.v1.UserInfo
-    f(177, L::String, S::MapOfLists, 0, false, 4, 0, 0, 0), // extra
-    f(178, L::String, S::List, 0, false, 3, 0, 1, 0), // groups
-    f(157, L::String, S::One, 0, false, 2, 0, 0, 0), // uid
-    f(179, L::String, S::One, 0, false, 1, 0, 0, 0), // username
+    f(177, L::String, S::MapOfLists, 0, false, false, 4, 0, 0, 0), // extra
+    f(178, L::String, S::List, 0, false, false, 3, 0, 1, 0), // groups
+    f(157, L::String, S::One, 0, false, false, 2, 0, 0, 0), // uid
+    f(179, L::String, S::One, 0, false, false, 1, 0, 0, 0), // username
     // io.k8s.api.authorization.v1.FieldSelectorAttributes
-    f(181, L::String, S::One, 0, false, 1, 0, 0, 0), // rawSelector
-    f(182, L::Object, S::List, 531, false, 2, 0, 1, 0), // requirements
+    f(181, L::String, S::One, 0, false, false, 1, 0, 0, 0), // rawSelector
+    f(182, L::Object, S::List, 531, false, false, 2, 0, 1, 0), // requirements
     // io.k8s.api.authorization.v1.LabelSelectorAttributes
-    f(181, L::String, S::One, 0, false, 1, 0, 0, 0), // rawSelector
-    f(182, L::Object, S::List, 536, false, 2, 0, 1, 0), // requirements
+    f(181, L::String, S::One, 0, false, false, 1, 0, 0, 0), // rawSelector
+    f(182, L::Object, S::List, 536, false, false, 2, 0, 1, 0), // requirements
     // io.k8s.api.authorization.v1.LocalSubjectAccessReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 76, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 77, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 76, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.NonResourceAttributes
-    f(62, L::String, S::One, 0, false, 1, 0, 0, 0), // path
-    f(186, L::String, S::One, 0, false, 2, 0, 0, 0), // verb
+    f(62, L::String, S::One, 0, false, false, 1, 0, 0, 0), // path
+    f(186, L::String, S::One, 0, false, false, 2, 0, 0, 0), // verb
     // io.k8s.api.authorization.v1.NonResourceRule
-    f(188, L::String, S::List, 0, false, 2, 0, 1, 0), // nonResourceURLs
-    f(189, L::String, S::List, 0, true, 1, 0, 1, 0), // verbs
+    f(188, L::String, S::List, 0, false, false, 2, 0, 1, 0), // nonResourceURLs
+    f(189, L::String, S::List, 0, true, true, 1, 0, 1, 0), // verbs
     // io.k8s.api.authorization.v1.ResourceAttributes
-    f(191, L::Object, S::One, 64, false, 8, 0, 0, 0), // fieldSelector
-    f(192, L::String, S::One, 0, false, 3, 0, 0, 0), // group
-    f(193, L::Object, S::One, 65, false, 9, 0, 0, 0), // labelSelector
-    f(11, L::String, S::One, 0, false, 7, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 1, 0, 0, 0), // namespace
-    f(194, L::String, S::One, 0, false, 5, 0, 0, 0), // resource
-    f(195, L::String, S::One, 0, false, 6, 0, 0, 0), // subresource
-    f(186, L::String, S::One, 0, false, 2, 0, 0, 0), // verb
-    f(196, L::String, S::One, 0, false, 4, 0, 0, 0), // version
+    f(191, L::Object, S::One, 64, false, false, 8, 0, 0, 0), // fieldSelector
+    f(192, L::String, S::One, 0, false, false, 3, 0, 0, 0), // group
+    f(193, L::Object, S::One, 65, false, false, 9, 0, 0, 0), // labelSelector
+    f(11, L::String, S::One, 0, false, false, 7, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 1, 0, 0, 0), // namespace
+    f(194, L::String, S::One, 0, false, false, 5, 0, 0, 0), // resource
+    f(195, L::String, S::One, 0, false, false, 6, 0, 0, 0), // subresource
+    f(186, L::String, S::One, 0, false, false, 2, 0, 0, 0), // verb
+    f(196, L::String, S::One, 0, false, false, 4, 0, 0, 0), // version
     // io.k8s.api.authorization.v1.ResourceRule
-    f(49, L::String, S::List, 0, false, 2, 0, 1, 0), // apiGroups
-    f(52, L::String, S::List, 0, false, 4, 0, 1, 0), // resourceNames
-    f(53, L::String, S::List, 0, false, 3, 0, 1, 0), // resources
-    f(189, L::String, S::List, 0, true, 1, 0, 1, 0), // verbs
+    f(49, L::String, S::List, 0, false, false, 2, 0, 1, 0), // apiGroups
+    f(52, L::String, S::List, 0, false, false, 4, 0, 1, 0), // resourceNames
+    f(53, L::String, S::List, 0, false, false, 3, 0, 1, 0), // resources
+    f(189, L::String, S::List, 0, true, true, 1, 0, 1, 0), // verbs
     // io.k8s.api.authorization.v1.SelfSubjectAccessReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 72, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 77, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 72, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SelfSubjectAccessReviewSpec
-    f(200, L::Object, S::One, 67, false, 2, 0, 0, 0), // nonResourceAttributes
-    f(201, L::Object, S::One, 69, false, 1, 0, 0, 0), // resourceAttributes
+    f(200, L::Object, S::One, 67, false, false, 2, 0, 0, 0), // nonResourceAttributes
+    f(201, L::Object, S::One, 69, false, false, 1, 0, 0, 0), // resourceAttributes
     // io.k8s.api.authorization.v1.SelfSubjectRulesReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 74, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 78, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 74, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 78, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SelfSubjectRulesReviewSpec
-    f(57, L::String, S::One, 0, false, 1, 0, 0, 0), // namespace
+    f(57, L::String, S::One, 0, false, false, 1, 0, 0, 0), // namespace
     // io.k8s.api.authorization.v1.SubjectAccessReview
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 76, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 77, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 76, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SubjectAccessReviewSpec
-    f(177, L::String, S::MapOfLists, 0, false, 5, 0, 0, 0), // extra
-    f(178, L::String, S::List, 0, false, 4, 0, 1, 0), // groups
-    f(200, L::Object, S::One, 67, false, 2, 0, 0, 0), // nonResourceAttributes
-    f(201, L::Object, S::One, 69, false, 1, 0, 0, 0), // resourceAttributes
-    f(157, L::String, S::One, 0, false, 6, 0, 0, 0), // uid
-    f(175, L::String, S::One, 0, false, 3, 0, 0, 0), // user
+    f(177, L::String, S::MapOfLists, 0, false, false, 5, 0, 0, 0), // extra
+    f(178, L::String, S::List, 0, false, false, 4, 0, 1, 0), // groups
+    f(200, L::Object, S::One, 67, false, false, 2, 0, 0, 0), // nonResourceAttributes
+    f(201, L::Object, S::One, 69, false, false, 1, 0, 0, 0), // resourceAttributes
+    f(157, L::String, S::One, 0, false, false, 6, 0, 0, 0), // uid
+    f(175, L::String, S::One, 0, false, false, 3, 0, 0, 0), // user
     // io.k8s.api.authorization.v1.SubjectAccessReviewStatus
-    f(207, L::Boolean, S::One, 0, true, 1, 0, 0, 0), // allowed
-    f(208, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // denied
-    f(209, L::String, S::One, 0, false, 3, 0, 0, 0), // evaluationError
-    f(83, L::String, S::One, 0, false, 2, 0, 0, 0), // reason
+    f(207, L::Boolean, S::One, 0, true, true, 1, 0, 0, 0), // allowed
+    f(208, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // denied
+    f(209, L::String, S::One, 0, false, false, 3, 0, 0, 0), // evaluationError
+    f(83, L::String, S::One, 0, false, false, 2, 0, 0, 0), // reason
     // io.k8s.api.authorization.v1.SubjectRulesReviewStatus
-    f(209, L::String, S::One, 0, false, 4, 0, 0, 0), // evaluationError
-    f(211, L::Boolean, S::One, 0, true, 3, 0, 0, 0), // incomplete
-    f(212, L::Object, S::List, 68, true, 2, 0, 1, 0), // nonResourceRules
-    f(17, L::Object, S::List, 70, true, 1, 0, 1, 0), // resourceRules
+    f(209, L::String, S::One, 0, false, false, 4, 0, 0, 0), // evaluationError
+    f(211, L::Boolean, S::One, 0, true, true, 3, 0, 0, 0), // incomplete
+    f(212, L::Object, S::List, 68, true, true, 2, 0, 1, 0), // nonResourceRules
+    f(17, L::Object, S::List, 70, true, true, 1, 0, 1, 0), // resourceRules
     // io.k8s.api.autoscaling.v1.CrossVersionObjectReference
-    f(19, L::String, S::One, 0, false, 3, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, true, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
+    f(19, L::String, S::One, 0, false, false, 3, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, true, true, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
     // io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 81, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 82, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 81, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 82, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec
-    f(216, L::Int32, S::One, 0, true, 3, 0, 0, 0), // maxReplicas
-    f(217, L::Int32, S::One, 0, false, 2, 0, 0, 0), // minReplicas
-    f(218, L::Object, S::One, 79, true, 1, 0, 0, 0), // scaleTargetRef
-    f(219, L::Int32, S::One, 0, false, 4, 0, 0, 0), // targetCPUUtilizationPercentage
+    f(216, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // maxReplicas
+    f(217, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // minReplicas
+    f(218, L::Object, S::One, 79, true, true, 1, 0, 0, 0), // scaleTargetRef
+    f(219, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // targetCPUUtilizationPercentage
     // io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerStatus
-    f(221, L::Int32, S::One, 0, false, 5, 0, 0, 0), // currentCPUUtilizationPercentage
-    f(152, L::Int32, S::One, 0, true, 3, 0, 0, 0), // currentReplicas
-    f(222, L::Int32, S::One, 0, true, 4, 0, 0, 0), // desiredReplicas
-    f(223, L::Time, S::One, 0, false, 2, 0, 0, 0), // lastScaleTime
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
+    f(221, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // currentCPUUtilizationPercentage
+    f(152, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // currentReplicas
+    f(222, L::Int32, S::One, 0, true, true, 4, 0, 0, 0), // desiredReplicas
+    f(223, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // lastScaleTime
+    f(76, L::Int64, S::One, 0, false, true, 1, 0, 0, 0), // observedGeneration
     // io.k8s.api.autoscaling.v1.Scale
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 84, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 85, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 84, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 85, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v1.ScaleSpec
-    f(118, L::Int32, S::One, 0, false, 1, 0, 0, 226), // replicas
+    f(118, L::Int32, S::One, 0, false, false, 1, 0, 0, 226), // replicas
     // io.k8s.api.autoscaling.v1.ScaleStatus
-    f(118, L::Int32, S::One, 0, true, 1, 0, 0, 0), // replicas
-    f(59, L::String, S::One, 0, false, 2, 0, 0, 0), // selector
+    f(118, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // replicas
+    f(59, L::String, S::One, 0, false, false, 2, 0, 0, 0), // selector
     // io.k8s.api.autoscaling.v2.ContainerResourceMetricSource
-    f(229, L::String, S::One, 0, true, 3, 0, 0, 0), // container
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(230, L::Object, S::One, 101, true, 2, 0, 0, 0), // target
+    f(229, L::String, S::One, 0, true, true, 3, 0, 0, 0), // container
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(230, L::Object, S::One, 101, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus
-    f(229, L::String, S::One, 0, true, 3, 0, 0, 0), // container
-    f(232, L::Object, S::One, 102, true, 2, 0, 0, 0), // current
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(229, L::String, S::One, 0, true, true, 3, 0, 0, 0), // container
+    f(232, L::Object, S::One, 102, true, true, 2, 0, 0, 0), // current
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.autoscaling.v2.CrossVersionObjectReference
-    f(19, L::String, S::One, 0, false, 3, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, true, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
+    f(19, L::String, S::One, 0, false, false, 3, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, true, true, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
     // io.k8s.api.autoscaling.v2.ExternalMetricSource
-    f(235, L::Object, S::One, 98, true, 1, 0, 0, 0), // metric
-    f(230, L::Object, S::One, 101, true, 2, 0, 0, 0), // target
+    f(235, L::Object, S::One, 98, true, true, 1, 0, 0, 0), // metric
+    f(230, L::Object, S::One, 101, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.autoscaling.v2.ExternalMetricStatus
-    f(232, L::Object, S::One, 102, true, 2, 0, 0, 0), // current
-    f(235, L::Object, S::One, 98, true, 1, 0, 0, 0), // metric
+    f(232, L::Object, S::One, 102, true, true, 2, 0, 0, 0), // current
+    f(235, L::Object, S::One, 98, true, true, 1, 0, 0, 0), // metric
     // io.k8s.api.autoscaling.v2.HPAScalingPolicy
-    f(238, L::Int32, S::One, 0, true, 3, 0, 0, 0), // periodSeconds
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
-    f(239, L::Int32, S::One, 0, true, 2, 0, 0, 0), // value
+    f(238, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // periodSeconds
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
+    f(239, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // value
     // io.k8s.api.autoscaling.v2.HPAScalingRules
-    f(241, L::Object, S::List, 91, false, 2, 0, 1, 0), // policies
-    f(242, L::String, S::One, 0, false, 1, 0, 0, 0), // selectPolicy
-    f(243, L::Int32, S::One, 0, false, 3, 0, 0, 0), // stabilizationWindowSeconds
-    f(244, L::Quantity, S::One, 0, false, 4, 0, 0, 0), // tolerance
+    f(241, L::Object, S::List, 91, false, false, 2, 0, 1, 0), // policies
+    f(242, L::String, S::One, 0, false, false, 1, 0, 0, 0), // selectPolicy
+    f(243, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // stabilizationWindowSeconds
+    f(244, L::Quantity, S::One, 0, false, false, 4, 0, 0, 0), // tolerance
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 96, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 97, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 96, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 97, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior
-    f(247, L::Object, S::One, 92, false, 2, 0, 0, 0), // scaleDown
-    f(248, L::Object, S::One, 92, false, 1, 0, 0, 0), // scaleUp
+    f(247, L::Object, S::One, 92, false, false, 2, 0, 0, 0), // scaleDown
+    f(248, L::Object, S::One, 92, false, false, 1, 0, 0, 0), // scaleUp
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(76, L::Int64, S::One, 0, false, 0, 0, 0, 0), // observedGeneration
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(76, L::Int64, S::One, 0, false, false, 6, 0, 0, 0), // observedGeneration
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec
-    f(251, L::Object, S::One, 94, false, 5, 0, 0, 0), // behavior
-    f(216, L::Int32, S::One, 0, true, 3, 0, 0, 0), // maxReplicas
-    f(252, L::Object, S::List, 99, false, 4, 0, 1, 0), // metrics
-    f(217, L::Int32, S::One, 0, false, 2, 0, 0, 0), // minReplicas
-    f(218, L::Object, S::One, 88, true, 1, 0, 0, 0), // scaleTargetRef
+    f(251, L::Object, S::One, 94, false, false, 5, 0, 0, 0), // behavior
+    f(216, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // maxReplicas
+    f(252, L::Object, S::List, 99, false, false, 4, 0, 1, 0), // metrics
+    f(217, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // minReplicas
+    f(218, L::Object, S::One, 88, true, true, 1, 0, 0, 0), // scaleTargetRef
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerStatus
-    f(75, L::Object, S::List, 95, false, 6, 0, 5, 0), // conditions
-    f(254, L::Object, S::List, 100, false, 5, 0, 1, 0), // currentMetrics
-    f(152, L::Int32, S::One, 0, false, 3, 0, 0, 0), // currentReplicas
-    f(222, L::Int32, S::One, 0, true, 4, 0, 0, 0), // desiredReplicas
-    f(223, L::Time, S::One, 0, false, 2, 0, 0, 0), // lastScaleTime
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
+    f(75, L::Object, S::List, 95, false, false, 6, 0, 5, 0), // conditions
+    f(254, L::Object, S::List, 100, false, false, 5, 0, 1, 0), // currentMetrics
+    f(152, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // currentReplicas
+    f(222, L::Int32, S::One, 0, true, true, 4, 0, 0, 0), // desiredReplicas
+    f(223, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // lastScaleTime
+    f(76, L::Int64, S::One, 0, false, true, 1, 0, 0, 0), // observedGeneration
     // io.k8s.api.autoscaling.v2.MetricIdentifier
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(59, L::Object, S::One, 535, false, 2, 0, 0, 0), // selector
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(59, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // selector
     // io.k8s.api.autoscaling.v2.MetricSpec
-    f(257, L::Object, S::One, 86, false, 7, 0, 0, 0), // containerResource
-    f(258, L::Object, S::One, 89, false, 5, 0, 0, 0), // external
-    f(259, L::Object, S::One, 103, false, 2, 0, 0, 0), // object
-    f(260, L::Object, S::One, 105, false, 3, 0, 0, 0), // pods
-    f(194, L::Object, S::One, 107, false, 4, 0, 0, 0), // resource
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(257, L::Object, S::One, 86, false, false, 7, 0, 0, 0), // containerResource
+    f(258, L::Object, S::One, 89, false, false, 5, 0, 0, 0), // external
+    f(259, L::Object, S::One, 103, false, false, 2, 0, 0, 0), // object
+    f(260, L::Object, S::One, 105, false, false, 3, 0, 0, 0), // pods
+    f(194, L::Object, S::One, 107, false, false, 4, 0, 0, 0), // resource
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.autoscaling.v2.MetricStatus
-    f(257, L::Object, S::One, 87, false, 7, 0, 0, 0), // containerResource
-    f(258, L::Object, S::One, 90, false, 5, 0, 0, 0), // external
-    f(259, L::Object, S::One, 104, false, 2, 0, 0, 0), // object
-    f(260, L::Object, S::One, 106, false, 3, 0, 0, 0), // pods
-    f(194, L::Object, S::One, 108, false, 4, 0, 0, 0), // resource
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(257, L::Object, S::One, 87, false, false, 7, 0, 0, 0), // containerResource
+    f(258, L::Object, S::One, 90, false, false, 5, 0, 0, 0), // external
+    f(259, L::Object, S::One, 104, false, false, 2, 0, 0, 0), // object
+    f(260, L::Object, S::One, 106, false, false, 3, 0, 0, 0), // pods
+    f(194, L::Object, S::One, 108, false, false, 4, 0, 0, 0), // resource
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.autoscaling.v2.MetricTarget
-    f(263, L::Int32, S::One, 0, false, 4, 0, 0, 0), // averageUtilization
-    f(264, L::Quantity, S::One, 0, false, 3, 0, 0, 0), // averageValue
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
-    f(239, L::Quantity, S::One, 0, false, 2, 0, 0, 0), // value
+    f(263, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // averageUtilization
+    f(264, L::Quantity, S::One, 0, false, false, 3, 0, 0, 0), // averageValue
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
+    f(239, L::Quantity, S::One, 0, false, false, 2, 0, 0, 0), // value
     // io.k8s.api.autoscaling.v2.MetricValueStatus
-    f(263, L::Int32, S::One, 0, false, 3, 0, 0, 0), // averageUtilization
-    f(264, L::Quantity, S::One, 0, false, 2, 0, 0, 0), // averageValue
-    f(239, L::Quantity, S::One, 0, false, 1, 0, 0, 0), // value
+    f(263, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // averageUtilization
+    f(264, L::Quantity, S::One, 0, false, false, 2, 0, 0, 0), // averageValue
+    f(239, L::Quantity, S::One, 0, false, false, 1, 0, 0, 0), // value
     // io.k8s.api.autoscaling.v2.ObjectMetricSource
-    f(267, L::Object, S::One, 88, true, 1, 0, 0, 0), // describedObject
-    f(235, L::Object, S::One, 98, true, 3, 0, 0, 0), // metric
-    f(230, L::Object, S::One, 101, true, 2, 0, 0, 0), // target
+    f(267, L::Object, S::One, 88, true, true, 1, 0, 0, 0), // describedObject
+    f(235, L::Object, S::One, 98, true, true, 3, 0, 0, 0), // metric
+    f(230, L::Object, S::One, 101, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.autoscaling.v2.ObjectMetricStatus
-    f(232, L::Object, S::One, 102, true, 2, 0, 0, 0), // current
-    f(267, L::Object, S::One, 88, true, 3, 0, 0, 0), // describedObject
-    f(235, L::Object, S::One, 98, true, 1, 0, 0, 0), // metric
+    f(232, L::Object, S::One, 102, true, true, 2, 0, 0, 0), // current
+    f(267, L::Object, S::One, 88, true, true, 3, 0, 0, 0), // describedObject
+    f(235, L::Object, S::One, 98, true, true, 1, 0, 0, 0), // metric
     // io.k8s.api.autoscaling.v2.PodsMetricSource
-    f(235, L::Object, S::One, 98, true, 1, 0, 0, 0), // metric
-    f(230, L::Object, S::One, 101, true, 2, 0, 0, 0), // target
+    f(235, L::Object, S::One, 98, true, true, 1, 0, 0, 0), // metric
+    f(230, L::Object, S::One, 101, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.autoscaling.v2.PodsMetricStatus
-    f(232, L::Object, S::One, 102, true, 2, 0, 0, 0), // current
-    f(235, L::Object, S::One, 98, true, 1, 0, 0, 0), // metric
+    f(232, L::Object, S::One, 102, true, true, 2, 0, 0, 0), // current
+    f(235, L::Object, S::One, 98, true, true, 1, 0, 0, 0), // metric
     // io.k8s.api.autoscaling.v2.ResourceMetricSource
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(230, L::Object, S::One, 101, true, 2, 0, 0, 0), // target
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(230, L::Object, S::One, 101, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.autoscaling.v2.ResourceMetricStatus
-    f(232, L::Object, S::One, 102, true, 2, 0, 0, 0), // current
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(232, L::Object, S::One, 102, true, true, 2, 0, 0, 0), // current
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.batch.v1.CronJob
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 110, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 111, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 110, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 111, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.batch.v1.CronJobSpec
-    f(275, L::String, S::One, 0, false, 3, 0, 0, 0), // concurrencyPolicy
-    f(276, L::Int32, S::One, 0, false, 7, 0, 0, 0), // failedJobsHistoryLimit
-    f(277, L::Object, S::One, 117, true, 5, 0, 0, 0), // jobTemplate
-    f(278, L::String, S::One, 0, true, 1, 0, 0, 0), // schedule
-    f(279, L::Int64, S::One, 0, false, 2, 0, 0, 0), // startingDeadlineSeconds
-    f(280, L::Int32, S::One, 0, false, 6, 0, 0, 0), // successfulJobsHistoryLimit
-    f(281, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // suspend
-    f(282, L::String, S::One, 0, false, 8, 0, 0, 0), // timeZone
+    f(275, L::String, S::One, 0, false, false, 3, 0, 0, 0), // concurrencyPolicy
+    f(276, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // failedJobsHistoryLimit
+    f(277, L::Object, S::One, 117, true, true, 5, 0, 0, 0), // jobTemplate
+    f(278, L::String, S::One, 0, true, true, 1, 0, 0, 0), // schedule
+    f(279, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // startingDeadlineSeconds
+    f(280, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // successfulJobsHistoryLimit
+    f(281, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // suspend
+    f(282, L::String, S::One, 0, false, false, 8, 0, 0, 0), // timeZone
     // io.k8s.api.batch.v1.CronJobStatus
-    f(284, L::Object, S::List, 251, false, 1, 0, 1, 0), // active
-    f(285, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastScheduleTime
-    f(286, L::Time, S::One, 0, false, 5, 0, 0, 0), // lastSuccessfulTime
+    f(284, L::Object, S::List, 251, false, false, 1, 0, 1, 0), // active
+    f(285, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastScheduleTime
+    f(286, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // lastSuccessfulTime
     // io.k8s.api.batch.v1.Job
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 115, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 116, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 115, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 116, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.batch.v1.JobCondition
-    f(289, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastProbeTime
-    f(94, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 6, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(289, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastProbeTime
+    f(94, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.batch.v1.JobSchedulingConfiguration
-    f(291, L::Object, S::One, 473, false, 0, 0, 0, 0), // disruptionMode
-    f(292, L::Object, S::List, 475, false, 0, 0, 0, 0), // resourceClaims
-    f(293, L::Object, S::One, 476, false, 0, 0, 0, 0), // schedulingConstraints
-    f(294, L::Object, S::One, 477, false, 0, 0, 0, 0), // schedulingPolicy
+    f(291, L::Object, S::One, 473, false, false, 0, 0, 0, 0), // disruptionMode
+    f(292, L::Object, S::List, 475, false, false, 0, 0, 0, 0), // resourceClaims
+    f(293, L::Object, S::One, 476, false, false, 0, 0, 0, 0), // schedulingConstraints
+    f(294, L::Object, S::One, 477, false, false, 0, 0, 0, 0), // schedulingPolicy
     // io.k8s.api.batch.v1.JobSpec
-    f(296, L::Int64, S::One, 0, false, 3, 0, 0, 0), // activeDeadlineSeconds
-    f(297, L::Int32, S::One, 0, false, 7, 0, 0, 0), // backoffLimit
-    f(298, L::Int32, S::One, 0, false, 12, 0, 0, 0), // backoffLimitPerIndex
-    f(299, L::String, S::One, 0, false, 9, 0, 0, 0), // completionMode
-    f(300, L::Int32, S::One, 0, false, 2, 0, 0, 0), // completions
-    f(301, L::String, S::One, 0, false, 15, 0, 0, 0), // managedBy
-    f(302, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // manualSelector
-    f(303, L::Int32, S::One, 0, false, 13, 0, 0, 0), // maxFailedIndexes
-    f(304, L::Int32, S::One, 0, false, 1, 0, 0, 0), // parallelism
-    f(305, L::Object, S::One, 118, false, 11, 0, 0, 0), // podFailurePolicy
-    f(306, L::String, S::One, 0, false, 14, 0, 0, 0), // podReplacementPolicy
-    f(307, L::Object, S::One, 114, false, 0, 0, 0, 0), // scheduling
-    f(59, L::Object, S::One, 535, false, 4, 0, 0, 0), // selector
-    f(308, L::Object, S::One, 122, false, 16, 0, 0, 0), // successPolicy
-    f(281, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // suspend
-    f(99, L::Object, S::One, 282, true, 6, 0, 0, 0), // template
-    f(309, L::Int32, S::One, 0, false, 8, 0, 0, 0), // ttlSecondsAfterFinished
+    f(296, L::Int64, S::One, 0, false, true, 3, 0, 0, 0), // activeDeadlineSeconds
+    f(297, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // backoffLimit
+    f(298, L::Int32, S::One, 0, false, true, 12, 0, 0, 0), // backoffLimitPerIndex
+    f(299, L::String, S::One, 0, false, false, 9, 0, 0, 0), // completionMode
+    f(300, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // completions
+    f(301, L::String, S::One, 0, false, false, 15, 0, 0, 0), // managedBy
+    f(302, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // manualSelector
+    f(303, L::Int32, S::One, 0, false, true, 13, 0, 0, 0), // maxFailedIndexes
+    f(304, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // parallelism
+    f(305, L::Object, S::One, 118, false, false, 11, 0, 0, 0), // podFailurePolicy
+    f(306, L::String, S::One, 0, false, false, 14, 0, 0, 0), // podReplacementPolicy
+    f(307, L::Object, S::One, 114, false, false, 0, 0, 0, 0), // scheduling
+    f(59, L::Object, S::One, 535, false, false, 4, 0, 0, 0), // selector
+    f(308, L::Object, S::One, 122, false, false, 16, 0, 0, 0), // successPolicy
+    f(281, L::Boolean, S::One, 0, false, true, 10, 0, 0, 0), // suspend
+    f(99, L::Object, S::One, 282, true, true, 6, 0, 0, 0), // template
+    f(309, L::Int32, S::One, 0, false, true, 8, 0, 0, 0), // ttlSecondsAfterFinished
     // io.k8s.api.batch.v1.JobStatus
-    f(284, L::Int32, S::One, 0, false, 4, 0, 0, 0), // active
-    f(311, L::String, S::One, 0, false, 7, 0, 0, 0), // completedIndexes
-    f(312, L::Time, S::One, 0, false, 3, 0, 0, 0), // completionTime
-    f(75, L::Object, S::List, 113, false, 1, 0, 7, 0), // conditions
-    f(313, L::Int32, S::One, 0, false, 6, 0, 0, 0), // failed
-    f(314, L::String, S::One, 0, false, 10, 0, 0, 0), // failedIndexes
-    f(315, L::Int32, S::One, 0, false, 9, 0, 0, 0), // ready
-    f(316, L::Time, S::One, 0, false, 2, 0, 0, 0), // startTime
-    f(317, L::Int32, S::One, 0, false, 5, 0, 0, 0), // succeeded
-    f(318, L::Int32, S::One, 0, false, 11, 0, 0, 0), // terminating
-    f(319, L::Object, S::One, 124, false, 8, 0, 0, 0), // uncountedTerminatedPods
+    f(284, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // active
+    f(311, L::String, S::One, 0, false, false, 7, 0, 0, 0), // completedIndexes
+    f(312, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // completionTime
+    f(75, L::Object, S::List, 113, false, false, 1, 0, 7, 0), // conditions
+    f(313, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // failed
+    f(314, L::String, S::One, 0, false, false, 10, 0, 0, 0), // failedIndexes
+    f(315, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // ready
+    f(316, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // startTime
+    f(317, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // succeeded
+    f(318, L::Int32, S::One, 0, false, true, 11, 0, 0, 0), // terminating
+    f(319, L::Object, S::One, 124, false, false, 8, 0, 0, 0), // uncountedTerminatedPods
     // io.k8s.api.batch.v1.JobTemplateSpec
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 115, false, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 115, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.batch.v1.PodFailurePolicy
-    f(39, L::Object, S::List, 121, true, 1, 0, 1, 0), // rules
+    f(39, L::Object, S::List, 121, true, true, 1, 0, 1, 0), // rules
     // io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement
-    f(323, L::String, S::One, 0, false, 1, 0, 0, 0), // containerName
-    f(324, L::String, S::One, 0, true, 2, 0, 0, 0), // operator
-    f(325, L::Int32, S::List, 0, true, 3, 0, 3, 0), // values
+    f(323, L::String, S::One, 0, false, false, 1, 0, 0, 0), // containerName
+    f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
+    f(325, L::Int32, S::List, 0, true, true, 3, 0, 3, 0), // values
     // io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.batch.v1.PodFailurePolicyRule
-    f(328, L::String, S::One, 0, true, 1, 0, 0, 0), // action
-    f(329, L::Object, S::One, 119, false, 2, 0, 0, 0), // onExitCodes
-    f(330, L::Object, S::List, 120, false, 3, 0, 1, 0), // onPodConditions
+    f(328, L::String, S::One, 0, true, true, 1, 0, 0, 0), // action
+    f(329, L::Object, S::One, 119, false, false, 2, 0, 0, 0), // onExitCodes
+    f(330, L::Object, S::List, 120, false, false, 3, 0, 1, 0), // onPodConditions
     // io.k8s.api.batch.v1.SuccessPolicy
-    f(39, L::Object, S::List, 123, true, 1, 0, 1, 0), // rules
+    f(39, L::Object, S::List, 123, true, true, 1, 0, 1, 0), // rules
     // io.k8s.api.batch.v1.SuccessPolicyRule
-    f(333, L::Int32, S::One, 0, false, 2, 0, 0, 0), // succeededCount
-    f(334, L::String, S::One, 0, false, 1, 0, 0, 0), // succeededIndexes
+    f(333, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // succeededCount
+    f(334, L::String, S::One, 0, false, false, 1, 0, 0, 0), // succeededIndexes
     // io.k8s.api.batch.v1.UncountedTerminatedPods
-    f(313, L::String, S::List, 0, false, 2, 0, 3, 0), // failed
-    f(317, L::String, S::List, 0, false, 1, 0, 3, 0), // succeeded
+    f(313, L::String, S::List, 0, false, false, 2, 0, 3, 0), // failed
+    f(317, L::String, S::List, 0, false, false, 1, 0, 3, 0), // succeeded
     // io.k8s.api.certificates.v1.CertificateSigningRequest
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 127, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 128, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 127, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 128, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.certificates.v1.CertificateSigningRequestCondition
-    f(94, L::Time, S::One, 0, false, 5, 0, 0, 0), // lastTransitionTime
-    f(114, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastUpdateTime
-    f(81, L::String, S::One, 0, false, 3, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 2, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 6, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // lastTransitionTime
+    f(114, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastUpdateTime
+    f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 2, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 6, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.certificates.v1.CertificateSigningRequestSpec
-    f(166, L::Int32, S::One, 0, false, 8, 0, 0, 0), // expirationSeconds
-    f(177, L::String, S::MapOfLists, 0, false, 6, 0, 0, 0), // extra
-    f(178, L::String, S::List, 0, false, 4, 0, 1, 0), // groups
-    f(339, L::Bytes, S::One, 0, true, 1, 0, 0, 0), // request
-    f(340, L::String, S::One, 0, true, 7, 0, 0, 0), // signerName
-    f(157, L::String, S::One, 0, false, 3, 0, 0, 0), // uid
-    f(341, L::String, S::List, 0, false, 5, 0, 1, 0), // usages
-    f(179, L::String, S::One, 0, false, 2, 0, 0, 0), // username
+    f(166, L::Int32, S::One, 0, false, true, 8, 0, 0, 0), // expirationSeconds
+    f(177, L::String, S::MapOfLists, 0, false, false, 6, 0, 0, 0), // extra
+    f(178, L::String, S::List, 0, false, false, 4, 0, 1, 0), // groups
+    f(339, L::Bytes, S::One, 0, true, true, 1, 0, 0, 0), // request
+    f(340, L::String, S::One, 0, true, true, 7, 0, 0, 0), // signerName
+    f(157, L::String, S::One, 0, false, false, 3, 0, 0, 0), // uid
+    f(341, L::String, S::List, 0, false, false, 5, 0, 1, 0), // usages
+    f(179, L::String, S::One, 0, false, false, 2, 0, 0, 0), // username
     // io.k8s.api.certificates.v1.CertificateSigningRequestStatus
-    f(343, L::Bytes, S::One, 0, false, 2, 0, 0, 0), // certificate
-    f(75, L::Object, S::List, 126, false, 1, 0, 4, 0), // conditions
+    f(343, L::Bytes, S::One, 0, false, false, 2, 0, 0, 0), // certificate
+    f(75, L::Object, S::List, 126, false, false, 1, 0, 4, 0), // conditions
     // io.k8s.api.certificates.v1.ClusterTrustBundle
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 130, true, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 130, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.certificates.v1.ClusterTrustBundleSpec
-    f(340, L::String, S::One, 0, false, 1, 0, 0, 0), // signerName
-    f(346, L::String, S::One, 0, true, 2, 0, 0, 0), // trustBundle
+    f(340, L::String, S::One, 0, false, false, 1, 0, 0, 0), // signerName
+    f(346, L::String, S::One, 0, true, true, 2, 0, 0, 0), // trustBundle
     // io.k8s.api.certificates.v1.PodCertificateRequest
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 132, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 133, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 132, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 133, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.certificates.v1.PodCertificateRequestSpec
-    f(349, L::Int32, S::One, 0, false, 8, 0, 0, 350), // maxExpirationSeconds
-    f(351, L::String, S::One, 0, true, 6, 0, 0, 0), // nodeName
-    f(352, L::String, S::One, 0, true, 7, 0, 0, 0), // nodeUID
-    f(353, L::String, S::One, 0, true, 2, 0, 0, 0), // podName
-    f(354, L::String, S::One, 0, true, 3, 0, 0, 0), // podUID
-    f(355, L::String, S::One, 0, true, 4, 0, 0, 0), // serviceAccountName
-    f(356, L::String, S::One, 0, true, 5, 0, 0, 0), // serviceAccountUID
-    f(340, L::String, S::One, 0, true, 1, 0, 0, 0), // signerName
-    f(357, L::Bytes, S::One, 0, true, 0, 0, 0, 0), // stubPKCS10Request
-    f(358, L::String, S::Map, 0, false, 11, 0, 0, 0), // unverifiedUserAnnotations
+    f(349, L::Int32, S::One, 0, false, true, 8, 0, 0, 350), // maxExpirationSeconds
+    f(351, L::String, S::One, 0, true, true, 6, 0, 0, 0), // nodeName
+    f(352, L::String, S::One, 0, true, true, 7, 0, 0, 0), // nodeUID
+    f(353, L::String, S::One, 0, true, true, 2, 0, 0, 0), // podName
+    f(354, L::String, S::One, 0, true, true, 3, 0, 0, 0), // podUID
+    f(355, L::String, S::One, 0, true, true, 4, 0, 0, 0), // serviceAccountName
+    f(356, L::String, S::One, 0, true, true, 5, 0, 0, 0), // serviceAccountUID
+    f(340, L::String, S::One, 0, true, true, 1, 0, 0, 0), // signerName
+    f(357, L::Bytes, S::One, 0, true, true, 12, 0, 0, 0), // stubPKCS10Request
+    f(358, L::String, S::Map, 0, false, false, 11, 0, 0, 0), // unverifiedUserAnnotations
     // io.k8s.api.certificates.v1.PodCertificateRequestStatus
-    f(360, L::Time, S::One, 0, false, 5, 0, 0, 0), // beginRefreshAt
-    f(361, L::String, S::One, 0, false, 2, 0, 0, 0), // certificateChain
-    f(75, L::Object, S::List, 529, false, 1, 0, 5, 0), // conditions
-    f(362, L::Time, S::One, 0, false, 6, 0, 0, 0), // notAfter
-    f(363, L::Time, S::One, 0, false, 4, 0, 0, 0), // notBefore
+    f(360, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // beginRefreshAt
+    f(361, L::String, S::One, 0, false, false, 2, 0, 0, 0), // certificateChain
+    f(75, L::Object, S::List, 529, false, false, 1, 0, 5, 0), // conditions
+    f(362, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // notAfter
+    f(363, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // notBefore
     // io.k8s.api.coordination.v1.Lease
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 135, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 135, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.coordination.v1.LeaseSpec
-    f(366, L::MicroTime, S::One, 0, false, 3, 0, 0, 0), // acquireTime
-    f(367, L::String, S::One, 0, false, 1, 0, 0, 0), // holderIdentity
-    f(368, L::Int32, S::One, 0, false, 2, 0, 0, 0), // leaseDurationSeconds
-    f(369, L::Int32, S::One, 0, false, 5, 0, 0, 0), // leaseTransitions
-    f(370, L::String, S::One, 0, false, 7, 0, 0, 0), // preferredHolder
-    f(371, L::MicroTime, S::One, 0, false, 4, 0, 0, 0), // renewTime
-    f(119, L::String, S::One, 0, false, 6, 0, 0, 0), // strategy
+    f(366, L::MicroTime, S::One, 0, false, false, 3, 0, 0, 0), // acquireTime
+    f(367, L::String, S::One, 0, false, true, 1, 0, 0, 0), // holderIdentity
+    f(368, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // leaseDurationSeconds
+    f(369, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // leaseTransitions
+    f(370, L::String, S::One, 0, false, false, 7, 0, 0, 0), // preferredHolder
+    f(371, L::MicroTime, S::One, 0, false, false, 4, 0, 0, 0), // renewTime
+    f(119, L::String, S::One, 0, false, false, 6, 0, 0, 0), // strategy
     // io.k8s.api.core.v1.AWSElasticBlockStoreVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(137, L::Int32, S::One, 0, false, 3, 0, 0, 0), // partition
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(375, L::String, S::One, 0, true, 1, 0, 0, 0), // volumeID
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(137, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // partition
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(375, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumeID
     // io.k8s.api.core.v1.Affinity
-    f(377, L::Object, S::One, 231, false, 1, 0, 0, 0), // nodeAffinity
-    f(378, L::Object, S::One, 263, false, 2, 0, 0, 0), // podAffinity
-    f(379, L::Object, S::One, 265, false, 3, 0, 0, 0), // podAntiAffinity
+    f(377, L::Object, S::One, 231, false, false, 1, 0, 0, 0), // nodeAffinity
+    f(378, L::Object, S::One, 263, false, false, 2, 0, 0, 0), // podAffinity
+    f(379, L::Object, S::One, 265, false, false, 3, 0, 0, 0), // podAntiAffinity
     // io.k8s.api.core.v1.AppArmorProfile
-    f(381, L::String, S::One, 0, false, 2, 0, 0, 0), // localhostProfile
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(381, L::String, S::One, 0, false, false, 2, 0, 0, 0), // localhostProfile
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.AttachedVolume
-    f(383, L::String, S::One, 0, true, 2, 0, 0, 0), // devicePath
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(383, L::String, S::One, 0, true, true, 2, 0, 0, 0), // devicePath
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.AzureDiskVolumeSource
-    f(385, L::String, S::One, 0, false, 3, 0, 0, 386), // cachingMode
-    f(387, L::String, S::One, 0, true, 1, 0, 0, 0), // diskName
-    f(388, L::String, S::One, 0, true, 2, 0, 0, 0), // diskURI
-    f(373, L::String, S::One, 0, false, 4, 0, 0, 389), // fsType
-    f(20, L::String, S::One, 0, false, 6, 0, 0, 390), // kind
-    f(374, L::Boolean, S::One, 0, false, 5, 0, 0, 391), // readOnly
+    f(385, L::String, S::One, 0, false, false, 3, 0, 0, 386), // cachingMode
+    f(387, L::String, S::One, 0, true, true, 1, 0, 0, 0), // diskName
+    f(388, L::String, S::One, 0, true, true, 2, 0, 0, 0), // diskURI
+    f(373, L::String, S::One, 0, false, false, 4, 0, 0, 389), // fsType
+    f(20, L::String, S::One, 0, false, false, 6, 0, 0, 390), // kind
+    f(374, L::Boolean, S::One, 0, false, true, 5, 0, 0, 391), // readOnly
     // io.k8s.api.core.v1.AzureFilePersistentVolumeSource
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(393, L::String, S::One, 0, true, 1, 0, 0, 0), // secretName
-    f(394, L::String, S::One, 0, false, 4, 0, 0, 0), // secretNamespace
-    f(395, L::String, S::One, 0, true, 2, 0, 0, 0), // shareName
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(393, L::String, S::One, 0, true, true, 1, 0, 0, 0), // secretName
+    f(394, L::String, S::One, 0, false, false, 4, 0, 0, 0), // secretNamespace
+    f(395, L::String, S::One, 0, true, true, 2, 0, 0, 0), // shareName
     // io.k8s.api.core.v1.AzureFileVolumeSource
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(393, L::String, S::One, 0, true, 1, 0, 0, 0), // secretName
-    f(395, L::String, S::One, 0, true, 2, 0, 0, 0), // shareName
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(393, L::String, S::One, 0, true, true, 1, 0, 0, 0), // secretName
+    f(395, L::String, S::One, 0, true, true, 2, 0, 0, 0), // shareName
     // io.k8s.api.core.v1.Binding
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(230, L::Object, S::One, 251, true, 2, 0, 0, 0), // target
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(230, L::Object, S::One, 251, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.core.v1.CSIPersistentVolumeSource
-    f(399, L::Object, S::One, 314, false, 9, 0, 0, 0), // controllerExpandSecretRef
-    f(400, L::Object, S::One, 314, false, 6, 0, 0, 0), // controllerPublishSecretRef
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(373, L::String, S::One, 0, false, 4, 0, 0, 0), // fsType
-    f(402, L::Object, S::One, 314, false, 10, 0, 0, 0), // nodeExpandSecretRef
-    f(403, L::Object, S::One, 314, false, 8, 0, 0, 0), // nodePublishSecretRef
-    f(404, L::Object, S::One, 314, false, 7, 0, 0, 0), // nodeStageSecretRef
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(405, L::String, S::Map, 0, false, 5, 0, 0, 0), // volumeAttributes
-    f(406, L::String, S::One, 0, true, 2, 0, 0, 0), // volumeHandle
+    f(399, L::Object, S::One, 314, false, false, 9, 0, 0, 0), // controllerExpandSecretRef
+    f(400, L::Object, S::One, 314, false, false, 6, 0, 0, 0), // controllerPublishSecretRef
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(373, L::String, S::One, 0, false, true, 4, 0, 0, 0), // fsType
+    f(402, L::Object, S::One, 314, false, false, 10, 0, 0, 0), // nodeExpandSecretRef
+    f(403, L::Object, S::One, 314, false, false, 8, 0, 0, 0), // nodePublishSecretRef
+    f(404, L::Object, S::One, 314, false, false, 7, 0, 0, 0), // nodeStageSecretRef
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(405, L::String, S::Map, 0, false, false, 5, 0, 0, 0), // volumeAttributes
+    f(406, L::String, S::One, 0, true, true, 2, 0, 0, 0), // volumeHandle
     // io.k8s.api.core.v1.CSIVolumeSource
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(403, L::Object, S::One, 221, false, 5, 0, 0, 0), // nodePublishSecretRef
-    f(374, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // readOnly
-    f(405, L::String, S::Map, 0, false, 4, 0, 0, 0), // volumeAttributes
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(373, L::String, S::One, 0, false, true, 3, 0, 0, 0), // fsType
+    f(403, L::Object, S::One, 221, false, false, 5, 0, 0, 0), // nodePublishSecretRef
+    f(374, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // readOnly
+    f(405, L::String, S::Map, 0, false, false, 4, 0, 0, 0), // volumeAttributes
     // io.k8s.api.core.v1.Capabilities
-    f(409, L::String, S::List, 0, false, 1, 0, 1, 0), // add
-    f(410, L::String, S::List, 0, false, 2, 0, 1, 0), // drop
+    f(409, L::String, S::List, 0, false, false, 1, 0, 1, 0), // add
+    f(410, L::String, S::List, 0, false, false, 2, 0, 1, 0), // drop
     // io.k8s.api.core.v1.CephFSPersistentVolumeSource
-    f(412, L::String, S::List, 0, true, 1, 0, 1, 0), // monitors
-    f(62, L::String, S::One, 0, false, 2, 0, 0, 0), // path
-    f(374, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // readOnly
-    f(413, L::String, S::One, 0, false, 4, 0, 0, 0), // secretFile
-    f(414, L::Object, S::One, 314, false, 5, 0, 0, 0), // secretRef
-    f(175, L::String, S::One, 0, false, 3, 0, 0, 0), // user
+    f(412, L::String, S::List, 0, true, true, 1, 0, 1, 0), // monitors
+    f(62, L::String, S::One, 0, false, false, 2, 0, 0, 0), // path
+    f(374, L::Boolean, S::One, 0, false, false, 6, 0, 0, 0), // readOnly
+    f(413, L::String, S::One, 0, false, false, 4, 0, 0, 0), // secretFile
+    f(414, L::Object, S::One, 314, false, false, 5, 0, 0, 0), // secretRef
+    f(175, L::String, S::One, 0, false, false, 3, 0, 0, 0), // user
     // io.k8s.api.core.v1.CephFSVolumeSource
-    f(412, L::String, S::List, 0, true, 1, 0, 1, 0), // monitors
-    f(62, L::String, S::One, 0, false, 2, 0, 0, 0), // path
-    f(374, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // readOnly
-    f(413, L::String, S::One, 0, false, 4, 0, 0, 0), // secretFile
-    f(414, L::Object, S::One, 221, false, 5, 0, 0, 0), // secretRef
-    f(175, L::String, S::One, 0, false, 3, 0, 0, 0), // user
+    f(412, L::String, S::List, 0, true, true, 1, 0, 1, 0), // monitors
+    f(62, L::String, S::One, 0, false, false, 2, 0, 0, 0), // path
+    f(374, L::Boolean, S::One, 0, false, false, 6, 0, 0, 0), // readOnly
+    f(413, L::String, S::One, 0, false, false, 4, 0, 0, 0), // secretFile
+    f(414, L::Object, S::One, 221, false, false, 5, 0, 0, 0), // secretRef
+    f(175, L::String, S::One, 0, false, false, 3, 0, 0, 0), // user
     // io.k8s.api.core.v1.CinderPersistentVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 314, false, 4, 0, 0, 0), // secretRef
-    f(375, L::String, S::One, 0, true, 1, 0, 0, 0), // volumeID
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 314, false, false, 4, 0, 0, 0), // secretRef
+    f(375, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumeID
     // io.k8s.api.core.v1.CinderVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, false, 4, 0, 0, 0), // secretRef
-    f(375, L::String, S::One, 0, true, 1, 0, 0, 0), // volumeID
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, false, false, 4, 0, 0, 0), // secretRef
+    f(375, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumeID
     // io.k8s.api.core.v1.ClientIPConfig
-    f(41, L::Int32, S::One, 0, false, 1, 0, 0, 0), // timeoutSeconds
+    f(41, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.core.v1.ClusterTrustBundleProjection
-    f(193, L::Object, S::One, 535, false, 3, 0, 0, 0), // labelSelector
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(420, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // optional
-    f(62, L::String, S::One, 0, true, 4, 0, 0, 0), // path
-    f(340, L::String, S::One, 0, false, 2, 0, 0, 0), // signerName
-    f(175, L::Int64, S::One, 0, false, 0, 0, 0, 0), // user
+    f(193, L::Object, S::One, 535, false, false, 3, 0, 0, 0), // labelSelector
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(420, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // optional
+    f(62, L::String, S::One, 0, true, true, 4, 0, 0, 0), // path
+    f(340, L::String, S::One, 0, false, false, 2, 0, 0, 0), // signerName
+    f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.ComponentCondition
-    f(174, L::String, S::One, 0, false, 4, 0, 0, 0), // error
-    f(81, L::String, S::One, 0, false, 3, 0, 0, 0), // message
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(174, L::String, S::One, 0, false, false, 4, 0, 0, 0), // error
+    f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.ComponentStatus
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(75, L::Object, S::List, 153, false, 2, 0, 5, 0), // conditions
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(75, L::Object, S::List, 153, false, false, 2, 0, 5, 0), // conditions
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
     // io.k8s.api.core.v1.ConfigMap
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(424, L::Bytes, S::Map, 0, false, 3, 0, 0, 0), // binaryData
-    f(90, L::String, S::Map, 0, false, 2, 0, 0, 0), // data
-    f(425, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // immutable
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(424, L::Bytes, S::Map, 0, false, false, 3, 0, 0, 0), // binaryData
+    f(90, L::String, S::Map, 0, false, false, 2, 0, 0, 0), // data
+    f(425, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // immutable
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
     // io.k8s.api.core.v1.ConfigMapEnvSource
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // optional
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapKeySelector
-    f(4, L::String, S::One, 0, true, 2, 0, 0, 0), // key
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // optional
+    f(4, L::String, S::One, 0, true, true, 2, 0, 0, 0), // key
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapNodeConfigSource
-    f(430, L::String, S::One, 0, true, 5, 0, 0, 0), // kubeletConfigKey
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, true, 1, 0, 0, 0), // namespace
-    f(431, L::String, S::One, 0, false, 4, 0, 0, 0), // resourceVersion
-    f(157, L::String, S::One, 0, false, 3, 0, 0, 0), // uid
+    f(430, L::String, S::One, 0, true, true, 5, 0, 0, 0), // kubeletConfigKey
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
+    f(431, L::String, S::One, 0, false, false, 4, 0, 0, 0), // resourceVersion
+    f(157, L::String, S::One, 0, false, false, 3, 0, 0, 0), // uid
     // io.k8s.api.core.v1.ConfigMapProjection
-    f(433, L::Object, S::List, 212, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // optional
+    f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapVolumeSource
-    f(435, L::Int32, S::One, 0, false, 3, 0, 0, 0), // defaultMode
-    f(436, L::Int64, S::One, 0, false, 0, 0, 0, 0), // defaultUser
-    f(433, L::Object, S::List, 212, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // optional
+    f(435, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // defaultMode
+    f(436, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // defaultUser
+    f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.Container
-    f(438, L::String, S::List, 0, false, 4, 0, 1, 0), // args
-    f(439, L::String, S::List, 0, false, 3, 0, 1, 0), // command
-    f(440, L::Object, S::List, 184, false, 7, 0, 2, 0), // env
-    f(441, L::Object, S::List, 183, false, 19, 0, 1, 0), // envFrom
-    f(442, L::String, S::One, 0, false, 2, 0, 0, 0), // image
-    f(443, L::String, S::One, 0, false, 14, 0, 0, 0), // imagePullPolicy
-    f(444, L::Object, S::One, 213, false, 12, 0, 0, 0), // lifecycle
-    f(445, L::Object, S::One, 287, false, 10, 0, 0, 0), // livenessProbe
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(446, L::Object, S::List, 164, false, 6, 0, 8, 0), // ports
-    f(447, L::Object, S::One, 287, false, 11, 0, 0, 0), // readinessProbe
-    f(448, L::Object, S::List, 165, false, 23, 0, 1, 0), // resizePolicy
-    f(53, L::Object, S::One, 302, false, 8, 0, 0, 0), // resources
-    f(449, L::String, S::One, 0, false, 24, 0, 0, 0), // restartPolicy
-    f(450, L::Object, S::List, 166, false, 25, 0, 1, 0), // restartPolicyRules
-    f(451, L::Object, S::One, 316, false, 15, 0, 0, 0), // securityContext
-    f(452, L::Object, S::One, 287, false, 22, 0, 0, 0), // startupProbe
-    f(453, L::Boolean, S::One, 0, false, 16, 0, 0, 0), // stdin
-    f(454, L::Boolean, S::One, 0, false, 17, 0, 0, 0), // stdinOnce
-    f(455, L::String, S::One, 0, false, 13, 0, 0, 0), // terminationMessagePath
-    f(456, L::String, S::One, 0, false, 20, 0, 0, 0), // terminationMessagePolicy
-    f(457, L::Boolean, S::One, 0, false, 18, 0, 0, 0), // tty
-    f(458, L::Object, S::List, 337, false, 21, 0, 9, 0), // volumeDevices
-    f(459, L::Object, S::List, 340, false, 9, 0, 10, 0), // volumeMounts
-    f(460, L::String, S::One, 0, false, 5, 0, 0, 0), // workingDir
+    f(438, L::String, S::List, 0, false, false, 4, 0, 1, 0), // args
+    f(439, L::String, S::List, 0, false, false, 3, 0, 1, 0), // command
+    f(440, L::Object, S::List, 184, false, false, 7, 0, 2, 0), // env
+    f(441, L::Object, S::List, 183, false, false, 19, 0, 1, 0), // envFrom
+    f(442, L::String, S::One, 0, false, false, 2, 0, 0, 0), // image
+    f(443, L::String, S::One, 0, false, false, 14, 0, 0, 0), // imagePullPolicy
+    f(444, L::Object, S::One, 213, false, false, 12, 0, 0, 0), // lifecycle
+    f(445, L::Object, S::One, 287, false, false, 10, 0, 0, 0), // livenessProbe
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(446, L::Object, S::List, 164, false, false, 6, 0, 8, 0), // ports
+    f(447, L::Object, S::One, 287, false, false, 11, 0, 0, 0), // readinessProbe
+    f(448, L::Object, S::List, 165, false, false, 23, 0, 1, 0), // resizePolicy
+    f(53, L::Object, S::One, 302, false, false, 8, 0, 0, 0), // resources
+    f(449, L::String, S::One, 0, false, false, 24, 0, 0, 0), // restartPolicy
+    f(450, L::Object, S::List, 166, false, false, 25, 0, 1, 0), // restartPolicyRules
+    f(451, L::Object, S::One, 316, false, false, 15, 0, 0, 0), // securityContext
+    f(452, L::Object, S::One, 287, false, false, 22, 0, 0, 0), // startupProbe
+    f(453, L::Boolean, S::One, 0, false, false, 16, 0, 0, 0), // stdin
+    f(454, L::Boolean, S::One, 0, false, false, 17, 0, 0, 0), // stdinOnce
+    f(455, L::String, S::One, 0, false, false, 13, 0, 0, 0), // terminationMessagePath
+    f(456, L::String, S::One, 0, false, false, 20, 0, 0, 0), // terminationMessagePolicy
+    f(457, L::Boolean, S::One, 0, false, false, 18, 0, 0, 0), // tty
+    f(458, L::Object, S::List, 337, false, false, 21, 0, 9, 0), // volumeDevices
+    f(459, L::Object, S::List, 340, false, false, 9, 0, 10, 0), // volumeMounts
+    f(460, L::String, S::One, 0, false, false, 5, 0, 0, 0), // workingDir
     // io.k8s.api.core.v1.ContainerExtendedResourceRequest
-    f(323, L::String, S::One, 0, true, 1, 0, 0, 0), // containerName
-    f(462, L::String, S::One, 0, true, 3, 0, 0, 0), // requestName
-    f(463, L::String, S::One, 0, true, 2, 0, 0, 0), // resourceName
+    f(323, L::String, S::One, 0, true, true, 1, 0, 0, 0), // containerName
+    f(462, L::String, S::One, 0, true, true, 3, 0, 0, 0), // requestName
+    f(463, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resourceName
     // io.k8s.api.core.v1.ContainerImage
-    f(465, L::String, S::List, 0, false, 1, 0, 1, 0), // names
-    f(466, L::Int64, S::One, 0, false, 2, 0, 0, 0), // sizeBytes
+    f(465, L::String, S::List, 0, false, false, 1, 0, 1, 0), // names
+    f(466, L::Int64, S::One, 0, false, false, 2, 0, 0, 0), // sizeBytes
     // io.k8s.api.core.v1.ContainerPort
-    f(468, L::Int32, S::One, 0, true, 3, 0, 0, 0), // containerPort
-    f(469, L::String, S::One, 0, false, 5, 0, 0, 0), // hostIP
-    f(470, L::Int32, S::One, 0, false, 2, 0, 0, 0), // hostPort
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(471, L::String, S::One, 0, false, 4, 0, 0, 472), // protocol
+    f(468, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // containerPort
+    f(469, L::String, S::One, 0, false, false, 5, 0, 0, 0), // hostIP
+    f(470, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // hostPort
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(471, L::String, S::One, 0, false, false, 4, 0, 0, 472), // protocol
     // io.k8s.api.core.v1.ContainerResizePolicy
-    f(463, L::String, S::One, 0, true, 1, 0, 0, 0), // resourceName
-    f(449, L::String, S::One, 0, true, 2, 0, 0, 0), // restartPolicy
+    f(463, L::String, S::One, 0, true, true, 1, 0, 0, 0), // resourceName
+    f(449, L::String, S::One, 0, true, true, 2, 0, 0, 0), // restartPolicy
     // io.k8s.api.core.v1.ContainerRestartRule
-    f(328, L::String, S::One, 0, true, 1, 0, 0, 0), // action
-    f(475, L::Object, S::One, 167, false, 2, 0, 0, 0), // exitCodes
+    f(328, L::String, S::One, 0, true, true, 1, 0, 0, 0), // action
+    f(475, L::Object, S::One, 167, false, false, 2, 0, 0, 0), // exitCodes
     // io.k8s.api.core.v1.ContainerRestartRuleOnExitCodes
-    f(324, L::String, S::One, 0, true, 1, 0, 0, 0), // operator
-    f(325, L::Int32, S::List, 0, false, 2, 0, 3, 0), // values
+    f(324, L::String, S::One, 0, true, true, 1, 0, 0, 0), // operator
+    f(325, L::Int32, S::List, 0, false, true, 2, 0, 3, 0), // values
     // io.k8s.api.core.v1.ContainerState
-    f(478, L::Object, S::One, 169, false, 2, 0, 0, 0), // running
-    f(479, L::Object, S::One, 170, false, 3, 0, 0, 0), // terminated
-    f(480, L::Object, S::One, 171, false, 1, 0, 0, 0), // waiting
+    f(478, L::Object, S::One, 169, false, false, 2, 0, 0, 0), // running
+    f(479, L::Object, S::One, 170, false, false, 3, 0, 0, 0), // terminated
+    f(480, L::Object, S::One, 171, false, false, 1, 0, 0, 0), // waiting
     // io.k8s.api.core.v1.ContainerStateRunning
-    f(482, L::Time, S::One, 0, false, 1, 0, 0, 0), // startedAt
+    f(482, L::Time, S::One, 0, false, false, 1, 0, 0, 0), // startedAt
     // io.k8s.api.core.v1.ContainerStateTerminated
-    f(484, L::String, S::One, 0, false, 7, 0, 0, 0), // containerID
-    f(485, L::Int32, S::One, 0, true, 1, 0, 0, 0), // exitCode
-    f(486, L::Time, S::One, 0, false, 6, 0, 0, 0), // finishedAt
-    f(81, L::String, S::One, 0, false, 4, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 3, 0, 0, 0), // reason
-    f(487, L::Int32, S::One, 0, false, 2, 0, 0, 0), // signal
-    f(482, L::Time, S::One, 0, false, 5, 0, 0, 0), // startedAt
+    f(484, L::String, S::One, 0, false, false, 7, 0, 0, 0), // containerID
+    f(485, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // exitCode
+    f(486, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // finishedAt
+    f(81, L::String, S::One, 0, false, false, 4, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
+    f(487, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // signal
+    f(482, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // startedAt
     // io.k8s.api.core.v1.ContainerStateWaiting
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 1, 0, 0, 0), // reason
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 1, 0, 0, 0), // reason
     // io.k8s.api.core.v1.ContainerStatus
-    f(490, L::Quantity, S::Map, 0, false, 10, 0, 0, 0), // allocatedResources
-    f(491, L::Object, S::List, 303, false, 14, 0, 2, 0), // allocatedResourcesStatus
-    f(484, L::String, S::One, 0, false, 8, 0, 0, 0), // containerID
-    f(442, L::String, S::One, 0, true, 6, 0, 0, 0), // image
-    f(492, L::String, S::One, 0, true, 7, 0, 0, 0), // imageID
-    f(493, L::Object, S::One, 168, false, 3, 0, 0, 0), // lastState
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(315, L::Boolean, S::One, 0, true, 4, 0, 0, 0), // ready
-    f(53, L::Object, S::One, 302, false, 11, 0, 0, 0), // resources
-    f(494, L::Int32, S::One, 0, true, 5, 0, 0, 0), // restartCount
-    f(495, L::Boolean, S::One, 0, false, 9, 0, 0, 0), // started
-    f(496, L::Object, S::One, 168, false, 2, 0, 0, 0), // state
-    f(497, L::String, S::One, 0, false, 15, 0, 0, 0), // stopSignal
-    f(175, L::Object, S::One, 173, false, 13, 0, 0, 0), // user
-    f(459, L::Object, S::List, 341, false, 12, 0, 10, 0), // volumeMounts
+    f(490, L::Quantity, S::Map, 0, false, false, 10, 0, 0, 0), // allocatedResources
+    f(491, L::Object, S::List, 303, false, false, 14, 0, 2, 0), // allocatedResourcesStatus
+    f(484, L::String, S::One, 0, false, false, 8, 0, 0, 0), // containerID
+    f(442, L::String, S::One, 0, true, true, 6, 0, 0, 0), // image
+    f(492, L::String, S::One, 0, true, true, 7, 0, 0, 0), // imageID
+    f(493, L::Object, S::One, 168, false, false, 3, 0, 0, 0), // lastState
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(315, L::Boolean, S::One, 0, true, true, 4, 0, 0, 0), // ready
+    f(53, L::Object, S::One, 302, false, false, 11, 0, 0, 0), // resources
+    f(494, L::Int32, S::One, 0, true, true, 5, 0, 0, 0), // restartCount
+    f(495, L::Boolean, S::One, 0, false, true, 9, 0, 0, 0), // started
+    f(496, L::Object, S::One, 168, false, false, 2, 0, 0, 0), // state
+    f(497, L::String, S::One, 0, false, false, 15, 0, 0, 0), // stopSignal
+    f(175, L::Object, S::One, 173, false, false, 13, 0, 0, 0), // user
+    f(459, L::Object, S::List, 341, false, false, 12, 0, 10, 0), // volumeMounts
     // io.k8s.api.core.v1.ContainerUser
-    f(499, L::Object, S::One, 218, false, 1, 0, 0, 0), // linux
+    f(499, L::Object, S::One, 218, false, false, 1, 0, 0, 0), // linux
     // io.k8s.api.core.v1.DaemonEndpoint
-    f(501, L::Int32, S::One, 0, true, 1, 0, 0, 0), // Port
+    f(501, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // Port
     // io.k8s.api.core.v1.DownwardAPIProjection
-    f(433, L::Object, S::List, 176, false, 1, 0, 1, 0), // items
+    f(433, L::Object, S::List, 176, false, false, 1, 0, 1, 0), // items
     // io.k8s.api.core.v1.DownwardAPIVolumeFile
-    f(7, L::Object, S::One, 250, false, 2, 0, 0, 0), // fieldRef
-    f(504, L::Int32, S::One, 0, false, 4, 0, 0, 0), // mode
-    f(62, L::String, S::One, 0, true, 1, 0, 0, 0), // path
-    f(505, L::Object, S::One, 297, false, 3, 0, 0, 0), // resourceFieldRef
-    f(175, L::Int64, S::One, 0, false, 0, 0, 0, 0), // user
+    f(7, L::Object, S::One, 250, false, false, 2, 0, 0, 0), // fieldRef
+    f(504, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // mode
+    f(62, L::String, S::One, 0, true, true, 1, 0, 0, 0), // path
+    f(505, L::Object, S::One, 297, false, false, 3, 0, 0, 0), // resourceFieldRef
+    f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.DownwardAPIVolumeSource
-    f(435, L::Int32, S::One, 0, false, 2, 0, 0, 0), // defaultMode
-    f(436, L::Int64, S::One, 0, false, 0, 0, 0, 0), // defaultUser
-    f(433, L::Object, S::List, 176, false, 1, 0, 1, 0), // items
+    f(435, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // defaultMode
+    f(436, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // defaultUser
+    f(433, L::Object, S::List, 176, false, false, 1, 0, 1, 0), // items
     // io.k8s.api.core.v1.EmptyDirVolumeSource
-    f(508, L::String, S::One, 0, false, 1, 0, 0, 0), // medium
-    f(504, L::Int32, S::One, 0, false, 0, 0, 0, 0), // mode
-    f(509, L::Quantity, S::One, 0, false, 2, 0, 0, 0), // sizeLimit
+    f(508, L::String, S::One, 0, false, false, 1, 0, 0, 0), // medium
+    f(504, L::Int32, S::One, 0, false, true, 0, 0, 0, 0), // mode
+    f(509, L::Quantity, S::One, 0, false, false, 2, 0, 0, 0), // sizeLimit
     // io.k8s.api.core.v1.EndpointAddress
-    f(511, L::String, S::One, 0, false, 3, 0, 0, 0), // hostname
-    f(512, L::String, S::One, 0, true, 1, 0, 0, 0), // ip
-    f(351, L::String, S::One, 0, false, 4, 0, 0, 0), // nodeName
-    f(513, L::Object, S::One, 251, false, 2, 0, 0, 0), // targetRef
+    f(511, L::String, S::One, 0, false, false, 3, 0, 0, 0), // hostname
+    f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
+    f(351, L::String, S::One, 0, false, false, 4, 0, 0, 0), // nodeName
+    f(513, L::Object, S::One, 251, false, false, 2, 0, 0, 0), // targetRef
     // io.k8s.api.core.v1.EndpointPort
-    f(515, L::String, S::One, 0, false, 4, 0, 0, 0), // appProtocol
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(63, L::Int32, S::One, 0, true, 2, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, 3, 0, 0, 0), // protocol
+    f(515, L::String, S::One, 0, false, false, 4, 0, 0, 0), // appProtocol
+    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
+    f(63, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, false, false, 3, 0, 0, 0), // protocol
     // io.k8s.api.core.v1.EndpointSubset
-    f(517, L::Object, S::List, 179, false, 1, 0, 1, 0), // addresses
-    f(518, L::Object, S::List, 179, false, 2, 0, 1, 0), // notReadyAddresses
-    f(446, L::Object, S::List, 180, false, 3, 0, 1, 0), // ports
+    f(517, L::Object, S::List, 179, false, false, 1, 0, 1, 0), // addresses
+    f(518, L::Object, S::List, 179, false, false, 2, 0, 1, 0), // notReadyAddresses
+    f(446, L::Object, S::List, 180, false, false, 3, 0, 1, 0), // ports
     // io.k8s.api.core.v1.Endpoints
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(520, L::Object, S::List, 181, false, 2, 0, 1, 0), // subsets
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(520, L::Object, S::List, 181, false, false, 2, 0, 1, 0), // subsets
     // io.k8s.api.core.v1.EnvFromSource
-    f(522, L::Object, S::One, 156, false, 2, 0, 0, 0), // configMapRef
-    f(523, L::String, S::One, 0, false, 1, 0, 0, 0), // prefix
-    f(414, L::Object, S::One, 311, false, 3, 0, 0, 0), // secretRef
+    f(522, L::Object, S::One, 156, false, false, 2, 0, 0, 0), // configMapRef
+    f(523, L::String, S::One, 0, false, false, 1, 0, 0, 0), // prefix
+    f(414, L::Object, S::One, 311, false, false, 3, 0, 0, 0), // secretRef
     // io.k8s.api.core.v1.EnvVar
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(239, L::String, S::One, 0, false, 2, 0, 0, 0), // value
-    f(525, L::Object, S::One, 185, false, 3, 0, 0, 0), // valueFrom
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(239, L::String, S::One, 0, false, false, 2, 0, 0, 0), // value
+    f(525, L::Object, S::One, 185, false, false, 3, 0, 0, 0), // valueFrom
     // io.k8s.api.core.v1.EnvVarSource
-    f(527, L::Object, S::One, 157, false, 3, 0, 0, 0), // configMapKeyRef
-    f(7, L::Object, S::One, 250, false, 1, 0, 0, 0), // fieldRef
-    f(528, L::Object, S::One, 194, false, 5, 0, 0, 0), // fileKeyRef
-    f(505, L::Object, S::One, 297, false, 2, 0, 0, 0), // resourceFieldRef
-    f(529, L::Object, S::One, 312, false, 4, 0, 0, 0), // secretKeyRef
+    f(527, L::Object, S::One, 157, false, false, 3, 0, 0, 0), // configMapKeyRef
+    f(7, L::Object, S::One, 250, false, false, 1, 0, 0, 0), // fieldRef
+    f(528, L::Object, S::One, 194, false, false, 5, 0, 0, 0), // fileKeyRef
+    f(505, L::Object, S::One, 297, false, false, 2, 0, 0, 0), // resourceFieldRef
+    f(529, L::Object, S::One, 312, false, false, 4, 0, 0, 0), // secretKeyRef
     // io.k8s.api.core.v1.EphemeralContainer
-    f(438, L::String, S::List, 0, false, 4, 1, 1, 0), // args
-    f(439, L::String, S::List, 0, false, 3, 1, 1, 0), // command
-    f(440, L::Object, S::List, 184, false, 7, 1, 2, 0), // env
-    f(441, L::Object, S::List, 183, false, 19, 1, 1, 0), // envFrom
-    f(442, L::String, S::One, 0, false, 2, 1, 0, 0), // image
-    f(443, L::String, S::One, 0, false, 14, 1, 0, 0), // imagePullPolicy
-    f(444, L::Object, S::One, 213, false, 12, 1, 0, 0), // lifecycle
-    f(445, L::Object, S::One, 287, false, 10, 1, 0, 0), // livenessProbe
-    f(11, L::String, S::One, 0, true, 1, 1, 0, 0), // name
-    f(446, L::Object, S::List, 164, false, 6, 1, 8, 0), // ports
-    f(447, L::Object, S::One, 287, false, 11, 1, 0, 0), // readinessProbe
-    f(448, L::Object, S::List, 165, false, 23, 1, 1, 0), // resizePolicy
-    f(53, L::Object, S::One, 302, false, 8, 1, 0, 0), // resources
-    f(449, L::String, S::One, 0, false, 24, 1, 0, 0), // restartPolicy
-    f(450, L::Object, S::List, 166, false, 25, 1, 1, 0), // restartPolicyRules
-    f(451, L::Object, S::One, 316, false, 15, 1, 0, 0), // securityContext
-    f(452, L::Object, S::One, 287, false, 22, 1, 0, 0), // startupProbe
-    f(453, L::Boolean, S::One, 0, false, 16, 1, 0, 0), // stdin
-    f(454, L::Boolean, S::One, 0, false, 17, 1, 0, 0), // stdinOnce
-    f(531, L::String, S::One, 0, false, 2, 0, 0, 0), // targetContainerName
-    f(455, L::String, S::One, 0, false, 13, 1, 0, 0), // terminationMessagePath
-    f(456, L::String, S::One, 0, false, 20, 1, 0, 0), // terminationMessagePolicy
-    f(457, L::Boolean, S::One, 0, false, 18, 1, 0, 0), // tty
-    f(458, L::Object, S::List, 337, false, 21, 1, 9, 0), // volumeDevices
-    f(459, L::Object, S::List, 340, false, 9, 1, 10, 0), // volumeMounts
-    f(460, L::String, S::One, 0, false, 5, 1, 0, 0), // workingDir
+    f(438, L::String, S::List, 0, false, false, 4, 1, 1, 0), // args
+    f(439, L::String, S::List, 0, false, false, 3, 1, 1, 0), // command
+    f(440, L::Object, S::List, 184, false, false, 7, 1, 2, 0), // env
+    f(441, L::Object, S::List, 183, false, false, 19, 1, 1, 0), // envFrom
+    f(442, L::String, S::One, 0, false, false, 2, 1, 0, 0), // image
+    f(443, L::String, S::One, 0, false, false, 14, 1, 0, 0), // imagePullPolicy
+    f(444, L::Object, S::One, 213, false, false, 12, 1, 0, 0), // lifecycle
+    f(445, L::Object, S::One, 287, false, false, 10, 1, 0, 0), // livenessProbe
+    f(11, L::String, S::One, 0, true, true, 1, 1, 0, 0), // name
+    f(446, L::Object, S::List, 164, false, false, 6, 1, 8, 0), // ports
+    f(447, L::Object, S::One, 287, false, false, 11, 1, 0, 0), // readinessProbe
+    f(448, L::Object, S::List, 165, false, false, 23, 1, 1, 0), // resizePolicy
+    f(53, L::Object, S::One, 302, false, false, 8, 1, 0, 0), // resources
+    f(449, L::String, S::One, 0, false, false, 24, 1, 0, 0), // restartPolicy
+    f(450, L::Object, S::List, 166, false, false, 25, 1, 1, 0), // restartPolicyRules
+    f(451, L::Object, S::One, 316, false, false, 15, 1, 0, 0), // securityContext
+    f(452, L::Object, S::One, 287, false, false, 22, 1, 0, 0), // startupProbe
+    f(453, L::Boolean, S::One, 0, false, false, 16, 1, 0, 0), // stdin
+    f(454, L::Boolean, S::One, 0, false, false, 17, 1, 0, 0), // stdinOnce
+    f(531, L::String, S::One, 0, false, false, 2, 0, 0, 0), // targetContainerName
+    f(455, L::String, S::One, 0, false, false, 13, 1, 0, 0), // terminationMessagePath
+    f(456, L::String, S::One, 0, false, false, 20, 1, 0, 0), // terminationMessagePolicy
+    f(457, L::Boolean, S::One, 0, false, false, 18, 1, 0, 0), // tty
+    f(458, L::Object, S::List, 337, false, false, 21, 1, 9, 0), // volumeDevices
+    f(459, L::Object, S::List, 340, false, false, 9, 1, 10, 0), // volumeMounts
+    f(460, L::String, S::One, 0, false, false, 5, 1, 0, 0), // workingDir
     // io.k8s.api.core.v1.EphemeralVolumeSource
-    f(533, L::Object, S::One, 257, false, 1, 0, 0, 0), // volumeClaimTemplate
+    f(533, L::Object, S::One, 257, false, false, 1, 0, 0, 0), // volumeClaimTemplate
     // io.k8s.api.core.v1.Event
-    f(328, L::String, S::One, 0, false, 12, 0, 0, 0), // action
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(535, L::Int32, S::One, 0, false, 8, 0, 0, 0), // count
-    f(536, L::MicroTime, S::One, 0, false, 10, 0, 0, 0), // eventTime
-    f(537, L::Time, S::One, 0, false, 6, 0, 0, 0), // firstTimestamp
-    f(538, L::Object, S::One, 251, true, 2, 0, 0, 0), // involvedObject
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(539, L::Time, S::One, 0, false, 7, 0, 0, 0), // lastTimestamp
-    f(81, L::String, S::One, 0, false, 4, 0, 0, 0), // message
-    f(21, L::Object, S::One, 540, true, 1, 0, 0, 0), // metadata
-    f(83, L::String, S::One, 0, false, 3, 0, 0, 0), // reason
-    f(540, L::Object, S::One, 251, false, 13, 0, 0, 0), // related
-    f(541, L::String, S::One, 0, false, 14, 0, 0, 0), // reportingComponent
-    f(542, L::String, S::One, 0, false, 15, 0, 0, 0), // reportingInstance
-    f(543, L::Object, S::One, 189, false, 11, 0, 0, 0), // series
-    f(544, L::Object, S::One, 190, false, 5, 0, 0, 0), // source
-    f(95, L::String, S::One, 0, false, 9, 0, 0, 0), // type
+    f(328, L::String, S::One, 0, false, false, 12, 0, 0, 0), // action
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(535, L::Int32, S::One, 0, false, false, 8, 0, 0, 0), // count
+    f(536, L::MicroTime, S::One, 0, false, false, 10, 0, 0, 0), // eventTime
+    f(537, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // firstTimestamp
+    f(538, L::Object, S::One, 251, true, true, 2, 0, 0, 0), // involvedObject
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(539, L::Time, S::One, 0, false, false, 7, 0, 0, 0), // lastTimestamp
+    f(81, L::String, S::One, 0, false, false, 4, 0, 0, 0), // message
+    f(21, L::Object, S::One, 540, true, true, 1, 0, 0, 0), // metadata
+    f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
+    f(540, L::Object, S::One, 251, false, false, 13, 0, 0, 0), // related
+    f(541, L::String, S::One, 0, false, false, 14, 0, 0, 0), // reportingComponent
+    f(542, L::String, S::One, 0, false, false, 15, 0, 0, 0), // reportingInstance
+    f(543, L::Object, S::One, 189, false, false, 11, 0, 0, 0), // series
+    f(544, L::Object, S::One, 190, false, false, 5, 0, 0, 0), // source
+    f(95, L::String, S::One, 0, false, false, 9, 0, 0, 0), // type
     // io.k8s.api.core.v1.EventSeries
-    f(535, L::Int32, S::One, 0, false, 1, 0, 0, 0), // count
-    f(546, L::MicroTime, S::One, 0, false, 2, 0, 0, 0), // lastObservedTime
+    f(535, L::Int32, S::One, 0, false, false, 1, 0, 0, 0), // count
+    f(546, L::MicroTime, S::One, 0, false, false, 2, 0, 0, 0), // lastObservedTime
     // io.k8s.api.core.v1.EventSource
-    f(548, L::String, S::One, 0, false, 1, 0, 0, 0), // component
-    f(549, L::String, S::One, 0, false, 2, 0, 0, 0), // host
+    f(548, L::String, S::One, 0, false, false, 1, 0, 0, 0), // component
+    f(549, L::String, S::One, 0, false, false, 2, 0, 0, 0), // host
     // io.k8s.api.core.v1.EvictionResponder
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
-    f(551, L::Int32, S::One, 0, true, 0, 0, 0, 0), // priority
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
+    f(551, L::Int32, S::One, 0, true, true, 0, 0, 0, 0), // priority
     // io.k8s.api.core.v1.ExecAction
-    f(439, L::String, S::List, 0, false, 1, 0, 1, 0), // command
+    f(439, L::String, S::List, 0, false, false, 1, 0, 1, 0), // command
     // io.k8s.api.core.v1.FCVolumeSource
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(554, L::Int32, S::One, 0, false, 2, 0, 0, 0), // lun
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(555, L::String, S::List, 0, false, 1, 0, 1, 0), // targetWWNs
-    f(556, L::String, S::List, 0, false, 5, 0, 1, 0), // wwids
+    f(373, L::String, S::One, 0, false, false, 3, 0, 0, 0), // fsType
+    f(554, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // lun
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(555, L::String, S::List, 0, false, false, 1, 0, 1, 0), // targetWWNs
+    f(556, L::String, S::List, 0, false, false, 5, 0, 1, 0), // wwids
     // io.k8s.api.core.v1.FileKeySelector
-    f(4, L::String, S::One, 0, true, 3, 0, 0, 0), // key
-    f(420, L::Boolean, S::One, 0, false, 4, 0, 0, 391), // optional
-    f(62, L::String, S::One, 0, true, 2, 0, 0, 0), // path
-    f(558, L::String, S::One, 0, true, 1, 0, 0, 0), // volumeName
+    f(4, L::String, S::One, 0, true, true, 3, 0, 0, 0), // key
+    f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 391), // optional
+    f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
+    f(558, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumeName
     // io.k8s.api.core.v1.FlexPersistentVolumeSource
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(560, L::String, S::Map, 0, false, 5, 0, 0, 0), // options
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 314, false, 3, 0, 0, 0), // secretRef
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(560, L::String, S::Map, 0, false, false, 5, 0, 0, 0), // options
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 314, false, false, 3, 0, 0, 0), // secretRef
     // io.k8s.api.core.v1.FlexVolumeSource
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(560, L::String, S::Map, 0, false, 5, 0, 0, 0), // options
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, false, 3, 0, 0, 0), // secretRef
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(560, L::String, S::Map, 0, false, false, 5, 0, 0, 0), // options
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, false, false, 3, 0, 0, 0), // secretRef
     // io.k8s.api.core.v1.FlockerVolumeSource
-    f(563, L::String, S::One, 0, false, 1, 0, 0, 0), // datasetName
-    f(564, L::String, S::One, 0, false, 2, 0, 0, 0), // datasetUUID
+    f(563, L::String, S::One, 0, false, false, 1, 0, 0, 0), // datasetName
+    f(564, L::String, S::One, 0, false, false, 2, 0, 0, 0), // datasetUUID
     // io.k8s.api.core.v1.GCEPersistentDiskVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(137, L::Int32, S::One, 0, false, 3, 0, 0, 0), // partition
-    f(566, L::String, S::One, 0, true, 1, 0, 0, 0), // pdName
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(137, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // partition
+    f(566, L::String, S::One, 0, true, true, 1, 0, 0, 0), // pdName
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.GRPCAction
-    f(504, L::String, S::One, 0, false, 0, 0, 0, 0), // mode
-    f(63, L::Int32, S::One, 0, true, 1, 0, 0, 0), // port
-    f(87, L::String, S::One, 0, false, 2, 0, 0, 427), // service
+    f(504, L::String, S::One, 0, false, false, 0, 0, 0, 0), // mode
+    f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
+    f(87, L::String, S::One, 0, false, false, 2, 0, 0, 427), // service
     // io.k8s.api.core.v1.GitRepoVolumeSource
-    f(569, L::String, S::One, 0, false, 3, 0, 0, 0), // directory
-    f(570, L::String, S::One, 0, true, 1, 0, 0, 0), // repository
-    f(91, L::String, S::One, 0, false, 2, 0, 0, 0), // revision
+    f(569, L::String, S::One, 0, false, false, 3, 0, 0, 0), // directory
+    f(570, L::String, S::One, 0, true, true, 1, 0, 0, 0), // repository
+    f(91, L::String, S::One, 0, false, false, 2, 0, 0, 0), // revision
     // io.k8s.api.core.v1.GlusterfsPersistentVolumeSource
-    f(572, L::String, S::One, 0, true, 1, 0, 0, 0), // endpoints
-    f(573, L::String, S::One, 0, false, 4, 0, 0, 0), // endpointsNamespace
-    f(62, L::String, S::One, 0, true, 2, 0, 0, 0), // path
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
+    f(572, L::String, S::One, 0, true, true, 1, 0, 0, 0), // endpoints
+    f(573, L::String, S::One, 0, false, false, 4, 0, 0, 0), // endpointsNamespace
+    f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.GlusterfsVolumeSource
-    f(572, L::String, S::One, 0, true, 1, 0, 0, 0), // endpoints
-    f(62, L::String, S::One, 0, true, 2, 0, 0, 0), // path
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
+    f(572, L::String, S::One, 0, true, true, 1, 0, 0, 0), // endpoints
+    f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.HTTPGetAction
-    f(549, L::String, S::One, 0, false, 3, 0, 0, 0), // host
-    f(576, L::Object, S::List, 204, false, 5, 0, 1, 0), // httpHeaders
-    f(62, L::String, S::One, 0, false, 1, 0, 0, 0), // path
-    f(63, L::IntOrString, S::One, 0, true, 2, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, 0, 0, 0, 0), // protocol
-    f(577, L::String, S::One, 0, false, 4, 0, 0, 0), // scheme
+    f(549, L::String, S::One, 0, false, false, 3, 0, 0, 0), // host
+    f(576, L::Object, S::List, 204, false, false, 5, 0, 1, 0), // httpHeaders
+    f(62, L::String, S::One, 0, false, false, 1, 0, 0, 0), // path
+    f(63, L::IntOrString, S::One, 0, true, true, 2, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, false, false, 0, 0, 0, 0), // protocol
+    f(577, L::String, S::One, 0, false, false, 4, 0, 0, 0), // scheme
     // io.k8s.api.core.v1.HTTPHeader
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(239, L::String, S::One, 0, true, 2, 0, 0, 0), // value
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(239, L::String, S::One, 0, true, true, 2, 0, 0, 0), // value
     // io.k8s.api.core.v1.HostAlias
-    f(580, L::String, S::List, 0, false, 2, 0, 1, 0), // hostnames
-    f(512, L::String, S::One, 0, true, 1, 0, 0, 0), // ip
+    f(580, L::String, S::List, 0, false, false, 2, 0, 1, 0), // hostnames
+    f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
     // io.k8s.api.core.v1.HostIP
-    f(512, L::String, S::One, 0, true, 1, 0, 0, 0), // ip
+    f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
     // io.k8s.api.core.v1.HostPathVolumeSource
-    f(62, L::String, S::One, 0, true, 1, 0, 0, 0), // path
-    f(95, L::String, S::One, 0, false, 2, 0, 0, 0), // type
+    f(62, L::String, S::One, 0, true, true, 1, 0, 0, 0), // path
+    f(95, L::String, S::One, 0, false, false, 2, 0, 0, 0), // type
     // io.k8s.api.core.v1.ISCSIPersistentVolumeSource
-    f(584, L::Boolean, S::One, 0, false, 8, 0, 0, 0), // chapAuthDiscovery
-    f(585, L::Boolean, S::One, 0, false, 11, 0, 0, 0), // chapAuthSession
-    f(373, L::String, S::One, 0, false, 5, 0, 0, 0), // fsType
-    f(586, L::String, S::One, 0, false, 12, 0, 0, 0), // initiatorName
-    f(587, L::String, S::One, 0, true, 2, 0, 0, 0), // iqn
-    f(588, L::String, S::One, 0, false, 4, 0, 0, 589), // iscsiInterface
-    f(554, L::Int32, S::One, 0, true, 3, 0, 0, 0), // lun
-    f(590, L::String, S::List, 0, false, 7, 0, 1, 0), // portals
-    f(374, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 314, false, 10, 0, 0, 0), // secretRef
-    f(591, L::String, S::One, 0, true, 1, 0, 0, 0), // targetPortal
+    f(584, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // chapAuthDiscovery
+    f(585, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // chapAuthSession
+    f(373, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsType
+    f(586, L::String, S::One, 0, false, false, 12, 0, 0, 0), // initiatorName
+    f(587, L::String, S::One, 0, true, true, 2, 0, 0, 0), // iqn
+    f(588, L::String, S::One, 0, false, false, 4, 0, 0, 589), // iscsiInterface
+    f(554, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // lun
+    f(590, L::String, S::List, 0, false, false, 7, 0, 1, 0), // portals
+    f(374, L::Boolean, S::One, 0, false, false, 6, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 314, false, false, 10, 0, 0, 0), // secretRef
+    f(591, L::String, S::One, 0, true, true, 1, 0, 0, 0), // targetPortal
     // io.k8s.api.core.v1.ISCSIVolumeSource
-    f(584, L::Boolean, S::One, 0, false, 8, 0, 0, 0), // chapAuthDiscovery
-    f(585, L::Boolean, S::One, 0, false, 11, 0, 0, 0), // chapAuthSession
-    f(373, L::String, S::One, 0, false, 5, 0, 0, 0), // fsType
-    f(586, L::String, S::One, 0, false, 12, 0, 0, 0), // initiatorName
-    f(587, L::String, S::One, 0, true, 2, 0, 0, 0), // iqn
-    f(588, L::String, S::One, 0, false, 4, 0, 0, 589), // iscsiInterface
-    f(554, L::Int32, S::One, 0, true, 3, 0, 0, 0), // lun
-    f(590, L::String, S::List, 0, false, 7, 0, 1, 0), // portals
-    f(374, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, false, 10, 0, 0, 0), // secretRef
-    f(591, L::String, S::One, 0, true, 1, 0, 0, 0), // targetPortal
+    f(584, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // chapAuthDiscovery
+    f(585, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // chapAuthSession
+    f(373, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsType
+    f(586, L::String, S::One, 0, false, false, 12, 0, 0, 0), // initiatorName
+    f(587, L::String, S::One, 0, true, true, 2, 0, 0, 0), // iqn
+    f(588, L::String, S::One, 0, false, false, 4, 0, 0, 589), // iscsiInterface
+    f(554, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // lun
+    f(590, L::String, S::List, 0, false, false, 7, 0, 1, 0), // portals
+    f(374, L::Boolean, S::One, 0, false, false, 6, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, false, false, 10, 0, 0, 0), // secretRef
+    f(591, L::String, S::One, 0, true, true, 1, 0, 0, 0), // targetPortal
     // io.k8s.api.core.v1.ImageVolumeSource
-    f(594, L::String, S::One, 0, false, 2, 0, 0, 0), // pullPolicy
-    f(595, L::String, S::One, 0, false, 1, 0, 0, 0), // reference
+    f(594, L::String, S::One, 0, false, false, 2, 0, 0, 0), // pullPolicy
+    f(595, L::String, S::One, 0, false, false, 1, 0, 0, 0), // reference
     // io.k8s.api.core.v1.ImageVolumeStatus
-    f(597, L::String, S::One, 0, true, 0, 0, 0, 0), // imageRef
+    f(597, L::String, S::One, 0, true, true, 0, 0, 0, 0), // imageRef
     // io.k8s.api.core.v1.KeyToPath
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(504, L::Int32, S::One, 0, false, 3, 0, 0, 0), // mode
-    f(62, L::String, S::One, 0, true, 2, 0, 0, 0), // path
-    f(175, L::Int64, S::One, 0, false, 0, 0, 0, 0), // user
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(504, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // mode
+    f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
+    f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.Lifecycle
-    f(600, L::Object, S::One, 214, false, 1, 0, 0, 0), // postStart
-    f(601, L::Object, S::One, 214, false, 2, 0, 0, 0), // preStop
-    f(497, L::String, S::One, 0, false, 3, 0, 0, 0), // stopSignal
+    f(600, L::Object, S::One, 214, false, false, 1, 0, 0, 0), // postStart
+    f(601, L::Object, S::One, 214, false, false, 2, 0, 0, 0), // preStop
+    f(497, L::String, S::One, 0, false, false, 3, 0, 0, 0), // stopSignal
     // io.k8s.api.core.v1.LifecycleHandler
-    f(603, L::Object, S::One, 192, false, 1, 0, 0, 0), // exec
-    f(604, L::Object, S::One, 203, false, 2, 0, 0, 0), // httpGet
-    f(605, L::Object, S::One, 324, false, 4, 0, 0, 0), // sleep
-    f(606, L::Object, S::One, 328, false, 3, 0, 0, 0), // tcpSocket
+    f(603, L::Object, S::One, 192, false, false, 1, 0, 0, 0), // exec
+    f(604, L::Object, S::One, 203, false, false, 2, 0, 0, 0), // httpGet
+    f(605, L::Object, S::One, 324, false, false, 4, 0, 0, 0), // sleep
+    f(606, L::Object, S::One, 328, false, false, 3, 0, 0, 0), // tcpSocket
     // io.k8s.api.core.v1.LimitRange
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 217, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 217, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.core.v1.LimitRangeItem
-    f(609, L::Quantity, S::Map, 0, false, 4, 0, 0, 0), // default
-    f(610, L::Quantity, S::Map, 0, false, 5, 0, 0, 0), // defaultRequest
-    f(611, L::Quantity, S::Map, 0, false, 2, 0, 0, 0), // max
-    f(612, L::Quantity, S::Map, 0, false, 6, 0, 0, 0), // maxLimitRequestRatio
-    f(613, L::Quantity, S::Map, 0, false, 3, 0, 0, 0), // min
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(609, L::Quantity, S::Map, 0, false, false, 4, 0, 0, 0), // default
+    f(610, L::Quantity, S::Map, 0, false, false, 5, 0, 0, 0), // defaultRequest
+    f(611, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // max
+    f(612, L::Quantity, S::Map, 0, false, false, 6, 0, 0, 0), // maxLimitRequestRatio
+    f(613, L::Quantity, S::Map, 0, false, false, 3, 0, 0, 0), // min
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.LimitRangeSpec
-    f(615, L::Object, S::List, 216, true, 1, 0, 1, 0), // limits
+    f(615, L::Object, S::List, 216, true, true, 1, 0, 1, 0), // limits
     // io.k8s.api.core.v1.LinuxContainerUser
-    f(617, L::Int64, S::One, 0, true, 2, 0, 0, 0), // gid
-    f(618, L::Int64, S::List, 0, false, 3, 0, 1, 0), // supplementalGroups
-    f(157, L::Int64, S::One, 0, true, 1, 0, 0, 0), // uid
+    f(617, L::Int64, S::One, 0, true, true, 2, 0, 0, 0), // gid
+    f(618, L::Int64, S::List, 0, false, true, 3, 0, 1, 0), // supplementalGroups
+    f(157, L::Int64, S::One, 0, true, true, 1, 0, 0, 0), // uid
     // io.k8s.api.core.v1.LoadBalancerIngress
-    f(511, L::String, S::One, 0, false, 2, 0, 0, 0), // hostname
-    f(512, L::String, S::One, 0, false, 1, 0, 0, 0), // ip
-    f(620, L::String, S::One, 0, false, 3, 0, 0, 0), // ipMode
-    f(446, L::Object, S::List, 284, false, 4, 0, 1, 0), // ports
+    f(511, L::String, S::One, 0, false, false, 2, 0, 0, 0), // hostname
+    f(512, L::String, S::One, 0, false, false, 1, 0, 0, 0), // ip
+    f(620, L::String, S::One, 0, false, false, 3, 0, 0, 0), // ipMode
+    f(446, L::Object, S::List, 284, false, false, 4, 0, 1, 0), // ports
     // io.k8s.api.core.v1.LoadBalancerStatus
-    f(622, L::Object, S::List, 219, false, 1, 0, 1, 0), // ingress
+    f(622, L::Object, S::List, 219, false, false, 1, 0, 1, 0), // ingress
     // io.k8s.api.core.v1.LocalObjectReference
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 427), // name
+    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 427), // name
     // io.k8s.api.core.v1.LocalVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(62, L::String, S::One, 0, true, 1, 0, 0, 0), // path
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(62, L::String, S::One, 0, true, true, 1, 0, 0, 0), // path
     // io.k8s.api.core.v1.ModifyVolumeStatus
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(626, L::String, S::One, 0, false, 1, 0, 0, 0), // targetVolumeAttributesClassName
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(626, L::String, S::One, 0, false, false, 1, 0, 0, 0), // targetVolumeAttributesClassName
     // io.k8s.api.core.v1.NFSVolumeSource
-    f(62, L::String, S::One, 0, true, 2, 0, 0, 0), // path
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(628, L::String, S::One, 0, true, 1, 0, 0, 0), // server
+    f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(628, L::String, S::One, 0, true, true, 1, 0, 0, 0), // server
     // io.k8s.api.core.v1.Namespace
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 227, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 228, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 227, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 228, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.NamespaceCondition
-    f(94, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 6, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.NamespaceSpec
-    f(632, L::String, S::List, 0, false, 1, 0, 1, 0), // finalizers
+    f(632, L::String, S::List, 0, false, false, 1, 0, 1, 0), // finalizers
     // io.k8s.api.core.v1.NamespaceStatus
-    f(75, L::Object, S::List, 226, false, 2, 0, 5, 0), // conditions
-    f(634, L::String, S::One, 0, false, 1, 0, 0, 0), // phase
+    f(75, L::Object, S::List, 226, false, false, 2, 0, 5, 0), // conditions
+    f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
     // io.k8s.api.core.v1.Node
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 246, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 247, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 246, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 247, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.NodeAddress
-    f(637, L::String, S::One, 0, true, 2, 0, 0, 0), // address
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(637, L::String, S::One, 0, true, true, 2, 0, 0, 0), // address
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.NodeAffinity
-    f(639, L::Object, S::List, 286, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
-    f(640, L::Object, S::One, 243, false, 1, 0, 0, 0), // requiredDuringSchedulingIgnoredDuringExecution
+    f(639, L::Object, S::List, 286, false, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
+    f(640, L::Object, S::One, 243, false, false, 1, 0, 0, 0), // requiredDuringSchedulingIgnoredDuringExecution
     // io.k8s.api.core.v1.NodeAllocatableMappedResources
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
-    f(642, L::Quantity, S::One, 0, true, 0, 0, 0, 0), // quantity
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
+    f(642, L::Quantity, S::One, 0, true, true, 0, 0, 0, 0), // quantity
     // io.k8s.api.core.v1.NodeAllocatableOverheadResources
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
-    f(644, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // perContainer
-    f(645, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // perPod
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
+    f(644, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // perContainer
+    f(645, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // perPod
     // io.k8s.api.core.v1.NodeAllocatableResourceClaimStatus
-    f(647, L::String, S::List, 0, false, 0, 0, 0, 0), // containers
-    f(648, L::Object, S::List, 232, false, 0, 0, 0, 0), // mapping
-    f(649, L::Object, S::List, 233, false, 0, 0, 0, 0), // overhead
-    f(650, L::String, S::One, 0, true, 0, 0, 0, 0), // resourceClaimName
+    f(647, L::String, S::List, 0, false, false, 0, 0, 0, 0), // containers
+    f(648, L::Object, S::List, 232, false, false, 0, 0, 0, 0), // mapping
+    f(649, L::Object, S::List, 233, false, false, 0, 0, 0, 0), // overhead
+    f(650, L::String, S::One, 0, true, true, 0, 0, 0, 0), // resourceClaimName
     // io.k8s.api.core.v1.NodeCondition
-    f(652, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastHeartbeatTime
-    f(94, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 6, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(652, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastHeartbeatTime
+    f(94, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.NodeConfigSource
-    f(654, L::Object, S::One, 158, false, 2, 0, 0, 0), // configMap
+    f(654, L::Object, S::One, 158, false, false, 2, 0, 0, 0), // configMap
     // io.k8s.api.core.v1.NodeConfigStatus
-    f(284, L::Object, S::One, 236, false, 2, 0, 0, 0), // active
-    f(656, L::Object, S::One, 236, false, 1, 0, 0, 0), // assigned
-    f(174, L::String, S::One, 0, false, 4, 0, 0, 0), // error
-    f(657, L::Object, S::One, 236, false, 3, 0, 0, 0), // lastKnownGood
+    f(284, L::Object, S::One, 236, false, false, 2, 0, 0, 0), // active
+    f(656, L::Object, S::One, 236, false, false, 1, 0, 0, 0), // assigned
+    f(174, L::String, S::One, 0, false, false, 4, 0, 0, 0), // error
+    f(657, L::Object, S::One, 236, false, false, 3, 0, 0, 0), // lastKnownGood
     // io.k8s.api.core.v1.NodeDaemonEndpoints
-    f(659, L::Object, S::One, 174, false, 1, 0, 0, 0), // kubeletEndpoint
+    f(659, L::Object, S::One, 174, false, false, 1, 0, 0, 0), // kubeletEndpoint
     // io.k8s.api.core.v1.NodeFeatures
-    f(661, L::Boolean, S::One, 0, false, 1, 0, 0, 0), // supplementalGroupsPolicy
+    f(661, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // supplementalGroupsPolicy
     // io.k8s.api.core.v1.NodePodPreemptionPolicy
-    f(663, L::String, S::List, 0, false, 0, 0, 0, 0), // disableResizePreemption
+    f(663, L::String, S::List, 0, false, false, 0, 0, 0, 0), // disableResizePreemption
     // io.k8s.api.core.v1.NodeRuntimeHandler
-    f(665, L::Object, S::One, 242, false, 2, 0, 0, 0), // features
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
+    f(665, L::Object, S::One, 242, false, false, 2, 0, 0, 0), // features
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.NodeRuntimeHandlerFeatures
-    f(667, L::Boolean, S::One, 0, false, 1, 0, 0, 0), // recursiveReadOnlyMounts
-    f(668, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // userNamespaces
+    f(667, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // recursiveReadOnlyMounts
+    f(668, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // userNamespaces
     // io.k8s.api.core.v1.NodeSelector
-    f(670, L::Object, S::List, 245, true, 1, 0, 1, 0), // nodeSelectorTerms
+    f(670, L::Object, S::List, 245, true, true, 1, 0, 1, 0), // nodeSelectorTerms
     // io.k8s.api.core.v1.NodeSelectorRequirement
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(324, L::String, S::One, 0, true, 2, 0, 0, 0), // operator
-    f(325, L::String, S::List, 0, false, 3, 0, 1, 0), // values
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
+    f(325, L::String, S::List, 0, false, false, 3, 0, 1, 0), // values
     // io.k8s.api.core.v1.NodeSelectorTerm
-    f(673, L::Object, S::List, 244, false, 1, 0, 1, 0), // matchExpressions
-    f(674, L::Object, S::List, 244, false, 2, 0, 1, 0), // matchFields
+    f(673, L::Object, S::List, 244, false, false, 1, 0, 1, 0), // matchExpressions
+    f(674, L::Object, S::List, 244, false, false, 2, 0, 1, 0), // matchFields
     // io.k8s.api.core.v1.NodeSpec
-    f(676, L::Object, S::One, 236, false, 6, 0, 0, 0), // configSource
-    f(677, L::String, S::One, 0, false, 2, 0, 0, 0), // externalID
-    f(678, L::String, S::One, 0, false, 1, 0, 0, 0), // podCIDR
-    f(679, L::String, S::List, 0, false, 7, 0, 11, 0), // podCIDRs
-    f(680, L::Object, S::One, 240, false, 0, 0, 0, 0), // podPreemptionPolicy
-    f(681, L::String, S::One, 0, false, 3, 0, 0, 0), // providerID
-    f(682, L::Object, S::List, 329, false, 5, 0, 1, 0), // taints
-    f(683, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // unschedulable
+    f(676, L::Object, S::One, 236, false, false, 6, 0, 0, 0), // configSource
+    f(677, L::String, S::One, 0, false, false, 2, 0, 0, 0), // externalID
+    f(678, L::String, S::One, 0, false, false, 1, 0, 0, 0), // podCIDR
+    f(679, L::String, S::List, 0, false, false, 7, 0, 11, 0), // podCIDRs
+    f(680, L::Object, S::One, 240, false, false, 0, 0, 0, 0), // podPreemptionPolicy
+    f(681, L::String, S::One, 0, false, false, 3, 0, 0, 0), // providerID
+    f(682, L::Object, S::List, 329, false, false, 5, 0, 1, 0), // taints
+    f(683, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // unschedulable
     // io.k8s.api.core.v1.NodeStatus
-    f(517, L::Object, S::List, 230, false, 5, 0, 5, 0), // addresses
-    f(685, L::Quantity, S::Map, 0, false, 2, 0, 0, 0), // allocatable
-    f(686, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // capacity
-    f(75, L::Object, S::List, 235, false, 4, 0, 5, 0), // conditions
-    f(687, L::Object, S::One, 237, false, 11, 0, 0, 0), // config
-    f(688, L::Object, S::One, 238, false, 6, 0, 0, 0), // daemonEndpoints
-    f(689, L::String, S::List, 0, false, 14, 0, 1, 0), // declaredFeatures
-    f(665, L::Object, S::One, 239, false, 13, 0, 0, 0), // features
-    f(690, L::Object, S::List, 163, false, 8, 0, 1, 0), // images
-    f(691, L::Object, S::One, 249, false, 7, 0, 0, 0), // nodeInfo
-    f(634, L::String, S::One, 0, false, 3, 0, 0, 0), // phase
-    f(692, L::Object, S::List, 241, false, 12, 0, 1, 0), // runtimeHandlers
-    f(693, L::Object, S::List, 139, false, 10, 0, 1, 0), // volumesAttached
-    f(694, L::String, S::List, 0, false, 9, 0, 1, 0), // volumesInUse
+    f(517, L::Object, S::List, 230, false, false, 5, 0, 5, 0), // addresses
+    f(685, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // allocatable
+    f(686, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // capacity
+    f(75, L::Object, S::List, 235, false, false, 4, 0, 5, 0), // conditions
+    f(687, L::Object, S::One, 237, false, false, 11, 0, 0, 0), // config
+    f(688, L::Object, S::One, 238, false, false, 6, 0, 0, 0), // daemonEndpoints
+    f(689, L::String, S::List, 0, false, false, 14, 0, 1, 0), // declaredFeatures
+    f(665, L::Object, S::One, 239, false, false, 13, 0, 0, 0), // features
+    f(690, L::Object, S::List, 163, false, false, 8, 0, 1, 0), // images
+    f(691, L::Object, S::One, 249, false, false, 7, 0, 0, 0), // nodeInfo
+    f(634, L::String, S::One, 0, false, false, 3, 0, 0, 0), // phase
+    f(692, L::Object, S::List, 241, false, false, 12, 0, 1, 0), // runtimeHandlers
+    f(693, L::Object, S::List, 139, false, false, 10, 0, 1, 0), // volumesAttached
+    f(694, L::String, S::List, 0, false, false, 9, 0, 1, 0), // volumesInUse
     // io.k8s.api.core.v1.NodeSwapStatus
-    f(686, L::Int64, S::One, 0, false, 1, 0, 0, 0), // capacity
+    f(686, L::Int64, S::One, 0, false, true, 1, 0, 0, 0), // capacity
     // io.k8s.api.core.v1.NodeSystemInfo
-    f(697, L::String, S::One, 0, true, 10, 0, 0, 0), // architecture
-    f(698, L::String, S::One, 0, true, 3, 0, 0, 0), // bootID
-    f(699, L::String, S::One, 0, true, 6, 0, 0, 0), // containerRuntimeVersion
-    f(700, L::String, S::One, 0, true, 4, 0, 0, 0), // kernelVersion
-    f(701, L::String, S::One, 0, true, 8, 0, 0, 0), // kubeProxyVersion
-    f(702, L::String, S::One, 0, true, 7, 0, 0, 0), // kubeletVersion
-    f(703, L::String, S::One, 0, true, 1, 0, 0, 0), // machineID
-    f(704, L::String, S::One, 0, true, 9, 0, 0, 0), // operatingSystem
-    f(705, L::String, S::One, 0, true, 5, 0, 0, 0), // osImage
-    f(706, L::Boolean, S::One, 0, false, 0, 0, 0, 0), // runningInUserNamespace
-    f(707, L::Object, S::One, 248, false, 11, 0, 0, 0), // swap
-    f(708, L::String, S::One, 0, true, 2, 0, 0, 0), // systemUUID
+    f(697, L::String, S::One, 0, true, true, 10, 0, 0, 0), // architecture
+    f(698, L::String, S::One, 0, true, true, 3, 0, 0, 0), // bootID
+    f(699, L::String, S::One, 0, true, true, 6, 0, 0, 0), // containerRuntimeVersion
+    f(700, L::String, S::One, 0, true, true, 4, 0, 0, 0), // kernelVersion
+    f(701, L::String, S::One, 0, true, true, 8, 0, 0, 0), // kubeProxyVersion
+    f(702, L::String, S::One, 0, true, true, 7, 0, 0, 0), // kubeletVersion
+    f(703, L::String, S::One, 0, true, true, 1, 0, 0, 0), // machineID
+    f(704, L::String, S::One, 0, true, true, 9, 0, 0, 0), // operatingSystem
+    f(705, L::String, S::One, 0, true, true, 5, 0, 0, 0), // osImage
+    f(706, L::Boolean, S::One, 0, false, true, 0, 0, 0, 0), // runningInUserNamespace
+    f(707, L::Object, S::One, 248, false, false, 11, 0, 0, 0), // swap
+    f(708, L::String, S::One, 0, true, true, 2, 0, 0, 0), // systemUUID
     // io.k8s.api.core.v1.ObjectFieldSelector
-    f(19, L::String, S::One, 0, false, 1, 0, 0, 0), // apiVersion
-    f(710, L::String, S::One, 0, true, 2, 0, 0, 0), // fieldPath
+    f(19, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiVersion
+    f(710, L::String, S::One, 0, true, true, 2, 0, 0, 0), // fieldPath
     // io.k8s.api.core.v1.ObjectReference
-    f(19, L::String, S::One, 0, false, 5, 0, 0, 0), // apiVersion
-    f(710, L::String, S::One, 0, false, 7, 0, 0, 0), // fieldPath
-    f(20, L::String, S::One, 0, false, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, false, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 2, 0, 0, 0), // namespace
-    f(431, L::String, S::One, 0, false, 6, 0, 0, 0), // resourceVersion
-    f(157, L::String, S::One, 0, false, 4, 0, 0, 0), // uid
+    f(19, L::String, S::One, 0, false, false, 5, 0, 0, 0), // apiVersion
+    f(710, L::String, S::One, 0, false, false, 7, 0, 0, 0), // fieldPath
+    f(20, L::String, S::One, 0, false, false, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, false, false, 3, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 2, 0, 0, 0), // namespace
+    f(431, L::String, S::One, 0, false, false, 6, 0, 0, 0), // resourceVersion
+    f(157, L::String, S::One, 0, false, false, 4, 0, 0, 0), // uid
     // io.k8s.api.core.v1.PersistentVolume
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 259, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 260, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 259, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 260, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PersistentVolumeClaim
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 255, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 256, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 255, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 256, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PersistentVolumeClaimCondition
-    f(289, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastProbeTime
-    f(94, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 6, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(289, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastProbeTime
+    f(94, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.PersistentVolumeClaimSpec
-    f(716, L::String, S::List, 0, false, 1, 0, 1, 0), // accessModes
-    f(717, L::Object, S::One, 334, false, 7, 0, 0, 0), // dataSource
-    f(718, L::Object, S::One, 335, false, 8, 0, 0, 0), // dataSourceRef
-    f(53, L::Object, S::One, 344, false, 2, 0, 0, 0), // resources
-    f(59, L::Object, S::One, 535, false, 4, 0, 0, 0), // selector
-    f(719, L::String, S::One, 0, false, 5, 0, 0, 0), // storageClassName
-    f(720, L::String, S::One, 0, false, 9, 0, 0, 0), // volumeAttributesClassName
-    f(721, L::String, S::One, 0, false, 6, 0, 0, 0), // volumeMode
-    f(558, L::String, S::One, 0, false, 3, 0, 0, 0), // volumeName
+    f(716, L::String, S::List, 0, false, false, 1, 0, 1, 0), // accessModes
+    f(717, L::Object, S::One, 334, false, false, 7, 0, 0, 0), // dataSource
+    f(718, L::Object, S::One, 335, false, false, 8, 0, 0, 0), // dataSourceRef
+    f(53, L::Object, S::One, 344, false, false, 2, 0, 0, 0), // resources
+    f(59, L::Object, S::One, 535, false, false, 4, 0, 0, 0), // selector
+    f(719, L::String, S::One, 0, false, true, 5, 0, 0, 0), // storageClassName
+    f(720, L::String, S::One, 0, false, true, 9, 0, 0, 0), // volumeAttributesClassName
+    f(721, L::String, S::One, 0, false, true, 6, 0, 0, 0), // volumeMode
+    f(558, L::String, S::One, 0, false, false, 3, 0, 0, 0), // volumeName
     // io.k8s.api.core.v1.PersistentVolumeClaimStatus
-    f(716, L::String, S::List, 0, false, 2, 0, 1, 0), // accessModes
-    f(723, L::String, S::Map, 0, false, 7, 0, 0, 0), // allocatedResourceStatuses
-    f(490, L::Quantity, S::Map, 0, false, 5, 0, 0, 0), // allocatedResources
-    f(686, L::Quantity, S::Map, 0, false, 3, 0, 0, 0), // capacity
-    f(75, L::Object, S::List, 254, false, 4, 0, 5, 0), // conditions
-    f(724, L::String, S::One, 0, false, 8, 0, 0, 0), // currentVolumeAttributesClassName
-    f(725, L::Object, S::One, 339, false, 0, 0, 0, 0), // healthStatus
-    f(726, L::Object, S::One, 223, false, 9, 0, 0, 0), // modifyVolumeStatus
-    f(634, L::String, S::One, 0, false, 1, 0, 0, 0), // phase
+    f(716, L::String, S::List, 0, false, false, 2, 0, 1, 0), // accessModes
+    f(723, L::String, S::Map, 0, false, false, 7, 0, 0, 0), // allocatedResourceStatuses
+    f(490, L::Quantity, S::Map, 0, false, false, 5, 0, 0, 0), // allocatedResources
+    f(686, L::Quantity, S::Map, 0, false, false, 3, 0, 0, 0), // capacity
+    f(75, L::Object, S::List, 254, false, false, 4, 0, 5, 0), // conditions
+    f(724, L::String, S::One, 0, false, false, 8, 0, 0, 0), // currentVolumeAttributesClassName
+    f(725, L::Object, S::One, 339, false, false, 0, 0, 0, 0), // healthStatus
+    f(726, L::Object, S::One, 223, false, false, 9, 0, 0, 0), // modifyVolumeStatus
+    f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
     // io.k8s.api.core.v1.PersistentVolumeClaimTemplate
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 255, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 255, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.core.v1.PersistentVolumeClaimVolumeSource
-    f(729, L::String, S::One, 0, true, 1, 0, 0, 0), // claimName
-    f(374, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // readOnly
+    f(729, L::String, S::One, 0, true, true, 1, 0, 0, 0), // claimName
+    f(374, L::Boolean, S::One, 0, false, false, 2, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.PersistentVolumeSpec
-    f(716, L::String, S::List, 0, false, 3, 0, 1, 0), // accessModes
-    f(731, L::Object, S::One, 136, false, 2, 2, 0, 0), // awsElasticBlockStore
-    f(732, L::Object, S::One, 140, false, 16, 2, 0, 0), // azureDisk
-    f(733, L::Object, S::One, 141, false, 13, 2, 0, 0), // azureFile
-    f(686, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // capacity
-    f(734, L::Object, S::One, 147, false, 9, 2, 0, 0), // cephfs
-    f(735, L::Object, S::One, 149, false, 8, 2, 0, 0), // cinder
-    f(736, L::Object, S::One, 251, false, 4, 0, 0, 0), // claimRef
-    f(737, L::Object, S::One, 144, false, 22, 2, 0, 0), // csi
-    f(738, L::Object, S::One, 193, false, 10, 2, 0, 0), // fc
-    f(739, L::Object, S::One, 195, false, 12, 2, 0, 0), // flexVolume
-    f(740, L::Object, S::One, 197, false, 11, 2, 0, 0), // flocker
-    f(741, L::Object, S::One, 198, false, 1, 2, 0, 0), // gcePersistentDisk
-    f(742, L::Object, S::One, 201, false, 4, 2, 0, 0), // glusterfs
-    f(743, L::Object, S::One, 207, false, 3, 2, 0, 0), // hostPath
-    f(744, L::Object, S::One, 208, false, 7, 2, 0, 0), // iscsi
-    f(745, L::Object, S::One, 222, false, 20, 2, 0, 0), // local
-    f(746, L::String, S::List, 0, false, 7, 0, 1, 0), // mountOptions
-    f(747, L::Object, S::One, 224, false, 5, 2, 0, 0), // nfs
-    f(377, L::Object, S::One, 342, false, 9, 0, 0, 0), // nodeAffinity
-    f(748, L::String, S::One, 0, false, 5, 0, 0, 0), // persistentVolumeReclaimPolicy
-    f(749, L::Object, S::One, 261, false, 17, 2, 0, 0), // photonPersistentDisk
-    f(750, L::Object, S::One, 285, false, 18, 2, 0, 0), // portworxVolume
-    f(751, L::Object, S::One, 289, false, 15, 2, 0, 0), // quobyte
-    f(752, L::Object, S::One, 290, false, 6, 2, 0, 0), // rbd
-    f(753, L::Object, S::One, 305, false, 19, 2, 0, 0), // scaleIO
-    f(719, L::String, S::One, 0, false, 6, 0, 0, 0), // storageClassName
-    f(754, L::Object, S::One, 325, false, 21, 2, 0, 0), // storageos
-    f(720, L::String, S::One, 0, false, 10, 0, 0, 0), // volumeAttributesClassName
-    f(721, L::String, S::One, 0, false, 8, 0, 0, 0), // volumeMode
-    f(755, L::Object, S::One, 346, false, 14, 2, 0, 0), // vsphereVolume
+    f(716, L::String, S::List, 0, false, false, 3, 0, 1, 0), // accessModes
+    f(731, L::Object, S::One, 136, false, false, 2, 2, 0, 0), // awsElasticBlockStore
+    f(732, L::Object, S::One, 140, false, false, 16, 2, 0, 0), // azureDisk
+    f(733, L::Object, S::One, 141, false, false, 13, 2, 0, 0), // azureFile
+    f(686, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // capacity
+    f(734, L::Object, S::One, 147, false, false, 9, 2, 0, 0), // cephfs
+    f(735, L::Object, S::One, 149, false, false, 8, 2, 0, 0), // cinder
+    f(736, L::Object, S::One, 251, false, false, 4, 0, 0, 0), // claimRef
+    f(737, L::Object, S::One, 144, false, false, 22, 2, 0, 0), // csi
+    f(738, L::Object, S::One, 193, false, false, 10, 2, 0, 0), // fc
+    f(739, L::Object, S::One, 195, false, false, 12, 2, 0, 0), // flexVolume
+    f(740, L::Object, S::One, 197, false, false, 11, 2, 0, 0), // flocker
+    f(741, L::Object, S::One, 198, false, false, 1, 2, 0, 0), // gcePersistentDisk
+    f(742, L::Object, S::One, 201, false, false, 4, 2, 0, 0), // glusterfs
+    f(743, L::Object, S::One, 207, false, false, 3, 2, 0, 0), // hostPath
+    f(744, L::Object, S::One, 208, false, false, 7, 2, 0, 0), // iscsi
+    f(745, L::Object, S::One, 222, false, false, 20, 2, 0, 0), // local
+    f(746, L::String, S::List, 0, false, false, 7, 0, 1, 0), // mountOptions
+    f(747, L::Object, S::One, 224, false, false, 5, 2, 0, 0), // nfs
+    f(377, L::Object, S::One, 342, false, false, 9, 0, 0, 0), // nodeAffinity
+    f(748, L::String, S::One, 0, false, false, 5, 0, 0, 0), // persistentVolumeReclaimPolicy
+    f(749, L::Object, S::One, 261, false, false, 17, 2, 0, 0), // photonPersistentDisk
+    f(750, L::Object, S::One, 285, false, false, 18, 2, 0, 0), // portworxVolume
+    f(751, L::Object, S::One, 289, false, false, 15, 2, 0, 0), // quobyte
+    f(752, L::Object, S::One, 290, false, false, 6, 2, 0, 0), // rbd
+    f(753, L::Object, S::One, 305, false, false, 19, 2, 0, 0), // scaleIO
+    f(719, L::String, S::One, 0, false, false, 6, 0, 0, 0), // storageClassName
+    f(754, L::Object, S::One, 325, false, false, 21, 2, 0, 0), // storageos
+    f(720, L::String, S::One, 0, false, true, 10, 0, 0, 0), // volumeAttributesClassName
+    f(721, L::String, S::One, 0, false, false, 8, 0, 0, 0), // volumeMode
+    f(755, L::Object, S::One, 346, false, false, 14, 2, 0, 0), // vsphereVolume
     // io.k8s.api.core.v1.PersistentVolumeStatus
-    f(757, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastPhaseTransitionTime
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(634, L::String, S::One, 0, false, 1, 0, 0, 0), // phase
-    f(83, L::String, S::One, 0, false, 3, 0, 0, 0), // reason
+    f(757, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastPhaseTransitionTime
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
+    f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
     // io.k8s.api.core.v1.PhotonPersistentDiskVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(759, L::String, S::One, 0, true, 1, 0, 0, 0), // pdID
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(759, L::String, S::One, 0, true, true, 1, 0, 0, 0), // pdID
     // io.k8s.api.core.v1.Pod
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 279, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 280, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 279, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 280, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PodAffinity
-    f(639, L::Object, S::List, 347, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
-    f(640, L::Object, S::List, 264, false, 1, 0, 1, 0), // requiredDuringSchedulingIgnoredDuringExecution
+    f(639, L::Object, S::List, 347, false, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
+    f(640, L::Object, S::List, 264, false, false, 1, 0, 1, 0), // requiredDuringSchedulingIgnoredDuringExecution
     // io.k8s.api.core.v1.PodAffinityTerm
-    f(193, L::Object, S::One, 535, false, 1, 0, 0, 0), // labelSelector
-    f(763, L::String, S::List, 0, false, 5, 0, 1, 0), // matchLabelKeys
-    f(764, L::String, S::List, 0, false, 6, 0, 1, 0), // mismatchLabelKeys
-    f(15, L::Object, S::One, 535, false, 4, 0, 0, 0), // namespaceSelector
-    f(765, L::String, S::List, 0, false, 2, 0, 1, 0), // namespaces
-    f(766, L::String, S::One, 0, true, 3, 0, 0, 0), // topologyKey
+    f(193, L::Object, S::One, 535, false, false, 1, 0, 0, 0), // labelSelector
+    f(763, L::String, S::List, 0, false, false, 5, 0, 1, 0), // matchLabelKeys
+    f(764, L::String, S::List, 0, false, false, 6, 0, 1, 0), // mismatchLabelKeys
+    f(15, L::Object, S::One, 535, false, false, 4, 0, 0, 0), // namespaceSelector
+    f(765, L::String, S::List, 0, false, false, 2, 0, 1, 0), // namespaces
+    f(766, L::String, S::One, 0, true, true, 3, 0, 0, 0), // topologyKey
     // io.k8s.api.core.v1.PodAntiAffinity
-    f(639, L::Object, S::List, 347, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
-    f(640, L::Object, S::List, 264, false, 1, 0, 1, 0), // requiredDuringSchedulingIgnoredDuringExecution
+    f(639, L::Object, S::List, 347, false, false, 2, 0, 1, 0), // preferredDuringSchedulingIgnoredDuringExecution
+    f(640, L::Object, S::List, 264, false, false, 1, 0, 1, 0), // requiredDuringSchedulingIgnoredDuringExecution
     // io.k8s.api.core.v1.PodCertificateProjection
-    f(769, L::String, S::One, 0, false, 6, 0, 0, 0), // certificateChainPath
-    f(770, L::String, S::One, 0, false, 4, 0, 0, 0), // credentialBundlePath
-    f(771, L::String, S::One, 0, false, 5, 0, 0, 0), // keyPath
-    f(772, L::String, S::One, 0, true, 2, 0, 0, 0), // keyType
-    f(349, L::Int32, S::One, 0, false, 3, 0, 0, 0), // maxExpirationSeconds
-    f(340, L::String, S::One, 0, true, 1, 0, 0, 0), // signerName
-    f(175, L::Int64, S::One, 0, false, 0, 0, 0, 0), // user
-    f(773, L::String, S::Map, 0, false, 7, 0, 0, 0), // userAnnotations
+    f(769, L::String, S::One, 0, false, false, 6, 0, 0, 0), // certificateChainPath
+    f(770, L::String, S::One, 0, false, false, 4, 0, 0, 0), // credentialBundlePath
+    f(771, L::String, S::One, 0, false, false, 5, 0, 0, 0), // keyPath
+    f(772, L::String, S::One, 0, true, true, 2, 0, 0, 0), // keyType
+    f(349, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // maxExpirationSeconds
+    f(340, L::String, S::One, 0, true, true, 1, 0, 0, 0), // signerName
+    f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
+    f(773, L::String, S::Map, 0, false, false, 7, 0, 0, 0), // userAnnotations
     // io.k8s.api.core.v1.PodCondition
-    f(289, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastProbeTime
-    f(94, L::Time, S::One, 0, false, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 6, 0, 0, 0), // message
-    f(76, L::Int64, S::One, 0, false, 7, 0, 0, 0), // observedGeneration
-    f(83, L::String, S::One, 0, false, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(289, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastProbeTime
+    f(94, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(76, L::Int64, S::One, 0, false, false, 7, 0, 0, 0), // observedGeneration
+    f(83, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.PodDNSConfig
-    f(776, L::String, S::List, 0, false, 1, 0, 1, 0), // nameservers
-    f(560, L::Object, S::List, 269, false, 3, 0, 1, 0), // options
-    f(777, L::String, S::List, 0, false, 2, 0, 1, 0), // searches
+    f(776, L::String, S::List, 0, false, false, 1, 0, 1, 0), // nameservers
+    f(560, L::Object, S::List, 269, false, false, 3, 0, 1, 0), // options
+    f(777, L::String, S::List, 0, false, false, 2, 0, 1, 0), // searches
     // io.k8s.api.core.v1.PodDNSConfigOption
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(239, L::String, S::One, 0, false, 2, 0, 0, 0), // value
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(239, L::String, S::One, 0, false, true, 2, 0, 0, 0), // value
     // io.k8s.api.core.v1.PodExtendedResourceClaimStatus
-    f(780, L::Object, S::List, 162, true, 1, 0, 1, 0), // requestMappings
-    f(650, L::String, S::One, 0, true, 2, 0, 0, 0), // resourceClaimName
+    f(780, L::Object, S::List, 162, true, true, 1, 0, 1, 0), // requestMappings
+    f(650, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resourceClaimName
     // io.k8s.api.core.v1.PodIP
-    f(512, L::String, S::One, 0, true, 1, 0, 0, 0), // ip
+    f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
     // io.k8s.api.core.v1.PodOS
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.PodReadinessGate
-    f(784, L::String, S::One, 0, true, 1, 0, 0, 0), // conditionType
+    f(784, L::String, S::One, 0, true, true, 1, 0, 0, 0), // conditionType
     // io.k8s.api.core.v1.PodResourceClaim
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, 3, 0, 0, 0), // resourceClaimName
-    f(786, L::String, S::One, 0, false, 4, 0, 0, 0), // resourceClaimTemplateName
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(650, L::String, S::One, 0, false, false, 3, 0, 0, 0), // resourceClaimName
+    f(786, L::String, S::One, 0, false, false, 4, 0, 0, 0), // resourceClaimTemplateName
     // io.k8s.api.core.v1.PodResourceClaimStatus
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, 2, 0, 0, 0), // resourceClaimName
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(650, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceClaimName
     // io.k8s.api.core.v1.PodSchedulingGate
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.PodSchedulingGroup
-    f(790, L::String, S::One, 0, false, 0, 0, 0, 0), // podGroupName
+    f(790, L::String, S::One, 0, false, false, 1, 0, 0, 0), // podGroupName
     // io.k8s.api.core.v1.PodSecurityContext
-    f(792, L::Object, S::One, 138, false, 11, 0, 0, 0), // appArmorProfile
-    f(793, L::Int64, S::One, 0, false, 5, 0, 0, 0), // fsGroup
-    f(794, L::String, S::One, 0, false, 9, 0, 0, 0), // fsGroupChangePolicy
-    f(795, L::Int64, S::One, 0, false, 6, 0, 0, 0), // runAsGroup
-    f(796, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // runAsNonRoot
-    f(797, L::Int64, S::One, 0, false, 2, 0, 0, 0), // runAsUser
-    f(798, L::String, S::One, 0, false, 13, 0, 0, 0), // seLinuxChangePolicy
-    f(799, L::Object, S::One, 304, false, 1, 0, 0, 0), // seLinuxOptions
-    f(800, L::Object, S::One, 309, false, 10, 0, 0, 0), // seccompProfile
-    f(618, L::Int64, S::List, 0, false, 4, 0, 1, 0), // supplementalGroups
-    f(661, L::String, S::One, 0, false, 12, 0, 0, 0), // supplementalGroupsPolicy
-    f(801, L::Object, S::List, 327, false, 7, 0, 1, 0), // sysctls
-    f(802, L::Object, S::One, 348, false, 8, 0, 0, 0), // windowsOptions
+    f(792, L::Object, S::One, 138, false, false, 11, 0, 0, 0), // appArmorProfile
+    f(793, L::Int64, S::One, 0, false, true, 5, 0, 0, 0), // fsGroup
+    f(794, L::String, S::One, 0, false, false, 9, 0, 0, 0), // fsGroupChangePolicy
+    f(795, L::Int64, S::One, 0, false, true, 6, 0, 0, 0), // runAsGroup
+    f(796, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // runAsNonRoot
+    f(797, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // runAsUser
+    f(798, L::String, S::One, 0, false, false, 13, 0, 0, 0), // seLinuxChangePolicy
+    f(799, L::Object, S::One, 304, false, false, 1, 0, 0, 0), // seLinuxOptions
+    f(800, L::Object, S::One, 309, false, false, 10, 0, 0, 0), // seccompProfile
+    f(618, L::Int64, S::List, 0, false, true, 4, 0, 1, 0), // supplementalGroups
+    f(661, L::String, S::One, 0, false, false, 12, 0, 0, 0), // supplementalGroupsPolicy
+    f(801, L::Object, S::List, 327, false, false, 7, 0, 1, 0), // sysctls
+    f(802, L::Object, S::One, 348, false, false, 8, 0, 0, 0), // windowsOptions
     // io.k8s.api.core.v1.PodSpec
-    f(296, L::Int64, S::One, 0, false, 5, 0, 0, 0), // activeDeadlineSeconds
-    f(804, L::Object, S::One, 137, false, 18, 0, 0, 0), // affinity
-    f(805, L::Boolean, S::One, 0, false, 21, 0, 0, 0), // automountServiceAccountToken
-    f(647, L::Object, S::List, 161, true, 2, 0, 2, 0), // containers
-    f(806, L::Object, S::One, 268, false, 26, 0, 0, 0), // dnsConfig
-    f(807, L::String, S::One, 0, false, 6, 0, 0, 0), // dnsPolicy
-    f(808, L::Boolean, S::One, 0, false, 30, 0, 0, 0), // enableServiceLinks
-    f(809, L::Object, S::List, 186, false, 34, 0, 2, 0), // ephemeralContainers
-    f(810, L::Object, S::List, 191, false, 0, 0, 0, 0), // evictionResponders
-    f(811, L::Object, S::List, 205, false, 23, 0, 12, 0), // hostAliases
-    f(812, L::Boolean, S::One, 0, false, 13, 0, 0, 0), // hostIPC
-    f(813, L::Boolean, S::One, 0, false, 11, 0, 0, 0), // hostNetwork
-    f(814, L::Boolean, S::One, 0, false, 12, 0, 0, 0), // hostPID
-    f(815, L::Boolean, S::One, 0, false, 37, 0, 0, 0), // hostUsers
-    f(511, L::String, S::One, 0, false, 16, 0, 0, 0), // hostname
-    f(816, L::String, S::One, 0, false, 41, 0, 0, 0), // hostnameOverride
-    f(817, L::Object, S::List, 221, false, 15, 0, 2, 0), // imagePullSecrets
-    f(818, L::Object, S::List, 161, false, 20, 0, 2, 0), // initContainers
-    f(351, L::String, S::One, 0, false, 10, 0, 0, 0), // nodeName
-    f(819, L::String, S::Map, 0, false, 7, 0, 1, 0), // nodeSelector
-    f(820, L::Object, S::One, 272, false, 36, 0, 0, 0), // os
-    f(649, L::Quantity, S::Map, 0, false, 32, 0, 0, 0), // overhead
-    f(821, L::String, S::One, 0, false, 31, 0, 0, 0), // preemptionPolicy
-    f(551, L::Int32, S::One, 0, false, 25, 0, 0, 0), // priority
-    f(822, L::String, S::One, 0, false, 24, 0, 0, 0), // priorityClassName
-    f(823, L::Object, S::List, 273, false, 28, 0, 1, 0), // readinessGates
-    f(292, L::Object, S::List, 274, false, 39, 0, 13, 0), // resourceClaims
-    f(53, L::Object, S::One, 302, false, 40, 0, 0, 0), // resources
-    f(449, L::String, S::One, 0, false, 3, 0, 0, 0), // restartPolicy
-    f(824, L::String, S::One, 0, false, 29, 0, 0, 0), // runtimeClassName
-    f(825, L::String, S::One, 0, false, 19, 0, 0, 0), // schedulerName
-    f(826, L::Object, S::List, 276, false, 38, 0, 2, 0), // schedulingGates
-    f(827, L::Object, S::One, 277, false, 0, 0, 0, 0), // schedulingGroup
-    f(451, L::Object, S::One, 278, false, 14, 0, 0, 0), // securityContext
-    f(828, L::String, S::One, 0, false, 9, 0, 0, 0), // serviceAccount
-    f(355, L::String, S::One, 0, false, 8, 0, 0, 0), // serviceAccountName
-    f(829, L::Boolean, S::One, 0, false, 35, 0, 0, 0), // setHostnameAsFQDN
-    f(830, L::Boolean, S::One, 0, false, 27, 0, 0, 0), // shareProcessNamespace
-    f(831, L::String, S::One, 0, false, 17, 0, 0, 0), // subdomain
-    f(832, L::Int64, S::One, 0, false, 4, 0, 0, 0), // terminationGracePeriodSeconds
-    f(833, L::Object, S::List, 330, false, 22, 0, 1, 0), // tolerations
-    f(834, L::Object, S::List, 333, false, 33, 0, 14, 0), // topologySpreadConstraints
-    f(835, L::Object, S::List, 336, false, 1, 0, 13, 0), // volumes
+    f(296, L::Int64, S::One, 0, false, true, 5, 0, 0, 0), // activeDeadlineSeconds
+    f(804, L::Object, S::One, 137, false, false, 18, 0, 0, 0), // affinity
+    f(805, L::Boolean, S::One, 0, false, true, 21, 0, 0, 0), // automountServiceAccountToken
+    f(647, L::Object, S::List, 161, true, true, 2, 0, 2, 0), // containers
+    f(806, L::Object, S::One, 268, false, false, 26, 0, 0, 0), // dnsConfig
+    f(807, L::String, S::One, 0, false, false, 6, 0, 0, 0), // dnsPolicy
+    f(808, L::Boolean, S::One, 0, false, true, 30, 0, 0, 0), // enableServiceLinks
+    f(809, L::Object, S::List, 186, false, false, 34, 0, 2, 0), // ephemeralContainers
+    f(810, L::Object, S::List, 191, false, false, 44, 0, 0, 0), // evictionResponders
+    f(811, L::Object, S::List, 205, false, false, 23, 0, 12, 0), // hostAliases
+    f(812, L::Boolean, S::One, 0, false, false, 13, 0, 0, 0), // hostIPC
+    f(813, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // hostNetwork
+    f(814, L::Boolean, S::One, 0, false, false, 12, 0, 0, 0), // hostPID
+    f(815, L::Boolean, S::One, 0, false, true, 37, 0, 0, 0), // hostUsers
+    f(511, L::String, S::One, 0, false, false, 16, 0, 0, 0), // hostname
+    f(816, L::String, S::One, 0, false, true, 41, 0, 0, 0), // hostnameOverride
+    f(817, L::Object, S::List, 221, false, false, 15, 0, 2, 0), // imagePullSecrets
+    f(818, L::Object, S::List, 161, false, false, 20, 0, 2, 0), // initContainers
+    f(351, L::String, S::One, 0, false, false, 10, 0, 0, 0), // nodeName
+    f(819, L::String, S::Map, 0, false, false, 7, 0, 1, 0), // nodeSelector
+    f(820, L::Object, S::One, 272, false, false, 36, 0, 0, 0), // os
+    f(649, L::Quantity, S::Map, 0, false, false, 32, 0, 0, 0), // overhead
+    f(821, L::String, S::One, 0, false, false, 31, 0, 0, 0), // preemptionPolicy
+    f(551, L::Int32, S::One, 0, false, true, 25, 0, 0, 0), // priority
+    f(822, L::String, S::One, 0, false, false, 24, 0, 0, 0), // priorityClassName
+    f(823, L::Object, S::List, 273, false, false, 28, 0, 1, 0), // readinessGates
+    f(292, L::Object, S::List, 274, false, false, 39, 0, 13, 0), // resourceClaims
+    f(53, L::Object, S::One, 302, false, false, 40, 0, 0, 0), // resources
+    f(449, L::String, S::One, 0, false, false, 3, 0, 0, 0), // restartPolicy
+    f(824, L::String, S::One, 0, false, false, 29, 0, 0, 0), // runtimeClassName
+    f(825, L::String, S::One, 0, false, false, 19, 0, 0, 0), // schedulerName
+    f(826, L::Object, S::List, 276, false, false, 38, 0, 2, 0), // schedulingGates
+    f(827, L::Object, S::One, 277, false, false, 43, 0, 0, 0), // schedulingGroup
+    f(451, L::Object, S::One, 278, false, false, 14, 0, 0, 0), // securityContext
+    f(828, L::String, S::One, 0, false, false, 9, 0, 0, 0), // serviceAccount
+    f(355, L::String, S::One, 0, false, false, 8, 0, 0, 0), // serviceAccountName
+    f(829, L::Boolean, S::One, 0, false, true, 35, 0, 0, 0), // setHostnameAsFQDN
+    f(830, L::Boolean, S::One, 0, false, true, 27, 0, 0, 0), // shareProcessNamespace
+    f(831, L::String, S::One, 0, false, false, 17, 0, 0, 0), // subdomain
+    f(832, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // terminationGracePeriodSeconds
+    f(833, L::Object, S::List, 330, false, false, 22, 0, 1, 0), // tolerations
+    f(834, L::Object, S::List, 333, false, false, 33, 0, 14, 0), // topologySpreadConstraints
+    f(835, L::Object, S::List, 336, false, false, 1, 0, 13, 0), // volumes
     // io.k8s.api.core.v1.PodStatus
-    f(490, L::Quantity, S::Map, 0, false, 19, 0, 0, 0), // allocatedResources
-    f(75, L::Object, S::List, 267, false, 2, 0, 5, 0), // conditions
-    f(837, L::Object, S::List, 172, false, 8, 0, 1, 0), // containerStatuses
-    f(838, L::Object, S::List, 172, false, 13, 0, 1, 0), // ephemeralContainerStatuses
-    f(839, L::Object, S::One, 270, false, 18, 0, 0, 0), // extendedResourceClaimStatus
-    f(469, L::String, S::One, 0, false, 5, 0, 0, 0), // hostIP
-    f(840, L::Object, S::List, 206, false, 16, 0, 15, 0), // hostIPs
-    f(841, L::Object, S::List, 172, false, 10, 0, 1, 0), // initContainerStatuses
-    f(81, L::String, S::One, 0, false, 3, 0, 0, 0), // message
-    f(842, L::Object, S::List, 234, false, 0, 0, 0, 0), // nodeAllocatableResourceClaimStatuses
-    f(843, L::String, S::One, 0, false, 11, 0, 0, 0), // nominatedNodeName
-    f(76, L::Int64, S::One, 0, false, 17, 0, 0, 0), // observedGeneration
-    f(634, L::String, S::One, 0, false, 1, 0, 0, 0), // phase
-    f(844, L::String, S::One, 0, false, 6, 0, 0, 0), // podIP
-    f(845, L::Object, S::List, 271, false, 12, 0, 12, 0), // podIPs
-    f(846, L::String, S::One, 0, false, 9, 0, 0, 0), // qosClass
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(847, L::String, S::One, 0, false, 14, 0, 0, 0), // resize
-    f(848, L::Object, S::List, 275, false, 15, 0, 13, 0), // resourceClaimStatuses
-    f(53, L::Object, S::One, 302, false, 20, 0, 0, 0), // resources
-    f(316, L::Time, S::One, 0, false, 7, 0, 0, 0), // startTime
-    f(849, L::Object, S::List, 283, false, 0, 0, 0, 0), // volumeHealth
+    f(490, L::Quantity, S::Map, 0, false, false, 19, 0, 0, 0), // allocatedResources
+    f(75, L::Object, S::List, 267, false, false, 2, 0, 5, 0), // conditions
+    f(837, L::Object, S::List, 172, false, false, 8, 0, 1, 0), // containerStatuses
+    f(838, L::Object, S::List, 172, false, false, 13, 0, 1, 0), // ephemeralContainerStatuses
+    f(839, L::Object, S::One, 270, false, false, 18, 0, 0, 0), // extendedResourceClaimStatus
+    f(469, L::String, S::One, 0, false, false, 5, 0, 0, 0), // hostIP
+    f(840, L::Object, S::List, 206, false, false, 16, 0, 15, 0), // hostIPs
+    f(841, L::Object, S::List, 172, false, false, 10, 0, 1, 0), // initContainerStatuses
+    f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
+    f(842, L::Object, S::List, 234, false, false, 0, 0, 0, 0), // nodeAllocatableResourceClaimStatuses
+    f(843, L::String, S::One, 0, false, false, 11, 0, 0, 0), // nominatedNodeName
+    f(76, L::Int64, S::One, 0, false, false, 17, 0, 0, 0), // observedGeneration
+    f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
+    f(844, L::String, S::One, 0, false, false, 6, 0, 0, 0), // podIP
+    f(845, L::Object, S::List, 271, false, false, 12, 0, 12, 0), // podIPs
+    f(846, L::String, S::One, 0, false, false, 9, 0, 0, 0), // qosClass
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(847, L::String, S::One, 0, false, false, 14, 0, 0, 0), // resize
+    f(848, L::Object, S::List, 275, false, false, 15, 0, 13, 0), // resourceClaimStatuses
+    f(53, L::Object, S::One, 302, false, false, 20, 0, 0, 0), // resources
+    f(316, L::Time, S::One, 0, false, false, 7, 0, 0, 0), // startTime
+    f(849, L::Object, S::List, 283, false, false, 0, 0, 0, 0), // volumeHealth
     // io.k8s.api.core.v1.PodTemplate
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(99, L::Object, S::One, 282, false, 2, 0, 0, 0), // template
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(99, L::Object, S::One, 282, false, false, 2, 0, 0, 0), // template
     // io.k8s.api.core.v1.PodTemplateSpec
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 279, false, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 279, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.core.v1.PodVolumeHealth
-    f(853, L::Object, S::List, 338, false, 0, 0, 0, 0), // healthConditions
-    f(94, L::Time, S::One, 0, false, 0, 0, 0, 0), // lastTransitionTime
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
+    f(853, L::Object, S::List, 338, false, false, 0, 0, 0, 0), // healthConditions
+    f(94, L::Time, S::One, 0, false, false, 0, 0, 0, 0), // lastTransitionTime
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
     // io.k8s.api.core.v1.PortStatus
-    f(174, L::String, S::One, 0, false, 3, 0, 0, 0), // error
-    f(63, L::Int32, S::One, 0, true, 1, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, true, 2, 0, 0, 0), // protocol
+    f(174, L::String, S::One, 0, false, false, 3, 0, 0, 0), // error
+    f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, true, true, 2, 0, 0, 0), // protocol
     // io.k8s.api.core.v1.PortworxVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(375, L::String, S::One, 0, true, 1, 0, 0, 0), // volumeID
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(375, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumeID
     // io.k8s.api.core.v1.PreferredSchedulingTerm
-    f(857, L::Object, S::One, 245, true, 2, 0, 0, 0), // preference
-    f(858, L::Int32, S::One, 0, true, 1, 0, 0, 0), // weight
+    f(857, L::Object, S::One, 245, true, true, 2, 0, 0, 0), // preference
+    f(858, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // weight
     // io.k8s.api.core.v1.Probe
-    f(603, L::Object, S::One, 192, false, 1, 1, 0, 0), // exec
-    f(860, L::Int32, S::One, 0, false, 6, 0, 0, 0), // failureThreshold
-    f(861, L::Object, S::One, 199, false, 4, 1, 0, 0), // grpc
-    f(604, L::Object, S::One, 203, false, 2, 1, 0, 0), // httpGet
-    f(862, L::Int32, S::One, 0, false, 2, 0, 0, 0), // initialDelaySeconds
-    f(238, L::Int32, S::One, 0, false, 4, 0, 0, 0), // periodSeconds
-    f(863, L::Int32, S::One, 0, false, 5, 0, 0, 0), // successThreshold
-    f(606, L::Object, S::One, 328, false, 3, 1, 0, 0), // tcpSocket
-    f(832, L::Int64, S::One, 0, false, 7, 0, 0, 0), // terminationGracePeriodSeconds
-    f(41, L::Int32, S::One, 0, false, 3, 0, 0, 0), // timeoutSeconds
+    f(603, L::Object, S::One, 192, false, false, 1, 1, 0, 0), // exec
+    f(860, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // failureThreshold
+    f(861, L::Object, S::One, 199, false, false, 4, 1, 0, 0), // grpc
+    f(604, L::Object, S::One, 203, false, false, 2, 1, 0, 0), // httpGet
+    f(862, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // initialDelaySeconds
+    f(238, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // periodSeconds
+    f(863, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // successThreshold
+    f(606, L::Object, S::One, 328, false, false, 3, 1, 0, 0), // tcpSocket
+    f(832, L::Int64, S::One, 0, false, true, 7, 0, 0, 0), // terminationGracePeriodSeconds
+    f(41, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.core.v1.ProjectedVolumeSource
-    f(435, L::Int32, S::One, 0, false, 2, 0, 0, 0), // defaultMode
-    f(436, L::Int64, S::One, 0, false, 0, 0, 0, 0), // defaultUser
-    f(865, L::Object, S::List, 343, false, 1, 0, 1, 0), // sources
+    f(435, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // defaultMode
+    f(436, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // defaultUser
+    f(865, L::Object, S::List, 343, false, false, 1, 0, 1, 0), // sources
     // io.k8s.api.core.v1.QuobyteVolumeSource
-    f(192, L::String, S::One, 0, false, 5, 0, 0, 0), // group
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(867, L::String, S::One, 0, true, 1, 0, 0, 0), // registry
-    f(868, L::String, S::One, 0, false, 6, 0, 0, 0), // tenant
-    f(175, L::String, S::One, 0, false, 4, 0, 0, 0), // user
-    f(869, L::String, S::One, 0, true, 2, 0, 0, 0), // volume
+    f(192, L::String, S::One, 0, false, false, 5, 0, 0, 0), // group
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(867, L::String, S::One, 0, true, true, 1, 0, 0, 0), // registry
+    f(868, L::String, S::One, 0, false, false, 6, 0, 0, 0), // tenant
+    f(175, L::String, S::One, 0, false, false, 4, 0, 0, 0), // user
+    f(869, L::String, S::One, 0, true, true, 2, 0, 0, 0), // volume
     // io.k8s.api.core.v1.RBDPersistentVolumeSource
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(442, L::String, S::One, 0, true, 2, 0, 0, 0), // image
-    f(871, L::String, S::One, 0, false, 6, 0, 0, 872), // keyring
-    f(412, L::String, S::List, 0, true, 1, 0, 1, 0), // monitors
-    f(873, L::String, S::One, 0, false, 4, 0, 0, 874), // pool
-    f(374, L::Boolean, S::One, 0, false, 8, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 314, false, 7, 0, 0, 0), // secretRef
-    f(175, L::String, S::One, 0, false, 5, 0, 0, 875), // user
+    f(373, L::String, S::One, 0, false, false, 3, 0, 0, 0), // fsType
+    f(442, L::String, S::One, 0, true, true, 2, 0, 0, 0), // image
+    f(871, L::String, S::One, 0, false, false, 6, 0, 0, 872), // keyring
+    f(412, L::String, S::List, 0, true, true, 1, 0, 1, 0), // monitors
+    f(873, L::String, S::One, 0, false, false, 4, 0, 0, 874), // pool
+    f(374, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 314, false, false, 7, 0, 0, 0), // secretRef
+    f(175, L::String, S::One, 0, false, false, 5, 0, 0, 875), // user
     // io.k8s.api.core.v1.RBDVolumeSource
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(442, L::String, S::One, 0, true, 2, 0, 0, 0), // image
-    f(871, L::String, S::One, 0, false, 6, 0, 0, 872), // keyring
-    f(412, L::String, S::List, 0, true, 1, 0, 1, 0), // monitors
-    f(873, L::String, S::One, 0, false, 4, 0, 0, 874), // pool
-    f(374, L::Boolean, S::One, 0, false, 8, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, false, 7, 0, 0, 0), // secretRef
-    f(175, L::String, S::One, 0, false, 5, 0, 0, 875), // user
+    f(373, L::String, S::One, 0, false, false, 3, 0, 0, 0), // fsType
+    f(442, L::String, S::One, 0, true, true, 2, 0, 0, 0), // image
+    f(871, L::String, S::One, 0, false, false, 6, 0, 0, 872), // keyring
+    f(412, L::String, S::List, 0, true, true, 1, 0, 1, 0), // monitors
+    f(873, L::String, S::One, 0, false, false, 4, 0, 0, 874), // pool
+    f(374, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, false, false, 7, 0, 0, 0), // secretRef
+    f(175, L::String, S::One, 0, false, false, 5, 0, 0, 875), // user
     // io.k8s.api.core.v1.ReplicationController
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 294, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 295, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 294, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 295, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ReplicationControllerCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.ReplicationControllerSpec
-    f(97, L::Int32, S::One, 0, false, 4, 0, 0, 226), // minReadySeconds
-    f(118, L::Int32, S::One, 0, false, 1, 0, 0, 880), // replicas
-    f(59, L::String, S::Map, 0, false, 2, 0, 1, 0), // selector
-    f(99, L::Object, S::One, 282, false, 3, 0, 0, 0), // template
+    f(97, L::Int32, S::One, 0, false, false, 4, 0, 0, 226), // minReadySeconds
+    f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 880), // replicas
+    f(59, L::String, S::Map, 0, false, false, 2, 0, 1, 0), // selector
+    f(99, L::Object, S::One, 282, false, false, 3, 0, 0, 0), // template
     // io.k8s.api.core.v1.ReplicationControllerStatus
-    f(121, L::Int32, S::One, 0, false, 5, 0, 0, 0), // availableReplicas
-    f(75, L::Object, S::List, 293, false, 6, 0, 5, 0), // conditions
-    f(131, L::Int32, S::One, 0, false, 2, 0, 0, 0), // fullyLabeledReplicas
-    f(76, L::Int64, S::One, 0, false, 3, 0, 0, 0), // observedGeneration
-    f(122, L::Int32, S::One, 0, false, 4, 0, 0, 0), // readyReplicas
-    f(118, L::Int32, S::One, 0, true, 1, 0, 0, 0), // replicas
+    f(121, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // availableReplicas
+    f(75, L::Object, S::List, 293, false, false, 6, 0, 5, 0), // conditions
+    f(131, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // fullyLabeledReplicas
+    f(76, L::Int64, S::One, 0, false, false, 3, 0, 0, 0), // observedGeneration
+    f(122, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // readyReplicas
+    f(118, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // replicas
     // io.k8s.api.core.v1.ResourceClaim
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(339, L::String, S::One, 0, false, 2, 0, 0, 0), // request
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(339, L::String, S::One, 0, false, false, 2, 0, 0, 0), // request
     // io.k8s.api.core.v1.ResourceFieldSelector
-    f(323, L::String, S::One, 0, false, 1, 0, 0, 0), // containerName
-    f(884, L::Quantity, S::One, 0, false, 3, 0, 0, 0), // divisor
-    f(194, L::String, S::One, 0, true, 2, 0, 0, 0), // resource
+    f(323, L::String, S::One, 0, false, false, 1, 0, 0, 0), // containerName
+    f(884, L::Quantity, S::One, 0, false, false, 3, 0, 0, 0), // divisor
+    f(194, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resource
     // io.k8s.api.core.v1.ResourceHealth
-    f(886, L::String, S::One, 0, false, 2, 0, 0, 0), // health
-    f(81, L::String, S::One, 0, false, 0, 0, 0, 0), // message
-    f(887, L::String, S::One, 0, true, 1, 0, 0, 0), // resourceID
+    f(886, L::String, S::One, 0, false, false, 2, 0, 0, 0), // health
+    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(887, L::String, S::One, 0, true, true, 1, 0, 0, 0), // resourceID
     // io.k8s.api.core.v1.ResourceQuota
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 300, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 301, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 300, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 301, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ResourceQuotaSpec
-    f(890, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // hard
-    f(891, L::Object, S::One, 307, false, 3, 0, 0, 0), // scopeSelector
-    f(892, L::String, S::List, 0, false, 2, 0, 1, 0), // scopes
+    f(890, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // hard
+    f(891, L::Object, S::One, 307, false, false, 3, 0, 0, 0), // scopeSelector
+    f(892, L::String, S::List, 0, false, false, 2, 0, 1, 0), // scopes
     // io.k8s.api.core.v1.ResourceQuotaStatus
-    f(890, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // hard
-    f(894, L::Quantity, S::Map, 0, false, 2, 0, 0, 0), // used
+    f(890, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // hard
+    f(894, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // used
     // io.k8s.api.core.v1.ResourceRequirements
-    f(896, L::Object, S::List, 296, false, 3, 0, 16, 0), // claims
-    f(615, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // limits
-    f(897, L::Quantity, S::Map, 0, false, 2, 0, 0, 0), // requests
+    f(896, L::Object, S::List, 296, false, false, 3, 0, 16, 0), // claims
+    f(615, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // limits
+    f(897, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // requests
     // io.k8s.api.core.v1.ResourceStatus
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(53, L::Object, S::List, 298, false, 2, 0, 17, 0), // resources
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(53, L::Object, S::List, 298, false, false, 2, 0, 17, 0), // resources
     // io.k8s.api.core.v1.SELinuxOptions
-    f(900, L::String, S::One, 0, false, 4, 0, 0, 0), // level
-    f(901, L::String, S::One, 0, false, 2, 0, 0, 0), // role
-    f(95, L::String, S::One, 0, false, 3, 0, 0, 0), // type
-    f(175, L::String, S::One, 0, false, 1, 0, 0, 0), // user
+    f(900, L::String, S::One, 0, false, false, 4, 0, 0, 0), // level
+    f(901, L::String, S::One, 0, false, false, 2, 0, 0, 0), // role
+    f(95, L::String, S::One, 0, false, false, 3, 0, 0, 0), // type
+    f(175, L::String, S::One, 0, false, false, 1, 0, 0, 0), // user
     // io.k8s.api.core.v1.ScaleIOPersistentVolumeSource
-    f(373, L::String, S::One, 0, false, 9, 0, 0, 903), // fsType
-    f(904, L::String, S::One, 0, true, 1, 0, 0, 0), // gateway
-    f(905, L::String, S::One, 0, false, 5, 0, 0, 0), // protectionDomain
-    f(374, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 314, true, 3, 0, 0, 0), // secretRef
-    f(906, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // sslEnabled
-    f(907, L::String, S::One, 0, false, 7, 0, 0, 908), // storageMode
-    f(909, L::String, S::One, 0, false, 6, 0, 0, 0), // storagePool
-    f(910, L::String, S::One, 0, true, 2, 0, 0, 0), // system
-    f(558, L::String, S::One, 0, false, 8, 0, 0, 0), // volumeName
+    f(373, L::String, S::One, 0, false, false, 9, 0, 0, 903), // fsType
+    f(904, L::String, S::One, 0, true, true, 1, 0, 0, 0), // gateway
+    f(905, L::String, S::One, 0, false, false, 5, 0, 0, 0), // protectionDomain
+    f(374, L::Boolean, S::One, 0, false, false, 10, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 314, true, true, 3, 0, 0, 0), // secretRef
+    f(906, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // sslEnabled
+    f(907, L::String, S::One, 0, false, false, 7, 0, 0, 908), // storageMode
+    f(909, L::String, S::One, 0, false, false, 6, 0, 0, 0), // storagePool
+    f(910, L::String, S::One, 0, true, true, 2, 0, 0, 0), // system
+    f(558, L::String, S::One, 0, false, false, 8, 0, 0, 0), // volumeName
     // io.k8s.api.core.v1.ScaleIOVolumeSource
-    f(373, L::String, S::One, 0, false, 9, 0, 0, 903), // fsType
-    f(904, L::String, S::One, 0, true, 1, 0, 0, 0), // gateway
-    f(905, L::String, S::One, 0, false, 5, 0, 0, 0), // protectionDomain
-    f(374, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, true, 3, 0, 0, 0), // secretRef
-    f(906, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // sslEnabled
-    f(907, L::String, S::One, 0, false, 7, 0, 0, 908), // storageMode
-    f(909, L::String, S::One, 0, false, 6, 0, 0, 0), // storagePool
-    f(910, L::String, S::One, 0, true, 2, 0, 0, 0), // system
-    f(558, L::String, S::One, 0, false, 8, 0, 0, 0), // volumeName
+    f(373, L::String, S::One, 0, false, false, 9, 0, 0, 903), // fsType
+    f(904, L::String, S::One, 0, true, true, 1, 0, 0, 0), // gateway
+    f(905, L::String, S::One, 0, false, false, 5, 0, 0, 0), // protectionDomain
+    f(374, L::Boolean, S::One, 0, false, false, 10, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, true, true, 3, 0, 0, 0), // secretRef
+    f(906, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // sslEnabled
+    f(907, L::String, S::One, 0, false, false, 7, 0, 0, 908), // storageMode
+    f(909, L::String, S::One, 0, false, false, 6, 0, 0, 0), // storagePool
+    f(910, L::String, S::One, 0, true, true, 2, 0, 0, 0), // system
+    f(558, L::String, S::One, 0, false, false, 8, 0, 0, 0), // volumeName
     // io.k8s.api.core.v1.ScopeSelector
-    f(673, L::Object, S::List, 308, false, 1, 0, 1, 0), // matchExpressions
+    f(673, L::Object, S::List, 308, false, false, 1, 0, 1, 0), // matchExpressions
     // io.k8s.api.core.v1.ScopedResourceSelectorRequirement
-    f(324, L::String, S::One, 0, true, 2, 0, 0, 0), // operator
-    f(914, L::String, S::One, 0, true, 1, 0, 0, 0), // scopeName
-    f(325, L::String, S::List, 0, false, 3, 0, 1, 0), // values
+    f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
+    f(914, L::String, S::One, 0, true, true, 1, 0, 0, 0), // scopeName
+    f(325, L::String, S::List, 0, false, false, 3, 0, 1, 0), // values
     // io.k8s.api.core.v1.SeccompProfile
-    f(381, L::String, S::One, 0, false, 2, 0, 0, 0), // localhostProfile
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(381, L::String, S::One, 0, false, false, 2, 0, 0, 0), // localhostProfile
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.Secret
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(90, L::Bytes, S::Map, 0, false, 2, 0, 0, 0), // data
-    f(425, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // immutable
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(917, L::String, S::Map, 0, false, 4, 0, 0, 0), // stringData
-    f(95, L::String, S::One, 0, false, 3, 0, 0, 0), // type
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(90, L::Bytes, S::Map, 0, false, false, 2, 0, 0, 0), // data
+    f(425, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // immutable
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(917, L::String, S::Map, 0, false, false, 4, 0, 0, 0), // stringData
+    f(95, L::String, S::One, 0, false, false, 3, 0, 0, 0), // type
     // io.k8s.api.core.v1.SecretEnvSource
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // optional
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretKeySelector
-    f(4, L::String, S::One, 0, true, 2, 0, 0, 0), // key
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // optional
+    f(4, L::String, S::One, 0, true, true, 2, 0, 0, 0), // key
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretProjection
-    f(433, L::Object, S::List, 212, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, 1, 1, 0, 427), // name
-    f(420, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // optional
+    f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
+    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretReference
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 2, 0, 0, 0), // namespace
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 2, 0, 0, 0), // namespace
     // io.k8s.api.core.v1.SecretVolumeSource
-    f(435, L::Int32, S::One, 0, false, 3, 0, 0, 0), // defaultMode
-    f(436, L::Int64, S::One, 0, false, 0, 0, 0, 0), // defaultUser
-    f(433, L::Object, S::List, 212, false, 2, 0, 1, 0), // items
-    f(420, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // optional
-    f(393, L::String, S::One, 0, false, 1, 0, 0, 0), // secretName
+    f(435, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // defaultMode
+    f(436, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // defaultUser
+    f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
+    f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
+    f(393, L::String, S::One, 0, false, false, 1, 0, 0, 0), // secretName
     // io.k8s.api.core.v1.SecurityContext
-    f(924, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // allowPrivilegeEscalation
-    f(792, L::Object, S::One, 138, false, 12, 0, 0, 0), // appArmorProfile
-    f(925, L::Object, S::One, 146, false, 1, 0, 0, 0), // capabilities
-    f(926, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // privileged
-    f(927, L::String, S::One, 0, false, 9, 0, 0, 0), // procMount
-    f(928, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // readOnlyRootFilesystem
-    f(795, L::Int64, S::One, 0, false, 8, 0, 0, 0), // runAsGroup
-    f(796, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // runAsNonRoot
-    f(797, L::Int64, S::One, 0, false, 4, 0, 0, 0), // runAsUser
-    f(799, L::Object, S::One, 304, false, 3, 0, 0, 0), // seLinuxOptions
-    f(800, L::Object, S::One, 309, false, 11, 0, 0, 0), // seccompProfile
-    f(802, L::Object, S::One, 348, false, 10, 0, 0, 0), // windowsOptions
+    f(924, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // allowPrivilegeEscalation
+    f(792, L::Object, S::One, 138, false, false, 12, 0, 0, 0), // appArmorProfile
+    f(925, L::Object, S::One, 146, false, false, 1, 0, 0, 0), // capabilities
+    f(926, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // privileged
+    f(927, L::String, S::One, 0, false, false, 9, 0, 0, 0), // procMount
+    f(928, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // readOnlyRootFilesystem
+    f(795, L::Int64, S::One, 0, false, true, 8, 0, 0, 0), // runAsGroup
+    f(796, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // runAsNonRoot
+    f(797, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // runAsUser
+    f(799, L::Object, S::One, 304, false, false, 3, 0, 0, 0), // seLinuxOptions
+    f(800, L::Object, S::One, 309, false, false, 11, 0, 0, 0), // seccompProfile
+    f(802, L::Object, S::One, 348, false, false, 10, 0, 0, 0), // windowsOptions
     // io.k8s.api.core.v1.Service
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 321, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 322, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 321, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 322, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ServiceAccount
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(805, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // automountServiceAccountToken
-    f(817, L::Object, S::List, 221, false, 3, 0, 1, 0), // imagePullSecrets
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(931, L::Object, S::List, 251, false, 2, 0, 2, 0), // secrets
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(805, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // automountServiceAccountToken
+    f(817, L::Object, S::List, 221, false, false, 3, 0, 1, 0), // imagePullSecrets
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(931, L::Object, S::List, 251, false, false, 2, 0, 2, 0), // secrets
     // io.k8s.api.core.v1.ServiceAccountTokenProjection
-    f(933, L::String, S::One, 0, false, 1, 0, 0, 0), // audience
-    f(166, L::Int64, S::One, 0, false, 2, 0, 0, 0), // expirationSeconds
-    f(62, L::String, S::One, 0, true, 3, 0, 0, 0), // path
-    f(175, L::Int64, S::One, 0, false, 0, 0, 0, 0), // user
+    f(933, L::String, S::One, 0, false, false, 1, 0, 0, 0), // audience
+    f(166, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // expirationSeconds
+    f(62, L::String, S::One, 0, true, true, 3, 0, 0, 0), // path
+    f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.ServicePort
-    f(515, L::String, S::One, 0, false, 6, 0, 0, 0), // appProtocol
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(935, L::Int32, S::One, 0, false, 5, 0, 0, 0), // nodePort
-    f(63, L::Int32, S::One, 0, true, 3, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, 2, 0, 0, 472), // protocol
-    f(936, L::IntOrString, S::One, 0, false, 4, 0, 0, 0), // targetPort
+    f(515, L::String, S::One, 0, false, false, 6, 0, 0, 0), // appProtocol
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(935, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // nodePort
+    f(63, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, false, false, 2, 0, 0, 472), // protocol
+    f(936, L::IntOrString, S::One, 0, false, false, 4, 0, 0, 0), // targetPort
     // io.k8s.api.core.v1.ServiceSpec
-    f(938, L::Boolean, S::One, 0, false, 20, 0, 0, 0), // allocateLoadBalancerNodePorts
-    f(939, L::String, S::One, 0, false, 3, 0, 0, 0), // clusterIP
-    f(940, L::String, S::List, 0, false, 18, 0, 1, 0), // clusterIPs
-    f(941, L::String, S::List, 0, false, 5, 0, 1, 0), // externalIPs
-    f(942, L::String, S::One, 0, false, 10, 0, 0, 0), // externalName
-    f(943, L::String, S::One, 0, false, 11, 0, 0, 0), // externalTrafficPolicy
-    f(944, L::Int32, S::One, 0, false, 12, 0, 0, 0), // healthCheckNodePort
-    f(945, L::String, S::One, 0, false, 22, 0, 0, 0), // internalTrafficPolicy
-    f(946, L::String, S::List, 0, false, 19, 0, 1, 0), // ipFamilies
-    f(947, L::String, S::One, 0, false, 17, 0, 0, 0), // ipFamilyPolicy
-    f(948, L::String, S::One, 0, false, 21, 0, 0, 0), // loadBalancerClass
-    f(949, L::String, S::One, 0, false, 8, 0, 0, 0), // loadBalancerIP
-    f(950, L::String, S::List, 0, false, 9, 0, 1, 0), // loadBalancerSourceRanges
-    f(446, L::Object, S::List, 320, false, 1, 0, 18, 0), // ports
-    f(951, L::Boolean, S::One, 0, false, 13, 0, 0, 0), // publishNotReadyAddresses
-    f(59, L::String, S::Map, 0, false, 2, 0, 1, 0), // selector
-    f(952, L::String, S::One, 0, false, 7, 0, 0, 0), // sessionAffinity
-    f(953, L::Object, S::One, 323, false, 14, 0, 0, 0), // sessionAffinityConfig
-    f(954, L::String, S::One, 0, false, 23, 0, 0, 0), // trafficDistribution
-    f(95, L::String, S::One, 0, false, 4, 0, 0, 0), // type
+    f(938, L::Boolean, S::One, 0, false, true, 20, 0, 0, 0), // allocateLoadBalancerNodePorts
+    f(939, L::String, S::One, 0, false, false, 3, 0, 0, 0), // clusterIP
+    f(940, L::String, S::List, 0, false, false, 18, 0, 1, 0), // clusterIPs
+    f(941, L::String, S::List, 0, false, false, 5, 0, 1, 0), // externalIPs
+    f(942, L::String, S::One, 0, false, false, 10, 0, 0, 0), // externalName
+    f(943, L::String, S::One, 0, false, false, 11, 0, 0, 0), // externalTrafficPolicy
+    f(944, L::Int32, S::One, 0, false, false, 12, 0, 0, 0), // healthCheckNodePort
+    f(945, L::String, S::One, 0, false, false, 22, 0, 0, 0), // internalTrafficPolicy
+    f(946, L::String, S::List, 0, false, false, 19, 0, 1, 0), // ipFamilies
+    f(947, L::String, S::One, 0, false, false, 17, 0, 0, 0), // ipFamilyPolicy
+    f(948, L::String, S::One, 0, false, false, 21, 0, 0, 0), // loadBalancerClass
+    f(949, L::String, S::One, 0, false, false, 8, 0, 0, 0), // loadBalancerIP
+    f(950, L::String, S::List, 0, false, false, 9, 0, 1, 0), // loadBalancerSourceRanges
+    f(446, L::Object, S::List, 320, false, false, 1, 0, 18, 0), // ports
+    f(951, L::Boolean, S::One, 0, false, false, 13, 0, 0, 0), // publishNotReadyAddresses
+    f(59, L::String, S::Map, 0, false, false, 2, 0, 1, 0), // selector
+    f(952, L::String, S::One, 0, false, false, 7, 0, 0, 0), // sessionAffinity
+    f(953, L::Object, S::One, 323, false, false, 14, 0, 0, 0), // sessionAffinityConfig
+    f(954, L::String, S::One, 0, false, false, 23, 0, 0, 0), // trafficDistribution
+    f(95, L::String, S::One, 0, false, false, 4, 0, 0, 0), // type
     // io.k8s.api.core.v1.ServiceStatus
-    f(75, L::Object, S::List, 529, false, 2, 0, 5, 0), // conditions
-    f(956, L::Object, S::One, 220, false, 1, 0, 0, 0), // loadBalancer
+    f(75, L::Object, S::List, 529, false, false, 2, 0, 5, 0), // conditions
+    f(956, L::Object, S::One, 220, false, false, 1, 0, 0, 0), // loadBalancer
     // io.k8s.api.core.v1.SessionAffinityConfig
-    f(958, L::Object, S::One, 151, false, 1, 0, 0, 0), // clientIP
+    f(958, L::Object, S::One, 151, false, false, 1, 0, 0, 0), // clientIP
     // io.k8s.api.core.v1.SleepAction
-    f(960, L::Int64, S::One, 0, true, 1, 0, 0, 0), // seconds
+    f(960, L::Int64, S::One, 0, true, true, 1, 0, 0, 0), // seconds
     // io.k8s.api.core.v1.StorageOSPersistentVolumeSource
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 251, false, 5, 0, 0, 0), // secretRef
-    f(558, L::String, S::One, 0, false, 1, 0, 0, 0), // volumeName
-    f(962, L::String, S::One, 0, false, 2, 0, 0, 0), // volumeNamespace
+    f(373, L::String, S::One, 0, false, false, 3, 0, 0, 0), // fsType
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 251, false, false, 5, 0, 0, 0), // secretRef
+    f(558, L::String, S::One, 0, false, false, 1, 0, 0, 0), // volumeName
+    f(962, L::String, S::One, 0, false, false, 2, 0, 0, 0), // volumeNamespace
     // io.k8s.api.core.v1.StorageOSVolumeSource
-    f(373, L::String, S::One, 0, false, 3, 0, 0, 0), // fsType
-    f(374, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // readOnly
-    f(414, L::Object, S::One, 221, false, 5, 0, 0, 0), // secretRef
-    f(558, L::String, S::One, 0, false, 1, 0, 0, 0), // volumeName
-    f(962, L::String, S::One, 0, false, 2, 0, 0, 0), // volumeNamespace
+    f(373, L::String, S::One, 0, false, false, 3, 0, 0, 0), // fsType
+    f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
+    f(414, L::Object, S::One, 221, false, false, 5, 0, 0, 0), // secretRef
+    f(558, L::String, S::One, 0, false, false, 1, 0, 0, 0), // volumeName
+    f(962, L::String, S::One, 0, false, false, 2, 0, 0, 0), // volumeNamespace
     // io.k8s.api.core.v1.Sysctl
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(239, L::String, S::One, 0, true, 2, 0, 0, 0), // value
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(239, L::String, S::One, 0, true, true, 2, 0, 0, 0), // value
     // io.k8s.api.core.v1.TCPSocketAction
-    f(549, L::String, S::One, 0, false, 2, 0, 0, 0), // host
-    f(63, L::IntOrString, S::One, 0, true, 1, 0, 0, 0), // port
+    f(549, L::String, S::One, 0, false, false, 2, 0, 0, 0), // host
+    f(63, L::IntOrString, S::One, 0, true, true, 1, 0, 0, 0), // port
     // io.k8s.api.core.v1.Taint
-    f(967, L::String, S::One, 0, true, 3, 0, 0, 0), // effect
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(968, L::Time, S::One, 0, false, 4, 0, 0, 0), // timeAdded
-    f(239, L::String, S::One, 0, false, 2, 0, 0, 0), // value
+    f(967, L::String, S::One, 0, true, true, 3, 0, 0, 0), // effect
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(968, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // timeAdded
+    f(239, L::String, S::One, 0, false, false, 2, 0, 0, 0), // value
     // io.k8s.api.core.v1.Toleration
-    f(967, L::String, S::One, 0, false, 4, 0, 0, 0), // effect
-    f(4, L::String, S::One, 0, false, 1, 0, 0, 0), // key
-    f(324, L::String, S::One, 0, false, 2, 0, 0, 0), // operator
-    f(970, L::Int64, S::One, 0, false, 5, 0, 0, 0), // tolerationSeconds
-    f(239, L::String, S::One, 0, false, 3, 0, 0, 0), // value
+    f(967, L::String, S::One, 0, false, false, 4, 0, 0, 0), // effect
+    f(4, L::String, S::One, 0, false, false, 1, 0, 0, 0), // key
+    f(324, L::String, S::One, 0, false, false, 2, 0, 0, 0), // operator
+    f(970, L::Int64, S::One, 0, false, true, 5, 0, 0, 0), // tolerationSeconds
+    f(239, L::String, S::One, 0, false, false, 3, 0, 0, 0), // value
     // io.k8s.api.core.v1.TopologySelectorLabelRequirement
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(325, L::String, S::List, 0, true, 2, 0, 1, 0), // values
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(325, L::String, S::List, 0, true, true, 2, 0, 1, 0), // values
     // io.k8s.api.core.v1.TopologySelectorTerm
-    f(973, L::Object, S::List, 331, false, 1, 0, 1, 0), // matchLabelExpressions
+    f(973, L::Object, S::List, 331, false, false, 1, 0, 1, 0), // matchLabelExpressions
     // io.k8s.api.core.v1.TopologySpreadConstraint
-    f(193, L::Object, S::One, 535, false, 4, 0, 0, 0), // labelSelector
-    f(763, L::String, S::List, 0, false, 8, 0, 1, 0), // matchLabelKeys
-    f(975, L::Int32, S::One, 0, true, 1, 0, 0, 0), // maxSkew
-    f(976, L::Int32, S::One, 0, false, 5, 0, 0, 0), // minDomains
-    f(977, L::String, S::One, 0, false, 6, 0, 0, 0), // nodeAffinityPolicy
-    f(978, L::String, S::One, 0, false, 7, 0, 0, 0), // nodeTaintsPolicy
-    f(766, L::String, S::One, 0, true, 2, 0, 0, 0), // topologyKey
-    f(979, L::String, S::One, 0, true, 3, 0, 0, 0), // whenUnsatisfiable
+    f(193, L::Object, S::One, 535, false, false, 4, 0, 0, 0), // labelSelector
+    f(763, L::String, S::List, 0, false, false, 8, 0, 1, 0), // matchLabelKeys
+    f(975, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // maxSkew
+    f(976, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // minDomains
+    f(977, L::String, S::One, 0, false, false, 6, 0, 0, 0), // nodeAffinityPolicy
+    f(978, L::String, S::One, 0, false, false, 7, 0, 0, 0), // nodeTaintsPolicy
+    f(766, L::String, S::One, 0, true, true, 2, 0, 0, 0), // topologyKey
+    f(979, L::String, S::One, 0, true, true, 3, 0, 0, 0), // whenUnsatisfiable
     // io.k8s.api.core.v1.TypedLocalObjectReference
-    f(981, L::String, S::One, 0, false, 1, 0, 0, 0), // apiGroup
-    f(20, L::String, S::One, 0, true, 2, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
+    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
     // io.k8s.api.core.v1.TypedObjectReference
-    f(981, L::String, S::One, 0, false, 1, 0, 0, 0), // apiGroup
-    f(20, L::String, S::One, 0, true, 2, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 4, 0, 0, 0), // namespace
+    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 4, 0, 0, 0), // namespace
     // io.k8s.api.core.v1.Volume
-    f(731, L::Object, S::One, 136, false, 4, 2, 0, 0), // awsElasticBlockStore
-    f(732, L::Object, S::One, 140, false, 22, 2, 0, 0), // azureDisk
-    f(733, L::Object, S::One, 142, false, 18, 2, 0, 0), // azureFile
-    f(734, L::Object, S::One, 148, false, 14, 2, 0, 0), // cephfs
-    f(735, L::Object, S::One, 150, false, 13, 2, 0, 0), // cinder
-    f(654, L::Object, S::One, 160, false, 19, 2, 0, 0), // configMap
-    f(737, L::Object, S::One, 145, false, 28, 2, 0, 0), // csi
-    f(984, L::Object, S::One, 177, false, 16, 2, 0, 0), // downwardAPI
-    f(985, L::Object, S::One, 178, false, 2, 2, 0, 0), // emptyDir
-    f(986, L::Object, S::One, 187, false, 29, 2, 0, 0), // ephemeral
-    f(738, L::Object, S::One, 193, false, 17, 2, 0, 0), // fc
-    f(739, L::Object, S::One, 196, false, 12, 2, 0, 0), // flexVolume
-    f(740, L::Object, S::One, 197, false, 15, 2, 0, 0), // flocker
-    f(741, L::Object, S::One, 198, false, 3, 2, 0, 0), // gcePersistentDisk
-    f(987, L::Object, S::One, 200, false, 5, 2, 0, 0), // gitRepo
-    f(742, L::Object, S::One, 202, false, 9, 2, 0, 0), // glusterfs
-    f(743, L::Object, S::One, 207, false, 1, 2, 0, 0), // hostPath
-    f(442, L::Object, S::One, 210, false, 30, 2, 0, 0), // image
-    f(744, L::Object, S::One, 209, false, 8, 2, 0, 0), // iscsi
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(747, L::Object, S::One, 224, false, 7, 2, 0, 0), // nfs
-    f(988, L::Object, S::One, 258, false, 10, 2, 0, 0), // persistentVolumeClaim
-    f(749, L::Object, S::One, 261, false, 23, 2, 0, 0), // photonPersistentDisk
-    f(750, L::Object, S::One, 285, false, 24, 2, 0, 0), // portworxVolume
-    f(989, L::Object, S::One, 288, false, 26, 2, 0, 0), // projected
-    f(751, L::Object, S::One, 289, false, 21, 2, 0, 0), // quobyte
-    f(752, L::Object, S::One, 291, false, 11, 2, 0, 0), // rbd
-    f(753, L::Object, S::One, 306, false, 25, 2, 0, 0), // scaleIO
-    f(990, L::Object, S::One, 315, false, 6, 2, 0, 0), // secret
-    f(754, L::Object, S::One, 326, false, 27, 2, 0, 0), // storageos
-    f(755, L::Object, S::One, 346, false, 20, 2, 0, 0), // vsphereVolume
+    f(731, L::Object, S::One, 136, false, false, 4, 2, 0, 0), // awsElasticBlockStore
+    f(732, L::Object, S::One, 140, false, false, 22, 2, 0, 0), // azureDisk
+    f(733, L::Object, S::One, 142, false, false, 18, 2, 0, 0), // azureFile
+    f(734, L::Object, S::One, 148, false, false, 14, 2, 0, 0), // cephfs
+    f(735, L::Object, S::One, 150, false, false, 13, 2, 0, 0), // cinder
+    f(654, L::Object, S::One, 160, false, false, 19, 2, 0, 0), // configMap
+    f(737, L::Object, S::One, 145, false, false, 28, 2, 0, 0), // csi
+    f(984, L::Object, S::One, 177, false, false, 16, 2, 0, 0), // downwardAPI
+    f(985, L::Object, S::One, 178, false, false, 2, 2, 0, 0), // emptyDir
+    f(986, L::Object, S::One, 187, false, false, 29, 2, 0, 0), // ephemeral
+    f(738, L::Object, S::One, 193, false, false, 17, 2, 0, 0), // fc
+    f(739, L::Object, S::One, 196, false, false, 12, 2, 0, 0), // flexVolume
+    f(740, L::Object, S::One, 197, false, false, 15, 2, 0, 0), // flocker
+    f(741, L::Object, S::One, 198, false, false, 3, 2, 0, 0), // gcePersistentDisk
+    f(987, L::Object, S::One, 200, false, false, 5, 2, 0, 0), // gitRepo
+    f(742, L::Object, S::One, 202, false, false, 9, 2, 0, 0), // glusterfs
+    f(743, L::Object, S::One, 207, false, false, 1, 2, 0, 0), // hostPath
+    f(442, L::Object, S::One, 210, false, false, 30, 2, 0, 0), // image
+    f(744, L::Object, S::One, 209, false, false, 8, 2, 0, 0), // iscsi
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(747, L::Object, S::One, 224, false, false, 7, 2, 0, 0), // nfs
+    f(988, L::Object, S::One, 258, false, false, 10, 2, 0, 0), // persistentVolumeClaim
+    f(749, L::Object, S::One, 261, false, false, 23, 2, 0, 0), // photonPersistentDisk
+    f(750, L::Object, S::One, 285, false, false, 24, 2, 0, 0), // portworxVolume
+    f(989, L::Object, S::One, 288, false, false, 26, 2, 0, 0), // projected
+    f(751, L::Object, S::One, 289, false, false, 21, 2, 0, 0), // quobyte
+    f(752, L::Object, S::One, 291, false, false, 11, 2, 0, 0), // rbd
+    f(753, L::Object, S::One, 306, false, false, 25, 2, 0, 0), // scaleIO
+    f(990, L::Object, S::One, 315, false, false, 6, 2, 0, 0), // secret
+    f(754, L::Object, S::One, 326, false, false, 27, 2, 0, 0), // storageos
+    f(755, L::Object, S::One, 346, false, false, 20, 2, 0, 0), // vsphereVolume
     // io.k8s.api.core.v1.VolumeDevice
-    f(383, L::String, S::One, 0, true, 2, 0, 0, 0), // devicePath
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(383, L::String, S::One, 0, true, true, 2, 0, 0, 0), // devicePath
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.VolumeHealthCondition
-    f(81, L::String, S::One, 0, false, 0, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, true, 0, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 0, 0, 0, 0), // status
+    f(81, L::String, S::One, 0, false, false, 0, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, true, true, 0, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 0, 0, 0, 0), // status
     // io.k8s.api.core.v1.VolumeHealthStatus
-    f(853, L::Object, S::List, 338, false, 0, 0, 0, 0), // healthConditions
-    f(94, L::Time, S::One, 0, false, 0, 0, 0, 0), // lastTransitionTime
+    f(853, L::Object, S::List, 338, false, false, 0, 0, 0, 0), // healthConditions
+    f(94, L::Time, S::One, 0, false, false, 0, 0, 0, 0), // lastTransitionTime
     // io.k8s.api.core.v1.VolumeMount
-    f(995, L::String, S::List, 0, false, 0, 0, 0, 0), // bindMountOptions
-    f(996, L::String, S::One, 0, true, 3, 0, 0, 0), // mountPath
-    f(997, L::String, S::One, 0, false, 5, 0, 0, 0), // mountPropagation
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(374, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // readOnly
-    f(998, L::String, S::One, 0, false, 7, 0, 0, 0), // recursiveReadOnly
-    f(999, L::String, S::One, 0, false, 4, 0, 0, 0), // subPath
-    f(1000, L::String, S::One, 0, false, 6, 0, 0, 0), // subPathExpr
+    f(995, L::String, S::List, 0, false, false, 0, 0, 0, 0), // bindMountOptions
+    f(996, L::String, S::One, 0, true, true, 3, 0, 0, 0), // mountPath
+    f(997, L::String, S::One, 0, false, false, 5, 0, 0, 0), // mountPropagation
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(374, L::Boolean, S::One, 0, false, false, 2, 0, 0, 0), // readOnly
+    f(998, L::String, S::One, 0, false, false, 7, 0, 0, 0), // recursiveReadOnly
+    f(999, L::String, S::One, 0, false, false, 4, 0, 0, 0), // subPath
+    f(1000, L::String, S::One, 0, false, false, 6, 0, 0, 0), // subPathExpr
     // io.k8s.api.core.v1.VolumeMountStatus
-    f(996, L::String, S::One, 0, true, 2, 0, 0, 0), // mountPath
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(374, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // readOnly
-    f(998, L::String, S::One, 0, false, 4, 0, 0, 0), // recursiveReadOnly
-    f(1002, L::Object, S::One, 345, false, 0, 0, 0, 0), // volumeStatus
+    f(996, L::String, S::One, 0, true, true, 2, 0, 0, 0), // mountPath
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
+    f(998, L::String, S::One, 0, false, false, 4, 0, 0, 0), // recursiveReadOnly
+    f(1002, L::Object, S::One, 345, false, false, 0, 0, 0, 0), // volumeStatus
     // io.k8s.api.core.v1.VolumeNodeAffinity
-    f(1004, L::Object, S::One, 243, false, 1, 0, 0, 0), // required
+    f(1004, L::Object, S::One, 243, false, false, 1, 0, 0, 0), // required
     // io.k8s.api.core.v1.VolumeProjection
-    f(1006, L::Object, S::One, 152, false, 5, 0, 0, 0), // clusterTrustBundle
-    f(654, L::Object, S::One, 159, false, 3, 0, 0, 0), // configMap
-    f(984, L::Object, S::One, 175, false, 2, 0, 0, 0), // downwardAPI
-    f(1007, L::Object, S::One, 266, false, 6, 0, 0, 0), // podCertificate
-    f(990, L::Object, S::One, 313, false, 1, 0, 0, 0), // secret
-    f(1008, L::Object, S::One, 319, false, 4, 0, 0, 0), // serviceAccountToken
+    f(1006, L::Object, S::One, 152, false, false, 5, 0, 0, 0), // clusterTrustBundle
+    f(654, L::Object, S::One, 159, false, false, 3, 0, 0, 0), // configMap
+    f(984, L::Object, S::One, 175, false, false, 2, 0, 0, 0), // downwardAPI
+    f(1007, L::Object, S::One, 266, false, false, 6, 0, 0, 0), // podCertificate
+    f(990, L::Object, S::One, 313, false, false, 1, 0, 0, 0), // secret
+    f(1008, L::Object, S::One, 319, false, false, 4, 0, 0, 0), // serviceAccountToken
     // io.k8s.api.core.v1.VolumeResourceRequirements
-    f(615, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // limits
-    f(897, L::Quantity, S::Map, 0, false, 2, 0, 0, 0), // requests
+    f(615, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // limits
+    f(897, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // requests
     // io.k8s.api.core.v1.VolumeStatus
-    f(442, L::Object, S::One, 211, false, 0, 0, 0, 0), // image
+    f(442, L::Object, S::One, 211, false, false, 0, 0, 0, 0), // image
     // io.k8s.api.core.v1.VsphereVirtualDiskVolumeSource
-    f(373, L::String, S::One, 0, false, 2, 0, 0, 0), // fsType
-    f(1012, L::String, S::One, 0, false, 4, 0, 0, 0), // storagePolicyID
-    f(1013, L::String, S::One, 0, false, 3, 0, 0, 0), // storagePolicyName
-    f(1014, L::String, S::One, 0, true, 1, 0, 0, 0), // volumePath
+    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(1012, L::String, S::One, 0, false, false, 4, 0, 0, 0), // storagePolicyID
+    f(1013, L::String, S::One, 0, false, false, 3, 0, 0, 0), // storagePolicyName
+    f(1014, L::String, S::One, 0, true, true, 1, 0, 0, 0), // volumePath
     // io.k8s.api.core.v1.WeightedPodAffinityTerm
-    f(1016, L::Object, S::One, 264, true, 2, 0, 0, 0), // podAffinityTerm
-    f(858, L::Int32, S::One, 0, true, 1, 0, 0, 0), // weight
+    f(1016, L::Object, S::One, 264, true, true, 2, 0, 0, 0), // podAffinityTerm
+    f(858, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // weight
     // io.k8s.api.core.v1.WindowsSecurityContextOptions
-    f(1018, L::String, S::One, 0, false, 2, 0, 0, 0), // gmsaCredentialSpec
-    f(1019, L::String, S::One, 0, false, 1, 0, 0, 0), // gmsaCredentialSpecName
-    f(1020, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // hostProcess
-    f(1021, L::String, S::One, 0, false, 3, 0, 0, 0), // runAsUserName
+    f(1018, L::String, S::One, 0, false, false, 2, 0, 0, 0), // gmsaCredentialSpec
+    f(1019, L::String, S::One, 0, false, false, 1, 0, 0, 0), // gmsaCredentialSpecName
+    f(1020, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // hostProcess
+    f(1021, L::String, S::One, 0, false, false, 3, 0, 0, 0), // runAsUserName
     // io.k8s.api.discovery.v1.Endpoint
-    f(517, L::String, S::List, 0, true, 1, 0, 3, 0), // addresses
-    f(75, L::Object, S::One, 350, false, 2, 0, 0, 0), // conditions
-    f(1023, L::String, S::Map, 0, false, 5, 0, 0, 0), // deprecatedTopology
-    f(1024, L::Object, S::One, 351, false, 8, 0, 0, 0), // hints
-    f(511, L::String, S::One, 0, false, 3, 0, 0, 0), // hostname
-    f(351, L::String, S::One, 0, false, 6, 0, 0, 0), // nodeName
-    f(513, L::Object, S::One, 251, false, 4, 0, 0, 0), // targetRef
-    f(1025, L::String, S::One, 0, false, 7, 0, 0, 0), // zone
+    f(517, L::String, S::List, 0, true, true, 1, 0, 3, 0), // addresses
+    f(75, L::Object, S::One, 350, false, false, 2, 0, 0, 0), // conditions
+    f(1023, L::String, S::Map, 0, false, false, 5, 0, 0, 0), // deprecatedTopology
+    f(1024, L::Object, S::One, 351, false, false, 8, 0, 0, 0), // hints
+    f(511, L::String, S::One, 0, false, false, 3, 0, 0, 0), // hostname
+    f(351, L::String, S::One, 0, false, false, 6, 0, 0, 0), // nodeName
+    f(513, L::Object, S::One, 251, false, false, 4, 0, 0, 0), // targetRef
+    f(1025, L::String, S::One, 0, false, false, 7, 0, 0, 0), // zone
     // io.k8s.api.discovery.v1.EndpointConditions
-    f(315, L::Boolean, S::One, 0, false, 1, 0, 0, 0), // ready
-    f(1027, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // serving
-    f(318, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // terminating
+    f(315, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // ready
+    f(1027, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // serving
+    f(318, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // terminating
     // io.k8s.api.discovery.v1.EndpointHints
-    f(1029, L::Object, S::List, 354, false, 2, 0, 1, 0), // forNodes
-    f(1030, L::Object, S::List, 355, false, 1, 0, 1, 0), // forZones
+    f(1029, L::Object, S::List, 354, false, false, 2, 0, 1, 0), // forNodes
+    f(1030, L::Object, S::List, 355, false, false, 1, 0, 1, 0), // forZones
     // io.k8s.api.discovery.v1.EndpointPort
-    f(515, L::String, S::One, 0, false, 4, 0, 0, 0), // appProtocol
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(63, L::Int32, S::One, 0, false, 3, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, 2, 0, 0, 0), // protocol
+    f(515, L::String, S::One, 0, false, false, 4, 0, 0, 0), // appProtocol
+    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
+    f(63, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, false, false, 2, 0, 0, 0), // protocol
     // io.k8s.api.discovery.v1.EndpointSlice
-    f(1033, L::String, S::One, 0, true, 4, 0, 0, 0), // addressType
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(572, L::Object, S::List, 349, false, 2, 0, 1, 0), // endpoints
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(446, L::Object, S::List, 352, false, 3, 0, 1, 0), // ports
+    f(1033, L::String, S::One, 0, true, true, 4, 0, 0, 0), // addressType
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(572, L::Object, S::List, 349, false, false, 2, 0, 1, 0), // endpoints
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(446, L::Object, S::List, 352, false, false, 3, 0, 1, 0), // ports
     // io.k8s.api.discovery.v1.ForNode
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.discovery.v1.ForZone
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.events.v1.Event
-    f(328, L::String, S::One, 0, false, 6, 0, 0, 0), // action
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1037, L::Int32, S::One, 0, false, 15, 0, 0, 0), // deprecatedCount
-    f(1038, L::Time, S::One, 0, false, 13, 0, 0, 0), // deprecatedFirstTimestamp
-    f(1039, L::Time, S::One, 0, false, 14, 0, 0, 0), // deprecatedLastTimestamp
-    f(1040, L::Object, S::One, 190, false, 12, 0, 0, 0), // deprecatedSource
-    f(536, L::MicroTime, S::One, 0, false, 2, 0, 0, 0), // eventTime
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(1041, L::String, S::One, 0, false, 10, 0, 0, 0), // note
-    f(83, L::String, S::One, 0, false, 7, 0, 0, 0), // reason
-    f(1042, L::Object, S::One, 251, false, 8, 0, 0, 0), // regarding
-    f(540, L::Object, S::One, 251, false, 9, 0, 0, 0), // related
-    f(1043, L::String, S::One, 0, false, 4, 0, 0, 0), // reportingController
-    f(542, L::String, S::One, 0, false, 5, 0, 0, 0), // reportingInstance
-    f(543, L::Object, S::One, 357, false, 3, 0, 0, 0), // series
-    f(95, L::String, S::One, 0, false, 11, 0, 0, 0), // type
+    f(328, L::String, S::One, 0, false, false, 6, 0, 0, 0), // action
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1037, L::Int32, S::One, 0, false, false, 15, 0, 0, 0), // deprecatedCount
+    f(1038, L::Time, S::One, 0, false, false, 13, 0, 0, 0), // deprecatedFirstTimestamp
+    f(1039, L::Time, S::One, 0, false, false, 14, 0, 0, 0), // deprecatedLastTimestamp
+    f(1040, L::Object, S::One, 190, false, false, 12, 0, 0, 0), // deprecatedSource
+    f(536, L::MicroTime, S::One, 0, false, false, 2, 0, 0, 0), // eventTime
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(1041, L::String, S::One, 0, false, false, 10, 0, 0, 0), // note
+    f(83, L::String, S::One, 0, false, false, 7, 0, 0, 0), // reason
+    f(1042, L::Object, S::One, 251, false, false, 8, 0, 0, 0), // regarding
+    f(540, L::Object, S::One, 251, false, false, 9, 0, 0, 0), // related
+    f(1043, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reportingController
+    f(542, L::String, S::One, 0, false, false, 5, 0, 0, 0), // reportingInstance
+    f(543, L::Object, S::One, 357, false, false, 3, 0, 0, 0), // series
+    f(95, L::String, S::One, 0, false, false, 11, 0, 0, 0), // type
     // io.k8s.api.events.v1.EventSeries
-    f(535, L::Int32, S::One, 0, true, 1, 0, 0, 0), // count
-    f(546, L::MicroTime, S::One, 0, true, 2, 0, 0, 0), // lastObservedTime
+    f(535, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // count
+    f(546, L::MicroTime, S::One, 0, true, true, 2, 0, 0, 0), // lastObservedTime
     // io.k8s.api.flowcontrol.v1.ExemptPriorityLevelConfiguration
-    f(1046, L::Int32, S::One, 0, false, 2, 0, 0, 0), // lendablePercent
-    f(1047, L::Int32, S::One, 0, false, 1, 0, 0, 0), // nominalConcurrencyShares
+    f(1046, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // lendablePercent
+    f(1047, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // nominalConcurrencyShares
     // io.k8s.api.flowcontrol.v1.FlowDistinguisherMethod
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.FlowSchema
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 362, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 363, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 362, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 363, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.flowcontrol.v1.FlowSchemaCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.FlowSchemaSpec
-    f(1052, L::Object, S::One, 359, false, 3, 0, 0, 0), // distinguisherMethod
-    f(1053, L::Int32, S::One, 0, false, 2, 0, 0, 0), // matchingPrecedence
-    f(1054, L::Object, S::One, 371, true, 1, 0, 0, 0), // priorityLevelConfiguration
-    f(39, L::Object, S::List, 368, false, 4, 0, 1, 0), // rules
+    f(1052, L::Object, S::One, 359, false, false, 3, 0, 0, 0), // distinguisherMethod
+    f(1053, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // matchingPrecedence
+    f(1054, L::Object, S::One, 371, true, true, 1, 0, 0, 0), // priorityLevelConfiguration
+    f(39, L::Object, S::List, 368, false, false, 4, 0, 1, 0), // rules
     // io.k8s.api.flowcontrol.v1.FlowSchemaStatus
-    f(75, L::Object, S::List, 361, false, 1, 0, 5, 0), // conditions
+    f(75, L::Object, S::List, 361, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.flowcontrol.v1.GroupSubject
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.flowcontrol.v1.LimitResponse
-    f(1058, L::Object, S::One, 374, false, 2, 0, 0, 0), // queuing
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(1058, L::Object, S::One, 374, false, false, 2, 0, 0, 0), // queuing
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration
-    f(1060, L::Int32, S::One, 0, false, 4, 0, 0, 0), // borrowingLimitPercent
-    f(1046, L::Int32, S::One, 0, false, 3, 0, 0, 0), // lendablePercent
-    f(1061, L::Object, S::One, 365, true, 2, 0, 0, 0), // limitResponse
-    f(1047, L::Int32, S::One, 0, false, 1, 0, 0, 0), // nominalConcurrencyShares
+    f(1060, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // borrowingLimitPercent
+    f(1046, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // lendablePercent
+    f(1061, L::Object, S::One, 365, true, true, 2, 0, 0, 0), // limitResponse
+    f(1047, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // nominalConcurrencyShares
     // io.k8s.api.flowcontrol.v1.NonResourcePolicyRule
-    f(188, L::String, S::List, 0, true, 6, 0, 3, 0), // nonResourceURLs
-    f(189, L::String, S::List, 0, true, 1, 0, 3, 0), // verbs
+    f(188, L::String, S::List, 0, true, true, 6, 0, 3, 0), // nonResourceURLs
+    f(189, L::String, S::List, 0, true, true, 1, 0, 3, 0), // verbs
     // io.k8s.api.flowcontrol.v1.PolicyRulesWithSubjects
-    f(212, L::Object, S::List, 367, false, 3, 0, 1, 0), // nonResourceRules
-    f(17, L::Object, S::List, 375, false, 2, 0, 1, 0), // resourceRules
-    f(1064, L::Object, S::List, 377, true, 1, 0, 1, 0), // subjects
+    f(212, L::Object, S::List, 367, false, false, 3, 0, 1, 0), // nonResourceRules
+    f(17, L::Object, S::List, 375, false, false, 2, 0, 1, 0), // resourceRules
+    f(1064, L::Object, S::List, 377, true, true, 1, 0, 1, 0), // subjects
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 372, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 373, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 372, false, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 373, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationReference
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec
-    f(1069, L::Object, S::One, 358, false, 3, 0, 0, 0), // exempt
-    f(1070, L::Object, S::One, 366, false, 2, 0, 0, 0), // limited
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(1069, L::Object, S::One, 358, false, false, 3, 0, 0, 0), // exempt
+    f(1070, L::Object, S::One, 366, false, false, 2, 0, 0, 0), // limited
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationStatus
-    f(75, L::Object, S::List, 370, false, 1, 0, 5, 0), // conditions
+    f(75, L::Object, S::List, 370, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.flowcontrol.v1.QueuingConfiguration
-    f(1073, L::Int32, S::One, 0, false, 2, 0, 0, 0), // handSize
-    f(1074, L::Int32, S::One, 0, false, 3, 0, 0, 0), // queueLengthLimit
-    f(1075, L::Int32, S::One, 0, false, 1, 0, 0, 0), // queues
+    f(1073, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // handSize
+    f(1074, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // queueLengthLimit
+    f(1075, L::Int32, S::One, 0, false, false, 1, 0, 0, 0), // queues
     // io.k8s.api.flowcontrol.v1.ResourcePolicyRule
-    f(49, L::String, S::List, 0, true, 2, 0, 3, 0), // apiGroups
-    f(1077, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // clusterScope
-    f(765, L::String, S::List, 0, false, 5, 0, 3, 0), // namespaces
-    f(53, L::String, S::List, 0, true, 3, 0, 3, 0), // resources
-    f(189, L::String, S::List, 0, true, 1, 0, 3, 0), // verbs
+    f(49, L::String, S::List, 0, true, true, 2, 0, 3, 0), // apiGroups
+    f(1077, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // clusterScope
+    f(765, L::String, S::List, 0, false, false, 5, 0, 3, 0), // namespaces
+    f(53, L::String, S::List, 0, true, true, 3, 0, 3, 0), // resources
+    f(189, L::String, S::List, 0, true, true, 1, 0, 3, 0), // verbs
     // io.k8s.api.flowcontrol.v1.ServiceAccountSubject
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, true, 1, 0, 0, 0), // namespace
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
     // io.k8s.api.flowcontrol.v1.Subject
-    f(192, L::Object, S::One, 364, false, 3, 0, 0, 0), // group
-    f(20, L::String, S::One, 0, true, 1, 0, 0, 0), // kind
-    f(828, L::Object, S::One, 376, false, 4, 0, 0, 0), // serviceAccount
-    f(175, L::Object, S::One, 378, false, 2, 0, 0, 0), // user
+    f(192, L::Object, S::One, 364, false, false, 3, 0, 0, 0), // group
+    f(20, L::String, S::One, 0, true, true, 1, 0, 0, 0), // kind
+    f(828, L::Object, S::One, 376, false, false, 4, 0, 0, 0), // serviceAccount
+    f(175, L::Object, S::One, 378, false, false, 2, 0, 0, 0), // user
     // io.k8s.api.flowcontrol.v1.UserSubject
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.networking.v1.HTTPIngressPath
-    f(1082, L::Object, S::One, 385, true, 2, 0, 0, 0), // backend
-    f(62, L::String, S::One, 0, false, 1, 0, 0, 0), // path
-    f(1083, L::String, S::One, 0, true, 3, 0, 0, 0), // pathType
+    f(1082, L::Object, S::One, 385, true, true, 2, 0, 0, 0), // backend
+    f(62, L::String, S::One, 0, false, false, 1, 0, 0, 0), // path
+    f(1083, L::String, S::One, 0, true, true, 3, 0, 0, 0), // pathType
     // io.k8s.api.networking.v1.HTTPIngressRuleValue
-    f(1085, L::Object, S::List, 379, true, 1, 0, 1, 0), // paths
+    f(1085, L::Object, S::List, 379, true, true, 1, 0, 1, 0), // paths
     // io.k8s.api.networking.v1.IPAddress
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 382, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 382, false, true, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.IPAddressSpec
-    f(1088, L::Object, S::One, 403, true, 1, 0, 0, 0), // parentRef
+    f(1088, L::Object, S::One, 403, true, true, 1, 0, 0, 0), // parentRef
     // io.k8s.api.networking.v1.IPBlock
-    f(1090, L::String, S::One, 0, true, 1, 0, 0, 0), // cidr
-    f(1091, L::String, S::List, 0, false, 2, 0, 1, 0), // except
+    f(1090, L::String, S::One, 0, true, true, 1, 0, 0, 0), // cidr
+    f(1091, L::String, S::List, 0, false, false, 2, 0, 1, 0), // except
     // io.k8s.api.networking.v1.Ingress
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 394, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 395, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 394, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 395, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.networking.v1.IngressBackend
-    f(194, L::Object, S::One, 334, false, 3, 0, 0, 0), // resource
-    f(87, L::Object, S::One, 393, false, 4, 0, 0, 0), // service
+    f(194, L::Object, S::One, 334, false, false, 3, 0, 0, 0), // resource
+    f(87, L::Object, S::One, 393, false, false, 4, 0, 0, 0), // service
     // io.k8s.api.networking.v1.IngressClass
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 388, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 388, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.IngressClassParametersReference
-    f(981, L::String, S::One, 0, false, 1, 0, 0, 0), // apiGroup
-    f(20, L::String, S::One, 0, true, 2, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 5, 0, 0, 0), // namespace
-    f(54, L::String, S::One, 0, false, 4, 0, 0, 0), // scope
+    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 5, 0, 0, 0), // namespace
+    f(54, L::String, S::One, 0, false, false, 4, 0, 0, 0), // scope
     // io.k8s.api.networking.v1.IngressClassSpec
-    f(1097, L::String, S::One, 0, false, 1, 0, 0, 0), // controller
-    f(1098, L::Object, S::One, 387, false, 2, 0, 0, 0), // parameters
+    f(1097, L::String, S::One, 0, false, false, 1, 0, 0, 0), // controller
+    f(1098, L::Object, S::One, 387, false, false, 2, 0, 0, 0), // parameters
     // io.k8s.api.networking.v1.IngressLoadBalancerIngress
-    f(511, L::String, S::One, 0, false, 2, 0, 0, 0), // hostname
-    f(512, L::String, S::One, 0, false, 1, 0, 0, 0), // ip
-    f(446, L::Object, S::List, 391, false, 4, 0, 1, 0), // ports
+    f(511, L::String, S::One, 0, false, false, 2, 0, 0, 0), // hostname
+    f(512, L::String, S::One, 0, false, false, 1, 0, 0, 0), // ip
+    f(446, L::Object, S::List, 391, false, false, 4, 0, 1, 0), // ports
     // io.k8s.api.networking.v1.IngressLoadBalancerStatus
-    f(622, L::Object, S::List, 389, false, 1, 0, 1, 0), // ingress
+    f(622, L::Object, S::List, 389, false, false, 1, 0, 1, 0), // ingress
     // io.k8s.api.networking.v1.IngressPortStatus
-    f(174, L::String, S::One, 0, false, 3, 0, 0, 0), // error
-    f(63, L::Int32, S::One, 0, true, 1, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, true, 2, 0, 0, 0), // protocol
+    f(174, L::String, S::One, 0, false, false, 3, 0, 0, 0), // error
+    f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, true, true, 2, 0, 0, 0), // protocol
     // io.k8s.api.networking.v1.IngressRule
-    f(549, L::String, S::One, 0, false, 1, 0, 0, 0), // host
-    f(1103, L::Object, S::One, 380, false, 1, 2, 0, 0), // http
+    f(549, L::String, S::One, 0, false, false, 1, 0, 0, 0), // host
+    f(1103, L::Object, S::One, 380, false, false, 1, 2, 0, 0), // http
     // io.k8s.api.networking.v1.IngressServiceBackend
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(63, L::Object, S::One, 404, false, 2, 0, 0, 0), // port
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(63, L::Object, S::One, 404, false, false, 2, 0, 0, 0), // port
     // io.k8s.api.networking.v1.IngressSpec
-    f(1106, L::Object, S::One, 385, false, 1, 0, 0, 0), // defaultBackend
-    f(1107, L::String, S::One, 0, false, 4, 0, 0, 0), // ingressClassName
-    f(39, L::Object, S::List, 392, false, 3, 0, 1, 0), // rules
-    f(1108, L::Object, S::List, 396, false, 2, 0, 1, 0), // tls
+    f(1106, L::Object, S::One, 385, false, false, 1, 0, 0, 0), // defaultBackend
+    f(1107, L::String, S::One, 0, false, false, 4, 0, 0, 0), // ingressClassName
+    f(39, L::Object, S::List, 392, false, false, 3, 0, 1, 0), // rules
+    f(1108, L::Object, S::List, 396, false, false, 2, 0, 1, 0), // tls
     // io.k8s.api.networking.v1.IngressStatus
-    f(956, L::Object, S::One, 390, false, 1, 0, 0, 0), // loadBalancer
+    f(956, L::Object, S::One, 390, false, false, 1, 0, 0, 0), // loadBalancer
     // io.k8s.api.networking.v1.IngressTLS
-    f(1111, L::String, S::List, 0, false, 1, 0, 1, 0), // hosts
-    f(393, L::String, S::One, 0, false, 2, 0, 0, 0), // secretName
+    f(1111, L::String, S::List, 0, false, false, 1, 0, 1, 0), // hosts
+    f(393, L::String, S::One, 0, false, false, 2, 0, 0, 0), // secretName
     // io.k8s.api.networking.v1.NetworkPolicy
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 402, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 402, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.NetworkPolicyEgressRule
-    f(446, L::Object, S::List, 401, false, 1, 0, 1, 0), // ports
-    f(1114, L::Object, S::List, 400, false, 2, 0, 1, 0), // to
+    f(446, L::Object, S::List, 401, false, false, 1, 0, 1, 0), // ports
+    f(1114, L::Object, S::List, 400, false, false, 2, 0, 1, 0), // to
     // io.k8s.api.networking.v1.NetworkPolicyIngressRule
-    f(1116, L::Object, S::List, 400, false, 2, 0, 1, 0), // from
-    f(446, L::Object, S::List, 401, false, 1, 0, 1, 0), // ports
+    f(1116, L::Object, S::List, 400, false, false, 2, 0, 1, 0), // from
+    f(446, L::Object, S::List, 401, false, false, 1, 0, 1, 0), // ports
     // io.k8s.api.networking.v1.NetworkPolicyPeer
-    f(1118, L::Object, S::One, 383, false, 3, 0, 0, 0), // ipBlock
-    f(15, L::Object, S::One, 535, false, 2, 0, 0, 0), // namespaceSelector
-    f(1119, L::Object, S::One, 535, false, 1, 0, 0, 0), // podSelector
+    f(1118, L::Object, S::One, 383, false, false, 3, 0, 0, 0), // ipBlock
+    f(15, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // namespaceSelector
+    f(1119, L::Object, S::One, 535, false, false, 1, 0, 0, 0), // podSelector
     // io.k8s.api.networking.v1.NetworkPolicyPort
-    f(1121, L::Int32, S::One, 0, false, 3, 0, 0, 0), // endPort
-    f(63, L::IntOrString, S::One, 0, false, 2, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, 1, 0, 0, 0), // protocol
+    f(1121, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // endPort
+    f(63, L::IntOrString, S::One, 0, false, false, 2, 0, 0, 0), // port
+    f(471, L::String, S::One, 0, false, false, 1, 0, 0, 0), // protocol
     // io.k8s.api.networking.v1.NetworkPolicySpec
-    f(1123, L::Object, S::List, 398, false, 3, 0, 1, 0), // egress
-    f(622, L::Object, S::List, 399, false, 2, 0, 1, 0), // ingress
-    f(1119, L::Object, S::One, 535, false, 1, 0, 0, 0), // podSelector
-    f(1124, L::String, S::List, 0, false, 4, 0, 1, 0), // policyTypes
+    f(1123, L::Object, S::List, 398, false, false, 3, 0, 1, 0), // egress
+    f(622, L::Object, S::List, 399, false, false, 2, 0, 1, 0), // ingress
+    f(1119, L::Object, S::One, 535, false, false, 1, 0, 0, 0), // podSelector
+    f(1124, L::String, S::List, 0, false, false, 4, 0, 1, 0), // policyTypes
     // io.k8s.api.networking.v1.ParentReference
-    f(192, L::String, S::One, 0, false, 1, 0, 0, 0), // group
-    f(11, L::String, S::One, 0, true, 4, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 3, 0, 0, 0), // namespace
-    f(194, L::String, S::One, 0, true, 2, 0, 0, 0), // resource
+    f(192, L::String, S::One, 0, false, false, 1, 0, 0, 0), // group
+    f(11, L::String, S::One, 0, true, true, 4, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 3, 0, 0, 0), // namespace
+    f(194, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resource
     // io.k8s.api.networking.v1.ServiceBackendPort
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(1127, L::Int32, S::One, 0, false, 2, 0, 0, 0), // number
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(1127, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // number
     // io.k8s.api.networking.v1.ServiceCIDR
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 406, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 407, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 406, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 407, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.networking.v1.ServiceCIDRSpec
-    f(1130, L::String, S::List, 0, false, 1, 0, 1, 0), // cidrs
+    f(1130, L::String, S::List, 0, false, false, 1, 0, 1, 0), // cidrs
     // io.k8s.api.networking.v1.ServiceCIDRStatus
-    f(75, L::Object, S::List, 529, false, 1, 0, 5, 0), // conditions
+    f(75, L::Object, S::List, 529, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.node.v1.Overhead
-    f(1133, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // podFixed
+    f(1133, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // podFixed
     // io.k8s.api.node.v1.RuntimeClass
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1135, L::String, S::One, 0, true, 2, 0, 0, 0), // handler
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(649, L::Object, S::One, 408, false, 3, 0, 0, 0), // overhead
-    f(307, L::Object, S::One, 410, false, 4, 0, 0, 0), // scheduling
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1135, L::String, S::One, 0, true, true, 2, 0, 0, 0), // handler
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(649, L::Object, S::One, 408, false, false, 3, 0, 0, 0), // overhead
+    f(307, L::Object, S::One, 410, false, false, 4, 0, 0, 0), // scheduling
     // io.k8s.api.node.v1.Scheduling
-    f(819, L::String, S::Map, 0, false, 1, 0, 1, 0), // nodeSelector
-    f(833, L::Object, S::List, 330, false, 2, 0, 1, 0), // tolerations
+    f(819, L::String, S::Map, 0, false, false, 1, 0, 1, 0), // nodeSelector
+    f(833, L::Object, S::List, 330, false, false, 2, 0, 1, 0), // tolerations
     // io.k8s.api.policy.v1.Eviction
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1138, L::Object, S::One, 530, false, 2, 0, 0, 0), // deleteOptions
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1138, L::Object, S::One, 530, false, false, 2, 0, 0, 0), // deleteOptions
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
     // io.k8s.api.policy.v1.PodDisruptionBudget
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 413, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 414, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 413, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 414, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.policy.v1.PodDisruptionBudgetSpec
-    f(134, L::IntOrString, S::One, 0, false, 3, 0, 0, 0), // maxUnavailable
-    f(1141, L::IntOrString, S::One, 0, false, 1, 0, 0, 0), // minAvailable
-    f(59, L::Object, S::One, 535, false, 2, 0, 0, 0), // selector
-    f(1142, L::String, S::One, 0, false, 4, 0, 0, 0), // unhealthyPodEvictionPolicy
+    f(134, L::IntOrString, S::One, 0, false, false, 3, 0, 0, 0), // maxUnavailable
+    f(1141, L::IntOrString, S::One, 0, false, false, 1, 0, 0, 0), // minAvailable
+    f(59, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // selector
+    f(1142, L::String, S::One, 0, false, false, 4, 0, 0, 0), // unhealthyPodEvictionPolicy
     // io.k8s.api.policy.v1.PodDisruptionBudgetStatus
-    f(75, L::Object, S::List, 529, false, 7, 0, 5, 0), // conditions
-    f(1144, L::Int32, S::One, 0, false, 4, 0, 0, 0), // currentHealthy
-    f(1145, L::Int32, S::One, 0, false, 5, 0, 0, 0), // desiredHealthy
-    f(1146, L::Time, S::Map, 0, false, 2, 0, 0, 0), // disruptedPods
-    f(1147, L::Int32, S::One, 0, false, 3, 0, 0, 0), // disruptionsAllowed
-    f(1148, L::Int32, S::One, 0, false, 6, 0, 0, 0), // expectedPods
-    f(76, L::Int64, S::One, 0, false, 1, 0, 0, 0), // observedGeneration
+    f(75, L::Object, S::List, 529, false, false, 7, 0, 5, 0), // conditions
+    f(1144, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // currentHealthy
+    f(1145, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // desiredHealthy
+    f(1146, L::Time, S::Map, 0, false, false, 2, 0, 0, 0), // disruptedPods
+    f(1147, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // disruptionsAllowed
+    f(1148, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // expectedPods
+    f(76, L::Int64, S::One, 0, false, false, 1, 0, 0, 0), // observedGeneration
     // io.k8s.api.rbac.v1.AggregationRule
-    f(1150, L::Object, S::List, 535, false, 1, 0, 1, 0), // clusterRoleSelectors
+    f(1150, L::Object, S::List, 535, false, false, 1, 0, 1, 0), // clusterRoleSelectors
     // io.k8s.api.rbac.v1.ClusterRole
-    f(1152, L::Object, S::One, 415, false, 3, 0, 0, 0), // aggregationRule
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(39, L::Object, S::List, 418, false, 2, 0, 1, 0), // rules
+    f(1152, L::Object, S::One, 415, false, false, 3, 0, 0, 0), // aggregationRule
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(39, L::Object, S::List, 418, false, false, 2, 0, 1, 0), // rules
     // io.k8s.api.rbac.v1.ClusterRoleBinding
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 2, 3, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(1154, L::Object, S::One, 421, true, 3, 0, 0, 0), // roleRef
-    f(1064, L::Object, S::List, 422, false, 2, 0, 1, 0), // subjects
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 2, 3, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(1154, L::Object, S::One, 421, true, true, 3, 0, 0, 0), // roleRef
+    f(1064, L::Object, S::List, 422, false, false, 2, 0, 1, 0), // subjects
     // io.k8s.api.rbac.v1.PolicyRule
-    f(49, L::String, S::List, 0, false, 2, 0, 1, 0), // apiGroups
-    f(188, L::String, S::List, 0, false, 5, 0, 1, 0), // nonResourceURLs
-    f(52, L::String, S::List, 0, false, 4, 0, 1, 0), // resourceNames
-    f(53, L::String, S::List, 0, false, 3, 0, 1, 0), // resources
-    f(189, L::String, S::List, 0, true, 1, 0, 1, 0), // verbs
+    f(49, L::String, S::List, 0, false, false, 2, 0, 1, 0), // apiGroups
+    f(188, L::String, S::List, 0, false, false, 5, 0, 1, 0), // nonResourceURLs
+    f(52, L::String, S::List, 0, false, false, 4, 0, 1, 0), // resourceNames
+    f(53, L::String, S::List, 0, false, false, 3, 0, 1, 0), // resources
+    f(189, L::String, S::List, 0, true, true, 1, 0, 1, 0), // verbs
     // io.k8s.api.rbac.v1.Role
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(39, L::Object, S::List, 418, false, 2, 0, 1, 0), // rules
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(39, L::Object, S::List, 418, false, false, 2, 0, 1, 0), // rules
     // io.k8s.api.rbac.v1.RoleBinding
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 2, 3, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(1154, L::Object, S::One, 421, true, 3, 0, 0, 0), // roleRef
-    f(1064, L::Object, S::List, 422, false, 2, 0, 1, 0), // subjects
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 2, 3, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(1154, L::Object, S::One, 421, true, true, 3, 0, 0, 0), // roleRef
+    f(1064, L::Object, S::List, 422, false, false, 2, 0, 1, 0), // subjects
     // io.k8s.api.rbac.v1.RoleRef
-    f(981, L::String, S::One, 0, false, 1, 0, 0, 0), // apiGroup
-    f(20, L::String, S::One, 0, true, 2, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
+    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
     // io.k8s.api.rbac.v1.Subject
-    f(981, L::String, S::One, 0, false, 2, 0, 0, 0), // apiGroup
-    f(20, L::String, S::One, 0, true, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 4, 0, 0, 0), // namespace
+    f(981, L::String, S::One, 0, false, false, 2, 0, 0, 0), // apiGroup
+    f(20, L::String, S::One, 0, true, true, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 4, 0, 0, 0), // namespace
     // io.k8s.api.resource.v1.AllocatedDeviceStatus
-    f(75, L::Object, S::List, 529, false, 4, 0, 4, 0), // conditions
-    f(90, L::Any, S::One, 0, false, 5, 0, 0, 0), // data
-    f(1161, L::String, S::One, 0, true, 3, 0, 0, 0), // device
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(1162, L::Object, S::One, 455, false, 6, 0, 0, 0), // networkData
-    f(873, L::String, S::One, 0, true, 2, 0, 0, 0), // pool
-    f(1163, L::String, S::One, 0, false, 7, 0, 0, 0), // shareID
+    f(75, L::Object, S::List, 529, false, false, 4, 0, 4, 0), // conditions
+    f(90, L::Any, S::One, 0, false, false, 5, 0, 0, 0), // data
+    f(1161, L::String, S::One, 0, true, true, 3, 0, 0, 0), // device
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(1162, L::Object, S::One, 455, false, false, 6, 0, 0, 0), // networkData
+    f(873, L::String, S::One, 0, true, true, 2, 0, 0, 0), // pool
+    f(1163, L::String, S::One, 0, false, false, 7, 0, 0, 0), // shareID
     // io.k8s.api.resource.v1.AllocationResult
-    f(1165, L::Time, S::One, 0, false, 5, 0, 0, 0), // allocationTimestamp
-    f(1166, L::Object, S::One, 433, false, 1, 0, 0, 0), // devices
-    f(819, L::Object, S::One, 243, false, 3, 0, 0, 0), // nodeSelector
+    f(1165, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // allocationTimestamp
+    f(1166, L::Object, S::One, 433, false, false, 1, 0, 0, 0), // devices
+    f(819, L::Object, S::One, 243, false, false, 3, 0, 0, 0), // nodeSelector
     // io.k8s.api.resource.v1.CELDeviceSelector
-    f(2, L::String, S::One, 0, true, 1, 0, 0, 0), // expression
+    f(2, L::String, S::One, 0, true, true, 1, 0, 0, 0), // expression
     // io.k8s.api.resource.v1.CapacityRequestPolicy
-    f(609, L::Quantity, S::One, 0, false, 1, 0, 0, 0), // default
-    f(1169, L::Object, S::One, 427, false, 4, 0, 0, 0), // validRange
-    f(1170, L::Quantity, S::List, 0, false, 3, 0, 1, 0), // validValues
+    f(609, L::Quantity, S::One, 0, false, false, 1, 0, 0, 0), // default
+    f(1169, L::Object, S::One, 427, false, false, 4, 0, 0, 0), // validRange
+    f(1170, L::Quantity, S::List, 0, false, false, 3, 0, 1, 0), // validValues
     // io.k8s.api.resource.v1.CapacityRequestPolicyRange
-    f(611, L::Quantity, S::One, 0, false, 2, 0, 0, 0), // max
-    f(613, L::Quantity, S::One, 0, true, 1, 0, 0, 0), // min
-    f(1172, L::Quantity, S::One, 0, false, 3, 0, 0, 0), // step
+    f(611, L::Quantity, S::One, 0, false, false, 2, 0, 0, 0), // max
+    f(613, L::Quantity, S::One, 0, true, true, 1, 0, 0, 0), // min
+    f(1172, L::Quantity, S::One, 0, false, false, 3, 0, 0, 0), // step
     // io.k8s.api.resource.v1.CapacityRequirements
-    f(897, L::Quantity, S::Map, 0, false, 1, 0, 0, 0), // requests
+    f(897, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // requests
     // io.k8s.api.resource.v1.Counter
-    f(239, L::Quantity, S::One, 0, true, 1, 0, 0, 0), // value
+    f(239, L::Quantity, S::One, 0, true, true, 1, 0, 0, 0), // value
     // io.k8s.api.resource.v1.CounterSet
-    f(1176, L::Object, S::Map, 429, true, 2, 0, 0, 0), // counters
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(1176, L::Object, S::Map, 429, true, true, 2, 0, 0, 0), // counters
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.resource.v1.Device
-    f(1178, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // allNodes
-    f(1179, L::Boolean, S::One, 0, false, 12, 0, 0, 0), // allowMultipleAllocations
-    f(1180, L::Object, S::Map, 434, false, 2, 0, 0, 0), // attributes
-    f(1181, L::String, S::List, 0, false, 10, 0, 1, 0), // bindingConditions
-    f(1182, L::String, S::List, 0, false, 11, 0, 1, 0), // bindingFailureConditions
-    f(1183, L::Boolean, S::One, 0, false, 9, 0, 0, 0), // bindsToNode
-    f(686, L::Object, S::Map, 435, false, 3, 0, 0, 0), // capacity
-    f(1184, L::Object, S::List, 442, false, 4, 0, 1, 0), // consumesCounters
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1185, L::Object, S::Map, 458, false, 0, 0, 0, 0), // nodeAllocatableResources
-    f(351, L::String, S::One, 0, false, 5, 0, 0, 0), // nodeName
-    f(819, L::Object, S::One, 243, false, 6, 0, 0, 0), // nodeSelector
-    f(682, L::Object, S::List, 448, false, 8, 0, 1, 0), // taints
+    f(1178, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // allNodes
+    f(1179, L::Boolean, S::One, 0, false, true, 12, 0, 0, 0), // allowMultipleAllocations
+    f(1180, L::Object, S::Map, 434, false, false, 2, 0, 0, 0), // attributes
+    f(1181, L::String, S::List, 0, false, false, 10, 0, 1, 0), // bindingConditions
+    f(1182, L::String, S::List, 0, false, false, 11, 0, 1, 0), // bindingFailureConditions
+    f(1183, L::Boolean, S::One, 0, false, true, 9, 0, 0, 0), // bindsToNode
+    f(686, L::Object, S::Map, 435, false, false, 3, 0, 0, 0), // capacity
+    f(1184, L::Object, S::List, 442, false, false, 4, 0, 1, 0), // consumesCounters
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1185, L::Object, S::Map, 458, false, false, 0, 0, 0, 0), // nodeAllocatableResources
+    f(351, L::String, S::One, 0, false, false, 5, 0, 0, 0), // nodeName
+    f(819, L::Object, S::One, 243, false, false, 6, 0, 0, 0), // nodeSelector
+    f(682, L::Object, S::List, 448, false, false, 8, 0, 1, 0), // taints
     // io.k8s.api.resource.v1.DeviceAllocationConfiguration
-    f(1187, L::Object, S::One, 459, false, 1, 3, 0, 0), // opaque
-    f(897, L::String, S::List, 0, false, 2, 0, 1, 0), // requests
-    f(544, L::String, S::One, 0, true, 1, 0, 0, 0), // source
+    f(1187, L::Object, S::One, 459, false, false, 1, 3, 0, 0), // opaque
+    f(897, L::String, S::List, 0, false, false, 2, 0, 1, 0), // requests
+    f(544, L::String, S::One, 0, true, true, 1, 0, 0, 0), // source
     // io.k8s.api.resource.v1.DeviceAllocationResult
-    f(687, L::Object, S::List, 432, false, 2, 0, 1, 0), // config
-    f(1189, L::Object, S::List, 445, false, 1, 0, 1, 0), // results
+    f(687, L::Object, S::List, 432, false, false, 2, 0, 1, 0), // config
+    f(1189, L::Object, S::List, 445, false, false, 1, 0, 1, 0), // results
     // io.k8s.api.resource.v1.DeviceAttribute
-    f(1191, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // bool
-    f(1192, L::Boolean, S::List, 0, false, 0, 0, 0, 0), // bools
-    f(1193, L::Int64, S::One, 0, false, 2, 0, 0, 0), // int
-    f(1194, L::Int64, S::List, 0, false, 0, 0, 0, 0), // ints
-    f(1195, L::String, S::One, 0, false, 4, 0, 0, 0), // string
-    f(1196, L::String, S::List, 0, false, 0, 0, 0, 0), // strings
-    f(196, L::String, S::One, 0, false, 5, 0, 0, 0), // version
-    f(1197, L::String, S::List, 0, false, 0, 0, 0, 0), // versions
+    f(1191, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // bool
+    f(1192, L::Boolean, S::List, 0, false, true, 0, 0, 0, 0), // bools
+    f(1193, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // int
+    f(1194, L::Int64, S::List, 0, false, true, 0, 0, 0, 0), // ints
+    f(1195, L::String, S::One, 0, false, false, 4, 0, 0, 0), // string
+    f(1196, L::String, S::List, 0, false, false, 0, 0, 0, 0), // strings
+    f(196, L::String, S::One, 0, false, false, 5, 0, 0, 0), // version
+    f(1197, L::String, S::List, 0, false, false, 0, 0, 0, 0), // versions
     // io.k8s.api.resource.v1.DeviceCapacity
-    f(1199, L::Object, S::One, 426, false, 2, 0, 0, 0), // requestPolicy
-    f(239, L::Quantity, S::One, 0, true, 1, 0, 0, 0), // value
+    f(1199, L::Object, S::One, 426, false, false, 2, 0, 0, 0), // requestPolicy
+    f(239, L::Quantity, S::One, 0, true, true, 1, 0, 0, 0), // value
     // io.k8s.api.resource.v1.DeviceClaim
-    f(687, L::Object, S::List, 437, false, 3, 0, 1, 0), // config
-    f(1201, L::Object, S::List, 441, false, 2, 0, 1, 0), // constraints
-    f(897, L::Object, S::List, 444, false, 1, 0, 1, 0), // requests
+    f(687, L::Object, S::List, 437, false, false, 3, 0, 1, 0), // config
+    f(1201, L::Object, S::List, 441, false, false, 2, 0, 1, 0), // constraints
+    f(897, L::Object, S::List, 444, false, false, 1, 0, 1, 0), // requests
     // io.k8s.api.resource.v1.DeviceClaimConfiguration
-    f(1187, L::Object, S::One, 459, false, 1, 2, 0, 0), // opaque
-    f(897, L::String, S::List, 0, false, 1, 0, 1, 0), // requests
+    f(1187, L::Object, S::One, 459, false, false, 1, 2, 0, 0), // opaque
+    f(897, L::String, S::List, 0, false, false, 1, 0, 1, 0), // requests
     // io.k8s.api.resource.v1.DeviceClass
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 440, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 440, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.DeviceClassConfiguration
-    f(1187, L::Object, S::One, 459, false, 1, 1, 0, 0), // opaque
+    f(1187, L::Object, S::One, 459, false, false, 1, 1, 0, 0), // opaque
     // io.k8s.api.resource.v1.DeviceClassSpec
-    f(687, L::Object, S::List, 439, false, 2, 0, 1, 0), // config
-    f(1206, L::String, S::One, 0, false, 4, 0, 0, 0), // extendedResourceName
-    f(1207, L::Object, S::List, 446, false, 1, 0, 1, 0), // selectors
+    f(687, L::Object, S::List, 439, false, false, 2, 0, 1, 0), // config
+    f(1206, L::String, S::One, 0, false, false, 4, 0, 0, 0), // extendedResourceName
+    f(1207, L::Object, S::List, 446, false, false, 1, 0, 1, 0), // selectors
     // io.k8s.api.resource.v1.DeviceConstraint
-    f(1209, L::String, S::One, 0, false, 3, 0, 0, 0), // distinctAttribute
-    f(1210, L::String, S::One, 0, false, 2, 0, 0, 0), // matchAttribute
-    f(897, L::String, S::List, 0, false, 1, 0, 1, 0), // requests
+    f(1209, L::String, S::One, 0, false, false, 3, 0, 0, 0), // distinctAttribute
+    f(1210, L::String, S::One, 0, false, false, 2, 0, 0, 0), // matchAttribute
+    f(897, L::String, S::List, 0, false, false, 1, 0, 1, 0), // requests
     // io.k8s.api.resource.v1.DeviceCounterConsumption
-    f(1212, L::String, S::List, 0, false, 0, 0, 0, 0), // compatibilityGroups
-    f(1213, L::String, S::One, 0, true, 1, 0, 0, 0), // counterSet
-    f(1176, L::Object, S::Map, 429, true, 2, 0, 0, 0), // counters
+    f(1212, L::String, S::List, 0, false, false, 0, 0, 0, 0), // compatibilityGroups
+    f(1213, L::String, S::One, 0, true, true, 1, 0, 0, 0), // counterSet
+    f(1176, L::Object, S::Map, 429, true, true, 2, 0, 0, 0), // counters
     // io.k8s.api.resource.v1.DeviceDerivedAttribute
-    f(2, L::String, S::One, 0, true, 0, 0, 0, 0), // expression
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
+    f(2, L::String, S::One, 0, true, true, 0, 0, 0, 0), // expression
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
     // io.k8s.api.resource.v1.DeviceRequest
-    f(1216, L::Object, S::One, 454, false, 2, 0, 0, 0), // exactly
-    f(1217, L::Object, S::List, 447, false, 3, 0, 1, 0), // firstAvailable
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
+    f(1216, L::Object, S::One, 454, false, false, 2, 0, 0, 0), // exactly
+    f(1217, L::Object, S::List, 447, false, false, 3, 0, 1, 0), // firstAvailable
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.resource.v1.DeviceRequestAllocationResult
-    f(1219, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // adminAccess
-    f(1181, L::String, S::List, 0, false, 7, 0, 1, 0), // bindingConditions
-    f(1182, L::String, S::List, 0, false, 8, 0, 1, 0), // bindingFailureConditions
-    f(1220, L::Quantity, S::Map, 0, false, 10, 0, 0, 0), // consumedCapacity
-    f(1161, L::String, S::One, 0, true, 4, 0, 0, 0), // device
-    f(401, L::String, S::One, 0, true, 2, 0, 0, 0), // driver
-    f(873, L::String, S::One, 0, true, 3, 0, 0, 0), // pool
-    f(339, L::String, S::One, 0, true, 1, 0, 0, 0), // request
-    f(1163, L::String, S::One, 0, false, 9, 0, 0, 0), // shareID
-    f(1221, L::String, S::List, 0, false, 0, 0, 0, 0), // skipNodeOperations
-    f(833, L::Object, S::List, 453, false, 6, 0, 1, 0), // tolerations
+    f(1219, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // adminAccess
+    f(1181, L::String, S::List, 0, false, false, 7, 0, 1, 0), // bindingConditions
+    f(1182, L::String, S::List, 0, false, false, 8, 0, 1, 0), // bindingFailureConditions
+    f(1220, L::Quantity, S::Map, 0, false, false, 10, 0, 0, 0), // consumedCapacity
+    f(1161, L::String, S::One, 0, true, true, 4, 0, 0, 0), // device
+    f(401, L::String, S::One, 0, true, true, 2, 0, 0, 0), // driver
+    f(873, L::String, S::One, 0, true, true, 3, 0, 0, 0), // pool
+    f(339, L::String, S::One, 0, true, true, 1, 0, 0, 0), // request
+    f(1163, L::String, S::One, 0, false, false, 9, 0, 0, 0), // shareID
+    f(1221, L::String, S::List, 0, false, false, 0, 0, 0, 0), // skipNodeOperations
+    f(833, L::Object, S::List, 453, false, false, 6, 0, 1, 0), // tolerations
     // io.k8s.api.resource.v1.DeviceSelector
-    f(1223, L::Object, S::One, 425, false, 1, 0, 0, 0), // cel
+    f(1223, L::Object, S::One, 425, false, false, 1, 0, 0, 0), // cel
     // io.k8s.api.resource.v1.DeviceSubRequest
-    f(1225, L::String, S::One, 0, false, 4, 0, 0, 0), // allocationMode
-    f(686, L::Object, S::One, 428, false, 7, 0, 0, 0), // capacity
-    f(535, L::Int64, S::One, 0, false, 5, 0, 0, 0), // count
-    f(1226, L::Object, S::List, 443, false, 0, 0, 0, 0), // derivedAttributes
-    f(1227, L::String, S::One, 0, true, 2, 0, 0, 0), // deviceClassName
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1207, L::Object, S::List, 446, false, 3, 0, 1, 0), // selectors
-    f(833, L::Object, S::List, 453, false, 6, 0, 1, 0), // tolerations
+    f(1225, L::String, S::One, 0, false, false, 4, 0, 0, 0), // allocationMode
+    f(686, L::Object, S::One, 428, false, false, 7, 0, 0, 0), // capacity
+    f(535, L::Int64, S::One, 0, false, false, 5, 0, 0, 0), // count
+    f(1226, L::Object, S::List, 443, false, false, 0, 0, 0, 0), // derivedAttributes
+    f(1227, L::String, S::One, 0, true, true, 2, 0, 0, 0), // deviceClassName
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1207, L::Object, S::List, 446, false, false, 3, 0, 1, 0), // selectors
+    f(833, L::Object, S::List, 453, false, false, 6, 0, 1, 0), // tolerations
     // io.k8s.api.resource.v1.DeviceTaint
-    f(967, L::String, S::One, 0, true, 3, 0, 0, 0), // effect
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(968, L::Time, S::One, 0, false, 4, 0, 0, 0), // timeAdded
-    f(239, L::String, S::One, 0, false, 2, 0, 0, 0), // value
+    f(967, L::String, S::One, 0, true, true, 3, 0, 0, 0), // effect
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(968, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // timeAdded
+    f(239, L::String, S::One, 0, false, false, 2, 0, 0, 0), // value
     // io.k8s.api.resource.v1.DeviceTaintRule
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, true, 0, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 450, true, 0, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 451, false, 0, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 450, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 451, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.resource.v1.DeviceTaintRuleSpec
-    f(1231, L::Object, S::One, 452, false, 0, 0, 0, 0), // deviceSelector
-    f(1232, L::Object, S::One, 448, true, 0, 0, 0, 0), // taint
+    f(1231, L::Object, S::One, 452, false, false, 1, 0, 0, 0), // deviceSelector
+    f(1232, L::Object, S::One, 448, true, true, 2, 0, 0, 0), // taint
     // io.k8s.api.resource.v1.DeviceTaintRuleStatus
-    f(75, L::Object, S::List, 529, false, 0, 0, 0, 0), // conditions
+    f(75, L::Object, S::List, 529, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.resource.v1.DeviceTaintSelector
-    f(1161, L::String, S::One, 0, false, 0, 0, 0, 0), // device
-    f(401, L::String, S::One, 0, false, 0, 0, 0, 0), // driver
-    f(873, L::String, S::One, 0, false, 0, 0, 0, 0), // pool
+    f(1161, L::String, S::One, 0, false, false, 4, 0, 0, 0), // device
+    f(401, L::String, S::One, 0, false, false, 2, 0, 0, 0), // driver
+    f(873, L::String, S::One, 0, false, false, 3, 0, 0, 0), // pool
     // io.k8s.api.resource.v1.DeviceToleration
-    f(967, L::String, S::One, 0, false, 4, 0, 0, 0), // effect
-    f(4, L::String, S::One, 0, false, 1, 0, 0, 0), // key
-    f(324, L::String, S::One, 0, false, 2, 0, 0, 1236), // operator
-    f(970, L::Int64, S::One, 0, false, 5, 0, 0, 0), // tolerationSeconds
-    f(239, L::String, S::One, 0, false, 3, 0, 0, 0), // value
+    f(967, L::String, S::One, 0, false, false, 4, 0, 0, 0), // effect
+    f(4, L::String, S::One, 0, false, false, 1, 0, 0, 0), // key
+    f(324, L::String, S::One, 0, false, false, 2, 0, 0, 1236), // operator
+    f(970, L::Int64, S::One, 0, false, true, 5, 0, 0, 0), // tolerationSeconds
+    f(239, L::String, S::One, 0, false, false, 3, 0, 0, 0), // value
     // io.k8s.api.resource.v1.ExactDeviceRequest
-    f(1219, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // adminAccess
-    f(1225, L::String, S::One, 0, false, 3, 0, 0, 0), // allocationMode
-    f(686, L::Object, S::One, 428, false, 7, 0, 0, 0), // capacity
-    f(535, L::Int64, S::One, 0, false, 4, 0, 0, 0), // count
-    f(1226, L::Object, S::List, 443, false, 0, 0, 0, 0), // derivedAttributes
-    f(1227, L::String, S::One, 0, true, 1, 0, 0, 0), // deviceClassName
-    f(1207, L::Object, S::List, 446, false, 2, 0, 1, 0), // selectors
-    f(833, L::Object, S::List, 453, false, 6, 0, 1, 0), // tolerations
+    f(1219, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // adminAccess
+    f(1225, L::String, S::One, 0, false, false, 3, 0, 0, 0), // allocationMode
+    f(686, L::Object, S::One, 428, false, false, 7, 0, 0, 0), // capacity
+    f(535, L::Int64, S::One, 0, false, false, 4, 0, 0, 0), // count
+    f(1226, L::Object, S::List, 443, false, false, 0, 0, 0, 0), // derivedAttributes
+    f(1227, L::String, S::One, 0, true, true, 1, 0, 0, 0), // deviceClassName
+    f(1207, L::Object, S::List, 446, false, false, 2, 0, 1, 0), // selectors
+    f(833, L::Object, S::List, 453, false, false, 6, 0, 1, 0), // tolerations
     // io.k8s.api.resource.v1.NetworkDeviceData
-    f(1239, L::String, S::One, 0, false, 3, 0, 0, 0), // hardwareAddress
-    f(1240, L::String, S::One, 0, false, 1, 0, 0, 0), // interfaceName
-    f(1241, L::String, S::List, 0, false, 2, 0, 1, 0), // ips
+    f(1239, L::String, S::One, 0, false, false, 3, 0, 0, 0), // hardwareAddress
+    f(1240, L::String, S::One, 0, false, false, 1, 0, 0, 0), // interfaceName
+    f(1241, L::String, S::List, 0, false, false, 2, 0, 1, 0), // ips
     // io.k8s.api.resource.v1.NodeAllocatableMapping
-    f(1243, L::String, S::One, 0, false, 0, 0, 0, 0), // capacityKey
-    f(1244, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // capacityMultiplier
-    f(1245, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // deviceMultiplier
+    f(1243, L::String, S::One, 0, false, false, 0, 0, 0, 0), // capacityKey
+    f(1244, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // capacityMultiplier
+    f(1245, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // deviceMultiplier
     // io.k8s.api.resource.v1.NodeAllocatableOverhead
-    f(644, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // perContainer
-    f(645, L::Quantity, S::One, 0, false, 0, 0, 0, 0), // perPod
+    f(644, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // perContainer
+    f(645, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // perPod
     // io.k8s.api.resource.v1.NodeAllocatableResource
-    f(648, L::Object, S::One, 456, false, 0, 0, 0, 0), // mapping
-    f(649, L::Object, S::One, 457, false, 0, 0, 0, 0), // overhead
+    f(648, L::Object, S::One, 456, false, false, 0, 0, 0, 0), // mapping
+    f(649, L::Object, S::One, 457, false, false, 0, 0, 0, 0), // overhead
     // io.k8s.api.resource.v1.OpaqueDeviceConfiguration
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(1098, L::Any, S::One, 0, true, 2, 0, 0, 0), // parameters
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(1098, L::Any, S::One, 0, true, true, 2, 0, 0, 0), // parameters
     // io.k8s.api.resource.v1.ResourceClaim
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 462, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 463, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 462, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 463, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.resource.v1.ResourceClaimConsumerReference
-    f(981, L::String, S::One, 0, false, 1, 0, 0, 0), // apiGroup
-    f(11, L::String, S::One, 0, true, 4, 0, 0, 0), // name
-    f(194, L::String, S::One, 0, true, 3, 0, 0, 0), // resource
-    f(157, L::String, S::One, 0, true, 5, 0, 0, 0), // uid
+    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(11, L::String, S::One, 0, true, true, 4, 0, 0, 0), // name
+    f(194, L::String, S::One, 0, true, true, 3, 0, 0, 0), // resource
+    f(157, L::String, S::One, 0, true, true, 5, 0, 0, 0), // uid
     // io.k8s.api.resource.v1.ResourceClaimSpec
-    f(1166, L::Object, S::One, 436, false, 1, 0, 0, 0), // devices
+    f(1166, L::Object, S::One, 436, false, false, 1, 0, 0, 0), // devices
     // io.k8s.api.resource.v1.ResourceClaimStatus
-    f(1253, L::Object, S::One, 424, false, 1, 0, 0, 0), // allocation
-    f(1166, L::Object, S::List, 423, false, 4, 0, 19, 0), // devices
-    f(1254, L::Object, S::List, 461, false, 2, 0, 20, 0), // reservedFor
+    f(1253, L::Object, S::One, 424, false, false, 1, 0, 0, 0), // allocation
+    f(1166, L::Object, S::List, 423, false, false, 4, 0, 19, 0), // devices
+    f(1254, L::Object, S::List, 461, false, false, 2, 0, 20, 0), // reservedFor
     // io.k8s.api.resource.v1.ResourceClaimTemplate
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 465, false, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 465, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.ResourceClaimTemplateSpec
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 462, false, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 462, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.ResourcePool
-    f(1258, L::Int64, S::One, 0, true, 2, 0, 0, 0), // generation
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1259, L::Int64, S::One, 0, true, 3, 0, 0, 0), // resourceSliceCount
+    f(1258, L::Int64, S::One, 0, true, true, 2, 0, 0, 0), // generation
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1259, L::Int64, S::One, 0, true, true, 3, 0, 0, 0), // resourceSliceCount
     // io.k8s.api.resource.v1.ResourceSlice
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 468, true, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 468, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.ResourceSliceSpec
-    f(1178, L::Boolean, S::One, 0, false, 5, 0, 0, 0), // allNodes
-    f(1166, L::Object, S::List, 431, false, 6, 0, 1, 0), // devices
-    f(401, L::String, S::One, 0, true, 1, 0, 0, 0), // driver
-    f(351, L::String, S::One, 0, false, 3, 0, 0, 0), // nodeName
-    f(819, L::Object, S::One, 243, false, 4, 0, 0, 0), // nodeSelector
-    f(1262, L::String, S::One, 0, false, 0, 0, 0, 0), // partitionTypeAttribute
-    f(1263, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // perDeviceNodeSelection
-    f(873, L::Object, S::One, 466, true, 2, 0, 0, 0), // pool
-    f(1264, L::Object, S::List, 430, false, 8, 0, 1, 0), // sharedCounters
-    f(1221, L::String, S::List, 0, false, 0, 0, 0, 0), // skipNodeOperations
+    f(1178, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // allNodes
+    f(1166, L::Object, S::List, 431, false, false, 6, 0, 1, 0), // devices
+    f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
+    f(351, L::String, S::One, 0, false, false, 3, 0, 0, 0), // nodeName
+    f(819, L::Object, S::One, 243, false, false, 4, 0, 0, 0), // nodeSelector
+    f(1262, L::String, S::One, 0, false, false, 0, 0, 0, 0), // partitionTypeAttribute
+    f(1263, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // perDeviceNodeSelection
+    f(873, L::Object, S::One, 466, true, true, 2, 0, 0, 0), // pool
+    f(1264, L::Object, S::List, 430, false, false, 8, 0, 1, 0), // sharedCounters
+    f(1221, L::String, S::List, 0, false, false, 0, 0, 0, 0), // skipNodeOperations
     // io.k8s.api.scheduling.v1.PriorityClass
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1266, L::String, S::One, 0, false, 4, 0, 0, 0), // description
-    f(1267, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // globalDefault
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(821, L::String, S::One, 0, false, 5, 0, 0, 0), // preemptionPolicy
-    f(239, L::Int32, S::One, 0, false, 2, 0, 0, 0), // value
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1266, L::String, S::One, 0, false, false, 4, 0, 0, 0), // description
+    f(1267, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // globalDefault
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(821, L::String, S::One, 0, false, false, 5, 0, 0, 0), // preemptionPolicy
+    f(239, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // value
     // io.k8s.api.scheduling.v1alpha3.TopologyConstraint
-    f(4, L::String, S::One, 0, true, 0, 0, 0, 0), // key
+    f(4, L::String, S::One, 0, true, true, 0, 0, 0, 0), // key
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupAllDisruptionMode
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupBasicSchedulingPolicy
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupDisruptionMode
-    f(1272, L::Object, S::One, 471, false, 0, 0, 0, 0), // all
-    f(1273, L::Object, S::One, 478, false, 0, 0, 0, 0), // single
+    f(1272, L::Object, S::One, 471, false, false, 0, 0, 0, 0), // all
+    f(1273, L::Object, S::One, 478, false, false, 0, 0, 0, 0), // single
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupGangSchedulingPolicy
-    f(1275, L::Int32, S::One, 0, false, 0, 0, 0, 0), // minCount
+    f(1275, L::Int32, S::One, 0, false, false, 0, 0, 0, 0), // minCount
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupResourceClaim
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, 0, 0, 0, 0), // resourceClaimName
-    f(786, L::String, S::One, 0, false, 0, 0, 0, 0), // resourceClaimTemplateName
+    f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
+    f(650, L::String, S::One, 0, false, false, 0, 0, 0, 0), // resourceClaimName
+    f(786, L::String, S::One, 0, false, false, 0, 0, 0, 0), // resourceClaimTemplateName
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupSchedulingConstraints
-    f(1278, L::Object, S::List, 470, false, 0, 0, 0, 0), // topology
+    f(1278, L::Object, S::List, 470, false, false, 0, 0, 0, 0), // topology
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupSchedulingPolicy
-    f(1280, L::Object, S::One, 472, false, 0, 0, 0, 0), // basic
-    f(1281, L::Object, S::One, 474, false, 0, 0, 0, 0), // gang
+    f(1280, L::Object, S::One, 472, false, false, 0, 0, 0, 0), // basic
+    f(1281, L::Object, S::One, 474, false, false, 0, 0, 0, 0), // gang
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupSingleDisruptionMode
     // io.k8s.api.storage.v1.CSIDriver
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 480, true, 2, 0, 0, 0), // spec
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, true, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 480, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.storage.v1.CSIDriverSpec
-    f(1285, L::Boolean, S::One, 0, false, 1, 0, 0, 0), // attachRequired
-    f(1286, L::String, S::One, 0, false, 5, 0, 0, 0), // fsGroupPolicy
-    f(1287, L::Int64, S::One, 0, false, 9, 0, 0, 0), // nodeAllocatableUpdatePeriodSeconds
-    f(1288, L::Boolean, S::One, 0, false, 2, 0, 0, 0), // podInfoOnMount
-    f(1289, L::Boolean, S::One, 0, false, 0, 0, 0, 0), // preventPodSchedulingIfMissing
-    f(1290, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // requiresRepublish
-    f(1291, L::Boolean, S::One, 0, false, 8, 0, 0, 0), // seLinuxMount
-    f(1292, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // serviceAccountTokenInSecrets
-    f(1293, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // storageCapacity
-    f(1294, L::Object, S::List, 489, false, 6, 0, 1, 0), // tokenRequests
-    f(1295, L::String, S::List, 0, false, 3, 0, 3, 0), // volumeLifecycleModes
+    f(1285, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // attachRequired
+    f(1286, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsGroupPolicy
+    f(1287, L::Int64, S::One, 0, false, true, 9, 0, 0, 0), // nodeAllocatableUpdatePeriodSeconds
+    f(1288, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // podInfoOnMount
+    f(1289, L::Boolean, S::One, 0, false, true, 11, 0, 0, 0), // preventPodSchedulingIfMissing
+    f(1290, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // requiresRepublish
+    f(1291, L::Boolean, S::One, 0, false, true, 8, 0, 0, 0), // seLinuxMount
+    f(1292, L::Boolean, S::One, 0, false, true, 10, 0, 0, 0), // serviceAccountTokenInSecrets
+    f(1293, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // storageCapacity
+    f(1294, L::Object, S::List, 489, false, false, 6, 0, 1, 0), // tokenRequests
+    f(1295, L::String, S::List, 0, false, false, 3, 0, 3, 0), // volumeLifecycleModes
     // io.k8s.api.storage.v1.CSINode
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 483, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 484, false, 0, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, true, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 483, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 484, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.storage.v1.CSINodeDriver
-    f(685, L::Object, S::One, 496, false, 4, 0, 0, 0), // allocatable
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1298, L::String, S::One, 0, true, 2, 0, 0, 0), // nodeID
-    f(1299, L::String, S::List, 0, false, 3, 0, 1, 0), // topologyKeys
+    f(685, L::Object, S::One, 496, false, false, 4, 0, 0, 0), // allocatable
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1298, L::String, S::One, 0, true, true, 2, 0, 0, 0), // nodeID
+    f(1299, L::String, S::List, 0, false, false, 3, 0, 1, 0), // topologyKeys
     // io.k8s.api.storage.v1.CSINodeSpec
-    f(1301, L::Object, S::List, 482, true, 1, 0, 2, 0), // drivers
+    f(1301, L::Object, S::List, 482, true, true, 1, 0, 2, 0), // drivers
     // io.k8s.api.storage.v1.CSINodeStatus
-    f(1303, L::Object, S::List, 487, false, 0, 0, 0, 0), // storageHealth
+    f(1303, L::Object, S::List, 487, false, false, 1, 0, 0, 0), // storageHealth
     // io.k8s.api.storage.v1.CSIStorageCapacity
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(686, L::Quantity, S::One, 0, false, 4, 0, 0, 0), // capacity
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(1305, L::Quantity, S::One, 0, false, 5, 0, 0, 0), // maximumVolumeSize
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(1306, L::Object, S::One, 535, false, 2, 0, 0, 0), // nodeTopology
-    f(719, L::String, S::One, 0, true, 3, 0, 0, 0), // storageClassName
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(686, L::Quantity, S::One, 0, false, false, 4, 0, 0, 0), // capacity
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(1305, L::Quantity, S::One, 0, false, false, 5, 0, 0, 0), // maximumVolumeSize
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(1306, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // nodeTopology
+    f(719, L::String, S::One, 0, true, true, 3, 0, 0, 0), // storageClassName
     // io.k8s.api.storage.v1.StorageClass
-    f(1308, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // allowVolumeExpansion
-    f(1309, L::Object, S::List, 332, false, 8, 0, 1, 0), // allowedTopologies
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(746, L::String, S::List, 0, false, 5, 0, 1, 0), // mountOptions
-    f(1098, L::String, S::Map, 0, false, 3, 0, 0, 0), // parameters
-    f(1310, L::String, S::One, 0, true, 2, 0, 0, 0), // provisioner
-    f(1311, L::String, S::One, 0, false, 4, 0, 0, 0), // reclaimPolicy
-    f(1312, L::String, S::One, 0, false, 7, 0, 0, 0), // volumeBindingMode
+    f(1308, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // allowVolumeExpansion
+    f(1309, L::Object, S::List, 332, false, false, 8, 0, 1, 0), // allowedTopologies
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(746, L::String, S::List, 0, false, false, 5, 0, 1, 0), // mountOptions
+    f(1098, L::String, S::Map, 0, false, false, 3, 0, 0, 0), // parameters
+    f(1310, L::String, S::One, 0, true, true, 2, 0, 0, 0), // provisioner
+    f(1311, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reclaimPolicy
+    f(1312, L::String, S::One, 0, false, false, 7, 0, 0, 0), // volumeBindingMode
     // io.k8s.api.storage.v1.StorageHealth
-    f(853, L::Object, S::List, 488, false, 0, 0, 0, 0), // healthConditions
-    f(11, L::String, S::One, 0, true, 0, 0, 0, 0), // name
+    f(853, L::Object, S::List, 488, false, false, 2, 0, 0, 0), // healthConditions
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.storage.v1.StorageHealthCondition
-    f(1315, L::String, S::One, 0, false, 0, 0, 0, 0), // accessMode
-    f(94, L::Time, S::One, 0, false, 0, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 0, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, true, 0, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 0, 0, 0, 0), // status
-    f(721, L::String, S::One, 0, false, 0, 0, 0, 0), // volumeMode
+    f(1315, L::String, S::One, 0, false, false, 4, 0, 0, 0), // accessMode
+    f(94, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, true, true, 2, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 1, 0, 0, 0), // status
+    f(721, L::String, S::One, 0, false, false, 5, 0, 0, 0), // volumeMode
     // io.k8s.api.storage.v1.TokenRequest
-    f(933, L::String, S::One, 0, true, 1, 0, 0, 0), // audience
-    f(166, L::Int64, S::One, 0, false, 2, 0, 0, 0), // expirationSeconds
+    f(933, L::String, S::One, 0, true, true, 1, 0, 0, 0), // audience
+    f(166, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // expirationSeconds
     // io.k8s.api.storage.v1.VolumeAttachment
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 492, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 493, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 492, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 493, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.storage.v1.VolumeAttachmentSource
-    f(1319, L::Object, S::One, 259, false, 2, 0, 0, 0), // inlineVolumeSpec
-    f(1320, L::String, S::One, 0, false, 1, 0, 0, 0), // persistentVolumeName
+    f(1319, L::Object, S::One, 259, false, false, 2, 0, 0, 0), // inlineVolumeSpec
+    f(1320, L::String, S::One, 0, false, false, 1, 0, 0, 0), // persistentVolumeName
     // io.k8s.api.storage.v1.VolumeAttachmentSpec
-    f(1322, L::String, S::One, 0, true, 1, 0, 0, 0), // attacher
-    f(351, L::String, S::One, 0, true, 3, 0, 0, 0), // nodeName
-    f(544, L::Object, S::One, 491, true, 2, 0, 0, 0), // source
+    f(1322, L::String, S::One, 0, true, true, 1, 0, 0, 0), // attacher
+    f(351, L::String, S::One, 0, true, true, 3, 0, 0, 0), // nodeName
+    f(544, L::Object, S::One, 491, true, true, 2, 0, 0, 0), // source
     // io.k8s.api.storage.v1.VolumeAttachmentStatus
-    f(1324, L::Object, S::One, 495, false, 3, 0, 0, 0), // attachError
-    f(1325, L::Boolean, S::One, 0, true, 1, 0, 0, 0), // attached
-    f(1326, L::String, S::Map, 0, false, 2, 0, 0, 0), // attachmentMetadata
-    f(1327, L::Object, S::One, 495, false, 4, 0, 0, 0), // detachError
+    f(1324, L::Object, S::One, 495, false, false, 3, 0, 0, 0), // attachError
+    f(1325, L::Boolean, S::One, 0, true, true, 1, 0, 0, 0), // attached
+    f(1326, L::String, S::Map, 0, false, false, 2, 0, 0, 0), // attachmentMetadata
+    f(1327, L::Object, S::One, 495, false, false, 4, 0, 0, 0), // detachError
     // io.k8s.api.storage.v1.VolumeAttributesClass
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1329, L::String, S::One, 0, true, 2, 0, 0, 0), // driverName
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(1098, L::String, S::Map, 0, false, 3, 0, 0, 0), // parameters
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1329, L::String, S::One, 0, true, true, 2, 0, 0, 0), // driverName
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(1098, L::String, S::Map, 0, false, false, 3, 0, 0, 0), // parameters
     // io.k8s.api.storage.v1.VolumeError
-    f(1331, L::Int32, S::One, 0, false, 3, 0, 0, 0), // errorCode
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(1332, L::Time, S::One, 0, false, 1, 0, 0, 0), // time
+    f(1331, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // errorCode
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(1332, L::Time, S::One, 0, false, false, 1, 0, 0, 0), // time
     // io.k8s.api.storage.v1.VolumeNodeResources
-    f(535, L::Int32, S::One, 0, false, 1, 0, 0, 0), // count
+    f(535, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // count
     // io.k8s.api.storagemigration.v1.StorageVersionMigration
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 498, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 499, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 498, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 499, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.storagemigration.v1.StorageVersionMigrationSpec
-    f(194, L::Object, S::One, 533, true, 1, 0, 0, 0), // resource
+    f(194, L::Object, S::One, 533, true, true, 1, 0, 0, 0), // resource
     // io.k8s.api.storagemigration.v1.StorageVersionMigrationStatus
-    f(75, L::Object, S::List, 529, false, 1, 0, 5, 0), // conditions
-    f(431, L::String, S::One, 0, false, 2, 0, 0, 0), // resourceVersion
+    f(75, L::Object, S::List, 529, false, false, 1, 0, 5, 0), // conditions
+    f(431, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceVersion
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceColumnDefinition
-    f(1266, L::String, S::One, 0, false, 4, 0, 0, 0), // description
-    f(1338, L::String, S::One, 0, false, 3, 0, 0, 0), // format
-    f(1339, L::String, S::One, 0, true, 6, 0, 0, 0), // jsonPath
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(551, L::Int32, S::One, 0, false, 5, 0, 0, 0), // priority
-    f(95, L::String, S::One, 0, true, 2, 0, 0, 0), // type
+    f(1266, L::String, S::One, 0, false, false, 4, 0, 0, 0), // description
+    f(1338, L::String, S::One, 0, false, false, 3, 0, 0, 0), // format
+    f(1339, L::String, S::One, 0, true, true, 6, 0, 0, 0), // jsonPath
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(551, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // priority
+    f(95, L::String, S::One, 0, true, true, 2, 0, 0, 0), // type
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceConversion
-    f(119, L::String, S::One, 0, true, 1, 0, 0, 0), // strategy
-    f(1341, L::Object, S::One, 522, false, 2, 0, 0, 0), // webhook
+    f(119, L::String, S::One, 0, true, true, 1, 0, 0, 0), // strategy
+    f(1341, L::Object, S::One, 522, false, false, 2, 0, 0, 0), // webhook
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 505, true, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 506, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 505, true, true, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 506, false, false, 3, 0, 0, 0), // status
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(76, L::Int64, S::One, 0, false, 6, 0, 0, 0), // observedGeneration
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(76, L::Int64, S::One, 0, false, false, 6, 0, 0, 0), // observedGeneration
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionNames
-    f(1345, L::String, S::List, 0, false, 6, 0, 1, 0), // categories
-    f(20, L::String, S::One, 0, true, 4, 0, 0, 0), // kind
-    f(1346, L::String, S::One, 0, false, 5, 0, 0, 0), // listKind
-    f(1347, L::String, S::One, 0, true, 1, 0, 0, 0), // plural
-    f(1348, L::String, S::List, 0, false, 3, 0, 1, 0), // shortNames
-    f(1349, L::String, S::One, 0, false, 2, 0, 0, 0), // singular
+    f(1345, L::String, S::List, 0, false, false, 6, 0, 1, 0), // categories
+    f(20, L::String, S::One, 0, true, true, 4, 0, 0, 0), // kind
+    f(1346, L::String, S::One, 0, false, false, 5, 0, 0, 0), // listKind
+    f(1347, L::String, S::One, 0, true, true, 1, 0, 0, 0), // plural
+    f(1348, L::String, S::List, 0, false, false, 3, 0, 1, 0), // shortNames
+    f(1349, L::String, S::One, 0, false, false, 2, 0, 0, 0), // singular
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionSpec
-    f(1351, L::Object, S::One, 501, false, 9, 0, 0, 0), // conversion
-    f(192, L::String, S::One, 0, true, 1, 0, 0, 0), // group
-    f(465, L::Object, S::One, 504, true, 3, 0, 0, 0), // names
-    f(1352, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // preserveUnknownFields
-    f(54, L::String, S::One, 0, true, 4, 0, 0, 0), // scope
-    f(1197, L::Object, S::List, 507, true, 7, 0, 1, 0), // versions
+    f(1351, L::Object, S::One, 501, false, false, 9, 0, 0, 0), // conversion
+    f(192, L::String, S::One, 0, true, true, 1, 0, 0, 0), // group
+    f(465, L::Object, S::One, 504, true, true, 3, 0, 0, 0), // names
+    f(1352, L::Boolean, S::One, 0, false, false, 10, 0, 0, 0), // preserveUnknownFields
+    f(54, L::String, S::One, 0, true, true, 4, 0, 0, 0), // scope
+    f(1197, L::Object, S::List, 507, true, true, 7, 0, 1, 0), // versions
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionStatus
-    f(1354, L::Object, S::One, 504, false, 2, 0, 0, 0), // acceptedNames
-    f(75, L::Object, S::List, 503, false, 1, 0, 4, 0), // conditions
-    f(76, L::Int64, S::One, 0, false, 4, 0, 0, 0), // observedGeneration
-    f(1355, L::String, S::List, 0, false, 3, 0, 1, 0), // storedVersions
+    f(1354, L::Object, S::One, 504, false, false, 2, 0, 0, 0), // acceptedNames
+    f(75, L::Object, S::List, 503, false, false, 1, 0, 4, 0), // conditions
+    f(76, L::Int64, S::One, 0, false, false, 4, 0, 0, 0), // observedGeneration
+    f(1355, L::String, S::List, 0, false, false, 3, 0, 1, 0), // storedVersions
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion
-    f(1357, L::Object, S::List, 500, false, 6, 0, 1, 0), // additionalPrinterColumns
-    f(1358, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // deprecated
-    f(1359, L::String, S::One, 0, false, 8, 0, 0, 0), // deprecationWarning
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1360, L::Object, S::One, 511, false, 4, 0, 0, 0), // schema
-    f(1361, L::Object, S::List, 518, false, 9, 0, 1, 0), // selectableFields
-    f(1362, L::Boolean, S::One, 0, true, 2, 0, 0, 0), // served
-    f(1363, L::Boolean, S::One, 0, true, 3, 0, 0, 0), // storage
-    f(1364, L::Object, S::One, 510, false, 5, 0, 0, 0), // subresources
+    f(1357, L::Object, S::List, 500, false, false, 6, 0, 1, 0), // additionalPrinterColumns
+    f(1358, L::Boolean, S::One, 0, false, false, 7, 0, 0, 0), // deprecated
+    f(1359, L::String, S::One, 0, false, false, 8, 0, 0, 0), // deprecationWarning
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1360, L::Object, S::One, 511, false, false, 4, 0, 0, 0), // schema
+    f(1361, L::Object, S::List, 518, false, false, 9, 0, 1, 0), // selectableFields
+    f(1362, L::Boolean, S::One, 0, true, true, 2, 0, 0, 0), // served
+    f(1363, L::Boolean, S::One, 0, true, true, 3, 0, 0, 0), // storage
+    f(1364, L::Object, S::One, 510, false, false, 5, 0, 0, 0), // subresources
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceScale
-    f(1366, L::String, S::One, 0, false, 3, 0, 0, 0), // labelSelectorPath
-    f(1367, L::String, S::One, 0, true, 1, 0, 0, 0), // specReplicasPath
-    f(1368, L::String, S::One, 0, true, 2, 0, 0, 0), // statusReplicasPath
+    f(1366, L::String, S::One, 0, false, false, 3, 0, 0, 0), // labelSelectorPath
+    f(1367, L::String, S::One, 0, true, true, 1, 0, 0, 0), // specReplicasPath
+    f(1368, L::String, S::One, 0, true, true, 2, 0, 0, 0), // statusReplicasPath
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresources
-    f(1371, L::Object, S::One, 508, false, 2, 0, 0, 0), // scale
-    f(67, L::Any, S::One, 0, false, 1, 0, 0, 0), // status
+    f(1371, L::Object, S::One, 508, false, false, 2, 0, 0, 0), // scale
+    f(67, L::Object, S::One, 509, false, false, 1, 0, 0, 0), // status
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceValidation
-    f(1373, L::Object, S::One, 514, false, 1, 0, 0, 0), // openAPIV3Schema
+    f(1373, L::Object, S::One, 514, false, false, 1, 0, 0, 0), // openAPIV3Schema
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ExternalDocumentation
-    f(1266, L::String, S::One, 0, false, 1, 0, 0, 0), // description
-    f(88, L::String, S::One, 0, false, 2, 0, 0, 0), // url
+    f(1266, L::String, S::One, 0, false, false, 1, 0, 0, 0), // description
+    f(88, L::String, S::One, 0, false, false, 2, 0, 0, 0), // url
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps
-    f(1377, L::String, S::One, 0, false, 3, 0, 0, 0), // $ref
-    f(1378, L::String, S::One, 0, false, 2, 0, 0, 0), // $schema
-    f(1379, L::SchemaOrBool, S::One, 516, false, 33, 0, 0, 0), // additionalItems
-    f(1380, L::SchemaOrBool, S::One, 516, false, 30, 0, 0, 0), // additionalProperties
-    f(1381, L::Object, S::List, 514, false, 25, 0, 1, 0), // allOf
-    f(1382, L::Object, S::List, 514, false, 27, 0, 1, 0), // anyOf
-    f(609, L::Any, S::One, 0, false, 8, 0, 0, 0), // default
-    f(1383, L::Object, S::Map, 514, false, 34, 0, 0, 0), // definitions
-    f(1384, L::SchemaOrStrings, S::Map, 517, false, 32, 0, 0, 0), // dependencies
-    f(1266, L::String, S::One, 0, false, 4, 0, 0, 0), // description
-    f(1385, L::Any, S::List, 0, false, 20, 0, 1, 0), // enum
-    f(1386, L::Any, S::One, 0, false, 36, 0, 0, 0), // example
-    f(1387, L::Boolean, S::One, 0, false, 10, 0, 0, 0), // exclusiveMaximum
-    f(1388, L::Boolean, S::One, 0, false, 12, 0, 0, 0), // exclusiveMinimum
-    f(1389, L::Object, S::One, 512, false, 35, 0, 0, 0), // externalDocs
-    f(1338, L::String, S::One, 0, false, 6, 0, 0, 0), // format
-    f(1390, L::String, S::One, 0, false, 1, 0, 0, 0), // id
-    f(433, L::SchemaOrArray, S::One, 515, false, 24, 0, 0, 0), // items
-    f(1391, L::Int64, S::One, 0, false, 16, 0, 0, 0), // maxItems
-    f(1392, L::Int64, S::One, 0, false, 13, 0, 0, 0), // maxLength
-    f(1393, L::Int64, S::One, 0, false, 21, 0, 0, 0), // maxProperties
-    f(1394, L::Double, S::One, 0, false, 9, 0, 0, 0), // maximum
-    f(1395, L::Int64, S::One, 0, false, 17, 0, 0, 0), // minItems
-    f(1396, L::Int64, S::One, 0, false, 14, 0, 0, 0), // minLength
-    f(1397, L::Int64, S::One, 0, false, 22, 0, 0, 0), // minProperties
-    f(1398, L::Double, S::One, 0, false, 11, 0, 0, 0), // minimum
-    f(1399, L::Double, S::One, 0, false, 19, 0, 0, 0), // multipleOf
-    f(1400, L::Object, S::One, 514, false, 28, 0, 0, 0), // not
-    f(1401, L::Boolean, S::One, 0, false, 37, 0, 0, 0), // nullable
-    f(1402, L::Object, S::List, 514, false, 26, 0, 1, 0), // oneOf
-    f(1403, L::String, S::One, 0, false, 15, 0, 0, 0), // pattern
-    f(1404, L::Object, S::Map, 514, false, 31, 0, 0, 0), // patternProperties
-    f(1405, L::Object, S::Map, 514, false, 29, 0, 0, 0), // properties
-    f(1004, L::String, S::List, 0, false, 23, 0, 1, 0), // required
-    f(1406, L::String, S::One, 0, false, 7, 0, 0, 0), // title
-    f(95, L::String, S::One, 0, false, 5, 0, 0, 0), // type
-    f(1407, L::Boolean, S::One, 0, false, 18, 0, 0, 0), // uniqueItems
-    f(1408, L::Boolean, S::One, 0, false, 39, 0, 0, 0), // x-kubernetes-embedded-resource
-    f(1409, L::Boolean, S::One, 0, false, 40, 0, 0, 0), // x-kubernetes-int-or-string
-    f(1410, L::String, S::List, 0, false, 41, 0, 1, 0), // x-kubernetes-list-map-keys
-    f(1411, L::String, S::One, 0, false, 42, 0, 0, 0), // x-kubernetes-list-type
-    f(1412, L::String, S::One, 0, false, 43, 0, 0, 0), // x-kubernetes-map-type
-    f(1413, L::Boolean, S::One, 0, false, 38, 0, 0, 0), // x-kubernetes-preserve-unknown-fields
-    f(1414, L::Object, S::List, 520, false, 44, 0, 21, 0), // x-kubernetes-validations
+    f(1377, L::String, S::One, 0, false, false, 3, 0, 0, 0), // $ref
+    f(1378, L::String, S::One, 0, false, false, 2, 0, 0, 0), // $schema
+    f(1379, L::SchemaOrBool, S::One, 516, false, false, 33, 0, 0, 0), // additionalItems
+    f(1380, L::SchemaOrBool, S::One, 516, false, false, 30, 0, 0, 0), // additionalProperties
+    f(1381, L::Object, S::List, 514, false, false, 25, 0, 1, 0), // allOf
+    f(1382, L::Object, S::List, 514, false, false, 27, 0, 1, 0), // anyOf
+    f(609, L::Any, S::One, 0, false, false, 8, 0, 0, 0), // default
+    f(1383, L::Object, S::Map, 514, false, false, 34, 0, 0, 0), // definitions
+    f(1384, L::SchemaOrStrings, S::Map, 517, false, false, 32, 0, 0, 0), // dependencies
+    f(1266, L::String, S::One, 0, false, false, 4, 0, 0, 0), // description
+    f(1385, L::Any, S::List, 0, false, false, 20, 0, 1, 0), // enum
+    f(1386, L::Any, S::One, 0, false, false, 36, 0, 0, 0), // example
+    f(1387, L::Boolean, S::One, 0, false, false, 10, 0, 0, 0), // exclusiveMaximum
+    f(1388, L::Boolean, S::One, 0, false, false, 12, 0, 0, 0), // exclusiveMinimum
+    f(1389, L::Object, S::One, 512, false, false, 35, 0, 0, 0), // externalDocs
+    f(1338, L::String, S::One, 0, false, false, 6, 0, 0, 0), // format
+    f(1390, L::String, S::One, 0, false, false, 1, 0, 0, 0), // id
+    f(433, L::SchemaOrArray, S::One, 515, false, false, 24, 0, 0, 0), // items
+    f(1391, L::Int64, S::One, 0, false, true, 16, 0, 0, 0), // maxItems
+    f(1392, L::Int64, S::One, 0, false, true, 13, 0, 0, 0), // maxLength
+    f(1393, L::Int64, S::One, 0, false, true, 21, 0, 0, 0), // maxProperties
+    f(1394, L::Double, S::One, 0, false, true, 9, 0, 0, 0), // maximum
+    f(1395, L::Int64, S::One, 0, false, true, 17, 0, 0, 0), // minItems
+    f(1396, L::Int64, S::One, 0, false, true, 14, 0, 0, 0), // minLength
+    f(1397, L::Int64, S::One, 0, false, true, 22, 0, 0, 0), // minProperties
+    f(1398, L::Double, S::One, 0, false, true, 11, 0, 0, 0), // minimum
+    f(1399, L::Double, S::One, 0, false, true, 19, 0, 0, 0), // multipleOf
+    f(1400, L::Object, S::One, 514, false, false, 28, 0, 0, 0), // not
+    f(1401, L::Boolean, S::One, 0, false, false, 37, 0, 0, 0), // nullable
+    f(1402, L::Object, S::List, 514, false, false, 26, 0, 1, 0), // oneOf
+    f(1403, L::String, S::One, 0, false, false, 15, 0, 0, 0), // pattern
+    f(1404, L::Object, S::Map, 514, false, false, 31, 0, 0, 0), // patternProperties
+    f(1405, L::Object, S::Map, 514, false, false, 29, 0, 0, 0), // properties
+    f(1004, L::String, S::List, 0, false, false, 23, 0, 1, 0), // required
+    f(1406, L::String, S::One, 0, false, false, 7, 0, 0, 0), // title
+    f(95, L::String, S::One, 0, false, false, 5, 0, 0, 0), // type
+    f(1407, L::Boolean, S::One, 0, false, false, 18, 0, 0, 0), // uniqueItems
+    f(1408, L::Boolean, S::One, 0, false, false, 39, 0, 0, 0), // x-kubernetes-embedded-resource
+    f(1409, L::Boolean, S::One, 0, false, false, 40, 0, 0, 0), // x-kubernetes-int-or-string
+    f(1410, L::String, S::List, 0, false, false, 41, 0, 1, 0), // x-kubernetes-list-map-keys
+    f(1411, L::String, S::One, 0, false, false, 42, 0, 0, 0), // x-kubernetes-list-type
+    f(1412, L::String, S::One, 0, false, false, 43, 0, 0, 0), // x-kubernetes-map-type
+    f(1413, L::Boolean, S::One, 0, false, true, 38, 0, 0, 0), // x-kubernetes-preserve-unknown-fields
+    f(1414, L::Object, S::List, 520, false, false, 44, 0, 21, 0), // x-kubernetes-validations
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.SelectableField
-    f(1339, L::String, S::One, 0, true, 1, 0, 0, 0), // jsonPath
+    f(1339, L::String, S::One, 0, true, true, 1, 0, 0, 0), // jsonPath
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ServiceReference
-    f(11, L::String, S::One, 0, true, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, true, 1, 0, 0, 0), // namespace
-    f(62, L::String, S::One, 0, false, 3, 0, 0, 0), // path
-    f(63, L::Int32, S::One, 0, false, 4, 0, 0, 0), // port
+    f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
+    f(62, L::String, S::One, 0, false, false, 3, 0, 0, 0), // path
+    f(63, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // port
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule
-    f(710, L::String, S::One, 0, false, 5, 0, 0, 0), // fieldPath
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(82, L::String, S::One, 0, false, 3, 0, 0, 0), // messageExpression
-    f(1421, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // optionalOldSelf
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(1422, L::String, S::One, 0, true, 1, 0, 0, 0), // rule
+    f(710, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fieldPath
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(82, L::String, S::One, 0, false, false, 3, 0, 0, 0), // messageExpression
+    f(1421, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // optionalOldSelf
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(1422, L::String, S::One, 0, true, true, 1, 0, 0, 0), // rule
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookClientConfig
-    f(86, L::Bytes, S::One, 0, false, 2, 0, 0, 0), // caBundle
-    f(87, L::Object, S::One, 519, false, 1, 0, 0, 0), // service
-    f(88, L::String, S::One, 0, false, 3, 0, 0, 0), // url
+    f(86, L::Bytes, S::One, 0, false, false, 2, 0, 0, 0), // caBundle
+    f(87, L::Object, S::One, 519, false, false, 1, 0, 0, 0), // service
+    f(88, L::String, S::One, 0, false, false, 3, 0, 0, 0), // url
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookConversion
-    f(38, L::Object, S::One, 521, false, 2, 0, 0, 0), // clientConfig
-    f(1425, L::String, S::List, 0, true, 3, 0, 1, 0), // conversionReviewVersions
+    f(38, L::Object, S::One, 521, false, false, 2, 0, 0, 0), // clientConfig
+    f(1425, L::String, S::List, 0, true, true, 3, 0, 1, 0), // conversionReviewVersions
     // io.k8s.apimachinery.pkg.api.resource.Quantity
     // io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1428, L::Object, S::One, 534, false, 3, 0, 0, 0), // preferredVersion
-    f(1429, L::Object, S::List, 543, false, 4, 0, 1, 0), // serverAddressByClientCIDRs
-    f(1197, L::Object, S::List, 534, true, 2, 0, 1, 0), // versions
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1428, L::Object, S::One, 534, false, false, 3, 0, 0, 0), // preferredVersion
+    f(1429, L::Object, S::List, 543, false, false, 4, 0, 1, 0), // serverAddressByClientCIDRs
+    f(1197, L::Object, S::List, 534, true, true, 2, 0, 1, 0), // versions
     // io.k8s.apimachinery.pkg.apis.meta.v1.APIGroupList
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(178, L::Object, S::List, 524, true, 1, 0, 1, 0), // groups
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(178, L::Object, S::List, 524, true, true, 1, 0, 1, 0), // groups
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
     // io.k8s.apimachinery.pkg.apis.meta.v1.APIResource
-    f(1345, L::String, S::List, 0, false, 7, 0, 1, 0), // categories
-    f(192, L::String, S::One, 0, false, 8, 0, 0, 0), // group
-    f(20, L::String, S::One, 0, true, 3, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 1, 0, 0, 0), // name
-    f(1432, L::Boolean, S::One, 0, true, 2, 0, 0, 0), // namespaced
-    f(1348, L::String, S::List, 0, false, 5, 0, 1, 0), // shortNames
-    f(1433, L::String, S::One, 0, true, 6, 0, 0, 0), // singularName
-    f(1434, L::String, S::One, 0, false, 10, 0, 0, 0), // storageVersionHash
-    f(189, L::String, S::List, 0, true, 4, 0, 0, 0), // verbs
-    f(196, L::String, S::One, 0, false, 9, 0, 0, 0), // version
+    f(1345, L::String, S::List, 0, false, false, 7, 0, 1, 0), // categories
+    f(192, L::String, S::One, 0, false, false, 8, 0, 0, 0), // group
+    f(20, L::String, S::One, 0, true, true, 3, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
+    f(1432, L::Boolean, S::One, 0, true, true, 2, 0, 0, 0), // namespaced
+    f(1348, L::String, S::List, 0, false, false, 5, 0, 1, 0), // shortNames
+    f(1433, L::String, S::One, 0, true, true, 6, 0, 0, 0), // singularName
+    f(1434, L::String, S::One, 0, false, false, 10, 0, 0, 0), // storageVersionHash
+    f(189, L::String, S::List, 0, true, true, 4, 0, 0, 0), // verbs
+    f(196, L::String, S::One, 0, false, false, 9, 0, 0, 0), // version
     // io.k8s.apimachinery.pkg.apis.meta.v1.APIResourceList
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1436, L::String, S::One, 0, true, 1, 0, 0, 0), // groupVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(53, L::Object, S::List, 526, true, 2, 0, 1, 0), // resources
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1436, L::String, S::One, 0, true, true, 1, 0, 0, 0), // groupVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(53, L::Object, S::List, 526, true, true, 2, 0, 1, 0), // resources
     // io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(1429, L::Object, S::List, 543, true, 2, 0, 1, 0), // serverAddressByClientCIDRs
-    f(1197, L::String, S::List, 0, true, 1, 0, 1, 0), // versions
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(1429, L::Object, S::List, 543, true, true, 2, 0, 1, 0), // serverAddressByClientCIDRs
+    f(1197, L::String, S::List, 0, true, true, 1, 0, 1, 0), // versions
     // io.k8s.apimachinery.pkg.apis.meta.v1.Condition
-    f(94, L::Time, S::One, 0, true, 4, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, true, 6, 0, 0, 0), // message
-    f(76, L::Int64, S::One, 0, false, 3, 0, 0, 0), // observedGeneration
-    f(83, L::String, S::One, 0, true, 5, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, true, true, 4, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, true, true, 6, 0, 0, 0), // message
+    f(76, L::Int64, S::One, 0, false, false, 3, 0, 0, 0), // observedGeneration
+    f(83, L::String, S::One, 0, true, true, 5, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1440, L::String, S::List, 0, false, 5, 0, 1, 0), // dryRun
-    f(1441, L::Int64, S::One, 0, false, 1, 0, 0, 0), // gracePeriodSeconds
-    f(1442, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // ignoreStoreReadErrorWithClusterBreakingPotential
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(1443, L::Boolean, S::One, 0, false, 3, 0, 0, 0), // orphanDependents
-    f(1444, L::Object, S::One, 542, false, 2, 0, 0, 0), // preconditions
-    f(1445, L::String, S::One, 0, false, 4, 0, 0, 0), // propagationPolicy
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1440, L::String, S::List, 0, false, false, 5, 0, 1, 0), // dryRun
+    f(1441, L::Int64, S::One, 0, false, true, 1, 0, 0, 0), // gracePeriodSeconds
+    f(1442, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // ignoreStoreReadErrorWithClusterBreakingPotential
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(1443, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // orphanDependents
+    f(1444, L::Object, S::One, 542, false, false, 2, 0, 0, 0), // preconditions
+    f(1445, L::String, S::One, 0, false, false, 4, 0, 0, 0), // propagationPolicy
     // io.k8s.apimachinery.pkg.apis.meta.v1.FieldSelectorRequirement
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(324, L::String, S::One, 0, true, 2, 0, 0, 0), // operator
-    f(325, L::String, S::List, 0, false, 3, 0, 1, 0), // values
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
+    f(325, L::String, S::List, 0, false, false, 3, 0, 1, 0), // values
     // io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1
     // io.k8s.apimachinery.pkg.apis.meta.v1.GroupResource
-    f(192, L::String, S::One, 0, true, 1, 0, 0, 0), // group
-    f(194, L::String, S::One, 0, true, 2, 0, 0, 0), // resource
+    f(192, L::String, S::One, 0, true, true, 1, 0, 0, 0), // group
+    f(194, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resource
     // io.k8s.apimachinery.pkg.apis.meta.v1.GroupVersionForDiscovery
-    f(1436, L::String, S::One, 0, true, 1, 0, 0, 0), // groupVersion
-    f(196, L::String, S::One, 0, true, 2, 0, 0, 0), // version
+    f(1436, L::String, S::One, 0, true, true, 1, 0, 0, 0), // groupVersion
+    f(196, L::String, S::One, 0, true, true, 2, 0, 0, 0), // version
     // io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector
-    f(673, L::Object, S::List, 536, false, 2, 0, 1, 0), // matchExpressions
-    f(1451, L::String, S::Map, 0, false, 1, 0, 0, 0), // matchLabels
+    f(673, L::Object, S::List, 536, false, false, 2, 0, 1, 0), // matchExpressions
+    f(1451, L::String, S::Map, 0, false, false, 1, 0, 0, 0), // matchLabels
     // io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement
-    f(4, L::String, S::One, 0, true, 1, 0, 0, 0), // key
-    f(324, L::String, S::One, 0, true, 2, 0, 0, 0), // operator
-    f(325, L::String, S::List, 0, false, 3, 0, 1, 0), // values
+    f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
+    f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
+    f(325, L::String, S::List, 0, false, false, 3, 0, 1, 0), // values
     // io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta
-    f(1454, L::String, S::One, 0, false, 3, 0, 0, 0), // continue
-    f(1455, L::Int64, S::One, 0, false, 4, 0, 0, 0), // remainingItemCount
-    f(431, L::String, S::One, 0, false, 2, 0, 0, 0), // resourceVersion
-    f(1456, L::String, S::One, 0, false, 1, 0, 0, 0), // selfLink
-    f(1457, L::Object, S::One, 544, false, 0, 0, 0, 0), // shardInfo
+    f(1454, L::String, S::One, 0, false, false, 3, 0, 0, 0), // continue
+    f(1455, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // remainingItemCount
+    f(431, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceVersion
+    f(1456, L::String, S::One, 0, false, false, 1, 0, 0, 0), // selfLink
+    f(1457, L::Object, S::One, 544, false, false, 5, 0, 0, 0), // shardInfo
     // io.k8s.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry
-    f(19, L::String, S::One, 0, false, 3, 0, 0, 0), // apiVersion
-    f(1459, L::String, S::One, 0, false, 6, 0, 0, 0), // fieldsType
-    f(1460, L::Any, S::One, 0, false, 7, 0, 0, 0), // fieldsV1
-    f(1461, L::String, S::One, 0, false, 1, 0, 0, 0), // manager
-    f(1462, L::String, S::One, 0, false, 2, 0, 0, 0), // operation
-    f(195, L::String, S::One, 0, false, 8, 0, 0, 0), // subresource
-    f(1332, L::Time, S::One, 0, false, 4, 0, 0, 0), // time
+    f(19, L::String, S::One, 0, false, false, 3, 0, 0, 0), // apiVersion
+    f(1459, L::String, S::One, 0, false, false, 6, 0, 0, 0), // fieldsType
+    f(1460, L::Any, S::One, 0, false, false, 7, 0, 0, 0), // fieldsV1
+    f(1461, L::String, S::One, 0, false, false, 1, 0, 0, 0), // manager
+    f(1462, L::String, S::One, 0, false, false, 2, 0, 0, 0), // operation
+    f(195, L::String, S::One, 0, false, false, 8, 0, 0, 0), // subresource
+    f(1332, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // time
     // io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime
     // io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
-    f(1465, L::String, S::Map, 0, false, 12, 0, 0, 0), // annotations
-    f(1466, L::Time, S::One, 0, false, 8, 0, 0, 0), // creationTimestamp
-    f(1467, L::Int64, S::One, 0, false, 10, 0, 0, 0), // deletionGracePeriodSeconds
-    f(1468, L::Time, S::One, 0, false, 9, 0, 0, 0), // deletionTimestamp
-    f(632, L::String, S::List, 0, false, 14, 0, 11, 0), // finalizers
-    f(1469, L::String, S::One, 0, false, 2, 0, 0, 0), // generateName
-    f(1258, L::Int64, S::One, 0, false, 7, 0, 0, 0), // generation
-    f(1470, L::String, S::Map, 0, false, 11, 0, 0, 0), // labels
-    f(1471, L::Object, S::List, 538, false, 17, 0, 1, 0), // managedFields
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 3, 0, 0, 0), // namespace
-    f(1472, L::Object, S::List, 541, false, 13, 0, 20, 0), // ownerReferences
-    f(431, L::String, S::One, 0, false, 6, 0, 0, 0), // resourceVersion
-    f(1456, L::String, S::One, 0, false, 4, 0, 0, 0), // selfLink
-    f(157, L::String, S::One, 0, false, 5, 0, 0, 0), // uid
+    f(1465, L::String, S::Map, 0, false, false, 12, 0, 0, 0), // annotations
+    f(1466, L::Time, S::One, 0, false, false, 8, 0, 0, 0), // creationTimestamp
+    f(1467, L::Int64, S::One, 0, false, true, 10, 0, 0, 0), // deletionGracePeriodSeconds
+    f(1468, L::Time, S::One, 0, false, false, 9, 0, 0, 0), // deletionTimestamp
+    f(632, L::String, S::List, 0, false, false, 14, 0, 11, 0), // finalizers
+    f(1469, L::String, S::One, 0, false, false, 2, 0, 0, 0), // generateName
+    f(1258, L::Int64, S::One, 0, false, false, 7, 0, 0, 0), // generation
+    f(1470, L::String, S::Map, 0, false, false, 11, 0, 0, 0), // labels
+    f(1471, L::Object, S::List, 538, false, false, 17, 0, 1, 0), // managedFields
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 3, 0, 0, 0), // namespace
+    f(1472, L::Object, S::List, 541, false, false, 13, 0, 20, 0), // ownerReferences
+    f(431, L::String, S::One, 0, false, false, 6, 0, 0, 0), // resourceVersion
+    f(1456, L::String, S::One, 0, false, false, 4, 0, 0, 0), // selfLink
+    f(157, L::String, S::One, 0, false, false, 5, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference
-    f(19, L::String, S::One, 0, true, 5, 0, 0, 0), // apiVersion
-    f(1474, L::Boolean, S::One, 0, false, 7, 0, 0, 0), // blockOwnerDeletion
-    f(1097, L::Boolean, S::One, 0, false, 6, 0, 0, 0), // controller
-    f(20, L::String, S::One, 0, true, 1, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, true, 3, 0, 0, 0), // name
-    f(157, L::String, S::One, 0, true, 4, 0, 0, 0), // uid
+    f(19, L::String, S::One, 0, true, true, 5, 0, 0, 0), // apiVersion
+    f(1474, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // blockOwnerDeletion
+    f(1097, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // controller
+    f(20, L::String, S::One, 0, true, true, 1, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
+    f(157, L::String, S::One, 0, true, true, 4, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions
-    f(431, L::String, S::One, 0, false, 2, 0, 0, 0), // resourceVersion
-    f(157, L::String, S::One, 0, false, 1, 0, 0, 0), // uid
+    f(431, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceVersion
+    f(157, L::String, S::One, 0, false, false, 1, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.ServerAddressByClientCIDR
-    f(1477, L::String, S::One, 0, true, 1, 0, 0, 0), // clientCIDR
-    f(1478, L::String, S::One, 0, true, 2, 0, 0, 0), // serverAddress
+    f(1477, L::String, S::One, 0, true, true, 1, 0, 0, 0), // clientCIDR
+    f(1478, L::String, S::One, 0, true, true, 2, 0, 0, 0), // serverAddress
     // io.k8s.apimachinery.pkg.apis.meta.v1.ShardInfo
-    f(59, L::String, S::One, 0, true, 0, 0, 0, 0), // selector
+    f(59, L::String, S::One, 0, true, true, 1, 0, 0, 0), // selector
     // io.k8s.apimachinery.pkg.apis.meta.v1.Status
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(1481, L::Int32, S::One, 0, false, 6, 0, 0, 0), // code
-    f(1482, L::Object, S::One, 547, false, 5, 0, 0, 0), // details
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(81, L::String, S::One, 0, false, 3, 0, 0, 0), // message
-    f(21, L::Object, S::One, 537, false, 1, 0, 0, 0), // metadata
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, 2, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(1481, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // code
+    f(1482, L::Object, S::One, 547, false, false, 5, 0, 0, 0), // details
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
+    f(21, L::Object, S::One, 537, false, true, 1, 0, 0, 0), // metadata
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
     // io.k8s.apimachinery.pkg.apis.meta.v1.StatusCause
-    f(1484, L::String, S::One, 0, false, 3, 0, 0, 0), // field
-    f(81, L::String, S::One, 0, false, 2, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 1, 0, 0, 0), // reason
+    f(1484, L::String, S::One, 0, false, false, 3, 0, 0, 0), // field
+    f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 1, 0, 0, 0), // reason
     // io.k8s.apimachinery.pkg.apis.meta.v1.StatusDetails
-    f(1486, L::Object, S::List, 546, false, 4, 0, 1, 0), // causes
-    f(192, L::String, S::One, 0, false, 2, 0, 0, 0), // group
-    f(20, L::String, S::One, 0, false, 3, 0, 0, 0), // kind
-    f(11, L::String, S::One, 0, false, 1, 0, 0, 0), // name
-    f(1487, L::Int32, S::One, 0, false, 5, 0, 0, 0), // retryAfterSeconds
-    f(157, L::String, S::One, 0, false, 6, 0, 0, 0), // uid
+    f(1486, L::Object, S::List, 546, false, false, 4, 0, 1, 0), // causes
+    f(192, L::String, S::One, 0, false, false, 2, 0, 0, 0), // group
+    f(20, L::String, S::One, 0, false, false, 3, 0, 0, 0), // kind
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(1487, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // retryAfterSeconds
+    f(157, L::String, S::One, 0, false, false, 6, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.Time
     // io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent
-    f(259, L::Any, S::One, 0, true, 2, 0, 0, 0), // object
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(259, L::Any, S::One, 0, true, true, 2, 0, 0, 0), // object
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.apimachinery.pkg.runtime.RawExtension
     // io.k8s.apimachinery.pkg.util.intstr.IntOrString
     // io.k8s.apimachinery.pkg.version.Info
-    f(1493, L::String, S::One, 0, true, 0, 0, 0, 0), // buildDate
-    f(1494, L::String, S::One, 0, true, 0, 0, 0, 0), // compiler
-    f(1495, L::String, S::One, 0, false, 0, 0, 0, 0), // emulationMajor
-    f(1496, L::String, S::One, 0, false, 0, 0, 0, 0), // emulationMinor
-    f(1497, L::String, S::One, 0, true, 0, 0, 0, 0), // gitCommit
-    f(1498, L::String, S::One, 0, true, 0, 0, 0, 0), // gitTreeState
-    f(1499, L::String, S::One, 0, true, 0, 0, 0, 0), // gitVersion
-    f(1500, L::String, S::One, 0, true, 0, 0, 0, 0), // goVersion
-    f(1501, L::String, S::One, 0, true, 0, 0, 0, 0), // major
-    f(1502, L::String, S::One, 0, false, 0, 0, 0, 0), // minCompatibilityMajor
-    f(1503, L::String, S::One, 0, false, 0, 0, 0, 0), // minCompatibilityMinor
-    f(1504, L::String, S::One, 0, true, 0, 0, 0, 0), // minor
-    f(1505, L::String, S::One, 0, true, 0, 0, 0, 0), // platform
+    f(1493, L::String, S::One, 0, true, true, 0, 0, 0, 0), // buildDate
+    f(1494, L::String, S::One, 0, true, true, 0, 0, 0, 0), // compiler
+    f(1495, L::String, S::One, 0, false, false, 0, 0, 0, 0), // emulationMajor
+    f(1496, L::String, S::One, 0, false, false, 0, 0, 0, 0), // emulationMinor
+    f(1497, L::String, S::One, 0, true, true, 0, 0, 0, 0), // gitCommit
+    f(1498, L::String, S::One, 0, true, true, 0, 0, 0, 0), // gitTreeState
+    f(1499, L::String, S::One, 0, true, true, 0, 0, 0, 0), // gitVersion
+    f(1500, L::String, S::One, 0, true, true, 0, 0, 0, 0), // goVersion
+    f(1501, L::String, S::One, 0, true, true, 0, 0, 0, 0), // major
+    f(1502, L::String, S::One, 0, false, false, 0, 0, 0, 0), // minCompatibilityMajor
+    f(1503, L::String, S::One, 0, false, false, 0, 0, 0, 0), // minCompatibilityMinor
+    f(1504, L::String, S::One, 0, true, true, 0, 0, 0, 0), // minor
+    f(1505, L::String, S::One, 0, true, true, 0, 0, 0, 0), // platform
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService
-    f(19, L::String, S::One, 0, false, 0, 0, 0, 0), // apiVersion
-    f(20, L::String, S::One, 0, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 555, false, 2, 0, 0, 0), // spec
-    f(67, L::Object, S::One, 556, false, 3, 0, 0, 0), // status
+    f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
+    f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
+    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 555, false, false, 2, 0, 0, 0), // spec
+    f(67, L::Object, S::One, 556, false, false, 3, 0, 0, 0), // status
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceCondition
-    f(94, L::Time, S::One, 0, false, 3, 0, 0, 0), // lastTransitionTime
-    f(81, L::String, S::One, 0, false, 5, 0, 0, 0), // message
-    f(83, L::String, S::One, 0, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, true, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, true, 1, 0, 0, 0), // type
+    f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
+    f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
+    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceSpec
-    f(86, L::Bytes, S::One, 0, false, 5, 0, 1, 0), // caBundle
-    f(192, L::String, S::One, 0, false, 2, 0, 0, 0), // group
-    f(1509, L::Int32, S::One, 0, true, 7, 0, 0, 0), // groupPriorityMinimum
-    f(1510, L::Boolean, S::One, 0, false, 4, 0, 0, 0), // insecureSkipTLSVerify
-    f(87, L::Object, S::One, 557, false, 1, 0, 0, 0), // service
-    f(196, L::String, S::One, 0, false, 3, 0, 0, 0), // version
-    f(1511, L::Int32, S::One, 0, true, 8, 0, 0, 0), // versionPriority
+    f(86, L::Bytes, S::One, 0, false, false, 5, 0, 1, 0), // caBundle
+    f(192, L::String, S::One, 0, false, false, 2, 0, 0, 0), // group
+    f(1509, L::Int32, S::One, 0, true, true, 7, 0, 0, 0), // groupPriorityMinimum
+    f(1510, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // insecureSkipTLSVerify
+    f(87, L::Object, S::One, 557, false, false, 1, 0, 0, 0), // service
+    f(196, L::String, S::One, 0, false, false, 3, 0, 0, 0), // version
+    f(1511, L::Int32, S::One, 0, true, true, 8, 0, 0, 0), // versionPriority
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceStatus
-    f(75, L::Object, S::List, 554, false, 1, 0, 5, 0), // conditions
+    f(75, L::Object, S::List, 554, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference
-    f(11, L::String, S::One, 0, false, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, 1, 0, 0, 0), // namespace
-    f(63, L::Int32, S::One, 0, false, 3, 0, 0, 0), // port
+    f(11, L::String, S::One, 0, false, false, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, false, 1, 0, 0, 0), // namespace
+    f(63, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // port
 ];
 
 pub(super) static MERGING: [MergingRow; 22] = [

@@ -1,0 +1,99 @@
+//! A watch over WebSocket: each event is a message, text for JSON and binary for protobuf.
+//! k8s: WatchServer.HandleWS
+
+use super::watch_body::State;
+use crate::error::ApiError;
+use crate::negotiate::Format;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::response::IntoResponse;
+use bytes::Bytes;
+use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, Response};
+
+/// Carries a credential, not a way to speak.
+const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+/// Asks for binary messages whatever the format.
+const BINARY_PROTOCOL: &str = "binary.k8s.io";
+/// What a client may say on a watch: pings and its goodbye.
+const MESSAGE_MAX: usize = 4 << 10;
+/// In front of each protobuf event of a byte stream; messages have lengths of their own.
+const FRAME_LENGTH: usize = 4;
+
+/// A request to continue as a WebSocket.
+pub struct Upgrade {
+    upgrade: WebSocketUpgrade,
+    protocol: Option<String>,
+}
+
+impl Upgrade {
+    /// `None` where the client does not ask for it.
+    pub async fn of(parts: &Parts) -> Result<Option<Self>, ApiError> {
+        if !is_asked(&parts.headers) {
+            return Ok(None);
+        }
+        let protocol = protocol(&parts.headers);
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut parts.clone(), &()).await;
+        let upgrade = upgrade.map_err(|refused| ApiError::bad_request(refused.to_string()))?;
+        let upgrade = upgrade.max_message_size(MESSAGE_MAX).protocols(protocol.clone());
+        Ok(Some(Self { upgrade, protocol }))
+    }
+}
+
+fn is_asked(headers: &HeaderMap) -> bool {
+    let has = |name, wanted: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case(wanted))
+    };
+    has(CONNECTION, "upgrade") && has(UPGRADE, "websocket")
+}
+
+/// The one protocol that the client offers; with several there is none that we would prefer.
+fn protocol(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let mut offered = values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && !name.starts_with(BEARER_PROTOCOL));
+    let first = offered.next()?;
+    offered.next().is_none().then(|| first.to_owned())
+}
+
+pub(super) fn serve(upgrade: Upgrade, format: Format, state: State) -> Response<Body> {
+    let Upgrade { upgrade, protocol } = upgrade;
+    let binary = protocol.as_deref() == Some(BINARY_PROTOCOL);
+    upgrade.on_upgrade(move |socket| pump(socket, format, binary, state)).into_response()
+}
+
+/// Sends until the watch or the client ends.
+async fn pump(mut socket: WebSocket, format: Format, binary: bool, mut state: State) {
+    loop {
+        let frame = tokio::select! {
+            frame = state.next() => frame,
+            said = socket.recv() => match said {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        let sent = match frame {
+            Some(frame) => socket.send(message(frame, format, binary)).await,
+            None => socket.send(Message::Close(None)).await,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+fn message(frame: Bytes, format: Format, binary: bool) -> Message {
+    match format {
+        Format::Protobuf => Message::Binary(frame.slice(FRAME_LENGTH.min(frame.len())..)),
+        Format::Json | Format::Yaml if binary => Message::Binary(frame),
+        Format::Json | Format::Yaml => match Utf8Bytes::try_from(frame.clone()) {
+            Ok(text) => Message::Text(text),
+            Err(_) => Message::Binary(frame),
+        },
+    }
+}

@@ -12,7 +12,10 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     found
 }
 
-const TARGETS: [(&str, fn(&[u8])); 4] =
+/// Name of the corpus, and what must hold for its bytes.
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 4] =
     [("json", fuzzing::json), ("yaml", fuzzing::yaml), ("protobuf", fuzzing::protobuf), ("accept", fuzzing::accept)];
 
 #[test]

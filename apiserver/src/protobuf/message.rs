@@ -214,10 +214,10 @@ fn int_or_string(message: &[u8]) -> Result<Value, ProtobufError> {
 fn raw(message: &[u8], depth: usize) -> Result<Value, ProtobufError> {
     for part in Fields::new(message) {
         if let (1, Wire::Bytes(bytes)) = part? {
-            return match bytes.starts_with(MAGIC) {
-                true => super::decode_within(bytes, depth + 1),
-                false => serde_json::from_slice(bytes).map_err(|_| ProtobufError::Json),
-            };
+            if bytes.starts_with(MAGIC) {
+                return super::decode_within(bytes, depth + 1);
+            }
+            return serde_json::from_slice(bytes).map_err(|_| ProtobufError::Json);
         }
     }
     Ok(Value::Null)

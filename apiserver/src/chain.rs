@@ -9,7 +9,7 @@ use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
 use client::identity::Identity;
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let _in_flight = metrics.enter();
     let started = Instant::now();
     let mut labels = None;
-    let of_error = Answer::of_error(&parts.headers);
+    let accept = parts.headers.get(ACCEPT).cloned();
     let mut response = match answer(&server, parts, body, &mut labels).await {
         Ok(response) => response,
-        Err(error) => respond::error_as(of_error, &error),
+        Err(error) => respond::error_as(Answer::of_error(accept.as_ref()), &error),
     };
     if let Some(labels) = labels {
         metrics.observe(&labels, response.status().as_u16(), started.elapsed());

@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::request::Options;
 use accept::Clause;
 use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use kinds::row::Row;
 use kinds::schema::lookup;
 
@@ -132,21 +132,21 @@ const CUSTOM_BODIES: &[&str] = &[JSON, YAML];
 
 impl Answer {
     pub fn of(headers: &HeaderMap, options: &Options, offer: Offer) -> Result<Self, ApiError> {
-        let found = accepted(header(headers), offer).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
+        let found = accepted(text(headers.get(ACCEPT)), offer).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
         let pretty = found.pretty || options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
         Ok(Self { pretty, ..found })
     }
 
     /// Of an error: what the client accepts, or JSON where it accepts nothing that is served.
-    pub fn of_error(headers: &HeaderMap) -> Self {
-        accepted(header(headers), Offer::Plain).unwrap_or(Self::JSON)
+    pub fn of_error(accept: Option<&HeaderValue>) -> Self {
+        accepted(text(accept), Offer::Plain).unwrap_or(Self::JSON)
     }
 
     pub const JSON: Self = Self { format: Format::Json, shape: Shape::Object, pretty: false };
 }
 
-fn header(headers: &HeaderMap) -> &str {
-    headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("")
+fn text(accept: Option<&HeaderValue>) -> &str {
+    accept.and_then(|value| value.to_str().ok()).unwrap_or("")
 }
 
 /// The first clause that can be served.

@@ -136,13 +136,17 @@ fn body(encoder: &mut Encoder, api_version: &str, kind: &str, tree: &Value) -> O
     let partial = api_version.starts_with("meta.k8s.io/");
     match kind {
         "PartialObjectMetadata" if partial => metadata_alone(encoder, object),
-        "PartialObjectMetadataList" if partial => list(encoder, object, metadata_alone),
+        "PartialObjectMetadataList" if partial => {
+            // k8s: in v1beta1 this one list has its two fields the other way round
+            let order = if api_version.ends_with("/v1beta1") { Order::ItemsFirst } else { Order::MetadataFirst };
+            list(encoder, object, order, metadata_alone);
+        }
         _ => {
             if let Some(schema) = schema_of(api_version, kind) {
                 encoder.message(schema, object);
             } else {
                 let item = schema_of(api_version, kind.strip_suffix("List")?)?;
-                list(encoder, object, |encoder, object| encoder.message(item, object));
+                list(encoder, object, Order::MetadataFirst, |encoder, object| encoder.message(item, object));
             }
         }
     }
@@ -157,18 +161,44 @@ fn metadata_alone(encoder: &mut Encoder, object: &Map<String, Value>) {
     }
 }
 
-fn list(encoder: &mut Encoder, object: &Map<String, Value>, item: impl Fn(&mut Encoder, &Map<String, Value>)) {
-    let items = object.get("items").and_then(Value::as_array);
-    for object in items.into_iter().flatten().rev().filter_map(Value::as_object) {
+/// Which of a list's two fields has number 1; the other one has 2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    MetadataFirst,
+    ItemsFirst,
+}
+
+fn list(
+    encoder: &mut Encoder,
+    object: &Map<String, Value>,
+    order: Order,
+    item: impl Fn(&mut Encoder, &Map<String, Value>),
+) {
+    let items = |encoder: &mut Encoder, number| {
+        let items = object.get("items").and_then(Value::as_array);
+        for object in items.into_iter().flatten().rev().filter_map(Value::as_object) {
+            let mark = encoder.out.mark();
+            item(encoder, object);
+            encoder.out.close(number, mark);
+        }
+    };
+    let metadata = |encoder: &mut Encoder, number| {
         let mark = encoder.out.mark();
-        item(encoder, object);
-        encoder.out.close(2, mark);
+        if let Some(Value::Object(metadata)) = object.get("metadata") {
+            encoder.message(*LIST_META, metadata);
+        }
+        encoder.out.close(number, mark);
+    };
+    match order {
+        Order::MetadataFirst => {
+            items(encoder, 2);
+            metadata(encoder, 1);
+        }
+        Order::ItemsFirst => {
+            metadata(encoder, 2);
+            items(encoder, 1);
+        }
     }
-    let mark = encoder.out.mark();
-    if let Some(Value::Object(metadata)) = object.get("metadata") {
-        encoder.message(*LIST_META, metadata);
-    }
-    encoder.out.close(1, mark);
 }
 
 #[cfg(test)]

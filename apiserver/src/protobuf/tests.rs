@@ -113,6 +113,19 @@ fn metadata_alone_has_a_form_for_any_kind_and_nothing_else_of_a_foreign_one() {
         [envelope("meta.k8s.io/v1", "PartialObjectMetadata", &sub(1, &sub(1, b"x"))), sub(3, b""), sub(4, b"")]
             .concat();
     assert_eq!(encode(&partial).unwrap(), expected);
+    let list = |version: &str| {
+        let list = json!({"apiVersion": version, "kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "7"},
+            "items": [{"metadata": {"name": "x"}}]});
+        encode(&list).unwrap()
+    };
+    let (metadata, item) = (sub(2, b"7"), sub(1, &sub(1, b"x")));
+    let whole = |version: &str, message: &[u8]| {
+        [envelope(version, "PartialObjectMetadataList", message), sub(3, b""), sub(4, b"")].concat()
+    };
+    let stable = [sub(1, &metadata), sub(2, &item)].concat();
+    assert_eq!(list("meta.k8s.io/v1"), whole("meta.k8s.io/v1", &stable));
+    let beta = [sub(1, &item), sub(2, &metadata)].concat();
+    assert_eq!(list("meta.k8s.io/v1beta1"), whole("meta.k8s.io/v1beta1", &beta));
     assert_eq!(encode(&json!({"apiVersion": "example.com/v1", "kind": "CronTab"})), None);
     assert_eq!(encode(&json!({"apiVersion": "example.com/v1", "kind": "CronTabList", "items": []})), None);
 }

@@ -120,7 +120,9 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
             if deleted.gone && !exceptions::delete_returns_object(row) {
                 return Ok(respond::deleted(view.answer, &row.group, &row.plural, call.name, &deleted.uid));
             }
-            Ok(respond::object(&view, StatusCode::OK, deleted.json, &[]))
+            let told_to_wait = options.cascades_explicitly && !deleted.gone;
+            let code = if told_to_wait { StatusCode::ACCEPTED } else { StatusCode::OK };
+            Ok(respond::object(&view, code, deleted.json, &[]))
         }
         Verb::DeleteCollection => {
             let options = delete_options(call, parts, body).await?;

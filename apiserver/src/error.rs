@@ -66,9 +66,9 @@ pub enum ApiError {
     ApplyConflict { message: String, causes: Vec<StatusCause> },
     #[error("{kind} \"{name}\" is invalid: {}", kinds::errors::aggregate(errors))]
     Invalid { kind: Qualified, name: String, errors: FieldErrors },
-    /// A 422 with no field errors (a JSON patch that does not apply).
-    #[error("{message}")]
-    Unprocessable { message: String },
+    /// A patch that does not apply. Upstream's answer says no more than that, and clients print it.
+    #[error("the server rejected our request due to an error in our request")]
+    Unprocessable { why: String },
     #[error("{}", forbidden_text(resource, name, why))]
     Forbidden { resource: Qualified, name: String, why: String },
     /// k8s: NamespaceTerminatingCause, by which controllers know that retrying is in vain.
@@ -89,8 +89,8 @@ pub enum ApiError {
     WrongShape { message: String },
     #[error("the body of the request was in an unknown format - accepted media types include: {}", supported.join(", "))]
     UnsupportedMediaType { supported: Vec<String> },
-    #[error("Request entity too large: limit is {limit}")]
-    TooLarge { limit: usize },
+    #[error("Request entity too large: {why}")]
+    TooLarge { why: String },
     /// The revision asked for is compacted; `continue_token` lets a pager go on, inconsistently.
     #[error("{message}")]
     Expired { message: String, continue_token: Option<String> },
@@ -173,7 +173,7 @@ impl ApiError {
     }
 
     pub fn too_large(limit: usize) -> Self {
-        Self::TooLarge { limit }
+        Self::TooLarge { why: format!("limit is {limit}") }
     }
 
     pub fn expired(message: impl Into<String>) -> Self {

@@ -285,9 +285,11 @@ fn details(error: &ApiError) -> Option<Value> {
         ApiError::Internal { message } => {
             with_causes(&[StatusCause { message: message.clone(), ..StatusCause::default() }])
         }
-        ApiError::NoSuchResource | ApiError::ServerTimeout { .. } | ApiError::ForbiddenPath { .. } => Map::new(),
+        ApiError::Unprocessable { .. }
+        | ApiError::NoSuchResource
+        | ApiError::ServerTimeout { .. }
+        | ApiError::ForbiddenPath { .. } => Map::new(),
         ApiError::Unauthorized
-        | ApiError::Unprocessable { .. }
         | ApiError::BadRequest { .. }
         | ApiError::NotAcceptable { .. }
         | ApiError::WrongShape { .. }

@@ -10,7 +10,7 @@ mod json;
 pub mod merge;
 mod row;
 
-pub use context::{Context, Parts};
+pub use context::{Context, Implied, Parts};
 pub use row::{Leaf, Shape, Topology};
 
 use flate2::read::DeflateDecoder;

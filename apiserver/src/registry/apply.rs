@@ -1,210 +1,167 @@
 //! Server-side apply: the client states the fields it wants; the server merges them in, takes out those that this applier
-//! stated before and does not any more, and refuses to touch fields of others unless forced.
-//! k8s: structured-merge-diff's `Apply`.
+//! stated before and does not any more, and refuses to change fields of others unless forced.
+//! k8s: structured-merge-diff's `Apply`, and what apimachinery's field manager wraps around it.
 
-use super::managed::fields::{self, Set};
-use super::managed::{self, Operation};
+mod conflict;
+mod last_applied;
+#[cfg(test)]
+mod tests;
+
+use super::managed::set::Set;
+use super::managed::{self, Entry, Operation, fields};
 use super::{Call, Registry, Written, decode, metadata};
-use crate::error::{ApiError, Qualified, StatusCause};
+use crate::error::{ApiError, Qualified};
 use crate::request::Verb;
+use jiff::Timestamp;
 use kinds::errors::FieldError;
 use kinds::schema::Context;
+use kinds::schema::decode::Strictness;
 use parking_lot::Mutex;
-use serde_json::Value;
-use std::sync::LazyLock;
+use serde_json::{Value, json};
 
 impl Registry {
-    /// Applies `config`. Creates the object where there is none.
+    /// Applies `config`, whose `duplicates` its parser has found. Creates the object where there is none.
     pub async fn apply(&self, call: &Call<'_>, config: &Value, duplicates: &[String]) -> Result<Written, ApiError> {
-        check(call, config)?;
-        let (mut config, warnings) = decode::patched(call, config.clone(), duplicates)?;
-        metadata::set(&mut config, "name", call.name);
-        let call = &Call { applied: true, ..*call };
-        let now = self.now();
-        let conflict = Mutex::new(None);
-        let make =
-            |live: &Value| merge(call, live, &config, now).inspect_err(|error| *conflict.lock() = Some(error.clone()));
-        let mut written = match self.change(call, Verb::Patch, &make).await {
-            Err(ApiError::NotFound { .. }) if call.subresource.is_empty() && conflict.lock().is_none() => {
-                if !metadata::text(&config, "uid").is_empty() {
-                    return Err(ApiError::conflict(call.row(), call.name, "uid mismatch: the object does not exist"));
-                }
-                self.check_may_create(call)?;
-                let set = managed::owned_fields(&config, call);
-                let entry = managed::entry(call, Operation::Apply, &set, now);
-                managed::write(&mut config, vec![entry]);
-                self.create(call, config).await?
-            }
-            result => result?,
-        };
+        let config = checked(call, config)?;
+        let warnings = decode::yaml_complaints(call, duplicates)?;
+        let mut written = self.apply_checked(call, &config).await?;
         written.warnings.splice(0..0, warnings);
         Ok(written)
     }
-}
 
-fn check(call: &Call<'_>, config: &Value) -> Result<(), ApiError> {
-    if call.options.field_manager.is_empty() {
-        let errors = vec![FieldError::required("fieldManager", "is required for apply patch")];
-        let kind = Qualified::new("meta.k8s.io", "PatchOptions");
-        return Err(ApiError::Invalid { kind, name: String::new(), errors });
-    }
-    for field in ["apiVersion", "kind"] {
-        if config.get(field).and_then(Value::as_str).unwrap_or("").is_empty() {
-            return Err(ApiError::bad_request(format!("{field} must be set in an apply patch")));
+    /// `config` is of the call's kind, as [`checked`] leaves it.
+    pub(crate) async fn apply_checked(&self, call: &Call<'_>, config: &Value) -> Result<Written, ApiError> {
+        let call = &Call { applied: true, ..*call };
+        let now = self.now();
+        // Whether there was an object: one that vanishes in between is not created by a second try.
+        let seen = Mutex::new(false);
+        let make = |live: &Value| {
+            *seen.lock() = true;
+            applied(call, live, config, now)
+        };
+        match self.change(call, Verb::Patch, &make).await {
+            Err(ApiError::NotFound { .. }) if call.subresource.is_empty() && !*seen.lock() => {
+                let uid = metadata::text(config, "uid");
+                if !uid.is_empty() {
+                    let why = format!(
+                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+                    );
+                    return Err(ApiError::conflict(call.row(), call.name, why));
+                }
+                self.check_may_create(call)?;
+                let mut object = applied(call, &json!({}), config, now)?;
+                super::update::check_name(call, &object)?;
+                metadata::unset(&mut object, "resourceVersion");
+                self.create(call, object).await
+            }
+            result => result,
         }
     }
-    if metadata::get(config, "managedFields").and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
+}
+
+impl Call<'_> {
+    /// Ownership is what an apply is about, so its owner has to be told.
+    pub(crate) fn require_manager(&self) -> Result<(), ApiError> {
+        if !self.options.field_manager.is_empty() {
+            return Ok(());
+        }
+        let errors = vec![FieldError::required("fieldManager", "is required for apply patch")];
+        let kind = Qualified::new("meta.k8s.io", "PatchOptions");
+        Err(ApiError::Invalid { kind, name: String::new(), errors })
+    }
+}
+
+/// Who applies, and what: every value of the type that the schema says, no field that it does not know.
+fn checked(call: &Call<'_>, config: &Value) -> Result<Value, ApiError> {
+    call.require_manager()?;
+    let row = call.row();
+    let text = |field| config.get(field).and_then(Value::as_str).unwrap_or("");
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+    let kind = text("kind");
+    if kind != row.kind || text("apiVersion") != row.api_version() {
+        return Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")));
+    }
+    if metadata::get(config, "managedFields").is_some_and(|list| !list.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    Ok(())
+    let decoded = call.kind.decode_tree(config.clone(), Strictness::Report);
+    let decoded = decoded.map_err(|error| untyped(call, &error.to_string()))?;
+    match decoded.unknown.as_slice() {
+        [] => Ok(decoded.object),
+        [only] => Err(untyped(call, &format!(".{only}: field not declared in schema"))),
+        many => {
+            let lines: Vec<String> =
+                many.iter().map(|path| format!("\n  .{path}: field not declared in schema")).collect();
+            Err(untyped(call, &format!("errors:{}", lines.concat())))
+        }
+    }
+}
+
+/// A configuration that does not fit its schema. k8s: an error of no class, hence a 500 without a reason.
+fn untyped(call: &Call<'_>, why: &str) -> ApiError {
+    let row = call.row();
+    let (group, version, kind) = (&row.group, &row.version, &row.kind);
+    let object = format!("{}/{}; {group}/{version}, Kind={kind}", call.ns, call.name);
+    let message = format!("failed to create typed patch object ({object}): {why}");
+    ApiError::Passed { code: 500, reason: String::new(), message }
 }
 
 /// The object after the apply, with its new managed fields.
-fn merge(call: &Call<'_>, live: &Value, config: &Value, now: jiff::Timestamp) -> Result<Value, ApiError> {
+fn applied(call: &Call<'_>, live: &Value, config: &Value, now: Timestamp) -> Result<Value, ApiError> {
     let context = call.kind.context();
-    let wanted = managed::owned_fields(config, call);
-    let mine = managed::entry(call, Operation::Apply, &wanted, now);
-    let (before, mut others): (Vec<Value>, Vec<Value>) =
-        managed::entries_of(live).into_iter().partition(|entry| managed::same_manager(entry, &mine));
-
-    let mut merged = live.clone();
-    put(&mut merged, config, context);
-    let changed = fields::changed(&merged, live, &wanted);
-    resolve_conflicts(call, &mut others, &changed)?;
-
-    let mut stated = Set::new();
-    for entry in &before {
-        fields::union(&mut stated, set_of(entry));
+    let mut entries = metadata::get(live, "managedFields").and_then(managed::read).unwrap_or_default();
+    let mut bare = live.clone();
+    metadata::unset(&mut bare, "managedFields");
+    if entries.is_empty() && !metadata::text(live, "uid").is_empty() {
+        entries = managed::before_first_apply(&bare, call, now);
     }
-    let mut held = wanted.clone();
-    for entry in &others {
-        fields::union(&mut held, set_of(entry));
+    let mut merged =
+        managed::merge::merge(&bare, config, context).map_err(|error| untyped(call, &error.to_string()))?;
+    let mut stated = fields::stated(config, context);
+    managed::restrict(call, &mut stated);
+    let mut mine = Entry::of(call, Operation::Apply, stated, now);
+    let last = entries.iter().position(|entry| entry.is_same_owner(&mine)).map(|at| entries.remove(at));
+    if let Some(last) = &last {
+        let mut held = mine.set.clone();
+        entries.iter().filter(|entry| entry.operation == Operation::Apply).for_each(|entry| held.add(&entry.set));
+        merged = pruned(&merged, &last.set, &held, context);
     }
-    take_out(&mut merged, &stated, &held);
-
-    // An apply that states nothing new keeps its time, so that it is no change.
-    let unchanged = before.iter().find(|entry| set_of(entry) == &wanted);
-    others.push(unchanged.cloned().unwrap_or(mine));
-    managed::write(&mut merged, others);
+    let found = managed::changes(call, &bare, &merged);
+    let touched = found.touched();
+    conflict::resolve(call, &mut entries, &touched, live)?;
+    for entry in &mut entries {
+        entry.set.subtract(&found.removed);
+    }
+    managed::strip(&mut mine.set);
+    entries.push(mine);
+    last_applied::refresh(call, &mut merged, config);
+    managed::write(&mut merged, entries);
     Ok(merged)
 }
 
-fn set_of(entry: &Value) -> &Set {
-    static NONE: LazyLock<Set> = LazyLock::new(Set::new);
-    entry["fieldsV1"].as_object().unwrap_or(&NONE)
-}
-
-/// Fields that change and belong to others: refused, or with `force` taken.
-fn resolve_conflicts(call: &Call<'_>, others: &mut [Value], changed: &Set) -> Result<(), ApiError> {
-    let mut causes = Vec::new();
-    for entry in others.iter_mut() {
-        let both = fields::common(set_of(entry), changed);
-        if both.is_empty() {
-            continue;
-        }
-        if call.options.force {
-            if let Some(set) = entry["fieldsV1"].as_object_mut() {
-                fields::subtract(set, &both);
-            }
-            continue;
-        }
-        let subresource = match entry.get("subresource").and_then(Value::as_str) {
-            Some(subresource) => format!(" with subresource {subresource:?}"),
-            None => String::new(),
-        };
-        let message = format!(
-            "conflict with {:?}{subresource} using {}",
-            entry["manager"].as_str().unwrap_or(""),
-            entry["apiVersion"].as_str().unwrap_or("")
-        );
-        causes.extend(fields::leaves(&both).into_iter().map(|field| StatusCause {
-            reason: "FieldManagerConflict".into(),
-            message: message.clone(),
-            field,
-        }));
-    }
-    if causes.is_empty() {
-        return Ok(());
-    }
-    Err(ApiError::ApplyConflict { message: told(&causes), causes })
-}
-
-/// k8s: fieldmanager.NewConflictError
-fn told(causes: &[StatusCause]) -> String {
-    if let [cause] = causes {
-        return format!("{}: {}", cause.message, cause.field);
-    }
-    let mut text = String::new();
-    let mut last = "";
-    for cause in causes {
-        if cause.message != last {
-            if !last.is_empty() {
-                text.push('\n');
-            }
-            text.push_str(&cause.message.replacen("conflict with", "conflicts with", 1));
-            text.push(':');
-            last = &cause.message;
-        }
-        text.push_str("\n- ");
-        text.push_str(&cause.field);
-    }
-    text
-}
-
-/// Merges `config` into `live` as the schema says.
-fn put(live: &mut Value, config: &Value, context: Context<'_>) {
-    match (&mut *live, config) {
-        (Value::Object(map), Value::Object(wanted)) if !context.is_leaf(config) => {
-            for (key, value) in wanted {
-                match map.get_mut(key) {
-                    Some(present) => put(present, value, context.field(key)),
-                    None => {
-                        map.insert(key.clone(), value.clone());
-                    }
-                }
-            }
-        }
-        (Value::Array(items), Value::Array(wanted)) if !context.is_leaf(config) => {
-            for (element, value) in fields::elements(context, wanted) {
-                match fields::position(items, &element) {
-                    Some(at) => put(&mut items[at], value, context.item()),
-                    None => items.push(value.clone()),
-                }
-            }
-        }
-        _ => live.clone_from(config),
-    }
-}
-
-/// Takes the paths of `stated` that nobody holds any more out of `value`.
-fn take_out(value: &mut Value, stated: &Set, held: &Set) {
-    for (element, below) in stated.iter().filter(|(element, _)| *element != ".") {
-        let below = below.as_object().filter(|below| !below.is_empty());
-        let still = held.get(element).map(|set| set.as_object().cloned().unwrap_or_default());
-        let is_item = below.is_some_and(|below| below.contains_key("."));
-        match (still, below) {
-            (None, None) => remove(value, element),
-            (None, Some(_)) if is_item => remove(value, element),
-            (still, Some(below)) => {
-                if let Some(inner) = fields::resolve_mut(value, element) {
-                    take_out(inner, below, &still.unwrap_or_default());
-                }
-            }
-            (Some(_), None) => {}
-        }
-    }
-}
-
-fn remove(value: &mut Value, element: &str) {
-    match (value, element.strip_prefix("f:")) {
-        (Value::Object(map), Some(name)) => {
-            map.remove(name);
-        }
-        (Value::Array(items), None) => {
-            if let Some(at) = fields::position(items, element) {
-                items.remove(at);
-            }
-        }
-        _ => {}
-    }
+/// Takes out what `last` stated and no applier states any more (`held`). Structs, lists and maps that others still have
+/// something in stay, and so does what nobody stated.
+fn pruned(merged: &Value, last: &Set, held: &Set, context: Context<'_>) -> Value {
+    let last = fields::with_structs(last, context);
+    let all = fields::with_structs(&fields::stated(merged, context), context);
+    let without = |gone: &Set| {
+        let mut value = merged.clone();
+        fields::remove(&mut value, gone, context);
+        value
+    };
+    let paths = |value: &Value| fields::with_structs(&fields::stated(value, context), context);
+    // Everything that this applier stated, but for what appliers hold ..
+    let mut stay = paths(&without(&last));
+    stay.add(&fields::with_structs(held, context));
+    let mut gone = all.clone();
+    gone.subtract(&stay);
+    // .. and of that only what was stated: an item that is not ours keeps what is in it.
+    let mut gone = {
+        let left = paths(&without(&gone));
+        let mut gone = all;
+        gone.subtract(&left);
+        gone
+    };
+    gone = gone.common(&last);
+    without(&gone)
 }

@@ -51,8 +51,10 @@ impl Registry {
         if row.generation {
             metadata::set(&mut object, "generation", 1);
         }
-        let warnings = call.kind.warnings(&object);
+        let mut warnings: Vec<String> = metadata::dedup_owners(&mut object).into_iter().collect();
+        warnings.extend(call.kind.warnings(&object));
         call.kind.default(&mut object);
+        managed::on_create(&mut object, call, now);
         self.admit(call, Operation::Create, &mut object, None).await?;
         if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {
             return Err(ApiError::internal("admission changed the object's name"));
@@ -60,13 +62,11 @@ impl Registry {
         let written = |json| Written { json, created: true, warnings };
         let Some(effect) = self.effects.of(row) else {
             let errors = call.kind.create(&mut object);
-            managed::on_create(&mut object, call, now);
             return self.create_prepared(call, &object, errors, Vec::new()).await.map(written);
         };
         call.kind.prepare_create(&mut object);
         let result = match effect.prepare(&mut object, None, call.options.dry_run).await {
             Ok(more) => {
-                managed::on_create(&mut object, call, now);
                 let errors = call.kind.validate(&object);
                 self.create_prepared(call, &object, errors, more).await
             }

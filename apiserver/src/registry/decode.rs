@@ -1,11 +1,14 @@
 //! Bytes of a body -> a tree that passed the schema. Everything behind this file trusts the tree's shape.
 
+mod yaml;
+
 use super::Call;
-use crate::error::ApiError;
+use crate::error::{ApiError, Qualified};
 use crate::negotiate::BodyFormat;
 use crate::protobuf;
 use crate::request::FieldValidation;
-use kinds::schema::decode::{DecodeError, Decoded, Strictness, untyped};
+use kinds::errors::FieldError;
+use kinds::schema::decode::{DecodeError, Strictness, untyped};
 use serde_json::Value;
 
 /// Bytes of a request body.
@@ -17,14 +20,20 @@ pub fn tree(bytes: &[u8], format: BodyFormat) -> Result<Value, ApiError> {
     tree_and_duplicates(bytes, format).map(|(tree, _)| tree)
 }
 
-/// An object of any type, and the fields that were given twice. Nesting is bounded by the parsers; YAML aliases by the
-/// parser's repetition limit.
+/// An object of any type, and what is said of fields that were given twice. Nesting is bounded by the parsers; YAML
+/// aliases by the parser's repetition limit.
 pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
     let bad =
         |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
     let (tree, duplicates) = match format {
-        BodyFormat::Json => untyped(bytes).map_err(|error| bad(&error))?,
-        BodyFormat::Yaml => (serde_norway::from_slice(bytes).map_err(|error| bad(&error))?, Vec::new()),
+        BodyFormat::Json => {
+            let (tree, paths) = untyped(bytes).map_err(|error| bad(&error))?;
+            (tree, paths.iter().map(|path| format!("duplicate field \"{path}\"")).collect())
+        }
+        BodyFormat::Yaml => (
+            serde_norway::from_slice(bytes).map_err(|error| bad(&error))?,
+            yaml::duplicates(bytes).into_iter().collect(),
+        ),
         BodyFormat::Protobuf => (protobuf::decode(bytes).map_err(|error| bad(&error))?, Vec::new()),
     };
     match tree {
@@ -35,20 +44,88 @@ pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, V
 
 /// An object of the call's kind. Returns warnings for fields that are unknown or given twice.
 pub fn object(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
-    let decoded = match format {
-        BodyFormat::Json => call.kind.decode(bytes, strictness(call)),
-        BodyFormat::Yaml | BodyFormat::Protobuf => call.kind.decode_tree(tree(bytes, format)?, strictness(call)),
+    let (decoded, duplicates) = match format {
+        BodyFormat::Json => (call.kind.decode(bytes, strictness(call)), Vec::new()),
+        BodyFormat::Yaml | BodyFormat::Protobuf => {
+            let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
+            check_type(call, &tree)?;
+            (call.kind.decode_tree(tree, strictness(call)), duplicates)
+        }
     };
-    accept(call, decoded)
+    let decoded = decoded.map_err(|error| undecodable(call, &error, bytes))?;
+    check_type(call, &decoded.object)?;
+    let complaints = duplicates.into_iter().chain(decoded.complaints()).collect();
+    complain(call, decoded.object, complaints)
 }
 
-/// What a patch made of an object. `duplicates` are fields that the patch itself gave twice.
-pub fn patched(call: &Call<'_>, tree: Value, duplicates: &[String]) -> Result<(Value, Vec<String>), ApiError> {
-    let decoded = call.kind.decode_tree(tree, strictness(call)).map(|mut decoded| {
-        decoded.duplicate.extend_from_slice(duplicates);
-        decoded
-    });
-    accept(call, decoded)
+/// k8s: transformDecodeError
+fn undecodable(call: &Call<'_>, error: &DecodeError, body: &[u8]) -> ApiError {
+    let kind = &call.row().kind;
+    match error {
+        DecodeError::Syntax(why) => ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: \
+             {why} ({})",
+            summary(body)
+        )),
+        DecodeError::Type { .. } | DecodeError::Content(_) => {
+            let version = &call.row().version;
+            ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
+        }
+    }
+}
+
+/// The start of a body that is nothing we know, readable where it may be JSON.
+/// k8s: summarizeData
+fn summary(body: &[u8]) -> String {
+    const SHOWN_MAX: usize = 30;
+    let start = &body[..body.len().min(SHOWN_MAX)];
+    let more = if body.len() > SHOWN_MAX { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(start)),
+        Some(_) => {
+            let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{hex}{more}")
+        }
+    }
+}
+
+/// What a patch made of an object. `duplicates` is what the patch itself gave twice, `shown` the patch for the message
+/// that refuses it.
+pub fn patched(
+    call: &Call<'_>,
+    tree: Value,
+    duplicates: &[String],
+    shown: &dyn Fn() -> String,
+) -> Result<(Value, Vec<String>), ApiError> {
+    // k8s: a patch that leaves something undecodable is invalid, not a bad request
+    let invalid = |why: String| {
+        let errors = vec![FieldError::invalid("patch", shown(), why)];
+        ApiError::Invalid { kind: Qualified::default(), name: String::new(), errors }
+    };
+    check_type(call, &tree)?;
+    let decoded = call.kind.decode_tree(tree, strictness(call)).map_err(|error| invalid(error.to_string()))?;
+    let complaints: Vec<String> = duplicates.iter().cloned().chain(decoded.complaints()).collect();
+    match call.options.field_validation {
+        FieldValidation::Strict if !complaints.is_empty() => Err(invalid(strict(&complaints))),
+        FieldValidation::Ignore => Ok((decoded.object, Vec::new())),
+        FieldValidation::Strict | FieldValidation::Warn => Ok((decoded.object, complaints)),
+    }
+}
+
+/// What is said of an applied configuration: unknown fields have been refused before, in any mode.
+pub fn yaml_complaints(call: &Call<'_>, duplicates: &[String]) -> Result<Vec<String>, ApiError> {
+    match (call.options.field_validation, duplicates) {
+        (FieldValidation::Ignore, _) | (_, []) => Ok(Vec::new()),
+        (FieldValidation::Warn, duplicates) => Ok(duplicates.to_vec()),
+        (FieldValidation::Strict, duplicates) => {
+            Err(ApiError::bad_request(format!("error strict decoding YAML: {}", duplicates.join(", "))))
+        }
+    }
+}
+
+fn strict(complaints: &[String]) -> String {
+    format!("strict decoding error: {}", complaints.join(", "))
 }
 
 fn strictness(call: &Call<'_>) -> Strictness {
@@ -58,29 +135,13 @@ fn strictness(call: &Call<'_>) -> Strictness {
     }
 }
 
-fn accept(call: &Call<'_>, decoded: Result<Decoded, DecodeError>) -> Result<(Value, Vec<String>), ApiError> {
-    let row = call.row();
-    let decoded = decoded.map_err(|error| {
-        let (kind, version) = (&row.kind, row.api_version());
-        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
-    })?;
-    check_type(call, &decoded.object)?;
-    let complaints = decoded.complaints();
-    complain(call, decoded.object, complaints)
-}
-
 /// Complaints end a strict request and warn every other.
 fn complain(call: &Call<'_>, tree: Value, complaints: Vec<String>) -> Result<(Value, Vec<String>), ApiError> {
     match call.options.field_validation {
         FieldValidation::Strict if !complaints.is_empty() => {
             let row = call.row();
-            Err(ApiError::bad_request(format!(
-                "{} in version {:?} cannot be handled as a {}: strict decoding error: {}",
-                row.kind,
-                row.version,
-                row.kind,
-                complaints.join(", ")
-            )))
+            let (kind, version, why) = (&row.kind, &row.version, strict(&complaints));
+            Err(ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}")))
         }
         FieldValidation::Ignore => Ok((tree, Vec::new())),
         FieldValidation::Strict | FieldValidation::Warn => Ok((tree, complaints)),
@@ -94,9 +155,22 @@ fn check_type(call: &Call<'_>, tree: &Value) -> Result<(), ApiError> {
     let (version, kind) = (text("apiVersion"), text("kind"));
     let wanted = row.api_version();
     if !kind.is_empty() && kind != row.kind {
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        let known = kinds::table::builtin().iter().any(|known| {
+            let known = known.row();
+            known.kind == kind && known.group == group && known.version == version
+        });
+        let why = if known {
+            let internal = row.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+            format!("converting ({version}.{kind}) to ({internal}.{}): unknown conversion", row.kind)
+        } else {
+            let version = text("apiVersion");
+            let scheme = "pkg/api/legacyscheme/scheme.go:30";
+            format!("no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}")
+        };
         return Err(ApiError::bad_request(format!(
-            "{kind} in version {version:?} cannot be handled as a {}: the kind in the data does not match the resource {}",
-            row.kind, row.plural
+            "{kind} in version {version:?} cannot be handled as a {}: {why}",
+            row.kind
         )));
     }
     if !version.is_empty() && version != wanted {

@@ -1,10 +1,14 @@
 //! DELETE of one object: at once, or marked and left to finalizers and to the node that runs it.
 
+mod options;
+
+pub use options::DeleteOptions;
+
 use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, exceptions, metadata};
-use crate::error::ApiError;
-use crate::request::{Options, Propagation};
+use crate::error::{ApiError, Qualified};
+use crate::request::Propagation;
 use crate::stored;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -17,48 +21,6 @@ const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
 /// k8s: pods without the field are given this by defaulting.
 const GRACE_DEFAULT_S: i64 = 30;
-
-/// `DeleteOptions`, from the body and the query.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeleteOptions {
-    pub grace_seconds: Option<i64>,
-    pub propagation: Option<Propagation>,
-    pub uid: Option<String>,
-    pub resource_version: Option<String>,
-    pub dry_run: bool,
-}
-
-impl DeleteOptions {
-    /// The body wins where it is given; an empty one leaves it to the query.
-    pub fn of(options: &Options, body: Option<&Value>) -> Result<Self, ApiError> {
-        let mut all = Self {
-            grace_seconds: options.grace_period_seconds,
-            propagation: options.propagation,
-            dry_run: options.dry_run,
-            ..Self::default()
-        };
-        if let Some(orphan) = options.raw("orphanDependents") {
-            all.propagation = Some(if orphan == "false" { Propagation::Background } else { Propagation::Orphan });
-        }
-        let Some(body) = body else { return Ok(all) };
-        if let Some(seconds) = body.get("gracePeriodSeconds").filter(|value| !value.is_null()) {
-            let why = || ApiError::bad_request("gracePeriodSeconds must be a whole number");
-            all.grace_seconds = Some(seconds.as_i64().ok_or_else(why)?);
-        }
-        if let Some(orphan) = body.get("orphanDependents").and_then(Value::as_bool) {
-            all.propagation = Some(if orphan { Propagation::Orphan } else { Propagation::Background });
-        }
-        if let Some(policy) = body.get("propagationPolicy").and_then(Value::as_str) {
-            let why = || ApiError::bad_request(format!("unknown propagationPolicy {policy:?}"));
-            all.propagation = Some(Propagation::parse(policy).ok_or_else(why)?);
-        }
-        let condition = |field| body.pointer(field).and_then(Value::as_str).map(str::to_owned);
-        all.uid = condition("/preconditions/uid");
-        all.resource_version = condition("/preconditions/resourceVersion");
-        all.dry_run |= body.get("dryRun").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-        Ok(all)
-    }
-}
 
 /// What became of a deleted object.
 #[derive(Clone, Debug)]
@@ -80,13 +42,16 @@ impl Registry {
             let deleted = |json, gone| Ok(Deleted { json, uid: uid.clone(), gone });
             match plan(call.row(), &old.tree, options, self.now()) {
                 Plan::Wait => return deleted(old.json, false),
-                Plan::Remove if options.dry_run => return deleted(old.json, true),
-                Plan::Remove => {
+                Plan::Remove(last) => {
+                    let last = stored::with_revision(&stored::encode(&last), old.rev);
+                    if options.dry_run {
+                        return deleted(last, true);
+                    }
                     if let Commit::Done(_) = self.remove(call, old.rev).await? {
                         if let Some(effect) = self.effects.of(call.row()) {
                             effect.commit(None, Some(&old.tree)).await;
                         }
-                        return deleted(old.json, true);
+                        return deleted(last, true);
                     }
                 }
                 Plan::Mark(marked) if options.dry_run => {
@@ -103,13 +68,20 @@ impl Registry {
     }
 }
 
+/// k8s: `rest.BeforeDelete`
 fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, old: &Value) -> Result<(), ApiError> {
-    let pairs = [("UID", &options.uid, "uid"), ("ResourceVersion", &options.resource_version, "resourceVersion")];
-    for (name, wanted, field) in pairs {
+    let checks = [
+        ("UID", &options.uid, "uid", "The object might have been deleted and then recreated"),
+        ("ResourceVersion", &options.resource_version, "resourceVersion", "The object might have been modified"),
+    ];
+    for (name, wanted, field, hint) in checks {
         let found = metadata::text(old, field);
         if let Some(wanted) = wanted.as_deref().filter(|&wanted| wanted != found) {
-            let why = format!("Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {found}");
-            return Err(ApiError::conflict(call.row(), call.name, why));
+            let why = format!(
+                "the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). {hint}"
+            );
+            let resource = Qualified::kind(call.row());
+            return Err(ApiError::Conflict { resource, name: call.name.to_owned(), why });
         }
     }
     Ok(())
@@ -117,42 +89,43 @@ fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, old: &Value) ->
 
 #[derive(Debug, PartialEq)]
 enum Plan {
-    Remove,
+    /// Gone now; this is how the object looked last.
+    Remove(Value),
     /// Stored again with the marks of a deletion.
     Mark(Value),
     /// Already on its way; nothing to add.
     Wait,
 }
 
-/// k8s: BeforeDelete and deletionFinalizersForGarbageCollection
+/// What a node is still given to stop the object.
+enum Grace {
+    /// The kind is not stopped by a node, or has been told to go at once.
+    None,
+    /// An earlier delete gave no less.
+    Pending,
+    Seconds(i64),
+}
+
+/// k8s: `Store.Delete`
 fn plan(row: &Row, old: &Value, options: &DeleteOptions, now: Timestamp) -> Plan {
-    let deleting = metadata::is_deleting(old);
-    let grace = if exceptions::deletes_gracefully(row) { grace_seconds(old, options) } else { 0 };
+    let grace = if exceptions::deletes_gracefully(row) { grace(old, options) } else { Grace::None };
     let mut marked = old.clone();
-    set_finalizers(&mut marked, &propagation_finalizers(row, old, options));
+    if !exceptions::ignores_propagation(row) {
+        set_finalizers(&mut marked, &propagation_finalizers(row, old, options));
+    }
     let namespace_holds = exceptions::has_spec_finalizers(row)
         && old.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     let held = !metadata::finalizers(&marked).is_empty() || namespace_holds;
-
-    let current = metadata::get(old, "deletionGracePeriodSeconds").and_then(Value::as_i64);
-    let shorter = deleting && current.is_some_and(|current| grace < current);
-    if grace == 0 && !held {
-        // A second delete without a shorter grace waits for the node like the first one.
-        let waits = deleting && current.is_some_and(|current| current > 0) && options.grace_seconds.is_none();
-        return if waits { Plan::Wait } else { Plan::Remove };
-    }
-    if !deleting {
-        let at = now + SignedDuration::from_secs(grace);
-        metadata::set(&mut marked, "deletionTimestamp", metadata::time(at));
-        metadata::set(&mut marked, "deletionGracePeriodSeconds", grace);
-        // k8s: a deletion is a new generation, so that controllers observe it.
-        if metadata::get(old, "generation").and_then(Value::as_i64).is_some_and(|generation| generation > 0) {
-            metadata::bump_generation(&mut marked, old);
+    match grace {
+        Grace::Pending => return Plan::Wait,
+        Grace::Seconds(seconds) => {
+            mark_graceful(&mut marked, old, seconds, now);
+            if seconds == 0 && !held {
+                return Plan::Remove(marked);
+            }
         }
-    } else if shorter {
-        let at = now + SignedDuration::from_secs(grace);
-        metadata::set(&mut marked, "deletionTimestamp", metadata::time(at));
-        metadata::set(&mut marked, "deletionGracePeriodSeconds", grace);
+        Grace::None if held => mark_at_once(&mut marked, old, now),
+        Grace::None => return Plan::Remove(marked),
     }
     if namespace_holds {
         // k8s: the namespace's registry sets the phase together with the timestamp.
@@ -164,22 +137,63 @@ fn plan(row: &Row, old: &Value, options: &DeleteOptions, now: Timestamp) -> Plan
     if metadata::is_same(&marked, old) { Plan::Wait } else { Plan::Mark(marked) }
 }
 
-/// How long the node may take. Pods that no node runs, or that have ended, need none.
-fn grace_seconds(old: &Value, options: &DeleteOptions) -> i64 {
-    let text = |path| old.pointer(path).and_then(Value::as_str).unwrap_or("");
-    if let Some(current) = metadata::get(old, "deletionGracePeriodSeconds").and_then(Value::as_i64)
-        && metadata::is_deleting(old)
-    {
-        // The period only ever gets shorter.
-        return options.grace_seconds.map_or(current, |asked| asked.max(0).min(current));
+/// A first deletion, or one with a shorter grace: the time moves by what was taken off.
+fn mark_graceful(marked: &mut Value, old: &Value, seconds: i64, now: Timestamp) {
+    let first: Option<Timestamp> = metadata::text(old, "deletionTimestamp").parse().ok();
+    let at = match first {
+        Some(first) => first + SignedDuration::from_secs(seconds - current_grace(old).unwrap_or(0)),
+        None => now + SignedDuration::from_secs(seconds),
+    };
+    metadata::set(marked, "deletionTimestamp", metadata::time(at));
+    metadata::set(marked, "deletionGracePeriodSeconds", seconds);
+    if first.is_none() {
+        new_generation(marked, old);
     }
+}
+
+/// k8s: `markAsDeleting`
+fn mark_at_once(marked: &mut Value, old: &Value, now: Timestamp) {
+    if current_grace(old).is_none() {
+        new_generation(marked, old);
+    }
+    let past = metadata::text(old, "deletionTimestamp").parse().is_ok_and(|at: Timestamp| at <= now);
+    if !past {
+        metadata::set(marked, "deletionTimestamp", metadata::time(now));
+    }
+    metadata::set(marked, "deletionGracePeriodSeconds", 0);
+}
+
+/// k8s: a deletion is a new generation, so that controllers observe it.
+fn new_generation(marked: &mut Value, old: &Value) {
+    if metadata::get(old, "generation").and_then(Value::as_i64).is_some_and(|generation| generation > 0) {
+        metadata::bump_generation(marked, old);
+    }
+}
+
+fn current_grace(old: &Value) -> Option<i64> {
+    metadata::get(old, "deletionGracePeriodSeconds").and_then(Value::as_i64)
+}
+
+/// How long the node may take. Pods that no node runs, or that have ended, need no time.
+/// k8s: `BeforeDelete` and the pod strategy's `CheckGracefulDelete`
+fn grace(old: &Value, options: &DeleteOptions) -> Grace {
+    let asked = options.grace_seconds.map(|asked| if asked < 0 { 1 } else { asked });
+    if metadata::is_deleting(old) {
+        // The period only ever gets shorter.
+        return match (current_grace(old), asked) {
+            (None | Some(0), _) => Grace::None,
+            (Some(current), Some(asked)) if asked < current => Grace::Seconds(asked),
+            (Some(_), _) => Grace::Pending,
+        };
+    }
+    let text = |path| old.pointer(path).and_then(Value::as_str).unwrap_or("");
     if text("/spec/nodeName").is_empty() || matches!(text("/status/phase"), "Succeeded" | "Failed") {
-        return 0;
+        return Grace::Seconds(0);
     }
     let own = old.pointer("/spec/terminationGracePeriodSeconds").and_then(Value::as_i64);
-    match options.grace_seconds.or(own).unwrap_or(GRACE_DEFAULT_S) {
-        negative if negative < 0 => 1,
-        seconds => seconds,
+    match asked.or(own).unwrap_or(GRACE_DEFAULT_S) {
+        negative if negative < 0 => Grace::Seconds(1),
+        seconds => Grace::Seconds(seconds),
     }
 }
 

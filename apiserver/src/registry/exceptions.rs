@@ -29,6 +29,11 @@ pub fn default_propagation(row: &Row) -> Propagation {
     if is_in(row, ORPHAN_BY_DEFAULT) { Propagation::Orphan } else { Propagation::Background }
 }
 
+/// k8s: `DefaultGarbageCollectionPolicy` is `Unsupported`: nothing depends on an event.
+pub fn ignores_propagation(row: &Row) -> bool {
+    is_in(row, &[("", "events"), ("events.k8s.io", "events")])
+}
+
 /// k8s: `AllowUnconditionalUpdate` is false: a PUT must carry a resourceVersion.
 const REVISION_REQUIRED: &[(&str, &str)] = &[
     ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
@@ -43,6 +48,10 @@ const REVISION_REQUIRED: &[(&str, &str)] = &[
     ("node.k8s.io", "runtimeclasses"),
     ("policy", "poddisruptionbudgets"),
     ("networking.k8s.io", "ipaddresses"),
+    ("storage.k8s.io", "csidrivers"),
+    ("storage.k8s.io", "csinodes"),
+    ("storage.k8s.io", "csistoragecapacities"),
+    ("storage.k8s.io", "volumeattachments"),
 ];
 
 pub fn revision_required(row: &Row) -> bool {

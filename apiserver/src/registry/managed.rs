@@ -1,25 +1,38 @@
 //! `metadata.managedFields`: who owns which field. Kept for every write.
 //!
 //! On a create the writer owns every field it set; on an update it takes over the fields whose values it changed, and
-//! nobody owns a field that is gone. k8s: structured-merge-diff's `Update`.
+//! nobody owns a field that is gone. Both are settled before admission, so that what the server adds is nobody's.
+//! k8s: apimachinery's `util/managedfields`; structured-merge-diff's `Update`
 
+mod compare;
+mod element;
+mod entry;
 pub mod fields;
+pub mod merge;
+pub mod set;
+
+pub use compare::{Comparison, compare};
+pub use element::ElementError;
+pub use entry::{Entry, Operation, read, write};
 
 use super::{Call, metadata};
-use fields::Set;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use set::Set;
 
 /// Updaters of one object that are told apart; beyond, the oldest are merged.
 /// k8s: DefaultMaxUpdateManagers
 const UPDATERS_MAX: usize = 10;
 const MERGED_MANAGER: &str = "ancient-changes";
+
+/// Doors through which the server itself writes: nobody owns what they set.
+const UNTRACKED: &[&str] = &["binding"];
+
 /// Parts of metadata that the server writes: nobody owns them.
 /// k8s: stripMetaFields
 const UNOWNED_METADATA: &[&str] = &[
+    "clusterName",
     "creationTimestamp",
-    "deletionGracePeriodSeconds",
-    "deletionTimestamp",
     "generation",
     "managedFields",
     "name",
@@ -29,155 +42,175 @@ const UNOWNED_METADATA: &[&str] = &[
     "uid",
 ];
 
-/// How an entry came to own its fields.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    Update,
-    Apply,
-}
-
-impl Operation {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Update => "Update",
-            Self::Apply => "Apply",
-        }
+/// Takes out of a writer's own fields what nobody owns.
+pub fn strip(set: &mut Set) {
+    for name in ["apiVersion", "kind"] {
+        set.forget(&[name]);
     }
-}
-
-/// Every field of an object that somebody can own.
-pub fn owned_fields(object: &Value, call: &Call<'_>) -> Set {
-    let mut set = fields::of(object, call.kind.context());
-    set.remove("f:apiVersion");
-    set.remove("f:kind");
-    if let Some(metadata) = set.get_mut("f:metadata").and_then(Value::as_object_mut) {
-        metadata.retain(|element, _| !UNOWNED_METADATA.contains(&element.trim_start_matches("f:")));
+    for &name in UNOWNED_METADATA {
+        set.forget(&["metadata", name]);
+    }
+    if let Some(metadata) = set.below.get_mut("f:metadata") {
+        metadata.is_member = false;
         if metadata.is_empty() {
-            set.remove("f:metadata");
+            set.below.remove("f:metadata");
         }
     }
-    set
 }
 
+/// What a write through this door can change at all; the rest is put back before it is stored.
+/// k8s: `GetResetFields` of the strategies
+pub fn restrict(call: &Call<'_>, set: &mut Set) {
+    match call.subresource {
+        "" if call.row().subresource("status").is_some() => set.forget(&["status"]),
+        "status" => {
+            set.below.retain(|element, inner| match element.as_str() {
+                "f:status" => true,
+                "f:metadata" => {
+                    inner.below.retain(|element, _| matches!(element.as_str(), "f:annotations" | "f:labels"));
+                    !inner.is_empty()
+                }
+                _ => false,
+            });
+        }
+        _ => {}
+    }
+}
+
+/// What differs, as far as it will be stored.
+pub fn changes(call: &Call<'_>, old: &Value, new: &Value) -> Comparison {
+    let mut found = compare(old, new, call.kind.context());
+    found.restrict(|set| {
+        set.forget(&["metadata", "managedFields"]);
+        restrict(call, set);
+    });
+    found
+}
+
+/// Gives a new object its owners.
 pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     if call.applied {
         return;
     }
-    metadata::unset(object, "managedFields");
-    let owned = owned_fields(object, call);
-    let entries = if owned.is_empty() { Vec::new() } else { vec![entry(call, Operation::Update, &owned, now)] };
-    write(object, entries);
+    let nothing = json!({});
+    let given = take(object);
+    let entries = given.as_ref().filter(|_| call.subresource.is_empty()).and_then(read).unwrap_or_default();
+    let found = changes(call, &nothing, object);
+    write(object, updated(entries, &found, call, now));
 }
 
-/// `object` may carry a list of its own: an empty one resets ownership, any other is replaced by what is known.
+/// Gives a changed object its owners. `object` may carry a list of its own: an empty one resets ownership, any other that
+/// can be read is taken over, so that clients can edit it; through a subresource nobody can.
 pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: Timestamp) {
     if call.applied {
         return;
     }
-    let reset = asks_for_change(object, old);
-    let mut entries = if reset { Vec::new() } else { entries_of(old) };
-    metadata::unset(object, "managedFields");
-    let set = owned_fields(object, call);
-    let mut changed = fields::changed(object, old, &set);
-    changed.retain(|element, _| set.contains_key(element));
-    for other in &mut entries {
-        // An applier keeps what it applied: two managers may own one field.
-        let taken = other["operation"] != Operation::Apply.as_str();
-        if let Some(theirs) = other["fieldsV1"].as_object_mut() {
-            if taken && !changed.is_empty() {
-                fields::subtract(theirs, &changed);
+    let live = metadata::get(old, "managedFields");
+    let given = take(object).filter(|given| call.subresource.is_empty() && Some(given) != live);
+    let of_live = || live.and_then(read).unwrap_or_default();
+    let found = changes(call, old, object);
+    let entries = match &given {
+        // The usual case must not cost: who changes nothing leaves the list alone.
+        None if found.is_empty() || UNTRACKED.contains(&call.subresource) => {
+            if let Some(live) = live {
+                metadata::set(object, "managedFields", live.clone());
             }
-            fields::intersect(theirs, &set);
+            return;
         }
+        None => of_live(),
+        Some(list) if is_reset(list) => Vec::new(),
+        Some(list) => read(list).filter(|entries| !entries.is_empty()).unwrap_or_else(of_live),
+    };
+    // k8s: who has reset ownership is not tracked again before the next apply.
+    if !entries.is_empty() {
+        write(object, updated(entries, &found, call, now));
     }
-    if !changed.is_empty() {
-        add(&mut entries, entry(call, Operation::Update, &changed, now));
-    }
-    write(object, capped(entries));
 }
 
-/// A client empties the list on purpose to reset ownership.
-pub(super) fn asks_for_change(object: &Value, old: &Value) -> bool {
-    let emptied = metadata::get(object, "managedFields")
-        .and_then(Value::as_array)
-        .is_some_and(|list| list.is_empty() || (list.len() == 1 && list[0].as_object().is_some_and(Map::is_empty)));
-    emptied && metadata::get(old, "managedFields").is_some()
+/// The owners of an object that nobody tracked until its first apply.
+/// k8s: skipNonAppliedManager
+pub(super) fn before_first_apply(live: &Value, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
+    let mut owned = changes(call, &json!({}), live).touched();
+    strip(&mut owned);
+    if owned.is_empty() {
+        return Vec::new();
+    }
+    vec![Entry { manager: "before-first-apply".into(), ..Entry::of(call, Operation::Update, owned, now) }]
+}
+
+fn take(object: &mut Value) -> Option<Value> {
+    metadata::map(object).remove("managedFields")
+}
+
+/// k8s: isResetManagedFields
+fn is_reset(list: &Value) -> bool {
+    list.as_array().is_some_and(|list| match list.as_slice() {
+        [] => true,
+        [only] => only.as_object().is_some_and(Map::is_empty),
+        _ => false,
+    })
+}
+
+/// The entries after an update that changed what `found` says.
+fn updated(mut entries: Vec<Entry>, found: &Comparison, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
+    if found.is_empty() {
+        return entries;
+    }
+    let mut mine = found.touched();
+    for entry in &mut entries {
+        entry.set.subtract(&mine);
+        entry.set.subtract(&found.removed);
+    }
+    strip(&mut mine);
+    if !mine.is_empty() {
+        let mine = Entry::of(call, Operation::Update, mine, now);
+        match entries.iter_mut().find(|entry| entry.is_same_owner(&mine)) {
+            Some(entry) => {
+                entry.set.add(&mine.set);
+                entry.time = mine.time;
+            }
+            None => entries.push(mine),
+        }
+    }
+    entries.retain(|entry| !entry.set.is_empty());
+    capped(entries)
+}
+
+/// The oldest updaters of one version become one where there are too many.
+/// k8s: capManagersManager
+fn capped(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by_cached_key(|entry| (entry.time.clone(), entry.identity()));
+    let is_update = |entry: &Entry| entry.operation == Operation::Update;
+    let mut excess = entries.iter().filter(|entry| is_update(entry)).count().saturating_sub(UPDATERS_MAX);
+    let mut kept: Vec<Entry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let oldest = kept.iter_mut().find(|first| is_update(first) && first.api_version == entry.api_version);
+        match oldest {
+            Some(bucket) if excess > 0 && is_update(&entry) => {
+                bucket.set.add(&entry.set);
+                bucket.time = entry.time;
+                MERGED_MANAGER.clone_into(&mut bucket.manager);
+                bucket.subresource.clear();
+                excess -= 1;
+            }
+            _ => kept.push(entry),
+        }
+    }
+    kept
 }
 
 /// Whether ownership differs, apart from its times.
 pub(super) fn differs(object: &Value, old: &Value) -> bool {
+    let list = |object: &Value| metadata::get(object, "managedFields").and_then(Value::as_array).cloned();
     let timeless = |object: &Value| -> Vec<Value> {
-        let mut entries = entries_of(object);
+        let mut entries = list(object).unwrap_or_default();
         entries.iter_mut().filter_map(Value::as_object_mut).for_each(|entry| {
             entry.remove("time");
         });
         entries
     };
-    timeless(object) != timeless(old)
+    metadata::get(object, "managedFields") != metadata::get(old, "managedFields") && timeless(object) != timeless(old)
 }
 
-pub(super) fn entry(call: &Call<'_>, operation: Operation, owned: &Set, now: Timestamp) -> Value {
-    let mut entry = json!({
-        "manager": call.manager(),
-        "operation": operation.as_str(),
-        "apiVersion": call.row().api_version(),
-        "time": metadata::time(now),
-        "fieldsType": "FieldsV1",
-        "fieldsV1": owned,
-    });
-    if !call.subresource.is_empty() {
-        entry["subresource"] = Value::String(call.subresource.to_owned());
-    }
-    entry
-}
-
-pub(super) fn same_manager(a: &Value, b: &Value) -> bool {
-    ["manager", "operation", "apiVersion", "subresource"].iter().all(|field| a.get(field) == b.get(field))
-}
-
-pub(super) fn entries_of(object: &Value) -> Vec<Value> {
-    metadata::get(object, "managedFields").and_then(Value::as_array).cloned().unwrap_or_default()
-}
-
-fn add(entries: &mut Vec<Value>, mine: Value) {
-    match entries.iter_mut().find(|other| same_manager(other, &mine)) {
-        Some(other) => {
-            let mut merged = other["fieldsV1"].as_object().cloned().unwrap_or_default();
-            fields::union(&mut merged, mine["fieldsV1"].as_object().unwrap_or(&Map::new()));
-            other["fieldsV1"] = Value::Object(merged);
-            other["time"] = mine["time"].clone();
-        }
-        None => entries.push(mine),
-    }
-}
-
-pub(super) fn write(object: &mut Value, mut entries: Vec<Value>) {
-    entries.retain(|entry| entry["fieldsV1"].as_object().is_some_and(|set| !set.is_empty()));
-    match entries.as_slice() {
-        [] => metadata::unset(object, "managedFields"),
-        _ => metadata::set(object, "managedFields", entries),
-    }
-}
-
-/// The oldest updaters become one where there are too many.
-fn capped(entries: Vec<Value>) -> Vec<Value> {
-    let is_update = |entry: &Value| entry["operation"] == "Update" && entry.get("subresource").is_none();
-    let (mut updates, mut rest): (Vec<Value>, Vec<Value>) = entries.into_iter().partition(is_update);
-    if updates.len() > UPDATERS_MAX {
-        // Times are RFC 3339 in UTC, so they compare as text.
-        updates.sort_by(|a, b| a["time"].as_str().cmp(&b["time"].as_str()));
-        let recent = updates.split_off(updates.len() - (UPDATERS_MAX - 1));
-        let mut all = Set::new();
-        for old in &updates {
-            fields::union(&mut all, old["fieldsV1"].as_object().unwrap_or(&Map::new()));
-        }
-        if let Some(mut merged) = updates.pop() {
-            merged["manager"] = MERGED_MANAGER.into();
-            merged["fieldsV1"] = Value::Object(all);
-            rest.push(merged);
-        }
-        updates = recent;
-    }
-    updates.extend(rest);
-    updates
-}
+#[cfg(test)]
+mod tests;

@@ -59,13 +59,14 @@ pub fn generate_name(base: &str, mut random: impl FnMut(usize) -> usize) -> Stri
     name
 }
 
-/// The namespace of the path counts; an object that names another one is refused.
+/// The namespace of the path counts; an object that names another one is refused. One that needs none loses it.
+/// k8s: EnsureObjectNamespaceMatchesRequestNamespace
 pub fn settle_namespace(row: &Row, object: &mut Value, ns: &str) -> Result<(), ApiError> {
     let given = text(object, "namespace");
     match row.scope {
-        Scope::Cluster if given.is_empty() => unset(object, "namespace"),
+        Scope::Cluster => unset(object, "namespace"),
         Scope::Namespaced if given.is_empty() || given == ns => set(object, "namespace", ns),
-        Scope::Cluster | Scope::Namespaced => {
+        Scope::Namespaced => {
             return Err(ApiError::bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request",
             ));
@@ -88,6 +89,30 @@ pub fn stamp_create(object: &mut Value, uid: String, now: Timestamp) {
     }
     metadata.insert("uid".into(), uid.into());
     metadata.insert("creationTimestamp".into(), time(now).into());
+}
+
+/// References to owners that come twice count once; the client is told.
+/// k8s: dedupOwnerReferencesAndAddWarning
+pub fn dedup_owners(object: &mut Value) -> Option<String> {
+    let list = object.get_mut("metadata")?.get_mut("ownerReferences")?.as_array_mut()?;
+    let mut kept: Vec<Value> = Vec::with_capacity(list.len());
+    let mut twice = Vec::new();
+    for owner in list.drain(..) {
+        if kept.contains(&owner) {
+            twice.push(owner.get("uid").and_then(Value::as_str).unwrap_or("").to_owned());
+        } else {
+            kept.push(owner);
+        }
+    }
+    *list = kept;
+    twice.dedup();
+    (!twice.is_empty()).then(|| {
+        format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
+             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            twice.join(", ")
+        )
+    })
 }
 
 /// Fields that an update takes from the version before, whatever the client sent.
@@ -141,6 +166,15 @@ fn metadata_of(object: &Value) -> Option<&Map<String, Value>> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn owners_that_come_twice_count_once() {
+        let owner = |uid: &str| json!({"kind": "Pod", "uid": uid});
+        let mut object = json!({"metadata": {"ownerReferences": [owner("a"), owner("b"), owner("a")]}});
+        assert!(dedup_owners(&mut object).unwrap().ends_with("observed: a"));
+        assert_eq!(object, json!({"metadata": {"ownerReferences": [owner("a"), owner("b")]}}));
+        assert_eq!(dedup_owners(&mut object), None);
+    }
 
     #[test]
     fn generated_names_fit_a_dns_label() {

@@ -22,7 +22,7 @@ const APPLY: &str = "application/apply-patch+yaml";
 #[derive(Clone, Debug)]
 pub struct Patch {
     change: Change,
-    /// Fields that the patch gives twice.
+    /// What is said of fields that the patch gives twice.
     duplicates: Vec<String>,
 }
 
@@ -38,13 +38,21 @@ impl Patch {
     pub fn parse(media: &str, body: &[u8]) -> Result<Self, ApiError> {
         let object = |format| decode::tree_and_duplicates(body, format);
         let (change, duplicates) = match media {
-            JSON => (Change::Json(operations(body)?), Vec::new()),
+            JSON => (Change::Json(operations(body)?), json_patch_duplicates(body)),
             MERGE => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Merge(tree), duplicates))?,
             STRATEGIC => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Strategic(tree), duplicates))?,
             APPLY => object(BodyFormat::Yaml).map(|(tree, duplicates)| (Change::Apply(tree), duplicates))?,
             _ => return Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC, APPLY])),
         };
         Ok(Self { change, duplicates })
+    }
+
+    /// The configuration, where the patch is one to apply.
+    pub fn applied(&self) -> Option<&Value> {
+        match &self.change {
+            Change::Apply(config) => Some(config),
+            Change::Json(_) | Change::Merge(_) | Change::Strategic(_) => None,
+        }
     }
 
     /// The tree after the patch. `schema` is the type of `current`; where there is none (a custom resource) a strategic
@@ -68,6 +76,35 @@ impl Patch {
             _ => Err(ApiError::bad_request("the patch leaves no object")),
         }
     }
+
+    /// What messages quote of the patch: what it makes of the object, or a strategic merge patch itself.
+    fn shown(&self, schema: Option<Schema>, current: &Value) -> String {
+        match &self.change {
+            Change::Strategic(patch) => go_value(patch),
+            Change::Json(_) | Change::Merge(_) | Change::Apply(_) => {
+                self.apply(schema, current).map(|new| new.to_string()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// As Go's `%+v` prints a tree: `map[spec:map[replicas:two]]`.
+fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_value).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", go_value(value))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+    }
 }
 
 /// Bytes that the copies of one JSON patch may add up to: each copy can double the object, and ten thousand are allowed.
@@ -80,14 +117,22 @@ fn operate(object: &mut Value, operations: &[PatchOperation]) -> Result<(), ApiE
         if let PatchOperation::Copy(copy) = operation {
             copied += object.pointer(copy.from.as_str()).map_or(0, weight);
             if copied > COPIED_MAX {
-                return Err(ApiError::too_large(COPIED_MAX));
+                let why = format!(
+                    "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit \
+                     {COPIED_MAX}"
+                );
+                return Err(ApiError::Unprocessable { why });
             }
         }
-        json_patch::patch_unsafe(object, std::slice::from_ref(operation)).map_err(|error| ApiError::Unprocessable {
-            message: format!("the server rejected our request due to an error in our request: {error}"),
-        })?;
+        json_patch::patch_unsafe(object, std::slice::from_ref(operation))
+            .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?;
     }
     Ok(())
+}
+
+fn json_patch_duplicates(body: &[u8]) -> Vec<String> {
+    let paths = kinds::schema::decode::untyped(body).map(|(_, paths)| paths).unwrap_or_default();
+    paths.iter().map(|path| format!("json patch duplicate field \"{path}\"")).collect()
 }
 
 /// Bytes that a value takes as JSON, nearly.
@@ -104,9 +149,10 @@ fn operations(body: &[u8]) -> Result<json_patch::Patch, ApiError> {
     let patch: json_patch::Patch = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     match patch.0.len() {
-        n if n > JSON_PATCH_OPS_MAX => Err(ApiError::bad_request(format!(
-            "the allowed maximum operations in a JSON patch is {JSON_PATCH_OPS_MAX}, got {n}"
-        ))),
+        n if n > JSON_PATCH_OPS_MAX => {
+            let why = format!("The allowed maximum operations in a JSON patch is {JSON_PATCH_OPS_MAX}, got {n}");
+            Err(ApiError::TooLarge { why })
+        }
         _ => Ok(patch),
     }
 }
@@ -125,7 +171,8 @@ impl Registry {
         let schema = call.kind.schema();
         let warned = Mutex::new(Vec::new());
         let make = |current: &Value| {
-            let (new, warnings) = decode::patched(call, patch.apply(schema, current)?, &patch.duplicates)?;
+            let shown = || patch.shown(schema, current);
+            let (new, warnings) = decode::patched(call, patch.apply(schema, current)?, &patch.duplicates, &shown)?;
             *warned.lock() = warnings;
             Ok(new)
         };
@@ -149,7 +196,7 @@ mod tests {
         }
         let patch = Patch::parse(JSON, serde_json::to_vec(&all).unwrap().as_slice()).unwrap();
         let refused = patch.apply(None, &json!({"data": {"a": "x".repeat(1000)}}));
-        assert_eq!(refused, Err(ApiError::TooLarge { limit: COPIED_MAX }));
+        assert!(matches!(refused, Err(ApiError::Unprocessable { .. })), "{refused:?}");
     }
 
     #[test]

@@ -3,10 +3,9 @@
 use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
-use crate::error::ApiError;
+use crate::error::{ApiError, Qualified};
 use crate::request::Verb;
 use bytes::Bytes;
-use jiff::Timestamp;
 use kinds::errors::{FieldError, FieldErrors};
 use serde_json::Value;
 use store::{Expect, Write};
@@ -70,11 +69,16 @@ impl Registry {
         let now = self.now();
         metadata::carry_over(&mut new, &old.tree);
         metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
-        let warnings = call.kind.warnings(&new);
+        let mut warnings: Vec<String> = metadata::dedup_owners(&mut new).into_iter().collect();
+        warnings.extend(call.kind.warnings(&new));
         call.kind.default(&mut new);
+        if crate::subresource::part::PARTS.contains(&call.subresource) && call.subresource != "status" {
+            crate::subresource::part::keep_only(call.subresource, &mut new, &old.tree);
+        }
+        managed::on_update(&mut new, &old.tree, call, now);
         self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?;
         metadata::carry_over(&mut new, &old.tree);
-        let change = Change { call, old: &old, now };
+        let change = Change { call, old: &old };
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
         let Some(effect) = effect else {
             let errors = prepare_and_validate(call, &mut new, &old.tree);
@@ -108,7 +112,7 @@ impl Registry {
         errors: FieldErrors,
         more: Vec<Write>,
     ) -> Result<Option<Done>, ApiError> {
-        let &Change { call, old, now } = change;
+        let &Change { call, old } = change;
         let row = call.row();
         if !errors.is_empty() {
             return Err(ApiError::invalid(row, call.name, errors));
@@ -116,10 +120,8 @@ impl Registry {
         if row.generation && !KEEPS_GENERATION.contains(&call.subresource) && metadata::spec_changed(new, &old.tree) {
             metadata::bump_generation(new, &old.tree);
         }
-        let reowned = managed::asks_for_change(new, &old.tree) || (call.applied && managed::differs(new, &old.tree));
-        managed::on_update(new, &old.tree, call, now);
         self.admit_final(call, Operation::Update, Some(new), Some(&old.tree)).await?;
-        if metadata::is_same(new, &old.tree) && !reowned {
+        if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) {
             return Ok(Some(Done { json: old.json.clone(), gone: false }));
         }
         let gone = is_finished(call, new);
@@ -144,7 +146,6 @@ impl Registry {
 struct Change<'a> {
     call: &'a Call<'a>,
     old: &'a Stored,
-    now: Timestamp,
 }
 
 /// A change that was made (or would be, in a dry run).
@@ -160,10 +161,14 @@ impl Done {
     }
 }
 
-/// k8s: EnsureObjectNamespaceMatchesRequestNamespace and the name check of every PUT and PATCH
-fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+/// k8s: the name check of every PUT and PATCH
+pub(super) fn check_name(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     match metadata::text(object, "name") {
-        name if name.is_empty() || name == call.name => Ok(()),
+        "" => Err(ApiError::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            call.name
+        ))),
+        name if name == call.name => Ok(()),
         name => Err(ApiError::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
             call.name
@@ -176,17 +181,28 @@ fn check_bound(call: &Call<'_>, verb: Verb, new: &Value, old: &Value) -> Result<
     let row = call.row();
     let (uid, stored) = (metadata::text(new, "uid"), metadata::text(old, "uid"));
     if !uid.is_empty() && uid != stored {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition \
+             failed: UID in precondition: {uid}, UID in object meta: {stored}",
+            call.key()
+        );
         return Err(ApiError::conflict(row, call.name, why));
     }
     match metadata::text(new, "resourceVersion") {
-        "" | "0" if verb == Verb::Update && exceptions::revision_required(row) => {
+        // k8s: custom resources have to be bound too
+        "" | "0" if verb == Verb::Update && (exceptions::revision_required(row) || call.kind.schema().is_none()) => {
             let why = "must be specified for an update";
-            let error = FieldError::invalid("metadata.resourceVersion", 0, why);
-            Err(ApiError::invalid(row, call.name, vec![error]))
+            let errors = vec![FieldError::invalid("metadata.resourceVersion", 0, why)];
+            // k8s: this one message names the resource where all others name the kind.
+            Err(ApiError::Invalid { kind: Qualified::resource(row), name: call.name.to_owned(), errors })
         }
         "" | "0" => Ok(()),
         rev if rev == metadata::text(old, "resourceVersion") => Ok(()),
+        rev if rev.parse::<u64>().is_err() => {
+            let why = format!("strconv.ParseUint: parsing {rev:?}: invalid syntax");
+            let errors = vec![FieldError::invalid("metadata.resourceVersion", rev, why)];
+            Err(ApiError::invalid(row, call.name, errors))
+        }
         _ => Err(ApiError::modified(row, call.name)),
     }
 }

@@ -116,7 +116,6 @@ pub struct Options {
     pub force: bool,
     pub pretty: Option<bool>,
     pub grace_period_seconds: Option<i64>,
-    pub propagation: Option<Propagation>,
     /// Every parameter as sent, decoded, for subresources with their own (`log`, `exec`, `port_forward`).
     pub raw: Vec<(String, String)>,
 }
@@ -159,19 +158,6 @@ impl Options {
             "force" => self.force = truth(value),
             "pretty" => self.pretty = Some(truth(value)),
             "gracePeriodSeconds" => self.grace_period_seconds = number(key, value)?,
-            "propagationPolicy" if !value.is_empty() => {
-                let unknown = || {
-                    invalid(
-                        "DeleteOptions",
-                        FieldError::not_supported(
-                            "propagationPolicy",
-                            value,
-                            &["Background", "Foreground", "Orphan", "nil"],
-                        ),
-                    )
-                };
-                self.propagation = Some(Propagation::parse(value).ok_or_else(unknown)?);
-            }
             _ => {}
         }
         Ok(())

@@ -1,20 +1,28 @@
 //! `pods/binding`: the scheduler's one write. A pod is bound once.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Qualified};
 use crate::registry::{Call, Registry, metadata};
 use crate::request::Verb;
 use jiff::Timestamp;
+use kinds::errors::{FieldError, FieldErrors};
 use serde_json::{Value, json};
 
 impl Registry {
     pub async fn bind(&self, call: &Call<'_>, binding: &Value) -> Result<(), ApiError> {
-        let kind = binding.pointer("/target/kind").and_then(Value::as_str).unwrap_or("");
-        let node = binding.pointer("/target/name").and_then(Value::as_str).unwrap_or("");
-        if !kind.is_empty() && kind != "Node" {
-            return Err(ApiError::bad_request(format!("target.kind must be Node, not {kind:?}")));
+        if metadata::text(binding, "name") != call.name {
+            return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
+        }
+        let text = |path| binding.pointer(path).and_then(Value::as_str).unwrap_or("");
+        let (kind, node) = (text("/target/kind"), text("/target/name"));
+        let mut errors = FieldErrors::new();
+        if !matches!(kind, "" | "Node") {
+            errors.push(FieldError::not_supported("target.kind", kind, &["Node", "<empty>"]));
         }
         if node.is_empty() {
-            return Err(ApiError::bad_request("target.name is required: the node that the pod is bound to"));
+            errors.push(FieldError::required("target.name", ""));
+        }
+        if !errors.is_empty() {
+            return Err(ApiError::bad_request(kinds::errors::aggregate(&errors)));
         }
         let now = self.now();
         let make = |pod: &Value| bound(call, pod, binding, node, now);
@@ -22,13 +30,18 @@ impl Registry {
     }
 }
 
-/// k8s: setPodHostAndAnnotations
+/// k8s: setPodNodeAndMetadata
 fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str, now: Timestamp) -> Result<Value, ApiError> {
-    let row = call.row();
-    let refuse = |why: String| Err(ApiError::conflict(row, call.name, why));
-    let (uid, stored) = (metadata::text(binding, "uid"), metadata::text(pod, "uid"));
-    if !uid.is_empty() && uid != stored {
-        return refuse(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"));
+    let refuse = |why: String| {
+        let resource = Qualified::new("", "pods/binding");
+        Err(ApiError::Conflict { resource, name: call.name.to_owned(), why })
+    };
+    for (name, field) in [("UID", "uid"), ("ResourceVersion", "resourceVersion")] {
+        let (given, stored) = (metadata::text(binding, field), metadata::text(pod, field));
+        if !matches!(given, "" | "0") && given != stored {
+            let why = format!("Precondition failed: {name} in precondition: {given}, {name} in object meta: {stored}");
+            return refuse(why);
+        }
     }
     if metadata::is_deleting(pod) {
         return refuse(format!("pod {} is being deleted, cannot be assigned to a host", call.name));
@@ -42,9 +55,11 @@ fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str, now: Timesta
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();
-    let given = metadata::get(binding, "annotations").and_then(Value::as_object).into_iter().flatten();
-    for (key, value) in given {
-        new["metadata"]["annotations"][key] = value.clone();
+    for field in ["annotations", "labels"] {
+        let given = metadata::get(binding, field).and_then(Value::as_object).into_iter().flatten();
+        for (key, value) in given {
+            new["metadata"][field][key] = value.clone();
+        }
     }
     set_scheduled(&mut new, now);
     Ok(new)

@@ -1,6 +1,6 @@
 //! `pods/eviction`: a delete that respects PodDisruptionBudgets.
 
-use crate::error::{ApiError, StatusCause};
+use crate::error::{ApiError, Qualified, StatusCause};
 use crate::registry::delete::DeleteOptions;
 use crate::registry::{Call, Registry, metadata};
 use crate::request::{Request, Selection, Verb};
@@ -10,26 +10,77 @@ use serde_json::{Value, json};
 const BLOCKED: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
 /// k8s: the budget's controller has not seen the newest generation yet.
 const RETRY_AFTER_UNOBSERVED_S: u32 = 10;
+/// Evictions of one budget that its controller has not confirmed.
+/// k8s: MaxDisruptedPodSize
+const UNCONFIRMED_MAX: usize = 2000;
+/// Evictions that lose against another write of the pod begin again.
+/// k8s: EvictionsRetry
+const TRIES_MAX: usize = 20;
+
+/// What a budget says of an eviction.
+enum Verdict {
+    /// Nothing to spend: the pod is deleted whatever it has become meanwhile.
+    Free,
+    /// The pod is not healthy and so costs nothing, which must still be so when it is deleted.
+    WhileUnhealthy,
+    Spend,
+}
 
 impl Registry {
     /// Deletes the pod if its budget allows a disruption now.
     pub async fn evict(&self, call: &Call<'_>, eviction: &Value) -> Result<(), ApiError> {
-        let mut options = DeleteOptions::of(call.options, eviction.get("deleteOptions"))?;
-        let json = self.get(call).await?;
-        let pod: Value = serde_json::from_slice(&json).unwrap_or_default();
-        if !ignores_budgets(&pod) {
-            // Bound to the pod that was looked at, not to one that takes its name.
-            options.uid.get_or_insert_with(|| metadata::text(&pod, "uid").to_owned());
-            match self.budgets_of(call, &pod).await?.as_slice() {
-                [] => {}
-                [budget] => self.spend(call, &pod, budget, options.dry_run).await?,
-                _ => {
-                    let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-                    return Err(ApiError::internal(why));
-                }
+        if metadata::text(eviction, "name") != call.name {
+            return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
+        }
+        let asked = DeleteOptions::of(call.options, eviction.get("deleteOptions"))?;
+        let bound = asked.resource_version.is_some();
+        for _ in 0..TRIES_MAX {
+            match self.try_evict(call, &asked).await {
+                // The pod changed under us; who named a revision wants to hear of it.
+                Err(ApiError::Conflict { .. }) if !bound => {}
+                result => return result,
             }
         }
-        self.delete(call, &options).await.map(|_| ())
+        Err(ApiError::modified(call.row(), call.name))
+    }
+
+    async fn try_evict(&self, call: &Call<'_>, asked: &DeleteOptions) -> Result<(), ApiError> {
+        let json = self.get(call).await?;
+        let pod: Value = serde_json::from_slice(&json).unwrap_or_default();
+        let mut options = asked.clone();
+        if ignores_budgets(&pod) {
+            return self.delete(call, &options).await.map(|_| ());
+        }
+        let budgets = self.budgets_of(call, &pod).await?;
+        let budget = match budgets.as_slice() {
+            [] => None,
+            [budget] => Some(budget),
+            _ => {
+                let message =
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                return Err(ApiError::Passed { code: 500, reason: String::new(), message: message.to_owned() });
+            }
+        };
+        match budget.map_or(Verdict::Free, |budget| verdict(&pod, budget)) {
+            Verdict::Free => {}
+            Verdict::WhileUnhealthy => {
+                let rev = || metadata::text(&pod, "resourceVersion").to_owned();
+                options.resource_version.get_or_insert_with(rev);
+            }
+            Verdict::Spend => {
+                if let Some(budget) = budget {
+                    self.spend(call, budget, options.dry_run).await?;
+                }
+                // Paid for this pod, not for one that takes its name.
+                options.uid.get_or_insert_with(|| metadata::text(&pod, "uid").to_owned());
+            }
+        }
+        match self.delete(call, &options).await {
+            Err(ApiError::Conflict { .. }) if options.resource_version != asked.resource_version => {
+                Err(unobserved(budget.map_or("", |budget| metadata::text(budget, "name"))))
+            }
+            result => result.map(|_| ()),
+        }
     }
 
     async fn budgets_of(&self, call: &Call<'_>, pod: &Value) -> Result<Vec<Value>, ApiError> {
@@ -45,10 +96,7 @@ impl Registry {
     }
 
     /// Takes one disruption from the budget, or says why not.
-    async fn spend(&self, call: &Call<'_>, pod: &Value, budget: &Value, dry_run: bool) -> Result<(), ApiError> {
-        if !is_ready(pod) && unhealthy_may_go(budget) {
-            return Ok(());
-        }
+    async fn spend(&self, call: &Call<'_>, budget: &Value, dry_run: bool) -> Result<(), ApiError> {
         let Some(kind) = kinds::table::find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
         let name = metadata::text(budget, "name").to_owned();
         let mut request =
@@ -77,39 +125,103 @@ fn number(budget: &Value, path: &str) -> i64 {
 }
 
 /// k8s: unhealthyPodEvictionPolicy, default IfHealthyBudget
-fn unhealthy_may_go(budget: &Value) -> bool {
-    if budget.pointer("/spec/unhealthyPodEvictionPolicy").and_then(Value::as_str) == Some("AlwaysAllow") {
-        return true;
+fn verdict(pod: &Value, budget: &Value) -> Verdict {
+    if is_ready(pod) {
+        return Verdict::Spend;
     }
+    let always = budget.pointer("/spec/unhealthyPodEvictionPolicy").and_then(Value::as_str) == Some("AlwaysAllow");
     let desired = number(budget, "/status/desiredHealthy");
-    desired > 0 && number(budget, "/status/currentHealthy") >= desired
+    if always || (desired > 0 && number(budget, "/status/currentHealthy") >= desired) {
+        Verdict::WhileUnhealthy
+    } else {
+        Verdict::Spend
+    }
 }
 
-fn spent(budget: &Value, pod: &str, now: &str) -> Result<Value, ApiError> {
-    let blocked = |message: String, retry_after_s| ApiError::TooManyRequests {
+fn blocked(message: String, retry_after_s: u32) -> ApiError {
+    ApiError::TooManyRequests {
         message: BLOCKED.into(),
         retry_after_s,
         causes: vec![StatusCause { reason: "DisruptionBudget".into(), message, field: String::new() }],
-    };
+    }
+}
+
+fn unobserved(budget: &str) -> ApiError {
+    let message = format!("The disruption budget {budget} is still being processed by the server.");
+    blocked(message, RETRY_AFTER_UNOBSERVED_S)
+}
+
+fn refused(budget: &str, why: &str) -> ApiError {
+    let resource = Qualified::new("policy", "poddisruptionbudget");
+    ApiError::Forbidden { resource, name: budget.to_owned(), why: why.to_owned() }
+}
+
+/// The budget with one disruption less. k8s: checkAndDecrement
+fn spent(budget: &Value, pod: &str, now: &str) -> Result<Value, ApiError> {
     let name = metadata::text(budget, "name");
     let generation = metadata::get(budget, "generation").and_then(Value::as_i64).unwrap_or(0);
     if number(budget, "/status/observedGeneration") < generation {
-        let message = format!("The disruption budget {name} is still being processed by the server.");
-        return Err(blocked(message, RETRY_AFTER_UNOBSERVED_S));
+        return Err(unobserved(name));
     }
     let allowed = number(budget, "/status/disruptionsAllowed");
-    if allowed <= 0 {
-        let (needs, has) = (number(budget, "/status/desiredHealthy"), number(budget, "/status/currentHealthy"));
-        let message = format!("The disruption budget {name} needs {needs} healthy pods and has {has} currently");
-        return Err(blocked(message, 0));
+    let unconfirmed =
+        budget.pointer("/status/disruptedPods").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+    if allowed < 0 {
+        return Err(refused(name, "pdb disruptions allowed is negative"));
+    }
+    if unconfirmed > UNCONFIRMED_MAX {
+        let why = "DisruptedPods map too big - too many evictions not confirmed by PDB controller";
+        return Err(refused(name, why));
+    }
+    if allowed == 0 {
+        return Err(blocked(why_not(budget, name), 0));
     }
     let mut new = budget.clone();
     new["status"]["disruptionsAllowed"] = (allowed - 1).into();
+    if allowed == 1 {
+        set_insufficient(&mut new, now);
+    }
     if !new["status"]["disruptedPods"].is_object() {
         new["status"]["disruptedPods"] = json!({});
     }
     new["status"]["disruptedPods"][pod] = now.into();
     Ok(new)
+}
+
+fn why_not(budget: &Value, name: &str) -> String {
+    let conditions = budget.pointer("/status/conditions").and_then(Value::as_array);
+    let failed = conditions.into_iter().flatten().find(|condition| {
+        condition["type"] == "DisruptionAllowed"
+            && condition["status"] == "False"
+            && condition["reason"] == "SyncFailed"
+    });
+    if let Some(condition) = failed {
+        let why = condition["message"].as_str().unwrap_or("");
+        return format!(
+            "The disruption budget {name} does not allow evicting pods currently because it failed sync: {why}"
+        );
+    }
+    let (needs, has) = (number(budget, "/status/desiredHealthy"), number(budget, "/status/currentHealthy"));
+    if has <= needs {
+        format!("The disruption budget {name} needs {needs} healthy pods and has {has} currently")
+    } else {
+        format!("The disruption budget {name} does not allow evicting pods currently")
+    }
+}
+
+/// The last disruption is taken: readers of conditions see it before the controller comes by.
+fn set_insufficient(budget: &mut Value, now: &str) {
+    let mut conditions = budget.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let before = conditions.iter().position(|condition| condition["type"] == "DisruptionAllowed");
+    let before = before.map(|at| conditions.remove(at));
+    let since = before.filter(|condition| condition["status"] == "False");
+    let since = since.and_then(|condition| condition["lastTransitionTime"].as_str().map(str::to_owned));
+    conditions.push(json!({
+        "type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": "",
+        "observedGeneration": number(budget, "/status/observedGeneration"),
+        "lastTransitionTime": since.unwrap_or_else(|| now.to_owned()),
+    }));
+    budget["status"]["conditions"] = Value::Array(conditions);
 }
 
 #[cfg(test)]
@@ -128,9 +240,10 @@ mod tests {
 
     #[test]
     fn an_eviction_takes_one_disruption() {
-        let budget = json!({"metadata": {"name": "web"}, "status": {"disruptionsAllowed": 2}});
+        let budget = json!({"metadata": {"name": "web"}, "status": {"disruptionsAllowed": 1}});
         let new = spent(&budget, "p", "2026-01-01T00:00:00Z").unwrap();
-        assert_eq!(new["status"]["disruptionsAllowed"], 1);
+        assert_eq!(new["status"]["disruptionsAllowed"], 0);
+        assert_eq!(new["status"]["conditions"][0]["reason"], "InsufficientPods");
         assert_eq!(new["status"]["disruptedPods"]["p"], "2026-01-01T00:00:00Z");
     }
 }

@@ -10,27 +10,28 @@ use serde_json::Value;
 /// Subresources that take and return the whole object and change a part of it.
 pub const PARTS: &[&str] = &["status", "finalize", "ephemeralcontainers", "resize", "approval"];
 
-/// Puts back everything in `new` that `part` may not change.
+/// Puts back everything in `new` that `part` may not change. Who owns what has been settled before.
 pub fn keep_only(part: &str, new: &mut Value, old: &Value) {
-    let sent = std::mem::replace(new, old.clone());
+    // Made by this server from a body that was checked: nothing to put back.
+    if matches!(part, "binding" | "eviction") {
+        return;
+    }
+    let mut sent = std::mem::replace(new, old.clone());
     match part {
         "finalize" => take(new, &sent, "/spec", "finalizers"),
         "ephemeralcontainers" => take(new, &sent, "/spec", "ephemeralContainers"),
         "resize" => take_resources(new, &sent),
         "approval" => take(new, &sent, "/status", "conditions"),
         "scale" => take(new, &sent, "/spec", "replicas"),
-        // Made by this server from a body that was checked: nothing to put back.
-        "binding" | "eviction" => *new = sent,
         _ => {}
     }
-    // The revision that the client named still counts.
-    if let (Some(rev), Some(metadata)) = (sent_revision(old), new.get_mut("metadata").and_then(Value::as_object_mut)) {
-        metadata.insert("resourceVersion".into(), rev);
+    let owners = sent.get_mut("metadata").and_then(Value::as_object_mut).and_then(|map| map.remove("managedFields"));
+    if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
+        match owners {
+            Some(owners) => metadata.insert("managedFields".into(), owners),
+            None => metadata.remove("managedFields"),
+        };
     }
-}
-
-fn sent_revision(object: &Value) -> Option<Value> {
-    object.pointer("/metadata/resourceVersion").cloned()
 }
 
 fn take(new: &mut Value, sent: &Value, parent: &str, field: &str) {

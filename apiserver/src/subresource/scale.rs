@@ -1,10 +1,11 @@
 //! `autoscaling/v1 Scale`: the replicas of a workload, apart from the rest of it.
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Qualified};
 use crate::registry::patch::Patch;
 use crate::registry::{Call, Registry, Written, metadata};
 use crate::request::Verb;
 use kinds::errors::FieldError;
+use kinds::schema::decode::Strictness;
 use kinds::schema::lookup;
 use kinds::selector::LabelSelector;
 use serde_json::{Value, json};
@@ -57,13 +58,32 @@ impl Registry {
     }
 
     pub async fn update_scale(&self, call: &Call<'_>, scale: &Value) -> Result<Value, ApiError> {
-        let make = |current: &Value| with_scale(call, current, scale);
+        let scale = checked(scale)?;
+        let make = |current: &Value| with_scale(call, current, &scale);
         self.change(call, Verb::Update, &make).await.map(|written| shown(&written))
     }
 
     pub async fn patch_scale(&self, call: &Call<'_>, patch: &Patch) -> Result<Value, ApiError> {
-        let make = |current: &Value| with_scale(call, current, &patch.apply(lookup(SCHEMA), &of(current))?);
+        if let Some(config) = patch.applied() {
+            return self.apply_scale(call, config).await;
+        }
+        let make = |current: &Value| {
+            let patched = patch.apply(lookup(SCHEMA), &of(current))?;
+            with_scale(call, current, &checked(&patched)?)
+        };
         self.change(call, Verb::Patch, &make).await.map(|written| shown(&written))
+    }
+
+    /// A Scale that is applied is its replicas applied to the workload.
+    async fn apply_scale(&self, call: &Call<'_>, config: &Value) -> Result<Value, ApiError> {
+        call.require_manager()?;
+        let config = checked(config)?;
+        let mut of_parent = json!({ "metadata": config.get("metadata").cloned().unwrap_or_default() });
+        if let Some(replicas) = config.pointer("/spec/replicas") {
+            of_parent["spec"] = json!({ "replicas": replicas });
+            replicas_of(call, &config)?;
+        }
+        self.apply_checked(call, &of_parent).await.map(|written| shown(&written))
     }
 }
 
@@ -71,28 +91,51 @@ fn shown(written: &Written) -> Value {
     of(&written.value())
 }
 
+/// The body of a write has the types of a Scale.
+fn checked(scale: &Value) -> Result<Value, ApiError> {
+    let text = |field| scale.get(field).and_then(Value::as_str).unwrap_or("");
+    if !matches!(text("kind"), "" | "Scale") {
+        let (kind, version) = (text("kind"), text("apiVersion"));
+        let why = format!("no kind {kind:?} is registered for the scale subresource");
+        let message = format!("{kind} in version {version:?} cannot be handled as a Scale: {why}");
+        return Err(ApiError::bad_request(message));
+    }
+    let schema = lookup(SCHEMA).ok_or_else(|| ApiError::internal("the schema table has no Scale"))?;
+    schema.decode_tree(scale.clone(), Strictness::Ignore).map(|decoded| decoded.object).map_err(|error| {
+        ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
+    })
+}
+
+fn replicas_of(call: &Call<'_>, scale: &Value) -> Result<i64, ApiError> {
+    match scale.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(0) {
+        replicas if replicas < 0 => {
+            let error = FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
+            let kind = Qualified::new("autoscaling", "Scale");
+            Err(ApiError::Invalid { kind, name: call.name.to_owned(), errors: vec![error] })
+        }
+        replicas => Ok(replicas),
+    }
+}
+
 fn with_scale(call: &Call<'_>, current: &Value, scale: &Value) -> Result<Value, ApiError> {
     let name = metadata::text(scale, "name");
-    if !name.is_empty() && name != call.name {
+    if name != call.name {
         let why = format!("the name of the object ({name}) does not match the name on the URL ({})", call.name);
         return Err(ApiError::bad_request(why));
     }
-    let replicas = match scale.pointer("/spec/replicas") {
-        None | Some(Value::Null) => 0,
-        Some(value) => value.as_i64().ok_or_else(|| ApiError::bad_request("spec.replicas must be a whole number"))?,
-    };
-    if replicas < 0 {
-        let error = FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
-        let kind = crate::error::Qualified::new("autoscaling", "Scale");
-        return Err(ApiError::Invalid { kind, name: call.name.to_owned(), errors: vec![error] });
+    let replicas = replicas_of(call, scale)?;
+    let (uid, stored) = (metadata::text(scale, "uid"), metadata::text(current, "uid"));
+    if !uid.is_empty() && uid != stored {
+        let row = call.row();
+        let resource = Qualified::new(&row.group, &format!("{}/scale", row.plural));
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}");
+        return Err(ApiError::Conflict { resource, name: call.name.to_owned(), why });
     }
     let mut new = current.clone();
     new["spec"]["replicas"] = replicas.into();
-    for field in ["resourceVersion", "uid"] {
-        match metadata::text(scale, field) {
-            "" => {}
-            given => metadata::set(&mut new, field, given),
-        }
+    match metadata::text(scale, "resourceVersion") {
+        "" => metadata::unset(&mut new, "resourceVersion"),
+        rev => metadata::set(&mut new, "resourceVersion", rev),
     }
     Ok(new)
 }

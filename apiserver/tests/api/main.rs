@@ -1,11 +1,14 @@
 //! The API server from the outside: HTTP requests through the router, responses and stored objects out. The store is the
 //! one in memory; everything else is what production runs.
 
+mod applies;
+mod deletes;
 mod every_kind;
 mod formats;
 mod https;
 mod lists;
 mod model;
+mod patches;
 mod server;
 mod watches;
 mod web_socket;

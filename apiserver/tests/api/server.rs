@@ -67,6 +67,16 @@ impl Server {
         client::transport::https(&here).await.expect("the kubeconfig works")
     }
 
+    /// A kubeconfig for programs beside this one, which reads what [`Server::run`] serves.
+    pub(crate) fn kubeconfig(&self) -> std::path::PathBuf {
+        let port = self.api.local_addr().expect("the server listens").port();
+        let text = std::fs::read_to_string(self.folder.path().join("admin.kubeconfig")).expect("it was written");
+        let here = self.folder.path().join("here.kubeconfig");
+        let text = text.replace(ADVERTISED, "127.0.0.1").replace(":0\n", &format!(":{port}\n"));
+        std::fs::write(&here, text).expect("the folder is writable");
+        here
+    }
+
     /// Where [`Server::run`] listens, and the keys that open it.
     pub(crate) fn door(&self) -> (SocketAddr, Arc<Pki>) {
         (self.api.local_addr().expect("the server listens"), Arc::clone(self.api.pki()))
@@ -194,6 +204,12 @@ impl Client {
             kind => format!("application/{kind}-patch+json"),
         };
         self.ask(Method::PATCH, uri, &[(CONTENT_TYPE.as_str(), &media)], body.to_string().into()).await
+    }
+
+    /// Server-side apply; `uri` has the field manager.
+    pub(crate) async fn apply(&self, uri: &str, config: &Value) -> Answer {
+        let media = [(CONTENT_TYPE.as_str(), "application/apply-patch+yaml")];
+        self.ask(Method::PATCH, uri, &media, config.to_string().into()).await
     }
 
     pub(crate) async fn delete(&self, uri: &str) -> Answer {

@@ -122,10 +122,11 @@ async fn one_node_s_pods_are_watched_by_field() {
     let mut watch = client.watch("/api/v1/pods?watch=1&fieldSelector=spec.nodeName%3Dn1").await;
     let at = "/api/v1/namespaces/default/pods";
     let pod = |name: &str| json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
-    let binding = |node: &str| json!({"target": {"kind": "Node", "name": node}});
+    let binding =
+        |name: &str, node: &str| json!({"metadata": {"name": name}, "target": {"kind": "Node", "name": node}});
     for (name, node) in [("other", "n2"), ("mine", "n1")] {
         client.post(at, &pod(name)).await.expect(201);
-        client.post(&format!("{at}/{name}/binding"), &binding(node)).await.expect(201);
+        client.post(&format!("{at}/{name}/binding"), &binding(name, node)).await.expect(201);
     }
     assert_eq!(watch.word().await, "ADDED mine");
     client.delete_with(&format!("{at}/mine"), &json!({"gracePeriodSeconds": 0})).await.expect(200);

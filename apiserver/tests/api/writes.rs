@@ -192,7 +192,7 @@ async fn every_writer_owns_the_fields_it_changed() {
         .iter()
         .map(|entry| (entry["manager"].as_str().unwrap().to_owned(), entry["fieldsV1"]["f:data"].clone()))
         .collect();
-    assert_eq!(owners, [("one".to_owned(), json!({"f:a": {}})), ("two".to_owned(), json!({"f:b": {}})),]);
+    assert_eq!(owners, [("one".to_owned(), json!({".": {}, "f:a": {}})), ("two".to_owned(), json!({"f:b": {}})),]);
 }
 
 #[tokio::test]
@@ -251,7 +251,7 @@ async fn apply_creates_merges_takes_out_and_finds_conflicts() {
     assert_eq!(again.rev(), created.rev(), "nothing new is not written");
 
     let conflict = apply(&client, &format!("{one}?fieldManager=b"), &config(json!({"x": "2"}))).await.expect(409);
-    assert_eq!(conflict.body["message"], r#"Apply failed with 1 conflict: conflict with "a" using v1: .data.x"#);
+    assert_eq!(conflict.body["message"], r#"Apply failed with 1 conflict: conflict with "a": .data.x"#);
     assert_eq!(conflict.body["details"]["causes"][0]["reason"], "FieldManagerConflict");
     let forced = apply(&client, &format!("{one}?fieldManager=b&force=true"), &config(json!({"x": "2", "z": "2"})))
         .await

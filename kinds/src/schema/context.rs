@@ -1,7 +1,7 @@
 //! What is known of a value, whether the static table knows it or a custom resource's compiled schema: how it is taken
 //! apart by server-side apply, and what lies inside it. What is not known at all goes key by key, its lists as a whole.
 
-use super::{Field, Schema, Shape, Topology, lookup};
+use super::{Field, Leaf, Schema, Shape, Topology, lookup};
 use crate::custom::structural::{ListType, Structural};
 use serde_json::Value;
 
@@ -33,6 +33,39 @@ pub enum Parts<'a> {
     /// A list whose items are told apart by their value.
     Values,
 }
+
+/// What a field is that is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Implied {
+    /// Not there.
+    Nothing,
+    /// An object without fields.
+    Object,
+    /// An empty list.
+    List,
+    /// The zero of its type.
+    Zero,
+}
+
+/// Structs that upstream's types hold by value though no rule requires them: they are there at all times, so that no
+/// write adds or removes them.
+/// k8s: fields of these names without a pointer, in `k8s.io/api`
+const HELD_BY_VALUE: &[&str] = &[
+    "daemonEndpoints",
+    "jobTemplate",
+    "kubeletEndpoint",
+    "lastState",
+    "loadBalancer",
+    "metadata",
+    "nodeInfo",
+    "source",
+    "spec",
+    "state",
+    "status",
+    "strategy",
+    "template",
+    "updateStrategy",
+];
 
 impl<'a> Context<'a> {
     pub fn of(schema: Option<Schema>) -> Self {
@@ -82,6 +115,38 @@ impl<'a> Context<'a> {
             Self::Custom(schema) if schema.is_embedded && name == "metadata" => Self::of(lookup(OBJECT_META)),
             Self::Custom(schema) => schema.property(name).map_or(Self::Unknown, Self::Custom),
             Self::Unknown => Self::Unknown,
+        }
+    }
+
+    /// Whether `name` is a declared field of this object, not an entry of a map.
+    pub fn declares(self, name: &str) -> bool {
+        match self {
+            Self::Object(schema) => schema.field(name).is_some(),
+            Self::Field(field) if field.shape() == Shape::One => Self::Item(field).declares(name),
+            Self::Item(field) => field.schema().is_some_and(|schema| schema.field(name).is_some()),
+            Self::Custom(schema) => (schema.is_embedded && name == "metadata") || schema.properties.contains_key(name),
+            Self::Field(_) | Self::Unknown => false,
+        }
+    }
+
+    /// What this field is for readers where it is not written.
+    pub fn implied(self) -> Implied {
+        let Self::Field(field) = self else { return Implied::Nothing };
+        let required = field.is_required();
+        match (field.shape(), field.leaf()) {
+            (Shape::One, Leaf::Object) if required || HELD_BY_VALUE.contains(&field.name()) => Implied::Object,
+            (Shape::List, _) if required => Implied::List,
+            (Shape::Map | Shape::MapOfLists, _) if required => Implied::Object,
+            (Shape::One, Leaf::String | Leaf::Boolean | Leaf::Int32 | Leaf::Int64) if required => Implied::Zero,
+            _ => Implied::Nothing,
+        }
+    }
+
+    /// The value of this field where it is a key of a list and left out.
+    pub fn key_default(self) -> Option<Value> {
+        match self {
+            Self::Field(field) => serde_json::from_str(field.default()?).ok(),
+            Self::Object(_) | Self::Item(_) | Self::Custom(_) | Self::Unknown => None,
         }
     }
 

@@ -17,7 +17,7 @@ fn planned(plural: &str, old: &Value, options: &DeleteOptions) -> String {
     let group = if plural == "jobs" { "batch" } else { "" };
     let row = find(group, "v1", plural).unwrap().row();
     match plan(row, old, options, Timestamp::UNIX_EPOCH) {
-        Plan::Remove => "remove".into(),
+        Plan::Remove(_) => "remove".into(),
         Plan::Wait => "wait".into(),
         Plan::Mark(marked) => format!(
             "mark at {} grace {} finalizers {:?} generation {}",
@@ -51,6 +51,7 @@ fn pods_that_a_node_runs_get_their_grace_and_all_others_vanish() {
         (pod("n", &deleting), none, "wait"),
         (pod("n", &deleting), grace(60), "wait"),
         (pod("n", &deleting), grace(3), "mark at 1970-01-01T00:00:03Z grace 3 finalizers [] generation 1"),
+        (pod("n", &deleting), grace(-1), "mark at 1970-01-01T00:00:01Z grace 1 finalizers [] generation 1"),
         (pod("n", &deleting), grace(0), "remove"),
     ];
     for (old, options, expected) in table {

@@ -1,0 +1,63 @@
+//! Path elements of list items: how the items of a list are told apart, with the defaults that upstream's types declare
+//! for keys that may be left out.
+
+use kinds::schema::{Context, Parts};
+use serde_json::{Map, Value};
+
+/// An item whose key is not there and has no default.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ElementError {
+    #[error("associative list with keys may not have non-map elements")]
+    NoObject,
+    #[error("associative list with keys has an element that omits key field {0:?} (and doesn't have default value)")]
+    NoKey(String),
+    #[error("associative list without keys has an element that's {0}")]
+    NoScalar(&'static str),
+}
+
+/// How the items of one list are named.
+pub(super) struct Naming<'a> {
+    parts: Parts<'a>,
+    item: Context<'a>,
+}
+
+impl<'a> Naming<'a> {
+    /// `None` where the list is owned as a whole.
+    pub(super) fn of(context: Context<'a>) -> Option<Self> {
+        let parts = context.parts(&Value::Array(Vec::new()));
+        let item = context.item();
+        matches!(parts, Parts::Keyed(_) | Parts::Values).then_some(Self { parts, item })
+    }
+
+    /// What is known of each item.
+    pub(super) fn item(&self) -> Context<'a> {
+        self.item
+    }
+
+    /// `k:{"name":"x"}` or `v:"x"`.
+    pub(super) fn element(&self, item: &Value) -> Result<String, ElementError> {
+        match (&self.parts, item) {
+            (Parts::Keyed(keys), Value::Object(fields)) => {
+                let mut key = Map::new();
+                for &name in keys {
+                    let value = match fields.get(name) {
+                        Some(value) => value.clone(),
+                        None => self.item.field(name).key_default().ok_or_else(|| ElementError::NoKey(name.into()))?,
+                    };
+                    key.insert(name.to_owned(), value);
+                }
+                Ok(format!("k:{}", Value::Object(key)))
+            }
+            (Parts::Keyed(_), _) => Err(ElementError::NoObject),
+            (_, Value::Object(_)) => Err(ElementError::NoScalar("a map type")),
+            (_, Value::Array(_)) => Err(ElementError::NoScalar("a list")),
+            (_, Value::Null) => Err(ElementError::NoScalar("an explicit null")),
+            (_, scalar) => Ok(format!("v:{scalar}")),
+        }
+    }
+
+    /// The items with their elements; items that cannot be named are passed over.
+    pub(super) fn named<'v>(&self, items: &'v [Value]) -> Vec<(String, &'v Value)> {
+        items.iter().filter_map(|item| Some((self.element(item).ok()?, item))).collect()
+    }
+}

@@ -6,6 +6,7 @@ mod deletes;
 mod every_kind;
 mod formats;
 mod https;
+mod kubectl;
 mod lists;
 mod model;
 mod patches;

@@ -45,14 +45,22 @@ pub fn labels(request: &Request) -> Option<RequestLabels> {
 pub async fn resource(server: &Arc<Server>, request: &Request, parts: Parts, body: Body) -> Answered {
     let call = Call::of(request)?;
     check_served(&call, request)?;
-    match request.subresource.as_str() {
-        "" if request.verb == Verb::Create && !is_stored(&call) => unstored(server, &call, &parts, body).await,
-        "" => whole(server, &call, &parts, body).await,
-        name if part::PARTS.contains(&name) => whole(server, &call, &parts, body).await,
-        "scale" => scale(server, &call, &parts, body).await,
-        "binding" => binding(server, &call, &parts, body).await,
-        "eviction" => eviction(server, &call, &parts, body).await,
-        _ => crate::subresource::stream(server, &call, parts, body).await,
+    let mut response = served(server, &call, parts, body).await?;
+    if let Some(text) = exceptions::deprecation(call.row()) {
+        respond::warn(&mut response, &[text.to_owned()]);
+    }
+    Ok(response)
+}
+
+async fn served(server: &Arc<Server>, call: &Call<'_>, parts: Parts, body: Body) -> Answered {
+    match call.subresource {
+        "" if call.request.verb == Verb::Create && !is_stored(call) => unstored(server, call, &parts, body).await,
+        "" => whole(server, call, &parts, body).await,
+        name if part::PARTS.contains(&name) => whole(server, call, &parts, body).await,
+        "scale" => scale(server, call, &parts, body).await,
+        "binding" => binding(server, call, &parts, body).await,
+        "eviction" => eviction(server, call, &parts, body).await,
+        _ => crate::subresource::stream(server, call, parts, body).await,
     }
 }
 

@@ -123,7 +123,7 @@ pub fn parse(
         let verb = method.as_str().to_ascii_lowercase();
         return Ok(Target::NonResource(NonResource { verb, path: path.to_owned(), identity }));
     };
-    let mut options = Options::parse(query)?;
+    let mut options = Options::parse(method, query)?;
     if route.watch && !route.name.is_empty() {
         // The old way to watch one object: authorized by its name, so it must not show any other.
         options.selection.narrow(&route.name)?;

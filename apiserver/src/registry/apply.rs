@@ -19,6 +19,9 @@ use kinds::schema::decode::Strictness;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+/// Creations that lose against others before an apply gives up: each loss means that there is an object now.
+const TRIES_MAX: usize = 3;
+
 impl Registry {
     /// Applies `config`, whose `duplicates` its parser has found. Creates the object where there is none.
     pub async fn apply(&self, call: &Call<'_>, config: &Value, duplicates: &[String]) -> Result<Written, ApiError> {
@@ -32,6 +35,17 @@ impl Registry {
     /// `config` is of the call's kind, as [`checked`] leaves it.
     pub(crate) async fn apply_checked(&self, call: &Call<'_>, config: &Value) -> Result<Written, ApiError> {
         let call = &Call { applied: true, ..*call };
+        for _ in 0..TRIES_MAX {
+            match self.try_apply(call, config).await {
+                // Created by somebody else between our look and our write: there is something to merge into now.
+                Err(ApiError::AlreadyExists { .. }) => {}
+                result => return result,
+            }
+        }
+        Err(ApiError::already_exists(call.row(), call.name))
+    }
+
+    async fn try_apply(&self, call: &Call<'_>, config: &Value) -> Result<Written, ApiError> {
         let now = self.now();
         // Whether there was an object: one that vanishes in between is not created by a second try.
         let seen = Mutex::new(false);

@@ -2,6 +2,7 @@
 
 use crate::cache::Object;
 use crate::error::{ApiError, Qualified};
+use http::Method;
 use kinds::errors::{FieldError, FieldErrors};
 use kinds::row::Row;
 use kinds::selector::{FieldSelector, LabelSelector};
@@ -126,17 +127,17 @@ const PARAMETERS_MAX: usize = 256;
 const FIELD_MANAGER_MAX: usize = 128;
 
 impl Options {
-    pub fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+    pub fn parse(method: &Method, query: Option<&str>) -> Result<Self, ApiError> {
         let mut options = Self { raw: pairs(query.unwrap_or_default())?, ..Self::default() };
         let raw = std::mem::take(&mut options.raw);
         for (key, value) in &raw {
-            options.set(key, value)?;
+            options.set(key, value, options_of(method))?;
         }
         options.raw = raw;
         Ok(options)
     }
 
-    fn set(&mut self, key: &str, value: &str) -> Result<(), ApiError> {
+    fn set(&mut self, key: &str, value: &str, kind: &str) -> Result<(), ApiError> {
         match key {
             "labelSelector" => {
                 self.selection.labels = LabelSelector::parse(value).map_err(|why| unparsable(key, &why))?;
@@ -152,9 +153,9 @@ impl Options {
             "timeoutSeconds" => self.timeout_seconds = number::<u64>(key, value)?.filter(|&seconds| seconds > 0),
             "allowWatchBookmarks" => self.allow_watch_bookmarks = truth(value),
             "sendInitialEvents" => self.send_initial_events = Some(truth(value)),
-            "dryRun" => self.dry_run = dry_run(value)?,
-            "fieldManager" => self.field_manager = field_manager(value)?,
-            "fieldValidation" => self.field_validation = field_validation(value)?,
+            "dryRun" => self.dry_run = dry_run(value, kind)?,
+            "fieldManager" => self.field_manager = field_manager(value, kind)?,
+            "fieldValidation" => self.field_validation = field_validation(value, kind)?,
             "force" => self.force = truth(value),
             "pretty" => self.pretty = Some(truth(value)),
             "gracePeriodSeconds" => self.grace_period_seconds = number(key, value)?,
@@ -230,6 +231,17 @@ fn list_errors(errors: FieldErrors) -> Result<(), ApiError> {
     Err(ApiError::Invalid { kind, name: String::new(), errors })
 }
 
+/// The options that a method takes in upstream's words.
+fn options_of(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "CreateOptions",
+        Method::PUT => "UpdateOptions",
+        Method::PATCH => "PatchOptions",
+        Method::DELETE => "DeleteOptions",
+        _ => "ListOptions",
+    }
+}
+
 fn invalid(kind: &str, error: FieldError) -> ApiError {
     ApiError::Invalid { kind: Qualified::new("meta.k8s.io", kind), name: String::new(), errors: vec![error] }
 }
@@ -294,21 +306,21 @@ fn revision_match(value: &str) -> Result<Option<RevisionMatch>, ApiError> {
     }
 }
 
-fn dry_run(value: &str) -> Result<bool, ApiError> {
+fn dry_run(value: &str, kind: &str) -> Result<bool, ApiError> {
     match value {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(invalid("Options", FieldError::not_supported("dryRun", other, &["All"]))),
+        other => Err(invalid(kind, FieldError::not_supported("dryRun", other, &["All"]))),
     }
 }
 
-fn field_manager(value: &str) -> Result<String, ApiError> {
+fn field_manager(value: &str, kind: &str) -> Result<String, ApiError> {
     if value.len() > FIELD_MANAGER_MAX {
-        return Err(invalid("Options", FieldError::too_long("fieldManager", FIELD_MANAGER_MAX)));
+        return Err(invalid(kind, FieldError::too_long("fieldManager", FIELD_MANAGER_MAX)));
     }
     match value.chars().position(char::is_control) {
         Some(at) => Err(invalid(
-            "Options",
+            kind,
             FieldError::invalid(
                 "fieldManager",
                 value,
@@ -319,13 +331,11 @@ fn field_manager(value: &str) -> Result<String, ApiError> {
     }
 }
 
-fn field_validation(value: &str) -> Result<FieldValidation, ApiError> {
+fn field_validation(value: &str, kind: &str) -> Result<FieldValidation, ApiError> {
     match value {
         "" | "Warn" => Ok(FieldValidation::Warn),
         "Ignore" => Ok(FieldValidation::Ignore),
         "Strict" => Ok(FieldValidation::Strict),
-        other => {
-            Err(invalid("Options", FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"])))
-        }
+        other => Err(invalid(kind, FieldError::not_supported("fieldValidation", other, &["Ignore", "Strict", "Warn"]))),
     }
 }

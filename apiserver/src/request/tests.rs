@@ -78,7 +78,9 @@ fn scope_must_fit_the_kind() {
 #[test]
 fn list_options_are_checked_as_upstream_does() {
     let check = |query: &str| {
-        Options::parse(Some(query)).and_then(|options| options.check_list()).map_err(|error| error.to_string())
+        Options::parse(&Method::GET, Some(query))
+            .and_then(|options| options.check_list())
+            .map_err(|error| error.to_string())
     };
     assert!(check("limit=500&resourceVersion=0").is_ok());
     assert!(check("resourceVersionMatch=Exact").unwrap_err().contains("forbidden unless resourceVersion is provided"));

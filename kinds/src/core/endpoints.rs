@@ -16,7 +16,7 @@ impl TypedKind for EndpointsKind {
     type Object = Endpoints;
 
     const ROW: Row = printer::ROW;
-    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate];
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate, Hook::Warnings];
 
     fn default(endpoints: &mut Endpoints) {
         for subset in endpoints.subsets.iter_mut().flatten() {
@@ -35,10 +35,6 @@ impl TypedKind for EndpointsKind {
             self::subset(subset, &list.index(i), &mut errors);
         }
         errors
-    }
-
-    fn warnings(_endpoints: &Endpoints) -> Vec<String> {
-        vec!["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".to_owned()]
     }
 
     fn cells(object: &Endpoints, now_unix_secs: i64) -> Vec<Value> {

@@ -56,4 +56,4 @@ deps:
 
 # What only the tests need: a real etcd and registry to test against, busybox for test images.
 test-deps:
-	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter curl:curl
+	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter procps:pgrep bind9-dnsutils:dig curl:curl

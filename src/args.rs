@@ -1,6 +1,6 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -48,9 +48,28 @@ pub(crate) struct Server {
     /// Addresses for pods; each node gets a /24 of them
     #[arg(long, default_value = "10.42.0.0/16")]
     pub(crate) cluster_cidr: Cidr,
+    /// Address of the cluster's DNS Service (default: the tenth of the Services' range)
+    #[arg(long)]
+    pub(crate) cluster_dns: Option<IpAddr>,
     /// Address at which others reach this machine (default: that of the default route)
     #[arg(long)]
     pub(crate) node_ip: Option<IpAddr>,
+}
+
+impl Server {
+    pub(crate) fn cluster_dns(&self) -> IpAddr {
+        self.cluster_dns.unwrap_or_else(|| self.service_cidr.nth(DNS_HOST).into())
+    }
+}
+
+/// k8s: where installers put the DNS Service by convention.
+const DNS_HOST: u32 = 10;
+
+/// Parts of a cluster that somebody may bring himself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Addon {
+    /// The DNS server; pods still ask at the address of `--cluster-dns`
+    Dns,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -69,6 +88,9 @@ pub(crate) struct Up {
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
+    /// Leave a part out, to install another in its place; may be repeated
+    #[arg(long, value_name = "PART")]
+    pub(crate) disable: Vec<Addon>,
     /// Leave containers running on Ctrl-C; the next `drover up` finds them
     #[arg(long)]
     pub(crate) keep_pods: bool,
@@ -111,6 +133,11 @@ pub(crate) struct Cidr {
 impl Cidr {
     pub(crate) fn parts(self) -> (Ipv4Addr, u8) {
         (self.address, self.bits)
+    }
+
+    /// The address at that place of the range; ranges have at least sixteen.
+    pub(crate) fn nth(self, place: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.address) + place)
     }
 }
 

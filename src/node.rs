@@ -1,6 +1,6 @@
-//! Wires one node: container runtime, agent and proxy.
+//! Wires one node: container runtime, agent, proxy and DNS server.
 
-use crate::args::Up;
+use crate::args::{Addon, Up};
 use crate::control_plane::{CLUSTER_DOMAIN, ControlPlane, Ended, drained};
 use crate::machine;
 use crate::steps::Steps;
@@ -21,6 +21,9 @@ const PODS_MAX: u32 = 110;
 /// Ethernet's. All pods are on this node; an overlay between nodes will need room for its own header.
 const MTU: u32 = 1500;
 
+/// Says which name servers the machine asks.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
 /// Name of the node's bridge.
 const BRIDGE: &str = "drover0";
 
@@ -32,7 +35,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Starts runtime, agent and proxy.
+    /// Starts runtime, agent, proxy and DNS server.
     pub(crate) async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result<Self> {
         let data_dir = &args.server.place.data_dir;
         let name = args.node_name.clone().map_or_else(machine::hostname, Ok)?;
@@ -78,6 +81,9 @@ impl Node {
         let config = proxy::Config { node_name: name, cluster_cidr: args.server.cluster_cidr.to_string() };
         let deps = proxy::Deps { client: plane.client("system:kube-proxy", &[]), clock: Arc::clone(&plane.clock) };
         plane.join("proxy", |drain| async move { Ok(proxy::run(config, deps, drain).await?) });
+        if !args.disable.contains(&Addon::Dns) {
+            start_dns(args, plane, &node.name);
+        }
         Ok(node)
     }
 
@@ -94,6 +100,31 @@ impl Node {
     pub(crate) async fn close(mut self) {
         self.runtime_drain.cancel();
         drained(&mut self.runtime).await;
+    }
+}
+
+fn start_dns(args: &Up, plane: &mut ControlPlane, node_name: &str) {
+    let config = dns::Config {
+        node_name: node_name.to_owned(),
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+        cluster_ip: args.server.cluster_dns(),
+        upstream: name_servers(),
+    };
+    let deps = dns::Deps { client: plane.client("system:kube-dns", &[]), clock: Arc::clone(&plane.clock) };
+    plane.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });
+}
+
+/// The name servers of this machine.
+fn name_servers() -> Vec<IpAddr> {
+    match std::fs::read_to_string(RESOLV_CONF) {
+        Ok(text) => {
+            let servers = agent::pod::dns::parse_resolv_conf(&text).servers;
+            servers.iter().filter_map(|server| server.parse().ok()).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot read {RESOLV_CONF}: pods will find no names outside of the cluster");
+            Vec::new()
+        }
     }
 }
 
@@ -114,7 +145,7 @@ fn agent_config(
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
         bind: SocketAddr::from(([0, 0, 0, 0], NODE_PORT)),
-        cluster_dns: Vec::new(),
+        cluster_dns: vec![args.server.cluster_dns()],
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         max_pods: PODS_MAX,
         reserved: agent::Reserved::default(),
@@ -126,6 +157,6 @@ fn agent_config(
         cgroup_root: args.cgroup_root.clone(),
         labels: BTreeMap::new(),
         taints: Vec::new(),
-        resolv_conf: PathBuf::from("/etc/resolv.conf"),
+        resolv_conf: PathBuf::from(RESOLV_CONF),
     })
 }

@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("agent", &["kinds", "client", "proto"]),
     ("runtime", &["proto"]),
     ("proxy", &["kinds", "client"]),
+    ("dns", &["kinds", "client"]),
     ("kctl", &["kinds", "client"]),
     ("proto", &[]),
     ("drover", &["*"]),

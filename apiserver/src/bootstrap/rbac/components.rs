@@ -50,7 +50,7 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
         ClusterRole::new(
             "system:kube-dns",
             vec![
-                rule("list watch", "core", "endpoints services namespaces pods"),
+                rule("list watch", "core", "endpoints services namespaces nodes pods"),
                 rule("list watch", "discovery.k8s.io", "endpointslices"),
             ],
         )
@@ -201,6 +201,15 @@ pub(super) fn roles() -> Vec<NamespacedRole> {
         },
         leader("system::leader-locking-kube-controller-manager", "kube-controller-manager", CONTROLLER_MANAGER),
         leader("system::leader-locking-kube-scheduler", "kube-scheduler", SCHEDULER),
+        NamespacedRole {
+            namespace: system,
+            name: "system:kube-dns",
+            rules: vec![
+                rule("create patch", "core", "services"),
+                rule("create patch", "discovery.k8s.io", "endpointslices"),
+            ],
+            bound_to: vec![To::User("system:kube-dns")],
+        },
         NamespacedRole {
             namespace: system,
             name: "system:controller:bootstrap-signer",

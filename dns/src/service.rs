@@ -1,0 +1,106 @@
+//! How pods reach this server: the Service `kube-system/kube-dns` at its well-known address, and this node's EndpointSlice
+//! of it. Kept as it should be by applying it again whenever the caches show something else.
+
+use crate::zone;
+use client::cache::Caches;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use std::net::{IpAddr, SocketAddr};
+
+pub const NAMESPACE: &str = "kube-system";
+/// The name that tools and network policies know.
+pub const NAME: &str = "kube-dns";
+const MANAGER: &str = "drover-dns";
+/// The port that pods ask.
+const PORT: u16 = 53;
+
+/// What is to exist.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Address of the Service: `10.43.0.10`
+    pub cluster_ip: IpAddr,
+    pub node: String,
+    pub node_uid: String,
+    /// Where this server listens.
+    pub listen: SocketAddr,
+}
+
+impl Place {
+    fn slice_name(&self) -> String {
+        format!("{NAME}-{}", self.node)
+    }
+
+    fn service(&self) -> Value {
+        let port = |name: &str, protocol: &str| json!({ "name": name, "port": PORT, "targetPort": self.listen.port(), "protocol": protocol });
+        json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": NAME,
+                "namespace": NAMESPACE,
+                // `kubectl cluster-info` lists what says so.
+                "labels": {
+                    "k8s-app": NAME,
+                    "kubernetes.io/cluster-service": "true",
+                    "kubernetes.io/name": "CoreDNS",
+                },
+            },
+            // No selector: the endpoints are the nodes' own DNS servers.
+            "spec": { "clusterIP": self.cluster_ip, "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")] },
+        })
+    }
+
+    fn slice(&self) -> Value {
+        let port =
+            |name: &str, protocol: &str| json!({ "name": name, "port": self.listen.port(), "protocol": protocol });
+        json!({
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": self.slice_name(),
+                "namespace": NAMESPACE,
+                "labels": {
+                    "kubernetes.io/service-name": NAME,
+                    "endpointslice.kubernetes.io/managed-by": "dns.drover",
+                },
+                // Gone with its node.
+                "ownerReferences": [
+                    { "apiVersion": "v1", "kind": "Node", "name": self.node, "uid": self.node_uid },
+                ],
+            },
+            "addressType": if self.listen.is_ipv4() { "IPv4" } else { "IPv6" },
+            "endpoints": [{
+                "addresses": [self.listen.ip()],
+                "nodeName": self.node,
+                "conditions": { "ready": true, "serving": true, "terminating": false },
+            }],
+            "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")],
+        })
+    }
+
+    /// Whether the caches show both as they should be.
+    pub fn is_published(&self, caches: &Caches) -> bool {
+        let address = self.cluster_ip.to_string();
+        let listen = self.listen.ip().to_string();
+        let service = caches.of::<Service>().get(NAMESPACE, NAME);
+        let slice = caches.of::<EndpointSlice>().get(NAMESPACE, &self.slice_name());
+        service.is_some_and(|service| {
+            service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some(address.as_str())
+        }) && slice.is_some_and(|slice| {
+            zone::endpoints(&slice).any(|endpoint| endpoint.addresses.contains(&listen))
+                && slice.metadata.owner_references.iter().flatten().any(|owner| owner.uid == self.node_uid)
+        })
+    }
+
+    pub async fn publish(&self, client: &kube::Client) -> Result<(), kube::Error> {
+        let apply = PatchParams::apply(MANAGER).force();
+        let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
+        services.patch(NAME, &apply, &Patch::Apply(self.service())).await?;
+        let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), NAMESPACE);
+        slices.patch(&self.slice_name(), &apply, &Patch::Apply(self.slice())).await?;
+        Ok(())
+    }
+}

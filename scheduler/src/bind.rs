@@ -2,8 +2,10 @@
 //! report back.
 
 use crate::pod_info::PodInfo;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -40,25 +42,56 @@ pub(crate) fn is_news(pod: &PodInfo, reason: &str, message: &str) -> bool {
     })
 }
 
+/// Why a pod has no node.
+pub(crate) struct Report {
+    pub reason: &'static str,
+    pub message: String,
+    /// Where room is being made for it.
+    pub nominated: Option<String>,
+    pub now: Timestamp,
+}
+
 /// Writes the PodScheduled condition.
-pub(crate) async fn report(
-    client: kube::Client,
-    pod: Arc<PodInfo>,
-    reason: &'static str,
-    message: String,
-    now: jiff::Timestamp,
-) -> Result<(), kube::Error> {
-    let pods: Api<Pod> = Api::namespaced(client, &pod.key.ns);
-    let patch = json!({
-        "metadata": {"uid": pod.uid},
-        "status": {"conditions": [{
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": reason,
-            "message": message,
-            "lastTransitionTime": k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now),
-            "observedGeneration": pod.pod.metadata.generation,
-        }]},
+pub(crate) async fn report(client: kube::Client, pod: Arc<PodInfo>, report: Report) -> Result<(), kube::Error> {
+    let condition = json!({
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": report.reason,
+        "message": report.message,
+        "lastTransitionTime": Time(report.now),
+        "observedGeneration": pod.pod.metadata.generation,
     });
+    let mut status = json!({"conditions": [condition]});
+    if let Some(node) = report.nominated {
+        status["nominatedNodeName"] = node.into();
+    }
+    patch_status(&client, &pod, status).await
+}
+
+/// Makes a pod leave for a more important one: says so in its status, then deletes it with its own grace.
+pub(crate) async fn evict(
+    client: kube::Client,
+    victim: Arc<PodInfo>,
+    scheduler: String,
+    now: Timestamp,
+) -> Result<(), kube::Error> {
+    let condition = json!({
+        "type": "DisruptionTarget",
+        "status": "True",
+        "reason": "PreemptionByScheduler",
+        "message": format!("{scheduler}: preempting to accommodate a higher priority pod"),
+        "lastTransitionTime": Time(now),
+        "observedGeneration": victim.pod.metadata.generation,
+    });
+    patch_status(&client, &victim, json!({"conditions": [condition]})).await?;
+    let pods: Api<Pod> = Api::namespaced(client, &victim.key.ns);
+    let same = Preconditions { uid: Some(victim.uid.clone()), resource_version: None };
+    let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
+    pods.delete(&victim.key.name, &params).await.map(drop)
+}
+
+async fn patch_status(client: &kube::Client, pod: &PodInfo, status: Value) -> Result<(), kube::Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.key.ns);
+    let patch = json!({"metadata": {"uid": pod.uid}, "status": status});
     pods.patch_status(&pod.key.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map(drop)
 }

@@ -1,8 +1,9 @@
 //! One decision: filter the nodes, score those that remain, pick the best. Pure, but for the chance that breaks ties,
 //! which comes in as an argument.
 
-use crate::plugins::{PLUGINS, Plugin};
+use crate::plugins::{PLUGINS, Plugin, Reasons};
 use crate::pod_info::PodInfo;
+use crate::question::Question;
 use crate::snapshot::{NodeInfo, Snapshot};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,13 +47,21 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rotation(usize);
 
-/// Decides for one pod. `chance(n)` gives a number below `n`.
+/// Decides for one pod. `nominated` is the node where preemption has made room for it: that one is tried first.
+/// `chance(n)` gives a number below `n`.
 pub fn decide(
     pod: &PodInfo,
     snapshot: &Snapshot,
+    nominated: Option<&str>,
     rotation: &mut Rotation,
     chance: &mut dyn FnMut(usize) -> usize,
 ) -> Decision {
+    let mut ask = Question::new(pod, snapshot);
+    if let Some(node) = nominated.and_then(|name| snapshot.node(name))
+        && filter(&ask, node).is_ok()
+    {
+        return Decision::Place { node: node.name.clone(), looked_at: 1 };
+    }
     let count = snapshot.nodes.len();
     let wanted = sample_size(count);
     let mut feasible: Vec<&Arc<NodeInfo>> = Vec::new();
@@ -61,7 +70,7 @@ pub fn decide(
     for step in 0..count {
         let node = &snapshot.nodes[(rotation.0 + step) % count];
         looked_at += 1;
-        match filter(pod, node) {
+        match filter(&ask, node) {
             Ok(()) => feasible.push(node),
             Err((plugin, reasons)) => {
                 refusal.plugins.insert(plugin);
@@ -75,7 +84,7 @@ pub fn decide(
     if count > 0 {
         rotation.0 = (rotation.0 + looked_at) % count;
     }
-    match best(pod, snapshot, &feasible, chance) {
+    match best(&mut ask, &feasible, chance) {
         Some(node) => Decision::Place { node, looked_at },
         None => Decision::Refuse(refusal),
     }
@@ -90,28 +99,42 @@ fn sample_size(nodes: usize) -> usize {
     (nodes * percent / 100).max(SAMPLE_NODES_MIN)
 }
 
-/// The first plugin that refuses, as upstream: later ones are not asked.
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), (&'static str, Vec<Cow<'static, str>>)> {
+/// Which plugin refused, and why.
+pub(crate) type Refused = (&'static str, Reasons);
+
+/// The first plugin that refuses, as upstream: later ones are not asked. Room that is promised to pods which are at least
+/// as important counts as taken, and so does room that is not: such a pod may also turn out to go elsewhere.
+pub(crate) fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
+    let promised = |other: &&Arc<PodInfo>| other.priority >= ask.pod.priority && other.uid != ask.pod.uid;
+    if node.nominated.iter().any(|other| promised(&other)) {
+        let mut fuller = node.clone();
+        node.nominated.iter().filter(promised).for_each(|other| fuller.add(Arc::clone(other)));
+        pass(ask, &fuller)?;
+    }
+    pass(ask, node)
+}
+
+fn pass(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
     for Plugin { name, filter, .. } in PLUGINS {
         if let Some(filter) = filter {
-            filter(pod, node).map_err(|reasons| (*name, reasons))?;
+            filter(ask, node).map_err(|reasons| (*name, reasons))?;
         }
     }
     Ok(())
 }
 
-fn best(
-    pod: &PodInfo,
-    snapshot: &Snapshot,
-    feasible: &[&Arc<NodeInfo>],
+fn best<'a>(
+    ask: &mut Question<'a>,
+    feasible: &[&'a Arc<NodeInfo>],
     chance: &mut dyn FnMut(usize) -> usize,
 ) -> Option<String> {
     if let [only] = feasible {
         return Some(only.name.clone());
     }
+    ask.among(feasible);
     let mut totals = vec![0_i64; feasible.len()];
     for score in PLUGINS.iter().filter_map(|plugin| plugin.score.as_ref()) {
-        let mut scores: Vec<i64> = feasible.iter().map(|node| (score.raw)(pod, node, snapshot)).collect();
+        let mut scores: Vec<i64> = feasible.iter().map(|node| (score.raw)(ask, node)).collect();
         (score.normalise)(&mut scores);
         totals.iter_mut().zip(scores).for_each(|(total, score_of)| *total += score_of * score.weight);
     }

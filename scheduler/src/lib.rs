@@ -8,10 +8,13 @@ mod bind;
 pub mod cycle;
 pub mod plugins;
 pub mod pod_info;
+pub mod preempt;
+pub mod question;
 pub mod queue;
 pub mod resources;
 mod shell;
 pub mod snapshot;
+pub mod terms;
 
 use client::clock::Clock;
 use client::lease;

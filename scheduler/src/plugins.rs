@@ -6,15 +6,20 @@
 
 mod balanced_allocation;
 mod image_locality;
+mod inter_pod_affinity;
 mod node_affinity;
 mod node_name;
 mod node_ports;
 mod node_unschedulable;
 mod resources_fit;
 mod taint_toleration;
+mod topology_spread;
 
-use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+pub(crate) use inter_pod_affinity::Peers;
+pub(crate) use topology_spread::Spread;
+
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 use std::borrow::Cow;
 
 pub const SCORE_MAX: i64 = 100;
@@ -29,16 +34,20 @@ pub enum ClusterEvent {
     NodeTaintsChanged,
     /// A pod that held resources is gone, over, or asks for less.
     PodLeft,
+    /// A pod has a node, or other labels than before.
+    PodPlaced,
+    /// A namespace is new or has other labels.
+    NamespaceChanged,
 }
 
 /// Why a node will not do, in upstream's words: "Insufficient cpu".
 pub type Reasons = Vec<Cow<'static, str>>;
 
-pub type Filter = fn(&PodInfo, &NodeInfo) -> Result<(), Reasons>;
+pub type Filter = fn(&Question<'_>, &NodeInfo) -> Result<(), Reasons>;
 
 pub struct Score {
     pub weight: i64,
-    pub raw: fn(&PodInfo, &NodeInfo, &Snapshot) -> i64,
+    pub raw: fn(&Question<'_>, &NodeInfo) -> i64,
     /// Brings the raw scores of the feasible nodes to 0..=[`SCORE_MAX`].
     pub normalise: fn(&mut [i64]),
 }
@@ -58,6 +67,8 @@ pub static PLUGINS: &[Plugin] = &[
     node_affinity::PLUGIN,
     node_ports::PLUGIN,
     resources_fit::PLUGIN,
+    topology_spread::PLUGIN,
+    inter_pod_affinity::PLUGIN,
     balanced_allocation::PLUGIN,
     image_locality::PLUGIN,
 ];

@@ -1,10 +1,14 @@
 //! A pod as the scheduler looks at it: what its plugins ask again and again, worked out once.
 
 use crate::resources::{Resources, requests};
+use crate::terms::Terms;
 use client::action::Key;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration};
+use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration, TopologySpreadConstraint};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostPort {
@@ -34,6 +38,7 @@ pub struct PodInfo {
     /// Requests with upstream's stand-ins for containers that state none; scores only.
     pub scored: Resources,
     pub host_ports: Vec<HostPort>,
+    pub terms: Terms,
 }
 
 impl PodInfo {
@@ -50,6 +55,11 @@ impl PodInfo {
             requests,
             scored,
             host_ports: host_ports(spec),
+            terms: Terms::of(
+                spec.affinity.as_ref(),
+                metadata.namespace.as_deref().unwrap_or_default(),
+                metadata.labels.as_ref().unwrap_or(&NO_LABELS),
+            ),
             pod,
         }
     }
@@ -60,6 +70,36 @@ impl PodInfo {
 
     pub fn node_name(&self) -> Option<&str> {
         self.spec()?.node_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// Where preemption is making room for the pod.
+    pub fn nominated_node(&self) -> Option<&str> {
+        self.pod.status.as_ref()?.nominated_node_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        self.pod.metadata.labels.as_ref().unwrap_or(&NO_LABELS)
+    }
+
+    /// Uid of the controller that owns the pod.
+    pub fn controller(&self) -> Option<&str> {
+        let owners = self.pod.metadata.owner_references.iter().flatten();
+        owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+    }
+
+    pub fn spread_constraints(&self) -> &[TopologySpreadConstraint] {
+        self.spec().and_then(|spec| spec.topology_spread_constraints.as_deref()).unwrap_or_default()
+    }
+
+    /// k8s: a pod that does not want others to go for its sake.
+    pub fn never_preempts(&self) -> bool {
+        self.spec().is_some_and(|spec| spec.preemption_policy.as_deref() == Some("Never"))
+    }
+
+    /// When the node agent took it, or when it was made.
+    pub fn started(&self) -> Timestamp {
+        let started = self.pod.status.as_ref().and_then(|status| status.start_time.as_ref());
+        started.map_or(self.created, |time| time.0)
     }
 
     pub fn tolerations(&self) -> &[Toleration] {

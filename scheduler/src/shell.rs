@@ -5,6 +5,7 @@ use crate::bind::{self, Bound};
 use crate::cycle::{Decision, Refusal, Rotation, decide};
 use crate::plugins::ClusterEvent;
 use crate::pod_info::PodInfo;
+use crate::preempt::{Budget, NoPreemption, Preemption, preempt};
 use crate::queue::Queue;
 use crate::snapshot::Cluster;
 use crate::{Config, Deps};
@@ -12,7 +13,8 @@ use client::action::Event;
 use client::cache::{Caches, Change};
 use client::events::Recorder;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Node, ObjectReference, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -33,9 +35,12 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
     builder.watch::<Pod>();
     builder.watch::<Node>();
+    builder.watch::<Namespace>();
+    builder.watch::<PodDisruptionBudget>();
     let caches = builder.start(&tracker, stop.clone());
     let pods = caches.of::<Pod>().subscribe();
     let nodes = caches.of::<Node>().subscribe();
+    let namespaces = caches.of::<Namespace>().subscribe();
     let recorder = Recorder::start(
         deps.client.clone(),
         &config.scheduler_name,
@@ -47,6 +52,7 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let shell = Shell {
         name: config.scheduler_name.clone(),
         deps,
+        caches: Arc::clone(&caches),
         recorder,
         cluster: Cluster::default(),
         queue: Queue::default(),
@@ -56,7 +62,7 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     };
     tokio::select! {
         () = drain.cancelled() => {}
-        () = async { caches.synced().await; shell.serve(pods, nodes).await } => {}
+        () = async { caches.synced().await; shell.serve(pods, nodes, namespaces).await } => {}
     }
     stop.cancel();
     tracker.close();
@@ -66,6 +72,7 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
 struct Shell {
     name: String,
     deps: Deps,
+    caches: Arc<Caches>,
     recorder: Recorder,
     cluster: Cluster,
     queue: Queue,
@@ -77,8 +84,16 @@ struct Shell {
 }
 
 impl Shell {
-    async fn serve(mut self, mut pods: UnboundedReceiver<Change<Pod>>, mut nodes: UnboundedReceiver<Change<Node>>) {
+    async fn serve(
+        mut self,
+        mut pods: UnboundedReceiver<Change<Pod>>,
+        mut nodes: UnboundedReceiver<Change<Node>>,
+        mut namespaces: UnboundedReceiver<Change<Namespace>>,
+    ) {
         loop {
+            while let Ok(change) = namespaces.try_recv() {
+                self.namespace_changed(change);
+            }
             while let Ok(change) = nodes.try_recv() {
                 self.node_changed(change);
             }
@@ -98,6 +113,7 @@ impl Shell {
             tokio::select! {
                 Some(change) = pods.recv() => self.pod_changed(change),
                 Some(change) = nodes.recv() => self.node_changed(change),
+                Some(change) = namespaces.recv() => self.namespace_changed(change),
                 Some(Ok(ended)) = self.writes.join_next() => self.write_ended(ended),
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
@@ -119,7 +135,8 @@ impl Shell {
 
     fn decide_one(&mut self, pod: Arc<PodInfo>, now: Timestamp) {
         let mut chance = |below: usize| rand::random_range(0..below);
-        match decide(&pod, self.cluster.snapshot(), &mut self.rotation, &mut chance) {
+        let nominated = self.cluster.nomination(&pod.uid).map(str::to_owned);
+        match decide(&pod, self.cluster.snapshot(), nominated.as_deref(), &mut self.rotation, &mut chance) {
             Decision::Place { node, looked_at } => {
                 debug!(ns = pod.key.ns, name = pod.key.name, node, looked_at, "placed");
                 self.cluster.place(Arc::clone(&pod), &node);
@@ -131,18 +148,53 @@ impl Shell {
     }
 
     fn refused(&mut self, pod: Arc<PodInfo>, refusal: Refusal, now: Timestamp) {
-        let message = refusal.message();
+        let nodes = refusal.nodes;
+        let mut message = refusal.message();
         self.queue.unschedulable(&pod.uid, refusal.plugins, now);
-        if bind::is_news(&pod, "Unschedulable", &message) {
-            self.record(&pod, "Warning", "FailedScheduling", message.clone());
-            let report = bind::report(self.deps.client.clone(), Arc::clone(&pod), "Unschedulable", message, now);
-            self.writes.spawn(async move {
-                if let Err(error) = report.await {
-                    debug!(%error, "cannot say in the pod's status why it waits");
-                }
-                None
-            });
+        let mut nominated = None;
+        match self.preemption(&pod) {
+            Ok(preemption) => {
+                nominated = Some(preemption.node.clone());
+                self.make_room(&pod, preemption, now);
+            }
+            Err(why) if nodes > 0 => message = format!("{message} {}", why.message(nodes)),
+            Err(_) => {}
         }
+        if nominated.is_some() || bind::is_news(&pod, "Unschedulable", &message) {
+            self.record(&pod, "Warning", "FailedScheduling", message.clone());
+            let refused = bind::Report { reason: "Unschedulable", message, nominated, now };
+            let report = bind::report(self.deps.client.clone(), Arc::clone(&pod), refused);
+            self.write("say in the pod's status why it waits", report);
+        }
+    }
+
+    fn preemption(&self, pod: &PodInfo) -> Result<Preemption, NoPreemption> {
+        let budgets: Vec<Budget> =
+            self.caches.of::<PodDisruptionBudget>().list().iter().map(|pdb| Budget::of(pdb)).collect();
+        let snapshot = self.cluster.snapshot();
+        let first = rand::random_range(0..snapshot.nodes.len().max(1));
+        preempt(pod, snapshot, &budgets, self.cluster.nomination(&pod.uid), first)
+    }
+
+    /// Asks the victims to go. The pod is tried again when the last of them has left.
+    fn make_room(&mut self, pod: &Arc<PodInfo>, preemption: Preemption, now: Timestamp) {
+        self.cluster.nominate(Arc::clone(pod), &preemption.node);
+        for victim in preemption.victims {
+            let message = format!("Preempted by pod {} on node {}", pod.uid, preemption.node);
+            self.record(&victim, "Normal", "Preempted", message);
+            let evict = bind::evict(self.deps.client.clone(), victim, self.name.clone(), now);
+            self.write("make a pod leave for a more important one", evict);
+        }
+    }
+
+    /// A write beside the cycle; its failure changes no decision.
+    fn write(&mut self, what: &'static str, work: impl Future<Output = Result<(), kube::Error>> + Send + 'static) {
+        self.writes.spawn(async move {
+            if let Err(error) = work.await {
+                debug!(%error, "cannot {what}");
+            }
+            None
+        });
     }
 
     fn write_ended(&mut self, ended: Option<Bound>) {
@@ -150,6 +202,7 @@ impl Shell {
         match outcome {
             Ok(()) => {
                 self.queue.remove(&pod.uid);
+                self.queue.on_event(ClusterEvent::PodPlaced, self.deps.clock.now());
                 let message = format!("Successfully assigned {}/{} to {node}", pod.key.ns, pod.key.name);
                 self.record(&pod, "Normal", "Scheduled", message);
             }
@@ -189,11 +242,17 @@ impl Shell {
         let seen = self.pods.insert(pod.uid.clone(), Arc::clone(&pod));
         if let Some(node) = pod.node_name() {
             self.queue.remove(&pod.uid);
+            let is_new = self.cluster.home(&pod.uid).is_none();
+            let other_labels = seen.is_some_and(|seen| seen.labels() != pod.labels());
             self.cluster.place(Arc::clone(&pod), node);
+            if is_new || other_labels {
+                self.queue.on_event(ClusterEvent::PodPlaced, now);
+            }
         } else if pod.scheduler_name() == self.name && !pod.gated() && !pod.terminating() {
             self.wants_node(pod, seen.as_deref(), now);
         } else {
             self.queue.remove(&pod.uid);
+            self.cluster.withdraw(&pod.uid);
         }
     }
 
@@ -202,6 +261,13 @@ impl Shell {
     fn wants_node(&mut self, pod: Arc<PodInfo>, seen: Option<&PodInfo>, now: Timestamp) {
         if self.cluster.home(&pod.uid).is_some() {
             return;
+        }
+        // As an earlier scheduler left it.
+        if let Some(node) = pod.nominated_node()
+            && self.cluster.nomination(&pod.uid).is_none()
+            && seen.is_none()
+        {
+            self.cluster.nominate(Arc::clone(&pod), node);
         }
         if seen.is_some_and(|seen| same_wishes(seen, &pod)) && self.queue.contains(&pod.uid) {
             self.queue.refresh(pod);
@@ -213,8 +279,23 @@ impl Shell {
     fn pod_left(&mut self, uid: &str, now: Timestamp) {
         self.queue.remove(uid);
         self.pods.remove(uid);
+        self.cluster.withdraw(uid);
         if self.cluster.remove_pod(uid).is_some() {
             self.queue.on_event(ClusterEvent::PodLeft, now);
+        }
+    }
+
+    fn namespace_changed(&mut self, change: Change<Namespace>) {
+        match &change.new {
+            Some(namespace) => {
+                let labels = namespace.metadata.labels.clone().unwrap_or_default();
+                self.cluster.set_namespace(&change.key.name, labels);
+                let before = change.old.as_ref().map(|old| &old.metadata.labels);
+                if before != Some(&namespace.metadata.labels) {
+                    self.queue.on_event(ClusterEvent::NamespaceChanged, self.deps.clock.now());
+                }
+            }
+            None => self.cluster.remove_namespace(&change.key.name),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::pod_info::{HostPort, PodInfo};
 use crate::resources::Resources;
+use crate::terms::Namespaces;
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kinds::quantity::Quantity;
 use std::collections::{BTreeMap, HashMap};
@@ -20,6 +21,10 @@ pub struct NodeInfo {
     /// As [`PodInfo::scored`], summed.
     pub scored: Resources,
     pub pods: HashMap<String, Arc<PodInfo>>,
+    /// Of the pods, those that have affinity terms.
+    pub affine: Vec<Arc<PodInfo>>,
+    /// Pods that preemption makes room for here: they count against pods that are no more important.
+    pub nominated: Vec<Arc<PodInfo>>,
     pub host_ports: Vec<HostPort>,
     /// Image name -> bytes.
     pub images: BTreeMap<String, i64>,
@@ -46,16 +51,20 @@ impl NodeInfo {
         self.node = Some(node);
     }
 
-    fn add(&mut self, pod: Arc<PodInfo>) {
+    pub(crate) fn add(&mut self, pod: Arc<PodInfo>) {
         self.remove(&pod.uid);
+        if !pod.terms.is_empty() {
+            self.affine.push(Arc::clone(&pod));
+        }
         self.requested.add(&pod.requests);
         self.scored.add(&pod.scored);
         self.host_ports.extend(pod.host_ports.iter().cloned());
         self.pods.insert(pod.uid.clone(), pod);
     }
 
-    fn remove(&mut self, uid: &str) {
+    pub(crate) fn remove(&mut self, uid: &str) {
         let Some(pod) = self.pods.remove(uid) else { return };
+        self.affine.retain(|affine| affine.uid != uid);
         self.requested.subtract(&pod.requests);
         self.scored.subtract(&pod.scored);
         for port in &pod.host_ports {
@@ -82,6 +91,13 @@ impl NodeInfo {
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub nodes: Vec<Arc<NodeInfo>>,
+    pub namespaces: Namespaces,
+}
+
+impl Snapshot {
+    pub fn node(&self, name: &str) -> Option<&Arc<NodeInfo>> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
 }
 
 /// Owns the nodes and knows where each pod is.
@@ -94,6 +110,8 @@ pub struct Cluster {
     unknown: HashMap<String, Arc<NodeInfo>>,
     /// Pod uid -> node name, assumed pods included.
     homes: HashMap<String, String>,
+    /// Pod uid -> the node where preemption makes room for it.
+    nominations: HashMap<String, String>,
 }
 
 impl Cluster {
@@ -117,14 +135,59 @@ impl Cluster {
         if let Some(moved) = self.snapshot.nodes.get(place) {
             self.places.insert(moved.name.clone(), place);
         }
+        info.nominated.iter().for_each(|pod| drop(self.nominations.remove(&pod.uid)));
         if !info.pods.is_empty() {
-            Arc::make_mut(&mut info).node = None;
+            let info = Arc::make_mut(&mut info);
+            info.node = None;
+            info.nominated.clear();
+        }
+        if !info.pods.is_empty() {
             self.unknown.insert(name.to_owned(), info);
         }
     }
 
+    pub fn set_namespace(&mut self, name: &str, labels: BTreeMap<String, String>) {
+        self.snapshot.namespaces.insert(name.to_owned(), labels);
+    }
+
+    pub fn remove_namespace(&mut self, name: &str) {
+        self.snapshot.namespaces.remove(name);
+    }
+
+    /// Room is being made for the pod on `node`. Whoever was promised room there and is less important has to look again.
+    pub fn nominate(&mut self, pod: Arc<PodInfo>, node: &str) {
+        self.withdraw(&pod.uid);
+        if !self.places.contains_key(node) {
+            return;
+        }
+        let info = Arc::make_mut(self.info(node));
+        let lesser: Vec<String> = info
+            .nominated
+            .iter()
+            .filter(|other| other.priority < pod.priority)
+            .map(|other| other.uid.clone())
+            .collect();
+        info.nominated.retain(|other| other.priority >= pod.priority);
+        info.nominated.push(Arc::clone(&pod));
+        lesser.iter().for_each(|uid| drop(self.nominations.remove(uid)));
+        self.nominations.insert(pod.uid.clone(), node.to_owned());
+    }
+
+    /// The pod waits for no room any more.
+    pub fn withdraw(&mut self, uid: &str) {
+        let Some(node) = self.nominations.remove(uid) else { return };
+        if self.places.contains_key(&node) {
+            Arc::make_mut(self.info(&node)).nominated.retain(|pod| pod.uid != uid);
+        }
+    }
+
+    pub fn nomination(&self, uid: &str) -> Option<&str> {
+        self.nominations.get(uid).map(String::as_str)
+    }
+
     /// The pod is on `node`: bound, or assumed to be while its binding is under way.
     pub fn place(&mut self, pod: Arc<PodInfo>, node: &str) {
+        self.withdraw(&pod.uid);
         self.remove_pod(&pod.uid);
         self.homes.insert(pod.uid.clone(), node.to_owned());
         Arc::make_mut(self.info(node)).add(pod);

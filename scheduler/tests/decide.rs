@@ -46,7 +46,7 @@ fn cluster(nodes: &[Value], placed: &[(Arc<PodInfo>, &str)]) -> Cluster {
 
 /// The node's name, or the message.
 fn outcome(cluster: &Cluster, pod: &PodInfo) -> String {
-    match decide(pod, cluster.snapshot(), &mut Rotation::default(), &mut |_| 0) {
+    match decide(pod, cluster.snapshot(), None, &mut Rotation::default(), &mut |_| 0) {
         Decision::Place { node, .. } => node,
         Decision::Refuse(refusal) => refusal.message(),
     }

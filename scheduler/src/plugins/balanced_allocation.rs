@@ -1,8 +1,8 @@
 //! NodeResourcesBalancedAllocation: prefers nodes whose cpu and memory would be used in like proportion.
 
 use super::{Plugin, SCORE_MAX, Score, as_they_are};
-use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
     name: "NodeResourcesBalancedAllocation",
@@ -11,7 +11,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     helped_by: |_| false,
 };
 
-fn balance(pod: &PodInfo, node: &NodeInfo, _: &Snapshot) -> i64 {
+fn balance(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    let pod = ask.pod;
     let part = |want: i64, held: i64, has: i64| {
         if has <= 0 { 1.0 } else { (want.saturating_add(held) as f64 / has as f64).min(1.0) }
     };

@@ -2,8 +2,8 @@
 //! node with a big image does not draw everything to itself.
 
 use super::{Plugin, SCORE_MAX, Score, as_they_are};
-use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 
 /// k8s: below this an image is not worth a detour; above the maximum more bytes change nothing.
 const BYTES_MIN: i64 = 23 * 1024 * 1024;
@@ -16,7 +16,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     helped_by: |_| false,
 };
 
-fn locality(pod: &PodInfo, node: &NodeInfo, snapshot: &Snapshot) -> i64 {
+fn locality(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    let (pod, snapshot) = (ask.pod, ask.snapshot);
     if node.images.is_empty() {
         return 0;
     }

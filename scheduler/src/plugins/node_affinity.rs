@@ -2,7 +2,8 @@
 
 use super::{ClusterEvent, Plugin, Reasons, Score, scale_to_highest};
 use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 use k8s_openapi::api::core::v1::{NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm};
 
 pub(super) const PLUGIN: Plugin = Plugin {
@@ -16,16 +17,21 @@ fn affinity(pod: &PodInfo) -> Option<&NodeAffinity> {
     pod.affinity()?.node_affinity.as_ref()
 }
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+/// Whether the pod's own selector and required affinity let it onto the node.
+pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
     let selected = pod.node_selector().all(|(key, value)| node.label(key) == Some(value));
     let required =
         affinity(pod).and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
     // k8s: terms are alternatives, and an empty list of them matches nothing.
-    let allowed = required.is_none_or(|required| required.node_selector_terms.iter().any(|term| matches(term, node)));
-    if selected && allowed { Ok(()) } else { Err(vec!["node(s) didn't match Pod's node affinity/selector".into()]) }
+    selected && required.is_none_or(|required| required.node_selector_terms.iter().any(|term| matches(term, node)))
 }
 
-fn preference(pod: &PodInfo, node: &NodeInfo, _: &Snapshot) -> i64 {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    if selects(ask.pod, node) { Ok(()) } else { Err(vec!["node(s) didn't match Pod's node affinity/selector".into()]) }
+}
+
+fn preference(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    let pod = ask.pod;
     affinity(pod)
         .and_then(|affinity| affinity.preferred_during_scheduling_ignored_during_execution.as_ref())
         .into_iter()

@@ -1,7 +1,7 @@
 //! NodeName: a pod that names its node goes nowhere else.
 
 use super::{ClusterEvent, Plugin, Reasons};
-use crate::pod_info::PodInfo;
+use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
@@ -11,7 +11,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     helped_by: |event| matches!(event, ClusterEvent::NodeAdded),
 };
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    let pod = ask.pod;
     match pod.node_name() {
         Some(name) if name != node.name => Err(vec!["node(s) didn't match the requested node name".into()]),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! NodePorts: two pods cannot hold the same host port on one address.
 
 use super::{ClusterEvent, Plugin, Reasons};
-use crate::pod_info::PodInfo;
+use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
@@ -11,7 +11,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     helped_by: |event| matches!(event, ClusterEvent::NodeAdded | ClusterEvent::PodLeft),
 };
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    let pod = ask.pod;
     let taken = pod.host_ports.iter().any(|wanted| node.host_ports.iter().any(|held| wanted.meets(held)));
     if taken { Err(vec!["node(s) didn't have free ports for the requested pod ports".into()]) } else { Ok(()) }
 }

@@ -1,7 +1,7 @@
 //! NodeUnschedulable: a cordoned node takes only pods that tolerate that.
 
 use super::{ClusterEvent, Plugin, Reasons, taint_toleration};
-use crate::pod_info::PodInfo;
+use crate::question::Question;
 use crate::snapshot::NodeInfo;
 use k8s_openapi::api::core::v1::Taint;
 
@@ -12,7 +12,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     helped_by: |event| matches!(event, ClusterEvent::NodeAdded | ClusterEvent::NodeTaintsChanged),
 };
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    let pod = ask.pod;
     if !node.unschedulable() {
         return Ok(());
     }

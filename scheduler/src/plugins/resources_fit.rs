@@ -2,8 +2,8 @@
 //! (LeastAllocated over cpu and memory).
 
 use super::{ClusterEvent, Plugin, Reasons, SCORE_MAX, Score, as_they_are};
-use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
     name: "NodeResourcesFit",
@@ -14,7 +14,8 @@ pub(super) const PLUGIN: Plugin = Plugin {
     },
 };
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    let pod = ask.pod;
     let mut reasons = Reasons::new();
     if node.pods.len() + 1 > node.pods_max {
         reasons.push("Too many pods".into());
@@ -40,7 +41,8 @@ fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
-fn least_allocated(pod: &PodInfo, node: &NodeInfo, _: &Snapshot) -> i64 {
+fn least_allocated(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    let pod = ask.pod;
     let free = |want: i64, held: i64, has: i64| {
         let used = want.saturating_add(held);
         if has <= 0 || used > has { 0 } else { (has - used).saturating_mul(SCORE_MAX) / has }

@@ -2,7 +2,8 @@
 
 use super::{ClusterEvent, Plugin, Reasons, SCORE_MAX, Score};
 use crate::pod_info::PodInfo;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::Question;
+use crate::snapshot::NodeInfo;
 use k8s_openapi::api::core::v1::{Taint, Toleration};
 
 pub(super) const PLUGIN: Plugin = Plugin {
@@ -36,8 +37,17 @@ fn untolerated<'a>(pod: &'a PodInfo, node: &'a NodeInfo, effects: &'a [&str]) ->
     })
 }
 
-fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
-    match untolerated(pod, node, &["NoSchedule", "NoExecute"]).next() {
+/// The taint that keeps the pod off the node.
+fn forbidding<'a>(pod: &'a PodInfo, node: &'a NodeInfo) -> Option<&'a Taint> {
+    untolerated(pod, node, &["NoSchedule", "NoExecute"]).next()
+}
+
+pub(super) fn admits(pod: &PodInfo, node: &NodeInfo) -> bool {
+    forbidding(pod, node).is_none()
+}
+
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+    match forbidding(ask.pod, node) {
         None => Ok(()),
         Some(taint) => {
             let value = taint.value.as_deref().unwrap_or_default();
@@ -46,7 +56,8 @@ fn filter(pod: &PodInfo, node: &NodeInfo) -> Result<(), Reasons> {
     }
 }
 
-fn untolerated_preferences(pod: &PodInfo, node: &NodeInfo, _: &Snapshot) -> i64 {
+fn untolerated_preferences(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    let pod = ask.pod;
     untolerated(pod, node, &["PreferNoSchedule"]).count() as i64
 }
 

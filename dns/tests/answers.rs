@@ -5,7 +5,7 @@ use dns::serve::Responder;
 use dns::upstream::Upstream;
 use dns::zone::{Zone, watches};
 use expect_test::{Expect, expect};
-use hickory_server::proto::rr::{Name, RecordType};
+use hickory_server::proto::rr::{Name, Record, RecordType};
 use serde_json::{Value, json};
 use std::str::FromStr;
 
@@ -68,17 +68,12 @@ fn check(name: &str, ty: &str, expected: Expect) {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asked = Name::from_ascii(name).unwrap();
     let response = tokio.block_on(responder.respond(&asked, RecordType::from_str(ty).unwrap()));
-    let mut text = format!("{:?}\n", response.code);
-    for record in &response.answers {
-        text += &format!("{} {} {}\n", record.name, record.record_type(), record.data);
-    }
-    for record in &response.additionals {
-        text += &format!("+ {} {} {}\n", record.name, record.record_type(), record.data);
-    }
-    if let Some(authority) = &response.authority {
-        text += &format!("authority {}\n", authority.record_type());
-    }
-    expected.assert_eq(&text);
+    let line = |record: &Record| format!("{} {} {}\n", record.name, record.record_type(), record.data);
+    let mut lines = vec![format!("{:?}\n", response.code)];
+    lines.extend(response.answers.iter().map(line));
+    lines.extend(response.additionals.iter().map(|record| format!("+ {}", line(record))));
+    lines.extend(response.authority.iter().map(|record| format!("authority {}\n", record.record_type())));
+    expected.assert_eq(&lines.concat());
 }
 
 #[test]
@@ -86,26 +81,26 @@ fn a_service_has_its_cluster_addresses() {
     check(
         "web.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         web.shop.svc.cluster.local. A 10.43.1.2
-    "#]],
+    "]],
     );
     check(
         "WEB.shop.svc.cluster.local.",
         "AAAA",
-        expect![[r#"
+        expect![[r"
         NoError
         WEB.shop.svc.cluster.local. AAAA fd00::2
-    "#]],
+    "]],
     );
     check(
         "web.shop.svc.cluster.local.",
         "MX",
-        expect![[r#"
+        expect![[r"
         NoError
         authority SOA
-    "#]],
+    "]],
     );
 }
 
@@ -114,19 +109,19 @@ fn a_headless_service_has_the_addresses_of_its_ready_endpoints() {
     check(
         "db.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         db.shop.svc.cluster.local. A 10.42.0.5
         db.shop.svc.cluster.local. A 10.42.0.6
-    "#]],
+    "]],
     );
     check(
         "idle.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
 }
 
@@ -135,26 +130,26 @@ fn an_endpoint_has_the_name_of_its_host_or_of_its_address() {
     check(
         "db-0.db.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         db-0.db.shop.svc.cluster.local. A 10.42.0.5
-    "#]],
+    "]],
     );
     check(
         "10-42-0-6.db.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         10-42-0-6.db.shop.svc.cluster.local. A 10.42.0.6
-    "#]],
+    "]],
     );
     check(
         "db-2.db.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
 }
 
@@ -163,42 +158,42 @@ fn ports_are_found_by_name_and_protocol() {
     check(
         "_http._tcp.web.shop.svc.cluster.local.",
         "SRV",
-        expect![[r#"
+        expect![[r"
         NoError
         _http._tcp.web.shop.svc.cluster.local. SRV 0 100 80 web.shop.svc.cluster.local.
         + web.shop.svc.cluster.local. A 10.43.1.2
         + web.shop.svc.cluster.local. AAAA fd00::2
-    "#]],
+    "]],
     );
     check(
         "_http._udp.web.shop.svc.cluster.local.",
         "SRV",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
     check(
         "_sql._tcp.db.shop.svc.cluster.local.",
         "SRV",
-        expect![[r#"
+        expect![[r"
         NoError
         _sql._tcp.db.shop.svc.cluster.local. SRV 0 100 5432 db-0.db.shop.svc.cluster.local.
         _sql._tcp.db.shop.svc.cluster.local. SRV 0 100 5432 10-42-0-6.db.shop.svc.cluster.local.
         + db-0.db.shop.svc.cluster.local. A 10.42.0.5
         + 10-42-0-6.db.shop.svc.cluster.local. A 10.42.0.6
-    "#]],
+    "]],
     );
     check(
         "web.shop.svc.cluster.local.",
         "SRV",
-        expect![[r#"
+        expect![[r"
         NoError
         web.shop.svc.cluster.local. SRV 0 100 80 web.shop.svc.cluster.local.
         web.shop.svc.cluster.local. SRV 0 100 53 web.shop.svc.cluster.local.
         + web.shop.svc.cluster.local. A 10.43.1.2
         + web.shop.svc.cluster.local. AAAA fd00::2
-    "#]],
+    "]],
     );
 }
 
@@ -207,18 +202,18 @@ fn addresses_lead_back_to_names() {
     check(
         "2.1.43.10.in-addr.arpa.",
         "PTR",
-        expect![[r#"
+        expect![[r"
         NoError
         2.1.43.10.in-addr.arpa. PTR web.shop.svc.cluster.local.
-    "#]],
+    "]],
     );
     check(
         "5.0.42.10.in-addr.arpa.",
         "PTR",
-        expect![[r#"
+        expect![[r"
         NoError
         5.0.42.10.in-addr.arpa. PTR db-0.db.shop.svc.cluster.local.
-    "#]],
+    "]],
     );
 }
 
@@ -227,34 +222,34 @@ fn an_external_name_is_an_alias() {
     check(
         "elsewhere.shop.svc.cluster.local.",
         "CNAME",
-        expect![[r#"
+        expect![[r"
         NoError
         elsewhere.shop.svc.cluster.local. CNAME www.example.org.
-    "#]],
+    "]],
     );
     check(
         "elsewhere.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         elsewhere.shop.svc.cluster.local. CNAME www.example.org.
-    "#]],
+    "]],
     );
     check(
         "alias.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         alias.shop.svc.cluster.local. CNAME web.shop.svc.cluster.local.
         web.shop.svc.cluster.local. A 10.43.1.2
-    "#]],
+    "]],
     );
     check(
         "circle.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         ServFail
-    "#]],
+    "]],
     );
 }
 
@@ -263,18 +258,18 @@ fn a_pod_has_a_name_where_its_namespace_exists() {
     check(
         "10-42-0-9.shop.pod.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         10-42-0-9.shop.pod.cluster.local. A 10.42.0.9
-    "#]],
+    "]],
     );
     check(
         "10-42-0-9.nowhere.pod.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
 }
 
@@ -283,48 +278,48 @@ fn what_is_not_there_is_told_from_what_is_not_ours() {
     check(
         "nothing.shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
     check(
         "shop.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NoError
         authority SOA
-    "#]],
+    "]],
     );
     check(
         "nowhere.svc.cluster.local.",
         "A",
-        expect![[r#"
+        expect![[r"
         NXDomain
         authority SOA
-    "#]],
+    "]],
     );
     check(
         "example.org.",
         "A",
-        expect![[r#"
+        expect![[r"
         ServFail
-    "#]],
+    "]],
     );
     check(
         "cluster.local.",
         "SOA",
-        expect![[r#"
+        expect![[r"
         NoError
         cluster.local. SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5
-    "#]],
+    "]],
     );
     check(
         "dns-version.cluster.local.",
         "TXT",
-        expect![[r#"
+        expect![[r"
         NoError
         dns-version.cluster.local. TXT 1.1.0
-    "#]],
+    "]],
     );
 }

@@ -3,12 +3,14 @@
 //! Owns the order of the authenticators and of the authorizers. Turning a refusal into a response is the chain's work;
 //! rules about the content of a write (NodeRestriction, role escalation) belong to admission.
 
+pub mod bootstrap_token;
 pub mod feed;
 pub mod impersonate;
 pub mod node;
 pub mod objects;
 pub mod rbac;
 pub mod review;
+pub mod secret_token;
 pub mod service_account;
 pub mod token;
 pub mod x509;
@@ -78,9 +80,11 @@ pub enum Decision {
     Allow {
         reason: String,
     },
-    /// `message` is upstream's text: `User "u" cannot list resource "pods" in API group "" in the namespace "n"`.
+    /// `message` is upstream's text: `User "u" cannot list resource "pods" in API group "" in the namespace "n"`, with
+    /// `reason` at its end, where there is one.
     Deny {
         message: String,
+        reason: String,
     },
 }
 
@@ -124,7 +128,19 @@ impl Authenticator {
         text: &str,
         audiences: &[String],
     ) -> Result<(Identity, Vec<String>), AuthnError> {
+        if bootstrap_token::is_one(text) {
+            let own = self.tokens.own_audience(audiences).map_err(|error| AuthnError::Refused(error.to_string()))?;
+            let found = bootstrap_token::authenticate(text, self.objects.as_ref(), self.clock.now()).await;
+            let identity = found.map_err(|error| AuthnError::Refused(error.to_string()))?;
+            return Ok((authenticated(identity), own));
+        }
         let refused = |error: service_account::TokenError| AuthnError::Refused(error.to_string());
+        if self.tokens.is_secret_token(text) {
+            let own = self.tokens.own_audience(audiences).map_err(refused)?;
+            let claims = self.tokens.open_secret_token(text).map_err(refused)?;
+            secret_token::check(&claims, text, self.objects.as_ref()).await.map_err(refused)?;
+            return Ok((authenticated(claims.identity()), own));
+        }
         let claims = self.tokens.verify(text, audiences, self.clock.now()).map_err(refused)?;
         service_account::check_bindings(&claims, self.objects.as_ref(), self.clock.now()).await.map_err(refused)?;
         let audiences = self.tokens.matching_audiences(&claims, audiences);
@@ -156,8 +172,12 @@ impl Authorizer {
             node::Verdict::NoOpinion(reason) => reason,
         };
         match self.rbac.authorize(identity, attributes) {
-            Some(reason) => Decision::Allow { reason },
-            None => Decision::Deny { message: refusal(identity, attributes, &reason) },
+            Ok(reason) => Decision::Allow { reason },
+            Err(unresolved) => {
+                let reasons: Vec<&str> = [reason.as_str(), &unresolved].into_iter().filter(|r| !r.is_empty()).collect();
+                let reason = reasons.join("\n");
+                Decision::Deny { message: refusal(identity, attributes, &reason), reason }
+            }
         }
     }
 }

@@ -100,8 +100,8 @@ fn act_as(server: &Server, parts: &Parts, caller: Identity) -> Result<Identity, 
     match impersonate::resolve(&parts.headers, &caller, &server.authorizer) {
         Ok(Some(other)) => Ok(other),
         Ok(None) => Ok(caller),
-        Err(ImpersonationError::Forbidden { resource, name, message }) => {
-            Err(ApiError::Forbidden { resource: Qualified::new("", resource), name, why: message })
+        Err(ImpersonationError::Forbidden { group, resource, name, message }) => {
+            Err(ApiError::Forbidden { resource: Qualified::new(group, resource), name, why: message })
         }
         Err(error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_))) => {
             Err(ApiError::bad_request(error.to_string()))
@@ -112,33 +112,49 @@ fn act_as(server: &Server, parts: &Parts, caller: Identity) -> Result<Identity, 
 fn authorize(server: &Server, target: &Target) -> Result<(), ApiError> {
     match target {
         Target::Resource(request) => {
-            let attributes = Attributes {
-                verb: request.verb.as_str(),
-                group: &request.group,
-                version: &request.version,
-                resource: &request.resource,
-                subresource: &request.subresource,
-                namespace: &request.ns,
-                name: &request.name,
-                field_selector: request.options.raw("fieldSelector").unwrap_or(""),
-                path: None,
-            };
-            match server.authorizer.authorize(&request.identity, &attributes) {
-                Decision::Allow { .. } => Ok(()),
-                Decision::Deny { message } => {
-                    let resource = Qualified::new(&request.group, &request.resource);
-                    Err(ApiError::Forbidden { resource, name: request.name.clone(), why: message })
-                }
+            authorize_verb(server, request, request.verb)?;
+            if opens_stream(request) && request.verb == Verb::Get {
+                authorize_verb(server, request, Verb::Create)?;
             }
+            Ok(())
         }
         Target::NonResource(request) => {
             let attributes = Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() };
             match server.authorizer.authorize(&request.identity, &attributes) {
                 Decision::Allow { .. } => Ok(()),
-                Decision::Deny { message } => Err(ApiError::ForbiddenPath { why: message }),
+                Decision::Deny { message, .. } => Err(ApiError::ForbiddenPath { why: message }),
             }
         }
     }
+}
+
+fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Result<(), ApiError> {
+    let attributes = Attributes {
+        verb: verb.as_str(),
+        group: &request.group,
+        version: &request.version,
+        resource: &request.resource,
+        subresource: &request.subresource,
+        namespace: &request.ns,
+        name: &request.name,
+        field_selector: request.options.raw("fieldSelector").unwrap_or(""),
+        path: None,
+    };
+    match server.authorizer.authorize(&request.identity, &attributes) {
+        Decision::Allow { .. } => Ok(()),
+        Decision::Deny { message, .. } => {
+            let resource = Qualified::new(&request.group, &request.resource);
+            Err(ApiError::Forbidden { resource, name: request.name.clone(), why: message })
+        }
+    }
+}
+
+/// k8s: AuthorizePodWebsocketUpgradeCreatePermission (KEP-4006): WebSocket clients open a process or a port with a GET, but
+/// that is no mere read.
+fn opens_stream(request: &request::Request) -> bool {
+    request.group.is_empty()
+        && request.resource == "pods"
+        && matches!(request.subresource.as_str(), "exec" | "attach" | "portforward")
 }
 
 /// Watches and streams: they hold no seat and have their own ends.

@@ -4,10 +4,12 @@
 //! [`respond`] is the only place where errors become `Status`. Nothing outside this crate (and the wiring) sees the store.
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod cache;
 pub mod chain;
 pub mod dispatch;
 pub mod error;
+mod follow;
 pub mod fuzzing;
 pub mod negotiate;
 pub mod protobuf;
@@ -18,12 +20,14 @@ pub mod serve;
 pub mod server;
 pub mod stored;
 pub mod subresource;
+pub mod webhook;
 
 // Identity, policy and publication (who may do what, and what is announced).
 pub mod admission;
 pub mod alloc;
 pub mod auth;
 pub mod bootstrap;
+mod certificates;
 pub mod pki;
 pub mod publish;
 

@@ -7,6 +7,7 @@
 mod files;
 mod issue;
 mod kubeconfig;
+pub mod request;
 
 pub use kubeconfig::Kubeconfig;
 
@@ -171,6 +172,16 @@ impl Pki {
         now: Timestamp,
     ) -> Result<Credential, PkiError> {
         issue::sign(&self.issuer, &Subject { cn, orgs, sans, usage: Usage::Server }, now)
+    }
+
+    /// A certificate for somebody else's key; nothing is written.
+    pub fn sign_request(
+        &self,
+        asked: &request::Asked,
+        terms: &request::Terms<'_>,
+        now: Timestamp,
+    ) -> Result<String, request::RequestError> {
+        request::sign(&self.issuer, asked, terms, now)
     }
 
     /// Roots that client certificates and nodes' serving certificates are verified with.

@@ -163,7 +163,7 @@ impl Registry {
         };
         match self.authorizer.authorize(&call.request.identity, &attributes) {
             Decision::Allow { .. } => Ok(()),
-            Decision::Deny { message } => Err(ApiError::forbidden(row, call.name, message)),
+            Decision::Deny { message, .. } => Err(ApiError::forbidden(row, call.name, message)),
         }
     }
 

@@ -251,6 +251,8 @@ fn verb_of(method: &Method, route: &Route, options: &Options) -> Result<Verb, Ap
         Method::PATCH => Verb::Patch,
         Method::DELETE if named => Verb::Delete,
         Method::DELETE => Verb::DeleteCollection,
+        // What is behind a proxy is asked what it can do: whoever may read it may ask.
+        Method::OPTIONS if route.subresource == "proxy" => Verb::Get,
         _ => return Err(ApiError::method_not_allowed(&route.group, &route.resource)),
     })
 }

@@ -6,8 +6,10 @@ use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
 use crate::auth::rbac::Rbac;
+use crate::auth::secret_token;
 use crate::auth::service_account::Tokens;
 use crate::auth::{Authenticator, Authorizer};
+use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
 use crate::error::ApiError;
@@ -18,7 +20,7 @@ use crate::publish::metrics::Metrics;
 use crate::publish::served::Builtin;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
-use crate::{chain, serve};
+use crate::{certificates, chain, serve};
 use axum::Router;
 use client::clock::Clock;
 use kinds::kind::Kind;
@@ -104,6 +106,8 @@ pub struct Server {
     pub pki: Arc<Pki>,
     /// How logs and streams reach the nodes.
     pub nodes: NodeConnections,
+    /// How everything else behind this server is reached.
+    pub backends: Backends,
     pub seats: Semaphore,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -162,9 +166,11 @@ impl ApiServer {
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer));
         let health = Arc::new(Health::new(Arc::clone(&store)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
-        let nodes = NodeConnections::new(&pki, draining.clone())?;
+        let backends = Backends::new(draining.clone());
+        let nodes = NodeConnections::new(&pki, backends.clone())?;
         let server = Arc::new(Server {
             nodes,
+            backends,
             registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
@@ -209,6 +215,8 @@ impl ApiServer {
         let router = self.router();
         let Self { server, listener, tls, limits, history, mut tasks } = self;
         tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
+        tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
+        tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
         let stopped = serve::run(serve::Listen { listener, tls, connections: limits.connections }, router, {
             let server = Arc::clone(&server);
             async move {
@@ -219,7 +227,7 @@ impl ApiServer {
         })
         .await;
         server.draining.cancel();
-        server.nodes.drained().await;
+        server.backends.drained().await;
         while tasks.join_next().await.is_some() {}
         stopped
     }

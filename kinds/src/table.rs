@@ -58,7 +58,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         plain(authorization::self_subject_access_review::ROW, authorization::self_subject_access_review::cells),
         plain(authorization::self_subject_rules_review::ROW, authorization::self_subject_rules_review::cells),
         plain(authorization::subject_access_review::ROW, authorization::subject_access_review::cells),
-        plain(certificates::certificate_signing_request::ROW, certificates::certificate_signing_request::cells),
+        typed::<certificates::certificate_signing_request::CertificateSigningRequestKind>(),
         plain(certificates::cluster_trust_bundle::ROW, certificates::cluster_trust_bundle::cells),
         plain(certificates::pod_certificate_request::ROW, certificates::pod_certificate_request::cells),
         typed::<scheduling::priority_class::PriorityClassKind>(),

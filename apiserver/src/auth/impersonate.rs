@@ -19,7 +19,7 @@ pub enum ImpersonationError {
     #[error("impersonation header {0:?} is not text")]
     Malformed(String),
     #[error("{message}")]
-    Forbidden { resource: &'static str, name: String, message: String },
+    Forbidden { group: &'static str, resource: &'static str, name: String, message: String },
 }
 
 /// `None` where no header asks for it. Never fails for a request without such headers.
@@ -29,7 +29,7 @@ pub fn resolve(
     authorizer: &Authorizer,
 ) -> Result<Option<Identity>, ImpersonationError> {
     let Some(asked) = parse(headers)? else { return Ok(None) };
-    let allowed = |resource: &'static str, group, namespace: &str, name: &str, subresource: &str| {
+    let allowed = |resource: &'static str, group: &'static str, namespace: &str, name: &str, subresource: &str| {
         let attributes = Attributes {
             verb: "impersonate",
             group,
@@ -42,8 +42,8 @@ pub fn resolve(
         };
         match authorizer.authorize(caller, &attributes) {
             Decision::Allow { .. } => Ok(()),
-            Decision::Deny { message } => {
-                Err(ImpersonationError::Forbidden { resource, name: name.to_owned(), message })
+            Decision::Deny { message, .. } => {
+                Err(ImpersonationError::Forbidden { group, resource, name: name.to_owned(), message })
             }
         }
     };

@@ -52,9 +52,25 @@ pub struct Rbac {
 
 /// A grant that reaches the caller, for reasons and rule reviews.
 struct Grant<'a> {
-    rules: &'a Arc<[Rule]>,
+    /// `None`: the role that is bound does not exist.
+    rules: Option<&'a Arc<[Rule]>>,
     binding: &'a Key,
     role: &'a RoleRef,
+}
+
+impl Grant<'_> {
+    fn reason(&self, identity: &Identity) -> String {
+        let (ns, name) = self.binding;
+        let binding =
+            if ns.is_empty() { format!("ClusterRoleBinding {name:?}") } else { format!("RoleBinding \"{name}/{ns}\"") };
+        format!("RBAC: allowed by {binding} of {} {:?} to {}", self.role.kind, self.role.role.1, describe(identity))
+    }
+}
+
+impl RoleRef {
+    fn not_found(&self) -> String {
+        format!("{}.rbac.authorization.k8s.io {:?} not found", self.kind.to_lowercase(), self.role.1)
+    }
 }
 
 impl Rbac {
@@ -90,27 +106,33 @@ impl Rbac {
         index.bindings.insert(key, Arc::new(binding));
     }
 
-    /// The reason where some rule allows it.
-    pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Option<String> {
+    /// The reason where some rule allows it; otherwise what kept a binding from counting, mostly nothing.
+    pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Result<String, String> {
         let index = self.index.read();
-        index.grants(identity, attributes.namespace).find_map(|grant| {
-            if !grant.rules.iter().any(|rule| rule.allows(attributes)) {
-                return None;
-            }
-            let (kind, (ns, name)) = (grant.role.kind, grant.binding);
-            let binding = if ns.is_empty() {
-                format!("ClusterRoleBinding {name:?}")
-            } else {
-                format!("RoleBinding \"{name}/{ns}\"")
+        let mut missing = Vec::new();
+        for grant in index.grants(identity, attributes.namespace) {
+            let Some(rules) = grant.rules else {
+                missing.push(grant.role.not_found());
+                continue;
             };
-            Some(format!("RBAC: allowed by {binding} of {kind} {:?} to {}", grant.role.role.1, describe(identity)))
-        })
+            if rules.iter().any(|rule| rule.allows(attributes)) {
+                return Ok(grant.reason(identity));
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        match missing.as_slice() {
+            [] => Err(String::new()),
+            [only] => Err(format!("RBAC: {only}")),
+            many => Err(format!("RBAC: [{}]", many.join(", "))),
+        }
     }
 
     /// Everything that the caller may do in `namespace` (empty: cluster-wide only).
     pub fn rules_for(&self, identity: &Identity, namespace: &str) -> Vec<Rule> {
         let index = self.index.read();
-        index.grants(identity, namespace).flat_map(|grant| grant.rules.iter().cloned()).collect()
+        let rules = index.grants(identity, namespace).filter_map(|grant| grant.rules);
+        rules.flat_map(|rules| rules.iter().cloned()).collect()
     }
 
     /// Rules of a role by its reference, `None` where it does not exist.
@@ -122,7 +144,8 @@ impl Rbac {
     /// k8s: `rbac/validation.ConfirmNoEscalation`
     pub fn missing(&self, identity: &Identity, namespace: &str, wanted: &[Rule]) -> Vec<Rule> {
         let owned = self.rules_for(identity, namespace);
-        wanted.iter().flat_map(Rule::breakdown).filter(|part| !owned.iter().any(|rule| rule.covers(part))).collect()
+        let parts = wanted.iter().flat_map(Rule::breakdown);
+        rule::compact(parts.filter(|part| !owned.iter().any(|rule| rule.covers(part))))
     }
 }
 
@@ -139,7 +162,7 @@ impl Index {
             })
             .filter_map(|key| {
                 let binding = self.bindings.get(key)?;
-                let rules = self.roles.get(&binding.role.role)?;
+                let rules = self.roles.get(&binding.role.role);
                 Some(Grant { rules, binding: key, role: &binding.role })
             })
     }

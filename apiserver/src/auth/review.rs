@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::registry::Call;
 use crate::server::Server;
 use client::identity::Identity;
-use kinds::errors::FieldError;
+use kinds::errors::{FieldError, FieldErrors};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -22,13 +22,7 @@ pub async fn answer(server: &Server, call: &Call<'_>, mut object: Value) -> Resu
     object["status"] = match row.plural.as_ref() {
         "subjectaccessreviews" => access(server, call, &object, &subject(call, &object)?)?,
         "localsubjectaccessreviews" => {
-            let asked = object.pointer("/spec/resourceAttributes/namespace").and_then(Value::as_str);
-            if asked != Some(call.ns) {
-                let why = format!("must match metadata.namespace: {}", call.ns);
-                let error = FieldError::invalid("spec.resourceAttributes.namespace", asked.unwrap_or_default(), why);
-                return Err(ApiError::invalid(row, "", vec![error]));
-            }
-            object["metadata"]["namespace"] = json!(call.ns);
+            check_local(call, &mut object)?;
             access(server, call, &object, &subject(call, &object)?)?
         }
         "selfsubjectaccessreviews" => access(server, call, &object, caller)?,
@@ -70,38 +64,104 @@ fn subject(call: &Call<'_>, object: &Value) -> Result<Identity, ApiError> {
     Ok(identity)
 }
 
+/// k8s: `ValidateLocalSubjectAccessReview`, and the namespace of the path
+fn check_local(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
+    let refuse = |error| Err(ApiError::invalid(call.row(), "", vec![error]));
+    if object["spec"]["nonResourceAttributes"].is_object() {
+        return refuse(FieldError::invalid(
+            "spec.nonResourceAttributes",
+            &object["spec"]["nonResourceAttributes"],
+            "disallowed on this kind of request",
+        ));
+    }
+    object["metadata"]["namespace"] = json!(call.ns);
+    let asked = text(object, "/spec/resourceAttributes/namespace");
+    if object["spec"]["resourceAttributes"].is_object() && asked != call.ns {
+        let why = "must match metadata.namespace";
+        return refuse(FieldError::invalid("spec.resourceAttributes.namespace", asked, why));
+    }
+    Ok(())
+}
+
+/// k8s: `validateFieldSelectorAttributes` and its twin for labels
+fn check_selectors(asked: &Value) -> FieldErrors {
+    let mut errors = FieldErrors::new();
+    for field in ["fieldSelector", "labelSelector"] {
+        let Some(selector) = asked.get(field).filter(|selector| selector.is_object()) else { continue };
+        let path = format!("spec.resourceAttributes.{field}");
+        let raw = text(selector, "/rawSelector");
+        let requirements = selector["requirements"].as_array().is_some_and(|list| !list.is_empty());
+        if requirements && !raw.is_empty() {
+            let why = "may not specified at the same time as requirements";
+            errors.push(FieldError::invalid(format!("{path}.rawSelector"), raw, why));
+        }
+        if !requirements && raw.is_empty() {
+            let why = format!("when {path} is specified, requirements or rawSelector is required");
+            errors.push(FieldError::required(format!("{path}.requirements"), why));
+        }
+    }
+    errors
+}
+
+/// The field selector in the words of a query. A requirement that no query can express says nothing, which makes the
+/// question wider and the answer never wrongly yes.
+fn field_selector(asked: &Value) -> String {
+    let selector = &asked["fieldSelector"];
+    let raw = text(selector, "/rawSelector");
+    if !raw.is_empty() {
+        return raw.to_owned();
+    }
+    let terms = selector["requirements"].as_array().into_iter().flatten().filter_map(|requirement| {
+        let values = strings(&requirement["values"]);
+        match (text(requirement, "/operator"), values.as_slice()) {
+            ("In", [only]) => Some(format!("{}={only}", text(requirement, "/key"))),
+            ("NotIn", [only]) => Some(format!("{}!={only}", text(requirement, "/key"))),
+            _ => None,
+        }
+    });
+    terms.collect::<Vec<_>>().join(",")
+}
+
 fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
     let given = |field: &str| object["spec"].get(field).filter(|value| value.is_object());
-    let refuse = |error| Err(ApiError::invalid(call.row(), "", vec![error]));
+    let refuse = |errors| Err(ApiError::invalid(call.row(), "", errors));
+    let selector;
     let attributes = match (given("resourceAttributes"), given("nonResourceAttributes")) {
-        (Some(asked), None) => Attributes {
-            verb: text(asked, "/verb"),
-            group: text(asked, "/group"),
-            version: text(asked, "/version"),
-            resource: text(asked, "/resource"),
-            subresource: text(asked, "/subresource"),
-            namespace: text(asked, "/namespace"),
-            name: text(asked, "/name"),
-            field_selector: text(asked, "/fieldSelector/rawSelector"),
-            path: None,
-        },
+        (Some(asked), None) => {
+            let errors = check_selectors(asked);
+            if !errors.is_empty() {
+                return refuse(errors);
+            }
+            selector = field_selector(asked);
+            Attributes {
+                verb: text(asked, "/verb"),
+                group: text(asked, "/group"),
+                version: text(asked, "/version"),
+                resource: text(asked, "/resource"),
+                subresource: text(asked, "/subresource"),
+                namespace: text(asked, "/namespace"),
+                name: text(asked, "/name"),
+                field_selector: &selector,
+                path: None,
+            }
+        }
         (None, Some(asked)) => {
             Attributes { verb: text(asked, "/verb"), path: Some(text(asked, "/path")), ..Attributes::default() }
         }
-        (Some(_), Some(_)) => {
+        (Some(_), Some(asked)) => {
             let why = "cannot be specified in combination with resourceAttributes";
-            return refuse(FieldError::invalid("spec.nonResourceAttributes", Value::Null, why));
+            return refuse(vec![FieldError::invalid("spec.nonResourceAttributes", asked, why)]);
         }
         (None, None) => {
             let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
-            return refuse(FieldError::invalid("spec.resourceAttributes", Value::Null, why));
+            return refuse(vec![FieldError::invalid("spec.resourceAttributes", Value::Null, why)]);
         }
     };
-    Ok(match server.authorizer.authorize(identity, &attributes) {
-        Decision::Allow { reason } if reason.is_empty() => json!({"allowed": true}),
-        Decision::Allow { reason } => json!({"allowed": true, "reason": reason}),
-        Decision::Deny { .. } => json!({"allowed": false}),
-    })
+    let (allowed, reason) = match server.authorizer.authorize(identity, &attributes) {
+        Decision::Allow { reason } => (true, reason),
+        Decision::Deny { reason, .. } => (false, reason),
+    };
+    Ok(if reason.is_empty() { json!({"allowed": allowed}) } else { json!({"allowed": allowed, "reason": reason}) })
 }
 
 fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
@@ -109,15 +169,14 @@ fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, 
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
-    let mut rules = server.authorizer.rbac().rules_for(identity, namespace);
-    if identity.groups.iter().any(|group| group == super::GROUP_MASTERS) {
-        let all = || vec!["*".to_owned()];
-        let everything = super::rbac::Rule { verbs: all(), api_groups: all(), resources: all(), ..Default::default() };
-        rules.push(everything);
-        rules.push(super::rbac::Rule { verbs: all(), paths: all(), ..Default::default() });
-    }
+    let rules = server.authorizer.rbac().rules_for(identity, namespace);
     let (paths, resources): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| !rule.paths.is_empty());
-    Ok(json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false}))
+    let mut status = json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
+    if super::node::name_of(identity).is_some() {
+        status["incomplete"] = json!(true);
+        status["evaluationError"] = json!("node authorizer does not support user rule resolution");
+    }
+    Ok(status)
 }
 
 async fn token(server: &Server, call: &Call<'_>, object: &Value) -> Result<Value, ApiError> {

@@ -37,6 +37,9 @@ pub struct Kubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Reference>,
     pub serviceaccount: Reference,
+    /// When the token should have been replaced, where it lives on for those who did not notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warnafter: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,6 +152,25 @@ impl Tokens {
         Ok(claims)
     }
 
+    /// The API server's own audience, where it is among those asked for: for credentials that name none.
+    pub fn own_audience(&self, asked: &[String]) -> Result<Vec<String>, TokenError> {
+        let own = vec![self.issuer.clone()];
+        if asked.is_empty() || asked.contains(&self.issuer) { Ok(own) } else { Err(TokenError::Audience(own)) }
+    }
+
+    /// Whether the token says that it comes from a Secret; nothing is verified.
+    pub fn is_secret_token(&self, text: &str) -> bool {
+        super::token::unverified_issuer(text).as_deref() == Some(super::secret_token::ISSUER)
+    }
+
+    pub fn open_secret_token(&self, text: &str) -> Result<super::secret_token::Claims, TokenError> {
+        Ok(self.signer.open(text)?)
+    }
+
+    pub fn sign_secret_token(&self, claims: &super::secret_token::Claims) -> Result<String, JwtError> {
+        self.signer.sign(claims)
+    }
+
     /// Audiences asked for (none: the API server's) that the token names.
     pub fn matching_audiences(&self, claims: &Claims, asked: &[String]) -> Vec<String> {
         let own = std::slice::from_ref(&self.issuer);
@@ -159,7 +181,7 @@ impl Tokens {
 
 /// The account, and the pod, secret or node of the claims, must exist with the same uid and not be gone for long.
 pub async fn check_bindings(claims: &Claims, objects: &dyn Objects, now: Timestamp) -> Result<(), TokenError> {
-    let Kubernetes { namespace, node, pod, secret, serviceaccount } = &claims.kubernetes;
+    let Kubernetes { namespace, node, pod, secret, serviceaccount, warnafter: _ } = &claims.kubernetes;
     let bound = |what, resource, ns, reference| check(objects, Bound { what, resource, ns, reference }, now);
     bound("service account", SERVICE_ACCOUNTS, namespace.as_str(), serviceaccount).await?;
     if let Some(pod) = pod {

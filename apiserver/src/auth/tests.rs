@@ -58,6 +58,7 @@ fn claims(pod: Option<&str>) -> Claims {
             pod: pod.map(|uid| Reference { name: "web".to_owned(), uid: uid.to_owned() }),
             secret: None,
             serviceaccount: Reference { name: "bot".to_owned(), uid: "sa-uid".to_owned() },
+            warnafter: None,
         },
         nbf: issued,
         sub: "system:serviceaccount:shop:bot".to_owned(),
@@ -215,7 +216,7 @@ fn a_refusal_reads_as_upstream_s() {
     let authorizer = authorizer();
     let ann = Identity::new("ann", []);
     let message = |attributes: Attributes<'_>| match authorizer.authorize(&ann, &attributes) {
-        Decision::Deny { message } => message,
+        Decision::Deny { message, .. } => message,
         Decision::Allow { .. } => panic!("allowed"),
     };
     let list = Attributes { verb: "list", version: "v1", resource: "pods", namespace: "n", ..Attributes::default() };

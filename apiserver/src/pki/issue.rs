@@ -20,7 +20,7 @@ const LEAF_SECONDS: i64 = 365 * 86_400;
 /// A restart within the last 90 days of a leaf renews it.
 const RENEW_SECONDS: i64 = 90 * 86_400;
 /// Clocks of nodes may be behind by so much.
-const SKEW_SECONDS: i64 = 300;
+pub(super) const SKEW_SECONDS: i64 = 300;
 /// rcgen keeps one value per attribute type.
 const ORGANISATIONS_MAX: usize = 1;
 
@@ -168,13 +168,13 @@ fn name(cn: &str, orgs: &[&str]) -> DistinguishedName {
     name
 }
 
-fn serial() -> SerialNumber {
+pub(super) fn serial() -> SerialNumber {
     let mut bytes: [u8; 16] = rand::random();
     bytes[0] &= 0x7f; // a serial is a positive integer
     SerialNumber::from_slice(&bytes)
 }
 
-fn at(now: Timestamp, offset_seconds: i64) -> OffsetDateTime {
+pub(super) fn at(now: Timestamp, offset_seconds: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(now.as_second() + offset_seconds)
         .expect("jiff's range plus ten years is inside time's range for any real clock")
 }

@@ -5,21 +5,16 @@
 //! never followed, nothing is spliced before the node has answered 101, and a certificate that is not the node's own (also
 //! the API server's) is refused.
 
+use crate::backend::{Backends, forwarded};
 use crate::error::ApiError;
 use crate::pki::{Pki, PkiError};
 use axum::body::Body;
-use bytes::Bytes;
-use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{HOST, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
@@ -28,8 +23,6 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Connecting, handshaking and the head of the response; streams may then last.
@@ -37,13 +30,6 @@ const HEAD_WAIT: Duration = Duration::from_secs(30);
 /// An error text of a node beyond this is cut.
 const ERROR_BODY_MAX: usize = 64 << 10;
 const KUBELET_PORT: u16 = 10250;
-
-/// Headers that belong to one hop or carry the client's credentials.
-const NOT_FORWARDED: &[HeaderName] =
-    &[AUTHORIZATION, COOKIE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING];
-const IMPERSONATE_PREFIX: &str = "impersonate-";
-/// Subprotocol that carries a bearer token.
-const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 
 /// Where a node listens.
 #[derive(Clone, Debug)]
@@ -69,18 +55,20 @@ impl NodeAddress {
         let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0).unwrap_or(KUBELET_PORT);
         Ok(Self { name, address: SocketAddr::new(ip, port) })
     }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
 }
 
 /// The API server as a client of nodes.
 pub struct NodeConnections {
     tls: TlsConnector,
-    /// Connection drivers and splices; they end with their peers, or at the drain.
-    tasks: TaskTracker,
-    drain: CancellationToken,
+    backends: Backends,
 }
 
 impl NodeConnections {
-    pub fn new(pki: &Pki, drain: CancellationToken) -> Result<Self, PkiError> {
+    pub fn new(pki: &Pki, backends: Backends) -> Result<Self, PkiError> {
         let (chain, key) = pki.kubelet_client().der()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let malformed = |error: rustls::Error| PkiError::Malformed {
@@ -94,13 +82,7 @@ impl NodeConnections {
             .with_root_certificates(pki.roots()?)
             .with_client_auth_cert(chain, key)
             .map_err(malformed)?;
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), tasks: TaskTracker::new(), drain })
-    }
-
-    /// Waits for streams to end after the drain began.
-    pub async fn drained(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), backends })
     }
 
     /// Sends a request without a body and returns the node's response, whatever its status.
@@ -111,7 +93,7 @@ impl NodeConnections {
         path: &str,
         headers: HeaderMap,
     ) -> Result<Response<Incoming>, ApiError> {
-        let mut request = Request::new(Full::default());
+        let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         *request.headers_mut() = headers;
         self.pass(node, path, request).await
@@ -122,7 +104,7 @@ impl NodeConnections {
         &self,
         node: &NodeAddress,
         path: &str,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Body>,
     ) -> Result<Response<Incoming>, ApiError> {
         let bad = || ApiError::bad_request("the request cannot be passed to the node");
         *request.uri_mut() = path.parse().map_err(|_| bad())?;
@@ -132,11 +114,7 @@ impl NodeConnections {
         answered.unwrap_or_else(|_| Err(unreachable_node(node, "it did not answer in time")))
     }
 
-    async fn exchange(
-        &self,
-        node: &NodeAddress,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, ApiError> {
+    async fn exchange(&self, node: &NodeAddress, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
         let failed = |error: &dyn std::fmt::Display| unreachable_node(node, &error.to_string());
         let tcp = TcpStream::connect(node.address).await.map_err(|error| failed(&error))?;
         tcp.set_nodelay(true).map_err(|error| failed(&error))?;
@@ -145,22 +123,7 @@ impl NodeConnections {
         if !is_node(&stream, &node.name) {
             return Err(failed(&"its certificate is not that of the node"));
         }
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-        self.drive(connection);
-        sender.send_request(request).await.map_err(|error| failed(&error))
-    }
-
-    /// Runs a connection until its peer or the drain ends it.
-    pub(super) fn drive<I>(&self, connection: http1::Connection<I, Full<Bytes>>)
-    where
-        I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-    {
-        let drain = self.drain.clone();
-        self.tasks.spawn(async move {
-            if let Some(Err(error)) = drain.run_until_cancelled(connection.with_upgrades()).await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        self.backends.over(stream, request).await.map_err(|error| failed(&error))
     }
 
     /// Passes an upgrade request on; on 101 both sides are spliced, anything else is the node's refusal.
@@ -178,53 +141,8 @@ impl NodeConnections {
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(refusal(answer).await);
         }
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        *response.headers_mut() = answer.headers().clone();
-        let backend = hyper::upgrade::on(answer);
-        let drain = self.drain.clone();
-        self.tasks.spawn(async move { drain.run_until_cancelled(splice(client, backend)).await });
-        Ok(response)
+        Ok(self.backends.splice(client, answer))
     }
-}
-
-async fn splice(client: OnUpgrade, backend: OnUpgrade) {
-    let (client, backend) = match tokio::try_join!(client, backend) {
-        Ok(both) => both,
-        Err(error) => {
-            tracing::debug!(%error, "upgrade did not complete");
-            return;
-        }
-    };
-    let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
-    match tokio::io::copy_bidirectional(&mut client, &mut backend).await {
-        Ok((sent, received)) => tracing::debug!(sent, received, "stream ended"),
-        // Peers that leave without saying goodbye are everyday life here.
-        Err(error) => tracing::debug!(%error, "stream broke"),
-    }
-}
-
-/// What the node may see of the client's headers.
-pub(super) fn forwarded(headers: &HeaderMap) -> HeaderMap {
-    let mut passed = HeaderMap::new();
-    for (name, value) in headers {
-        let secret = NOT_FORWARDED.contains(name) || name.as_str().starts_with(IMPERSONATE_PREFIX);
-        let token =
-            name == "sec-websocket-protocol" && value.to_str().is_ok_and(|value| value.contains(BEARER_PROTOCOL));
-        if token {
-            let offered = value.to_str().unwrap_or_default().split(',').map(str::trim);
-            let kept: Vec<&str> = offered.filter(|protocol| !protocol.starts_with(BEARER_PROTOCOL)).collect();
-            if let Ok(value) = HeaderValue::from_str(&kept.join(", ")) {
-                passed.append(name, value);
-            }
-        } else if !secret {
-            passed.append(name, value.clone());
-        }
-    }
-    if headers.contains_key(UPGRADE) {
-        passed.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    }
-    passed
 }
 
 /// A node's refusal as ours. Its text is shown; its headers (a redirect, say) are not.
@@ -265,28 +183,6 @@ fn unreachable_node(node: &NodeAddress, why: &str) -> ApiError {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn the_client_s_credentials_stay_here() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("authorization", "Bearer x"),
-            ("cookie", "a=b"),
-            ("impersonate-user", "root"),
-            ("upgrade", "websocket"),
-            ("connection", "keep-alive, Upgrade"),
-            ("x-stream-protocol-version", "v4.channel.k8s.io"),
-            ("sec-websocket-protocol", "v5.channel.k8s.io, base64url.bearer.authorization.k8s.io.c2VjcmV0"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        let passed = forwarded(&headers);
-        let mut names: Vec<&str> = passed.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["connection", "sec-websocket-protocol", "upgrade", "x-stream-protocol-version"]);
-        assert_eq!(passed["sec-websocket-protocol"], "v5.channel.k8s.io");
-        assert_eq!(passed[CONNECTION], "Upgrade");
-    }
 
     #[test]
     fn a_node_is_reached_by_address_only() {

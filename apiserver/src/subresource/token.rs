@@ -19,6 +19,10 @@ use std::sync::Arc;
 const DEFAULT_SECONDS: i64 = 3600;
 const MIN_SECONDS: i64 = 600;
 const MAX_SECONDS: i64 = 1 << 32;
+/// k8s: tokens that pods get by default ask for this many seconds; who only reads the file once shall not be locked out
+/// after an hour, so such tokens live a year and say when they should have been replaced (`warnafter`).
+const POD_SECONDS: i64 = 3607;
+const EXTENDED_SECONDS: i64 = 365 * 86_400;
 /// Names that a token may carry; more is a mistake or an attack on parsers.
 const AUDIENCES_MAX: usize = 64;
 
@@ -54,9 +58,11 @@ async fn create(server: &Server, call: &Call<'_>, mut object: Value) -> Result<V
     let expires = jiff::Timestamp::from_second(now.as_second() + seconds)
         .map_err(|error| ApiError::internal(error.to_string()))?;
     let audiences = object["spec"]["audiences"].as_array().into_iter().flatten();
+    let audiences: Vec<String> = audiences.filter_map(Value::as_str).map(str::to_owned).collect();
+    let extended = seconds == POD_SECONDS && pod.is_some() && audiences == [server.tokens.issuer()];
     let claims = Claims {
-        aud: audiences.filter_map(Value::as_str).map(str::to_owned).collect(),
-        exp: expires.as_second(),
+        aud: audiences,
+        exp: if extended { now.as_second() + EXTENDED_SECONDS } else { expires.as_second() },
         iat: now.as_second(),
         iss: server.tokens.issuer().to_owned(),
         jti: new_uid(),
@@ -66,6 +72,7 @@ async fn create(server: &Server, call: &Call<'_>, mut object: Value) -> Result<V
             pod,
             secret,
             serviceaccount: reference(&account, call.name),
+            warnafter: extended.then_some(expires.as_second()),
         },
         nbf: now.as_second(),
         sub: identity_of(call.ns, call.name).user,

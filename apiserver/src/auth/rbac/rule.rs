@@ -136,6 +136,27 @@ impl std::fmt::Display for Rule {
     }
 }
 
+/// Merges the verbs of rules about the same resource, as messages show them. k8s: `validation.CompactRules`
+pub(super) fn compact(rules: impl Iterator<Item = Rule>) -> Vec<Rule> {
+    let mut merged: Vec<Rule> = Vec::new();
+    for rule in rules {
+        let same = |other: &&mut Rule| {
+            rule.paths.is_empty()
+                && other.api_groups == rule.api_groups
+                && other.resources == rule.resources
+                && other.resource_names == rule.resource_names
+                && other.paths == rule.paths
+        };
+        match merged.iter_mut().find(same) {
+            Some(other) => other
+                .verbs
+                .extend(rule.verbs.into_iter().filter(|verb| !other.verbs.contains(verb)).collect::<Vec<_>>()),
+            None => merged.push(rule),
+        }
+    }
+    merged
+}
+
 fn has(values: &[String], asked: &str) -> bool {
     values.iter().any(|value| value == ALL || value == asked)
 }

@@ -1,98 +1,11 @@
-//! Who may do what, through the router of a whole server: first objects, tokens, reviews, nodes, impersonation, Services.
+//! Who may do what: first objects, tokens, reviews, nodes, impersonation, Services.
 
-use apiserver::bootstrap::Membership;
-use apiserver::server::Limits;
-use apiserver::{ApiServer, Config, Deps};
-use axum::Router;
-use axum::body::Body;
-use client::clock::SystemClock;
-use client::identity::Identity;
-use http::{Method, Request};
-use http_body_util::BodyExt;
+use crate::cluster::{ADMIN, As, Cluster, cluster, open};
+use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 use store::mem::MemStore;
-use tower::ServiceExt;
-
-async fn open(store: &Arc<MemStore>, data: &tempfile::TempDir, port: u16) -> ApiServer {
-    let config = Config {
-        data_dir: data.path().to_owned(),
-        bind: ([127, 0, 0, 1], port).into(),
-        advertise_address: "192.0.2.1".parse().unwrap(),
-        hostname: "test".to_owned(),
-        extra_sans: Vec::new(),
-        service_cidr: "10.43.0.0/16".to_owned(),
-        node_port_range: "30000-32767".to_owned(),
-        cluster_domain: "cluster.local".to_owned(),
-        history: Duration::from_mins(5),
-        membership: Membership::Shared,
-        limits: Limits::default(),
-    };
-    let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
-    ApiServer::open(config, Deps { store, clock: Arc::new(SystemClock) }).await.unwrap()
-}
-
-struct Cluster {
-    _server: ApiServer,
-    router: Router,
-    _data: tempfile::TempDir,
-}
-
-async fn cluster() -> Cluster {
-    let data = tempfile::tempdir().unwrap();
-    let server = open(&Arc::new(MemStore::new()), &data, 0).await;
-    Cluster { router: server.router(), _server: server, _data: data }
-}
-
-enum As<'a> {
-    User(&'a str, &'a [&'a str]),
-    Token(&'a str),
-}
-
-const ADMIN: As<'_> = As::User("admin", &["system:masters"]);
-
-impl Cluster {
-    async fn send(&self, who: &As<'_>, method: Method, path: &str, body: &Value) -> (u16, Value) {
-        self.send_with(who, method, path, body, &[]).await
-    }
-
-    async fn send_with(
-        &self,
-        who: &As<'_>,
-        method: Method,
-        path: &str,
-        body: &Value,
-        headers: &[(&str, &str)],
-    ) -> (u16, Value) {
-        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        match who {
-            As::User(user, groups) => {
-                request.extensions_mut().unwrap().insert(Identity::new(user, groups.iter().copied()));
-            }
-            As::Token(token) => request = request.header("authorization", format!("Bearer {token}")),
-        }
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let code = response.status().as_u16();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        (code, serde_json::from_slice(&bytes).unwrap_or_default())
-    }
-
-    async fn made(&self, path: &str, object: Value) -> Value {
-        let (code, made) = self.send(&ADMIN, Method::POST, path, &object).await;
-        assert_eq!(code, 201, "{path}: {made}");
-        made
-    }
-
-    async fn get(&self, who: &As<'_>, path: &str) -> u16 {
-        self.send(who, Method::GET, path, &Value::Null).await.0
-    }
-}
 
 #[tokio::test]
 async fn a_second_start_finds_everything_and_writes_nothing() {
@@ -103,7 +16,7 @@ async fn a_second_start_finds_everything_and_writes_nothing() {
     let rev = store.rev().await.unwrap();
     let second = open(&store, &data, port).await;
     assert_eq!(store.rev().await.unwrap(), rev);
-    let cluster = Cluster { router: second.router(), _server: second, _data: data };
+    let cluster = Cluster { router: second.router(), server: Some(second), _data: data };
     for path in [
         "/api/v1/namespaces/kube-node-lease",
         "/api/v1/namespaces/default/services/kubernetes",
@@ -293,4 +206,82 @@ async fn a_service_holds_its_address_and_port_as_long_as_it_lives() {
     assert_eq!(cluster.get(&ADMIN, "/apis/networking.k8s.io/v1/ipaddresses/10.43.0.11").await, 404);
     assert_eq!(cluster.send(&ADMIN, Method::DELETE, &format!("{services}/dns"), &Value::Null).await.0, 200);
     cluster.made(services, web("heir")).await;
+}
+
+#[tokio::test]
+async fn a_websocket_client_needs_the_right_to_create_for_exec() {
+    let cluster = cluster().await;
+    cluster.made("/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", json!({
+        "metadata": {"name": "reader"}, "rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods/exec"]}],
+    })).await;
+    cluster.made("/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", json!({
+        "metadata": {"name": "reader"}, "subjects": [{"kind": "User", "name": "eve", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+    })).await;
+    let path = "/api/v1/namespaces/default/pods/web/exec?command=ls&stdout=true";
+    let mut refused = Value::Null;
+    for _ in 0..1000 {
+        refused = cluster.send(&As::User("eve", &[]), Method::GET, path, &Value::Null).await.1;
+        if refused["message"].as_str().unwrap().contains("cannot create") {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        refused["message"],
+        "pods \"web\" is forbidden: User \"eve\" cannot create resource \"pods/exec\" in API group \"\" in the namespace \"default\""
+    );
+}
+
+#[tokio::test]
+async fn a_binding_to_a_role_that_is_not_there_is_named_in_the_refusal() {
+    let cluster = cluster().await;
+    cluster.made("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", json!({
+        "metadata": {"name": "dangling"}, "subjects": [{"kind": "User", "name": "eve", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "nobody"},
+    })).await;
+    let reason = "RBAC: clusterrole.rbac.authorization.k8s.io \"nobody\" not found";
+    let mut refused = Value::Null;
+    for _ in 0..1000 {
+        refused = cluster.send(&As::User("eve", &[]), Method::GET, "/api/v1/nodes", &Value::Null).await.1;
+        if refused["message"].as_str().unwrap().ends_with(reason) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        refused["message"],
+        format!(
+            "nodes is forbidden: User \"eve\" cannot list resource \"nodes\" in API group \"\" at the cluster scope: {reason}"
+        )
+    );
+    let ask = json!({"spec": {"user": "eve", "resourceAttributes": {"verb": "list", "resource": "nodes"}}});
+    let (_, answer) =
+        cluster.send(&ADMIN, Method::POST, "/apis/authorization.k8s.io/v1/subjectaccessreviews", &ask).await;
+    assert_eq!(answer["status"], json!({"allowed": false, "reason": reason}));
+}
+
+#[tokio::test]
+async fn reviews_know_selectors_and_refuse_what_contradicts_itself() {
+    let cluster = cluster().await;
+    let reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let node = |selector: Value| {
+        json!({"spec": {"user": "system:node:n1", "groups": ["system:nodes"], "resourceAttributes": {
+            "verb": "list", "resource": "pods", "fieldSelector": selector,
+        }}})
+    };
+    let own = json!({"requirements": [{"key": "spec.nodeName", "operator": "In", "values": ["n1"]}]});
+    let (_, answer) = cluster.send(&ADMIN, Method::POST, reviews, &node(own)).await;
+    assert_eq!(answer["status"]["allowed"], true, "{answer}");
+    let (_, answer) =
+        cluster.send(&ADMIN, Method::POST, reviews, &node(json!({"rawSelector": "spec.nodeName=n2"}))).await;
+    assert_eq!(answer["status"]["allowed"], false, "{answer}");
+    let (code, refused) = cluster.send(&ADMIN, Method::POST, reviews, &node(json!({}))).await;
+    assert_eq!(code, 422);
+    assert_eq!(refused["details"]["causes"][0]["field"], "spec.resourceAttributes.fieldSelector.requirements");
+    let local = "/apis/authorization.k8s.io/v1/namespaces/default/localsubjectaccessreviews";
+    let ask = json!({"spec": {"user": "eve", "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "other"}}});
+    let (code, refused) = cluster.send(&ADMIN, Method::POST, local, &ask).await;
+    assert_eq!(code, 422);
+    assert!(refused["message"].as_str().unwrap().contains("must match metadata.namespace"), "{refused}");
 }

@@ -1,138 +1,26 @@
 //! Logs, exec and port-forward through the real HTTPS port, against a node that is only a TLS server: what reaches it, what
 //! comes back, and what it cannot trick the API server into.
 
-use apiserver::bootstrap::Membership;
-use apiserver::server::Limits;
-use apiserver::{ApiServer, Config, Deps};
-use axum::Router;
+use crate::cluster::{cluster, text};
 use axum::body::Body;
-use client::clock::SystemClock;
-use client::identity::Identity;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use serde_json::{Value, json};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::Value;
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use store::mem::MemStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) type Told = mpsc::UnboundedSender<(String, HeaderMap)>;
 
-struct Cluster {
-    address: SocketAddr,
-    router: Router,
-    roots: rustls::RootCertStore,
-    admin: (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
-    /// Requests as the node saw them.
-    seen: mpsc::UnboundedReceiver<(String, HeaderMap)>,
-    tasks: JoinSet<()>,
-    _data: tempfile::TempDir,
-}
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-/// A cluster with the node `n1` and the pod `web` on it. The node shows a certificate for `common_name`.
-async fn cluster(common_name: &str) -> Cluster {
-    let data = tempfile::tempdir().unwrap();
-    let config = Config {
-        data_dir: data.path().to_owned(),
-        bind: SocketAddr::new(LOOPBACK, 0),
-        advertise_address: LOOPBACK,
-        hostname: "test".to_owned(),
-        extra_sans: Vec::new(),
-        service_cidr: "10.43.0.0/16".to_owned(),
-        node_port_range: "30000-32767".to_owned(),
-        cluster_domain: "cluster.local".to_owned(),
-        history: Duration::from_mins(5),
-        membership: Membership::Sole,
-        limits: Limits::default(),
-    };
-    let deps = Deps { store: Arc::new(MemStore::new()), clock: Arc::new(SystemClock) };
-    let server = ApiServer::open(config, deps).await.unwrap();
-    let (address, router, roots) = (server.local_addr().unwrap(), server.router(), server.pki().roots().unwrap());
-    let admin = server.pki().admin().der().unwrap();
-    let now = client::clock::Clock::now(&SystemClock);
-    let serving = server.pki().issue_server(common_name, &["127.0.0.1".to_owned()], &["system:nodes"], now).unwrap();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move { server.run(CancellationToken::new()).await.unwrap() });
-    let (told, seen) = mpsc::unbounded_channel();
-    let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tasks.spawn(node(listener, serving.der().unwrap(), told));
-    let cluster = Cluster { address, router, roots, admin, seen, tasks, _data: data };
-    cluster.populate(port).await;
-    cluster
-}
-
-impl Cluster {
-    async fn populate(&self, node_port: u16) {
-        let node = json!({"metadata": {"name": "n1"}});
-        self.write(Method::POST, "/api/v1/nodes", &node).await;
-        let status = json!({"metadata": {"name": "n1"}, "status": {
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": node_port}},
-        }});
-        self.write(Method::PUT, "/api/v1/nodes/n1/status", &status).await;
-        self.write(
-            Method::POST,
-            "/api/v1/namespaces/default/serviceaccounts",
-            &json!({"metadata": {"name": "default"}}),
-        )
-        .await;
-        let pod = json!({"metadata": {"name": "web"}, "spec": {
-            "nodeName": "n1", "containers": [{"name": "main", "image": "x"}, {"name": "side", "image": "x"}],
-        }});
-        self.write(Method::POST, "/api/v1/namespaces/default/pods", &pod).await;
-    }
-
-    async fn write(&self, method: Method, path: &str, object: &Value) {
-        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-        request.extensions_mut().unwrap().insert(Identity::new("admin", ["system:masters"]));
-        let response =
-            self.router.clone().oneshot(request.body(Body::from(object.to_string())).unwrap()).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
-    }
-
-    /// One request over HTTPS with the admin's certificate.
-    async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response<Incoming> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots.clone())
-            .with_client_auth_cert(self.admin.0.clone(), self.admin.1.clone_key())
-            .unwrap();
-        let tcp = TcpStream::connect(self.address).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let tls = connector.connect(ServerName::IpAddress(LOOPBACK.into()), tcp).await.unwrap();
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
-        self.tasks.spawn(async move { drop(connection.with_upgrades().await) });
-        let mut request = Request::builder().method(method).uri(path).header("host", "kubernetes");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        sender.send_request(request.body(Empty::<bytes::Bytes>::new()).unwrap()).await.unwrap()
-    }
-}
-
-async fn text(response: Response<Incoming>) -> String {
-    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
-}
-
-type Told = mpsc::UnboundedSender<(String, HeaderMap)>;
-
-async fn node(listener: TcpListener, (chain, key): (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), told: Told) {
+pub(crate) async fn serve(listener: TcpListener, (chain, key): Identity, told: Told) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

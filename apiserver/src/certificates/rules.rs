@@ -1,0 +1,156 @@
+//! Which certificate requests a signer of the cluster takes, and for what reason not. Pure.
+//! k8s: `apis/certificates/helpers.go`, `controller/certificates/signer`
+
+use crate::pki::request::{Asked, parse};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+const NODES: &str = "system:nodes";
+const NODE_PREFIX: &str = "system:node:";
+const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signer {
+    Client,
+    KubeletClient,
+    KubeletServing,
+}
+
+/// A request for a node's client certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NodeClient {
+    /// By the node itself, to renew it.
+    Own,
+    /// By somebody else, to introduce it.
+    Any,
+}
+
+/// The request within, where there is one.
+pub(crate) fn asked(request: &Value) -> Option<Asked> {
+    parse(&STANDARD.decode(text(request, "/spec/request")).ok()?).ok()
+}
+
+/// Nothing is left to do for anybody.
+pub(super) fn is_settled(request: &Value) -> bool {
+    let has = |kind| has_condition(request, kind);
+    has("Denied") || has("Failed") || !text(request, "/status/certificate").is_empty()
+}
+
+pub(super) fn is_approved(request: &Value) -> bool {
+    has_condition(request, "Approved")
+}
+
+fn has_condition(request: &Value, kind: &str) -> bool {
+    let conditions = request.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| condition["type"] == kind)
+}
+
+pub(super) fn node_client(request: &Value, asked: &Asked) -> Option<NodeClient> {
+    if text(request, "/spec/signerName") != KUBELET_CLIENT || Signer::KubeletClient.check(request, asked).is_err() {
+        return None;
+    }
+    let own = text(request, "/spec/username") == asked.common_name;
+    Some(if own { NodeClient::Own } else { NodeClient::Any })
+}
+
+impl Signer {
+    /// `None`: somebody else's business.
+    pub(crate) fn of(request: &Value) -> Option<Self> {
+        match text(request, "/spec/signerName") {
+            "kubernetes.io/kube-apiserver-client" => Some(Self::Client),
+            KUBELET_CLIENT => Some(Self::KubeletClient),
+            "kubernetes.io/kubelet-serving" => Some(Self::KubeletServing),
+            _ => None,
+        }
+    }
+
+    pub(super) fn check(self, request: &Value, asked: &Asked) -> Result<(), String> {
+        let usages = strings(&request["spec"]["usages"]);
+        match self {
+            Self::Client => usages_are(&usages, "client auth"),
+            Self::KubeletClient => {
+                is_node(asked)?;
+                let named = [
+                    (asked.dns_names.len(), "DNS"),
+                    (asked.emails, "Email"),
+                    (asked.addresses, "IP"),
+                    (asked.uris, "URI"),
+                ];
+                if let Some((_, kind)) = named.iter().find(|(count, _)| *count > 0) {
+                    return Err(format!("{kind} subjectAltNames are not allowed"));
+                }
+                usages_are(&usages, "client auth")
+            }
+            Self::KubeletServing => {
+                is_node(asked)?;
+                if asked.dns_names.is_empty() && asked.addresses == 0 {
+                    return Err("at least one DNS or IP subjectAltName is required".to_owned());
+                }
+                if asked.emails > 0 || asked.uris > 0 {
+                    return Err("Email and URI subjectAltNames are not allowed".to_owned());
+                }
+                if text(request, "/spec/username") != asked.common_name {
+                    return Err("subject common name is not the requesting node".to_owned());
+                }
+                usages_are(&usages, "server auth")
+            }
+        }
+    }
+}
+
+fn is_node(asked: &Asked) -> Result<(), String> {
+    if asked.organizations != [NODES] {
+        return Err(format!("subject organization is not {NODES}"));
+    }
+    match asked.common_name.strip_prefix(NODE_PREFIX) {
+        Some(name) if !name.is_empty() => Ok(()),
+        Some(_) | None => Err(format!("subject common name does not begin with {NODE_PREFIX}")),
+    }
+}
+
+/// The wanted one, and what a key needs beside it.
+fn usages_are(usages: &[String], wanted: &str) -> Result<(), String> {
+    let known = |usage: &String| matches!(usage.as_str(), "digital signature" | "key encipherment") || usage == wanted;
+    if usages.iter().all(known) && usages.iter().any(|usage| usage == wanted) {
+        return Ok(());
+    }
+    Err(format!("usages did not match [digital signature, key encipherment, {wanted}]"))
+}
+
+pub(super) fn strings(tree: &Value) -> Vec<String> {
+    tree.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+pub(crate) fn text<'a>(tree: &'a Value, pointer: &str) -> &'a str {
+    tree.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn node(user: &str, usages: &[&str]) -> (Value, Asked) {
+        let request = json!({"spec": {"signerName": KUBELET_CLIENT, "username": user, "usages": usages}});
+        let asked = Asked {
+            common_name: "system:node:n1".to_owned(),
+            organizations: vec![NODES.to_owned()],
+            ..Asked::default()
+        };
+        (request, asked)
+    }
+
+    #[test]
+    fn a_node_client_is_told_from_all_else() {
+        let usages = ["client auth", "digital signature"];
+        let (own, mut asked) = node("system:node:n1", &usages);
+        assert_eq!(node_client(&own, &asked), Some(NodeClient::Own));
+        assert_eq!(node_client(&node("system:bootstrap:abcdef", &usages).0, &asked), Some(NodeClient::Any));
+        assert_eq!(node_client(&node("system:node:n1", &["client auth", "server auth"]).0, &asked), None);
+        asked.dns_names.push("n1".to_owned());
+        assert_eq!(node_client(&own, &asked), None);
+        asked = Asked { organizations: vec!["system:masters".to_owned()], ..node("", &[]).1 };
+        assert_eq!(node_client(&own, &asked), None);
+    }
+}

@@ -1,0 +1,106 @@
+//! Certificate requests from outside (PKCS #10): what they ask for, and the certificate for them.
+
+use super::issue::{SKEW_SECONDS, at, serial};
+use jiff::Timestamp;
+use rcgen::{CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rustls::pki_types::CertificateSigningRequestDer;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+
+const BLOCK: &str = "CERTIFICATE REQUEST";
+
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("PEM block type must be CERTIFICATE REQUEST")]
+    Pem,
+    #[error("the certificate request is malformed")]
+    Malformed,
+    #[error("usage {0:?} is not one that this signer gives")]
+    Usage(String),
+    /// The signing library keeps one value of each kind; dropping the others would change who somebody is.
+    #[error("a certificate cannot carry {0} organizations, at most one")]
+    Organizations(usize),
+    #[error("cannot sign the request: {0}")]
+    Sign(#[from] rcgen::Error),
+}
+
+/// What somebody wants to be called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub common_name: String,
+    pub organizations: Vec<String>,
+    pub dns_names: Vec<String>,
+    pub addresses: usize,
+    pub emails: usize,
+    pub uris: usize,
+    /// The request as it was signed.
+    pub der: Vec<u8>,
+}
+
+/// On which conditions it is signed.
+pub struct Terms<'a> {
+    /// `client auth`, `digital signature`, ..
+    pub usages: &'a [String],
+    pub seconds: i64,
+}
+
+/// Reads a request; its signature is checked when it is signed.
+pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
+    let block = pem::parse(pem).map_err(|_| RequestError::Pem)?;
+    if block.tag() != BLOCK {
+        return Err(RequestError::Pem);
+    }
+    let (_, request) = X509CertificationRequest::from_der(block.contents()).map_err(|_| RequestError::Malformed)?;
+    let subject = &request.certification_request_info.subject;
+    let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().unwrap_or_default().to_owned();
+    let mut asked = Asked {
+        common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),
+        organizations: subject.iter_organization().map(text).collect(),
+        ..Asked::default()
+    };
+    for extension in request.requested_extensions().into_iter().flatten() {
+        let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
+        for name in &names.general_names {
+            match name {
+                GeneralName::DNSName(name) => asked.dns_names.push((*name).to_owned()),
+                GeneralName::IPAddress(_) => asked.addresses += 1,
+                GeneralName::RFC822Name(_) => asked.emails += 1,
+                GeneralName::URI(_) => asked.uris += 1,
+                _ => return Err(RequestError::Malformed),
+            }
+        }
+    }
+    asked.der = block.into_contents();
+    Ok(asked)
+}
+
+/// The certificate as PEM. What it may be used for is what the terms say, whatever the request's own extensions ask.
+pub(super) fn sign(
+    issuer: &Issuer<'static, KeyPair>,
+    asked: &Asked,
+    terms: &Terms<'_>,
+    now: Timestamp,
+) -> Result<String, RequestError> {
+    if asked.organizations.len() > 1 {
+        return Err(RequestError::Organizations(asked.organizations.len()));
+    }
+    let mut request =
+        CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(asked.der.as_slice()))?;
+    let params = &mut request.params;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.serial_number = Some(serial());
+    (params.not_before, params.not_after) = (at(now, -SKEW_SECONDS), at(now, terms.seconds));
+    params.key_usages = Vec::new();
+    params.extended_key_usages = Vec::new();
+    for usage in terms.usages {
+        match usage.as_str() {
+            "digital signature" | "signing" => params.key_usages.push(KeyUsagePurpose::DigitalSignature),
+            "key encipherment" => params.key_usages.push(KeyUsagePurpose::KeyEncipherment),
+            "client auth" => params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth),
+            "server auth" => params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth),
+            other => return Err(RequestError::Usage(other.to_owned())),
+        }
+    }
+    Ok(request.signed_by(issuer)?.pem())
+}

@@ -5,6 +5,7 @@
 //! see these writes like any other. Idempotent; one LIST a collection, then only the writes that are missing.
 
 mod api;
+mod api_services;
 mod objects;
 pub mod rbac;
 mod reconcile;

@@ -49,7 +49,7 @@ impl Follower for Keeper {
         match done {
             Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {}
             Err(error) => {
-                tracing::warn!(%error, request = text(request, "/metadata/name"), "cannot settle a certificate request")
+                tracing::warn!(%error, request = text(request, "/metadata/name"), "cannot settle a certificate request");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The filter chain: every request, from whatever transport, goes through [`handle`] and through nothing else.
 
+use crate::aggregate::Remote;
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
 use crate::negotiate::Answer;
@@ -9,7 +10,7 @@ use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
 use client::identity::Identity;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue, UPGRADE};
 use http::request::Parts;
 use http::{Request, Response};
 use std::sync::Arc;
@@ -72,21 +73,39 @@ async fn answer(
     // May they.
     authorize(server, &target)?;
 
+    // Whether another API server has the answer.
+    let remote = server.aggregate.behind(parts.uri.path());
+
     // Is there room, and how long may it take.
-    if is_long_running(&target) {
-        return serve(server, target, parts, body).await;
-    }
-    let _seat = take_seat(server).await?;
-    match tokio::time::timeout(REQUEST_TIMEOUT, serve(server, target, parts, body)).await {
+    let upgrade = remote.is_some() && parts.headers.contains_key(UPGRADE);
+    let long_running = upgrade || is_long_running(&target);
+    let limit = if long_running { Duration::MAX } else { REQUEST_TIMEOUT };
+    let _seat = if long_running { None } else { Some(take_seat(server).await?) };
+    // Made where it is awaited: a future that moves first takes its room twice.
+    match tokio::time::timeout(limit, pass_or_serve(server, remote, target, parts, body)).await {
         Ok(answered) => answered,
         Err(_) => Err(ApiError::timeout("request did not complete within the allotted timeout")),
+    }
+}
+
+async fn pass_or_serve(
+    server: &Arc<Server>,
+    remote: Option<Arc<Remote>>,
+    target: Target,
+    parts: Parts,
+    body: Body,
+) -> Result<Response<Body>, ApiError> {
+    match remote {
+        // Boxed: the state of the rare case would make every request's larger.
+        Some(remote) => Box::pin(server.aggregate.pass(&remote, target.identity(), parts, body)).await,
+        None => serve(server, target, parts, body).await,
     }
 }
 
 async fn serve(server: &Arc<Server>, target: Target, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
     match target {
         Target::Resource(request) => dispatch::resource(server, &request, parts, body).await,
-        Target::NonResource(_) => Ok(server.publisher.respond(&parts).await),
+        Target::NonResource(_) => Ok(Box::pin(server.aggregate.publish(&server.publisher, parts)).await),
     }
 }
 

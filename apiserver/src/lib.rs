@@ -24,6 +24,7 @@ pub mod webhook;
 
 // Identity, policy and publication (who may do what, and what is announced).
 pub mod admission;
+pub mod aggregate;
 pub mod alloc;
 pub mod auth;
 pub mod bootstrap;

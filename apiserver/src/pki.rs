@@ -110,14 +110,27 @@ pub struct Pki {
     serving: Credential,
     kubelet_client: Credential,
     admin: Credential,
+    front_proxy_ca_pem: String,
+    front_proxy: Credential,
     service_account_key: Vec<u8>,
 }
+
+/// A certificate authority: its files, and what it calls itself.
+struct Authority {
+    file: &'static str,
+    name: &'static str,
+}
+
+const CLUSTER_CA: Authority = Authority { file: "ca", name: "drover-ca" };
+const FRONT_PROXY_CA: Authority = Authority { file: "front-proxy-ca", name: "drover-front-proxy-ca" };
+/// The API server towards those that it aggregates.
+pub const FRONT_PROXY: &str = "front-proxy-client";
 
 impl Pki {
     /// Loads the folder; makes what is missing, renews what is near its end or no longer fits `params`.
     pub fn load_or_create(dir: &Path, params: &Params, now: Timestamp) -> Result<Self, PkiError> {
         files::create_dir(dir)?;
-        let ca = load_or_create_ca(dir, now)?;
+        let ca = load_or_create_ca(dir, &CLUSTER_CA, now)?;
         let leaf = |name: &str, subject: &Subject<'_>| load_or_create_leaf(dir, name, subject, &ca, now);
         let sans = params.sans();
         let serving =
@@ -126,9 +139,22 @@ impl Pki {
         let kubelet_client =
             leaf("apiserver-kubelet-client", &client("kube-apiserver-kubelet-client", &["system:masters"]))?;
         let admin = leaf("admin", &client("kubernetes-admin", &["system:masters"]))?;
+        // A CA of its own: what it signs may speak in anybody's name, so the cluster's CA must not be able to.
+        let front_proxy_ca = load_or_create_ca(dir, &FRONT_PROXY_CA, now)?;
+        let front_proxy = load_or_create_leaf(dir, FRONT_PROXY, &client(FRONT_PROXY, &[]), &front_proxy_ca, now)?;
         let service_account_key = load_or_create_key(&dir.join("sa.key"))?;
         let CaParts { pem: ca_pem, issuer, .. } = ca;
-        Ok(Self { dir: dir.to_owned(), ca_pem, issuer, serving, kubelet_client, admin, service_account_key })
+        Ok(Self {
+            dir: dir.to_owned(),
+            ca_pem,
+            issuer,
+            serving,
+            kubelet_client,
+            admin,
+            front_proxy_ca_pem: front_proxy_ca.pem,
+            front_proxy,
+            service_account_key,
+        })
     }
 
     pub fn dir(&self) -> &Path {
@@ -151,6 +177,16 @@ impl Pki {
 
     pub fn admin(&self) -> &Credential {
         &self.admin
+    }
+
+    /// Who may tell an aggregated API server in whose name a request comes.
+    pub fn front_proxy_ca_pem(&self) -> &str {
+        &self.front_proxy_ca_pem
+    }
+
+    /// What the API server presents to those that it aggregates.
+    pub fn front_proxy(&self) -> &Credential {
+        &self.front_proxy
     }
 
     /// PKCS#8 of the P-256 key that signs service-account tokens.
@@ -217,12 +253,13 @@ impl Pki {
     }
 }
 
-fn load_or_create_ca(dir: &Path, now: Timestamp) -> Result<CaParts, PkiError> {
-    let (certificate, key) = (dir.join("ca.crt"), dir.join("ca.key"));
+fn load_or_create_ca(dir: &Path, authority: &Authority, now: Timestamp) -> Result<CaParts, PkiError> {
+    let file = |end: &str| dir.join(format!("{}.{end}", authority.file));
+    let (certificate, key) = (file("crt"), file("key"));
     match (read_optional(&certificate, Secrecy::Public)?, read_optional(&key, Secrecy::Secret)?) {
         (Some(certificate_pem), Some(key_pem)) => issue::load_ca(&certificate_pem, &key_pem, (&certificate, &key), now),
         (None, None) => {
-            let ca = issue::new_ca(now)?;
+            let ca = issue::new_ca(authority.name, now)?;
             write_atomic(&key, ca.key_pem.as_bytes(), Secrecy::Secret)?;
             write_atomic(&certificate, ca.pem.as_bytes(), Secrecy::Public)?;
             Ok(ca)

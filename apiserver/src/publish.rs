@@ -180,7 +180,7 @@ fn with_type(mut response: Response<Body>, media: &'static str) -> Response<Body
 }
 
 /// A document with a strong validator: who has it already gets 304.
-struct Tagged {
+pub(crate) struct Tagged {
     bytes: Bytes,
     /// Quoted.
     etag: String,
@@ -188,12 +188,12 @@ struct Tagged {
 }
 
 impl Tagged {
-    fn new(bytes: Bytes, media: &'static str) -> Self {
+    pub(crate) fn new(bytes: Bytes, media: &'static str) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA512, &bytes);
         Self { etag: format!("\"{}\"", hex(digest.as_ref())), bytes, media }
     }
 
-    fn respond(&self, parts: &Parts) -> Response<Body> {
+    pub(crate) fn respond(&self, parts: &Parts) -> Response<Body> {
         let known = parts.headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
         let known = known.flat_map(|value| value.split(',')).any(|tag| tag.trim() == self.etag || tag.trim() == "*");
         let mut response = Response::new(if known { Body::empty() } else { Body::from(self.bytes.clone()) });

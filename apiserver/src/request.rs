@@ -105,6 +105,15 @@ pub enum Target {
     NonResource(NonResource),
 }
 
+impl Target {
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Self::Resource(request) => &request.identity,
+            Self::NonResource(request) => &request.identity,
+        }
+    }
+}
+
 /// Longest path that is looked at: names are at most 253 bytes each, so a longer one is no resource.
 const PATH_MAX: usize = 8 << 10;
 

@@ -1,6 +1,7 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
 use crate::admission;
+use crate::aggregate::{Aggregate, Registered};
 use crate::alloc::{self, AddressRange, Allocator, PortRange};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
@@ -20,7 +21,7 @@ use crate::publish::metrics::Metrics;
 use crate::publish::served::Builtin;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
-use crate::{certificates, chain, serve};
+use crate::{aggregate, certificates, chain, serve};
 use axum::Router;
 use client::clock::Clock;
 use kinds::kind::Kind;
@@ -108,6 +109,8 @@ pub struct Server {
     pub nodes: NodeConnections,
     /// How everything else behind this server is reached.
     pub backends: Backends,
+    /// Other API servers behind this one.
+    pub aggregate: Arc<Aggregate>,
     pub seats: Semaphore,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -168,8 +171,13 @@ impl ApiServer {
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
         let backends = Backends::new(draining.clone());
         let nodes = NodeConnections::new(&pki, backends.clone())?;
+        let front_proxy = pki.front_proxy().clone();
+        let registered = Arc::new(Registered::default());
+        let aggregate = Aggregate::new(registered, Arc::clone(&caches), backends.clone(), front_proxy);
+        let aggregate = Arc::new(aggregate);
         let server = Arc::new(Server {
             nodes,
+            aggregate,
             backends,
             registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
@@ -188,6 +196,7 @@ impl ApiServer {
             advertise: config.advertise_address,
             port,
             ca_pem: pki.ca_pem().to_owned(),
+            front_proxy_ca_pem: pki.front_proxy_ca_pem().to_owned(),
             membership: config.membership,
         };
         bootstrap::run(&bootstrap::Api::new(opened.router()), &params).await?;
@@ -216,6 +225,7 @@ impl ApiServer {
         let Self { server, listener, tls, limits, history, mut tasks } = self;
         tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
         tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
+        tasks.spawn(aggregate::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
         let stopped = serve::run(serve::Listen { listener, tls, connections: limits.connections }, router, {
             let server = Arc::clone(&server);

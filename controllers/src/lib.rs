@@ -11,6 +11,8 @@
     )
 )]
 
+mod certificate_cleaner;
+mod cluster_role_aggregation;
 mod deployment;
 mod endpoint;
 mod endpoint_slice;
@@ -30,6 +32,7 @@ pub mod table;
 mod taint_eviction;
 #[cfg(test)]
 mod testing;
+mod token_cleaner;
 mod write;
 
 pub use run::{Config, Deps, Error, LeaderElect, run};

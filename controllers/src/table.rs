@@ -1,8 +1,8 @@
 //! All controllers of Drover. `system:serviceaccount:kube-system:<name>-controller` is who each acts as.
 
 use crate::{
-    deployment, endpoint, endpoint_slice, garbage_collector, namespace, node_ipam, node_lifecycle, pod_gc, replica_set,
-    root_ca, service_account, taint_eviction,
+    certificate_cleaner, cluster_role_aggregation, deployment, endpoint, endpoint_slice, garbage_collector, namespace,
+    node_ipam, node_lifecycle, pod_gc, replica_set, root_ca, service_account, taint_eviction, token_cleaner,
 };
 use client::controller::Controller;
 
@@ -19,4 +19,7 @@ pub static CONTROLLERS: &[Controller] = &[
     endpoint::CONTROLLER,
     garbage_collector::CONTROLLER,
     pod_gc::CONTROLLER,
+    cluster_role_aggregation::CONTROLLER,
+    certificate_cleaner::CONTROLLER,
+    token_cleaner::CONTROLLER,
 ];

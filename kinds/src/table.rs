@@ -94,7 +94,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         ),
         typed::<admissionregistration::validating_webhook_configuration::ValidatingWebhookConfigurationKind>(),
         plain(apiextensions::custom_resource_definition::ROW, apiextensions::custom_resource_definition::cells),
-        plain(apiregistration::api_service::ROW, apiregistration::api_service::cells),
+        typed::<apiregistration::api_service::APIServiceKind>(),
         plain(flowcontrol::flow_schema::ROW, flowcontrol::flow_schema::cells),
         plain(flowcontrol::priority_level_configuration::ROW, flowcontrol::priority_level_configuration::cells),
     ]

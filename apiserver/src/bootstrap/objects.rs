@@ -23,6 +23,7 @@ pub struct Params {
     pub advertise: IpAddr,
     pub port: u16,
     pub ca_pem: String,
+    pub front_proxy_ca_pem: String,
     pub membership: Membership,
 }
 
@@ -59,6 +60,7 @@ pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
         })
         .collect();
     wanted.extend(priority_classes());
+    wanted.extend(super::api_services::wanted());
     wanted.push(service_cidr(params));
     for (plural, objects) in
         [("clusterroles", rbac::cluster_roles()), ("clusterrolebindings", rbac::cluster_role_bindings())]
@@ -135,7 +137,15 @@ fn authentication_config(params: &Params) -> Wanted {
         object: json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
-            "data": {"client-ca-file": params.ca_pem},
+                "data": {
+                "client-ca-file": params.ca_pem,
+                "requestheader-client-ca-file": params.front_proxy_ca_pem,
+                "requestheader-allowed-names": json!([crate::pki::FRONT_PROXY]).to_string(),
+                "requestheader-username-headers": json!(["X-Remote-User"]).to_string(),
+                "requestheader-uid-headers": json!(["X-Remote-Uid"]).to_string(),
+                "requestheader-group-headers": json!(["X-Remote-Group"]).to_string(),
+                "requestheader-extra-headers-prefix": json!(["X-Remote-Extra-"]).to_string(),
+            },
         }),
         policy: Policy::Own(&["data"]),
     }

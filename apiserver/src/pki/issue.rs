@@ -44,11 +44,11 @@ pub(super) struct CaParts {
     pub der: Vec<u8>,
 }
 
-pub(super) fn new_ca(now: Timestamp) -> Result<CaParts, PkiError> {
+pub(super) fn new_ca(called: &str, now: Timestamp) -> Result<CaParts, PkiError> {
     let sign = |source| PkiError::Sign { subject: "the certificate authority".to_owned(), source };
     let key = KeyPair::generate().map_err(sign)?;
     let mut params = CertificateParams::default();
-    params.distinguished_name = name("drover-ca", &[]);
+    params.distinguished_name = name(called, &[]);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.serial_number = Some(serial());

@@ -7,7 +7,7 @@ use kinds::row::{Row, Scope};
 use serde_json::{Value, json};
 
 /// Clients parse the answer as the old form unless it repeats all three parameters.
-const MEDIA: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+pub(crate) const MEDIA: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 /// Clauses of an Accept header that are looked at.
 const CLAUSES_MAX: usize = 32;
 

@@ -67,7 +67,8 @@ fn path_below(parts: &Parts, call: &Call<'_>) -> String {
     let path = parts.uri.path();
     // The request's own parser has cut trailing slashes; the backend gets the path as the client wrote it.
     match call.request.rest.as_str() {
-        "" => path.ends_with('/').then(|| "/".to_owned()).unwrap_or_default(),
+        "" if path.ends_with('/') => "/".to_owned(),
+        "" => String::new(),
         rest => {
             let slash = if path.ends_with('/') && !rest.ends_with('/') { "/" } else { "" };
             format!("/{rest}{slash}")

@@ -2,6 +2,7 @@
 
 use crate::node;
 use apiserver::bootstrap::Membership;
+use apiserver::pki::Pki;
 use apiserver::server::Limits;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
@@ -34,6 +35,7 @@ pub(crate) struct Cluster {
     /// Requests as the node saw them.
     pub(crate) seen: mpsc::UnboundedReceiver<(String, HeaderMap)>,
     pub(crate) tasks: JoinSet<()>,
+    pub(crate) pki: Arc<Pki>,
     _data: tempfile::TempDir,
 }
 
@@ -57,6 +59,7 @@ pub(crate) async fn cluster(common_name: &str) -> Cluster {
     let server = ApiServer::open(config, deps).await.unwrap();
     let (address, router, roots) = (server.local_addr().unwrap(), server.router(), server.pki().roots().unwrap());
     let admin = server.pki().admin().der().unwrap();
+    let pki = Arc::clone(server.pki());
     let now = client::clock::Clock::now(&SystemClock);
     let serving = server.pki().issue_server(common_name, &["127.0.0.1".to_owned()], &["system:nodes"], now).unwrap();
     let mut tasks = JoinSet::new();
@@ -65,7 +68,7 @@ pub(crate) async fn cluster(common_name: &str) -> Cluster {
     let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tasks.spawn(node::serve(listener, serving.der().unwrap(), told));
-    let cluster = Cluster { address, router, roots, admin, seen, tasks, _data: data };
+    let cluster = Cluster { address, router, roots, admin, seen, tasks, pki, _data: data };
     cluster.populate(port).await;
     cluster
 }
@@ -101,6 +104,34 @@ impl Cluster {
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
+    }
+
+    /// As an admin of this process, whatever comes of it.
+    pub(crate) async fn ask(&self, method: Method, path: &str, object: &Value) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        request.extensions_mut().unwrap().insert(Identity::new("admin", ["system:masters"]));
+        let body = if object.is_null() { Body::empty() } else { Body::from(object.to_string()) };
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let code = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (code, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// A GET until it is as it should be: what follows a watch does so soon, not at once.
+    pub(crate) async fn until(&self, path: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Value::Null;
+        let patience = async {
+            loop {
+                seen = self.ask(Method::GET, path, &Value::Null).await.1;
+                if is(&seen) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(30), patience).await;
+        assert!(ended.is_ok(), "{path} did not become what it should: {seen}");
+        seen
     }
 
     /// One request over HTTPS with the admin's certificate.

@@ -1,5 +1,7 @@
-//! Requests that the API server passes on, through its real HTTPS port: to nodes, pods, Services.
+//! Requests that the API server passes on, through its real HTTPS port: to nodes, pods, Services, other API servers.
 
+mod aggregate;
+mod backend;
 mod cluster;
 mod node;
 mod proxy;

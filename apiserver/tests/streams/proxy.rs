@@ -1,5 +1,6 @@
 //! `pods|services|nodes/proxy` against a plain HTTP server of this machine.
 
+use crate::backend::{echo_upgrade, echoed, free_port, own_address};
 use crate::cluster::{Cluster, cluster, text};
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode};
@@ -9,32 +10,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// An address of this machine that is not loopback: the proxies refuse those. Nothing is sent.
-fn own_address() -> IpAddr {
-    let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
-    socket.connect(("192.0.2.254", 9)).expect("this test needs a network interface with a route");
-    socket.local_addr().unwrap().ip()
-}
-
 async fn echo(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let upgrade = request.headers().contains_key("upgrade").then(|| hyper::upgrade::on(&mut request));
-    if let Some(upgrade) = upgrade {
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            let mut stream = TokioIo::new(upgrade.await.unwrap());
-            let mut heard = [0; 5];
-            stream.read_exact(&mut heard).await.unwrap();
-            stream.write_all(&heard).await.unwrap();
-            stream.shutdown().await.unwrap();
-        });
-        task.detach_all();
-        let response = Response::builder().status(101).header("connection", "Upgrade").header("upgrade", "websocket");
-        return Ok(response.body(Body::empty()).unwrap());
+    if request.headers().contains_key("upgrade") {
+        return Ok(echo_upgrade(&mut request));
     }
     if request.uri().path() == "/moved" {
         return Ok(Response::builder().status(302).header("location", "/new?a=1").body(Body::empty()).unwrap());
@@ -112,11 +93,7 @@ async fn an_upgrade_is_spliced() {
     let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
     let response = cluster.send(Method::GET, &format!("{NAMESPACE}/services/front/proxy/ws"), &upgrade).await;
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    let mut stream = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    stream.write_all(b"hello").await.unwrap();
-    let mut heard = Vec::new();
-    stream.read_to_end(&mut heard).await.unwrap();
-    assert_eq!(heard, b"hello");
+    assert_eq!(echoed(response).await, b"hello");
 }
 
 #[tokio::test]
@@ -148,9 +125,4 @@ async fn what_cannot_be_reached_says_why() {
     let response = cluster.send(Method::GET, "/api/v1/nodes/n1:8080/proxy/", &[]).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
     assert!(text(response).await.contains("address not allowed"));
-}
-
-async fn free_port() -> u16 {
-    let address: SocketAddr = (own_address(), 0).into();
-    TcpListener::bind(address).await.unwrap().local_addr().unwrap().port()
 }

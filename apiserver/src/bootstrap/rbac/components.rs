@@ -220,7 +220,7 @@ pub(super) fn roles() -> Vec<NamespacedRole> {
             namespace: system,
             name: "system:controller:token-cleaner",
             rules: vec![rule("delete get list watch", "core", "secrets"), events()],
-            bound_to: vec![To::Accounts(&["token-cleaner"])],
+            bound_to: vec![To::Accounts(&["token-cleaner", "token-cleaner-controller"])],
         },
         NamespacedRole {
             namespace: public,

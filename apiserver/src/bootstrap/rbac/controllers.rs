@@ -254,7 +254,7 @@ fn policies() -> Vec<Row> {
         ),
         (
             "certificate-controller",
-            &["certificate-controller"],
+            &["certificate-controller", "certificatesigningrequest-cleaner-controller"],
             vec![
                 rule("delete get list watch", "certificates.k8s.io", "certificatesigningrequests"),
                 rule(

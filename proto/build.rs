@@ -4,7 +4,10 @@ fn main() -> std::io::Result<()> {
     tonic_prost_build::configure()
         // Pieces of an image archive are shared, not copied, between the wire and their reader.
         .bytes(".drover.v1.ImportChunk.data")
-        // Holds passwords and tokens: `cri` writes its own Debug that leaves them out.
-        .skip_debug([".runtime.v1.AuthConfig"])
-        .compile_protos(&["proto/cri_v1.proto", "proto/drover_v1.proto"], &["proto"])
+        // Passwords, tokens and secrets of volumes: the modules below write their own Debug, which leaves them out.
+        .skip_debug([".runtime.v1.AuthConfig", ".csi.v1.NodeStageVolumeRequest", ".csi.v1.NodePublishVolumeRequest"])
+        .compile_protos(
+            &["proto/cri_v1.proto", "proto/drover_v1.proto", "proto/csi_v1.proto", "proto/registration_v1.proto"],
+            &["proto"],
+        )
 }

@@ -1,7 +1,7 @@
 //! Wire types of the gRPC interfaces on a node, generated from the .proto files in this package.
 //!
 //! [`cri`] is the container runtime interface v1, between node agent and runtime; [`drover`] is what our runtime offers
-//! beyond it. No behaviour lives here.
+//! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found. No behaviour lives here.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,33 @@ pub mod cri {
 pub mod drover {
     #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
     tonic::include_proto!("drover.v1");
+}
+
+/// CSI v1: `csi.v1`.
+pub mod csi {
+    #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
+    tonic::include_proto!("csi.v1");
+
+    impl std::fmt::Debug for NodeStageVolumeRequest {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("NodeStageVolumeRequest").field("volume_id", &self.volume_id).finish_non_exhaustive()
+        }
+    }
+
+    impl std::fmt::Debug for NodePublishVolumeRequest {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("NodePublishVolumeRequest")
+                .field("volume_id", &self.volume_id)
+                .field("target_path", &self.target_path)
+                .finish_non_exhaustive()
+        }
+    }
+}
+
+/// `pluginregistration`
+pub mod registration {
+    #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
+    tonic::include_proto!("pluginregistration");
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod cpu;
 mod cpuset;
 mod devices;
+mod hugetlb;
 mod legacy;
 mod memory;
 mod pids;
@@ -22,9 +23,14 @@ pub(crate) enum CgroupError {
     BadPath(String),
     #[error("cannot {what}")]
     Io { what: String, source: io::Error },
+    #[error("this node cannot limit {0}: its kernel has no such controller mounted")]
+    NoController(&'static str),
     #[error("no cgroup hierarchy is mounted in /sys/fs/cgroup")]
     NotMounted,
 }
+
+/// A limit that is none.
+pub(crate) const UNLIMITED: u64 = u64::MAX;
 
 /// What a container may use; what is not said stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,17 +39,20 @@ pub(crate) struct Resources {
     /// Microseconds of each period; negative is without limit.
     pub(crate) cpu_quota: Option<i64>,
     pub(crate) cpu_period: Option<u64>,
+    /// [`UNLIMITED`] takes a limit away.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) memory_swap_bytes: Option<u64>,
     pub(crate) cpuset_cpus: Option<String>,
     pub(crate) cpuset_mems: Option<String>,
     pub(crate) pids_max: Option<u64>,
+    /// Bytes for each page size, such as "2MB".
+    pub(crate) hugepages: BTreeMap<String, u64>,
     /// Files of version 2 and their content, as asked for by name.
     pub(crate) raw: BTreeMap<String, String>,
 }
 
 impl Resources {
-    /// From a CRI request, in which zero and empty mean "not said".
+    /// From a CRI request, in which zero and empty mean "not said" and a negative limit takes one away.
     pub(crate) fn from_cri(cri: &proto::cri::LinuxContainerResources) -> Self {
         let positive = |n: i64| u64::try_from(n).ok().filter(|n| *n > 0);
         let text = |s: &str| (!s.is_empty()).then(|| s.to_owned());
@@ -53,11 +62,15 @@ impl Resources {
             cpu_shares: positive(cri.cpu_shares),
             cpu_quota: (cri.cpu_quota != 0).then_some(cri.cpu_quota),
             cpu_period: positive(cri.cpu_period),
-            memory_bytes: positive(cri.memory_limit_in_bytes),
+            memory_bytes: match cri.memory_limit_in_bytes {
+                ..0 => Some(UNLIMITED),
+                limit => positive(limit),
+            },
             memory_swap_bytes: positive(cri.memory_swap_limit_in_bytes),
             cpuset_cpus: text(&cri.cpuset_cpus),
             cpuset_mems: text(&cri.cpuset_mems),
             pids_max,
+            hugepages: cri.hugepage_limits.iter().map(|l| (l.page_size.clone(), l.limit)).collect(),
             raw,
         }
     }
@@ -90,7 +103,7 @@ pub(crate) struct Usage {
 /// A kind of cgroup tree. Paths are absolute below the tree's root.
 pub(crate) trait Hierarchy: Send + Sync + std::fmt::Debug {
     /// Makes the cgroup, with its parents, and says how to join it.
-    fn create(&self, path: &Path) -> Result<CgroupPlan, CgroupError>;
+    fn create(&self, path: &Path, resources: &Resources) -> Result<CgroupPlan, CgroupError>;
     fn apply(&self, path: &Path, resources: &Resources) -> Result<(), CgroupError>;
     /// Limits which devices may be used: the usual ones and `devices`.
     fn restrict_devices(&self, path: &Path, devices: &[DevicePlan]) -> Result<(), CgroupError>;

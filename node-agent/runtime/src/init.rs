@@ -9,14 +9,16 @@ pub(crate) mod user;
 
 use crate::plan::{CgroupPlan, ContainerPlan, Identity, ProcessPlan};
 use crate::sys::linux::Linux;
-use crate::sys::process::{SingleThreaded, close_on_exec_all, exit_now, reset_signals, set_umask, unshare};
+use crate::sys::process::{SingleThreaded, act_as, close_on_exec_all, exit_now, reset_signals, set_umask, unshare};
 use crate::sys::seccomp::Program;
 use crate::sys::{Resolve, Sys, channel};
 use crate::wire::Progress;
 use rustix::fs::{CWD, Gid as FileGid, Mode, OFlags, Uid as FileUid, fchown, fstat, fstatfs, openat};
 use rustix::process::{DumpableBehavior, fchdir, getcwd, ioctl_tiocsctty, set_dumpable_behavior, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
-use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces};
+use rustix::thread::{
+    LinkNameSpaceType, ThreadNameSpaceType, UnshareFlags, move_into_link_name_space, move_into_thread_name_spaces,
+};
 use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Read};
@@ -64,9 +66,9 @@ pub(crate) enum Streams {
 /// What the child of a fork is to become.
 pub(crate) enum Role<'a> {
     /// A container's first process. `shm` is the pod's shared memory folder.
-    First { plan: &'a ContainerPlan, shm: Option<&'a Path> },
+    First { plan: &'a ContainerPlan, shm: Option<&'a Path>, users: Option<BorrowedFd<'a>> },
     /// A command in the container whose first process is `target`.
-    Command { plan: &'a ContainerPlan, process: &'a ProcessPlan, target: BorrowedFd<'a> },
+    Command { plan: &'a ContainerPlan, process: &'a ProcessPlan, target: BorrowedFd<'a>, users: Option<BorrowedFd<'a>> },
 }
 
 /// Becomes the program, or reports why not and ends.
@@ -105,16 +107,21 @@ fn become_program(
     reset_signals();
     set_umask(0o022);
     setsid().map_err(|e| doing("start a session")(e.into()))?;
-    let (plan, process) = match role {
-        Role::First { plan, .. } => (*plan, &plan.process),
-        Role::Command { plan, process, .. } => (*plan, *process),
+    let (plan, process, users) = match role {
+        Role::First { plan, users, .. } => (*plan, &plan.process, *users),
+        Role::Command { plan, process, users, .. } => (*plan, *process, *users),
     };
+    let first_user = plan.users.map_or(0, |r| r.host_id);
     join_legacy_cgroups(&plan.cgroup)?;
     // Files of the host, while they can be reached.
     let filter = process.seccomp.as_deref().map(read_filter).transpose()?;
     score_for_oom(process)?;
+    confine(process)?;
+    if users.is_some() {
+        act_as(proof, first_user).map_err(doing("act as the pod's first user"))?;
+    }
     let terminal = match role {
-        Role::First { plan, shm } => enter_new(proof, plan, *shm)?,
+        Role::First { plan, shm, users } => enter_new(proof, plan, *shm, *users)?,
         Role::Command { target, .. } => enter_existing(*target, process.terminal)?,
     };
     let streams = match (streams, terminal) {
@@ -124,9 +131,14 @@ fn become_program(
     };
     let identity = user::resolve(&process.user, &account_file("/etc/passwd")?, &account_file("/etc/group")?)?;
     enter_directory(&process.cwd)?;
-    set_streams(streams, &identity)?;
+    set_streams(streams, first_user + identity.uid)?;
     report(status, &Progress::Ready(identity.clone()), &[])?;
     close_on_exec_all().map_err(doing("close descriptors"))?;
+    if let Some(users) = users {
+        // The last step of this program's own: from here on it has rights in the pod's namespaces alone.
+        move_into_link_name_space(users, Some(LinkNameSpaceType::User))
+            .map_err(|e| doing("enter the pod's user namespace")(e.into()))?;
+    }
     credentials::apply(process, &identity, filter.as_ref()).map_err(doing("drop privileges"))?;
     execute(process, &identity)
 }
@@ -154,15 +166,28 @@ fn score_for_oom(process: &ProcessPlan) -> Result<(), InitError> {
     }
 }
 
+/// Asks for an AppArmor profile at the next exec, through the host's own /proc: that of the container may be played with.
+fn confine(process: &ProcessPlan) -> Result<(), InitError> {
+    let Some(name) = &process.apparmor else { return Ok(()) };
+    let module = Path::new("/proc/self/attr/apparmor/exec");
+    let file = if module.exists() { module } else { Path::new("/proc/self/attr/exec") };
+    fs::write(file, format!("exec {name}")).map_err(doing(format!("apply AppArmor profile {name}")))
+}
+
 /// The two sides of a terminal.
 struct Terminal {
     main: OwnedFd,
     peer: OwnedFd,
 }
 
-fn enter_new(proof: &SingleThreaded, plan: &ContainerPlan, shm: Option<&Path>) -> Result<Option<Terminal>, InitError> {
+fn enter_new(
+    proof: &SingleThreaded,
+    plan: &ContainerPlan,
+    shm: Option<&Path>,
+    users: Option<BorrowedFd<'_>>,
+) -> Result<Option<Terminal>, InitError> {
     unshare(proof, UnshareFlags::NEWCGROUP).map_err(doing("make a cgroup namespace"))?;
-    let built = rootfs::build(&Linux, plan, shm)?;
+    let built = rootfs::build(&Linux, plan, shm, users)?;
     let terminal = if plan.process.terminal {
         let main = openat(
             &built.terminals,
@@ -278,13 +303,13 @@ fn enter_directory(cwd: &Path) -> Result<(), InitError> {
 }
 
 /// Puts the streams in their places and lets the program's user reopen them by name.
-fn set_streams(streams: [OwnedFd; 3], identity: &Identity) -> Result<(), InitError> {
+fn set_streams(streams: [OwnedFd; 3], user: u32) -> Result<(), InitError> {
     for stream in &streams {
         // The null device belongs to everybody already, and must not be given away.
         if crate::sys::linux::check_null(stream.as_fd()).is_ok() {
             continue;
         }
-        let owner = Some(FileUid::from_raw(identity.uid));
+        let owner = Some(FileUid::from_raw(user));
         match fchown(stream, owner, None::<FileGid>) {
             // A stream on a file system that has no owners.
             Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::PERM | rustix::io::Errno::ROFS) => {}

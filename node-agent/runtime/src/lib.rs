@@ -10,6 +10,7 @@ mod capability;
 mod cgroup;
 mod image;
 mod init;
+mod label;
 mod link;
 mod net;
 mod plan;

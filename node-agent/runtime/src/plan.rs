@@ -40,8 +40,18 @@ pub(crate) struct SandboxPlan {
     /// Whether a process namespace for the whole pod is needed.
     pub(crate) shared_pid: bool,
     pub(crate) hostname: String,
+    /// The pod's own user ids, in a user namespace that owns its other namespaces.
+    #[serde(default)]
+    pub(crate) users: Option<UserRange>,
     /// Dotted names and values, in the pod's namespaces.
     pub(crate) sysctls: BTreeMap<String, String>,
+}
+
+/// Ids of the node that stand for the ids from 0 in a pod; users and groups alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UserRange {
+    pub(crate) host_id: u32,
+    pub(crate) length: u32,
 }
 
 /// Name of the pod's shared memory folder below the sandbox's, a tmpfs.
@@ -63,6 +73,9 @@ pub(crate) struct ContainerPlan {
     pub(crate) pid: PidScope,
     pub(crate) cgroup: CgroupPlan,
     pub(crate) process: ProcessPlan,
+    /// That of the pod.
+    #[serde(default)]
+    pub(crate) users: Option<UserRange>,
     /// Where the standard streams are logged.
     pub(crate) log: Option<PathBuf>,
     pub(crate) stdin: Stdin,
@@ -154,6 +167,9 @@ pub(crate) struct ProcessPlan {
     pub(crate) no_new_privs: bool,
     /// The file of a compiled filter.
     pub(crate) seccomp: Option<PathBuf>,
+    /// The AppArmor profile, loaded in the host's kernel.
+    #[serde(default)]
+    pub(crate) apparmor: Option<String>,
     pub(crate) terminal: bool,
     pub(crate) oom_score_adj: Option<i32>,
 }
@@ -193,5 +209,8 @@ pub(crate) const EXIT: &str = "exit.json";
 pub(crate) const ROOTFS: &str = "rootfs";
 pub(crate) const UPPER: &str = "upper";
 pub(crate) const WORK: &str = "work";
+/// Where a container with mapped ids sees the layers, and its own folder.
+pub(crate) const MAPPED_LAYERS: &str = "mapped-layers";
+pub(crate) const MAPPED_SELF: &str = "mapped";
 /// The supervisor's socket in the sandbox's folder.
 pub(crate) const SOCKET: &str = "supervisor.sock";

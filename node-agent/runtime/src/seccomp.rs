@@ -3,6 +3,8 @@
 //! kept as files that a starting container loads.
 
 mod default;
+mod names;
+mod profile;
 
 use crate::image::hex;
 use crate::sys::seccomp::Program;
@@ -12,18 +14,23 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub(crate) enum SeccompError {
-    #[error("seccomp profile {0:?}: profiles of the node are not supported yet (use RuntimeDefault)")]
-    Unsupported(String),
+    #[error("cannot load seccomp profile {path:?}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("seccomp profile {0:?} is not an absolute path")]
+    NotAbsolute(String),
     #[error("cannot compile the seccomp profile: {0}")]
     Compile(String),
     #[error("cannot keep a compiled seccomp profile")]
     Write(#[source] io::Error),
 }
+
+/// Larger profiles are refused: engines' own have 15 KiB.
+const PROFILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Compiled profiles, by what went into them.
 #[derive(Debug)]
@@ -47,6 +54,22 @@ impl Profiles {
         let path = self.keep(&default::compile(key)?)?;
         self.defaults.lock().insert(key, path.clone());
         Ok(path)
+    }
+
+    /// A profile of the node, by the path of its file; read again for each container, as it may have changed.
+    pub(crate) fn of_node(&self, path: &str, capabilities: u64) -> Result<PathBuf, SeccompError> {
+        // Older clients put the kind before the path.
+        let path = Path::new(path.strip_prefix("localhost/").unwrap_or(path));
+        if !path.is_absolute() {
+            return Err(SeccompError::NotAbsolute(path.display().to_string()));
+        }
+        let failed = |source| SeccompError::Read { path: path.to_owned(), source };
+        let size = fs::metadata(path).map_err(failed)?.len();
+        if size > PROFILE_BYTES_MAX {
+            return Err(failed(io::ErrorKind::FileTooLarge.into()));
+        }
+        let json = fs::read(path).map_err(failed)?;
+        self.keep(&profile::compile(&json, capabilities)?)
     }
 
     /// Writes a program under a name that is its content's digest.

@@ -4,6 +4,7 @@
 pub(crate) mod convert;
 mod images;
 mod import;
+mod metrics;
 mod runtime;
 
 pub(crate) use images::Images;

@@ -5,7 +5,7 @@ use crate::capability::{self, DeviceLimits, UnknownCapability};
 use crate::image::Record;
 use crate::plan::{
     CgroupPlan, ContainerPlan, DevicePlan, MountPlan, MountSource, PidScope, ProcessPlan, PropagationPlan, Rootfs,
-    SandboxPlan, Scope, Stdin, UserPlan,
+    SandboxPlan, Scope, Stdin, UserPlan, UserRange,
 };
 use proto::cri;
 use std::collections::BTreeMap;
@@ -51,11 +51,37 @@ fn sysctl_scope(name: &str) -> Option<fn(&SandboxPlan) -> Scope> {
     ipc.then_some(|plan: &SandboxPlan| plan.ipc)
 }
 
+/// The pod's own ids. One range that begins at 0, the same for users and groups: what kubelets ask for.
+fn users(options: &cri::NamespaceOption) -> Result<Option<UserRange>, SpecError> {
+    let Some(asked) = &options.userns_options else { return Ok(None) };
+    let single = |list: &[cri::IdMapping]| match list {
+        [one] if one.container_id == 0 && one.length > 0 && one.host_id > 0 => {
+            let range = UserRange { host_id: one.host_id, length: one.length };
+            one.host_id.checked_add(one.length).map(|_| range)
+        }
+        _ => None,
+    };
+    match mode(asked.mode)? {
+        cri::NamespaceMode::Node if asked.uids.is_empty() && asked.gids.is_empty() => Ok(None),
+        cri::NamespaceMode::Node => Err(invalid("ids are mapped, but the pod uses the node's user namespace")),
+        cri::NamespaceMode::Pod => match (single(&asked.uids), single(&asked.gids)) {
+            (Some(users), Some(groups)) if users == groups => {
+                if mode(options.network)? == cri::NamespaceMode::Node || mode(options.ipc)? == cri::NamespaceMode::Node
+                {
+                    return Err(invalid("a user namespace needs network and ipc namespaces of the pod's own"));
+                }
+                Ok(Some(users))
+            }
+            _ => Err(invalid("a user namespace needs one range of ids from 0, the same for users and groups")),
+        },
+        cri::NamespaceMode::Container | cri::NamespaceMode::Target => {
+            Err(invalid("user namespaces are shared by the containers of a pod"))
+        }
+    }
+}
+
 pub(crate) fn sandbox(id: &str, dir: &Path, config: &cri::PodSandboxConfig) -> Result<SandboxPlan, SpecError> {
     let options = namespaces(config);
-    if options.userns_options.as_ref().is_some_and(|u| u.mode == cri::NamespaceMode::Pod as i32 && !u.uids.is_empty()) {
-        return Err(SpecError::Unsupported("a user namespace (hostUsers: false)"));
-    }
     let scope =
         |value| Ok::<_, SpecError>(if mode(value)? == cri::NamespaceMode::Node { Scope::Node } else { Scope::Pod });
     let plan = SandboxPlan {
@@ -65,6 +91,7 @@ pub(crate) fn sandbox(id: &str, dir: &Path, config: &cri::PodSandboxConfig) -> R
         ipc: scope(options.ipc)?,
         shared_pid: mode(options.pid)? == cri::NamespaceMode::Pod,
         hostname: config.hostname.clone(),
+        users: users(&options)?,
         sysctls: config.linux.as_ref().map(|l| l.sysctls.clone().into_iter().collect()).unwrap_or_default(),
     };
     for name in plan.sysctls.keys() {
@@ -124,6 +151,7 @@ pub(crate) fn container(inputs: Inputs<'_>) -> Result<ContainerPlan, SpecError> 
         pid,
         cgroup: inputs.cgroup,
         process: process(config, inputs.sandbox_config, inputs.image, &context, inputs.limits)?,
+        users: users(&namespaces(inputs.sandbox_config))?,
         log,
         stdin,
         dir: inputs.dir,
@@ -164,6 +192,7 @@ fn process(
         ambient: capability::available(capability::named(&caps.add_ambient_capabilities)?),
         no_new_privs: context.no_new_privs,
         seccomp: None,
+        apparmor: None,
         terminal: config.tty,
         oom_score_adj: oom.and_then(|score| i32::try_from(score).ok()).filter(|score| *score != 0),
     })
@@ -265,8 +294,11 @@ fn one_mount(inputs: &Inputs<'_>, mount: &cri::Mount) -> Result<MountPlan, SpecE
     if !target.is_absolute() {
         return Err(invalid(format!("mount path {:?} is not absolute", mount.container_path)));
     }
-    if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-        return Err(SpecError::Unsupported("a mount with mapped ids"));
+    // Mounts of a pod with mapped ids are mapped as the pod is; another mapping of theirs would be a surprise.
+    let pods = users(&namespaces(inputs.sandbox_config))?.map(|r| (r.host_id, r.length));
+    let other = |m: &cri::IdMapping| m.container_id != 0 || Some((m.host_id, m.length)) != pods;
+    if mount.uid_mappings.iter().chain(&mount.gid_mappings).any(other) {
+        return Err(SpecError::Unsupported("a mount whose ids are mapped in another way than its pod's"));
     }
     let source = match (&mount.image, mount.host_path.as_str()) {
         (Some(_), _) => {
@@ -407,6 +439,40 @@ mod tests {
             assert!(!check(bad, Pod), "{bad}");
         }
         assert!(!check("net.ipv4.tcp_syncookies", Node));
+    }
+
+    #[test]
+    fn a_user_namespace_is_one_range_from_zero() {
+        let check = |mode: cri::NamespaceMode, maps: &[(u32, u32, u32)], network: cri::NamespaceMode| {
+            let ids: Vec<_> = maps
+                .iter()
+                .map(|(container_id, host_id, length)| cri::IdMapping {
+                    container_id: *container_id,
+                    host_id: *host_id,
+                    length: *length,
+                })
+                .collect();
+            let asked = cri::UserNamespace { mode: mode as i32, uids: ids.clone(), gids: ids };
+            let options =
+                cri::NamespaceOption { network: network as i32, userns_options: Some(asked), ..Default::default() };
+            users(&options)
+        };
+        use cri::NamespaceMode::{Container, Node, Pod};
+        let range = Some(UserRange { host_id: 65_536, length: 65_536 });
+        assert_eq!(check(Pod, &[(0, 65_536, 65_536)], Pod), Ok(range));
+        assert_eq!(check(Node, &[], Pod), Ok(None));
+        for bad in [
+            check(Pod, &[], Pod),
+            check(Pod, &[(0, 65_536, 0)], Pod),
+            check(Pod, &[(1, 65_536, 10)], Pod),
+            check(Pod, &[(0, 65_536, 10), (10, 99_999, 10)], Pod),
+            check(Pod, &[(0, u32::MAX, 10)], Pod),
+            check(Pod, &[(0, 65_536, 10)], Node),
+            check(Node, &[(0, 65_536, 10)], Pod),
+            check(Container, &[(0, 65_536, 10)], Pod),
+        ] {
+            assert!(bad.is_err());
+        }
     }
 
     #[test]

@@ -74,6 +74,8 @@ struct Supervisor {
     own_pids: OwnedFd,
     /// Process 1 of the pod's shared process namespace.
     pod_init: Option<OwnedFd>,
+    /// The pod's user namespace.
+    users: Option<OwnedFd>,
     clients: Vec<Client>,
     next_id: u64,
     containers: BTreeMap<String, Container>,
@@ -135,6 +137,7 @@ fn run() -> io::Result<()> {
         listener: made.listener,
         own_pids: made.own_pids,
         pod_init: made.pod_init,
+        users: made.users,
         clients: vec![client],
         next_id: 1,
         containers: BTreeMap::new(),

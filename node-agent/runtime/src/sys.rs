@@ -99,6 +99,10 @@ pub(crate) trait Sys {
     fn set_attributes(&self, mount: BorrowedFd<'_>, attributes: Attributes) -> io::Result<()>;
     fn set_propagation(&self, mount: BorrowedFd<'_>, propagation: Propagation) -> io::Result<()>;
     fn attach(&self, mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()>;
+    /// Shows the ids of a detached mount's files as those of a user namespace, where its file system can.
+    fn map_ids(&self, mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> io::Result<()>;
+    /// Attaches a mount at a path of the host, in the calling process's own mount namespace.
+    fn attach_host(&self, mount: BorrowedFd<'_>, path: &Path) -> io::Result<()>;
     /// Cuts the calling process's mounts off from the host's.
     fn isolate_mounts(&self) -> io::Result<()>;
     /// Mounts an overlay and opens its root.

@@ -1,6 +1,6 @@
 //! Version 1: a tree per controller, or per set of controllers mounted together.
 
-use super::{CgroupError, Hierarchy, Resources, Usage, Write, cpu, cpuset, devices, memory, pids};
+use super::{CgroupError, Hierarchy, Resources, Usage, Write, cpu, cpuset, devices, hugetlb, memory, pids};
 use super::{REMOVE_TRIES, kill_listed, read_field, read_number, relative, remove_folder, write_file};
 use crate::plan::{CgroupPlan, DevicePlan};
 use std::fs;
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// Controllers that are used, if the machine has them. A container joins no others: each joined tree costs a start
 /// a wait for all of the machine's forks.
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "devices"];
+/// Controllers that only containers join that ask for what they limit.
+const ON_REQUEST: [&str; 2] = ["cpuset", "hugetlb"];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Tree {
@@ -26,30 +28,32 @@ impl Tree {
 #[derive(Debug)]
 pub(super) struct Legacy {
     trees: Vec<Tree>,
-    /// Joined only by containers that ask for processors.
-    cpuset: Option<Tree>,
+    /// Those of [`ON_REQUEST`].
+    on_request: Vec<Tree>,
 }
 
 impl Legacy {
     /// From the text of /proc/self/mountinfo.
     pub(super) fn from_mountinfo(text: &str) -> Self {
         let mut trees: Vec<Tree> = Vec::new();
-        let mut cpuset_tree = None;
+        let mut on_request: Vec<Tree> = Vec::new();
         for line in text.lines() {
             let Some((left, right)) = line.split_once(" - ") else { continue };
             let right: Vec<&str> = right.split(' ').collect();
             let ["cgroup", _, options] = right.as_slice() else { continue };
             let Some(root) = left.split(' ').nth(4) else { continue };
-            let is_controller = |o: &&str| CONTROLLERS.contains(o) || *o == "cpuset";
+            let is_controller = |o: &&str| CONTROLLERS.contains(o) || ON_REQUEST.contains(o);
             let names: Vec<String> = options.split(',').filter(is_controller).map(str::to_owned).collect();
             let tree = Tree { names, root: PathBuf::from(root) };
-            if tree.has("cpuset") {
-                cpuset_tree = Some(tree);
+            if ON_REQUEST.iter().any(|c| tree.has(c)) {
+                if !on_request.iter().any(|t| t.names == tree.names) {
+                    on_request.push(tree);
+                }
             } else if !tree.names.is_empty() && !trees.iter().any(|t| t.names == tree.names) {
                 trees.push(tree);
             }
         }
-        Self { trees, cpuset: cpuset_tree }
+        Self { trees, on_request }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -72,12 +76,52 @@ impl Legacy {
 
     fn remove_all(&self, path: &Path, tries: u32) -> Result<(), CgroupError> {
         let below = relative(path)?;
-        self.trees.iter().chain(&self.cpuset).try_for_each(|tree| remove_folder(&tree.root.join(below), tries))
+        self.trees.iter().chain(&self.on_request).try_for_each(|tree| remove_folder(&tree.root.join(below), tries))
+    }
+
+    /// The trees that a container with these limits joins beside the usual ones, made ready. A kernel without a
+    /// controller is an error where it is needed.
+    fn ready_on_request(&self, path: &Path, resources: &Resources) -> Result<Vec<(&Tree, PathBuf)>, CgroupError> {
+        let below = relative(path)?;
+        let cpus = !cpuset::both(resources).is_empty();
+        let pages = resources.hugepages.values().any(|limit| *limit > 0);
+        let mut ready = Vec::new();
+        for (controller, needed) in [("cpuset", cpus), ("hugetlb", pages)] {
+            if !needed {
+                continue;
+            }
+            let tree = self.on_request.iter().find(|t| t.has(controller));
+            let tree = tree.ok_or(CgroupError::NoController(controller))?;
+            if controller == "cpuset" {
+                inherit(&tree.root, below)?;
+            }
+            let folder = tree.root.join(below);
+            make(&folder)?;
+            ready.push((tree, folder));
+        }
+        Ok(ready)
+    }
+
+    /// Moves the processes of a cgroup into another tree's folder, for a limit that came after their start.
+    fn bring_in(&self, path: &Path, folder: &Path) -> Result<(), CgroupError> {
+        let Some(usual) = self.trees.first() else { return Ok(()) };
+        let listed = fs::read_to_string(usual.root.join(relative(path)?).join("cgroup.procs")).unwrap_or_default();
+        for pid in listed.lines() {
+            // One that ended in between needs no limit.
+            if let Err(error) = fs::write(folder.join("cgroup.procs"), pid) {
+                tracing::debug!(pid, %error, "process not moved");
+            }
+        }
+        Ok(())
     }
 
     /// Memory and swap limits depend on each other: which goes first depends on whether they grow.
     fn put_memory(&self, path: &Path, resources: &Resources) -> Result<(), CgroupError> {
         let mut writes = memory::legacy(resources);
+        if let Some(folder) = self.folder("memory", path)? {
+            // A kernel that does not count swap has no file for it.
+            writes.retain(|w| folder.join(&w.file).exists());
+        }
         if self.put(path, &writes).is_err() {
             writes.reverse();
             self.put(path, &writes)?;
@@ -110,7 +154,7 @@ fn make(folder: &Path) -> Result<(), CgroupError> {
 }
 
 impl Hierarchy for Legacy {
-    fn create(&self, path: &Path) -> Result<CgroupPlan, CgroupError> {
+    fn create(&self, path: &Path, resources: &Resources) -> Result<CgroupPlan, CgroupError> {
         let below = relative(path)?;
         let mut plan = CgroupPlan::default();
         for tree in &self.trees {
@@ -122,6 +166,10 @@ impl Hierarchy for Legacy {
             plan.legacy.push(folder);
             plan.legacy_controllers.push(tree.names.join(","));
         }
+        for (tree, folder) in self.ready_on_request(path, resources)? {
+            plan.legacy.push(folder);
+            plan.legacy_controllers.push(tree.names.join(","));
+        }
         Ok(plan)
     }
 
@@ -129,13 +177,12 @@ impl Hierarchy for Legacy {
         self.put(path, &cpu::legacy(resources))?;
         self.put(path, &pids::both(resources))?;
         self.put_memory(path, resources)?;
-        let sets = cpuset::both(resources);
-        if let (Some(tree), false) = (&self.cpuset, sets.is_empty()) {
-            let below = relative(path)?;
-            inherit(&tree.root, below)?;
-            for w in &sets {
-                write_file(&tree.root.join(below), &w.file, &w.value)?;
+        for (tree, folder) in self.ready_on_request(path, resources)? {
+            let writes = if tree.has("cpuset") { cpuset::both(resources) } else { hugetlb::legacy(resources)? };
+            for w in &writes {
+                write_file(&folder, &w.file, &w.value)?;
             }
+            self.bring_in(path, &folder)?;
         }
         Ok(())
     }
@@ -199,6 +246,6 @@ mod tests {
                 ("memory".to_owned(), "/sys/fs/cgroup/memory".to_owned())
             ]
         );
-        assert!(found.cpuset.is_some());
+        assert!(found.on_request.iter().any(|t| t.has("cpuset")));
     }
 }

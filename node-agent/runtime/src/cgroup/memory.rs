@@ -1,11 +1,15 @@
 //! Memory limits. Version 2 kills the whole container when it runs out, not a process of its choice.
 
-use super::{Resources, Write, write};
+use super::{Resources, UNLIMITED, Write, write};
+
+fn shown(bytes: u64, unlimited: &str) -> String {
+    if bytes == UNLIMITED { unlimited.to_owned() } else { bytes.to_string() }
+}
 
 pub(super) fn legacy(resources: &Resources) -> Vec<Write> {
     let mut writes = Vec::new();
     if let Some(bytes) = resources.memory_bytes {
-        writes.push(write("memory", "memory.limit_in_bytes", bytes));
+        writes.push(write("memory", "memory.limit_in_bytes", shown(bytes, "-1")));
     }
     if let Some(bytes) = resources.memory_swap_bytes {
         writes.push(write("memory", "memory.memsw.limit_in_bytes", bytes));
@@ -16,7 +20,7 @@ pub(super) fn legacy(resources: &Resources) -> Vec<Write> {
 pub(super) fn unified(resources: &Resources) -> Vec<Write> {
     let mut writes = Vec::new();
     if let Some(bytes) = resources.memory_bytes {
-        writes.push(write("memory", "memory.max", bytes));
+        writes.push(write("memory", "memory.max", shown(bytes, "max")));
         writes.push(write("memory", "memory.oom.group", 1));
     }
     if let Some(total) = resources.memory_swap_bytes {

@@ -1,13 +1,13 @@
 //! Version 2: one tree, whose controllers are handed down level by level.
 
-use super::{CgroupError, Hierarchy, Resources, Usage, Write, cpu, cpuset, memory, pids};
+use super::{CgroupError, Hierarchy, Resources, Usage, Write, cpu, cpuset, hugetlb, memory, pids};
 use super::{REMOVE_TRIES, kill_listed, read_field, read_number, relative, remove_folder, write_file};
 use crate::plan::{CgroupPlan, DevicePlan};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Controllers that are handed down, where the machine has them.
-const CONTROLLERS: [&str; 5] = ["cpu", "memory", "pids", "cpuset", "io"];
+const CONTROLLERS: [&str; 6] = ["cpu", "memory", "pids", "cpuset", "io", "hugetlb"];
 
 #[derive(Debug)]
 pub(super) struct Unified {
@@ -33,7 +33,7 @@ fn hand_down(folder: &Path) -> Result<(), CgroupError> {
 }
 
 impl Hierarchy for Unified {
-    fn create(&self, path: &Path) -> Result<CgroupPlan, CgroupError> {
+    fn create(&self, path: &Path, _resources: &Resources) -> Result<CgroupPlan, CgroupError> {
         let mut folder = self.root.clone();
         for name in relative(path)? {
             hand_down(&folder)?;
@@ -55,6 +55,13 @@ impl Hierarchy for Unified {
             [cpu::unified(resources), memory::unified(resources), pids::both(resources), cpuset::both(resources)];
         for Write { file, value, .. } in writes.into_iter().flatten() {
             write_file(&folder, &file, &value)?;
+        }
+        for Write { file, value, .. } in hugetlb::unified(resources)? {
+            if folder.join(&file).exists() {
+                write_file(&folder, &file, &value)?;
+            } else if value != "0" {
+                return Err(CgroupError::NoController("hugetlb"));
+            }
         }
         for (file, value) in &resources.raw {
             // A name with a slash would reach into another cgroup.

@@ -4,7 +4,8 @@
 //! is changed.
 
 use crate::plan::{
-    CgroupPlan, ContainerPlan, DevicePlan, MountPlan, MountSource, PropagationPlan, ROOTFS, UPPER, WORK,
+    CgroupPlan, ContainerPlan, DevicePlan, MAPPED_LAYERS, MAPPED_SELF, MountPlan, MountSource, PropagationPlan, ROOTFS,
+    UPPER, WORK,
 };
 use crate::sys::{Attributes, Node, Overlay, Propagation, Resolve, Sys};
 use std::io;
@@ -34,22 +35,39 @@ fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> RootfsError {
 const DEVICES: [(&str, u32, u32); 6] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
 
+/// The group `tty` everywhere.
+const TERMINALS_GROUP: u32 = 5;
+
 const NO_EXEC: Attributes =
     Attributes { read_only: false, no_suid: true, no_dev: true, no_exec: true, recursive: false };
 
+/// Mounted images may hold programs to run, but no devices and nothing that changes the user.
+const IMAGE: Attributes = Attributes { read_only: true, no_suid: true, no_dev: true, no_exec: false, recursive: false };
+
 /// Builds the tree and returns its root, and the container's terminal devices for a process that wants one.
-pub(crate) fn build(sys: &impl Sys, plan: &ContainerPlan, shm: Option<&Path>) -> Result<Built, RootfsError> {
+///
+/// `users` is the pod's user namespace: what is mounted is then shown with its ids.
+pub(crate) fn build(
+    sys: &impl Sys,
+    plan: &ContainerPlan,
+    shm: Option<&Path>,
+    users: Option<BorrowedFd<'_>>,
+) -> Result<Built, RootfsError> {
     // Sources first: they are the host's mounts, and sharing with the host ends with the next line.
-    let sources = plan.mounts.iter().map(|m| source(sys, m)).collect::<Result<Vec<_>, _>>()?;
+    let sources = plan.mounts.iter().map(|m| source(sys, m, users)).collect::<Result<Vec<_>, _>>()?;
     let shm = shm.map(|path| sys.clone_host_tree(path, false)).transpose().map_err(doing("open the pod's /dev/shm"))?;
     let null = sys.null_device().map_err(doing("open the null device"))?;
     sys.isolate_mounts().map_err(doing("isolate mounts from the host"))?;
+    let (layers, own) = match users {
+        Some(users) => map_folders(sys, plan, users)?,
+        None => (plan.rootfs.layers.clone(), plan.dir.clone()),
+    };
     let root = sys
         .mount_overlay(Overlay {
-            layers: &plan.rootfs.layers,
+            layers: &layers,
             lowers: &plan.rootfs.lowers,
-            upper: &plan.dir.join(UPPER),
-            work: &plan.dir.join(WORK),
+            upper: &own.join(UPPER),
+            work: &own.join(WORK),
             target: &plan.dir.join(ROOTFS),
         })
         .map_err(doing("mount the container's root"))?;
@@ -59,7 +77,7 @@ pub(crate) fn build(sys: &impl Sys, plan: &ContainerPlan, shm: Option<&Path>) ->
     let terminals = dev(&at, plan, shm)?;
     sysfs(&at, plan)?;
     for (mount, tree) in plan.mounts.iter().zip(sources) {
-        at.mount(plan, mount, tree)?;
+        at.mount(mount, tree)?;
     }
     if !plan.privileged {
         mask(&at, plan, &null)?;
@@ -84,13 +102,32 @@ pub(crate) struct Built {
 }
 
 /// A detached clone of what a mount shows; images are mounted later, by overlay.
-fn source(sys: &impl Sys, mount: &MountPlan) -> Result<Option<OwnedFd>, RootfsError> {
+fn source(sys: &impl Sys, mount: &MountPlan, users: Option<BorrowedFd<'_>>) -> Result<Option<OwnedFd>, RootfsError> {
     let MountSource::Host(path) = &mount.source else { return Ok(None) };
     match sys.clone_host_tree(path, true) {
-        Ok(fd) => Ok(Some(fd)),
+        Ok(fd) => {
+            if let Some(users) = users {
+                let what = format!("map ids of {} (its file system may not support it)", path.display());
+                sys.map_ids(fd.as_fd(), users).map_err(doing(what))?;
+            }
+            Ok(Some(fd))
+        }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(RootfsError::NoSource(path.clone())),
         Err(e) => Err(doing(format!("open mount source {}", path.display()))(e)),
     }
+}
+
+/// The image's layers and the container's own folder as the pod's users see them, mounted in the container's folder.
+fn map_folders(sys: &impl Sys, plan: &ContainerPlan, users: BorrowedFd<'_>) -> Result<(PathBuf, PathBuf), RootfsError> {
+    let map = |from: &Path, to: PathBuf| {
+        let what = || format!("map ids of {} (its file system may not support it)", from.display());
+        let tree = sys.clone_host_tree(from, false).map_err(|e| doing(what())(e))?;
+        sys.map_ids(tree.as_fd(), users).map_err(|e| doing(what())(e))?;
+        sys.attach_host(tree.as_fd(), &to).map_err(|e| doing(what())(e))?;
+        Ok(to)
+    };
+    let own = map(&plan.dir, plan.dir.join(MAPPED_SELF))?;
+    Ok((map(&plan.rootfs.layers, plan.dir.join(MAPPED_LAYERS))?, own))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,11 +190,11 @@ impl<S: Sys> Tree<'_, S> {
     }
 
     /// One of the pod's mounts.
-    fn mount(&self, plan: &ContainerPlan, mount: &MountPlan, tree: Option<OwnedFd>) -> Result<(), RootfsError> {
+    fn mount(&self, mount: &MountPlan, tree: Option<OwnedFd>) -> Result<(), RootfsError> {
         let what = || format!("mount {}", mount.target.display());
         let tree = match (tree, &mount.source) {
             (Some(tree), _) => tree,
-            (None, MountSource::Image { lowers, sub_path }) => self.image(plan, mount, lowers, sub_path)?,
+            (None, MountSource::Image { lowers, sub_path }) => self.image(mount, lowers, sub_path)?,
             (None, MountSource::Host(path)) => return Err(RootfsError::NoSource(path.clone())),
         };
         let propagation = match mount.propagation {
@@ -181,23 +218,19 @@ impl<S: Sys> Tree<'_, S> {
         self.sys.attach(tree.as_fd(), target.as_fd()).map_err(|e| doing(what())(e))
     }
 
-    /// The content of an image, read-only.
-    fn image(
-        &self,
-        plan: &ContainerPlan,
-        mount: &MountPlan,
-        lowers: &[String],
-        sub_path: &Path,
-    ) -> Result<OwnedFd, RootfsError> {
+    /// The content of an image, read-only. Layers are named relative to the folder of layers, which has been the working
+    /// directory since the root was mounted.
+    fn image(&self, mount: &MountPlan, lowers: &[String], sub_path: &Path) -> Result<OwnedFd, RootfsError> {
         let what = || format!("mount the image for {}", mount.target.display());
-        let layers = &plan.rootfs.layers;
         // One layer is shown as it is; several need an overlay, whose options name each layer in full.
         let tree = if let [only] = lowers {
-            self.sys.clone_host_tree(&layers.join(only), false).map_err(|e| doing(what())(e))?
+            let tree = self.sys.clone_host_tree(Path::new(only), false).map_err(|e| doing(what())(e))?;
+            self.sys.set_attributes(tree.as_fd(), IMAGE).map_err(|e| doing(what())(e))?;
+            tree
         } else {
-            let joined = lowers.iter().map(|l| layers.join(l).display().to_string()).collect::<Vec<_>>().join(":");
+            let joined = lowers.join(":");
             let options = [("lowerdir", joined.as_str())];
-            self.sys.new_filesystem("overlay", &options, NO_EXEC).map_err(|e| doing(what())(e))?
+            self.sys.new_filesystem("overlay", &options, IMAGE).map_err(|e| doing(what())(e))?
         };
         if sub_path.as_os_str().is_empty() {
             return Ok(tree);
@@ -225,8 +258,10 @@ fn names(path: &Path) -> Result<Vec<&str>, RootfsError> {
 fn dev<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan, shm: Option<OwnedFd>) -> Result<OwnedFd, RootfsError> {
     let sys = at.sys;
     let attributes = Attributes { no_suid: true, no_exec: true, ..Attributes::default() };
-    let dev =
-        sys.new_filesystem("tmpfs", &[("mode", "755"), ("size", "65536k")], attributes).map_err(doing("make /dev"))?;
+    let root = plan.users.map_or(0, |r| r.host_id);
+    let owner = root.to_string();
+    let options = [("mode", "755"), ("size", "65536k"), ("uid", owner.as_str()), ("gid", owner.as_str())];
+    let dev = sys.new_filesystem("tmpfs", &options, attributes).map_err(doing("make /dev"))?;
     for (name, major, minor) in DEVICES {
         let node = Node::CharDevice { major, minor, mode: 0o666 };
         sys.create_at(dev.as_fd(), name, node).map_err(doing(format!("create /dev/{name}")))?;
@@ -248,7 +283,8 @@ fn dev<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan, shm: Option<OwnedFd>) -> 
         device_node(sys, dev.as_fd(), device)?;
     }
     at.attach(dev.as_fd(), Path::new("/dev"))?;
-    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", "5")];
+    let terminals_group = (root + TERMINALS_GROUP).to_string();
+    let options = [("newinstance", ""), ("ptmxmode", "0666"), ("mode", "0620"), ("gid", terminals_group.as_str())];
     let no_exec = Attributes { no_suid: true, no_exec: true, ..Attributes::default() };
     let terminals = sys.new_filesystem("devpts", &options, no_exec).map_err(doing("make /dev/pts"))?;
     at.attach(terminals.as_fd(), Path::new("/dev/pts"))?;

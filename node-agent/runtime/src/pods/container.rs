@@ -5,15 +5,18 @@ use super::{PodError, Pods, Sandbox, doing};
 use crate::cgroup::Resources;
 use crate::image::{ImageError, Record, remove_tree};
 use crate::link::LinkError;
-use crate::plan::{CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, ROOTFS, UPPER, WORK};
+use crate::plan::{CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK};
 use crate::spec::{self, Inputs, SpecError};
 use crate::sys::clock::now_ns;
+use crate::sys::linux::Linux;
 use crate::sys::process::random_id;
+use crate::sys::{Resolve, Sys};
 use crate::wire::{Answer, Call};
 use parking_lot::Mutex;
 use proto::cri;
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,6 +194,10 @@ impl Pods {
         {
             spec.user_specified_image.clone_from(&spec.image);
         }
+        for spec in config.mounts.iter_mut().filter_map(|m| m.image.as_mut()) {
+            // KEP-5365: the status tells which image a mount shows.
+            spec.image_ref = self.images.find(&spec.image).map(|i| i.id.clone()).unwrap_or_default();
+        }
         let (pods, sandbox_of) = (self.clone(), sandbox.clone());
         let make = move || pods.make_container(&sandbox_of, config, &image);
         let container = tokio::task::spawn_blocking(make).await.expect("creating a container does not panic")?;
@@ -240,8 +247,8 @@ impl Pods {
         let linux = config.linux.clone().unwrap_or_default();
         let context = linux.security_context.clone().unwrap_or_default();
         let devices = devices(config, context.privileged)?;
-        let joined = self.hierarchy.create(cgroup)?;
         let resources = Resources::from_cri(&linux.resources.clone().unwrap_or_default());
+        let joined = self.hierarchy.create(cgroup, &resources)?;
         self.hierarchy.apply(cgroup, &resources)?;
         if !context.privileged {
             self.hierarchy.restrict_devices(cgroup, &devices)?;
@@ -260,7 +267,14 @@ impl Pods {
             image_mounts: image_mounts.clone(),
             limits: self.limits,
         })?;
+        if plan.users.is_some() {
+            for folder in [MAPPED_LAYERS, MAPPED_SELF] {
+                fs::create_dir_all(dir.join(folder)).map_err(doing("make the container's folder"))?;
+            }
+        }
         plan.process.seccomp = self.seccomp_for(&context, plan.process.capabilities)?;
+        plan.process.apparmor = crate::label::apparmor(&context)?;
+        crate::label::refuse_selinux(context.selinux_options.as_ref())?;
         record::save_json(dir, CONTAINER_PLAN, &plan)?;
         let stop = config.stop_signal();
         let record = container_record(id, sandbox, &plan, image, cgroup, stop);
@@ -276,10 +290,35 @@ impl Pods {
         let mut mounts = BTreeMap::new();
         for mount in &config.mounts {
             let Some(spec) = &mount.image else { continue };
+            if !mount.readonly {
+                return Err(
+                    SpecError::Invalid(format!("image mount {} must be read-only", mount.container_path)).into()
+                );
+            }
             let image = self.images.find(&spec.image).ok_or_else(|| ImageError::NotFound(spec.image.clone()))?;
-            mounts.insert(mount.container_path.clone(), image.layers.iter().rev().cloned().collect());
+            let layers: Vec<String> = image.layers.iter().rev().cloned().collect();
+            self.check_sub_path(&layers, &mount.image_sub_path)?;
+            mounts.insert(mount.container_path.clone(), layers);
         }
         Ok(mounts)
+    }
+
+    /// Whether the uppermost layer that knows a path of an image has it. Links are not followed, as when it is mounted.
+    fn check_sub_path(&self, layers: &[String], sub_path: &str) -> Result<(), PodError> {
+        if sub_path.is_empty() {
+            return Ok(());
+        }
+        let missing = || SpecError::Invalid(format!("path {sub_path:?} does not exist in the image"));
+        let folder = self.images.layers_folder();
+        for layer in layers {
+            let root = fs::File::open(folder.join(layer)).map_err(doing("look into an image"))?;
+            let found = Linux.open_in_root(root.as_fd(), Path::new(sub_path), Resolve::NoLinks);
+            let Ok(found) = found else { continue };
+            let kind = rustix::fs::fstat(&found).map_err(|e| doing("look into an image")(e.into()))?;
+            let removed = rustix::fs::FileType::from_raw_mode(kind.st_mode).is_char_device() && kind.st_rdev == 0;
+            return if removed { Err(missing().into()) } else { Ok(()) };
+        }
+        Err(missing().into())
     }
 
     fn seccomp_for(
@@ -295,9 +334,7 @@ impl Pods {
         match profile.profile_type() {
             ProfileType::Unconfined => Ok(None),
             ProfileType::RuntimeDefault => Ok(Some(self.profiles.default_for(capabilities)?)),
-            ProfileType::Localhost => {
-                Err(crate::seccomp::SeccompError::Unsupported(profile.localhost_ref.clone()).into())
-            }
+            ProfileType::Localhost => Ok(Some(self.profiles.of_node(&profile.localhost_ref, capabilities)?)),
         }
     }
 
@@ -350,7 +387,7 @@ impl Pods {
 
     /// Asks a container to end, and kills it if it has not after `grace`. Can be done again.
     pub(crate) async fn stop_container(&self, id: &str, grace: Duration) -> Result<(), PodError> {
-        let container = self.container(id)?;
+        let Ok(container) = self.container(id) else { return Ok(()) };
         if !container.is_running() {
             return Ok(());
         }
@@ -429,6 +466,10 @@ fn merge(kept: &mut cri::LinuxContainerResources, new: &cri::LinuxContainerResou
         }
     }
     kept.unified.extend(new.unified.clone());
+    for limit in &new.hugepage_limits {
+        kept.hugepage_limits.retain(|l| l.page_size != limit.page_size);
+        kept.hugepage_limits.push(limit.clone());
+    }
 }
 
 fn container_record(

@@ -2,6 +2,7 @@
 
 use super::record::{self, SandboxRecord};
 use super::{PodError, Pods, Sandbox, Spawner, doing};
+use crate::cgroup::Resources;
 use crate::image::remove_tree;
 use crate::link::{Link, LinkError};
 use crate::net::PortMap;
@@ -42,6 +43,7 @@ impl Pods {
             ports,
             cgroup_parent: self.cgroup_parent(&config),
         };
+        let parent = record.cgroup_parent.clone();
         match self.make_sandbox(&plan, record, config).await {
             Ok(sandbox) => {
                 self.index.lock().sandboxes.insert(id.clone(), sandbox.clone());
@@ -49,7 +51,7 @@ impl Pods {
                 Ok(id)
             }
             Err(error) => {
-                if let Err(undo) = self.undo_sandbox(&id, ip, &dir).await {
+                if let Err(undo) = self.undo_sandbox(&id, ip, &dir, &parent).await {
                     tracing::warn!(sandbox = id, error = %undo, "a sandbox that failed is not wholly undone");
                 }
                 Err(error)
@@ -64,6 +66,9 @@ impl Pods {
         config: cri::PodSandboxConfig,
     ) -> Result<Arc<Sandbox>, PodError> {
         write_files(plan, &record, &config)?;
+        if let Some(limits) = config.linux.as_ref().and_then(|l| l.resources.as_ref()) {
+            self.limit_pod(&record.cgroup_parent, limits)?;
+        }
         let (link, pid) = self.spawner.start()?;
         let sandbox = Arc::new(Sandbox {
             record,
@@ -82,6 +87,21 @@ impl Pods {
         }
         record::save(&plan.dir, &sandbox.config, &sandbox.record)?;
         Ok(sandbox)
+    }
+
+    /// Limits of a pod as a whole, on the cgroup that its containers' cgroups are in.
+    fn limit_pod(&self, parent: &Path, limits: &cri::LinuxContainerResources) -> Result<(), PodError> {
+        let limits = Resources::from_cri(limits);
+        if limits == Resources::default() {
+            return Ok(());
+        }
+        self.hierarchy.create(parent, &limits)?;
+        Ok(self.hierarchy.apply(parent, &limits)?)
+    }
+
+    pub(crate) fn update_sandbox(&self, id: &str, limits: &cri::LinuxContainerResources) -> Result<(), PodError> {
+        let sandbox = self.sandbox(id)?;
+        self.limit_pod(&sandbox.record.cgroup_parent, limits)
     }
 
     async fn connect_sandbox(&self, sandbox: &Sandbox, link: &Link, ip: Ipv4Addr, pid: u32) -> Result<(), PodError> {
@@ -116,8 +136,11 @@ impl Pods {
         }
     }
 
-    async fn undo_sandbox(&self, id: &str, ip: Option<Ipv4Addr>, dir: &Path) -> Result<(), PodError> {
+    async fn undo_sandbox(&self, id: &str, ip: Option<Ipv4Addr>, dir: &Path, parent: &Path) -> Result<(), PodError> {
         self.network.disconnect(id, ip).await?;
+        if let Err(error) = self.hierarchy.remove_if_empty(parent) {
+            tracing::debug!(%error, "the pod's cgroup stays");
+        }
         remove_folder(dir)
     }
 

@@ -1,5 +1,6 @@
 //! The default profile: the calls that container engines allow, with the few that depend on arguments or capabilities.
 
+use super::names::{Table, calls};
 use super::{SeccompError, with_errors};
 use crate::capability;
 use crate::sys::seccomp::Program;
@@ -7,13 +8,6 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 use std::collections::BTreeMap;
-
-/// Names the numbers of system calls as libc has them.
-macro_rules! calls {
-    ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
-}
-
-type Table = &'static [(&'static str, i64)];
 
 /// Calls that every container may make.
 #[rustfmt::skip]

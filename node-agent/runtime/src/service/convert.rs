@@ -1,8 +1,10 @@
 //! What the runtime knows, in the messages of CRI. Pure.
 
 use crate::image::Record;
+use crate::plan::CONTAINER_PLAN;
 use crate::pods::{Container, ContainerState, Sandbox};
 use proto::cri;
+use serde_json::json;
 use std::collections::HashMap;
 
 /// Whether `labels` have all of `wanted`.
@@ -44,6 +46,34 @@ pub(crate) fn sandbox_item(sandbox: &Sandbox) -> cri::PodSandbox {
         annotations: sandbox.config.annotations.clone(),
         runtime_handler: sandbox.record.handler.clone(),
     }
+}
+
+/// What `crictl inspectp` shows beside the status.
+pub(crate) fn sandbox_info(sandbox: &Sandbox) -> HashMap<String, String> {
+    let record = serde_json::to_value(&sandbox.record).unwrap_or_default();
+    let info = json!({ "record": record, "folder": sandbox.dir, "runtimeHandler": sandbox.record.handler });
+    HashMap::from([("info".to_owned(), info.to_string())])
+}
+
+/// What `crictl inspect` shows beside the status; tools look for `pid` and `sandboxID`.
+pub(crate) fn container_info(container: &Container) -> HashMap<String, String> {
+    let state = container.state.borrow();
+    let (pid, running) = match &*state {
+        ContainerState::Running { pid, started_ns, identity } => {
+            (*pid, json!({ "pid": pid, "startedNs": started_ns, "user": identity }))
+        }
+        ContainerState::Created | ContainerState::Exited { .. } => (0, json!(null)),
+    };
+    let plan = std::fs::read(container.dir.join(CONTAINER_PLAN)).ok();
+    let plan = plan.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    let info = json!({
+        "sandboxID": container.record.sandbox,
+        "pid": pid,
+        "running": running,
+        "cgroup": container.record.cgroup,
+        "plan": plan,
+    });
+    HashMap::from([("info".to_owned(), info.to_string())])
 }
 
 fn state(state: &ContainerState) -> cri::ContainerState {

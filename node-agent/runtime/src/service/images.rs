@@ -1,6 +1,7 @@
 //! CRI's image service.
 
 use super::convert;
+use super::runtime::{Listed, listed};
 use crate::image::{ImageError, Store, parse_reference, pull};
 use crate::pods::Pods;
 use crate::sys::clock::now_ns;
@@ -8,7 +9,7 @@ use proto::cri::image_service_server::ImageService;
 use proto::cri::{
     FilesystemIdentifier, FilesystemUsage, ImageFsInfoRequest, ImageFsInfoResponse, ImageSpec, ImageStatusRequest,
     ImageStatusResponse, ListImagesRequest, ListImagesResponse, PullImageRequest, PullImageResponse,
-    RemoveImageRequest, RemoveImageResponse, UInt64Value,
+    RemoveImageRequest, RemoveImageResponse, StreamImagesRequest, StreamImagesResponse, UInt64Value,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -108,5 +109,16 @@ impl ImageService for Images {
             inodes_used: Some(UInt64Value { value: layers.len() as u64 }),
         };
         Ok(Response::new(ImageFsInfoResponse { image_filesystems: vec![usage], container_filesystems: Vec::new() }))
+    }
+
+    type StreamImagesStream = Listed<StreamImagesResponse>;
+
+    async fn stream_images(
+        &self,
+        request: Request<StreamImagesRequest>,
+    ) -> Result<Response<Self::StreamImagesStream>, Status> {
+        let request = ListImagesRequest { filter: request.into_inner().filter };
+        let found = self.list_images(Request::new(request)).await?.into_inner().images;
+        listed(found, |images| StreamImagesResponse { images })
     }
 }

@@ -1,6 +1,7 @@
 //! CRI's runtime service.
 
 use super::convert::{self, selected};
+use super::metrics;
 use crate::pods::{ExecStreams, Pods};
 use crate::stream::{Session, Streaming, TooMany};
 use crate::sys::clock::now_ns;
@@ -56,6 +57,27 @@ fn streams(stdin: bool, stdout: bool, stderr: bool, terminal: bool) -> Result<Ex
 
 type Answer<T> = Result<Response<T>, Status>;
 
+/// What a RuntimeClass may name: the default, and the same by its name.
+const HANDLERS: [&str; 2] = ["", "drover"];
+
+/// A list as the streaming calls give it, an item a message.
+pub(crate) type Listed<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
+
+/// Whether the kernel can give pods users of their own, with volumes to match: since 6.3 for all usual file systems.
+fn maps_users() -> bool {
+    let release = rustix::system::uname();
+    let release = release.release().to_string_lossy();
+    let mut numbers = release.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let allowed = std::fs::read_to_string("/proc/sys/user/max_user_namespaces").is_ok_and(|n| n.trim() != "0");
+    version >= (6, 3) && allowed
+}
+
+pub(super) fn listed<I, T>(items: Vec<I>, message: impl Fn(Vec<I>) -> T) -> Answer<Listed<T>> {
+    let messages: Vec<_> = items.into_iter().map(|item| Ok(message(vec![item]))).collect();
+    ok(tokio_stream::iter(messages))
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "the last word of handlers that can fail")]
 fn ok<T>(answer: T) -> Answer<T> {
     Ok(Response::new(answer))
@@ -87,7 +109,7 @@ impl RuntimeService for Service {
 
     async fn run_pod_sandbox(&self, request: Request<RunPodSandboxRequest>) -> Answer<RunPodSandboxResponse> {
         let request = request.into_inner();
-        if !request.runtime_handler.is_empty() {
+        if !HANDLERS.contains(&request.runtime_handler.as_str()) {
             let text = format!("no runtime handler {:?} on this node", request.runtime_handler);
             return Err(Status::not_found(text));
         }
@@ -107,11 +129,12 @@ impl RuntimeService for Service {
     }
 
     async fn pod_sandbox_status(&self, request: Request<PodSandboxStatusRequest>) -> Answer<PodSandboxStatusResponse> {
-        let sandbox = self.pods.sandbox(&request.into_inner().pod_sandbox_id)?;
+        let request = request.into_inner();
+        let sandbox = self.pods.sandbox(&request.pod_sandbox_id)?;
         let containers = self.pods.containers_of(&sandbox.record.id);
         ok(PodSandboxStatusResponse {
             status: Some(convert::sandbox_status(&sandbox)),
-            info: HashMap::new(),
+            info: if request.verbose { convert::sandbox_info(&sandbox) } else { HashMap::new() },
             containers_statuses: containers.iter().map(|c| convert::container_status(c)).collect(),
             timestamp: now_ns(),
         })
@@ -169,11 +192,7 @@ impl RuntimeService for Service {
     async fn container_status(&self, request: Request<ContainerStatusRequest>) -> Answer<ContainerStatusResponse> {
         let request = request.into_inner();
         let container = self.pods.container(&request.container_id)?;
-        let mut info = HashMap::new();
-        if request.verbose {
-            let state = serde_json::to_string(&*container.state.borrow());
-            info.insert("info".into(), state.map_err(|e| Status::internal(e.to_string()))?);
-        }
+        let info = if request.verbose { convert::container_info(&container) } else { HashMap::new() };
         ok(ContainerStatusResponse { status: Some(convert::container_status(&container)), info })
     }
 
@@ -305,6 +324,10 @@ impl RuntimeService for Service {
         if request.into_inner().verbose {
             info.insert("podCIDR".into(), format!("{:?}", self.pods.network.cidr().unwrap_or_default()));
         }
+        let handler = |name: &str| RuntimeHandler {
+            name: name.into(),
+            features: Some(RuntimeHandlerFeatures { recursive_read_only_mounts: true, user_namespaces: maps_users() }),
+        };
         ok(StatusResponse {
             status: Some(RuntimeStatus {
                 conditions: vec![
@@ -313,10 +336,7 @@ impl RuntimeService for Service {
                 ],
             }),
             info,
-            runtime_handlers: vec![RuntimeHandler {
-                name: String::new(),
-                features: Some(RuntimeHandlerFeatures { recursive_read_only_mounts: true, user_namespaces: false }),
-            }],
+            runtime_handlers: HANDLERS.map(handler).to_vec(),
             features: Some(RuntimeFeatures { supplemental_groups_policy: true, user_namespaces_host_network: false }),
         })
     }
@@ -344,14 +364,20 @@ impl RuntimeService for Service {
         &self,
         _request: Request<ListMetricDescriptorsRequest>,
     ) -> Answer<ListMetricDescriptorsResponse> {
-        ok(ListMetricDescriptorsResponse::default())
+        ok(ListMetricDescriptorsResponse { descriptors: metrics::descriptors() })
     }
 
     async fn list_pod_sandbox_metrics(
         &self,
         _request: Request<ListPodSandboxMetricsRequest>,
     ) -> Answer<ListPodSandboxMetricsResponse> {
-        ok(ListPodSandboxMetricsResponse::default())
+        let pods = self.pods.clone();
+        let read = move || {
+            let ready = pods.sandboxes().into_iter().filter(|s| s.is_ready());
+            ready.map(|s| metrics::of_pod(&pods.sandbox_stats(&s))).collect()
+        };
+        let pod_metrics = tokio::task::spawn_blocking(read).await.map_err(|e| Status::internal(e.to_string()))?;
+        ok(ListPodSandboxMetricsResponse { pod_metrics })
     }
 
     async fn runtime_config(&self, _request: Request<RuntimeConfigRequest>) -> Answer<RuntimeConfigResponse> {
@@ -363,8 +389,63 @@ impl RuntimeService for Service {
         &self,
         request: Request<UpdatePodSandboxResourcesRequest>,
     ) -> Answer<UpdatePodSandboxResourcesResponse> {
-        // A notice: the agent has changed the pod's cgroup itself.
-        self.pods.sandbox(&request.into_inner().pod_sandbox_id)?;
+        let request = request.into_inner();
+        self.pods.update_sandbox(&request.pod_sandbox_id, &request.resources.unwrap_or_default())?;
         ok(UpdatePodSandboxResourcesResponse {})
+    }
+
+    type StreamPodSandboxesStream = Listed<StreamPodSandboxesResponse>;
+
+    async fn stream_pod_sandboxes(
+        &self,
+        request: Request<StreamPodSandboxesRequest>,
+    ) -> Answer<Self::StreamPodSandboxesStream> {
+        let request = ListPodSandboxRequest { filter: request.into_inner().filter };
+        let found = self.list_pod_sandbox(Request::new(request)).await?.into_inner().items;
+        listed(found, |pod_sandboxes| StreamPodSandboxesResponse { pod_sandboxes })
+    }
+
+    type StreamContainersStream = Listed<StreamContainersResponse>;
+
+    async fn stream_containers(
+        &self,
+        request: Request<StreamContainersRequest>,
+    ) -> Answer<Self::StreamContainersStream> {
+        let request = ListContainersRequest { filter: request.into_inner().filter };
+        let found = self.list_containers(Request::new(request)).await?.into_inner().containers;
+        listed(found, |containers| StreamContainersResponse { containers })
+    }
+
+    type StreamContainerStatsStream = Listed<StreamContainerStatsResponse>;
+
+    async fn stream_container_stats(
+        &self,
+        request: Request<StreamContainerStatsRequest>,
+    ) -> Answer<Self::StreamContainerStatsStream> {
+        let request = ListContainerStatsRequest { filter: request.into_inner().filter };
+        let found = self.list_container_stats(Request::new(request)).await?.into_inner().stats;
+        listed(found, |container_stats| StreamContainerStatsResponse { container_stats })
+    }
+
+    type StreamPodSandboxStatsStream = Listed<StreamPodSandboxStatsResponse>;
+
+    async fn stream_pod_sandbox_stats(
+        &self,
+        request: Request<StreamPodSandboxStatsRequest>,
+    ) -> Answer<Self::StreamPodSandboxStatsStream> {
+        let request = ListPodSandboxStatsRequest { filter: request.into_inner().filter };
+        let found = self.list_pod_sandbox_stats(Request::new(request)).await?.into_inner().stats;
+        listed(found, |pod_sandbox_stats| StreamPodSandboxStatsResponse { pod_sandbox_stats })
+    }
+
+    type StreamPodSandboxMetricsStream = Listed<StreamPodSandboxMetricsResponse>;
+
+    async fn stream_pod_sandbox_metrics(
+        &self,
+        _request: Request<StreamPodSandboxMetricsRequest>,
+    ) -> Answer<Self::StreamPodSandboxMetricsStream> {
+        let request = Request::new(ListPodSandboxMetricsRequest {});
+        let found = self.list_pod_sandbox_metrics(request).await?.into_inner().pod_metrics;
+        listed(found, |pod_sandbox_metrics| StreamPodSandboxMetricsResponse { pod_sandbox_metrics })
     }
 }

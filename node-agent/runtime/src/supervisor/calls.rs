@@ -145,12 +145,13 @@ impl Supervisor {
         let (status, child_status) = status_pair().map_err(text)?;
         let shm = (self.plan.ipc == Scope::Pod).then(|| self.plan.dir.join(SHM));
         let own_pid_space = plan.pid == PidScope::Container;
-        let namespaces = NewNamespaces { mount: true, pid: own_pid_space };
+        let namespaces = NewNamespaces { mount: true, pid: own_pid_space, user: false };
         let joined = self.pid_space(&plan.pid)?;
         let forked = in_pid_space(joined, &self.own_pids, &self.proof, namespaces, cgroup.as_ref());
         match forked.map_err(|e| format!("cannot fork: {e}"))? {
             Fork::Child => {
-                init::run(&self.proof, &Role::First { plan: &plan, shm: shm.as_deref() }, streams, &child_status)
+                let users = self.users.as_ref().map(AsFd::as_fd);
+                init::run(&self.proof, &Role::First { plan: &plan, shm: shm.as_deref(), users }, streams, &child_status)
             }
             Fork::Parent { pid, pidfd } => {
                 drop((streams, child_status));
@@ -209,7 +210,8 @@ impl Supervisor {
         let forked = in_pid_space(space, &self.own_pids, &self.proof, NewNamespaces::default(), cgroup.as_ref());
         match forked.map_err(|e| format!("cannot fork: {e}"))? {
             Fork::Child => {
-                let role = Role::Command { plan: &found.plan, process: &process, target };
+                let users = self.users.as_ref().map(AsFd::as_fd);
+                let role = Role::Command { plan: &found.plan, process: &process, target, users };
                 init::run(&self.proof, &role, streams, &child_status)
             }
             Fork::Parent { pid, .. } => {

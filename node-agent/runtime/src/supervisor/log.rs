@@ -1,5 +1,5 @@
 //! Container logs as the node's tools read them: `<time> <stream> <F|P> <line>`, one line an entry, long lines cut into
-//! parts of which only the last is marked F.
+//! parts of which only the last is marked F. Output that ends without a line break is such a part.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -57,12 +57,12 @@ impl Log {
         self.put(&entries)
     }
 
-    /// Writes what waits for a line's end that will not come.
+    /// Writes what waits for a line's end that will not come: a part, so that readers show it without a line break.
     pub(super) fn finish(&mut self, now_ns: i64) -> io::Result<()> {
         let mut entries = Vec::new();
         for (stream, waiting) in [(Stream::Stdout, &mut self.stdout), (Stream::Stderr, &mut self.stderr)] {
             if !waiting.is_empty() {
-                entry(&mut entries, stream, now_ns, b'F', waiting);
+                entry(&mut entries, stream, now_ns, b'P', waiting);
                 *waiting = Vec::new();
             }
         }

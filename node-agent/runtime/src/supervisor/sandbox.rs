@@ -1,21 +1,22 @@
 //! Making a pod's sandbox: the supervisor moves into namespaces of its own, which last as long as it and its children.
 
-use crate::plan::{SHM, SOCKET, SandboxPlan, Scope};
+use crate::plan::{SHM, SOCKET, SandboxPlan, Scope, UserRange};
 use crate::sys::process::{Fork, NewNamespaces, SingleThreaded, exit_now, fork, reset_signals, unshare};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mount::{MountFlags, UnmountFlags, unmount};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
-use rustix::thread::UnshareFlags;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with, socketpair};
+use rustix::thread::{ThreadNameSpaceType, UnshareFlags, move_into_thread_name_spaces};
+use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 /// Size of a pod's shared memory.
 /// k8s: pods get the 64 MiB that container engines default to; more comes from an emptyDir on /dev/shm.
-const SHM_OPTIONS: &std::ffi::CStr = c"mode=1777,size=65536k";
+const SHM_OPTIONS: &str = "mode=1777,size=65536k";
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4;
 
@@ -23,6 +24,7 @@ pub(super) struct Made {
     pub(super) listener: OwnedFd,
     pub(super) own_pids: OwnedFd,
     pub(super) pod_init: Option<OwnedFd>,
+    pub(super) users: Option<OwnedFd>,
 }
 
 /// Signals arrive by descriptor: the end of children, and polite requests to end, which a pod's supervisor does not
@@ -56,7 +58,13 @@ pub(super) fn make(proof: &SingleThreaded, plan: &SandboxPlan) -> io::Result<Mad
     kinds.set(UnshareFlags::NEWIPC, plan.ipc == Scope::Pod);
     // With the node's network a pod also keeps the node's name.
     kinds.set(UnshareFlags::NEWUTS, plan.network == Scope::Pod);
-    unshare(proof, kinds).map_err(doing("make the pod's namespaces"))?;
+    let users = match plan.users {
+        Some(range) => Some(own_users(proof, range, kinds).map_err(doing("make the pod's user namespace"))?),
+        None => {
+            unshare(proof, kinds).map_err(doing("make the pod's namespaces"))?;
+            None
+        }
+    };
     if plan.network == Scope::Pod && !plan.hostname.is_empty() {
         rustix::system::sethostname(plan.hostname.as_bytes())?;
     }
@@ -67,11 +75,49 @@ pub(super) fn make(proof: &SingleThreaded, plan: &SandboxPlan) -> io::Result<Mad
         let shm = plan.dir.join(SHM);
         fs::create_dir_all(&shm)?;
         let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        rustix::mount::mount("shm", &shm, "tmpfs", flags, SHM_OPTIONS)
+        let owner = plan.users.map_or(0, |r| r.host_id);
+        let options = CString::new(format!("{SHM_OPTIONS},uid={owner},gid={owner}"))?;
+        rustix::mount::mount("shm", &shm, "tmpfs", flags, options.as_c_str())
             .map_err(|e| doing("mount the pod's shared memory")(e.into()))?;
     }
     let pod_init = plan.shared_pid.then(|| start_pod_init(proof)).transpose()?;
-    Ok(Made { listener, own_pids, pod_init })
+    Ok(Made { listener, own_pids, pod_init, users })
+}
+
+/// Makes a user namespace and, owned by it, namespaces of the other kinds, which this process then moves into. It stays
+/// with its own users, whose rights reach into the new ones. A child makes them and is not needed afterwards.
+fn own_users(proof: &SingleThreaded, range: UserRange, kinds: UnshareFlags) -> io::Result<OwnedFd> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    match fork(proof, NewNamespaces { user: true, ..NewNamespaces::default() }, None)? {
+        Fork::Child => {
+            let made = unshare(proof, kinds).is_ok();
+            let told = rustix::io::write(&theirs, &[u8::from(made)]);
+            // Held until the parent has looked: it closes its end.
+            let mut end = [0];
+            drop(ours);
+            let waited = rustix::io::read(&theirs, &mut end);
+            exit_now(i32::from(!made || told.is_err() || waited.is_err()))
+        }
+        Fork::Parent { pid, pidfd } => {
+            drop(theirs);
+            let map = format!("0 {} {}\n", range.host_id, range.length);
+            for file in ["uid_map", "gid_map"] {
+                fs::write(format!("/proc/{pid}/{file}"), &map)?;
+            }
+            let mut made = [0];
+            rustix::io::read(&ours, &mut made)?;
+            if made != [1] {
+                return Err(io::Error::other("the kernel does not let a user namespace own others"));
+            }
+            let users = open(format!("/proc/{pid}/ns/user"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            let mut types = ThreadNameSpaceType::empty();
+            types.set(ThreadNameSpaceType::NETWORK, kinds.contains(UnshareFlags::NEWNET));
+            types.set(ThreadNameSpaceType::INTER_PROCESS_COMMUNICATION, kinds.contains(UnshareFlags::NEWIPC));
+            types.set(ThreadNameSpaceType::HOST_NAME_AND_NIS_DOMAIN_NAME, kinds.contains(UnshareFlags::NEWUTS));
+            move_into_thread_name_spaces(pidfd.as_fd(), types)?;
+            Ok(users)
+        }
+    }
 }
 
 fn listen_in(plan: &SandboxPlan) -> io::Result<OwnedFd> {
@@ -101,7 +147,7 @@ fn set_sysctl(name: &str, value: &str) -> io::Result<()> {
 
 /// Process 1 of a process namespace that containers share: it does nothing but let the kernel reap its orphans.
 fn start_pod_init(proof: &SingleThreaded) -> io::Result<OwnedFd> {
-    match fork(proof, NewNamespaces { pid: true, mount: false }, None)? {
+    match fork(proof, NewNamespaces { pid: true, ..NewNamespaces::default() }, None)? {
         Fork::Parent { pidfd, .. } => Ok(pidfd),
         Fork::Child => {
             reset_signals();

@@ -117,6 +117,16 @@ impl Sys for Fake {
         Ok(())
     }
 
+    fn map_ids(&self, mount: BorrowedFd<'_>, _users: BorrowedFd<'_>) -> io::Result<()> {
+        self.say(format!("map {}", self.name(mount)));
+        Ok(())
+    }
+
+    fn attach_host(&self, mount: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+        self.say(format!("attach {} at host {}", self.name(mount), path.display()));
+        Ok(())
+    }
+
     fn isolate_mounts(&self) -> io::Result<()> {
         self.say("isolate".into());
         Ok(())

@@ -115,6 +115,16 @@ impl Sys for Linux {
         Ok(move_mount(mount, "", target, "", by_fd)?)
     }
 
+    fn map_ids(&self, mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> io::Result<()> {
+        mount::map_ids(mount, users)
+    }
+
+    fn attach_host(&self, mount: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let target = openat(CWD, path, flags, Mode::empty())?;
+        self.attach(mount, target.as_fd())
+    }
+
     fn isolate_mounts(&self) -> io::Result<()> {
         Ok(mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?)
     }

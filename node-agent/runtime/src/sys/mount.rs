@@ -53,3 +53,11 @@ pub(crate) fn set_propagation(mount: BorrowedFd<'_>, propagation: Propagation) -
     };
     mount_setattr(mount, true, &attr)
 }
+
+/// The files below the mount are shown with the ids that the user namespace maps theirs to.
+pub(crate) fn map_ids(mount: BorrowedFd<'_>, users: BorrowedFd<'_>) -> io::Result<()> {
+    let mut attr = empty();
+    attr.attr_set = libc::MOUNT_ATTR_IDMAP;
+    attr.userns_fd = users.as_raw_fd() as u64;
+    mount_setattr(mount, true, &attr)
+}

@@ -37,6 +37,7 @@ pub(crate) enum Fork {
 pub(crate) struct NewNamespaces {
     pub(crate) mount: bool,
     pub(crate) pid: bool,
+    pub(crate) user: bool,
 }
 
 /// Forks, with the child starting in the cgroup v2 folder `cgroup` if one is given.
@@ -52,6 +53,9 @@ pub(crate) fn fork(
     }
     if namespaces.pid {
         flags |= libc::CLONE_NEWPID as u64;
+    }
+    if namespaces.user {
+        flags |= libc::CLONE_NEWUSER as u64;
     }
     if cgroup.is_some() {
         flags |= CLONE_INTO_CGROUP;
@@ -155,6 +159,21 @@ pub(crate) fn reset_signals() {
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
+}
+
+/// Makes files as `user` from now on, with the capabilities kept: what is made through a mount with mapped ids must belong
+/// to an id that the mapping knows.
+pub(crate) fn act_as(_proof: &SingleThreaded, user: u32) -> io::Result<()> {
+    use rustix::thread::{CapabilitiesSecureBits, set_capabilities_secure_bits};
+    set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+    // SAFETY: both only change ids of the calling thread, and there is one.
+    let now = unsafe {
+        libc::setfsgid(user);
+        libc::setfsuid(user);
+        // Neither tells of a failure; asking for an id that is none changes nothing and answers the one in force.
+        libc::setfsuid(u32::MAX)
+    };
+    if now as u32 == user { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 /// Ends the process at once, without running destructors: a forked child must not flush or clean up what its parent

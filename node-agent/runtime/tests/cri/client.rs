@@ -34,7 +34,8 @@ pub(crate) fn enter_namespaces() {
 
 fn cgroup_trees() -> Vec<PathBuf> {
     let below = CGROUP.trim_start_matches('/');
-    let trees = ["cpu", "cpuacct", "memory", "pids", "devices"].map(|name| PathBuf::from("/sys/fs/cgroup").join(name));
+    let trees = ["cpu", "cpuacct", "memory", "pids", "devices", "cpuset"]
+        .map(|name| PathBuf::from("/sys/fs/cgroup").join(name));
     let trees: Vec<PathBuf> = trees.into_iter().filter(|tree| tree.join("cgroup.procs").exists()).collect();
     let trees = if trees.is_empty() { vec![PathBuf::from("/sys/fs/cgroup")] } else { trees };
     trees.into_iter().map(|tree| tree.join(below)).collect()

@@ -26,7 +26,7 @@ pub(crate) async fn a_pod_runs_logs_and_goes_without_a_trace(mut node: Node) {
     let status = node.exited(&id).await;
     assert_eq!((status.exit_code, status.reason.as_str()), (137, "Error"));
     let log = std::fs::read_to_string(&status.log_path).unwrap();
-    assert!(log.contains("stdout F part\n"), "{log}");
+    assert!(log.contains("stdout P part\n"), "{log}");
     node.remove(&sandbox).await;
     let left = node.runtime.list_containers(ListContainersRequest::default()).await.unwrap().into_inner().containers;
     assert!(left.is_empty());

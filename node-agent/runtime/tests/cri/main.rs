@@ -8,6 +8,7 @@ mod archives;
 mod census;
 mod client;
 mod containers;
+mod features;
 mod image;
 mod lifecycle;
 mod registry;
@@ -47,6 +48,11 @@ const TESTS: &[Test] = tests![
     security::users_are_resolved_in_the_image,
     security::links_in_images_do_not_lead_mounts_out,
     security::a_start_that_fails_says_why_and_leaves_nothing,
+    features::a_pod_has_users_of_its_own,
+    features::profiles_of_the_node_are_enforced,
+    features::images_are_mounted_as_volumes,
+    features::pods_are_limited_as_a_whole_and_can_be_resized,
+    features::lists_can_be_streamed_and_stops_repeated,
     streaming::commands_run_over_websockets,
     streaming::terminals_have_a_size_and_containers_can_be_attached_to,
     streaming::ports_are_forwarded_into_the_pod,

@@ -25,9 +25,11 @@ fn plan() -> ContainerPlan {
             ambient: 0,
             no_new_privs: true,
             seccomp: None,
+            apparmor: None,
             terminal: false,
             oom_score_adj: None,
         },
+        users: None,
         log: None,
         stdin: Stdin::None,
         kill_cgroup: false,
@@ -52,7 +54,7 @@ fn kernel(files: &[&str]) -> Fake {
 
 /// What happened, without the making of the usual devices.
 fn check(plan: &ContainerPlan, fake: &Fake, expect: &[&str]) {
-    build(fake, plan, Some(Path::new("/pods/shm"))).unwrap();
+    build(fake, plan, Some(Path::new("/pods/shm")), None).unwrap();
     let log = fake.log.borrow();
     let log: Vec<&str> = log.iter().map(String::as_str).filter(|l| !l.contains("new tmpfs(nosuid,noexec)/")).collect();
     assert_eq!(log, expect);
@@ -103,7 +105,7 @@ fn paths_are_masked_after_the_pods_mounts() {
         readonly_paths: vec!["/proc/sys".into()],
         ..plan()
     };
-    build(&fake, &plan, None).unwrap();
+    build(&fake, &plan, None, None).unwrap();
     let log = fake.log.borrow();
     assert_eq!(
         log[log.len() - 5..],
@@ -122,15 +124,15 @@ fn nothing_is_mounted_into_proc() {
     let fake = kernel(&["root/proc/", "root/dev/", "root/sys/", "root/dev/pts/", "root/dev/mqueue/"]);
     fake.files.borrow_mut().insert("root/proc/self/".into());
     let plan = ContainerPlan { mounts: vec![mount("/proc/self", "/x/")], ..plan() };
-    assert!(matches!(build(&fake, &plan, None), Err(RootfsError::InProc(_))));
+    assert!(matches!(build(&fake, &plan, None, None), Err(RootfsError::InProc(_))));
 }
 
 #[test]
 fn targets_and_devices_do_not_climb() {
     let fake = kernel(&["root/proc/", "root/dev/", "root/sys/", "root/dev/pts/", "root/dev/mqueue/"]);
     let climbing = ContainerPlan { mounts: vec![mount("/a/../../b", "/x/")], ..plan() };
-    assert!(matches!(build(&fake, &climbing, None), Err(RootfsError::BadTarget(_))));
+    assert!(matches!(build(&fake, &climbing, None, None), Err(RootfsError::BadTarget(_))));
     let device = DevicePlan { target: "/etc/disk".into(), block: true, major: 8, minor: 0, mode: 0o660 };
     let outside = ContainerPlan { devices: vec![device], ..plan() };
-    assert!(matches!(build(&fake, &outside, None), Err(RootfsError::BadTarget(_))));
+    assert!(matches!(build(&fake, &outside, None, None), Err(RootfsError::BadTarget(_))));
 }

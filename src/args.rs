@@ -85,6 +85,9 @@ pub(crate) struct Up {
     /// Folder below the cgroup hierarchies for this node's pods
     #[arg(long, default_value = "")]
     pub(crate) cgroup_root: String,
+    /// Folder with pods in files (static pods), which run whatever the API says
+    #[arg(long, value_name = "DIR")]
+    pub(crate) static_pod_dir: Option<PathBuf>,
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,

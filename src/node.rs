@@ -157,6 +157,7 @@ fn agent_config(
         cgroup_root: args.cgroup_root.clone(),
         labels: BTreeMap::new(),
         taints: Vec::new(),
+        static_pod_dir: args.static_pod_dir.clone(),
         resolv_conf: PathBuf::from(RESOLV_CONF),
     })
 }

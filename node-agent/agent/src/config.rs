@@ -28,6 +28,8 @@ pub struct Config {
     pub labels: BTreeMap<String, String>,
     /// Set when the node registers, never afterwards.
     pub taints: Vec<k8s_openapi::api::core::v1::Taint>,
+    /// A folder with pods in files.
+    pub static_pod_dir: Option<PathBuf>,
     /// The resolver configuration that pods with `dnsPolicy: Default` get.
     pub resolv_conf: PathBuf,
 }

@@ -8,6 +8,8 @@
 pub mod cgroupfs;
 pub mod config;
 pub mod cri;
+pub mod csi;
+pub mod evict;
 pub mod hook;
 pub mod image;
 pub mod log;
@@ -20,6 +22,8 @@ pub mod probe;
 pub mod quantity;
 pub mod server;
 pub mod source;
+pub mod static_pods;
+pub mod users;
 pub mod volume;
 pub mod worker;
 
@@ -29,15 +33,19 @@ use client::cache::{Caches, WatchOptions};
 use client::events::Recorder;
 use cri::Cri;
 use k8s_openapi::api::core::v1 as core;
+use node::ledger::Ledger;
 use node::{Metrics, Node, capacity, heartbeat};
+use pod::admit::Host;
+use pod::cgroup::NodeSize;
 use pod::dns::{Names, parse_resolv_conf};
+use pod::observed::Doom;
 use pod::sandbox::Places;
 use pod::status::NodeFacts;
 use proto::cri::VersionRequest;
 use source::Sources;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -63,14 +71,22 @@ pub async fn run(mut config: Config, deps: Deps, drain: CancellationToken) -> Re
 
     let tracker = TaskTracker::new();
     let (probes, commands) = mpsc::unbounded_channel();
+    let (dooms, doomed) = mpsc::unbounded_channel();
     let machine = capacity::machine(&config.data_dir);
-    let node = Arc::new(shared(&config, deps, cri, runtime, &machine, probes, &tracker, &drain));
+    let node = Arc::new(shared(&config, deps, cri, runtime, &machine, (probes, dooms), &tracker, &drain));
     let mut tasks = JoinSet::new();
     tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
     tasks.spawn(log::rotate::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
-    tasks.spawn(pods::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(csi::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
+    let statics = config.static_pod_dir.clone().map(|dir| {
+        let (tell, told) = mpsc::unbounded_channel();
+        tasks.spawn(static_pods::run(config.node_name.clone(), dir, tell, drain.clone()));
+        told
+    });
+    tasks.spawn(pods::run(Arc::clone(&node), doomed, statics, drain.clone()));
     tasks.spawn(server::run(listener, Arc::clone(&node), drain.clone()));
     let mut outcome = Ok(());
     while let Some(ended) = tasks.join_next().await {
@@ -113,7 +129,7 @@ fn shared(
     cri: Cri,
     runtime: String,
     machine: &capacity::Machine,
-    probes: mpsc::UnboundedSender<probe::prober::Command>,
+    (probes, dooms): (mpsc::UnboundedSender<probe::prober::Command>, mpsc::UnboundedSender<(String, Doom)>),
     tracker: &TaskTracker,
     drain: &CancellationToken,
 ) -> Node {
@@ -134,7 +150,6 @@ fn shared(
     );
     Node {
         name: config.node_name.clone(),
-        clock: deps.clock,
         cri,
         caches,
         recorder,
@@ -150,7 +165,19 @@ fn shared(
         },
         facts: NodeFacts { host_ips: vec![config.node_ip.to_string()], runtime },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
-        memory_capacity: machine.memory_bytes,
+        size: NodeSize {
+            memory_bytes: machine.memory_bytes,
+            hugepages: machine.hugepages.keys().cloned().collect(),
+            swap: capacity::swap(),
+        },
+        host: Host { apparmor: capacity::apparmor() },
+        ledger: Ledger::default(),
+        pressure: evict::Pressure::default(),
+        dooms,
+        look_again: Notify::new(),
+        samples: server::Samples::default(),
+        drivers: csi::Drivers::default(),
+        started: deps.clock.now(),
         sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
@@ -159,5 +186,6 @@ fn shared(
         tracker: tracker.clone(),
         drain: drain.clone(),
         client: deps.client,
+        clock: deps.clock,
     }
 }

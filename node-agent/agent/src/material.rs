@@ -1,8 +1,8 @@
 //! The ConfigMaps, Secrets and tokens that a pod's containers and volumes refer to: which they are (pure), and the bundle
 //! that is handed to the pure functions once they have been fetched.
 
-use crate::pod::member::{members, spec};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, ServiceAccountTokenProjection};
+use crate::pod::member::{members, name, spec};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, Pod, Secret, ServiceAccountTokenProjection, Volume};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,6 +30,30 @@ pub struct Materials {
     pub config_maps: BTreeMap<String, Arc<ConfigMap>>,
     pub secrets: BTreeMap<String, Arc<Secret>>,
     pub tokens: BTreeMap<TokenNeed, String>,
+    /// Behind the pod's claims, by the name of the volume in the pod.
+    pub volumes: BTreeMap<String, Arc<PersistentVolume>>,
+}
+
+/// A claim that a volume of the pod is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub name: String,
+    /// A generic ephemeral volume: the claim belongs to the pod.
+    pub made_for_pod: bool,
+}
+
+/// The claims of the pod, by volume.
+pub fn of_claims(pod: &Pod) -> BTreeMap<String, Claim> {
+    let one = |volume: &Volume| {
+        let claim = match (&volume.persistent_volume_claim, &volume.ephemeral) {
+            (Some(source), _) => Claim { name: source.claim_name.clone(), made_for_pod: false },
+            // k8s: the claim of a generic ephemeral volume is named after pod and volume.
+            (None, Some(_)) => Claim { name: format!("{}-{}", name(pod), volume.name), made_for_pod: true },
+            (None, None) => return None,
+        };
+        Some((volume.name.clone(), claim))
+    };
+    spec(pod).volumes.iter().flatten().filter_map(one).collect()
 }
 
 impl TokenNeed {

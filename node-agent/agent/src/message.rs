@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// k8s: longer messages are cut.
 const MESSAGE_BYTES_MAX: u64 = 4096;
+/// k8s: what the messages of all containers of a pod may take together.
+const MESSAGES_OF_POD_BYTES_MAX: usize = 12 << 10;
 /// k8s: how much of the log stands in for a message.
 const LOG_BYTES_MAX: u64 = 2048;
 const LOG_LINES_MAX: usize = 80;
@@ -23,6 +25,15 @@ pub fn read(places: &Places, uid: &str, record: &Record, member: Option<&Member<
         return tail(Path::new(&record.log_path));
     }
     None
+}
+
+/// Cuts a message to what one of so many containers may leave behind.
+pub fn cut_to_share(message: &mut String, containers: usize) {
+    let mut end = (MESSAGES_OF_POD_BYTES_MAX / containers.max(1)).min(message.len());
+    while !message.is_char_boundary(end) {
+        end -= 1;
+    }
+    message.truncate(end);
 }
 
 fn head(path: &Path) -> Option<String> {
@@ -85,6 +96,9 @@ mod tests {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, "x".repeat(5000)).unwrap();
         assert_eq!(words(&record).unwrap().len(), 4096);
+        let mut of_many = words(&record).unwrap();
+        cut_to_share(&mut of_many, 6);
+        assert_eq!(of_many.len(), 2048);
         fs::remove_file(&file).unwrap();
         record.exit_code = 0;
         assert_eq!(words(&record), None);

@@ -3,14 +3,22 @@
 
 pub mod capacity;
 pub mod heartbeat;
+pub mod ledger;
 pub mod object;
+pub mod probed;
 
 use crate::cri::Cri;
+use crate::csi::Drivers;
+use crate::evict::Pressure;
+use crate::pod::admit::Host;
+use crate::pod::cgroup::NodeSize;
 use crate::pod::dns::Names;
 use crate::pod::member::{Member, name, namespace, uid};
+use crate::pod::observed::Doom;
 use crate::pod::sandbox::Places;
 use crate::pod::status::NodeFacts;
 use crate::probe::prober;
+use crate::server::Samples;
 use crate::source::Sources;
 use client::action::Event;
 use client::cache::Caches;
@@ -18,11 +26,12 @@ use client::clock::Clock;
 use client::events::Recorder;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use ledger::Ledger;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,6 +41,7 @@ pub struct Metrics {
     pub probes: AtomicU64,
     pub containers_started: AtomicU64,
     pub status_writes: AtomicU64,
+    pub probed: probed::Ledger,
 }
 
 pub struct Node {
@@ -45,7 +55,19 @@ pub struct Node {
     pub names: Names,
     pub facts: NodeFacts,
     pub allocatable: BTreeMap<String, Quantity>,
-    pub memory_capacity: i64,
+    pub size: NodeSize,
+    /// What pods may ask of the node's kernel.
+    pub host: Host,
+    pub ledger: Ledger,
+    pub pressure: Pressure,
+    /// Ends pods for reasons of the node's own, by uid.
+    pub dooms: mpsc::UnboundedSender<(String, Doom)>,
+    /// Something about the node itself has changed: its status is to be written soon.
+    pub look_again: Notify,
+    /// CPU use at the last question, by container id or pod uid.
+    pub samples: Samples,
+    pub drivers: Drivers,
+    pub started: jiff::Timestamp,
     pub sources: Sources,
     pub probes: mpsc::UnboundedSender<prober::Command>,
     /// Bounds image pulls at the same time.
@@ -60,12 +82,12 @@ pub struct Node {
 
 impl Node {
     /// A normal event about a pod, or about one of its containers.
-    pub fn note(&self, pod: &Pod, member: Option<&Member<'_>>, reason: &'static str, message: String) {
-        self.record(pod, member, "Normal", reason, message);
+    pub fn note(&self, pod: &Pod, member: Option<&Member<'_>>, reason: impl Into<Cow<'static, str>>, message: String) {
+        self.record(pod, member, "Normal", reason.into(), message);
     }
 
-    pub fn warn(&self, pod: &Pod, member: Option<&Member<'_>>, reason: &'static str, message: String) {
-        self.record(pod, member, "Warning", reason, message);
+    pub fn warn(&self, pod: &Pod, member: Option<&Member<'_>>, reason: impl Into<Cow<'static, str>>, message: String) {
+        self.record(pod, member, "Warning", reason.into(), message);
     }
 
     fn record(
@@ -73,7 +95,7 @@ impl Node {
         pod: &Pod,
         member: Option<&Member<'_>>,
         type_: &'static str,
-        reason: &'static str,
+        reason: Cow<'static, str>,
         message: String,
     ) {
         let regarding = ObjectReference {
@@ -85,7 +107,7 @@ impl Node {
             resource_version: pod.metadata.resource_version.clone(),
             field_path: member.map(Member::field_path),
         };
-        self.recorder.record(Event { regarding, type_, reason: Cow::Borrowed(reason), message, action: "" });
+        self.recorder.record(Event { regarding, type_, reason, message, action: "" });
     }
 
     /// An event about the node itself.

@@ -2,8 +2,10 @@
 //! and finds what earlier runs of the agent left behind.
 
 use crate::node::Node;
-use crate::pod::label;
+use crate::pod::label::{self, is_mirror};
 use crate::pod::member::{namespace, uid};
+use crate::pod::observed::Doom;
+use crate::static_pods::{Set, remove_mirror};
 use crate::volume::mount_table;
 use crate::worker::{Input, Worker};
 use client::cache::Change;
@@ -14,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -31,25 +33,50 @@ struct Pods {
     /// By uid.
     workers: HashMap<String, UnboundedSender<Input>>,
     running: JoinSet<String>,
+    /// From files, by uid.
+    statics: Set,
+}
+
+async fn next_statics(statics: &mut Option<UnboundedReceiver<Set>>) -> Option<Set> {
+    statics.as_mut()?.recv().await
 }
 
 /// Runs until drained; containers go on.
-pub async fn run(node: Arc<Node>, drain: CancellationToken) {
-    let mut pods =
-        Pods { node: Arc::clone(&node), drain: drain.clone(), workers: HashMap::new(), running: JoinSet::new() };
+pub async fn run(
+    node: Arc<Node>,
+    mut doomed: UnboundedReceiver<(String, Doom)>,
+    mut statics: Option<UnboundedReceiver<Set>>,
+    drain: CancellationToken,
+) {
+    let mut pods = Pods {
+        node: Arc::clone(&node),
+        drain: drain.clone(),
+        workers: HashMap::new(),
+        running: JoinSet::new(),
+        statics: Set::new(),
+    };
     let mut changes = node.caches.of::<Pod>().subscribe();
     let (event_sender, mut events) = unbounded_channel();
     let mut streams = JoinSet::new();
     streams.spawn(follow_events(Arc::clone(&node), event_sender, drain.clone()));
     node.caches.synced().await; // containers are told of Services at their start
+    // Before the first look at what belongs to nobody.
+    if let Some(set) = next_statics(&mut statics).await {
+        pods.take_statics(set);
+    }
     let mut relist = tokio::time::interval(RELIST);
+    let statics_are_there = statics.is_some();
     loop {
         tokio::select! {
             biased;
             () = drain.cancelled() => break,
             Some(change) = changes.recv() => pods.changed(&change),
             Some(event) = events.recv() => pods.event(&event),
+            Some((uid, doom)) = doomed.recv() => {
+                pods.tell(&uid, Input::Doom(doom));
+            }
             Some(ended) = pods.running.join_next() => pods.ended(ended),
+            Some(set) = next_statics(&mut statics), if statics_are_there => pods.take_statics(set),
             _ = relist.tick() => pods.relist().await,
         }
     }
@@ -106,7 +133,40 @@ async fn follow_events(node: Arc<Node>, tell: UnboundedSender<RuntimeEvent>, dra
 }
 
 impl Pods {
+    /// Starts what is new in the folder and ends what is gone from it.
+    fn take_statics(&mut self, set: Set) {
+        for (gone, _) in
+            std::mem::replace(&mut self.statics, set).iter().filter(|(id, _)| !self.statics.contains_key(*id))
+        {
+            self.tell(gone, Input::Gone);
+        }
+        let fresh: Vec<_> = self.statics.iter().filter(|(id, _)| !self.workers.contains_key(*id)).collect();
+        for pod in fresh.into_iter().map(|(_, pod)| Arc::clone(pod)).collect::<Vec<_>>() {
+            self.start(pod, false);
+        }
+        for mirror in self.node.caches.of::<Pod>().list().into_iter().filter(|p| is_mirror(p)) {
+            self.mirrored(&mirror);
+        }
+    }
+
+    /// A mirror in the API: for its worker, or to be removed because its file is gone.
+    fn mirrored(&self, mirror: &Arc<Pod>) {
+        if self.statics.contains_key(uid(mirror)) {
+            self.tell(uid(mirror), Input::Mirror(Some(Arc::clone(mirror))));
+        } else {
+            remove_mirror(&self.node, mirror);
+        }
+    }
+
     fn changed(&mut self, change: &Change<Pod>) {
+        match (&change.old, &change.new) {
+            (_, Some(mirror)) if is_mirror(mirror) => return self.mirrored(mirror),
+            (Some(mirror), None) if is_mirror(mirror) => {
+                self.tell(uid(mirror), Input::Mirror(None));
+                return;
+            }
+            _ => {}
+        }
         let before = change.old.as_deref().map(uid).unwrap_or_default().to_owned();
         match &change.new {
             Some(pod) => {
@@ -175,7 +235,8 @@ impl Pods {
                 warn!(%error, "a pod's worker panicked; its pod starts over");
                 let alive = |sender: &UnboundedSender<Input>| !sender.is_closed();
                 self.workers.retain(|_, sender| alive(sender));
-                for pod in self.node.caches.of::<Pod>().list() {
+                let listed = self.node.caches.of::<Pod>().list().into_iter().filter(|p| !is_mirror(p));
+                for pod in listed.chain(self.statics.values().cloned()).collect::<Vec<_>>() {
                     if !self.workers.contains_key(uid(&pod)) {
                         self.start(pod, false);
                     }
@@ -233,6 +294,15 @@ fn remove_leftovers(pods: &Path, known: &HashSet<String>) {
             warn!(%error, "cannot remove a left-over pod folder");
         }
     }
+}
+
+/// Pods of this node that have not ended.
+pub fn live(node: &Node) -> Vec<Arc<Pod>> {
+    let ended = |pod: &Arc<Pod>| {
+        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+        matches!(phase, Some("Succeeded" | "Failed"))
+    };
+    node.caches.of::<Pod>().list().into_iter().filter(|pod| !ended(pod)).collect()
 }
 
 /// A pod by name, as the node's own API is asked for it.

@@ -2,11 +2,13 @@
 //! authenticated and authorized; there is no read-only port.
 
 mod auth;
+mod command;
 mod logs;
 mod metrics;
 mod routes;
 mod stats;
 mod stream;
+mod usage;
 
 use crate::config::{Config, Error, Tls};
 use crate::node::Node;
@@ -27,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
+pub use usage::Samples;
 
 /// Connections at the same time: each long exec or log holds one; a flood must not take the agent's memory.
 const CONNECTIONS_MAX: usize = 1000;

@@ -1,13 +1,13 @@
 //! Reads the ConfigMaps, Secrets and tokens of pods: object by object, as a node may, and follows the objects that live
 //! volumes are made from, one watch for each however many pods use it.
 
-use crate::material::{Materials, Need, TokenNeed};
+use crate::material::{Claim, Materials, Need, TokenNeed};
 use crate::pod::member::{name, namespace, spec, uid};
 use crate::worker::Input;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use parking_lot::Mutex;
@@ -33,6 +33,8 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    #[error("persistentvolumeclaim {ns}/{name} {what}")]
+    Claim { ns: String, name: String, what: String },
     #[error("cannot get a token for service account {ns}/{name}")]
     Token {
         ns: String,
@@ -118,6 +120,37 @@ impl Sources {
                 Ok(Fetched::Secret(name, found.map(Arc::new)))
             }
         }
+    }
+
+    /// The persistent volume behind a claim of the pod: bound both ways.
+    pub async fn volume_of_claim(&self, pod: &Pod, claim: &Claim) -> Result<Arc<PersistentVolume>, Error> {
+        let ns = namespace(pod);
+        let wrong = |what: String| Error::Claim { ns: ns.to_owned(), name: claim.name.clone(), what };
+        let failed = |kind, name: &str, source| Error::Read {
+            kind,
+            ns: ns.to_owned(),
+            name: name.to_owned(),
+            source: Box::new(source),
+        };
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), ns);
+        let found = claims.get_opt(&claim.name).await.map_err(|e| failed("persistentvolumeclaim", &claim.name, e))?;
+        let found = found.ok_or_else(|| wrong("not found".to_owned()))?;
+        let owned = found.metadata.owner_references.iter().flatten().any(|o| o.uid == uid(pod));
+        if claim.made_for_pod && !owned {
+            // k8s: somebody else's claim of that name must not be handed to the pod.
+            return Err(wrong(format!("was not created for pod {}", name(pod))));
+        }
+        let bound = found.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Bound");
+        let volume = found.spec.as_ref().and_then(|s| s.volume_name.clone()).filter(|v| !v.is_empty() && bound);
+        let volume = volume.ok_or_else(|| wrong("is not bound to a volume yet".to_owned()))?;
+        let volumes: Api<PersistentVolume> = Api::all(self.client.clone());
+        let got = volumes.get_opt(&volume).await.map_err(|e| failed("persistentvolume", &volume, e))?;
+        let got = got.ok_or_else(|| wrong(format!("is bound to volume {volume}, which does not exist")))?;
+        let back = got.spec.as_ref().and_then(|s| s.claim_ref.as_ref()).and_then(|r| r.uid.as_ref());
+        if back != found.metadata.uid.as_ref() {
+            return Err(wrong(format!("is bound to volume {volume}, which is bound to another claim")));
+        }
+        Ok(Arc::new(got))
     }
 
     /// A token of the pod's service account, bound to the pod: it dies with it.

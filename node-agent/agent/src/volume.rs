@@ -9,6 +9,8 @@ pub mod host_path;
 pub mod mount_table;
 pub mod mounter;
 pub mod mounts;
+pub mod ownership;
+pub mod persistent;
 pub mod sub_path;
 pub mod writer;
 
@@ -43,6 +45,10 @@ pub enum Error {
     Unsupported { kind: String },
     #[error("hostPath type check failed: {path} is not a {wanted}")]
     HostPath { path: String, wanted: &'static str },
+    #[error("local volume path {path} does not exist on this node")]
+    NoLocalPath { path: String },
+    #[error("{path} is not a block device")]
+    NotABlockDevice { path: String },
     #[error("{what} {}", path.display())]
     Io {
         what: &'static str,

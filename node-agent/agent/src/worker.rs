@@ -9,12 +9,14 @@ mod report;
 mod start;
 mod volumes;
 
+pub(crate) use volumes::chain;
+
 use crate::node::Node;
 use crate::pod::ending::{is_deleted, must_end};
 use crate::pod::member::{describe, member, members, uid};
-use crate::pod::observed::{Busy, Health, Observed, Subject};
+use crate::pod::observed::{Busy, Doom, Health, Observed, Subject};
 use crate::pod::op::Op;
-use crate::pod::{admit, plan};
+use crate::pod::{admit, plan, resize};
 use crate::probe::prober::Key;
 use crate::probe::state::Kind;
 use crate::source::Token;
@@ -22,6 +24,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use outcome::Outcome;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -45,6 +48,10 @@ pub enum Input {
     },
     /// A ConfigMap or Secret in a live volume changed.
     Sources,
+    /// The node ends the pod.
+    Doom(Doom),
+    /// What the API shows of a static pod.
+    Mirror(Option<Arc<Pod>>),
 }
 
 /// With nothing planned a worker sleeps until it is told something.
@@ -65,7 +72,13 @@ pub struct Worker {
     noted: BTreeSet<String>,
     probed: BTreeSet<Key>,
     tokens: BTreeMap<crate::material::TokenNeed, Token>,
+    /// Images of the image volumes of a container, by container and volume.
+    mounted_images: BTreeMap<String, BTreeMap<String, String>>,
+    /// Where volumes are that are not in the pod's own folder, by name.
+    volume_paths: BTreeMap<String, PathBuf>,
     report: report::Report,
+    /// What the API shows of a static pod.
+    mirror: Option<Arc<Pod>>,
     /// The runtime is to be asked again.
     stale: bool,
     admitted: bool,
@@ -84,7 +97,10 @@ impl Worker {
             noted: BTreeSet::new(),
             probed: BTreeSet::new(),
             tokens: BTreeMap::new(),
+            mounted_images: BTreeMap::new(),
+            volume_paths: BTreeMap::new(),
             report: report::Report::default(),
+            mirror: None,
             stale: true,
             admitted: false,
         }
@@ -115,6 +131,7 @@ impl Worker {
             }
         }
         self.forget_probes();
+        self.node.ledger.release(uid(&self.pod));
         self.node.sources.unfollow(uid(&self.pod));
     }
 
@@ -125,6 +142,7 @@ impl Worker {
         }
         let now = self.node.clock.now();
         self.admit();
+        self.judge_resize();
         if must_end(&self.pod, &self.seen) {
             self.seen.ending_since.get_or_insert(now);
         }
@@ -152,13 +170,27 @@ impl Worker {
 
     /// k8s: a pod is admitted once, when the node first sees it.
     fn admit(&mut self) {
-        if std::mem::replace(&mut self.admitted, true) || !self.seen.containers.is_empty() {
+        if std::mem::replace(&mut self.admitted, true) || is_deleted(&self.pod, &self.seen) {
             return;
         }
-        if let Err(doom) = admit::admit(&self.pod) {
-            self.node.warn(&self.pod, None, "FailedValidation", doom.message.clone());
+        let started = self.pod.status.as_ref().is_some_and(|s| s.start_time.is_some());
+        if started || !self.seen.containers.is_empty() {
+            return self.node.ledger.keep(&self.pod);
+        }
+        let admitted = admit::admit(&self.pod, self.node.host)
+            .and_then(|()| admit::under_pressure(&self.pod, &self.node.pressure))
+            .and_then(|()| self.node.ledger.admit(&self.node, &self.pod));
+        if let Err(doom) = admitted {
+            self.node.warn(&self.pod, None, doom.reason.clone(), doom.message.clone());
             self.seen.doom = Some(doom);
         }
+    }
+
+    /// Whether the node has the resources that the spec asks for now.
+    fn judge_resize(&mut self) {
+        let asked = resize::is_asked_for(&self.pod, &self.seen);
+        self.seen.resize_hold =
+            if asked { resize::hold(&self.pod, &self.node.ledger.room(&self.node, &self.pod)) } else { None };
     }
 
     fn take_all(&mut self, first: Input) {
@@ -174,6 +206,10 @@ impl Worker {
             Input::Gone => self.seen.gone = true,
             Input::Runtime => self.stale = true,
             Input::Sources => self.volumes_due(),
+            Input::Mirror(mirror) => self.take_mirror(mirror),
+            Input::Doom(doom) => {
+                self.seen.doom.get_or_insert(doom);
+            }
             Input::Probe { container_id, kind, ok } => self.take_probe(&container_id, kind, ok),
         }
     }
@@ -260,6 +296,10 @@ impl Worker {
                 .flatten()
                 .flatten()
                 .find(|s| s.container_id.as_deref().is_some_and(|id| id.ends_with(&record.id)));
+            // What an earlier agent applied, so that it is not taken for what the container was created with.
+            if let Some(resources) = known.and_then(|s| s.resources.clone()) {
+                self.seen.resized.entry(record.id.clone()).or_insert(resources);
+            }
             let started = member.spec.startup_probe.is_none() || known.is_some_and(|s| s.started == Some(true));
             let ready = started && (member.spec.readiness_probe.is_none() || known.is_some_and(|s| s.ready));
             self.seen.health.insert(record.id.clone(), Health { started, ready, failed: None });
@@ -317,11 +357,12 @@ impl Worker {
 
     fn read_last_words(&mut self) {
         let pod = Arc::clone(&self.pod);
+        let members = members(&pod);
         for record in &mut self.seen.containers {
-            let member = members(&pod).into_iter().find(|m| m.name() == record.name);
+            let member = members.iter().find(|m| m.name() == record.name);
             if record.state == crate::pod::observed::RunState::Exited && record.message.is_empty() {
-                record.message =
-                    crate::message::read(&self.node.places, uid(&pod), record, member.as_ref()).unwrap_or_default();
+                record.message = crate::message::read(&self.node.places, uid(&pod), record, member).unwrap_or_default();
+                crate::message::cut_to_share(&mut record.message, members.len());
             }
         }
     }

@@ -19,22 +19,26 @@ pub struct Refused {
     pub message: String,
 }
 
+/// An image that a container runs or mounts.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub image: &'a str,
+    pub policy: Option<&'a str>,
+    /// Whom events are about.
+    pub member: &'a Member<'a>,
+}
+
 /// The reference of the image in the runtime.
-pub async fn ensure(
-    node: &Node,
-    pod: &Arc<Pod>,
-    member: &Member<'_>,
-    secrets: &[Arc<Secret>],
-) -> Result<String, Refused> {
-    let image = member.image();
+pub async fn ensure(node: &Node, pod: &Arc<Pod>, want: Wanted<'_>, secrets: &[Arc<Secret>]) -> Result<String, Refused> {
+    let Wanted { image, policy, member } = want;
     let wanted = with_tag(image).map_err(|invalid| {
         let message = format!("Failed to apply default image tag \"{image}\": {invalid}");
         node.warn(pod, Some(member), "InspectFailed", message.clone());
         Refused { reason: "InvalidImageName", message }
     })?;
-    let policy = member.spec.image_pull_policy.as_deref().unwrap_or_else(|| policy_default(image));
+    let policy = policy.unwrap_or_else(|| policy_default(image));
     if policy != "Always" {
-        if let Some(found) = look(node, pod, member, &wanted).await? {
+        if let Some(found) = look(node, pod, want, &wanted).await? {
             node.note(pod, Some(member), "Pulled", format!("Container image \"{image}\" already present on machine"));
             return Ok(found.id);
         }
@@ -44,13 +48,13 @@ pub async fn ensure(
             return Err(Refused { reason: "ErrImageNeverPull", message });
         }
     }
-    pull(node, pod, member, &wanted, secrets).await
+    pull(node, pod, want, &wanted, secrets).await
 }
 
-async fn look(node: &Node, pod: &Arc<Pod>, member: &Member<'_>, wanted: &str) -> Result<Option<Image>, Refused> {
+async fn look(node: &Node, pod: &Arc<Pod>, want: Wanted<'_>, wanted: &str) -> Result<Option<Image>, Refused> {
     inspect(&node.cri, wanted).await.map_err(|error| {
-        let message = format!("Failed to inspect image \"{}\": {}", member.image(), error.said());
-        node.warn(pod, Some(member), "InspectFailed", message.clone());
+        let message = format!("Failed to inspect image \"{}\": {}", want.image, error.said());
+        node.warn(pod, Some(want.member), "InspectFailed", message.clone());
         Refused { reason: "ImageInspectError", message }
     })
 }
@@ -64,11 +68,10 @@ pub async fn inspect(cri: &Cri, wanted: &str) -> Result<Option<Image>, crate::cr
 async fn pull(
     node: &Node,
     pod: &Arc<Pod>,
-    member: &Member<'_>,
+    Wanted { image, member, .. }: Wanted<'_>,
     wanted: &str,
     secrets: &[Arc<Secret>],
 ) -> Result<String, Refused> {
-    let image = member.image();
     let asked = node.clock.now();
     let permit = node.pulls.acquire().await.expect("the semaphore is never closed");
     node.note(pod, Some(member), "Pulling", format!("Pulling image \"{image}\""));
@@ -110,7 +113,7 @@ async fn try_credentials(node: &Node, pod: &Pod, wanted: &str, found: Vec<AuthCo
         let request = PullImageRequest {
             image: Some(ImageSpec { image: wanted.to_owned(), ..ImageSpec::default() }),
             auth,
-            sandbox_config: Some(crate::pod::sandbox::config(pod, 0, &node.names, &node.places)),
+            sandbox_config: Some(crate::pod::sandbox::config(pod, 0, &node.names, &node.places, None)),
         };
         match node.cri.images().pull_image(request).await {
             Ok(answer) => return Ok(answer.into_inner().image_ref),

@@ -41,10 +41,7 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
 async fn look(node: &Node, used_at: &mut HashMap<String, Timestamp>) -> Result<(), tonic::Status> {
     let mut client = node.cri.images();
     let images = client.list_images(ListImagesRequest { filter: None }).await?.into_inner().images;
-    let containers =
-        node.cri.runtime().list_containers(ListContainersRequest { filter: None }).await?.into_inner().containers;
-    let in_use: HashSet<String> =
-        containers.into_iter().flat_map(|c| [c.image_ref, c.image_id, c.image.unwrap_or_default().image]).collect();
+    let in_use = in_use(node).await?;
     let now = node.clock.now();
     used_at.retain(|id, _| images.iter().any(|i| &i.id == id));
     for image in &images {
@@ -69,6 +66,27 @@ async fn look(node: &Node, used_at: &mut HashMap<String, Timestamp>) -> Result<(
         node.about_node("Warning", "FreeDiskSpaceFailed", text);
     }
     Ok(())
+}
+
+/// Removes every image that no container uses, where the disk is needed at once; says how many.
+pub async fn remove_unused(node: &Node) -> Result<usize, tonic::Status> {
+    let mut client = node.cri.images();
+    let images = client.list_images(ListImagesRequest { filter: None }).await?.into_inner().images;
+    let in_use = in_use(node).await?;
+    let mut removed = 0;
+    for image in images.iter().filter(|i| !is_used(i, &in_use)) {
+        let spec = Some(ImageSpec { image: image.id.clone(), ..ImageSpec::default() });
+        client.remove_image(RemoveImageRequest { image: spec }).await?;
+        info!(image = image.id, bytes = image.size, "unused image removed");
+        removed += 1;
+    }
+    Ok(removed)
+}
+
+async fn in_use(node: &Node) -> Result<HashSet<String>, tonic::Status> {
+    let containers =
+        node.cri.runtime().list_containers(ListContainersRequest { filter: None }).await?.into_inner().containers;
+    Ok(containers.into_iter().flat_map(|c| [c.image_ref, c.image_id, c.image.unwrap_or_default().image]).collect())
 }
 
 async fn disk(node: &Node) -> Result<Option<Disk>, tonic::Status> {

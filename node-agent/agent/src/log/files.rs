@@ -54,6 +54,18 @@ pub async fn remove_all(log: &Path) {
     }
 }
 
+/// Bytes on disk below a folder of the file system `device`. Links are not followed.
+pub fn disk_usage(path: &Path, device: u64) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let one = |entry: std::fs::DirEntry| {
+        let Ok(meta) = entry.metadata() else { return 0 };
+        let below = if meta.is_dir() && meta.dev() == device { disk_usage(&entry.path(), device) } else { 0 };
+        below + if meta.dev() == device { meta.blocks() * 512 } else { 0 }
+    };
+    entries.map(one).sum()
+}
+
 /// All logs of a pod and the links to them.
 pub fn remove_pod(places: &Places, pod: &Pod) {
     let dir = places.pod_logs(pod);

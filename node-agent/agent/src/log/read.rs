@@ -95,7 +95,8 @@ pub fn plan(log: &Path, options: &Options) -> io::Result<Vec<(PathBuf, u64)>> {
     Ok(chosen)
 }
 
-/// Where the last `wanted` lines of a file begin, and how many there are. Parts of one long line count once.
+/// Where the last `wanted` lines of a file begin, and how many there are. Parts of one long line count once, and a part
+/// at the end of the file is a line whose break never came.
 fn tail_offset(path: &Path, wanted: u64) -> io::Result<(u64, u64)> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
@@ -117,7 +118,7 @@ fn tail_offset(path: &Path, wanted: u64) -> io::Result<(u64, u64)> {
         // Lines end with a break; the search begins before the last one.
         while let Some(at) = block[..line_end.saturating_sub(1)].iter().rposition(|b| *b == b'\n') {
             let raw = &block[at + 1..line_end];
-            if is_end_of_line(raw) {
+            if is_end_of_line(raw) || (start == length && line::parse(raw).is_some()) {
                 if found == wanted {
                     return Ok((start, found));
                 }
@@ -129,7 +130,7 @@ fn tail_offset(path: &Path, wanted: u64) -> io::Result<(u64, u64)> {
         carry = block[..line_end].to_vec();
         end = from;
     }
-    if is_end_of_line(&carry) {
+    if is_end_of_line(&carry) || (start == length && line::parse(&carry).is_some()) {
         if found == wanted {
             return Ok((start, found));
         }
@@ -170,6 +171,17 @@ mod tests {
             shown(Options { since, timestamps: true, ..Options::default() }),
             "2026-01-01T00:00:02Z two\n2026-01-01T00:00:03Z three\n"
         );
+    }
+
+    #[test]
+    fn output_without_a_last_line_break_is_a_line_of_the_tail() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("0.log");
+        fs::write(&log, "2026-01-01T00:00:00Z stdout F one\n2026-01-01T00:00:00Z stdout P DONE\n").unwrap();
+        let options = Options { tail_lines: Some(1), ..Options::default() };
+        let (path, offset) = plan(&log, &options).unwrap().remove(0);
+        assert!(fs::read_to_string(path).unwrap()[offset as usize..].contains("P DONE"));
+        assert!(!fs::read_to_string(&log).unwrap()[offset as usize..].contains("F one"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the machine has: CPUs, memory, disk, and who it is.
 
 use crate::config::{Config, Reserved};
+use crate::pod::cgroup::Swap;
 use k8s_openapi::api::core::v1::NodeSystemInfo;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
@@ -17,13 +18,44 @@ pub struct Machine {
     pub cpus: i64,
     pub memory_bytes: i64,
     pub disk_bytes: i64,
+    /// Bytes in huge pages, by page size as resources name it: `2Mi`.
+    pub hugepages: BTreeMap<String, i64>,
 }
 
 pub fn machine(data_dir: &Path) -> Machine {
     let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_memory(&text)).unwrap_or(0);
     let disk = rustix::fs::statvfs(data_dir).map_or(0, |s| (s.f_blocks * s.f_frsize) as i64);
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as i64);
-    Machine { cpus, memory_bytes: memory, disk_bytes: disk }
+    Machine { cpus, memory_bytes: memory, disk_bytes: disk, hugepages: hugepages(Path::new(HUGEPAGES)) }
+}
+
+const HUGEPAGES: &str = "/sys/kernel/mm/hugepages";
+
+fn hugepages(folder: &Path) -> BTreeMap<String, i64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let one = |entry: fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let kib: i64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
+        let count: i64 = fs::read_to_string(entry.path().join("nr_hugepages")).ok()?.trim().parse().ok()?;
+        let size = match kib {
+            kib if kib % (1 << 20) == 0 => format!("{}Gi", kib >> 20),
+            kib if kib % (1 << 10) == 0 => format!("{}Mi", kib >> 10),
+            kib => format!("{kib}Ki"),
+        };
+        Some((size, count * kib * 1024))
+    };
+    entries.filter_map(one).collect()
+}
+
+/// Whether containers can be kept from swapping: version 2 of cgroups, with swap counted.
+pub fn swap() -> Swap {
+    let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    let counted = Path::new("/proc/swaps").exists() && controllers.split_whitespace().any(|c| c == "memory");
+    if counted { Swap::Limited } else { Swap::Unlimited }
+}
+
+pub fn apparmor() -> bool {
+    fs::read_to_string("/sys/module/apparmor/parameters/enabled").is_ok_and(|text| text.trim() == "Y")
 }
 
 fn total_memory(meminfo: &str) -> Option<i64> {
@@ -32,14 +64,18 @@ fn total_memory(meminfo: &str) -> Option<i64> {
 }
 
 pub fn capacity(machine: &Machine, max_pods: u32) -> BTreeMap<String, Quantity> {
-    BTreeMap::from([
+    let mut list = BTreeMap::from([
         ("cpu".to_owned(), Quantity(machine.cpus.to_string())),
         ("memory".to_owned(), Quantity(format!("{}Ki", machine.memory_bytes / 1024))),
         ("ephemeral-storage".to_owned(), Quantity(format!("{}Ki", machine.disk_bytes / 1024))),
         ("pods".to_owned(), Quantity(max_pods.to_string())),
         ("hugepages-1Gi".to_owned(), Quantity("0".to_owned())),
         ("hugepages-2Mi".to_owned(), Quantity("0".to_owned())),
-    ])
+    ]);
+    list.extend(
+        machine.hugepages.iter().map(|(size, bytes)| (format!("hugepages-{size}"), Quantity(bytes.to_string()))),
+    );
+    list
 }
 
 /// What is left for pods.
@@ -48,7 +84,9 @@ pub fn allocatable(machine: &Machine, max_pods: u32, reserved: Reserved) -> BTre
     let milli = machine.cpus * 1000 - reserved.cpu_milli;
     let cpu = if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") };
     list.insert("cpu".to_owned(), Quantity(cpu));
-    let memory = (machine.memory_bytes - reserved.memory_bytes - EVICTION_MEMORY_BYTES).max(0);
+    // Memory in huge pages is not there for anything else.
+    let set_aside = reserved.memory_bytes + EVICTION_MEMORY_BYTES + machine.hugepages.values().sum::<i64>();
+    let memory = (machine.memory_bytes - set_aside).max(0);
     list.insert("memory".to_owned(), Quantity(format!("{}Ki", memory / 1024)));
     // k8s: a tenth of the disk is the eviction threshold; printed in bytes.
     list.insert("ephemeral-storage".to_owned(), Quantity((machine.disk_bytes / 10 * 9).to_string()));
@@ -111,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_reserved_is_not_for_pods() {
-        let machine = Machine { cpus: 2, memory_bytes: 1 << 30, disk_bytes: 1 << 30 };
+        let machine = Machine { cpus: 2, memory_bytes: 1 << 30, disk_bytes: 1 << 30, ..Machine::default() };
         let list = allocatable(&machine, 110, Reserved { cpu_milli: 250, memory_bytes: 0 });
         assert_eq!((list["cpu"].0.as_str(), list["memory"].0.as_str()), ("1750m", "946176Ki"));
         assert_eq!(capacity(&machine, 110)["memory"].0, "1048576Ki");

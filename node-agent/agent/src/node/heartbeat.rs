@@ -7,7 +7,7 @@ use super::object::{self, Findings};
 use crate::config::Config;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::api::core::v1::{Node, NodeStatus};
+use k8s_openapi::api::core::v1::{Node, NodeFeatures, NodeStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -16,6 +16,7 @@ use proto::cri::{
 };
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -46,6 +47,7 @@ struct Heartbeat {
 
 pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain: CancellationToken) {
     let mut changes = node.caches.of::<Node>().subscribe();
+    let again = Arc::clone(&node);
     let mut heart = Heartbeat {
         node,
         config,
@@ -76,6 +78,7 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
             () = drain.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
             () = heart_changed(&mut changes, &heart) => {}
+            () = again.look_again.notified() => {}
         }
     }
 }
@@ -151,6 +154,9 @@ impl Heartbeat {
         let mut findings = Findings {
             capacity: capacity(&self.machine, config.max_pods),
             allocatable: allocatable(&self.machine, config.max_pods, config.reserved),
+            memory_pressure: self.node.pressure.memory.load(Ordering::Relaxed),
+            disk_pressure: self.node.pressure.disk.load(Ordering::Relaxed),
+            pid_pressure: self.node.pressure.pids.load(Ordering::Relaxed),
             ..Findings::default()
         };
         if let Err(status) = self.ask_runtime(&mut findings).await {
@@ -168,6 +174,9 @@ impl Heartbeat {
             self.runtime_version = format!("{}://{}", version.runtime_name, version.runtime_version);
         }
         let status = runtime.status(StatusRequest { verbose: false }).await?.into_inner();
+        findings.handlers = object::handlers(&status.runtime_handlers);
+        findings.features =
+            status.features.map(|f| NodeFeatures { supplemental_groups_policy: Some(f.supplemental_groups_policy) });
         for condition in status.status.unwrap_or_default().conditions {
             if !condition.status {
                 findings

@@ -5,8 +5,8 @@ use super::capacity::labels;
 use crate::config::Config;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
-    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeSpec, NodeStatus,
-    NodeSystemInfo,
+    ContainerImage, DaemonEndpoint, Node, NodeAddress, NodeCondition, NodeDaemonEndpoints, NodeFeatures,
+    NodeRuntimeHandler, NodeRuntimeHandlerFeatures, NodeSpec, NodeStatus, NodeSystemInfo,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -24,6 +24,9 @@ pub struct Findings {
     pub allocatable: BTreeMap<String, Quantity>,
     pub system: NodeSystemInfo,
     pub images: Vec<ContainerImage>,
+    /// What a RuntimeClass may name here, and what each can.
+    pub handlers: Vec<NodeRuntimeHandler>,
+    pub features: Option<NodeFeatures>,
     /// Why the node is not ready; empty when it is.
     pub not_ready: Vec<String>,
     pub memory_pressure: bool,
@@ -62,6 +65,8 @@ pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Times
         }),
         node_info: Some(findings.system.clone()),
         images: Some(findings.images.clone()).filter(|i| !i.is_empty()),
+        runtime_handlers: Some(findings.handlers.clone()).filter(|h| !h.is_empty()),
+        features: findings.features.clone(),
         ..NodeStatus::default()
     }
 }
@@ -136,6 +141,8 @@ pub fn differs(old: &NodeStatus, new: &NodeStatus) -> bool {
         || old.node_info != new.node_info
         || old.daemon_endpoints != new.daemon_endpoints
         || old.images != new.images
+        || old.runtime_handlers != new.runtime_handlers
+        || old.features != new.features
         || !holds(&old.capacity, &new.capacity)
         || !holds(&old.allocatable, &new.allocatable)
 }
@@ -166,6 +173,18 @@ pub fn label_patch(config: &Config, found: &Node) -> Option<Value> {
     let has = found.metadata.labels.clone().unwrap_or_default();
     let wrong: BTreeMap<String, String> = labels(config).into_iter().filter(|(k, v)| has.get(k) != Some(v)).collect();
     (!wrong.is_empty()).then(|| json!({ "metadata": { "labels": wrong } }))
+}
+
+/// The runtime's handlers as the node lists them.
+pub fn handlers(found: &[proto::cri::RuntimeHandler]) -> Vec<NodeRuntimeHandler> {
+    let one = |handler: &proto::cri::RuntimeHandler| NodeRuntimeHandler {
+        name: Some(handler.name.clone()),
+        features: handler.features.map(|f| NodeRuntimeHandlerFeatures {
+            recursive_read_only_mounts: Some(f.recursive_read_only_mounts),
+            user_namespaces: Some(f.user_namespaces),
+        }),
+    };
+    found.iter().map(one).collect()
 }
 
 /// The runtime's images as the node lists them, the largest first.

@@ -4,7 +4,7 @@
 use super::member::{Role, members, spec, uid};
 use crate::quantity::{limit, milli, of, request, whole};
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
-use proto::cri::LinuxContainerResources;
+use proto::cri::{HugepageLimit, LinuxContainerResources};
 
 /// Period of the CPU quota in microseconds, the kernel's own default.
 const CPU_PERIOD_US: i64 = 100_000;
@@ -73,13 +73,54 @@ pub fn parent(pod: &Pod, root: &str) -> String {
     format!("{root}/kubepods{class}/pod{}", uid(pod))
 }
 
-/// Limits of one container; `memory_capacity` is the node's.
-pub fn container(pod: &Pod, container: &Container, memory_capacity: i64) -> LinuxContainerResources {
+/// The node as limits of its containers depend on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeSize {
+    pub memory_bytes: i64,
+    /// Sizes of huge pages that the kernel has, as resources name them: `2Mi`.
+    pub hugepages: Vec<String>,
+    pub swap: Swap,
+}
+
+/// Whether the node can keep containers from swapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Swap {
+    /// Version 2 with a swap controller.
+    Limited,
+    #[default]
+    Unlimited,
+}
+
+/// Limits of one container.
+pub fn container(pod: &Pod, container: &Container, node: &NodeSize) -> LinuxContainerResources {
     let resources = container.resources.as_ref();
+    let mut unified = vec![("pids.max".to_owned(), PIDS_MAX.to_string())];
+    if node.swap == Swap::Limited {
+        // k8s: NoSwap is what a kubelet does unless it is configured otherwise.
+        unified.push(("memory.swap.max".to_owned(), "0".to_owned()));
+    }
+    let hugepages = node.hugepages.iter().map(|size| HugepageLimit {
+        page_size: size.replace("Ki", "KB").replace("Mi", "MB").replace("Gi", "GB"),
+        limit: limit(resources, &format!("hugepages-{size}")).map_or(0, whole).try_into().unwrap_or(0),
+    });
     LinuxContainerResources {
-        oom_score_adj: oom_score_adj(pod, container, memory_capacity),
-        unified: [("pids.max".to_owned(), PIDS_MAX.to_string())].into(),
+        oom_score_adj: oom_score_adj(pod, container, node.memory_bytes),
+        unified: unified.into_iter().collect(),
+        hugepage_limits: hugepages.collect(),
         ..linux(resources)
+    }
+}
+
+/// The larger of two limits in each resource; what one of them does not limit is not limited.
+// k8s: while containers grow or shrink, the pod around them must be large enough for both.
+pub fn widest(a: &LinuxContainerResources, b: &LinuxContainerResources) -> LinuxContainerResources {
+    let limit = |a: i64, b: i64| if a <= 0 || b <= 0 { -1 } else { a.max(b) };
+    LinuxContainerResources {
+        cpu_shares: a.cpu_shares.max(b.cpu_shares),
+        cpu_period: CPU_PERIOD_US,
+        cpu_quota: limit(a.cpu_quota, b.cpu_quota),
+        memory_limit_in_bytes: limit(a.memory_limit_in_bytes, b.memory_limit_in_bytes),
+        ..LinuxContainerResources::default()
     }
 }
 
@@ -172,10 +213,13 @@ mod tests {
     #[test]
     fn requests_become_shares_and_limits_become_quota_and_memory() {
         let pod = pod_with("{requests: {cpu: 500m, memory: 64Mi}, limits: {cpu: 250m, memory: 128Mi}}");
-        let limits = container(&pod, &spec(&pod).containers[0], 1 << 30);
+        let node = NodeSize { memory_bytes: 1 << 30, hugepages: vec!["2Mi".into()], swap: Swap::Limited };
+        let limits = container(&pod, &spec(&pod).containers[0], &node);
         assert_eq!((limits.cpu_shares, limits.cpu_quota, limits.memory_limit_in_bytes), (512, 25_000, 128 << 20));
         assert_eq!(limits.oom_score_adj, 1000 - 62);
-        assert_eq!(container(&pod_with("{}"), &Container::default(), 1 << 30).cpu_shares, CPU_SHARES_MIN);
+        assert_eq!((limits.hugepage_limits[0].page_size.as_str(), limits.hugepage_limits[0].limit), ("2MB", 0));
+        assert_eq!(limits.unified["memory.swap.max"], "0");
+        assert_eq!(container(&pod_with("{}"), &Container::default(), &node).cpu_shares, CPU_SHARES_MIN);
     }
 
     #[test]

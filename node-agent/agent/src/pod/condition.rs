@@ -1,5 +1,6 @@
 //! The conditions that the node owns in a pod's status; everybody else's pass through untouched.
 
+use super::ending::EVICTED;
 use super::member::{Member, Role, host_network, spec};
 use super::observed::Observed;
 use super::plan::{has_initialized, is_passed};
@@ -9,7 +10,11 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions that only the node writes.
-pub const OWNED: &[&str] = &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", RESIZING];
+pub const OWNED: &[&str] =
+    &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", RESIZE_PENDING, RESIZING];
+
+/// k8s: there while the node does not take up a resize.
+const RESIZE_PENDING: &str = "PodResizePending";
 
 /// k8s: there while the resources in force are not those of the spec.
 const RESIZING: &str = "PodResizeInProgress";
@@ -45,11 +50,22 @@ pub(super) fn conditions(
     let network = Finding { kind: "PodReadyToStartContainers", ok: has_sandbox, reason: None, message: None };
     let findings = [network, initialized(pod, seen, members, status), ready(pod, &old, &containers), containers];
     let mut all: Vec<PodCondition> = findings.into_iter().map(|f| stamp(pod, f, &old, now)).collect();
-    if let Some(finding) = resizing(members, seen) {
+    if let Some(hold) = &seen.resize_hold {
+        let (reason, message) = (Some(hold.reason), Some(hold.message.clone()));
+        all.push(stamp(pod, Finding { kind: RESIZE_PENDING, ok: true, reason, message }, &old, now));
+    } else if let Some(finding) = resizing(members, seen) {
         all.push(stamp(pod, finding, &old, now));
     }
     let foreign = old.iter().filter(|c| !OWNED.contains(&c.type_.as_str()));
     all.extend(foreign.cloned());
+    if let Some(doom) = seen.doom.as_ref().filter(|d| d.reason == EVICTED && seen.ending_since.is_some()) {
+        // k8s: tells controllers that the pod did nothing wrong.
+        let (reason, message) = (Some("TerminationByKubelet"), Some(doom.message.clone()));
+        let kind = "DisruptionTarget";
+        if !all.iter().any(|c| c.type_ == kind) {
+            all.push(stamp(pod, Finding { kind, ok: true, reason, message }, &old, now));
+        }
+    }
     if !all.iter().any(|c| c.type_ == "PodScheduled") {
         all.push(stamp(pod, Finding::yes("PodScheduled"), &old, now));
     }

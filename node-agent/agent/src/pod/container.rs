@@ -1,10 +1,14 @@
 //! A container as the runtime is asked for it. Mounts come resolved, because resolving them touches the disk.
 
+use super::cgroup::NodeSize;
 use super::expand::expand;
 use super::member::Member;
 use super::{cgroup, label, security};
 use k8s_openapi::api::core::v1::Pod;
-use proto::cri::{ContainerConfig, ContainerMetadata, ImageSpec, KeyValue, LinuxContainerConfig, Mount, Signal};
+use proto::cri::{
+    ContainerConfig, ContainerMetadata, Device, ImageSpec, KeyValue, LinuxContainerConfig, Mount, Signal, UserNamespace,
+};
+use std::path::PathBuf;
 
 /// What the worker found out for one start of a container.
 #[derive(Clone, Debug, Default)]
@@ -16,7 +20,12 @@ pub struct Ingredients {
     pub mounts: Vec<Mount>,
     /// Id of the container whose PID namespace is joined.
     pub target: Option<String>,
-    pub memory_capacity: i64,
+    pub node: NodeSize,
+    /// Where seccomp profiles of the node are.
+    pub seccomp: PathBuf,
+    pub devices: Vec<Device>,
+    /// Ids of the pod's user namespace.
+    pub users: Option<UserNamespace>,
 }
 
 pub fn config(pod: &Pod, member: &Member<'_>, with: Ingredients) -> ContainerConfig {
@@ -40,12 +49,13 @@ pub fn config(pod: &Pod, member: &Member<'_>, with: Ingredients) -> ContainerCon
         stdin_once: spec.stdin_once == Some(true),
         tty: spec.tty == Some(true),
         linux: Some(LinuxContainerConfig {
-            resources: Some(cgroup::container(pod, spec, with.memory_capacity)),
-            security_context: Some(security::container(pod, member, with.target)),
+            resources: Some(cgroup::container(pod, spec, &with.node)),
+            security_context: Some(security::container(pod, member, with.target, &with.seccomp, with.users)),
         }),
         stop_signal: stop_signal(member).into(),
         envs: with.env.into_iter().map(|(key, value)| KeyValue { key, value }).collect(),
         mounts: with.mounts,
+        devices: with.devices,
         ..ContainerConfig::default()
     }
 }

@@ -1,6 +1,6 @@
 //! How a pod ends: when it has to, in which order its containers stop, and what is removed afterwards.
 
-use super::member::{Member, RestartPolicy, Role, members, restart_policy, spec};
+use super::member::{Member, Role, members, restarts_after, spec};
 use super::observed::{Observed, Record, RunState, Subject, Volumes};
 use super::op::Op;
 use super::plan::{kill, wants_restart};
@@ -9,6 +9,12 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 /// k8s: a container gets at least this long between TERM and KILL, also when its pod is deleted with grace 0.
 const GRACE_MIN: SignedDuration = SignedDuration::from_secs(1);
+
+/// k8s: a pod that the node ends to stay alive gets no grace.
+pub const EVICTED: &str = "Evicted";
+
+/// The exit code that a lost container is given.
+const KILLED_CODE: i32 = 137;
 
 /// Whether nothing of the pod is to run (any more).
 pub fn must_end(pod: &Pod, seen: &Observed) -> bool {
@@ -48,11 +54,8 @@ pub fn has_finished(pod: &Pod, seen: &Observed) -> bool {
 fn is_lost_for_good(pod: &Pod, member: &Member<'_>) -> bool {
     let Some(known) = remembered(pod, member.name()) else { return false };
     let exit = known.state.as_ref().and_then(|s| s.terminated.as_ref()).map(|t| t.exit_code);
-    match restart_policy(pod) {
-        RestartPolicy::Always => false,
-        RestartPolicy::OnFailure => member.role == Role::App && exit == Some(0),
-        RestartPolicy::Never => member.role == Role::App,
-    }
+    // k8s: one that was running when it was lost counts as killed.
+    member.role == Role::App && !restarts_after(pod, member, exit.unwrap_or(KILLED_CODE))
 }
 
 /// The API's status of a container that has had an id.
@@ -74,7 +77,7 @@ pub(super) fn wind_down(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
     let members = members(pod);
     let is_sidecar = |r: &&Record| members.iter().any(|m| m.role == Role::Sidecar && m.name() == r.name);
     let (sidecars, others): (Vec<&Record>, Vec<&Record>) = live.into_iter().partition(is_sidecar);
-    let total = grace(pod);
+    let total = if seen.doom.as_ref().is_some_and(|d| d.reason == EVICTED) { GRACE_MIN } else { grace(pod) };
     if others.is_empty() {
         let spent = seen.ending_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
         let left = (total - spent).max(GRACE_MIN);

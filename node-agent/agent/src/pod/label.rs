@@ -25,7 +25,7 @@ pub fn sandbox_labels(pod: &Pod) -> HashMap<String, String> {
 
 pub fn sandbox_annotations(pod: &Pod) -> HashMap<String, String> {
     let mut map: HashMap<String, String> = pod.metadata.annotations.clone().unwrap_or_default().into_iter().collect();
-    map.insert("kubernetes.io/config.source".to_owned(), "api".to_owned());
+    map.entry(SOURCE.to_owned()).or_insert_with(|| "api".to_owned());
     map
 }
 
@@ -50,6 +50,21 @@ pub fn container_annotations(pod: &Pod, member: &Member<'_>, attempt: u32) -> Ha
         map.insert(GRACE_PERIOD.to_owned(), seconds.to_string());
     }
     map
+}
+
+/// k8s: a pod from a file of the node carries where it came from.
+pub const SOURCE: &str = "kubernetes.io/config.source";
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
+pub const HASH: &str = "kubernetes.io/config.hash";
+
+/// Whether the pod comes from a file of this node, or shows one in the API.
+pub fn is_static(pod: &Pod) -> bool {
+    let annotations = pod.metadata.annotations.as_ref();
+    annotations.is_some_and(|a| a.contains_key(MIRROR) || a.get(SOURCE).is_some_and(|s| s == "file"))
+}
+
+pub fn is_mirror(pod: &Pod) -> bool {
+    pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(MIRROR))
 }
 
 fn identity(pod: &Pod) -> [(String, String); 3] {

@@ -1,7 +1,7 @@
 //! The containers of a pod spec seen as one list, each with its role, and the few facts of a pod that everyone asks for.
 //! Says nothing about what runs.
 
-use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, ContainerRestartRule, EphemeralContainer, Pod, PodSpec};
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -87,8 +87,37 @@ pub fn restart_policy(pod: &Pod) -> RestartPolicy {
     }
 }
 
+/// Whether a container that ended with `code` is to run again: by its own rules, its own policy, the pod's.
+// k8s: rules come first (KEP-5307); init containers that run to completion are not restarted after a success.
+pub fn restarts_after(pod: &Pod, member: &Member<'_>, code: i32) -> bool {
+    if member.role == Role::Ephemeral {
+        return false;
+    }
+    let listed = |rule: &ContainerRestartRule| {
+        let Some(codes) = &rule.exit_codes else { return false };
+        let found = codes.values.iter().flatten().any(|c| *c == code);
+        if codes.operator == "NotIn" { !found } else { found }
+    };
+    if member.spec.restart_policy_rules.iter().flatten().any(listed) {
+        return true;
+    }
+    let policy = match member.spec.restart_policy.as_deref() {
+        Some("Always") => RestartPolicy::Always,
+        Some("OnFailure") => RestartPolicy::OnFailure,
+        Some("Never") => RestartPolicy::Never,
+        _ => restart_policy(pod),
+    };
+    match (member.role, policy) {
+        (Role::Ephemeral, _) | (_, RestartPolicy::Never) => false,
+        (Role::Init, RestartPolicy::Always | RestartPolicy::OnFailure) | (_, RestartPolicy::OnFailure) => code != 0,
+        (Role::App | Role::Sidecar, RestartPolicy::Always) => true,
+    }
+}
+
+/// The uid that the node knows the pod by: a mirror stands for the pod in a file that it shows.
 pub fn uid(pod: &Pod) -> &str {
-    pod.metadata.uid.as_deref().unwrap_or_default()
+    let shown = pod.metadata.annotations.as_ref().and_then(|a| a.get(super::label::MIRROR));
+    shown.map_or_else(|| pod.metadata.uid.as_deref().unwrap_or_default(), String::as_str)
 }
 
 pub fn name(pod: &Pod) -> &str {

@@ -3,7 +3,7 @@
 
 use super::back_off::BackOff;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerUser, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, ContainerUser, ResourceRequirements};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Observed {
     pub resized: BTreeMap<String, ResourceRequirements>,
     /// Resizes that the runtime refused, by container name.
     pub resize_failures: BTreeMap<String, Failure>,
+    /// Why the node does not give the pod the resources that its spec asks for now.
+    pub resize_hold: Option<Hold>,
     /// Probe results, by container id.
     pub health: BTreeMap<String, Health>,
     /// What is being done right now.
@@ -153,6 +155,14 @@ pub struct Busy {
     pub deadline: Option<Timestamp>,
 }
 
+/// A resize that waits or cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// `Deferred` or `Infeasible`.
+    pub reason: &'static str,
+    pub message: String,
+}
+
 /// The pod has to end for a reason of the node's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doom {
@@ -183,6 +193,12 @@ impl Observed {
     /// The resources in force for a container, as far as is known.
     pub fn applied<'a>(&'a self, record: &'a Record) -> Option<&'a ResourceRequirements> {
         self.resized.get(&record.id).or(record.resources.as_ref())
+    }
+
+    /// The resources that the node has promised a container: those of the spec, or while a resize is held those before.
+    pub fn allocated<'a>(&'a self, container: &'a Container) -> Option<&'a ResourceRequirements> {
+        let held = self.resize_hold.as_ref().and_then(|_| self.applied(self.latest(&container.name)?));
+        held.or(container.resources.as_ref())
     }
 
     pub fn is_busy(&self, subject: &Subject) -> bool {

@@ -3,15 +3,21 @@
 
 use super::back_off::{BackOff, CRASH_LOOP};
 use super::ending::{self, wind_down};
-use super::member::{Member, RestartPolicy, Role, container_hash, describe, members, restart_policy, spec};
+use super::member::{Member, Role, container_hash, describe, members, restarts_after, spec};
 use super::observed::{Doom, Failure, Image, Observed, Record, RunState, Subject, Volumes};
 use super::op::{Kill, Note, Op};
 use super::resize::{self, Resize};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
+/// The exit code of a container whose end nobody saw.
+const LOST_CODE: i32 = 255;
+
 /// Dead containers kept for each container name, besides the newest: `kubectl logs --previous` and `lastState` read it.
 const DEAD_KEPT: usize = 1;
+
+/// A resize that waits for room is looked at again after this long.
+const HELD_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// An image failure is shown as `ErrImagePull` for this long before it becomes `ImagePullBackOff`.
 pub const ERR_IMAGE_SHOWN: SignedDuration = SignedDuration::from_secs(2);
@@ -162,6 +168,10 @@ fn check_running(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observe
         let grace = SignedDuration::from_secs(pod_grace);
         kill(seen, record, grace, format!("Container {name} definition changed, will be restarted"), now, ops);
     } else if member.role != Role::Ephemeral && !seen.is_busy(&Subject::Resize(name.to_owned())) {
+        if seen.resize_hold.is_some() {
+            ops.push(Op::WakeAt(now + HELD_AGAIN));
+            return;
+        }
         match resize::wanted(&member.spec, seen.applied(record)) {
             Resize::None => {}
             Resize::InPlace => match seen.resize_failures.get(name) {
@@ -179,15 +189,13 @@ fn check_running(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observe
 /// Whether a container that is not running is to run (again).
 pub fn wants_restart(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observed) -> bool {
     let in_current = seen.sandbox().is_some_and(|s| s.id == record.sandbox);
-    let failed = record.state != RunState::Exited || record.exit_code != 0;
-    match (member.role, restart_policy(pod)) {
-        (Role::Sidecar, _) | (Role::App, RestartPolicy::Always) => true,
-        (Role::Ephemeral, _) => false,
+    match record.state {
+        // Never started, or lost in a way that its policy counts as a failure.
+        RunState::Created => member.role != Role::Ephemeral,
+        RunState::Running | RunState::Unknown => restarts_after(pod, member, LOST_CODE),
         // A new sandbox runs the init sequence again from its start.
-        (Role::Init, RestartPolicy::Always | RestartPolicy::OnFailure) => failed || !in_current,
-        (Role::Init, RestartPolicy::Never) => record.state == RunState::Created || (!failed && !in_current),
-        (Role::App, RestartPolicy::OnFailure) => failed,
-        (Role::App, RestartPolicy::Never) => record.state == RunState::Created,
+        RunState::Exited if member.role == Role::Init && record.exit_code == 0 => !in_current,
+        RunState::Exited => restarts_after(pod, member, record.exit_code),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Whether a running container has other resources than its spec asks for, and how it gets them. Pure.
 
-use k8s_openapi::api::core::v1::{Container, ResourceRequirements};
+use super::fit::{Room, Short};
+use super::member::{Member, Role, members};
+use super::observed::{Hold, Observed};
+use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
 
@@ -38,9 +41,73 @@ pub fn wanted(container: &Container, applied: Option<&ResourceRequirements>) -> 
     }
 }
 
+/// Whether a running container of the pod has other resources than its spec asks for.
+pub fn is_asked_for(pod: &Pod, seen: &Observed) -> bool {
+    let differs = |m: &Member<'_>| {
+        let running = seen.current(m.name()).filter(|r| r.is_running());
+        running.is_some_and(|r| wanted(&m.spec, seen.applied(r)) != Resize::None)
+    };
+    members(pod).iter().filter(|m| m.role != Role::Ephemeral).any(differs)
+}
+
+/// What keeps the node from it: too much for the node at all, or for now.
+pub fn hold(pod: &Pod, room: &Room) -> Option<Hold> {
+    if let Some(Short { resource, requested, capacity, .. }) = room.infeasible(pod) {
+        let message =
+            format!("Node didn't have enough capacity: {resource}, requested: {requested}, capacity: {capacity}");
+        return Some(Hold { reason: "Infeasible", message });
+    }
+    let Short { resource, requested, used, capacity } = room.short(pod)?;
+    let message = format!(
+        "Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
+    );
+    Some(Hold { reason: "Deferred", message })
+}
+
+/// The pod with the resources that are in force instead of those that its spec asks for.
+pub fn in_force(pod: &Pod, seen: &Observed) -> Pod {
+    let mut old = pod.clone();
+    let applied = |name: &str| seen.latest(name).and_then(|r| seen.applied(r)).cloned();
+    if let Some(spec) = &mut old.spec {
+        for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
+            if let Some(resources) = applied(&container.name) {
+                container.resources = Some(resources);
+            }
+        }
+    }
+    old
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::fixture::{pod_yaml, prepared, with};
     use super::*;
+
+    #[test]
+    fn a_resize_is_held_where_the_node_has_no_room() {
+        let pod = |cpu: &str| {
+            pod_yaml(&format!("spec: {{containers: [{{name: a, resources: {{requests: {{cpu: {cpu}}}}}}}]}}"))
+        };
+        let mut other = pod("1");
+        other.metadata.uid = Some("other".into());
+        let room = Room {
+            allocatable: [("cpu", 2000), ("memory", 1)].map(|(n, v)| (n.to_owned(), v)).into(),
+            others: vec![std::sync::Arc::new(other)],
+            ..Room::default()
+        };
+        assert_eq!(hold(&pod("1"), &room), None);
+        let held = hold(&pod("1500m"), &room).unwrap();
+        assert_eq!(
+            (held.reason, held.message.as_str()),
+            ("Deferred", "Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000")
+        );
+        let held = hold(&pod("3"), &room).unwrap();
+        assert_eq!(held.message, "Node didn't have enough capacity: cpu, requested: 3000, capacity: 2000");
+        let mut seen = with(prepared(&pod("3")), &["a#0 running"]);
+        seen.containers[0].resources = serde_norway::from_str("{requests: {cpu: 1}}").ok();
+        assert!(is_asked_for(&pod("3"), &seen));
+        assert!(!is_asked_for(&in_force(&pod("3"), &seen), &seen));
+    }
 
     fn check(container: &str, applied: &str) -> Resize {
         let container: Container = serde_norway::from_str(container).unwrap();

@@ -4,7 +4,7 @@ use super::dns::{Names, dns_config, hostname};
 use super::member::{members, name, namespace, spec, uid};
 use super::{cgroup, label, security};
 use k8s_openapi::api::core::v1::Pod;
-use proto::cri::{LinuxPodSandboxConfig, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol};
+use proto::cri::{LinuxPodSandboxConfig, PodSandboxConfig, PodSandboxMetadata, PortMapping, Protocol, UserNamespace};
 use std::path::{Path, PathBuf};
 
 /// Where things of a pod live on this node.
@@ -30,6 +30,16 @@ impl Places {
         self.log_dir.join(format!("{}_{}_{}", namespace(pod), name(pod), uid(pod)))
     }
 
+    /// Seccomp profiles that the node's administrator put there.
+    pub fn seccomp(&self) -> PathBuf {
+        self.data_dir.join("seccomp")
+    }
+
+    /// Which ids of the node the pod's user namespace has.
+    pub fn user_range(&self, uid: &str) -> PathBuf {
+        self.pod(uid).join("user-range")
+    }
+
     pub fn hosts_file(&self, uid: &str) -> PathBuf {
         self.pod(uid).join("etc-hosts")
     }
@@ -49,7 +59,13 @@ impl Places {
     }
 }
 
-pub fn config(pod: &Pod, attempt: u32, names: &Names, places: &Places) -> PodSandboxConfig {
+pub fn config(
+    pod: &Pod,
+    attempt: u32,
+    names: &Names,
+    places: &Places,
+    users: Option<UserNamespace>,
+) -> PodSandboxConfig {
     let sysctls = spec(pod).security_context.as_ref().and_then(|s| s.sysctls.clone()).unwrap_or_default();
     PodSandboxConfig {
         metadata: Some(PodSandboxMetadata {
@@ -66,7 +82,7 @@ pub fn config(pod: &Pod, attempt: u32, names: &Names, places: &Places) -> PodSan
         annotations: label::sandbox_annotations(pod),
         linux: Some(LinuxPodSandboxConfig {
             cgroup_parent: cgroup::parent(pod, &places.cgroup_root),
-            security_context: Some(security::sandbox(pod)),
+            security_context: Some(security::sandbox(pod, users)),
             sysctls: sysctls.into_iter().map(|s| (s.name, s.value)).collect(),
             overhead: None,
             resources: Some(cgroup::pod(pod)),
@@ -120,7 +136,7 @@ mod tests {
     #[test]
     fn logs_are_where_log_shippers_look_for_them() {
         let places = Places { data_dir: "/d".into(), log_dir: "/var/log/pods".into(), cgroup_root: String::new() };
-        let config = config(&pod_yaml("spec: {}"), 2, &Names::default(), &places);
+        let config = config(&pod_yaml("spec: {}"), 2, &Names::default(), &places, None);
         assert_eq!(config.log_directory, "/var/log/pods/default_web_uid-1");
         assert_eq!(config.hostname, "web");
         assert_eq!(config.metadata.unwrap().attempt, 2);

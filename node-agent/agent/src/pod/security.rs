@@ -4,8 +4,9 @@ use super::member::{Member, host_network, spec};
 use k8s_openapi::api::core::v1::{Pod, SeccompProfile};
 use proto::cri::{
     Capability, Int64Value, LinuxContainerSecurityContext, LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption,
-    SeLinuxOption, SecurityProfile, SupplementalGroupsPolicy, security_profile::ProfileType,
+    SeLinuxOption, SecurityProfile, SupplementalGroupsPolicy, UserNamespace, security_profile::ProfileType,
 };
+use std::path::Path;
 
 /// k8s: the parts of /proc and /sys that a container cannot see unless it asks for an unmasked /proc.
 const MASKED_PATHS: &[&str] = &[
@@ -61,7 +62,13 @@ pub fn verify_non_root(pod: &Pod, member: &Member<'_>, image: &ImageUser) -> Res
 }
 
 /// `target` is the id of the container whose PID namespace an ephemeral container joins.
-pub fn container(pod: &Pod, member: &Member<'_>, target: Option<String>) -> LinuxContainerSecurityContext {
+pub fn container(
+    pod: &Pod,
+    member: &Member<'_>,
+    target: Option<String>,
+    seccomp_folder: &Path,
+    users: Option<UserNamespace>,
+) -> LinuxContainerSecurityContext {
     let of_pod = spec(pod).security_context.as_ref();
     let own = member.spec.security_context.as_ref();
     let privileged = own.and_then(|s| s.privileged) == Some(true);
@@ -79,7 +86,7 @@ pub fn container(pod: &Pod, member: &Member<'_>, target: Option<String>) -> Linu
             add_ambient_capabilities: Vec::new(),
         }),
         privileged,
-        namespace_options: Some(namespaces(pod, target)),
+        namespace_options: Some(namespaces(pod, target, users)),
         selinux_options: selinux.map(selinux_option),
         run_as_user: own.and_then(|s| s.run_as_user).or_else(|| of_pod.and_then(|s| s.run_as_user)).map(int64),
         run_as_group: own.and_then(|s| s.run_as_group).or_else(|| of_pod.and_then(|s| s.run_as_group)).map(int64),
@@ -92,19 +99,20 @@ pub fn container(pod: &Pod, member: &Member<'_>, target: Option<String>) -> Linu
         seccomp: Some(seccomp(
             own.and_then(|s| s.seccomp_profile.as_ref()).or_else(|| of_pod.and_then(|s| s.seccomp_profile.as_ref())),
             privileged,
+            seccomp_folder,
         )),
         apparmor: apparmor.map(|p| profile(&p.type_, p.localhost_profile.as_deref())),
         ..LinuxContainerSecurityContext::default()
     }
 }
 
-pub fn sandbox(pod: &Pod) -> LinuxSandboxSecurityContext {
+pub fn sandbox(pod: &Pod, users: Option<UserNamespace>) -> LinuxSandboxSecurityContext {
     let of_pod = spec(pod).security_context.as_ref();
     let privileged = super::member::members(pod)
         .iter()
         .any(|m| m.spec.security_context.as_ref().and_then(|s| s.privileged) == Some(true));
     LinuxSandboxSecurityContext {
-        namespace_options: Some(namespaces(pod, None)),
+        namespace_options: Some(namespaces(pod, None, users)),
         selinux_options: of_pod.and_then(|s| s.se_linux_options.as_ref()).map(selinux_option),
         run_as_user: of_pod.and_then(|s| s.run_as_user).map(int64),
         run_as_group: of_pod.and_then(|s| s.run_as_group).map(int64),
@@ -116,7 +124,7 @@ pub fn sandbox(pod: &Pod) -> LinuxSandboxSecurityContext {
     }
 }
 
-fn namespaces(pod: &Pod, target: Option<String>) -> NamespaceOption {
+fn namespaces(pod: &Pod, target: Option<String>, userns_options: Option<UserNamespace>) -> NamespaceOption {
     let spec = spec(pod);
     let or_node = |host: Option<bool>, otherwise: NamespaceMode| {
         if host == Some(true) { NamespaceMode::Node } else { otherwise }
@@ -133,7 +141,7 @@ fn namespaces(pod: &Pod, target: Option<String>) -> NamespaceOption {
         pid: pid.into(),
         ipc: or_node(spec.host_ipc, NamespaceMode::Pod).into(),
         target_id,
-        userns_options: None,
+        userns_options,
     }
 }
 
@@ -165,8 +173,13 @@ fn selinux_option(options: &k8s_openapi::api::core::v1::SELinuxOptions) -> SeLin
 }
 
 /// Where the pod does not say: the runtime's default profile, as clusters with `seccompDefault` have it.
-fn seccomp(wanted: Option<&SeccompProfile>, privileged: bool) -> SecurityProfile {
+fn seccomp(wanted: Option<&SeccompProfile>, privileged: bool, folder: &Path) -> SecurityProfile {
     match wanted {
+        Some(p) if p.type_ == "Localhost" => {
+            // k8s: names are relative to a folder of the node that only its administrator fills.
+            let file = folder.join(p.localhost_profile.as_deref().unwrap_or_default());
+            profile(&p.type_, Some(&file.to_string_lossy()))
+        }
         Some(p) => profile(&p.type_, p.localhost_profile.as_deref()),
         None if privileged => profile("Unconfined", None),
         None => profile("RuntimeDefault", None),
@@ -193,7 +206,7 @@ mod tests {
         let pod = pod_yaml(
             "spec: {securityContext: {runAsUser: 1000, runAsGroup: 2000, fsGroup: 7, supplementalGroups: [5]}, containers: [{name: a, securityContext: {runAsUser: 0, allowPrivilegeEscalation: false, capabilities: {add: [NET_ADMIN], drop: [ALL]}}}]}",
         );
-        let context = container(&pod, &members(&pod)[0], None);
+        let context = container(&pod, &members(&pod)[0], None, Path::new("/s"), None);
         assert_eq!(context.run_as_user.unwrap().value, 0);
         assert_eq!(context.run_as_group.unwrap().value, 2000);
         assert_eq!(context.supplemental_groups, [5, 7]);
@@ -205,15 +218,26 @@ mod tests {
     #[test]
     fn privileged_containers_see_all_of_proc() {
         let pod = pod_yaml("spec: {containers: [{name: a, securityContext: {privileged: true}}]}");
-        let context = container(&pod, &members(&pod)[0], None);
+        let context = container(&pod, &members(&pod)[0], None, Path::new("/s"), None);
         assert!(context.privileged && context.masked_paths.is_empty() && context.readonly_paths.is_empty());
         assert_eq!(context.seccomp.unwrap().profile_type, ProfileType::Unconfined as i32);
     }
 
     #[test]
+    fn profiles_of_the_node_are_found_in_its_folder() {
+        let pod = pod_yaml(
+            "spec: {containers: [{name: a, securityContext: {seccompProfile: {type: Localhost, localhostProfile: a/b.json}}}]}",
+        );
+        let context = container(&pod, &members(&pod)[0], None, Path::new("/data/seccomp"), None);
+        assert_eq!(context.seccomp.unwrap().localhost_ref, "/data/seccomp/a/b.json");
+    }
+
+    #[test]
     fn an_ephemeral_container_joins_its_targets_processes() {
         let pod = pod_yaml("spec: {containers: [{name: a}]}");
-        let options = container(&pod, &members(&pod)[0], Some("id-1".to_owned())).namespace_options.unwrap();
+        let options = container(&pod, &members(&pod)[0], Some("id-1".to_owned()), Path::new("/s"), None)
+            .namespace_options
+            .unwrap();
         assert_eq!((options.pid, options.target_id.as_str()), (NamespaceMode::Target as i32, "id-1"));
     }
 

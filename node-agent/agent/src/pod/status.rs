@@ -4,7 +4,7 @@
 use super::back_off::CRASH_LOOP;
 use super::condition;
 use super::ending::{is_deleted, phase_is_final, remembered};
-use super::member::{Member, RestartPolicy, Role, describe, host_network, members, restart_policy};
+use super::member::{Member, Role, describe, host_network, members, restarts_after};
 use super::observed::{Failure, Image, Observed, Record, RunState, Subject};
 use super::plan::{ERR_IMAGE_SHOWN, has_initialized, wants_restart};
 use jiff::{SignedDuration, Timestamp};
@@ -107,7 +107,8 @@ fn natural_phase(
     members: &[Member<'_>],
     statuses: &[(Role, ContainerStatus)],
 ) -> &'static str {
-    let policy = restart_policy(pod);
+    let by_name = |name: &str| members.iter().find(|m| m.name() == name);
+    let again = |name: &str, code: i32| by_name(name).is_some_and(|m| restarts_after(pod, m, code));
     let initialized = has_initialized(members, seen);
     let last_exit = |s: &ContainerStatus| {
         let last = s.last_state.as_ref().and_then(|l| l.terminated.as_ref());
@@ -119,7 +120,7 @@ fn natural_phase(
             Role::Sidecar => status.started == Some(true) || initialized,
             Role::App | Role::Ephemeral => true,
         };
-        if *role == Role::Init && policy == RestartPolicy::Never && last_exit(status).is_some_and(|code| code != 0) {
+        if *role == Role::Init && last_exit(status).is_some_and(|code| code != 0 && !again(&status.name, code)) {
             return "Failed";
         }
         if !done {
@@ -127,7 +128,7 @@ fn natural_phase(
         }
     }
     let apps = statuses.iter().filter(|(role, _)| *role == Role::App).map(|(_, s)| s);
-    let (mut waiting, mut running, mut stopped, mut succeeded) = (0, 0, 0, 0);
+    let (mut waiting, mut running, mut stopped, mut succeeded, mut restarting) = (0usize, 0, 0, 0, 0);
     for status in apps {
         let state = status.state.clone().unwrap_or_default();
         if state.running.is_some() {
@@ -135,20 +136,19 @@ fn natural_phase(
         } else if let Some(terminated) = state.terminated {
             stopped += 1;
             succeeded += usize::from(terminated.exit_code == 0);
+            restarting += usize::from(again(&status.name, terminated.exit_code));
         } else if status.last_state.as_ref().is_some_and(|l| l.terminated.is_some()) {
             stopped += 1; // between two runs
+            restarting += 1;
         } else {
             waiting += 1;
         }
     }
-    match policy {
-        _ if waiting > 0 => "Pending",
-        _ if running > 0 => "Running",
-        _ if stopped == 0 => "Pending",
-        RestartPolicy::Always => "Running",
-        _ if stopped == succeeded => "Succeeded",
-        RestartPolicy::Never => "Failed",
-        RestartPolicy::OnFailure => "Running",
+    match (waiting, running + restarting, stopped) {
+        (1.., ..) | (0, 0, 0) => "Pending",
+        (0, 1.., _) => "Running",
+        (0, 0, stopped) if stopped == succeeded => "Succeeded",
+        (0, 0, _) => "Failed",
     }
 }
 
@@ -199,7 +199,7 @@ fn container_status(
         user: record.user.clone(),
         volume_mounts: mount_statuses(&member.spec),
         resources: seen.applied(record).or(member.spec.resources.as_ref()).cloned().filter(|_| live),
-        allocated_resources: member.spec.resources.as_ref().and_then(|r| r.requests.clone()).filter(|_| live),
+        allocated_resources: seen.allocated(&member.spec).and_then(|r| r.requests.clone()).filter(|_| live),
         ..ContainerStatus::default()
     }
 }
@@ -344,8 +344,14 @@ fn mount_statuses(container: &Container) -> Option<Vec<VolumeMountStatus>> {
             name: m.name.clone(),
             mount_path: m.mount_path.clone(),
             read_only: read_only.then_some(true),
-            recursive_read_only: read_only
-                .then(|| m.recursive_read_only.clone().unwrap_or_else(|| "Disabled".to_owned())),
+            recursive_read_only: read_only.then(|| {
+                if matches!(m.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")) {
+                    "Enabled"
+                } else {
+                    "Disabled"
+                }
+                .to_owned()
+            }),
             volume_status: None,
         }
     };

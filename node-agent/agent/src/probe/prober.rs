@@ -84,6 +84,7 @@ impl Prober {
                 self.entries.insert(watch.key.clone(), Entry { watch: Arc::from(watch), state });
             }
             Command::Forget(key) => {
+                self.node.metrics.probed.forget(&key);
                 self.entries.remove(&key);
             }
         }
@@ -118,6 +119,7 @@ impl Prober {
         self.due.push(Reverse((entry.state.due, key.clone())));
         self.node.metrics.probes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let watch = Arc::clone(&entry.watch);
+        self.node.metrics.probed.count(&watch, answer);
         if step != Step::Early {
             report(&self.node, &watch, answer);
         }

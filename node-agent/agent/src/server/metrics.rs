@@ -1,15 +1,51 @@
-//! `GET /metrics`: the agent's own counters in the Prometheus text format.
+//! Metrics in the Prometheus text format: the agent's own counters, what containers use (`resource` for the metrics API,
+//! `cadvisor` for dashboards), and what probes found.
 
+use super::usage::{self, PodUse};
 use crate::node::Node;
+use crate::node::probed::Probed;
+use crate::pod::member::member;
+use crate::pods::find;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use k8s_openapi::api::core::v1::Pod;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) async fn own(State(node): State<Arc<Node>>) -> impl IntoResponse {
+/// Text being written.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String takes every write");
+    }
+
+    fn row(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.0.push_str(name);
+        if !labels.is_empty() {
+            let quoted: Vec<String> = labels.iter().map(|(k, v)| format!("{k}=\"{}\"", escape(v))).collect();
+            write!(self.0, "{{{}}}", quoted.join(",")).expect("a String takes every write");
+        }
+        writeln!(self.0, " {value}").expect("a String takes every write");
+    }
+
+    fn answer(self) -> Response {
+        ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], self.0).into_response()
+    }
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+fn seconds(nanos: u64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let rows = [
         ("kubelet_running_pods", "gauge", "Pods bound to the node.", node.caches.of::<Pod>().len() as u64),
@@ -17,10 +53,177 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> impl IntoResponse {
         ("drover_agent_probes_total", "counter", "Probes answered.", read(&node.metrics.probes)),
         ("drover_agent_status_writes_total", "counter", "Pod status writes sent.", read(&node.metrics.status_writes)),
     ];
-    let mut text = String::new();
+    let mut page = Page::default();
     for (name, kind, help, value) in rows {
-        writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")
-            .expect("a String takes every write");
+        page.family(name, kind, help);
+        page.row(name, &[], value);
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+    page.answer()
+}
+
+fn broken(status: &tonic::Status) -> Response {
+    (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response()
+}
+
+/// k8s: what metrics-server scrapes; the names and labels are a contract (KEP-727).
+pub(super) async fn resource(State(node): State<Arc<Node>>) -> Response {
+    let pods = match usage::pods(&node).await {
+        Ok(pods) => pods,
+        Err(status) => return broken(&status),
+    };
+    let machine = usage::machine(&node);
+    let mut page = Page::default();
+    let mut containers = |name: &str, kind: &str, help: &str, read: &dyn Fn(&PodUse, usize) -> Option<f64>| {
+        page.family(name, kind, help);
+        for pod in &pods {
+            for (n, c) in pod.containers.iter().enumerate() {
+                let labels = [("container", c.name.as_str()), ("namespace", &pod.ns), ("pod", &pod.name)];
+                if let Some(value) = read(pod, n) {
+                    page.row(name, &labels, value);
+                }
+            }
+        }
+    };
+    containers(
+        "container_cpu_usage_seconds_total",
+        "counter",
+        "Cumulative cpu time consumed by the container in core-seconds",
+        &|p, n| Some(seconds(p.containers[n].used.cpu_nanos)),
+    );
+    containers(
+        "container_memory_working_set_bytes",
+        "gauge",
+        "Current working set of the container in bytes",
+        &|p, n| Some(p.containers[n].used.working_set as f64),
+    );
+    containers(
+        "container_start_time_seconds",
+        "gauge",
+        "Start time of the container since unix epoch in seconds",
+        &|p, n| started(&node, p, &p.containers[n].name),
+    );
+    page.family("node_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the node in core-seconds");
+    page.row("node_cpu_usage_seconds_total", &[], seconds(machine.cpu_nanos));
+    page.family("node_memory_working_set_bytes", "gauge", "Current working set of the node in bytes");
+    page.row("node_memory_working_set_bytes", &[], machine.working_set);
+    page.family("pod_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the pod in core-seconds");
+    for pod in &pods {
+        page.row(
+            "pod_cpu_usage_seconds_total",
+            &[("namespace", &pod.ns), ("pod", &pod.name)],
+            seconds(pod.used.cpu_nanos),
+        );
+    }
+    page.family("pod_memory_working_set_bytes", "gauge", "Current working set of the pod in bytes");
+    for pod in &pods {
+        page.row("pod_memory_working_set_bytes", &[("namespace", &pod.ns), ("pod", &pod.name)], pod.used.working_set);
+    }
+    page.family(
+        "resource_scrape_error",
+        "gauge",
+        "1 if there was an error while getting container metrics, 0 otherwise",
+    );
+    page.row("resource_scrape_error", &[], 0);
+    page.answer()
+}
+
+fn started(node: &Node, pod: &PodUse, container: &str) -> Option<f64> {
+    let found = find(node, &pod.ns, &pod.name)?;
+    let status = found.status.as_ref()?;
+    let all = [&status.container_statuses, &status.init_container_statuses].into_iter().flatten().flatten();
+    let at =
+        all.filter(|c| c.name == container).find_map(|c| c.state.as_ref()?.running.as_ref()?.started_at.clone())?;
+    Some(at.0.as_second() as f64)
+}
+
+pub(super) async fn cadvisor(State(node): State<Arc<Node>>) -> Response {
+    let pods = match usage::pods(&node).await {
+        Ok(pods) => pods,
+        Err(status) => return broken(&status),
+    };
+    type Read = fn(&usage::Use) -> f64;
+    let rows: [(&str, &str, &str, Read); 6] = [
+        ("container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed in seconds.", |u| {
+            seconds(u.cpu_nanos)
+        }),
+        ("container_memory_usage_bytes", "gauge", "Current memory usage in bytes.", |u| u.memory as f64),
+        ("container_memory_working_set_bytes", "gauge", "Current working set in bytes.", |u| u.working_set as f64),
+        ("container_memory_rss", "gauge", "Size of RSS in bytes.", |u| u.rss as f64),
+        ("container_memory_failures_total", "counter", "Cumulative count of page faults.", |u| u.page_faults as f64),
+        ("container_fs_usage_bytes", "gauge", "Bytes that are consumed by the container on this filesystem.", |u| {
+            u.disk as f64
+        }),
+    ];
+    let mut page = Page::default();
+    for (name, kind, help, read) in rows {
+        page.family(name, kind, help);
+        for pod in &pods {
+            let known = find(&node, &pod.ns, &pod.name);
+            for c in &pod.containers {
+                let image = known.as_ref().and_then(|p| member(p, &c.name).map(|m| m.image().to_owned()));
+                let image = image.unwrap_or_default();
+                let id = format!("/pod{}/{}", pod.uid, c.id);
+                let labels = [
+                    ("container", c.name.as_str()),
+                    ("id", &id),
+                    ("image", &image),
+                    ("name", &c.id),
+                    ("namespace", &pod.ns),
+                    ("pod", &pod.name),
+                ];
+                page.row(name, &labels, read(&c.used));
+            }
+            let id = format!("/pod{}", pod.uid);
+            let labels = [
+                ("container", ""),
+                ("id", id.as_str()),
+                ("image", ""),
+                ("name", ""),
+                ("namespace", &pod.ns),
+                ("pod", &pod.name),
+            ];
+            page.row(name, &labels, read(&pod.used));
+        }
+    }
+    page.family("machine_memory_bytes", "gauge", "Amount of memory installed on the machine.");
+    page.row("machine_memory_bytes", &[], node.size.memory_bytes);
+    page.family("machine_cpu_cores", "gauge", "Number of logical CPU cores.");
+    page.row("machine_cpu_cores", &[], std::thread::available_parallelism().map_or(1, usize::from));
+    page.answer()
+}
+
+pub(super) async fn probes(State(node): State<Arc<Node>>) -> Response {
+    let mut page = Page::default();
+    page.family(
+        "prober_probe_total",
+        "counter",
+        "Cumulative number of a liveness, readiness or startup probe for a container by result.",
+    );
+    node.metrics.probed.each(|Probed { kind, container, pod, ns, pod_uid, counts }| {
+        for (result, count) in counts.named() {
+            let labels = [
+                ("container", container.as_str()),
+                ("namespace", ns),
+                ("pod", pod),
+                ("pod_uid", pod_uid),
+                ("probe_type", kind.title()),
+                ("result", result),
+            ];
+            page.row("prober_probe_total", &labels, count);
+        }
+    });
+    page.answer()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_quoted() {
+        let mut page = Page::default();
+        page.row("m", &[("a", "x\"y\\z\n"), ("b", "")], 1.5);
+        page.row("m", &[], 2);
+        assert_eq!(page.0, "m{a=\"x\\\"y\\\\z\\n\",b=\"\"} 1.5\nm 2\n");
+    }
 }

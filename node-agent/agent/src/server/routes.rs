@@ -1,14 +1,17 @@
 //! The paths of the node API.
 
-use super::{auth, logs, metrics, stats, stream};
+use super::{auth, command, logs, metrics, stats, stream};
 use crate::node::Node;
+use crate::pod::label;
 use axum::Router;
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
-use axum::routing::{any, get};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::json;
+use proto::cri::{ContainerFilter, ContainerState, ContainerStateValue, ListContainersRequest};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn router(node: Arc<Node>) -> Router {
@@ -25,6 +28,15 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/portForward/{ns}/{pod}/{uid}", any(stream::port_forward_uid))
         .route("/stats/summary", get(stats::summary))
         .route("/metrics", get(metrics::own))
+        .route("/metrics/resource", get(metrics::resource))
+        .route("/metrics/cadvisor", get(metrics::cadvisor))
+        .route("/metrics/probes", get(metrics::probes))
+        .route("/configz", get(configz))
+        .route("/healthz/{check}", get(health))
+        .route("/runningpods/", get(running))
+        .route("/run/{ns}/{pod}/{container}", post(command::run))
+        .route("/run/{ns}/{pod}/{uid}/{container}", post(command::run_uid))
+        .route("/checkpoint/{ns}/{pod}/{container}", post(command::checkpoint))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&node), auth::guard))
         .with_state(node)
 }
@@ -35,4 +47,76 @@ async fn pods(State(node): State<Arc<Node>>) -> impl IntoResponse {
     let items: Vec<&Pod> = items.iter().map(AsRef::as_ref).collect();
     let body = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items });
     ([(header::CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+/// k8s: the parts of health that are asked for by name.
+async fn health(Path(check): Path<String>) -> Response {
+    match check.as_str() {
+        "ping" | "log" | "syncloop" => "ok".into_response(),
+        _ => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+    }
+}
+
+/// The settings that tools read from a kubelet, as they are in force here.
+async fn configz(State(node): State<Arc<Node>>) -> impl IntoResponse {
+    let max_pods = node.allocatable.get("pods").and_then(|q| q.0.parse::<i64>().ok());
+    let body = json!({ "kubeletconfig": {
+        "kind": "KubeletConfiguration",
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "clusterDNS": node.names.cluster_dns,
+        "clusterDomain": node.names.cluster_domain,
+        "maxPods": max_pods,
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": node.places.cgroup_root,
+        "podLogsDir": node.places.log_dir,
+        "seccompDefault": true,
+        "failSwapOn": false,
+        "memorySwap": { "swapBehavior": "NoSwap" },
+        "containerLogMaxSize": "10Mi",
+        "containerLogMaxFiles": 5,
+        "imageGCHighThresholdPercent": 85,
+        "imageGCLowThresholdPercent": 80,
+        "nodeLeaseDurationSeconds": 40,
+        "nodeStatusReportFrequency": "5m0s",
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "10%",
+            "nodefs.inodesFree": "5%",
+            "imagefs.available": "15%",
+            "pid.available": "5%",
+        },
+        "authentication": { "anonymous": { "enabled": false }, "webhook": { "enabled": true } },
+        "authorization": { "mode": "Webhook" },
+        "readOnlyPort": 0,
+    }});
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string())
+}
+
+/// Pods that the runtime has containers of, whatever the API says.
+async fn running(State(node): State<Arc<Node>>) -> Response {
+    let request = ListContainersRequest {
+        filter: Some(ContainerFilter {
+            state: Some(ContainerStateValue { state: ContainerState::ContainerRunning.into() }),
+            ..ContainerFilter::default()
+        }),
+    };
+    let listed = match node.cri.runtime().list_containers(request).await {
+        Ok(answer) => answer.into_inner().containers,
+        Err(status) => return (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response(),
+    };
+    let mut pods: BTreeMap<String, Value> = BTreeMap::new();
+    for container in listed {
+        let read = |name: &str| container.labels.get(name).cloned().unwrap_or_default();
+        let pod = pods.entry(read(label::POD_UID)).or_insert_with(|| {
+            let (name, ns, uid) = (read(label::POD_NAME), read(label::POD_NAMESPACE), read(label::POD_UID));
+            json!({ "metadata": { "name": name, "namespace": ns, "uid": uid }, "spec": { "containers": [] }, "status": {} })
+        });
+        if let Some(list) = pod["spec"]["containers"].as_array_mut() {
+            let image = container.image.as_ref().map(|i| i.image.clone());
+            list.push(json!({ "name": read(label::CONTAINER_NAME), "image": image, "resources": {} }));
+        }
+    }
+    let items: Vec<Value> = pods.into_values().collect();
+    let body = json!({ "kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items });
+    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }

@@ -1,72 +1,139 @@
 //! `GET /stats/summary`: usage of the node and its pods, in the form that metrics collectors read.
 
+use super::usage::{self, ContainerUse, PodUse, Use};
 use crate::node::Node;
-use crate::pod::label;
+use crate::pod::member::{members, spec};
+use crate::pods::find;
+use crate::volume::mounter;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use proto::cri::{ContainerStats, ListContainerStatsRequest, UInt64Value};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 pub(super) async fn summary(State(node): State<Arc<Node>>) -> Response {
-    let listed = node.cri.runtime().list_container_stats(ListContainerStatsRequest { filter: None }).await;
-    let stats = match listed {
-        Ok(answer) => answer.into_inner().stats,
+    let pods = match usage::pods(&node).await {
+        Ok(pods) => pods,
         Err(status) => return (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response(),
     };
-    let now = node.clock.now();
-    let body = json!({ "node": { "nodeName": node.name }, "pods": pods(&stats, now) });
-    ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
-}
-
-fn pods(stats: &[ContainerStats], now: Timestamp) -> Vec<Value> {
-    let mut by_pod: BTreeMap<(String, String, String), Vec<&ContainerStats>> = BTreeMap::new();
-    for one in stats {
-        let labels = one.attributes.as_ref().map(|a| &a.labels);
-        let read = |name: &str| labels.and_then(|l| l.get(name)).cloned().unwrap_or_default();
-        let key = (read(label::POD_NAMESPACE), read(label::POD_NAME), read(label::POD_UID));
-        by_pod.entry(key).or_default().push(one);
+    let shared = Arc::clone(&node);
+    let made = tokio::task::spawn_blocking(move || body(&shared, &pods)).await;
+    match made {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response(),
+        Err(panicked) => (StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()).into_response(),
     }
-    let pod = |((ns, name, uid), containers): ((String, String, String), Vec<&ContainerStats>)| {
-        let sum = |read: fn(&ContainerStats) -> u64| containers.iter().map(|c| read(c)).sum::<u64>();
-        json!({
-            "podRef": { "name": name, "namespace": ns, "uid": uid },
-            "cpu": { "time": now, "usageNanoCores": sum(nano_cores), "usageCoreNanoSeconds": sum(core_nanos) },
-            "memory": { "time": now, "workingSetBytes": sum(working_set), "usageBytes": sum(usage) },
-            "containers": containers.iter().map(|c| container(c, now)).collect::<Vec<_>>(),
-        })
-    };
-    by_pod.into_iter().map(pod).collect()
 }
 
-fn container(stats: &ContainerStats, now: Timestamp) -> Value {
-    let name = stats.attributes.as_ref().and_then(|a| a.metadata.as_ref()).map(|m| m.name.clone());
+fn body(node: &Node, pods: &[PodUse]) -> Value {
+    let now = node.clock.now();
+    let used = usage::machine(node);
+    let capacity = u64::try_from(node.size.memory_bytes).unwrap_or(0);
+    let mut memory = memory(&used, now);
+    memory["availableBytes"] = json!(capacity.saturating_sub(used.working_set));
+    let disk = disk(&node.places.data_dir, now);
     json!({
-        "name": name,
-        "cpu": { "time": now, "usageNanoCores": nano_cores(stats), "usageCoreNanoSeconds": core_nanos(stats) },
-        "memory": { "time": now, "workingSetBytes": working_set(stats), "usageBytes": usage(stats) },
+        "node": {
+            "nodeName": node.name,
+            "startTime": node.started,
+            "cpu": cpu(&used, now),
+            "memory": memory,
+            "fs": disk,
+            "runtime": { "imageFs": disk, "containerFs": disk },
+            "rlimit": { "time": now, "maxpid": number("/proc/sys/kernel/pid_max") },
+        },
+        "pods": pods.iter().map(|p| pod(node, p, now)).collect::<Vec<_>>(),
     })
 }
 
-fn value(of: Option<&UInt64Value>) -> u64 {
-    of.map_or(0, |v| v.value)
+fn number(path: &str) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
-fn nano_cores(stats: &ContainerStats) -> u64 {
-    value(stats.cpu.as_ref().and_then(|c| c.usage_nano_cores.as_ref()))
+fn cpu(used: &Use, now: Timestamp) -> Value {
+    json!({ "time": now, "usageNanoCores": used.cpu_rate.unwrap_or(0), "usageCoreNanoSeconds": used.cpu_nanos })
 }
 
-fn core_nanos(stats: &ContainerStats) -> u64 {
-    value(stats.cpu.as_ref().and_then(|c| c.usage_core_nano_seconds.as_ref()))
+fn memory(used: &Use, now: Timestamp) -> Value {
+    json!({
+        "time": now,
+        "usageBytes": used.memory,
+        "workingSetBytes": used.working_set,
+        "rssBytes": used.rss,
+        "pageFaults": used.page_faults,
+        "majorPageFaults": used.major_page_faults,
+    })
 }
 
-fn working_set(stats: &ContainerStats) -> u64 {
-    value(stats.memory.as_ref().and_then(|m| m.working_set_bytes.as_ref()))
+fn disk(path: &Path, now: Timestamp) -> Value {
+    let Ok(found) = rustix::fs::statvfs(path) else { return json!(null) };
+    json!({
+        "time": now,
+        "availableBytes": found.f_bavail * found.f_frsize,
+        "capacityBytes": found.f_blocks * found.f_frsize,
+        "usedBytes": (found.f_blocks - found.f_bfree) * found.f_frsize,
+        "inodesFree": found.f_favail,
+        "inodes": found.f_files,
+        "inodesUsed": found.f_files.saturating_sub(found.f_ffree),
+    })
 }
 
-fn usage(stats: &ContainerStats) -> u64 {
-    value(stats.memory.as_ref().and_then(|m| m.usage_bytes.as_ref()))
+fn pod(node: &Node, used: &PodUse, now: Timestamp) -> Value {
+    let found = find(node, &used.ns, &used.name);
+    let started = found.as_ref().and_then(|p| p.status.as_ref()?.start_time.clone());
+    let volumes = found.as_ref().map(|p| volumes(node, p, now)).unwrap_or_default();
+    let logs = |name: &str| found.as_ref().map_or(0, |p| below(&node.places.pod_logs(p).join(name)));
+    let containers: Vec<Value> =
+        used.containers.iter().map(|c| container(c, found.as_deref(), logs(&c.name), now)).collect();
+    let total: u64 = used.used.disk
+        + used.containers.iter().map(|c| logs(&c.name)).sum::<u64>()
+        + volumes.iter().filter_map(|v| v["usedBytes"].as_u64()).sum::<u64>();
+    json!({
+        "podRef": { "name": used.name, "namespace": used.ns, "uid": used.uid },
+        "startTime": started,
+        "cpu": cpu(&used.used, now),
+        "memory": memory(&used.used, now),
+        "containers": containers,
+        "volume": volumes,
+        "ephemeral-storage": { "time": now, "usedBytes": total },
+    })
+}
+
+fn container(used: &ContainerUse, pod: Option<&Pod>, logs: u64, now: Timestamp) -> Value {
+    let status = pod.and_then(|p| p.status.as_ref());
+    let all = status.into_iter().flat_map(|s| [&s.container_statuses, &s.init_container_statuses]).flatten().flatten();
+    let known =
+        all.filter(|c| c.name == used.name).find_map(|c| c.state.as_ref()?.running.as_ref()?.started_at.clone());
+    let mut memory = memory(&used.used, now);
+    let limit = pod.and_then(|p| {
+        let all = members(p);
+        let own = all.iter().find(|m| m.name() == used.name)?;
+        crate::quantity::limit(own.spec.resources.as_ref(), "memory").map(crate::quantity::whole)
+    });
+    if let Some(limit) = limit.and_then(|l| u64::try_from(l).ok()) {
+        memory["availableBytes"] = json!(limit.saturating_sub(used.used.working_set));
+    }
+    json!({
+        "name": used.name,
+        "startTime": known,
+        "cpu": cpu(&used.used, now),
+        "memory": memory,
+        "rootfs": { "time": now, "usedBytes": used.used.disk, "inodesUsed": used.used.inodes },
+        "logs": { "time": now, "usedBytes": logs },
+    })
+}
+
+/// Volumes in the pod's own folder.
+fn volumes(node: &Node, pod: &Pod, now: Timestamp) -> Vec<Value> {
+    let own = spec(pod).volumes.iter().flatten();
+    own.filter_map(|v| Some((v, mounter::dir(pod, v, &node.places)?)))
+        .map(|(v, dir)| json!({ "time": now, "name": v.name, "usedBytes": below(&dir) }))
+        .collect()
+}
+
+fn below(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::symlink_metadata(path).map_or(0, |m| crate::log::files::disk_usage(path, m.dev()))
 }

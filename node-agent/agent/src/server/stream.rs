@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REFUSAL_BYTES_MAX: usize = 4 << 10;
 
 /// Why there is no stream.
-struct Refusal(StatusCode, String);
+pub(super) struct Refusal(pub(super) StatusCode, pub(super) String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -180,7 +180,7 @@ async fn forward(node: &Node, ns: &str, pod: &str, RawQuery(query): RawQuery, re
     }
 }
 
-fn refused(status: &tonic::Status) -> Refusal {
+pub(super) fn refused(status: &tonic::Status) -> Refusal {
     let code = match status.code() {
         tonic::Code::NotFound => StatusCode::NOT_FOUND,
         tonic::Code::InvalidArgument => StatusCode::BAD_REQUEST,
@@ -193,7 +193,12 @@ fn known(node: &Node, ns: &str, pod: &str) -> Result<Arc<Pod>, Refusal> {
     find(node, ns, pod).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("pod does not exist: {ns}/{pod}")))
 }
 
-async fn container(node: &Node, ns: &str, pod_name: &str, name: &str) -> Result<(Arc<Pod>, Record), Refusal> {
+pub(super) async fn container(
+    node: &Node,
+    ns: &str,
+    pod_name: &str,
+    name: &str,
+) -> Result<(Arc<Pod>, Record), Refusal> {
     let pod = known(node, ns, pod_name)?;
     if member(&pod, name).is_none() {
         let names: Vec<String> = members(&pod).iter().map(|m| m.name().to_owned()).collect();

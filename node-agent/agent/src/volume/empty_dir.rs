@@ -21,6 +21,12 @@ pub fn set_up(dir: &Path, source: &EmptyDirVolumeSource, memory_limit: i64, owne
     let in_memory = match source.medium.as_deref() {
         None | Some("") => false,
         Some("Memory") => true,
+        Some(medium) if medium == "HugePages" || medium.starts_with("HugePages-") => {
+            if !mount_table::is_mount_point(dir)? {
+                mount_huge_pages(dir, medium, source)?;
+            }
+            false
+        }
         Some(other) => return Err(Error::Unsupported { kind: format!("emptyDir with medium {other}") }),
     };
     if in_memory && !mount_table::is_mount_point(dir)? {
@@ -35,6 +41,21 @@ pub fn set_up(dir: &Path, source: &EmptyDirVolumeSource, memory_limit: i64, owne
     }
     let mode = source.mode.map_or(MODE, |m| m as u32) | extra;
     fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", dir))
+}
+
+/// k8s: `HugePages` where the pod uses one size of them, `HugePages-2Mi` where it says which.
+fn mount_huge_pages(dir: &Path, medium: &str, source: &EmptyDirVolumeSource) -> Result<(), Error> {
+    let mut options = Vec::new();
+    if let Some(size) = medium.strip_prefix("HugePages-") {
+        options.push(format!("pagesize={}", size.trim_end_matches('i')));
+    }
+    if let Some(limit) = source.size_limit.as_ref().map(whole).filter(|size| *size > 0) {
+        options.push(format!("size={limit}"));
+    }
+    let options = CString::new(options.join(","))
+        .map_err(|_| Error::Unsupported { kind: format!("emptyDir with medium {medium}") })?;
+    mount("nodev", dir, "hugetlbfs", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
+        .map_err(Error::errno("cannot mount huge pages on", dir))
 }
 
 /// k8s: the smaller of the volume's limit and the pod's memory limit; a pod without either may fill half the memory.

@@ -185,6 +185,7 @@ mod tests {
             config_maps: [("cm".to_owned(), Arc::new(serde_json::from_value(map).unwrap()))].into(),
             secrets: [("s".to_owned(), Arc::new(serde_json::from_value(secret).unwrap()))].into(),
             tokens: [(need, "jwt".to_owned())].into(),
+            ..Materials::default()
         }
     }
 

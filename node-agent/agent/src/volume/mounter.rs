@@ -3,13 +3,14 @@
 
 use super::files::{self, single_user};
 use super::writer::{self, Ownership};
-use super::{Error, empty_dir, host_path, mount_table};
+use super::{Error, empty_dir, host_path, mount_table, persistent};
 use crate::material::Materials;
 use crate::pod::cgroup;
 use crate::pod::downward::Surroundings;
 use crate::pod::member::{spec, uid};
 use crate::pod::sandbox::Places;
-use k8s_openapi::api::core::v1::{Pod, Volume};
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod, Volume};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One volume that could not be made.
@@ -20,20 +21,37 @@ pub struct Failed {
     pub source: Error,
 }
 
-/// Makes all volumes, or brings them up to date.
-pub fn set_up(pod: &Pod, places: &Places, with: &Materials, around: &Surroundings) -> Result<(), Failed> {
+/// Makes all volumes, or brings them up to date; says where those are that do not lie in the pod's folder.
+pub fn set_up(
+    pod: &Pod,
+    places: &Places,
+    with: &Materials,
+    around: &Surroundings,
+) -> Result<BTreeMap<String, PathBuf>, Failed> {
+    let mut elsewhere = BTreeMap::new();
     for volume in spec(pod).volumes.iter().flatten() {
-        one(pod, volume, places, with, around).map_err(|source| Failed { volume: volume.name.clone(), source })?;
+        let failed = |source| Failed { volume: volume.name.clone(), source };
+        let by_driver = |v: &PersistentVolume| v.spec.as_ref().is_some_and(|s| s.csi.is_some());
+        if volume.csi.is_some() || with.volumes.get(&volume.name).is_some_and(|v| by_driver(v)) {
+            // Its driver has made it.
+        } else if let Some(found) = with.volumes.get(&volume.name) {
+            let path = persistent::set_up(pod, found).map_err(failed)?;
+            elsewhere.insert(volume.name.clone(), path);
+        } else {
+            one(pod, volume, places, with, around).map_err(failed)?;
+        }
     }
-    Ok(())
+    Ok(elsewhere)
 }
 
 fn one(pod: &Pod, volume: &Volume, places: &Places, with: &Materials, around: &Surroundings) -> Result<(), Error> {
     let group = spec(pod).security_context.as_ref().and_then(|s| s.fs_group).map(|g| g as u32);
     let Some(dir) = dir(pod, volume, places) else {
-        return match &volume.host_path {
-            Some(source) => host_path::check(&source.path, source.type_.as_deref().unwrap_or_default()),
-            None => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
+        return match (&volume.host_path, &volume.image) {
+            (Some(source), _) => host_path::check(&source.path, source.type_.as_deref().unwrap_or_default()),
+            // The runtime mounts what was pulled for the container.
+            (None, Some(_)) => Ok(()),
+            (None, None) => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
         };
     };
     if let Some(source) = &volume.empty_dir {
@@ -68,11 +86,9 @@ fn kind(volume: &Volume) -> &'static str {
     match volume {
         v if v.persistent_volume_claim.is_some() => "persistentVolumeClaim",
         v if v.ephemeral.is_some() => "ephemeral",
-        v if v.csi.is_some() => "csi",
         v if v.nfs.is_some() => "nfs",
         v if v.iscsi.is_some() => "iscsi",
         v if v.fc.is_some() => "fc",
-        v if v.image.is_some() => "image",
         v if v.git_repo.is_some() => "gitRepo",
         _ => "these",
     }
@@ -118,11 +134,8 @@ mod tests {
     fn what_is_not_built_says_so() {
         let places =
             Places { data_dir: "/nonexistent".into(), log_dir: "/nonexistent".into(), cgroup_root: String::new() };
-        let pod = pod_yaml("spec: {volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}");
+        let pod = pod_yaml("spec: {volumes: [{name: v, nfs: {server: s, path: /p}}]}");
         let error = set_up(&pod, &places, &Materials::default(), &Surroundings::default()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "MountVolume.SetUp failed for volume \"v\" : persistentVolumeClaim volumes are not supported yet"
-        );
+        assert_eq!(error.to_string(), "MountVolume.SetUp failed for volume \"v\" : nfs volumes are not supported yet");
     }
 }

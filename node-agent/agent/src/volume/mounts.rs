@@ -6,8 +6,9 @@ use super::{Error, sub_path};
 use crate::pod::expand::expand_strict;
 use crate::pod::member::{Member, spec, uid};
 use crate::pod::sandbox::Places;
-use k8s_openapi::api::core::v1::{Pod, VolumeMount};
-use proto::cri::{Mount, MountPropagation};
+use k8s_openapi::api::core::v1::{Pod, Volume, VolumeMount};
+use proto::cri::{ImageSpec, Mount, MountPropagation};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -37,22 +38,33 @@ pub enum MountError {
     },
 }
 
-pub fn mounts(
-    pod: &Pod,
-    member: &Member<'_>,
-    env: &[(String, String)],
-    attempt: u32,
-    hosts: &str,
-    places: &Places,
-) -> Result<Vec<Mount>, MountError> {
+/// Volumes that have no folder of the pod's own, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// Image references in the runtime.
+    pub images: BTreeMap<String, String>,
+    pub paths: BTreeMap<String, PathBuf>,
+}
+
+/// What mounts are made from.
+pub struct Sources<'a> {
+    pub env: &'a [(String, String)],
+    /// The content of the pod's hosts file.
+    pub hosts: &'a str,
+    pub places: &'a Places,
+    pub elsewhere: &'a Elsewhere,
+}
+
+pub fn mounts(pod: &Pod, member: &Member<'_>, attempt: u32, sources: &Sources<'_>) -> Result<Vec<Mount>, MountError> {
+    let places = sources.places;
     let wanted = member.spec.volume_mounts.as_deref().unwrap_or_default();
     let mut list = Vec::with_capacity(wanted.len() + 2);
     for (index, mount) in wanted.iter().enumerate() {
-        list.push(one(pod, member, mount, index, env, places)?);
+        list.push(one(pod, member, mount, index, sources)?);
     }
     if !wanted.iter().any(|m| m.mount_path == HOSTS) {
         let path = places.hosts_file(uid(pod));
-        write(&path, hosts, 0o644)?;
+        write(&path, sources.hosts, 0o644)?;
         list.push(plain(HOSTS, &path));
     }
     let inside = member.spec.termination_message_path.as_deref().unwrap_or("/dev/termination-log");
@@ -86,15 +98,19 @@ fn one(
     member: &Member<'_>,
     mount: &VolumeMount,
     index: usize,
-    env: &[(String, String)],
-    places: &Places,
+    sources: &Sources<'_>,
 ) -> Result<Mount, MountError> {
+    let Sources { env, places, elsewhere, .. } = *sources;
     let missing = || MountError::Volume { name: mount.name.clone() };
     let volume = spec(pod).volumes.iter().flatten().find(|v| v.name == mount.name).ok_or_else(missing)?;
+    let sub = sub_path_of(mount, env)?;
+    if volume.image.is_some() {
+        let reference = elsewhere.images.get(&mount.name).ok_or_else(missing)?;
+        return Ok(image_mount(volume, mount, reference, sub));
+    }
     let own = dir(pod, volume, places);
     let on_host = volume.host_path.as_ref().map(|h| PathBuf::from(&h.path));
-    let mut source = own.or(on_host).ok_or_else(missing)?;
-    let sub = sub_path_of(mount, env)?;
+    let mut source = own.or(on_host).or_else(|| elsewhere.paths.get(&mount.name).cloned()).ok_or_else(missing)?;
     if !sub.is_empty() {
         let target = places.sub_path(uid(pod), &mount.name, member.name(), index);
         sub_path::bind(&source, &sub, &target).map_err(|source| MountError::SubPath {
@@ -111,11 +127,7 @@ fn one(
     };
     let readonly = mount.read_only == Some(true);
     Ok(Mount {
-        container_path: if mount.mount_path.starts_with('/') {
-            mount.mount_path.clone()
-        } else {
-            format!("/{}", mount.mount_path)
-        },
+        container_path: inside(mount),
         host_path: source.to_string_lossy().into_owned(),
         // k8s: volumes that the node writes are read-only to the pod, whatever the mount says.
         readonly: readonly
@@ -130,6 +142,22 @@ fn one(
         propagation: propagation.into(),
         ..Mount::default()
     })
+}
+
+fn inside(mount: &VolumeMount) -> String {
+    if mount.mount_path.starts_with('/') { mount.mount_path.clone() } else { format!("/{}", mount.mount_path) }
+}
+
+/// k8s: an image volume is read-only whatever the mount says.
+fn image_mount(volume: &Volume, mount: &VolumeMount, reference: &str, sub_path: String) -> Mount {
+    let asked = volume.image.as_ref().and_then(|i| i.reference.clone()).unwrap_or_default();
+    Mount {
+        container_path: inside(mount),
+        readonly: true,
+        image: Some(ImageSpec { image: reference.to_owned(), user_specified_image: asked, ..ImageSpec::default() }),
+        image_sub_path: sub_path,
+        ..Mount::default()
+    }
 }
 
 fn sub_path_of(mount: &VolumeMount, env: &[(String, String)]) -> Result<String, MountError> {
@@ -152,7 +180,13 @@ mod tests {
         let places = Places { data_dir: dir.path().into(), log_dir: dir.path().into(), cgroup_root: String::new() };
         let pod = pod_yaml(pod);
         let env = [("WHO".to_owned(), "x".to_owned())];
-        let list = mounts(&pod, &members(&pod)[0], &env, 0, "hosts", &places).map_err(|e| e.to_string())?;
+        let list = mounts(
+            &pod,
+            &members(&pod)[0],
+            0,
+            &Sources { env: &env, hosts: "hosts", places: &places, elsewhere: &Elsewhere::default() },
+        )
+        .map_err(|e| e.to_string())?;
         let base = dir.path().to_string_lossy().into_owned();
         Ok(list
             .iter()

@@ -1,23 +1,25 @@
 //! Operations as futures. Each owns what it needs, so that the worker stays free to listen.
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Pulled};
 use super::{Worker, kill, start, volumes};
-use crate::image::ensure::{Refused, ensure};
+use crate::image::ensure::{Refused, Wanted, ensure};
 use crate::material::of_pulls;
 use crate::node::Node;
-use crate::pod::member::{describe, member, name, namespace, uid};
+use crate::pod::member::{Member, describe, member, name, namespace, spec, uid};
 use crate::pod::op::Op;
-use crate::pod::{cgroup, sandbox};
+use crate::pod::{cgroup, resize, sandbox};
 use crate::volume::mounter;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ResourceRequirements, Secret};
+use k8s_openapi::api::node::v1::RuntimeClass;
 use kube::Api;
 use kube::api::{DeleteParams, Preconditions};
 use proto::cri::{
-    RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StopPodSandboxRequest,
-    UpdateContainerResourcesRequest, UpdatePodSandboxResourcesRequest,
+    LinuxContainerResources, RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StatusRequest,
+    StopPodSandboxRequest, UpdateContainerResourcesRequest, UpdatePodSandboxResourcesRequest, UserNamespace,
 };
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use tracing::{debug, info, warn};
@@ -38,13 +40,22 @@ impl Worker {
             Op::Resize { container } => {
                 let record = self.seen.current(&container);
                 let (id, sandbox) = record.map(|r| (r.id.clone(), r.sandbox.clone())).unwrap_or_default();
-                Box::pin(resize(node, pod, container, id, sandbox))
+                Box::pin(resize_container(
+                    node,
+                    pod,
+                    Arc::new(resize::in_force(&self.pod, &self.seen)),
+                    container,
+                    (id, sandbox),
+                ))
             }
             Op::EnsureImage { container } => Box::pin(image(node, pod, container)),
             Op::Start { container, attempt, .. } => {
                 let start = start::Start {
                     sandbox: self.seen.sandbox().cloned(),
                     image: self.seen.images.get(&container).cloned(),
+                    mounted_images: self.mounted_images.get(&container).cloned().unwrap_or_default(),
+                    volumes: self.volume_paths.clone(),
+                    resources: self.held_resources(&container),
                     target: self.target_of(&container),
                     around: self.surroundings(),
                     container,
@@ -70,6 +81,12 @@ impl Worker {
         }
     }
 
+    /// What a container starts with while a resize is held: what it had before.
+    fn held_resources(&self, container: &str) -> Option<ResourceRequirements> {
+        self.seen.resize_hold.as_ref()?;
+        self.seen.allocated(&member(&self.pod, container)?.spec).cloned()
+    }
+
     /// The running container whose processes an ephemeral container wants to see.
     fn target_of(&self, container: &str) -> Option<String> {
         let member = member(&self.pod, container)?;
@@ -79,6 +96,11 @@ impl Worker {
 }
 
 async fn release(node: Arc<Node>, uid: String) -> Outcome {
+    if let Err(error) = crate::csi::unpublish_all(&node, &uid).await {
+        // Kept until the pod is cleaned up, which tries again.
+        warn!(error = volumes::chain(&error), "cannot release volumes");
+        return Outcome::Released;
+    }
     let places = node.places.clone();
     let released = tokio::task::spawn_blocking(move || mounter::release(&uid, &places)).await;
     match released {
@@ -96,12 +118,26 @@ async fn create_sandbox(node: Arc<Node>, pod: Arc<Pod>, attempt: u32, replaces: 
     {
         return Outcome::Sandbox(Err(status.message().to_owned()));
     }
-    let config = sandbox::config(&pod, attempt, &node.names, &node.places);
+    let handler = match handler(&node, &pod).await {
+        Ok(handler) => handler,
+        Err(said) => {
+            node.warn(&pod, None, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {said}"));
+            return Outcome::Sandbox(Err(said));
+        }
+    };
+    let users = match user_namespace(&node, &pod, &handler).await {
+        Ok(users) => users,
+        Err(said) => {
+            node.warn(&pod, None, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {said}"));
+            return Outcome::Sandbox(Err(said));
+        }
+    };
+    let config = sandbox::config(&pod, attempt, &node.names, &node.places, users);
     let logs = config.log_directory.clone();
     if let Err(error) = tokio::fs::create_dir_all(&logs).await {
         return Outcome::Sandbox(Err(format!("cannot create {logs}: {error}")));
     }
-    let request = RunPodSandboxRequest { config: Some(config), runtime_handler: String::new() };
+    let request = RunPodSandboxRequest { config: Some(config), runtime_handler: handler };
     match node.cri.runtime().run_pod_sandbox(request).await {
         Ok(_) => Outcome::Sandbox(Ok(())),
         Err(status) => {
@@ -110,6 +146,36 @@ async fn create_sandbox(node: Arc<Node>, pod: Arc<Pod>, attempt: u32, replaces: 
             Outcome::Sandbox(Err(said))
         }
     }
+}
+
+/// The runtime's handler that the pod's RuntimeClass names.
+async fn handler(node: &Node, pod: &Pod) -> Result<String, String> {
+    let Some(class) = spec(pod).runtime_class_name.as_deref().filter(|c| !c.is_empty()) else {
+        return Ok(String::new());
+    };
+    let api: Api<RuntimeClass> = Api::all(node.client.clone());
+    match api.get_opt(class).await {
+        Ok(Some(found)) => Ok(found.handler),
+        Ok(None) => Err(format!("RuntimeClass.node.k8s.io \"{class}\" not found")),
+        Err(error) => Err(format!("cannot read RuntimeClass {class}: {}", volumes::chain(&error))),
+    }
+}
+
+/// The pod's ids, where it asks for its own and the runtime can give them.
+async fn user_namespace(node: &Arc<Node>, pod: &Arc<Pod>, handler: &str) -> Result<Option<UserNamespace>, String> {
+    if spec(pod).host_users != Some(false) {
+        return Ok(None);
+    }
+    let status = node.cri.runtime().status(StatusRequest { verbose: false }).await;
+    let handlers = status.map_err(|s| s.message().to_owned())?.into_inner().runtime_handlers;
+    let supported =
+        handlers.iter().find(|h| h.name == handler).and_then(|h| h.features).is_some_and(|f| f.user_namespaces);
+    if !supported {
+        return Err(format!("RuntimeClass handler \"{handler}\" does not support user namespaces (hostUsers: false)"));
+    }
+    let (node, pod) = (Arc::clone(node), Arc::clone(pod));
+    let chosen = tokio::task::spawn_blocking(move || crate::users::of(&pod, &node.places)).await;
+    chosen.map_err(|panicked| panicked.to_string())?.map_err(|e| volumes::chain(&e))
 }
 
 async fn stop_sandbox(node: &Node, id: &str) -> Result<(), tonic::Status> {
@@ -130,22 +196,23 @@ async fn remove_sandbox(node: Arc<Node>, pod: Arc<Pod>, id: String) -> Outcome {
     Outcome::Killed
 }
 
-async fn resize(node: Arc<Node>, pod: Arc<Pod>, container: String, id: String, sandbox: String) -> Outcome {
+/// `before` is the pod with the resources that are in force now; `ids` are the container's and the sandbox's.
+async fn resize_container(
+    node: Arc<Node>,
+    pod: Arc<Pod>,
+    before: Arc<Pod>,
+    container: String,
+    (id, sandbox): (String, String),
+) -> Outcome {
     let Some(member) = member(&pod, &container) else {
         return Outcome::Resized { container, result: Err("the container is gone from the spec".to_owned()) };
     };
-    // The pod's own limits first, so that they do not hold back the container's.
-    let whole = UpdatePodSandboxResourcesRequest {
-        pod_sandbox_id: sandbox,
-        resources: Some(cgroup::pod(&pod)),
-        overhead: None,
-    };
-    match node.cri.runtime().update_pod_sandbox_resources(whole).await {
-        Ok(_) => {}
-        Err(status) if status.code() == tonic::Code::Unimplemented => {}
-        Err(status) => return Outcome::Resized { container, result: Err(status.message().to_owned()) },
+    // The pod's own limits first, wide enough for before and after, so that they do not hold back the container's.
+    let after = cgroup::pod(&pod);
+    if let Err(said) = resize_pod(&node, &sandbox, cgroup::widest(&cgroup::pod(&before), &after)).await {
+        return Outcome::Resized { container, result: Err(said) };
     }
-    let limits = cgroup::container(&pod, &member.spec, node.memory_capacity);
+    let limits = cgroup::container(&pod, &member.spec, &node.size);
     let request =
         UpdateContainerResourcesRequest { container_id: id.clone(), linux: Some(limits), ..Default::default() };
     let result = match node.cri.runtime().update_container_resources(request).await {
@@ -154,8 +221,24 @@ async fn resize(node: Arc<Node>, pod: Arc<Pod>, container: String, id: String, s
     };
     if result.is_ok() {
         info!(pod = describe(&pod), container, "container resized");
+        // Other containers of the pod may still be larger than this; the last one that shrinks makes it fit.
+        if let Err(said) = resize_pod(&node, &sandbox, after).await {
+            debug!(pod = describe(&pod), said, "the pod's own limits stay wider for now");
+        }
     }
     Outcome::Resized { container, result }
+}
+
+async fn resize_pod(node: &Node, sandbox: &str, limits: LinuxContainerResources) -> Result<(), String> {
+    let request = UpdatePodSandboxResourcesRequest {
+        pod_sandbox_id: sandbox.to_owned(),
+        resources: Some(limits),
+        overhead: None,
+    };
+    match node.cri.runtime().update_pod_sandbox_resources(request).await {
+        Err(status) if status.code() != tonic::Code::Unimplemented => Err(status.message().to_owned()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn absent_is_fine(result: Result<(), tonic::Status>) -> Result<(), tonic::Status> {
@@ -181,8 +264,24 @@ async fn image(node: Arc<Node>, pod: Arc<Pod>, container: String) -> Outcome {
             }
         },
     };
-    let result = ensure(&node, &pod, &member, &secrets).await;
+    let result = images(&node, &pod, &member, &secrets).await;
     Outcome::Image { container, result }
+}
+
+/// The container's image, and those of the image volumes that it mounts.
+async fn images(node: &Node, pod: &Arc<Pod>, member: &Member<'_>, secrets: &[Arc<Secret>]) -> Result<Pulled, Refused> {
+    let policy = member.spec.image_pull_policy.as_deref();
+    let want = Wanted { image: member.image(), policy, member };
+    let reference = ensure(node, pod, want, secrets).await?;
+    let mounted: BTreeSet<&str> = member.spec.volume_mounts.iter().flatten().map(|m| m.name.as_str()).collect();
+    let mut volumes = BTreeMap::new();
+    for volume in spec(pod).volumes.iter().flatten().filter(|v| mounted.contains(v.name.as_str())) {
+        let Some(source) = &volume.image else { continue };
+        let image = source.reference.as_deref().unwrap_or_default();
+        let want = Wanted { image, policy: source.pull_policy.as_deref(), member };
+        volumes.insert(volume.name.clone(), ensure(node, pod, want, secrets).await?);
+    }
+    Ok(Pulled { reference, volumes })
 }
 
 async fn remove(node: Arc<Node>, pod: Arc<Pod>, id: String, log: Option<String>) -> Outcome {
@@ -215,6 +314,9 @@ async fn cleanup(node: Arc<Node>, pod: Arc<Pod>, sandboxes: Vec<String>, contain
         if let Err(status) = removed.await {
             return Outcome::Cleaned(Err(status.message().to_owned()));
         }
+    }
+    if let Err(error) = crate::csi::unpublish_all(&node, uid(&pod)).await {
+        return Outcome::Cleaned(Err(volumes::chain(&error)));
     }
     let removed = tokio::task::spawn_blocking(move || remove_files(&node, &pod)).await;
     Outcome::Cleaned(match removed {

@@ -9,17 +9,25 @@ use crate::source::Token;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Images as the runtime knows them.
+pub(super) struct Pulled {
+    pub(super) reference: String,
+    /// By the name of the volume that shows them.
+    pub(super) volumes: BTreeMap<String, String>,
+}
 
 pub(super) enum Outcome {
     Volumes {
-        result: Result<(), String>,
+        result: Result<BTreeMap<String, PathBuf>, String>,
         tokens: BTreeMap<crate::material::TokenNeed, Token>,
     },
     Released,
     Sandbox(Result<(), String>),
     Image {
         container: String,
-        result: Result<String, Refused>,
+        result: Result<Pulled, Refused>,
     },
     Started {
         container: String,
@@ -42,6 +50,7 @@ impl Worker {
         match outcome {
             Outcome::Volumes { result, tokens } => {
                 self.tokens.extend(tokens);
+                let result = result.map(|paths| self.volume_paths = paths);
                 self.volumes_done(result, now);
             }
             Outcome::Released => self.seen.volumes = Volumes::Released,
@@ -56,7 +65,10 @@ impl Worker {
             }
             Outcome::Image { container, result } => {
                 let image = match result {
-                    Ok(reference) => Image::Present(reference),
+                    Ok(pulled) => {
+                        self.mounted_images.insert(container.clone(), pulled.volumes);
+                        Image::Present(pulled.reference)
+                    }
                     Err(refused) => {
                         let before = match self.seen.images.get(&container) {
                             Some(Image::Failed(failure)) => Some(failure.back_off),

@@ -1,14 +1,16 @@
 //! Status writes: one in flight for each pod, always the newest status, only when something changed.
 
 use super::{Worker, revision};
+use crate::pod::label;
 use crate::pod::member::{describe, name, namespace, uid};
 use crate::pod::observed::Subject;
 use crate::pod::patch::status_patch;
 use crate::pod::status::status;
+use crate::static_pods;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,9 +53,12 @@ impl Worker {
             self.report.pending = false;
             return super::IDLE;
         }
+        if label::is_static(&self.pod) && self.mirror.is_none() {
+            return self.create_mirror(now);
+        }
         let wanted = status(&self.pod, &self.seen, &self.node.facts, now);
         let old = self.pod.status.clone().unwrap_or_default();
-        let Some(patch) = status_patch(uid(&self.pod), &old, &wanted) else {
+        let Some(patch) = status_patch(self.api_uid(), &old, &wanted) else {
             self.report.pending = false;
             self.report.gathering = None;
             return super::IDLE;
@@ -87,16 +92,75 @@ impl Worker {
         super::IDLE
     }
 
+    /// The uid of the object that the API has of the pod.
+    fn api_uid(&self) -> &str {
+        let of = self.mirror.as_ref().unwrap_or(&self.pod);
+        of.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Shows a static pod in the API.
+    fn create_mirror(&mut self, now: Timestamp) -> Duration {
+        self.report.pending = true;
+        if !self.report.writing.is_empty() {
+            return super::IDLE;
+        }
+        if let Some(at) = self.report.not_before.filter(|at| *at > now) {
+            return Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO);
+        }
+        let api: Api<Pod> = Api::namespaced(self.node.client.clone(), namespace(&self.pod));
+        let wanted = static_pods::mirror(&self.node, &self.pod);
+        let (node, id) = (Arc::clone(&self.node), uid(&self.pod).to_owned());
+        self.report.writing.spawn(async move {
+            match api.create(&PostParams::default(), &wanted).await {
+                Err(kube::Error::Api(refused)) if refused.code == 409 => {
+                    let there = api.get(name(&wanted)).await?;
+                    if uid(&there) == id && label::is_mirror(&there) {
+                        return Ok(there);
+                    }
+                    // An earlier content of the file, or somebody else's pod: only the first is ours to remove.
+                    if label::is_mirror(&there) {
+                        static_pods::remove_mirror(&node, &there);
+                    }
+                    Err(kube::Error::Api(refused))
+                }
+                other => other,
+            }
+        });
+        super::IDLE
+    }
+
+    pub(super) fn take_mirror(&mut self, mirror: Option<Arc<Pod>>) {
+        let known = self.mirror.as_ref().map_or(0, |m| revision(m));
+        match mirror {
+            None => self.mirror = None,
+            Some(mirror) if mirror.metadata.deletion_timestamp.is_some() => {
+                static_pods::remove_mirror(&self.node, &mirror);
+            }
+            Some(mirror) if revision(&mirror) >= known => self.show(mirror),
+            Some(_) => {}
+        }
+    }
+
+    /// Takes over what the API says of a static pod.
+    fn show(&mut self, mirror: Arc<Pod>) {
+        Arc::make_mut(&mut self.pod).status.clone_from(&mirror.status);
+        self.mirror = Some(mirror);
+    }
+
     pub(super) fn written(&mut self, written: Result<Result<Pod, kube::Error>, JoinError>) {
         match written {
             Ok(Ok(pod)) => {
                 self.report.not_before = None;
+                if label::is_static(&self.pod) {
+                    return self.show(Arc::new(pod));
+                }
                 if uid(&pod) == uid(&self.pod) && revision(&pod) >= revision(&self.pod) {
                     self.pod = Arc::new(pod);
                 }
             }
             // The object is gone or its name has passed to another: the cache will say so.
             Ok(Err(kube::Error::Api(refused))) if refused.code == 404 || refused.code == 409 => {
+                self.mirror = None;
                 self.report.hold(self.node.clock.now());
             }
             Ok(Err(error)) => {

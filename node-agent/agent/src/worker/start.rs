@@ -15,9 +15,11 @@ use crate::pod::observed::{Image, Sandbox};
 use crate::pod::security::{ImageUser, verify_non_root};
 use crate::pod::{dns, env, sandbox};
 use crate::probe::ask::Whom;
-use crate::volume::mounts::mounts;
-use k8s_openapi::api::core::v1::{Pod, Service};
-use proto::cri::{CreateContainerRequest, Mount, StartContainerRequest, StopContainerRequest};
+use crate::volume::mounts::{Elsewhere, Sources, mounts};
+use k8s_openapi::api::core::v1::{Pod, ResourceRequirements, Service, VolumeDevice};
+use proto::cri::{CreateContainerRequest, Device, Mount, StartContainerRequest, StopContainerRequest};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::info;
@@ -25,6 +27,12 @@ use tracing::info;
 pub(super) struct Start {
     pub sandbox: Option<Sandbox>,
     pub image: Option<Image>,
+    /// Images of image volumes, by volume.
+    pub mounted_images: BTreeMap<String, String>,
+    /// Where other volumes are that are not in the pod's folder.
+    pub volumes: BTreeMap<String, PathBuf>,
+    /// Other resources than the spec's, while a resize is held.
+    pub resources: Option<ResourceRequirements>,
     pub target: Option<String>,
     pub around: Surroundings,
     pub container: String,
@@ -33,10 +41,13 @@ pub(super) struct Start {
 
 impl Start {
     pub(super) async fn run(self, node: Arc<Node>, pod: Arc<Pod>) -> Outcome {
-        let Some(member) = member(&pod, &self.container) else {
+        let Some(mut member) = member(&pod, &self.container) else {
             let refused = refused("CreateContainerConfigError", format!("no container {} in the pod", self.container));
             return Outcome::Started { container: self.container, result: Err(refused) };
         };
+        if let Some(resources) = &self.resources {
+            member.spec.to_mut().resources = Some(resources.clone());
+        }
         let result = self.start(&node, &pod, &member).await;
         if let Err(refused) = &result
             && refused.reason != "PostStartHookError"
@@ -53,18 +64,22 @@ impl Start {
         self.check_user(node, pod, member, image).await?;
         let env = self.environment(node, pod, member).await?;
         let mounts = self.mounts(node, pod, &env).await?;
+        let users = crate::users::of(pod, &node.places).map_err(|e| refused("CreateContainerError", chain(&e)))?;
         let with = Ingredients {
             attempt: self.attempt,
             image_ref: image.clone(),
             env,
             mounts,
             target: self.target.clone(),
-            memory_capacity: node.memory_capacity,
+            node: node.size.clone(),
+            seccomp: node.places.seccomp(),
+            devices: self.devices(member)?,
+            users: users.clone(),
         };
         let request = CreateContainerRequest {
             pod_sandbox_id: sandbox.id.clone(),
             config: Some(config(pod, member, with)),
-            sandbox_config: Some(sandbox::config(pod, sandbox.attempt, &node.names, &node.places)),
+            sandbox_config: Some(sandbox::config(pod, sandbox.attempt, &node.names, &node.places, users)),
         };
         let logs = node.places.pod_logs(pod).join(member.name());
         tokio::fs::create_dir_all(&logs)
@@ -115,14 +130,31 @@ impl Start {
     async fn mounts(&self, node: &Arc<Node>, pod: &Arc<Pod>, env: &[(String, String)]) -> Result<Vec<Mount>, Refused> {
         let (node, pod, env) = (Arc::clone(node), Arc::clone(pod), env.to_vec());
         let (name, attempt, ips) = (self.container.clone(), self.attempt, self.around.pod_ips.clone());
+        let elsewhere = Elsewhere { images: self.mounted_images.clone(), paths: self.volumes.clone() };
         let work = move || {
             let hosts = dns::hosts_file(&pod, &node.names, &ips, &node.hosts_file);
             let found = member(&pod, &name).expect("the caller found it in the same pod");
-            mounts(&pod, &found, &env, attempt, &hosts, &node.places).map_err(|e| chain(&e))
+            let sources = Sources { env: &env, hosts: &hosts, places: &node.places, elsewhere: &elsewhere };
+            mounts(&pod, &found, attempt, &sources).map_err(|e| chain(&e))
         };
         let made = tokio::task::spawn_blocking(work).await;
         made.unwrap_or_else(|panicked| Err(panicked.to_string()))
             .map_err(|text| refused("CreateContainerConfigError", text))
+    }
+
+    /// Block volumes, as devices.
+    fn devices(&self, member: &Member<'_>) -> Result<Vec<Device>, Refused> {
+        let wanted = member.spec.volume_devices.iter().flatten();
+        let one = |device: &VolumeDevice| {
+            let missing = || refused("CreateContainerConfigError", format!("volume {} is not there", device.name));
+            let path = self.volumes.get(&device.name).ok_or_else(missing)?;
+            Ok(Device {
+                container_path: device.device_path.clone(),
+                host_path: path.to_string_lossy().into_owned(),
+                permissions: "mrw".to_owned(),
+            })
+        };
+        wanted.map(one).collect()
     }
 
     /// k8s: a container whose hook fails is killed and restarted by policy.

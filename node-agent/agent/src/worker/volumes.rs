@@ -2,7 +2,8 @@
 
 use super::outcome::{Outcome, failure};
 use super::{Input, Worker};
-use crate::material::{Materials, TokenNeed, of_volumes};
+use crate::csi;
+use crate::material::{Claim, Materials, TokenNeed, of_claims, of_volumes};
 use crate::node::Node;
 use crate::pod::back_off::RETRY;
 use crate::pod::downward::Surroundings;
@@ -12,7 +13,7 @@ use crate::source::Token;
 use crate::volume::mounter;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
@@ -73,21 +74,39 @@ pub(super) async fn mount(
 ) -> Outcome {
     let (needs, tokens) = of_volumes(&pod);
     node.sources.follow(&pod, &needs, &tell);
-    let fetched = tokio::try_join!(node.sources.fetch(namespace(&pod), needs), tokens_of(&node, &pod, tokens, known));
-    let (materials, tokens) = match fetched {
+    let fetched = tokio::try_join!(
+        node.sources.fetch(namespace(&pod), needs),
+        tokens_of(&node, &pod, tokens, known),
+        claimed(&node, &pod)
+    );
+    let (materials, tokens, volumes) = match fetched {
         Ok(found) => found,
         Err(error) => return Outcome::Volumes { result: Err(chain(&error)), tokens: BTreeMap::new() },
     };
+    let published = match csi::publish(&node, &pod, &volumes).await {
+        Ok(paths) => paths,
+        Err((volume, error)) => {
+            let text = format!("MountVolume.SetUp failed for volume \"{volume}\" : {}", chain(&error));
+            return Outcome::Volumes { result: Err(text), tokens };
+        }
+    };
     let jwts = tokens.iter().map(|(need, token)| (need.clone(), token.jwt.clone())).collect();
-    let materials = Materials { tokens: jwts, ..materials };
+    let materials = Materials { tokens: jwts, volumes, ..materials };
     let places = node.places.clone();
     let made = tokio::task::spawn_blocking(move || mounter::set_up(&pod, &places, &materials, &around)).await;
     let result = match made {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(paths)) => Ok(paths.into_iter().chain(published).collect()),
         Ok(Err(failed)) => Err(failed.to_string()),
         Err(panicked) => Err(panicked.to_string()),
     };
     Outcome::Volumes { result, tokens }
+}
+
+async fn claimed(node: &Node, pod: &Pod) -> Result<BTreeMap<String, Arc<PersistentVolume>>, crate::source::Error> {
+    let one = |(volume, claim): (String, Claim)| async move {
+        Ok::<_, crate::source::Error>((volume, node.sources.volume_of_claim(pod, &claim).await?))
+    };
+    Ok(try_join_all(of_claims(pod).into_iter().map(one)).await?.into_iter().collect())
 }
 
 async fn tokens_of(
@@ -111,7 +130,7 @@ async fn tokens_of(
 }
 
 /// An error with its causes, for events.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -227,6 +227,10 @@ fn merge(base: &mut Value, patch: &Value) {
             ("conditions", Value::Array(items)) => {
                 let list = base.entry(key).or_insert(json!([])).as_array_mut().unwrap();
                 for item in items {
+                    if item["$patch"] == "delete" {
+                        list.retain(|c| c["type"] != item["type"]);
+                        continue;
+                    }
                     match list.iter_mut().find(|c| c["type"] == item["type"]) {
                         Some(found) => merge(found, item),
                         None => list.push(item.clone()),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 type Answer<T> = Result<Response<T>, Status>;
+type Listed<T> = tokio_stream::Iter<std::vec::IntoIter<Result<T, Status>>>;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Contained {
@@ -191,8 +192,10 @@ impl RuntimeService for FakeCri {
     }
 
     async fn run_pod_sandbox(&self, request: Request<RunPodSandboxRequest>) -> Answer<RunPodSandboxResponse> {
-        self.call("run".to_owned())?;
-        let config = request.into_inner().config.unwrap();
+        let request = request.into_inner();
+        let handler = request.runtime_handler;
+        self.call(if handler.is_empty() { "run".to_owned() } else { format!("run {handler}") })?;
+        let config = request.config.unwrap();
         let mut books = self.books.lock();
         let created = books.clock * 1_000_000_000;
         let id = format!("s{}", books.clock);
@@ -373,9 +376,12 @@ impl RuntimeService for FakeCri {
 
     async fn update_container_resources(
         &self,
-        _: Request<UpdateContainerResourcesRequest>,
+        request: Request<UpdateContainerResourcesRequest>,
     ) -> Answer<UpdateContainerResourcesResponse> {
-        missing()
+        let request = request.into_inner();
+        let name = self.books.lock().containers.get(&request.container_id).map(|c| meta(c).name).unwrap_or_default();
+        self.call(format!("resize {name} {}", request.linux.unwrap_or_default().cpu_shares))?;
+        Ok(Response::new(UpdateContainerResourcesResponse {}))
     }
     async fn reopen_container_log(&self, _: Request<ReopenContainerLogRequest>) -> Answer<ReopenContainerLogResponse> {
         missing()
@@ -393,7 +399,23 @@ impl RuntimeService for FakeCri {
         missing()
     }
     async fn list_container_stats(&self, _: Request<ListContainerStatsRequest>) -> Answer<ListContainerStatsResponse> {
-        missing()
+        let books = self.books.lock();
+        let one = |(id, c): (&String, &Contained)| {
+            let attributes = ContainerAttributes {
+                id: id.clone(),
+                metadata: c.config.metadata.clone(),
+                labels: c.config.labels.clone(),
+                ..ContainerAttributes::default()
+            };
+            let value = |value| Some(UInt64Value { value });
+            ContainerStats {
+                attributes: Some(attributes),
+                cpu: Some(CpuUsage { usage_core_nano_seconds: value(2_500_000_000), ..CpuUsage::default() }),
+                memory: Some(MemoryUsage { working_set_bytes: value(4096), ..MemoryUsage::default() }),
+                ..ContainerStats::default()
+            }
+        };
+        Ok(Response::new(ListContainerStatsResponse { stats: books.containers.iter().map(one).collect() }))
     }
     async fn pod_sandbox_stats(&self, _: Request<PodSandboxStatsRequest>) -> Answer<PodSandboxStatsResponse> {
         missing()
@@ -427,8 +449,42 @@ impl RuntimeService for FakeCri {
     }
     async fn update_pod_sandbox_resources(
         &self,
-        _: Request<UpdatePodSandboxResourcesRequest>,
+        request: Request<UpdatePodSandboxResourcesRequest>,
     ) -> Answer<UpdatePodSandboxResourcesResponse> {
+        self.call(format!("resize-sandbox {}", request.into_inner().resources.unwrap_or_default().cpu_shares))?;
+        Ok(Response::new(UpdatePodSandboxResourcesResponse {}))
+    }
+
+    type StreamPodSandboxesStream = Listed<StreamPodSandboxesResponse>;
+    async fn stream_pod_sandboxes(
+        &self,
+        _: Request<StreamPodSandboxesRequest>,
+    ) -> Answer<Self::StreamPodSandboxesStream> {
+        missing()
+    }
+    type StreamContainersStream = Listed<StreamContainersResponse>;
+    async fn stream_containers(&self, _: Request<StreamContainersRequest>) -> Answer<Self::StreamContainersStream> {
+        missing()
+    }
+    type StreamContainerStatsStream = Listed<StreamContainerStatsResponse>;
+    async fn stream_container_stats(
+        &self,
+        _: Request<StreamContainerStatsRequest>,
+    ) -> Answer<Self::StreamContainerStatsStream> {
+        missing()
+    }
+    type StreamPodSandboxStatsStream = Listed<StreamPodSandboxStatsResponse>;
+    async fn stream_pod_sandbox_stats(
+        &self,
+        _: Request<StreamPodSandboxStatsRequest>,
+    ) -> Answer<Self::StreamPodSandboxStatsStream> {
+        missing()
+    }
+    type StreamPodSandboxMetricsStream = Listed<StreamPodSandboxMetricsResponse>;
+    async fn stream_pod_sandbox_metrics(
+        &self,
+        _: Request<StreamPodSandboxMetricsRequest>,
+    ) -> Answer<Self::StreamPodSandboxMetricsStream> {
         missing()
     }
 }
@@ -462,6 +518,11 @@ impl ImageService for FakeCri {
     }
 
     async fn image_fs_info(&self, _: Request<ImageFsInfoRequest>) -> Answer<ImageFsInfoResponse> {
+        missing()
+    }
+
+    type StreamImagesStream = Listed<StreamImagesResponse>;
+    async fn stream_images(&self, _: Request<StreamImagesRequest>) -> Answer<Self::StreamImagesStream> {
         missing()
     }
 }

@@ -14,13 +14,13 @@ use tokio::task::JoinSet;
 
 /// Whether the client shows a certificate of the trusted authority.
 #[derive(Clone, Copy)]
-enum Who {
+pub(crate) enum Who {
     ApiServer,
     Nobody,
     Token(&'static str),
 }
 
-async fn get(world: &World, who: Who, path: &str) -> (u16, String) {
+pub(crate) async fn get(world: &World, who: Who, path: &str) -> (u16, String) {
     let node = world.api.until(NODE, |n| n.is_some()).await.unwrap();
     let port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"].as_u64().unwrap() as u16;
     let mut roots = RootCertStore::empty();

@@ -37,6 +37,7 @@ pub(crate) const NODE: &str = "/api/v1/nodes/n1";
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("static")).unwrap();
         let cri = FakeCri::new();
         let runtime_drain = CancellationToken::new();
         let mut runtime = JoinSet::new();
@@ -75,6 +76,7 @@ impl World {
             cgroup_root: "/drover-agent-test".into(),
             labels: [].into(),
             taints: Vec::new(),
+            static_pod_dir: Some(self.dir.path().join("static")),
             resolv_conf: "/etc/resolv.conf".into(),
         };
         let client =

@@ -21,6 +21,7 @@ fn config() -> Config {
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         taints: Vec::new(),
         resolv_conf: "/etc/resolv.conf".into(),
+        static_pod_dir: None,
     }
 }
 

@@ -1,0 +1,163 @@
+//! A storage driver without storage: a volume is a folder, and every call is written down.
+
+use crate::node::{created, web};
+use crate::world::{World, condition};
+use parking_lot::Mutex;
+use proto::csi::node_server::{Node, NodeServer};
+use proto::csi::node_service_capability::{Rpc, Type, rpc};
+use proto::csi::*;
+use proto::registration::registration_server::{Registration, RegistrationServer};
+use proto::registration::*;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status};
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[derive(Clone, Default)]
+struct Driver {
+    calls: Arc<Mutex<Vec<String>>>,
+}
+
+impl Driver {
+    fn note(&self, call: String) {
+        self.calls.lock().push(call);
+    }
+}
+
+#[tonic::async_trait]
+impl Registration for Driver {
+    async fn get_info(&self, _: Request<InfoRequest>) -> Answer<PluginInfo> {
+        let name = "disk.example".to_owned();
+        let supported_versions = vec!["1.0.0".to_owned()];
+        Ok(Response::new(PluginInfo { r#type: "CSIPlugin".to_owned(), name, supported_versions, ..Default::default() }))
+    }
+
+    async fn notify_registration_status(&self, r: Request<RegistrationStatus>) -> Answer<RegistrationStatusResponse> {
+        self.note(format!("registered {}", r.into_inner().plugin_registered));
+        Ok(Response::new(RegistrationStatusResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl Node for Driver {
+    async fn node_stage_volume(&self, r: Request<NodeStageVolumeRequest>) -> Answer<NodeStageVolumeResponse> {
+        let r = r.into_inner();
+        self.note(format!("stage {} with {}", r.volume_id, r.secrets["key"]));
+        Ok(Response::new(NodeStageVolumeResponse::default()))
+    }
+
+    async fn node_unstage_volume(&self, r: Request<NodeUnstageVolumeRequest>) -> Answer<NodeUnstageVolumeResponse> {
+        self.note(format!("unstage {}", r.into_inner().volume_id));
+        Ok(Response::new(NodeUnstageVolumeResponse::default()))
+    }
+
+    async fn node_publish_volume(&self, r: Request<NodePublishVolumeRequest>) -> Answer<NodePublishVolumeResponse> {
+        let r = r.into_inner();
+        std::fs::create_dir_all(&r.target_path)?;
+        self.note(format!("publish {} for {}", r.volume_id, r.volume_context["csi.storage.k8s.io/pod.name"]));
+        Ok(Response::new(NodePublishVolumeResponse::default()))
+    }
+
+    async fn node_unpublish_volume(
+        &self,
+        r: Request<NodeUnpublishVolumeRequest>,
+    ) -> Answer<NodeUnpublishVolumeResponse> {
+        let r = r.into_inner();
+        std::fs::remove_dir(&r.target_path)?;
+        self.note(format!("unpublish {}", r.volume_id));
+        Ok(Response::new(NodeUnpublishVolumeResponse::default()))
+    }
+
+    async fn node_get_capabilities(
+        &self,
+        _: Request<NodeGetCapabilitiesRequest>,
+    ) -> Answer<NodeGetCapabilitiesResponse> {
+        let staging = Type::Rpc(Rpc { r#type: rpc::Type::StageUnstageVolume.into() });
+        let capabilities = vec![NodeServiceCapability { r#type: Some(staging) }];
+        Ok(Response::new(NodeGetCapabilitiesResponse { capabilities }))
+    }
+
+    async fn node_get_info(&self, _: Request<NodeGetInfoRequest>) -> Answer<NodeGetInfoResponse> {
+        let node_id = "disk-node-1".to_owned();
+        Ok(Response::new(NodeGetInfoResponse { node_id, max_volumes_per_node: 8, ..Default::default() }))
+    }
+}
+
+#[tokio::test]
+async fn a_drivers_volumes_are_staged_published_and_taken_away() {
+    let world = World::new();
+    let driver = Driver::default();
+    let registry = world.dir.path().join("agent/plugins_registry");
+    std::fs::create_dir_all(&registry).unwrap();
+    let listener = UnixListener::bind(registry.join("disk.sock")).unwrap();
+    let server = tonic::transport::Server::builder()
+        .add_service(RegistrationServer::new(driver.clone()))
+        .add_service(NodeServer::new(driver.clone()))
+        .serve_with_incoming(UnixListenerStream::new(listener));
+    let mut servers = JoinSet::new();
+    servers.spawn(server);
+    for (path, object) in objects() {
+        world.api.put(path, object);
+    }
+    let mut spec = web();
+    spec["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }]);
+    spec["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": "/v" }]);
+    world.pod("p", spec.clone());
+    world.until_ready("p").await;
+    let known = world.api.get("/apis/storage.k8s.io/v1/csinodes/n1").unwrap();
+    let entry = &known["spec"]["drivers"][0];
+    assert_eq!((&entry["name"], &entry["nodeID"]), (&json!("disk.example"), &json!("disk-node-1")));
+    assert_eq!(entry["allocatable"]["count"], 8);
+    let mount = created(&world, "a").mounts.remove(0);
+    assert!(mount.host_path.ends_with("volumes/kubernetes.io~csi/pv/mount"), "{}", mount.host_path);
+    world.delete("p", 1);
+    world.until_gone("p").await;
+    let calls = driver.calls.lock().clone();
+    assert_eq!(
+        calls,
+        ["registered true", "stage disk-1 with s3cret", "publish disk-1 for p", "unpublish disk-1", "unstage disk-1"]
+    );
+
+    // Without its driver a pod waits and says so.
+    spec["volumes"][0] = json!({ "name": "v", "csi": { "driver": "other.example" } });
+    world.pod("q", spec);
+    let taken = |p: Option<&Value>| p.is_some_and(|p| condition(p, "Ready") == "False");
+    world.until("q", taken).await;
+    world.delete("q", 1);
+    world.until_gone("q").await;
+    servers.shutdown().await;
+    world.close().await;
+}
+
+fn objects() -> [(&'static str, Value); 4] {
+    [
+        (
+            "/api/v1/namespaces/default/secrets/s",
+            json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "s", "namespace": "default" },
+                "data": { "key": "czNjcmV0" } }),
+        ),
+        (
+            "/apis/storage.k8s.io/v1/csidrivers/disk.example",
+            json!({ "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": { "name": "disk.example" },
+                "spec": { "attachRequired": false, "podInfoOnMount": true } }),
+        ),
+        (
+            "/api/v1/namespaces/default/persistentvolumeclaims/c",
+            json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": { "name": "c", "namespace": "default", "uid": "claim-1" },
+                "spec": { "volumeName": "pv" }, "status": { "phase": "Bound" } }),
+        ),
+        (
+            "/api/v1/persistentvolumes/pv",
+            json!({ "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": "pv" }, "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "csi": { "driver": "disk.example", "volumeHandle": "disk-1",
+                    "nodeStageSecretRef": { "namespace": "default", "name": "s" } },
+                "claimRef": { "namespace": "default", "name": "c", "uid": "claim-1" } } }),
+        ),
+    ]
+}

@@ -21,7 +21,7 @@ pub(crate) fn apparmor(context: &cri::LinuxContainerSecurityContext) -> Result<O
     let Some(name) = wanted(context) else { return Ok(None) };
     if fs::read_to_string(APPARMOR_ENABLED).is_ok_and(|text| text.trim() == "Y") {
         // Where the list cannot be read the kernel still refuses an unknown name at the start.
-        let loaded = fs::read_to_string(APPARMOR_PROFILES).map(|text| is_loaded(&text, &name)).unwrap_or(true);
+        let loaded = fs::read_to_string(APPARMOR_PROFILES).map_or(true, |text| is_loaded(&text, &name));
         if loaded {
             Ok(Some(name))
         } else {

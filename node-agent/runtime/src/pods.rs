@@ -186,7 +186,10 @@ impl Pods {
         if let Message::ContainerExited { container, exit } = message
             && let Ok(container) = self.container(&container)
         {
-            container.set_exited(&exit);
+            if container.set_exited(&exit) == ContainerState::Created {
+                // Its end is known before its start.
+                self.emit(&container, cri::ContainerEventType::ContainerStartedEvent);
+            }
             self.emit(&container, cri::ContainerEventType::ContainerStoppedEvent);
         }
     }

@@ -68,9 +68,10 @@ impl Container {
         }
     }
 
-    pub(super) fn set_exited(&self, exit: &Exit) {
+    /// What it was before.
+    pub(super) fn set_exited(&self, exit: &Exit) -> ContainerState {
         let state = exited(exit, self.started_ns());
-        self.state.send_replace(state);
+        self.state.send_replace(state)
     }
 
     /// Its supervisor is gone, and with it the knowledge of how it ended.
@@ -351,7 +352,7 @@ impl Pods {
                 if let Answer::Started { pid, started_ns, identity } = reply.answer {
                     let running = ContainerState::Running { pid, started_ns, identity };
                     // It may have ended already, and that news may have been first.
-                    container.state.send_if_modified(|state| {
+                    let first = container.state.send_if_modified(|state| {
                         let fresh = *state == ContainerState::Created;
                         match state {
                             ContainerState::Created => *state = running,
@@ -360,8 +361,10 @@ impl Pods {
                         }
                         fresh
                     });
+                    if first {
+                        self.emit(&container, cri::ContainerEventType::ContainerStartedEvent);
+                    }
                 }
-                self.emit(&container, cri::ContainerEventType::ContainerStartedEvent);
                 Ok(())
             }
             Err(error) => {

@@ -196,7 +196,7 @@ fn compare(condition: &Argument, code: &mut Vec<Instruction>) -> Result<(), Secc
     code.push(plain(LOAD_WORD, high));
     match condition.op.as_str() {
         "SCMP_CMP_EQ" => {
-            code.extend([jump(JUMP_EQUAL, upper, on, end), plain(LOAD_WORD, low), jump(JUMP_EQUAL, lower, on, end)])
+            code.extend([jump(JUMP_EQUAL, upper, on, end), plain(LOAD_WORD, low), jump(JUMP_EQUAL, lower, on, end)]);
         }
         "SCMP_CMP_NE" => code.extend([
             jump(JUMP_EQUAL, upper, on, To::Skip(2)),

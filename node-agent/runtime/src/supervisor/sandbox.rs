@@ -58,12 +58,11 @@ pub(super) fn make(proof: &SingleThreaded, plan: &SandboxPlan) -> io::Result<Mad
     kinds.set(UnshareFlags::NEWIPC, plan.ipc == Scope::Pod);
     // With the node's network a pod also keeps the node's name.
     kinds.set(UnshareFlags::NEWUTS, plan.network == Scope::Pod);
-    let users = match plan.users {
-        Some(range) => Some(own_users(proof, range, kinds).map_err(doing("make the pod's user namespace"))?),
-        None => {
-            unshare(proof, kinds).map_err(doing("make the pod's namespaces"))?;
-            None
-        }
+    let users = if let Some(range) = plan.users {
+        Some(own_users(proof, range, kinds).map_err(doing("make the pod's user namespace"))?)
+    } else {
+        unshare(proof, kinds).map_err(doing("make the pod's namespaces"))?;
+        None
     };
     if plan.network == Scope::Pod && !plan.hostname.is_empty() {
         rustix::system::sethostname(plan.hostname.as_bytes())?;

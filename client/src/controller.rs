@@ -35,6 +35,12 @@ pub enum Reconcile {
         look: fn(&Key, &Caches, Timestamp) -> Vec<Look>,
         reconcile: fn(&Key, &Caches, &[Sight], Timestamp) -> Vec<Action>,
     },
+    /// As `Looking`, where the first answers say what else to look at. `reconcile` has the answers of both rounds.
+    LookingTwice {
+        look: fn(&Key, &Caches, Timestamp) -> Vec<Look>,
+        then: fn(&Key, &Caches, &[Sight], Timestamp) -> Vec<Look>,
+        reconcile: fn(&Key, &Caches, &[Sight], Timestamp) -> Vec<Action>,
+    },
 }
 
 /// A question to the server.
@@ -42,6 +48,10 @@ pub enum Reconcile {
 pub enum Look {
     /// Is there such an object? Answered by its metadata.
     Object { resource: Resource, key: Key },
+    /// How big is this object said to be? Answered by its scale subresource, [`Sight::Absent`] if it has none.
+    Scale { resource: Resource, key: Key },
+    /// What does the server say there? The path and query of any GET, for what no cache holds (metrics).
+    Document { path: String },
     /// What is left of a kind in a namespace? Answered by a count and by the finalizers that hold the rest back.
     Remaining { resource: Resource, ns: String },
 }
@@ -49,7 +59,7 @@ pub enum Look {
 /// The answer to the [`Look`] of the same position.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sight {
-    /// The object without its managed fields, metadata at least.
+    /// The object without its managed fields, metadata at least; or the whole document.
     Object(Value),
     Absent,
     Remaining(Remaining),

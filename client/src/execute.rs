@@ -195,6 +195,11 @@ impl Executor {
         sights
     }
 
+    async fn document(&self, path: &str) -> Result<Sight, WireError> {
+        let body = wire::call(&self.client, Method::GET, path, wire::JSON, None).await?;
+        wire::decode(&body, "a document").map(Sight::Object)
+    }
+
     async fn look_at(&self, look: &Look) -> Sight {
         let found = match look {
             Look::Object { resource, key } => {
@@ -202,6 +207,8 @@ impl Executor {
                 let answer = wire::call(&self.client, Method::GET, &uri, wire::PARTIAL, None).await;
                 answer.and_then(|body| wire::decode(&body, "an object")).map(Sight::Object)
             }
+            Look::Scale { resource, key } => self.document(&wire::path(resource, &key.ns, &key.name, "scale")).await,
+            Look::Document { path } => self.document(path).await,
             Look::Remaining { resource, ns } => {
                 let uri = wire::path(resource, ns, "", "");
                 let answer = wire::call(&self.client, Method::GET, &uri, wire::PARTIAL_LIST, None).await;
@@ -213,7 +220,7 @@ impl Executor {
         match found {
             Ok(sight) => sight,
             Err(error) if error.is_not_found() => match look {
-                Look::Object { .. } => Sight::Absent,
+                Look::Object { .. } | Look::Scale { .. } | Look::Document { .. } => Sight::Absent,
                 Look::Remaining { .. } => Sight::Remaining(Remaining::default()), // the kind itself is gone
             },
             Err(error) => Sight::Unknown(error.to_string()),

@@ -189,7 +189,7 @@ impl Shell {
             let Some(key) = self.driver.next(now, self.caches.as_ref()) else { return };
             let actions = match self.controller.reconcile {
                 Reconcile::Cached(reconcile) => reconcile(&key, &self.caches, now),
-                Reconcile::Looking { .. } => {
+                Reconcile::Looking { .. } | Reconcile::LookingTwice { .. } => {
                     self.spawn(key, None);
                     continue;
                 }
@@ -245,6 +245,12 @@ impl Run {
             (None, Reconcile::Looking { look, reconcile }) => {
                 let looks = look(&key, &self.caches, self.clock.now());
                 let sights = self.executor.look(&looks).await;
+                reconcile(&key, &self.caches, &sights, self.clock.now())
+            }
+            (None, Reconcile::LookingTwice { look, then, reconcile }) => {
+                let mut sights = self.executor.look(&look(&key, &self.caches, self.clock.now())).await;
+                let more = then(&key, &self.caches, &sights, self.clock.now());
+                sights.extend(self.executor.look(&more).await);
                 reconcile(&key, &self.caches, &sights, self.clock.now())
             }
         };

@@ -5,6 +5,8 @@ mod plan;
 mod revision;
 mod rolling;
 mod scale;
+#[cfg(test)]
+mod simulated;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -13,26 +13,46 @@
 
 mod certificate_cleaner;
 mod cluster_role_aggregation;
+mod cron_job;
+mod daemon_set;
 mod deployment;
+mod disruption;
 mod endpoint;
 mod endpoint_slice;
+mod endpoint_slice_mirroring;
+mod ephemeral_volume;
 mod garbage_collector;
+mod history;
+mod horizontal_pod_autoscaler;
+mod job;
+mod local_path;
 mod namespace;
 mod node_ipam;
 mod node_lifecycle;
 mod ownership;
 mod pod;
 mod pod_gc;
+mod pod_template;
 mod replica_set;
 mod root_ca;
 mod run;
 mod service_account;
+mod service_cidr;
 mod service_pods;
+mod share;
+#[cfg(test)]
+mod sim;
+mod stateful_set;
 pub mod table;
 mod taint_eviction;
 #[cfg(test)]
 mod testing;
 mod token_cleaner;
+mod ttl_after_finished;
+mod victim;
+mod volume_binder;
+mod volume_protection;
+mod volume_use;
 mod write;
 
 pub use run::{Config, Deps, Error, LeaderElect, run};

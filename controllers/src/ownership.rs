@@ -29,14 +29,25 @@ pub(crate) fn claim<K: Object, O: Object>(
     caches: &Caches,
     owner: &O,
     selector: &LabelSelector,
-    may_adopt: fn(&K) -> bool,
+    may_adopt: impl Fn(&K) -> bool,
+) -> Claim<K> {
+    claim_with(caches, owner, selector, may_adopt, None)
+}
+
+/// As [`claim`], for owners that put a finalizer on what is theirs.
+pub(crate) fn claim_with<K: Object, O: Object>(
+    caches: &Caches,
+    owner: &O,
+    selector: &LabelSelector,
+    may_adopt: impl Fn(&K) -> bool,
+    finalizer: Option<&'static str>,
 ) -> Claim<K> {
     let mut claim = Claim { mine: Vec::new(), actions: Vec::new() };
     for object in caches.of::<K>().by_owner(owner.uid()) {
         if matches(selector, object.metadata()) {
             claim.mine.push(object);
         } else if !owner.deleting() && !object.deleting() {
-            claim.actions.push(write::release(object.as_ref(), owner));
+            claim.actions.push(write::release(object.as_ref(), owner, finalizer));
         }
     }
     if owner.deleting() {
@@ -44,14 +55,14 @@ pub(crate) fn claim<K: Object, O: Object>(
     }
     for orphan in caches.of::<K>().by_index(ORPHANS, owner.ns()) {
         if matches(selector, orphan.metadata()) && !orphan.deleting() && may_adopt(&orphan) {
-            claim.actions.push(write::adopt(orphan.as_ref(), owner));
+            claim.actions.push(write::adopt(orphan.as_ref(), owner, finalizer));
             claim.mine.push(orphan);
         }
     }
     claim
 }
 
-fn matches(selector: &LabelSelector, meta: &ObjectMeta) -> bool {
+pub(crate) fn matches(selector: &LabelSelector, meta: &ObjectMeta) -> bool {
     match &meta.labels {
         Some(labels) => selector.matches(labels),
         None => selector.matches(&std::collections::BTreeMap::new()),
@@ -67,7 +78,16 @@ pub(crate) fn adopters<K: Object, O: Typed>(
     if orphan.controller_uid().is_some() || orphan.deleting() {
         return Vec::new();
     }
-    let owners = caches.of::<O>().list_in(orphan.ns());
-    let wanted = owners.iter().filter(|owner| selector(owner).is_some_and(|s| matches(&s, orphan.metadata())));
-    wanted.map(|owner| owner.key()).collect()
+    selected_by(orphan, caches, selector)
+}
+
+/// Keys of the objects of its namespace whose selector matches its labels.
+pub(crate) fn selected_by<K: Object, O: Typed>(
+    object: &K,
+    caches: &Caches,
+    selector: fn(&O) -> Option<LabelSelector>,
+) -> Vec<Key> {
+    let selecting = caches.of::<O>().list_in(object.ns());
+    let matching = selecting.iter().filter(|one| selector(one).is_some_and(|s| matches(&s, object.metadata())));
+    matching.map(|one| one.key()).collect()
 }

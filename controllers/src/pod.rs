@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use std::sync::Arc;
 
 pub(crate) fn phase(pod: &Pod) -> &str {
     pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
@@ -42,6 +43,24 @@ pub(crate) fn available_at(pod: &Pod, min_ready_seconds: i32) -> Option<Timestam
     }
     let since = ready_since(pod)?;
     since.checked_add(SignedDuration::from_secs(i64::from(min_ready_seconds))).ok()
+}
+
+/// When the next of these pods that is ready becomes available.
+pub(crate) fn next_available<'a>(
+    pods: impl IntoIterator<Item = &'a Arc<Pod>>,
+    min_ready_seconds: i32,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let pods = pods.into_iter();
+    pods.filter_map(|pod| available_at(pod, min_ready_seconds)).filter(|at| *at > now).min()
+}
+
+pub(crate) fn is_available(pod: &Pod, min_ready_seconds: i32, now: Timestamp) -> bool {
+    available_at(pod, min_ready_seconds).is_some_and(|at| at <= now)
+}
+
+pub(crate) fn created(pod: &Pod) -> Option<Timestamp> {
+    pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
 }
 
 pub(crate) fn node_name(pod: &Pod) -> &str {

@@ -64,13 +64,20 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     }
     let Some(pod) = caches.of::<Pod>().get(&key.ns, &key.name) else { return Vec::new() };
     if is_unscheduled_leftover(&pod) {
-        return vec![write::delete_within(pod.as_ref(), Some(0), None)];
+        return unscheduled(&pod);
     }
     match sights {
         [Sight::Absent] => lost(&pod, now),
         [Sight::Unknown(_)] => vec![Action::RequeueAt(now + jiff::SignedDuration::from_secs(5))],
         _ => Vec::new(),
     }
+}
+
+/// Failed first: who counts pods may hold it by a finalizer, and waits for an end.
+fn unscheduled(pod: &Pod) -> Vec<Action> {
+    let failed = json!({"status": {"phase": "Failed"}});
+    let fails = (!pod::is_terminal(pod)).then(|| write::patch(pod, "status", PatchKind::Strategic, failed));
+    fails.into_iter().chain([write::delete_within(pod, Some(0), None)]).collect()
 }
 
 fn lost(pod: &Pod, now: Timestamp) -> Vec<Action> {
@@ -140,6 +147,7 @@ spec: {{nodeName: '{node}', containers: []}}\nstatus: {{phase: {phase}}}"
             &yaml,
             &[],
             expect![[r#"
+            patch Pod p status {"status":{"phase":"Failed"}}
             delete Pod p grace=0
         "#]],
         );

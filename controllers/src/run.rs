@@ -1,5 +1,6 @@
 //! Starts the controllers, alone or as the elected one of several replicas.
 
+use crate::horizontal_pod_autoscaler::Recent;
 use crate::table::CONTROLLERS;
 use client::clock::Clock;
 use client::lease::{self, LeaderElector};
@@ -85,6 +86,7 @@ async fn controllers(config: Config, deps: rt::Deps, drain: CancellationToken) -
         CONTROLLERS,
         |builder| {
             builder.fact(config);
+            builder.fact(Recent::default());
         },
         deps,
         drain,

@@ -7,6 +7,7 @@ use client::cache::{Caches, Change, Tracked as _};
 use client::controller::{Controller, Reconcile, Watches};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Node, Pod, PodCondition, Taint, Toleration};
+use kinds::placement::tolerates;
 use std::sync::Arc;
 
 pub(crate) const CONTROLLER: Controller =
@@ -66,18 +67,6 @@ fn taint_deadline(taint: &Taint, tolerations: &[Toleration], now: Timestamp) -> 
     let seconds = matching.iter().filter_map(|toleration| toleration.toleration_seconds).min()?;
     let since = taint.time_added.as_ref().map_or(now, |time| time.0);
     Some(since.checked_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX))
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let text = |field: &Option<String>| field.clone().unwrap_or_default();
-    let (key, effect) = (text(&toleration.key), text(&toleration.effect));
-    if (!effect.is_empty() && effect != taint.effect) || (!key.is_empty() && key != taint.key) {
-        return false;
-    }
-    match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        _ => !key.is_empty() && text(&toleration.value) == text(&taint.value),
-    }
 }
 
 fn evict(pod: &Pod, now: Timestamp) -> Vec<Action> {

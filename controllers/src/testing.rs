@@ -16,6 +16,7 @@ pub(crate) fn caches(watches: fn(&mut Watches), yaml: &str) -> Arc<Caches> {
     let mut config = crate::Config::new("CA".to_owned());
     config.terminated_pods_max = 2;
     builder.fact(config);
+    builder.fact(crate::horizontal_pod_autoscaler::Recent::default());
     builder.offline_with(documents(yaml)).expect("objects of declared kinds")
 }
 

@@ -81,16 +81,23 @@ pub(crate) fn controller_reference<K: Object>(owner: &K) -> OwnerReference {
     }
 }
 
-/// Adds `owner` to an orphan. The uid makes it fail on another object of that name.
-pub(crate) fn adopt<K: Object, O: Object>(object: &K, owner: &O) -> Action {
-    let body = json!({"metadata": {"uid": object.uid(), "ownerReferences": [controller_reference(owner)]}});
+/// Adds `owner`, and its finalizer if it has one, to an orphan. The uid makes it fail on another object of that name.
+pub(crate) fn adopt<K: Object, O: Object>(object: &K, owner: &O, finalizer: Option<&'static str>) -> Action {
+    let mut body = json!({"metadata": {"uid": object.uid(), "ownerReferences": [controller_reference(owner)]}});
+    if let Some(finalizer) = finalizer {
+        body["metadata"]["finalizers"] = json!([finalizer]);
+    }
     patch(object, "", PatchKind::Strategic, body)
 }
 
-/// Takes `owner` away from an object that is no longer its own.
-pub(crate) fn release<K: Object, O: Object>(object: &K, owner: &O) -> Action {
+/// Takes `owner`, and its finalizer if it has one, away from an object that is no longer its own.
+pub(crate) fn release<K: Object, O: Object>(object: &K, owner: &O, finalizer: Option<&'static str>) -> Action {
     let gone = json!({"$patch": "delete", "uid": owner.uid()});
-    patch(object, "", PatchKind::Strategic, json!({"metadata": {"uid": object.uid(), "ownerReferences": [gone]}}))
+    let mut body = json!({"metadata": {"uid": object.uid(), "ownerReferences": [gone]}});
+    if let Some(finalizer) = finalizer {
+        body["metadata"]["$deleteFromPrimitiveList/finalizers"] = json!([finalizer]);
+    }
+    patch(object, "", PatchKind::Strategic, body)
 }
 
 /// API times have whole seconds: what is written must equal what is read back.

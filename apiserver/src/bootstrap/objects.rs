@@ -62,6 +62,7 @@ pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
     wanted.extend(priority_classes());
     wanted.extend(super::api_services::wanted());
     wanted.push(service_cidr(params));
+    wanted.push(local_path_class());
     for (plural, objects) in
         [("clusterroles", rbac::cluster_roles()), ("clusterrolebindings", rbac::cluster_role_bindings())]
     {
@@ -117,6 +118,24 @@ fn priority_classes() -> impl Iterator<Item = Wanted> {
         ),
     ]
     .into_iter()
+}
+
+/// Claims that name no class get a directory on the node of their first pod.
+fn local_path_class() -> Wanted {
+    Wanted {
+        collection: "/apis/storage.k8s.io/v1/storageclasses".to_owned(),
+        object: json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": {
+                "name": "local-path",
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            },
+            "provisioner": "drover.dev/local-path",
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": "WaitForFirstConsumer",
+        }),
+        policy: Policy::Keep,
+    }
 }
 
 fn service_cidr(params: &Params) -> Wanted {

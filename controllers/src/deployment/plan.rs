@@ -4,6 +4,7 @@
 use super::Seen;
 use super::revision::{self, DESIRED_REPLICAS, MAX_REPLICAS, POD_TEMPLATE_HASH, REVISION};
 use super::status;
+use crate::share::{self, Round};
 use crate::write;
 use client::action::{Action, PatchKind};
 use client::cache::Tracked as _;
@@ -304,25 +305,7 @@ fn rolling(deployment: &Deployment) -> Option<&RollingUpdateDeployment> {
     deployment.spec.strategy.as_ref()?.rolling_update.as_ref()
 }
 
-#[derive(Clone, Copy)]
-enum Round {
-    Up,
-    Down,
-}
-
 /// A count, or a percentage of `total`; 25 % where nothing is said, as the API's default is.
 fn resolve(value: Option<&IntOrString>, total: i32, round: Round) -> i32 {
-    let percent = |percent: i64| {
-        let exact = i64::from(total) * percent;
-        let whole = match round {
-            Round::Up => (exact + 99) / 100,
-            Round::Down => exact / 100,
-        };
-        i32::try_from(whole).unwrap_or(i32::MAX)
-    };
-    match value {
-        Some(IntOrString::Int(count)) => *count,
-        Some(IntOrString::String(text)) => percent(text.trim_end_matches('%').parse().unwrap_or(0)),
-        None => percent(25),
-    }
+    value.map_or_else(|| share::percent(25, total, round), |value| share::of(value, total, round))
 }

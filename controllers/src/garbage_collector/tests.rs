@@ -29,7 +29,7 @@ fn check(seen: &str, also: &str, uid: &str, expected: Expect) {
                 .iter()
                 .find(|o| o["kind"] == *resource.kind && o["metadata"]["name"] == key.name)
                 .map_or(Sight::Absent, |object| Sight::Object(object.clone())),
-            Look::Remaining { .. } => panic!("not asked by the collector"),
+            other => panic!("not asked by the collector: {other:?}"),
         })
         .collect();
     expected.assert_eq(&lines(&reconcile(&key, &caches, &sights, at(100))));

@@ -1,6 +1,6 @@
 //! The real reconcile behind a cache that lags by an arbitrary number of events, with the driver's fence and without.
 
-use super::{CONTROLLER, Reconcile, watches};
+use super::{CONTROLLER, Reconcile};
 use crate::testing::{at, caches};
 use client::action::{Action, Key, Resource};
 use client::cache::Caches;
@@ -46,7 +46,7 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        let caches = caches(watches, REPLICA_SET);
+        let caches = caches(CONTROLLER.watches, REPLICA_SET);
         Self { caches, rev: 1, pods: BTreeMap::new(), pending: std::collections::VecDeque::new() }
     }
 

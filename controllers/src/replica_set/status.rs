@@ -1,10 +1,10 @@
-//! A ReplicaSet's status from its pods.
+//! The status of a ReplicaSet or ReplicationController, from its pods.
 
-use super::min_ready_seconds;
+use super::replicated::Replicated;
 use crate::pod;
 use crate::write::{nonzero, time};
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetCondition, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{ReplicaSetCondition, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
 
@@ -17,20 +17,18 @@ pub(super) enum Pods {
     Changing,
 }
 
-pub(super) fn compute(rs: &ReplicaSet, pods: &[Arc<Pod>], now: Timestamp, found: Pods) -> ReplicaSetStatus {
+pub(super) fn compute<O: Replicated>(owner: &O, pods: &[Arc<Pod>], now: Timestamp, found: Pods) -> ReplicaSetStatus {
     let active: Vec<&Arc<Pod>> = pods.iter().filter(|pod| pod::is_active(pod)).collect();
-    let template = rs.spec.template.as_ref().and_then(|template| template.metadata.as_ref());
-    let template_labels = template.and_then(|meta| meta.labels.clone()).unwrap_or_default();
+    let template_labels = owner.template().metadata.and_then(|meta| meta.labels).unwrap_or_default();
     let fully_labeled = |pod: &&&Arc<Pod>| {
         template_labels
             .iter()
             .all(|(name, value)| pod.metadata.labels.as_ref().and_then(|labels| labels.get(name)) == Some(value))
     };
-    let seconds = min_ready_seconds(rs);
+    let seconds = owner.min_ready_seconds();
     let available = |pod: &&&Arc<Pod>| pod::available_at(pod, seconds).is_some_and(|at| at <= now);
     let terminating = pods.iter().filter(|pod| pod::is_terminating(pod) && !pod::is_terminal(pod)).count();
-    let old = rs.status.clone().unwrap_or_default();
-    let mut conditions = old.conditions.unwrap_or_default();
+    let mut conditions = owner.status().conditions.unwrap_or_default();
     if found == Pods::Steady {
         conditions.retain(|condition| condition.type_.as_deref() != Some(REPLICA_FAILURE));
     }
@@ -40,28 +38,32 @@ pub(super) fn compute(rs: &ReplicaSet, pods: &[Arc<Pod>], now: Timestamp, found:
         ready_replicas: nonzero(active.iter().filter(|pod| pod::is_ready(pod)).count() as i32),
         available_replicas: nonzero(active.iter().filter(available).count() as i32),
         terminating_replicas: nonzero(terminating as i32),
-        observed_generation: rs.metadata.generation,
+        observed_generation: owner.metadata().generation,
         conditions: (!conditions.is_empty()).then_some(conditions),
     }
 }
 
-/// The ReplicaSet with this status, if it says something new.
-pub(super) fn changed(rs: &ReplicaSet, status: &ReplicaSetStatus) -> Option<ReplicaSet> {
-    let old = rs.status.clone().unwrap_or_default();
-    let same = ReplicaSetStatus {
-        fully_labeled_replicas: nonzero(old.fully_labeled_replicas.unwrap_or(0)),
-        ready_replicas: nonzero(old.ready_replicas.unwrap_or(0)),
-        available_replicas: nonzero(old.available_replicas.unwrap_or(0)),
-        terminating_replicas: nonzero(old.terminating_replicas.unwrap_or(0)),
-        conditions: old.conditions.filter(|conditions| !conditions.is_empty()),
-        ..old
-    } == *status;
-    (!same).then(|| ReplicaSet { status: Some(status.clone()), ..rs.clone() })
+/// The owner with this status, if it says something new.
+pub(super) fn changed<O: Replicated>(owner: &O, status: ReplicaSetStatus) -> Option<O> {
+    let changed = owner.with_status(status);
+    (bare(changed.status()) != bare(owner.status())).then_some(changed)
 }
 
-/// The ReplicaSet with the condition that says why its pods cannot be made, if it does not say so yet.
-pub(super) fn with_failure(rs: &ReplicaSet, reason: &str, message: &str, now: Timestamp) -> Option<ReplicaSet> {
-    let mut status = rs.status.clone().unwrap_or_default();
+/// Without the ways to say nothing.
+fn bare(status: ReplicaSetStatus) -> ReplicaSetStatus {
+    ReplicaSetStatus {
+        fully_labeled_replicas: nonzero(status.fully_labeled_replicas.unwrap_or(0)),
+        ready_replicas: nonzero(status.ready_replicas.unwrap_or(0)),
+        available_replicas: nonzero(status.available_replicas.unwrap_or(0)),
+        terminating_replicas: nonzero(status.terminating_replicas.unwrap_or(0)),
+        conditions: status.conditions.filter(|conditions| !conditions.is_empty()),
+        ..status
+    }
+}
+
+/// The owner with the condition that says why its pods cannot be made, if it does not say so yet.
+pub(super) fn with_failure<O: Replicated>(owner: &O, reason: &str, message: &str, now: Timestamp) -> Option<O> {
+    let mut status = owner.status();
     let mut conditions = status.conditions.unwrap_or_default();
     let known =
         conditions.iter().any(|c| c.type_.as_deref() == Some(REPLICA_FAILURE) && c.reason.as_deref() == Some(reason));
@@ -77,6 +79,6 @@ pub(super) fn with_failure(rs: &ReplicaSet, reason: &str, message: &str, now: Ti
         last_transition_time: Some(time(now)),
     });
     status.conditions = Some(conditions);
-    status.observed_generation = rs.metadata.generation;
-    Some(ReplicaSet { status: Some(status), ..rs.clone() })
+    status.observed_generation = owner.metadata().generation;
+    Some(owner.with_status(status))
 }

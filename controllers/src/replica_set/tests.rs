@@ -1,6 +1,6 @@
 //! What a ReplicaSet does, by what it sees.
 
-use super::{CONTROLLER, Reconcile, refused, watches};
+use super::{CONTROLLER, REPLICATION_CONTROLLER, Reconcile};
 use crate::testing::{at, caches, lines};
 use client::action::{Action, Key, Resource};
 use client::controller::Refusal;
@@ -41,7 +41,7 @@ status: {{phase: {phase}, conditions: [{{type: Ready, status: '{ready}', lastTra
 }
 
 fn check(yaml: &str, expected: Expect) {
-    let caches = caches(watches, yaml);
+    let caches = caches(CONTROLLER.watches, yaml);
     let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
     expected.assert_eq(&lines(&reconcile(&Key::new("a", "web"), &caches, at(100))));
 }
@@ -162,13 +162,32 @@ fn a_ready_pod_becomes_available_after_its_min_ready_seconds() {
 
 #[test]
 fn a_refused_creation_is_told_by_event_and_condition() {
-    let caches = caches(watches, &rs(1, "{replicas: 0}"));
+    let caches = caches(CONTROLLER.watches, &rs(1, "{replicas: 0}"));
     let action = Action::Create { resource: Resource::of::<Pod>(), ns: "a".into(), object: serde_json::json!({}) };
     let status =
         Status { message: "exceeded quota".into(), reason: "Forbidden".into(), code: 403, ..Status::default() };
-    let answer = refused(&Key::new("a", "web"), &caches, &Refusal { action, status }, at(100));
+    let answer = (CONTROLLER.refused.unwrap())(&Key::new("a", "web"), &caches, &Refusal { action, status }, at(100));
     expect![[r#"
         event Warning FailedCreate: Error creating: exceeded quota
         update ReplicaSet web status {"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"exceeded quota","reason":"FailedCreate","status":"True","type":"ReplicaFailure"}],"observedGeneration":1,"replicas":0}
     "#]].assert_eq(&lines(&answer));
+}
+
+#[test]
+fn a_replication_controller_does_the_same_in_its_own_form() {
+    let rc = "apiVersion: v1
+kind: ReplicationController
+metadata: {name: web, namespace: a, uid: rs1, generation: 1, resourceVersion: '9'}
+spec: {replicas: 2, selector: {app: web}, template: {metadata: {labels: {app: web}}, spec: {containers: []}}}
+status: {replicas: 0}";
+    let pods = pods(&[("orphan", "web", false, "Running", true, "n1", "")]);
+    let caches = caches(REPLICATION_CONTROLLER.watches, &format!("{rc}{pods}"));
+    let Reconcile::Cached(reconcile) = REPLICATION_CONTROLLER.reconcile else { panic!("reads caches alone") };
+    expect![[r#"
+        patch Pod orphan  {"metadata":{"ownerReferences":[{"apiVersion":"v1","blockOwnerDeletion":true,"controller":true,"kind":"ReplicationController","name":"web","uid":"rs1"}],"uid":"orphan"}}
+        create Pod web-ttxlp
+        event Normal SuccessfulCreate: Created pod: web-ttxlp
+        update ReplicationController web status {"availableReplicas":1,"fullyLabeledReplicas":1,"observedGeneration":1,"readyReplicas":1,"replicas":1}
+    "#]]
+    .assert_eq(&lines(&reconcile(&Key::new("a", "web"), &caches, at(100))));
 }

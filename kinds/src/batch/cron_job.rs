@@ -4,6 +4,7 @@ use super::job;
 use crate::age;
 use crate::cells;
 use crate::core::pod::warnings;
+use crate::cron::Schedule;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::typed::{Hook, TypedKind};
@@ -17,11 +18,6 @@ const SUCCESSFUL_KEPT: i32 = 3;
 const FAILED_KEPT: i32 = 1;
 /// The controller appends eleven characters to name a job, whose name is a label of its pods.
 const NAME_MAX: usize = 52;
-/// Lowest and highest of minute, hour, day of month, month, day of week.
-const CRON_RANGES: [(u32, u32); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 6)];
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const MACROS: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
 pub(crate) struct CronJobKind;
 
@@ -116,8 +112,8 @@ fn spec(spec: &CronJobSpec, errors: &mut FieldErrors) {
     let at = SPEC.child("schedule");
     if spec.schedule.is_empty() {
         errors.push(FieldError::required(at, ""));
-    } else if let Some(detail) = schedule_error(&spec.schedule) {
-        errors.push(FieldError::invalid(at, &spec.schedule, detail));
+    } else if let Err(error) = Schedule::parse(&spec.schedule) {
+        errors.push(FieldError::invalid(at, &spec.schedule, error.to_string()));
     }
     if let Some(zone) = &spec.time_zone {
         time_zone(zone, &SPEC.child("timeZone"), errors);
@@ -173,63 +169,6 @@ fn is_zone_name(zone: &str) -> bool {
     })
 }
 
-/// What is wrong with a schedule of five fields, a macro, or `@every DURATION`.
-fn schedule_error(schedule: &str) -> Option<String> {
-    let bare = match schedule.strip_prefix("CRON_TZ=").or_else(|| schedule.strip_prefix("TZ=")) {
-        Some(rest) => rest.split_once(' ').map_or("", |(_, fields)| fields).trim(),
-        None => schedule,
-    };
-    if bare.starts_with('@') {
-        let known = MACROS.contains(&bare) || bare.strip_prefix("@every ").is_some_and(|text| !text.trim().is_empty());
-        return (!known).then(|| format!("unrecognized descriptor: {bare}"));
-    }
-    let fields: Vec<&str> = bare.split_whitespace().collect();
-    if fields.len() != CRON_RANGES.len() {
-        let found = fields.len();
-        return Some(format!("expected exactly 5 fields, found {found}: [{}]", fields.join(" ")));
-    }
-    fields.iter().zip(CRON_RANGES).enumerate().find_map(|(i, (field, range))| {
-        let names: &[&str] = match i {
-            3 => &MONTHS,
-            4 => &DAYS,
-            _ => &[],
-        };
-        field.split(',').find_map(|part| part_error(part, range, names))
-    })
-}
-
-/// One of `*`, `?`, `N`, `N-M`, each with an optional `/STEP`.
-fn part_error(part: &str, (low, high): (u32, u32), names: &[&str]) -> Option<String> {
-    let number = |text: &str| -> Option<u32> {
-        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
-        named.map(|at| at as u32 + low).or_else(|| text.parse().ok())
-    };
-    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
-    if let Some(step) = step {
-        match step.parse::<u32>() {
-            Ok(0) => return Some(format!("step of range should be a positive number: {part}")),
-            Ok(_) => {}
-            Err(_) => return Some(format!("failed to parse int from {step}")),
-        }
-    }
-    if matches!(range, "*" | "?") {
-        return None;
-    }
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (Some(first), Some(last)) = (number(first), number(last)) else {
-        return Some(format!("failed to parse int from {range}"));
-    };
-    if first < low {
-        Some(format!("beginning of range ({first}) below minimum ({low}): {part}"))
-    } else if last > high {
-        Some(format!("end of range ({last}) above maximum ({high}): {part}"))
-    } else if first > last {
-        Some(format!("beginning of range ({first}) beyond end of range ({last}): {part}"))
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,18 +185,6 @@ mod tests {
         let mut object = cron();
         check::merge(&mut object, &patch);
         want.assert_eq(&check::create::<CronJobKind>(object));
-    }
-
-    #[test]
-    fn schedules_are_read() {
-        for good in ["* * * * *", "0 0 1 jan sun", "1-5/2,7 ? * * MON-FRI", "@daily", "@every 1h", "TZ=UTC 0 0 * * *"] {
-            assert_eq!(schedule_error(good), None, "{good}");
-        }
-        for bad in
-            ["", "* * * *", "60 * * * *", "* * 0 * *", "5-1 * * * *", "x * * * *", "*/0 * * * *", "@never", "* * * * 7"]
-        {
-            assert!(schedule_error(bad).is_some(), "{bad}");
-        }
     }
 
     #[test]

@@ -316,6 +316,16 @@ fn storage() -> Vec<Row> {
             ],
         ),
         (
+            "local-path-provisioner",
+            &["local-path-provisioner", "local-path-provisioner-controller"],
+            vec![
+                rule("create delete get list watch", "core", "persistentvolumes"),
+                rule(READ, "core", "persistentvolumeclaims pods nodes"),
+                rule(READ, "storage.k8s.io", "storageclasses"),
+                events(),
+            ],
+        ),
+        (
             "attachdetach-controller",
             &["attachdetach-controller"],
             vec![

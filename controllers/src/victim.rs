@@ -11,9 +11,9 @@ use std::sync::Arc;
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// Active pods of the same application by node.
-pub(super) type Crowding = HashMap<String, usize>;
+pub(crate) type Crowding = HashMap<String, usize>;
 
-pub(super) fn crowding(pods: impl Iterator<Item = Arc<Pod>>) -> Crowding {
+pub(crate) fn crowding(pods: impl Iterator<Item = Arc<Pod>>) -> Crowding {
     let mut crowding = Crowding::new();
     for pod in pods {
         *crowding.entry(pod::node_name(&pod).to_owned()).or_default() += 1;
@@ -22,7 +22,7 @@ pub(super) fn crowding(pods: impl Iterator<Item = Arc<Pod>>) -> Crowding {
 }
 
 /// The `count` pods to delete, least missed first.
-pub(super) fn choose(pods: &[&Arc<Pod>], count: usize, crowding: &Crowding, now: Timestamp) -> Vec<Arc<Pod>> {
+pub(crate) fn choose(pods: &[&Arc<Pod>], count: usize, crowding: &Crowding, now: Timestamp) -> Vec<Arc<Pod>> {
     let mut ranked: Vec<Arc<Pod>> = pods.iter().map(|pod| Arc::clone(pod)).collect();
     ranked.sort_by(|a, b| compare(a, b, crowding, now));
     ranked.truncate(count);

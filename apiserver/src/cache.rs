@@ -8,6 +8,7 @@ mod event;
 mod feed;
 mod kind_cache;
 mod object;
+mod queue;
 mod ring;
 mod watcher;
 mod watchers;
@@ -24,8 +25,9 @@ use kinds::kind::Kind;
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use store::{Batch, Rev, Store};
+use store::{Batch, ReadError, Rev, Store};
 use tokio::sync::{Mutex, watch};
 
 /// Below this live all objects.
@@ -39,19 +41,42 @@ const WAIT_MAX: Duration = Duration::from_secs(3);
 pub struct Caches {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// By group, version and plural: two views of one store are two caches.
-    kinds: RwLock<HashMap<KindId, Arc<KindCache>>>,
+    kinds: RwLock<ByKind>,
     /// One start at a time: a second reader of a cold kind waits for the first one's load.
     starting: Mutex<()>,
     /// Every cache has applied all commits up to this revision.
     reached: Arc<watch::Sender<Rev>>,
+    /// What came before this revision is not shown any more, though a cache may still know it.
+    oldest: AtomicU64,
 }
 
-type KindId = (String, String, String);
+/// By plural, then by group and version: two views of one store are two caches. Found without making a key.
+#[derive(Default)]
+struct ByKind(HashMap<String, Vec<Arc<KindCache>>>);
 
-fn id(kind: &dyn Kind) -> KindId {
-    let row = kind.row();
-    (row.group.to_string(), row.version.to_string(), row.plural.to_string())
+impl ByKind {
+    fn get(&self, kind: &dyn Kind) -> Option<&Arc<KindCache>> {
+        self.0.get(&*kind.row().plural)?.iter().find(|cache| is_same(cache.kind().as_ref(), kind))
+    }
+
+    fn insert(&mut self, cache: Arc<KindCache>) {
+        self.0.entry(cache.kind().row().plural.to_string()).or_default().push(cache);
+    }
+
+    fn remove(&mut self, kind: &dyn Kind) {
+        if let Some(caches) = self.0.get_mut(&*kind.row().plural) {
+            caches.retain(|cache| !is_same(cache.kind().as_ref(), kind));
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<KindCache>> {
+        self.0.values().flatten()
+    }
+}
+
+fn is_same(a: &dyn Kind, b: &dyn Kind) -> bool {
+    let (a, b) = (a.row(), b.row());
+    a.group == b.group && a.version == b.version && a.plural == b.plural
 }
 
 impl Caches {
@@ -59,7 +84,14 @@ impl Caches {
     pub async fn open(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self, ApiError> {
         let rev = store.rev().await?;
         let (reached, _) = watch::channel(rev);
-        Ok(Self { store, clock, kinds: RwLock::default(), starting: Mutex::default(), reached: Arc::new(reached) })
+        Ok(Self {
+            store,
+            clock,
+            kinds: RwLock::default(),
+            starting: Mutex::default(),
+            reached: Arc::new(reached),
+            oldest: AtomicU64::new(0),
+        })
     }
 
     /// Revision that every cache shows at least.
@@ -69,7 +101,13 @@ impl Caches {
 
     /// The cache of a kind if somebody has read that kind before. Never waits.
     pub fn started(&self, kind: &dyn Kind) -> Option<Arc<KindCache>> {
-        self.kinds.read().get(&id(kind)).filter(|cache| cache.is_live()).cloned()
+        self.kinds.read().get(kind).filter(|cache| cache.is_live()).cloned()
+    }
+
+    /// The same, where it is known without waiting that it shows every write acknowledged before the call.
+    pub fn current(&self, kind: &dyn Kind) -> Option<Arc<KindCache>> {
+        let rev = self.store.rev_at_hand()?;
+        self.started(kind).filter(|_| self.rev() >= rev)
     }
 
     /// The cache of a kind, loaded.
@@ -82,16 +120,16 @@ impl Caches {
             return Ok(cache);
         }
         // Registered before it loads, so that no commit falls between the load and the feed.
-        let registered = self.kinds.read().get(&id(kind.as_ref())).cloned();
+        let registered = self.kinds.read().get(kind.as_ref()).cloned();
         let cache = registered.unwrap_or_else(|| {
             let cache = Arc::new(KindCache::new(Arc::clone(kind), Arc::clone(&self.reached)));
-            self.kinds.write().insert(id(kind.as_ref()), Arc::clone(&cache));
+            self.kinds.write().insert(Arc::clone(&cache));
             cache
         });
         match cache.load(self.store.as_ref(), self.clock.now()).await {
             Ok(()) => Ok(cache),
             Err(error) => {
-                self.kinds.write().remove(&id(kind.as_ref()));
+                self.kinds.write().remove(kind.as_ref());
                 Err(error)
             }
         }
@@ -99,9 +137,13 @@ impl Caches {
 
     /// The cache of a kind, showing every write acknowledged before the call.
     pub async fn fresh(&self, kind: &Arc<dyn Kind>) -> Result<Arc<KindCache>, ApiError> {
-        let (cache, rev) = tokio::join!(self.of(kind), self.store.rev());
-        self.wait(rev?).await?;
-        cache
+        let rev = match self.store.rev_at_hand() {
+            Some(rev) => rev,
+            None => self.store.rev().await?,
+        };
+        let cache = self.of(kind).await?;
+        self.wait(rev).await?;
+        Ok(cache)
     }
 
     /// Returns when every cache shows `rev`.
@@ -117,17 +159,28 @@ impl Caches {
         }
     }
 
+    /// Forgets, in the store and here, what came before `rev`.
+    pub async fn compact(&self, rev: Rev) -> Result<(), ReadError> {
+        self.oldest.fetch_max(rev, Ordering::Relaxed);
+        self.store.compact(rev).await
+    }
+
+    /// The oldest revision whose state is still shown, as far as is known here.
+    pub fn oldest(&self) -> Rev {
+        self.store.oldest_at_hand().unwrap_or(0).max(self.oldest.load(Ordering::Relaxed))
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
     fn all(&self) -> Vec<Arc<KindCache>> {
-        self.kinds.read().values().cloned().collect()
+        self.kinds.read().all().cloned().collect()
     }
 
     /// The caches that a commit concerns.
     fn caches_of(&self, batch: &Batch) -> Vec<Arc<KindCache>> {
         let concerns = |cache: &&Arc<KindCache>| batch.events.iter().any(|change| cache.owns(change));
-        self.kinds.read().values().filter(concerns).cloned().collect()
+        self.kinds.read().all().filter(concerns).cloned().collect()
     }
 }

@@ -19,6 +19,7 @@ use http::{Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use rand::RngExt;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +32,12 @@ type Answered = Result<Response<Body>, ApiError>;
 /// What metrics call the request; `None` where it names nothing that is served.
 pub fn labels(request: &Request) -> Option<RequestLabels> {
     let row = request.kind.as_ref()?.row();
-    let subresource = row.subresource(&request.subresource).map(|known| known.name.to_string());
+    let subresource = row.subresource(&request.subresource).map(|known| known.name.clone());
     Some(RequestLabels {
         verb: request.verb.as_str(),
-        group: row.group.to_string(),
-        version: row.version.to_string(),
-        resource: row.plural.to_string(),
+        group: row.group.clone(),
+        version: row.version.clone(),
+        resource: row.plural.clone(),
         subresource: subresource.unwrap_or_default(),
     })
 }
@@ -148,17 +149,20 @@ fn written(view: &View, written: Written, mut warnings: Vec<String>) -> Response
 
 async fn watch(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, view: View) -> Answered {
     let upgrade = Upgrade::of(parts).await?;
-    let random = || rand::rng().random_range(WATCH_S_MIN..WATCH_S_MAX);
-    let timeout = Duration::from_secs(call.options.timeout_seconds.unwrap_or_else(random));
+    let timeout = watch_timeout(call.options.timeout_seconds, |range| rand::rng().random_range(range));
     let started = server.registry.watch(call).await?;
     let params = WatchParams {
         timeout,
-        bookmarks: call.options.allow_watch_bookmarks,
+        bookmark_every: call.options.allow_watch_bookmarks.then_some(server.bookmark_every),
         drain: server.draining.clone(),
         open: labels(call.request).map(|labels| server.publisher.metrics().open(&labels)),
     };
     let caches = Arc::clone(server.registry.caches());
     respond::watch(view, started, params, Arc::new(move || caches.rev()), upgrade)
+}
+
+fn watch_timeout(asked_seconds: Option<u64>, random: impl FnOnce(Range<u64>) -> u64) -> Duration {
+    Duration::from_secs(asked_seconds.unwrap_or_else(|| random(WATCH_S_MIN..WATCH_S_MAX)))
 }
 
 async fn delete_options(call: &Call<'_>, parts: &Parts, body: Body) -> Result<DeleteOptions, ApiError> {
@@ -244,5 +248,17 @@ pub async fn read(body: Body) -> Result<Bytes, ApiError> {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(ApiError::too_large(BODY_MAX)),
         Err(error) => Err(ApiError::bad_request(format!("the body ended early: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_without_a_timeout_ends_between_half_an_hour_and_an_hour() {
+        assert_eq!(watch_timeout(Some(290), |range| range.start), Duration::from_secs(290));
+        assert_eq!(watch_timeout(None, |range| range.start), Duration::from_mins(30));
+        assert_eq!(watch_timeout(None, |range| range.end), Duration::from_hours(1));
     }
 }

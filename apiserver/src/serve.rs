@@ -1,29 +1,35 @@
 //! The HTTPS listener: TLS with optional client certificates, HTTP/2 and HTTP/1.1, limits, and a drain that lets requests
 //! end. What a request means is the chain's work.
 
+mod compress;
+mod corked;
 mod rest;
 
 use crate::auth::x509;
+use crate::chain;
 use crate::pki::Pki;
-use axum::Router;
+use crate::server::Server;
 use axum::body::Body;
-use http::Request;
+use corked::cork;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use rustls::server::WebPkiClientVerifier;
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt;
-use tower_http::compression::predicate::Predicate;
-use tower_http::compression::{CompressionLayer, CompressionLevel};
 
 /// A handshake that takes longer is not a client of ours.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -41,8 +47,7 @@ const PING_ANSWER_MAX: Duration = Duration::from_secs(15);
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed accept (no free file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// k8s: APIResponseCompression, responses below 128 KiB are not worth it
-const COMPRESS_FROM: u64 = 128 << 10;
+const HTTP2: &[u8] = b"h2";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -69,18 +74,17 @@ pub(crate) fn tls(pki: &Pki) -> Result<Arc<rustls::ServerConfig>, crate::server:
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
 /// Accepts until `stop` ends, then waits for open requests.
 pub(crate) async fn run(
     listen: Listen,
-    router: Router,
+    server: Arc<Server>,
     stop: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let Listen { listener, tls, connections } = listen;
-    let router = router.layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(Big));
     let acceptor = TlsAcceptor::from(tls);
     let room = Arc::new(Semaphore::new(connections));
     let tracker = TaskTracker::new();
@@ -92,7 +96,8 @@ pub(crate) async fn run(
             accepted = accept(&listener, &room) => accepted,
         };
         let Some((stream, seat)) = accepted else { continue };
-        let connection = Connection { acceptor: acceptor.clone(), router: router.clone(), draining: draining.clone() };
+        let server = Arc::clone(&server);
+        let connection = Connection { acceptor: acceptor.clone(), server, draining: draining.clone() };
         tracker.spawn(async move {
             connection.serve(stream).await;
             drop(seat);
@@ -118,7 +123,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStr
 
 struct Connection {
     acceptor: TlsAcceptor,
-    router: Router,
+    server: Arc<Server>,
     draining: CancellationToken,
 }
 
@@ -143,57 +148,87 @@ impl Connection {
                 return;
             }
         };
-        let router = self.router;
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            if let Some(peer) = &peer {
-                request.extensions_mut().insert(peer.clone());
-            }
-            let router = router.clone();
-            let asked = !request.headers().contains_key(http::header::EXPECT);
-            async move {
-                let (parts, body) = request.into_parts();
-                let (body, rest) = rest::lend(body, asked);
-                let response = router.oneshot(Request::from_parts(parts, Body::new(body))).await;
-                rest.discard().await;
-                response.map_err(|never: Infallible| match never {})
-            }
-        });
-        let builder = builder();
-        let mut connection = std::pin::pin!(builder.serve_connection_with_upgrades(TokioIo::new(tls), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.draining.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let server = self.server;
+        // Boxed, so that a stream that goes on for hours does not keep the room that answering took.
+        let answer = move |request| -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
+            Box::pin(answer(Arc::clone(&server), peer.clone(), request))
+        };
+        let ended = match tls.get_ref().1.alpn_protocol() {
+            Some(HTTP2) => serve_http2(tls, answer, self.draining).await,
+            Some(_) | None => serve_http1(tls, answer, self.draining).await,
         };
         if let Err(error) = ended {
-            tracing::debug!(error, "connection ended");
+            tracing::debug!(%error, "connection ended");
         }
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
+async fn answer(
+    server: Arc<Server>,
+    peer: Option<x509::PeerIdentity>,
+    mut request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if let Some(peer) = peer {
+        request.extensions_mut().insert(peer);
+    }
+    let accepts = compress::accepted(request.headers());
+    let asked = !request.headers().contains_key(http::header::EXPECT);
+    if request.body().is_end_stream() {
+        let response = chain::handle(server, request.map(|_| Body::empty())).await;
+        return Ok(compress::response(accepts, response).await);
+    }
+    let (parts, body) = request.into_parts();
+    let (body, rest) = rest::lend(body, asked);
+    let response = chain::handle(server, Request::from_parts(parts, Body::new(body))).await;
+    rest.discard().await;
+    Ok(compress::response(accepts, response).await)
+}
+
+/// HTTP/2, for whoever asked for it in the handshake: all clients of Kubernetes do.
+async fn serve_http2<A>(tls: TlsStream<TcpStream>, answer: A, draining: CancellationToken) -> hyper::Result<()>
+where
+    A: Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let (stream, cork) = cork(tls);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER_MAX);
-    builder
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
+    let mut stopping = pin!(draining.cancelled());
+    let mut told = false;
+    poll_fn(|cx| {
+        if !told && stopping.as_mut().poll(cx).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        let ended = connection.as_mut().poll(cx);
+        // A stream that is broken or full shows itself at the connection's next read or write.
+        if let std::task::Poll::Ready(Err(error)) = cork.release(cx) {
+            tracing::debug!(%error, "cannot write to the client");
+        }
+        ended
+    })
+    .await
 }
 
-/// Bodies of known size that are worth compressing; watches and streams are not.
-#[derive(Clone, Copy, Debug)]
-struct Big;
-
-impl Predicate for Big {
-    fn should_compress<B: http_body::Body>(&self, response: &http::Response<B>) -> bool {
-        response.body().size_hint().exact().is_some_and(|size| size >= COMPRESS_FROM)
-            && !response.headers().contains_key(http::header::CONTENT_ENCODING)
+/// HTTP/1.1: curl, and connections that are upgraded to something else.
+async fn serve_http1<A>(tls: TlsStream<TcpStream>, answer: A, draining: CancellationToken) -> hyper::Result<()>
+where
+    A: Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(tls), service_fn(answer)).with_upgrades());
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
 }

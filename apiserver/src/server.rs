@@ -66,11 +66,14 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// Open TCP connections.
     pub connections: usize,
+    /// How often a quiet watch hears how far it is complete.
+    pub bookmark_every: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrent_requests: 600, connections: 20_000 }
+        // k8s: bookmarkFrequency
+        Self { concurrent_requests: 600, connections: 20_000, bookmark_every: Duration::from_mins(1) }
     }
 }
 
@@ -112,6 +115,7 @@ pub struct Server {
     /// Other API servers behind this one.
     pub aggregate: Arc<Aggregate>,
     pub seats: Semaphore,
+    pub bookmark_every: Duration,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
 }
@@ -185,6 +189,7 @@ impl ApiServer {
             publisher: Publisher::new(Arc::new(Builtin::new()), Arc::clone(&tokens), Arc::clone(&health), metrics),
             tokens,
             seats: Semaphore::new(config.limits.concurrent_requests),
+            bookmark_every: config.limits.bookmark_every,
             draining,
             pki: Arc::clone(&pki),
         });
@@ -221,21 +226,21 @@ impl ApiServer {
 
     /// Serves until `drain`, then lets requests end.
     pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
-        let router = self.router();
         let Self { server, listener, tls, limits, history, mut tasks } = self;
         tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
         tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(aggregate::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
-        let stopped = serve::run(serve::Listen { listener, tls, connections: limits.connections }, router, {
-            let server = Arc::clone(&server);
-            async move {
-                drain.cancelled().await;
-                server.publisher.health().set_stopping();
-                server.draining.cancel();
-            }
-        })
-        .await;
+        let stopped =
+            serve::run(serve::Listen { listener, tls, connections: limits.connections }, Arc::clone(&server), {
+                let server = Arc::clone(&server);
+                async move {
+                    drain.cancelled().await;
+                    server.publisher.health().set_stopping();
+                    server.draining.cancel();
+                }
+            })
+            .await;
         server.draining.cancel();
         server.backends.drained().await;
         while tasks.join_next().await.is_some() {}
@@ -280,7 +285,7 @@ async fn keep_house(server: Arc<Server>, history: Duration, drain: CancellationT
             && let Some(old) = seen.pop_front()
             && seen.front() != Some(&old)
         {
-            match server.registry.store().compact(old).await {
+            match server.registry.caches().compact(old).await {
                 // Compacted: another API server on the same store was first.
                 Ok(()) | Err(ReadError::Compacted { .. }) => {}
                 Err(error) => tracing::warn!(%error, "cannot forget old history yet"),

@@ -2,7 +2,9 @@
 //! keeps no resourceVersion (it is the revision of the write); it is spliced in here, without parsing, when an object is read.
 
 use bytes::{Bytes, BytesMut};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 use store::Rev;
 
 const METADATA: &[u8] = b"\"metadata\":{";
@@ -62,6 +64,49 @@ fn metadata_at(stored: &[u8]) -> Option<usize> {
     let window = stored.get(..HEAD_MAX.min(stored.len()))?;
     let at = window.windows(METADATA.len()).position(|part| part == METADATA)?;
     Some(at + METADATA.len())
+}
+
+/// Labels of an object, in the order of its bytes.
+pub type Labels = Box<[(Box<str>, Box<str>)]>;
+
+/// The labels of stored bytes, read from their metadata alone; `None` where the bytes were not written by [`encode`].
+pub fn labels(stored: &[u8]) -> Option<Labels> {
+    let start = metadata_at(stored)? - 1;
+    let metadata = Metadata::deserialize(&mut serde_json::Deserializer::from_slice(&stored[start..])).ok()?;
+    Some(metadata.labels.0)
+}
+
+#[derive(serde::Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    labels: Pairs,
+}
+
+#[derive(Default)]
+struct Pairs(Labels);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(PairsVisitor)
+    }
+}
+
+struct PairsVisitor;
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Pairs;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+        let mut pairs = Vec::with_capacity(map.size_hint().unwrap_or(4));
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs.into()))
+    }
 }
 
 /// apiVersion and kind of the longest group name (253 bytes) and kind (63) end before this.
@@ -153,6 +198,16 @@ mod tests {
         let mut expected = object;
         expected["metadata"]["resourceVersion"] = json!("42");
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn labels_are_read_without_the_rest() {
+        let labelled =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"labels": {"a": "b", "c": "\"d"}}, "labels": 1});
+        let pair = |key: &str, value: &str| (Box::from(key), Box::from(value));
+        assert_eq!(*labels(&encode(&labelled)).unwrap(), [pair("a", "b"), pair("c", "\"d")]);
+        assert_eq!(*labels(&encode(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}))).unwrap(), []);
+        assert_eq!(labels(b"{}"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     scheduling, storage, storagemigration,
 };
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
@@ -107,9 +108,17 @@ pub fn builtin() -> &'static [Arc<dyn Kind>] {
 
 /// The built-in kind served at `/apis/{group}/{version}/{plural}`.
 pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<dyn Kind>> {
-    builtin().iter().find(|kind| {
+    // Every request asks; a plural has two or three kinds at most.
+    static BY_PLURAL: LazyLock<HashMap<&str, Vec<&Arc<dyn Kind>>>> = LazyLock::new(|| {
+        let mut by_plural: HashMap<&str, Vec<&Arc<dyn Kind>>> = HashMap::new();
+        for kind in builtin() {
+            by_plural.entry(&kind.row().plural).or_default().push(kind);
+        }
+        by_plural
+    });
+    BY_PLURAL.get(plural)?.iter().copied().find(|kind| {
         let row = kind.row();
-        row.plural == plural && row.group == group && row.version == version
+        row.group == group && row.version == version
     })
 }
 

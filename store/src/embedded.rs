@@ -137,6 +137,14 @@ impl Store for EmbeddedStore {
         Ok(self.versioned.history().read().rev())
     }
 
+    fn rev_at_hand(&self) -> Option<Rev> {
+        Some(self.versioned.history().read().rev())
+    }
+
+    fn oldest_at_hand(&self) -> Option<Rev> {
+        Some(self.versioned.history().read().compacted())
+    }
+
     async fn compact(&self, rev: Rev) -> Result<(), ReadError> {
         let (reply, outcome) = oneshot::channel();
         self.commands.send(Command::Compact { rev, reply }).await.map_err(|_| closed())?;

@@ -156,6 +156,17 @@ pub trait Store: Send + Sync + 'static {
     /// The newest committed revision, linearizable.
     async fn rev(&self) -> Result<Rev, ReadError>;
 
+    /// The same where knowing it costs nothing, because the store is in this process; `None` where it would be a question
+    /// to another.
+    fn rev_at_hand(&self) -> Option<Rev> {
+        None
+    }
+
+    /// The oldest readable revision, where knowing it costs nothing.
+    fn oldest_at_hand(&self) -> Option<Rev> {
+        None
+    }
+
     async fn compact(&self, rev: Rev) -> Result<(), ReadError>;
 
     /// Bytes in use by the backend, for metrics and quotas.

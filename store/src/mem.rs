@@ -96,6 +96,14 @@ impl Store for MemStore {
         Ok(self.versioned.history().read().rev())
     }
 
+    fn rev_at_hand(&self) -> Option<Rev> {
+        Some(self.versioned.history().read().rev())
+    }
+
+    fn oldest_at_hand(&self) -> Option<Rev> {
+        Some(self.versioned.history().read().compacted())
+    }
+
     async fn compact(&self, rev: Rev) -> Result<(), ReadError> {
         self.versioned.history().read().knows(rev)?;
         self.compact_to(rev);

@@ -1,12 +1,15 @@
 //! What authentication, authorization and admission read of the cluster, as trees. [`CachedObjects`] reads the watch
 //! caches and the store; tests give a map.
 
-use crate::cache::Caches;
+use crate::cache::{Caches, Object};
 use crate::registry;
 use async_trait::async_trait;
 use kinds::kind::Kind;
+use parking_lot::Mutex;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::sync::Arc;
+use store::Rev;
 
 /// Group and plural of a resource, as the seam needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,11 +65,41 @@ pub async fn find(
 /// The watch caches, and the store behind them.
 pub struct CachedObjects {
     caches: Arc<Caches>,
+    trees: Trees,
 }
 
 impl CachedObjects {
     pub fn new(caches: Arc<Caches>) -> Self {
-        Self { caches }
+        Self { caches, trees: Trees::default() }
+    }
+}
+
+/// Trees that are kept: enough for the namespaces and accounts that are written into at a time.
+const TREES_MAX: usize = 1024;
+
+/// Trees of objects that are asked for by name again and again: every write asks for its namespace, every pod for its
+/// account. The caches themselves keep only bytes.
+#[derive(Default)]
+struct Trees(Mutex<HashMap<Resource, ByKey>>);
+
+/// Each with the revision that it is of.
+type ByKey = HashMap<Box<str>, (Rev, Arc<Value>)>;
+
+impl Trees {
+    fn of(&self, resource: Resource, object: &Object) -> Arc<Value> {
+        if let Some((rev, tree)) = self.0.lock().get(&resource).and_then(|trees| trees.get(&object.key))
+            && *rev == object.rev
+        {
+            return Arc::clone(tree);
+        }
+        let tree = Arc::new(object.value());
+        let mut all = self.0.lock();
+        let trees = all.entry(resource).or_default();
+        if trees.len() >= TREES_MAX {
+            trees.clear();
+        }
+        trees.insert(object.key.clone(), (object.rev, Arc::clone(&tree)));
+        tree
     }
 }
 
@@ -80,7 +113,7 @@ pub fn kind(resource: Resource) -> Arc<dyn Kind> {
 impl Objects for CachedObjects {
     fn cached(&self, resource: Resource, ns: &str, name: &str) -> Option<Arc<Value>> {
         let cache = self.caches.started(kind(resource).as_ref())?;
-        cache.get(ns, name).map(|object| Arc::new(object.value()))
+        cache.get(ns, name).map(|object| self.trees.of(resource, &object))
     }
 
     fn cached_list(&self, resource: Resource, ns: &str) -> Vec<Arc<Value>> {

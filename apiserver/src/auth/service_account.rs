@@ -4,8 +4,10 @@ use super::objects::{self, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCO
 use super::token::{JwtError, Signer};
 use client::identity::Identity;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashMap;
 
 pub const USER_PREFIX: &str = "system:serviceaccount:";
 pub const GROUP_ALL: &str = "system:serviceaccounts";
@@ -107,15 +109,21 @@ pub enum TokenError {
     Unavailable(#[from] objects::Unavailable),
 }
 
+/// Tokens whose signature is known to be good: enough for all accounts of a big cluster, about a kilobyte each.
+const OPENED_MAX: usize = 4096;
+
 /// Signs and verifies with the cluster's key, for one issuer.
 pub struct Tokens {
     signer: Signer,
     issuer: String,
+    /// By their digest. A signature stays what it is, so this saves the costly part of every request with a token; times,
+    /// audiences and the live objects are looked at each time.
+    opened: Mutex<HashMap<[u8; 32], Claims>>,
 }
 
 impl Tokens {
     pub fn new(pkcs8: &[u8], issuer: impl Into<String>) -> Result<Self, JwtError> {
-        Ok(Self { signer: Signer::from_pkcs8(pkcs8)?, issuer: issuer.into() })
+        Ok(Self { signer: Signer::from_pkcs8(pkcs8)?, issuer: issuer.into(), opened: Mutex::default() })
     }
 
     /// Also the audience of tokens for the API server itself.
@@ -133,7 +141,7 @@ impl Tokens {
 
     /// Signature, issuer, times, audience and subject; not the live objects.
     pub fn verify(&self, text: &str, audiences: &[String], now: Timestamp) -> Result<Claims, TokenError> {
-        let claims: Claims = self.signer.open(text)?;
+        let claims = self.open(text)?;
         if claims.iss != self.issuer {
             return Err(TokenError::Issuer(claims.iss));
         }
@@ -169,6 +177,21 @@ impl Tokens {
 
     pub fn sign_secret_token(&self, claims: &super::secret_token::Claims) -> Result<String, JwtError> {
         self.signer.sign(claims)
+    }
+
+    fn open(&self, text: &str) -> Result<Claims, TokenError> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        let digest: [u8; 32] = digest.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        if let Some(claims) = self.opened.lock().get(&digest) {
+            return Ok(claims.clone());
+        }
+        let claims: Claims = self.signer.open(text)?;
+        let mut opened = self.opened.lock();
+        if opened.len() >= OPENED_MAX {
+            opened.clear();
+        }
+        opened.insert(digest, claims.clone());
+        Ok(claims)
     }
 
     /// Audiences asked for (none: the API server's) that the token names.

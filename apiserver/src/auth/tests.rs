@@ -1,7 +1,7 @@
 //! Credentials of every kind, good and bad, and the words of a refusal.
 
 use super::objects::{Resource, Unavailable};
-use super::service_account::{Claims, Kubernetes, Reference};
+use super::service_account::{Claims, Kubernetes, Reference, TokenError};
 use super::*;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -126,6 +126,18 @@ async fn a_changed_or_foreign_token_does_not_verify() {
     {
         assert!(matches!(authenticator.authenticate(&parts("/api", Some(&token))).await, Err(AuthnError::Refused(_))));
     }
+}
+
+#[test]
+fn a_token_that_is_known_to_be_genuine_still_expires() {
+    let tokens = tokens();
+    let token = tokens.sign(&claims(Some("pod-uid"))).unwrap();
+    let verify = |now: &str, audiences: &[String]| tokens.verify(&token, audiences, at(now));
+    for _ in 0..2 {
+        assert_eq!(verify("2026-11-20T12:30:00Z", &[]).unwrap(), claims(Some("pod-uid")));
+    }
+    assert!(matches!(verify("2026-11-20T13:30:00Z", &[]), Err(TokenError::Expired)));
+    assert!(matches!(verify("2026-11-20T12:30:00Z", &["vault".to_owned()]), Err(TokenError::Audience(_))));
 }
 
 #[tokio::test]

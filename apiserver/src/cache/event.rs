@@ -94,9 +94,10 @@ impl Event {
         }
     }
 
-    /// Bytes that keeping this event costs, nearly.
+    /// Bytes that keeping this event costs, nearly: the version before lives on in it.
     pub(super) fn size(&self) -> usize {
-        self.object.json_slice().len() + EVENT_OVERHEAD
+        let before = self.prev.as_ref().map_or(0, |prev| prev.json_slice().len());
+        self.object.json_slice().len() + before + EVENT_OVERHEAD
     }
 }
 

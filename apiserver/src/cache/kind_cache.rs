@@ -4,13 +4,13 @@ use super::event::{Event, EventType};
 use super::object::Object;
 use super::ring::Ring;
 use super::watcher::{Delivery, Start, Subscription, WatchError};
-use super::watchers::{Watchers, matched};
+use super::watchers::{Begin, Watchers, matched};
 use crate::error::ApiError;
 use crate::request::Selection;
 use jiff::Timestamp;
 use kinds::kind::Kind;
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, VecDeque, btree_map};
 use std::ops::Bound;
 use std::sync::Arc;
 use store::{Batch, RangeRequest, Rev, Store};
@@ -37,8 +37,14 @@ struct State {
 
 enum Phase {
     /// Commits that arrive while the first range is read.
-    Loading(Vec<Batch>),
+    Loading(Vec<Commit>),
     Live,
+}
+
+/// What a commit changed of this kind.
+struct Commit {
+    rev: Rev,
+    changes: Vec<(EventType, Arc<Object>)>,
 }
 
 /// Objects of a range at one revision.
@@ -88,14 +94,14 @@ impl KindCache {
             page.entries.iter().map(decode).map(|object| (object.key.clone(), object)).collect();
         let mut state = self.state.write();
         let waiting = match std::mem::replace(&mut state.phase, Phase::Live) {
-            Phase::Loading(batches) => batches,
+            Phase::Loading(commits) => commits,
             Phase::Live => Vec::new(),
         };
         state.objects = objects;
         state.ring = Ring::new(page.rev);
         state.rev = page.rev;
-        for batch in waiting {
-            self.apply_live(&mut state, &batch, now);
+        for commit in waiting {
+            apply_live(&mut state, commit, now);
         }
         Ok(())
     }
@@ -110,47 +116,27 @@ impl KindCache {
 
     /// One commit; only its events below this kind's prefix are looked at.
     pub(super) fn apply(&self, batch: &Batch, now: Timestamp) {
+        // Decoded before the lock is taken, so that readers do not wait for that.
+        let changes =
+            batch.events.iter().filter(|change| self.owns(change)).map(|change| self.decoded(change)).collect();
+        let commit = Commit { rev: batch.rev, changes };
         let mut state = self.state.write();
         match &mut state.phase {
-            Phase::Loading(waiting) => waiting.push(batch.clone()),
-            Phase::Live => self.apply_live(&mut state, batch, now),
+            Phase::Loading(waiting) => waiting.push(commit),
+            Phase::Live => apply_live(&mut state, commit, now),
         }
     }
 
-    fn apply_live(&self, state: &mut State, batch: &Batch, now: Timestamp) {
-        // The first range may already show commits that the feed delivers later.
-        if batch.rev <= state.rev {
-            return;
-        }
-        for change in &batch.events {
-            let Some(event) = self.event_of(state, change) else { continue };
-            let event = Arc::new(event);
-            match event.ty {
-                EventType::Deleted => state.objects.remove(&event.object.key),
-                EventType::Added | EventType::Modified => {
-                    state.objects.insert(event.object.key.clone(), Arc::clone(&event.object))
-                }
-            };
-            state.watchers.dispatch(&event);
-            state.ring.push(event, now);
-        }
-        state.rev = batch.rev;
-    }
-
-    fn event_of(&self, state: &State, change: &store::Event) -> Option<Event> {
-        if !self.owns(change) {
-            return None;
-        }
+    fn decoded(&self, change: &store::Event) -> (EventType, Arc<Object>) {
+        let prefix = self.prefix.len();
         match change {
             store::Event::Put { entry, .. } => {
-                let prev = state.objects.get(&entry.key[self.prefix.len()..]).cloned();
-                let ty = if prev.is_some() { EventType::Modified } else { EventType::Added };
-                Some(Event::new(ty, Arc::new(Object::decode(&self.kind, self.prefix.len(), entry, ty)), prev))
+                let new = entry.create_rev == entry.mod_rev;
+                let ty = if new { EventType::Added } else { EventType::Modified };
+                (ty, Arc::new(Object::decode(&self.kind, prefix, entry, ty)))
             }
             store::Event::Delete { prev, rev } => {
-                let last = state.objects.get(&prev.key[self.prefix.len()..]).cloned()?;
-                let object = Object::deleted(&self.kind, self.prefix.len(), prev, *rev);
-                Some(Event::new(EventType::Deleted, Arc::new(object), Some(last)))
+                (EventType::Deleted, Arc::new(Object::deleted(&self.kind, prefix, prev, *rev)))
             }
         }
     }
@@ -177,22 +163,32 @@ impl KindCache {
             let objects = object.filter(|object| selection.matches(object)).cloned().into_iter().collect();
             return (Snapshot { objects, rev }, 0);
         }
-        let mut in_range = in_namespace(&state.objects, ns, after);
-        let everything = selection.is_everything();
-        let mut objects = Vec::new();
-        while objects.len() < limit {
-            match in_range.next() {
-                Some((_, object)) if everything || selection.matches(object) => objects.push(Arc::clone(object)),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        let remaining = match (limit, everything) {
-            (usize::MAX, _) => 0,
-            (_, true) => in_range.count(),
-            (_, false) => usize::from(in_range.any(|(_, object)| selection.matches(object))),
-        };
+        let objects = in_namespace(&state.objects, ns, after).map(|(_, object)| object);
+        let (objects, remaining) = pick(objects, limit, selection);
         (Snapshot { objects, rev }, remaining)
+    }
+
+    /// The same as it was at `rev`, which the cache has reached: the newest state with what came later undone. `None`
+    /// where the recent events do not reach back so far.
+    pub fn page_at(
+        &self,
+        ns: &str,
+        after: Option<&str>,
+        limit: usize,
+        selection: &Selection,
+        rev: Rev,
+    ) -> Option<(Snapshot, usize)> {
+        let state = self.state.read();
+        let mut then: BTreeMap<&str, Option<&Arc<Object>>> = BTreeMap::new();
+        for event in state.ring.after(rev)? {
+            then.entry(&event.object.key).or_insert(event.prev.as_ref());
+        }
+        let unchanged = in_namespace(&state.objects, ns, after)
+            .filter(|(key, _)| !then.contains_key(&***key))
+            .map(|(_, object)| object);
+        let changed = then.range::<str, _>(Keys::of(ns, after).bounds()).filter_map(|(_, object)| *object);
+        let (objects, remaining) = pick(merge(unchanged, changed), limit, selection);
+        Some((Snapshot { objects, rev }, remaining))
     }
 
     /// Every object.
@@ -207,26 +203,46 @@ impl KindCache {
         if !matches!(state.phase, Phase::Live) {
             return Err(WatchError::TooOld);
         }
-        let mut backlog: Vec<Delivery> = Vec::new();
+        let mut initial: VecDeque<Delivery> = VecDeque::new();
         match start {
             Start::Now => {}
             Start::Objects => {
                 let objects = in_namespace(&state.objects, ns, None).map(|(_, object)| object);
                 let picked = objects.filter(|object| selection.is_everything() || selection.matches(object));
-                backlog.extend(picked.cloned().map(Delivery::Initial));
+                initial.extend(picked.cloned().map(Delivery::Initial));
             }
             Start::After(rev) => {
                 let events = state.ring.after(rev).ok_or(WatchError::TooOld)?;
                 for event in events {
                     if let Some(ty) = matched(event, ns, &selection) {
-                        backlog.push(Delivery::Change(Arc::clone(event), ty));
+                        initial.push_back(Delivery::Change(Arc::clone(event), ty));
                     }
                 }
             }
         }
         let rev = state.rev.max(reached);
-        Ok(state.watchers.add(self.kind.row(), ns, selection, backlog, rev))
+        Ok(state.watchers.add(self.kind.row(), ns, selection, Begin { start, initial, rev }))
     }
+}
+
+fn apply_live(state: &mut State, commit: Commit, now: Timestamp) {
+    // The first range may already show commits that the feed delivers later.
+    if commit.rev <= state.rev {
+        return;
+    }
+    for (ty, object) in commit.changes {
+        let prev = match ty {
+            EventType::Deleted => state.objects.remove(&object.key),
+            EventType::Added | EventType::Modified => state.objects.insert(object.key.clone(), Arc::clone(&object)),
+        };
+        if ty == EventType::Deleted && prev.is_none() {
+            continue;
+        }
+        let event = Arc::new(Event::new(ty, object, prev));
+        state.watchers.dispatch(&event);
+        state.ring.push(event, now);
+    }
+    state.rev = commit.rev;
 }
 
 type Objects = BTreeMap<Box<str>, Arc<Object>>;
@@ -237,13 +253,63 @@ fn in_namespace<'a>(
     ns: &str,
     after: Option<&str>,
 ) -> btree_map::Range<'a, Box<str>, Arc<Object>> {
-    // '0' is the character after '/', so this is the first key behind the namespace.
-    let (first, end) = (format!("{ns}/"), format!("{ns}0"));
-    let from = match (after, ns) {
-        (Some(after), _) => Bound::Excluded(after),
-        (None, "") => Bound::Unbounded,
-        (None, _) => Bound::Included(first.as_str()),
+    objects.range::<str, _>(Keys::of(ns, after).bounds())
+}
+
+/// The keys of a namespace (`""`: all) after one of them.
+struct Keys<'a> {
+    after: Option<&'a str>,
+    /// First key and first key behind; `None`: all.
+    ends: Option<(String, String)>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(ns: &str, after: Option<&'a str>) -> Self {
+        // '0' is the character after '/', so this is the first key behind the namespace.
+        let ends = (!ns.is_empty()).then(|| (format!("{ns}/"), format!("{ns}0")));
+        Self { after, ends }
+    }
+
+    fn bounds(&self) -> (Bound<&str>, Bound<&str>) {
+        let (first, end) = self.ends.as_ref().map_or((Bound::Unbounded, Bound::Unbounded), |(first, end)| {
+            (Bound::Included(first.as_str()), Bound::Excluded(end.as_str()))
+        });
+        (self.after.map_or(first, Bound::Excluded), end)
+    }
+}
+
+/// The first `limit` that the selection picks, and how many there are behind them (with a selection: whether there are any).
+fn pick<'a>(
+    mut objects: impl Iterator<Item = &'a Arc<Object>>,
+    limit: usize,
+    selection: &Selection,
+) -> (Vec<Arc<Object>>, usize) {
+    let everything = selection.is_everything();
+    let mut picked = Vec::new();
+    while picked.len() < limit {
+        match objects.next() {
+            Some(object) if everything || selection.matches(object) => picked.push(Arc::clone(object)),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let remaining = match (limit, everything) {
+        (usize::MAX, _) => 0,
+        (_, true) => objects.count(),
+        (_, false) => usize::from(objects.any(|object| selection.matches(object))),
     };
-    let to = if ns.is_empty() { Bound::Unbounded } else { Bound::Excluded(end.as_str()) };
-    objects.range::<str, _>((from, to))
+    (picked, remaining)
+}
+
+/// Two sequences in key order as one.
+fn merge<'a>(
+    a: impl Iterator<Item = &'a Arc<Object>>,
+    b: impl Iterator<Item = &'a Arc<Object>>,
+) -> impl Iterator<Item = &'a Arc<Object>> {
+    let (mut a, mut b) = (a.peekable(), b.peekable());
+    std::iter::from_fn(move || match (a.peek(), b.peek()) {
+        (Some(first), Some(second)) if first.key <= second.key => a.next(),
+        (_, Some(_)) => b.next(),
+        (_, None) => a.next(),
+    })
 }

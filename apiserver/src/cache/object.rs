@@ -1,6 +1,7 @@
 //! One version of one object as all its readers share it: the bytes, encoded once, and what selectors ask.
 
 use crate::protobuf::{self, Frame};
+use crate::registry::view;
 use crate::stored;
 use bytes::Bytes;
 use kinds::kind::Kind;
@@ -22,7 +23,7 @@ pub struct Object {
     pub rev: Rev,
     /// `ns/name`, or `name` for cluster-scoped kinds: the key below the kind's prefix.
     pub key: Box<str>,
-    labels: Box<[(Box<str>, Box<str>)]>,
+    labels: stored::Labels,
     /// Values of the kind's selectable fields, in the order of its row.
     fields: Box<[Box<str>]>,
     kind: Arc<dyn Kind>,
@@ -42,17 +43,19 @@ impl Object {
     }
 
     fn build(kind: &Arc<dyn Kind>, key: &str, value: &[u8], rev: Rev, ty: EventType) -> Self {
-        let tree: Value = serde_json::from_slice(value).unwrap_or_default();
-        let viewed = crate::registry::view::to_kind(kind.as_ref(), &tree);
-        let (tree, viewed_bytes) = match viewed {
-            Some(tree) => {
-                let bytes = stored::encode(&tree);
-                (tree, Some(bytes))
-            }
-            None => (tree, None),
+        // Most kinds are selected by labels alone: those are read without making a tree of the rest.
+        let by_labels = kind.row().fields.is_empty() && view::is_as_stored(kind.as_ref(), value);
+        let labels = if by_labels { stored::labels(value) } else { None };
+        let (viewed, labels, fields) = if let Some(labels) = labels {
+            (None, labels, Box::default())
+        } else {
+            let tree: Value = serde_json::from_slice(value).unwrap_or_default();
+            let viewed = view::to_kind(kind.as_ref(), &tree);
+            let shown = viewed.as_ref().unwrap_or(&tree);
+            let (labels, fields) = (labels_of(shown), fields_of(kind.as_ref(), shown));
+            (viewed.as_ref().map(stored::encode), labels, fields)
         };
-        let bytes = viewed_bytes.as_deref().unwrap_or(value);
-        let spliced = stored::splice(ty.frame_start(), bytes, rev, FRAME_END);
+        let spliced = stored::splice(ty.frame_start(), viewed.as_deref().unwrap_or(value), rev, FRAME_END);
         Self {
             start: spliced.start as u32,
             end: spliced.end as u32,
@@ -60,8 +63,8 @@ impl Object {
             frame: spliced.whole,
             rev,
             key: key.into(),
-            labels: labels_of(&tree),
-            fields: fields_of(kind.as_ref(), &tree),
+            labels,
+            fields,
             kind: Arc::clone(kind),
             protobuf: OnceLock::new(),
         }
@@ -160,7 +163,7 @@ impl Labels for Object {
     }
 }
 
-fn labels_of(tree: &Value) -> Box<[(Box<str>, Box<str>)]> {
+fn labels_of(tree: &Value) -> stored::Labels {
     let labels = tree.pointer("/metadata/labels").and_then(Value::as_object);
     let text = |(key, value): (&String, &Value)| Some((key.as_str().into(), value.as_str()?.into()));
     labels.into_iter().flatten().filter_map(text).collect()

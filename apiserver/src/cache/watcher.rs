@@ -2,10 +2,11 @@
 
 use super::event::{Event, EventType};
 use super::object::Object;
+use super::queue::Receiver;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use store::Rev;
-use tokio::sync::mpsc;
 
 /// Where a watch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum Start {
     Now,
     /// The present objects as ADDED, then what commits from now on.
     Objects,
-    /// Every change after this revision.
+    /// Every change after this revision, which may be one of the future.
     After(Rev),
 }
 
@@ -49,6 +50,14 @@ impl Delivery {
             Self::Change(event, _) => event.rev,
         }
     }
+
+    /// Bytes that keeping it costs, nearly.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Initial(object) => object.json_slice().len(),
+            Self::Change(event, _) => event.size(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,48 +69,75 @@ pub enum WatchError {
 
 /// Receives deliveries in commit order. Dropping it ends the watch.
 pub struct Subscription {
-    backlog: VecDeque<Delivery>,
-    queue: mpsc::Receiver<Delivery>,
-    /// Revision of the cache when the watch began: the backlog shows everything up to it.
+    /// What the watch began with, as long as any of it is left.
+    initial: VecDeque<Delivery>,
+    /// Taken from the queue, not from here yet.
+    taken: VecDeque<Delivery>,
+    queue: Receiver,
+    /// Revision of the cache when the watch began: the initial deliveries show everything up to it.
     pub rev: Rev,
+    /// Nothing up to here is of interest: the revision of a watch that began in the future.
+    floor: Rev,
 }
 
 impl Subscription {
-    pub(super) fn new(backlog: VecDeque<Delivery>, queue: mpsc::Receiver<Delivery>, rev: Rev) -> Self {
-        Self { backlog, queue, rev }
+    pub(super) fn new(initial: VecDeque<Delivery>, queue: Receiver, rev: Rev, floor: Rev) -> Self {
+        Self { initial, taken: VecDeque::new(), queue, rev, floor }
+    }
+
+    /// Nothing up to this revision is delivered, because the watch asked for what comes after it.
+    pub fn floor(&self) -> Rev {
+        self.floor
     }
 
     /// Deliveries that were there when the watch began and are not taken yet.
     pub fn initial_left(&self) -> usize {
-        self.backlog.len()
+        self.initial.len()
     }
 
     /// What is there without waiting.
     pub fn try_next(&mut self) -> Result<Option<Delivery>, WatchError> {
-        if let Some(delivery) = self.pop_backlog() {
-            return Ok(Some(delivery));
+        loop {
+            if let Some(delivery) = self.pop() {
+                return Ok(Some(delivery));
+            }
+            match self.queue.take(&mut self.taken) {
+                Some(true) => {}
+                Some(false) => return Err(WatchError::TooOld),
+                None => return Ok(None),
+            }
         }
-        match self.queue.try_recv() {
-            Ok(delivery) => Ok(Some(delivery)),
-            Err(mpsc::error::TryRecvError::Empty) => Ok(None),
-            Err(mpsc::error::TryRecvError::Disconnected) => Err(WatchError::TooOld),
+    }
+
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery, WatchError>> {
+        loop {
+            if let Some(delivery) = self.pop() {
+                return Poll::Ready(Ok(delivery));
+            }
+            if !ready!(self.queue.poll_take(cx, &mut self.taken)) {
+                return Poll::Ready(Err(WatchError::TooOld));
+            }
         }
     }
 
     /// The next delivery; cancel-safe.
     pub async fn next(&mut self) -> Result<Delivery, WatchError> {
-        match self.pop_backlog() {
-            Some(delivery) => Ok(delivery),
-            None => self.queue.recv().await.ok_or(WatchError::TooOld),
-        }
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    fn pop_backlog(&mut self) -> Option<Delivery> {
-        let delivery = self.backlog.pop_front()?;
-        if self.backlog.is_empty() {
-            // Idle watches are many: the room of the first burst is given back.
-            self.backlog = VecDeque::new();
+    fn pop(&mut self) -> Option<Delivery> {
+        if let Some(delivery) = self.initial.pop_front() {
+            if self.initial.is_empty() {
+                // Idle watches are many: the room of the first burst is given back.
+                self.initial = VecDeque::new();
+            }
+            return Some(delivery);
         }
-        Some(delivery)
+        while let Some(delivery) = self.taken.pop_front() {
+            if delivery.rev() > self.floor {
+                return Some(delivery);
+            }
+        }
+        None
     }
 }

@@ -3,19 +3,18 @@
 
 use super::event::{Event, EventType};
 use super::object::Object;
-use super::watcher::{Delivery, Subscription};
+use super::queue::{Sender, Sent, queue};
+use super::watcher::{Delivery, Start, Subscription};
 use crate::request::Selection;
-use kinds::row::Row;
+use kinds::row::{Row, Scope};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use store::Rev;
-use tokio::sync::mpsc;
 
-/// Events that a watcher may be behind before it is cut off; a client that reads at all never gets there.
-const BEHIND_MAX: usize = 4096;
+/// Watchers below which nobody looks for those who left without an event telling so.
+const SWEEP_MIN: usize = 256;
 
 /// The narrowest property that every event for a watcher must have.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Trigger {
     All,
     Namespace(Box<str>),
@@ -28,68 +27,108 @@ enum Trigger {
 struct Watcher {
     ns: Box<str>,
     selection: Selection,
-    queue: mpsc::Sender<Delivery>,
+    queue: Sender,
 }
+
+/// How a watch begins.
+pub(super) struct Begin {
+    pub(super) start: Start,
+    pub(super) initial: VecDeque<Delivery>,
+    /// Revision of the cache.
+    pub(super) rev: Rev,
+}
+
+type Group = Vec<Watcher>;
+type Groups = HashMap<Box<str>, Group>;
 
 #[derive(Default)]
 pub(super) struct Watchers {
-    by_trigger: HashMap<Trigger, Vec<Watcher>>,
-    /// Row fields that some trigger uses.
-    fields: Vec<usize>,
+    all: Group,
+    by_namespace: Groups,
+    by_object: Groups,
+    /// By row field and value, for the fields that somebody selects by.
+    by_field: Vec<(usize, Groups)>,
+    /// Watchers at which the next sweep is due; half of them were alive after the last.
+    sweep_at: usize,
+    count: usize,
 }
 
 impl Watchers {
-    pub(super) fn add(
-        &mut self,
-        row: &Row,
-        ns: &str,
-        selection: Selection,
-        backlog: Vec<Delivery>,
-        rev: Rev,
-    ) -> Subscription {
-        let (queue, receiver) = mpsc::channel(BEHIND_MAX);
-        let trigger = trigger_of(row, ns, &selection);
-        if let Trigger::Field(at, _) = trigger
-            && !self.fields.contains(&at)
-        {
-            self.fields.push(at);
+    pub(super) fn add(&mut self, row: &Row, ns: &str, selection: Selection, begin: Begin) -> Subscription {
+        self.count += 1;
+        if self.count > self.sweep_at.max(SWEEP_MIN) {
+            self.sweep();
         }
-        let watchers = self.by_trigger.entry(trigger).or_default();
-        // The place of those who left is reclaimed by those who come.
-        watchers.retain(|watcher| !watcher.queue.is_closed());
-        watchers.push(Watcher { ns: ns.into(), selection, queue });
-        Subscription::new(VecDeque::from(backlog), receiver, rev)
+        let (queue, receiver) = queue();
+        let trigger = trigger_of(row, ns, &selection);
+        self.group(trigger).push(Watcher { ns: ns.into(), selection, queue });
+        let floor = if let Start::After(rev) = begin.start { rev } else { 0 };
+        Subscription::new(begin.initial, receiver, begin.rev, floor)
     }
 
-    pub(super) fn dispatch(&mut self, event: &Arc<Event>) {
-        if self.by_trigger.is_empty() {
-            return;
-        }
-        self.dispatch_to(&Trigger::All, event);
-        self.dispatch_to(&Trigger::Object(event.object.key.clone()), event);
-        if !event.object.ns().is_empty() {
-            self.dispatch_to(&Trigger::Namespace(event.object.ns().into()), event);
-        }
-        for at in self.fields.clone() {
-            let now = event.object.field_at(at);
-            self.dispatch_to(&Trigger::Field(at, now.into()), event);
-            if let Some(before) = event.prev.as_ref().map(|prev| prev.field_at(at)).filter(|&before| before != now) {
-                self.dispatch_to(&Trigger::Field(at, before.into()), event);
+    fn group(&mut self, trigger: Trigger) -> &mut Group {
+        match trigger {
+            Trigger::All => &mut self.all,
+            Trigger::Namespace(ns) => self.by_namespace.entry(ns).or_default(),
+            Trigger::Object(key) => self.by_object.entry(key).or_default(),
+            Trigger::Field(field, value) => {
+                let at = self.by_field.iter().position(|(known, _)| *known == field).unwrap_or_else(|| {
+                    self.by_field.push((field, Groups::new()));
+                    self.by_field.len() - 1
+                });
+                self.by_field[at].1.entry(value).or_default()
             }
         }
     }
 
-    fn dispatch_to(&mut self, trigger: &Trigger, event: &Arc<Event>) {
-        let Some(watchers) = self.by_trigger.get_mut(trigger) else { return };
-        watchers.retain(|watcher| match matched(event, &watcher.ns, &watcher.selection) {
-            // A full queue drops its sender: the watcher drains what it has, then learns that it is too far behind.
-            Some(ty) => watcher.queue.try_send(Delivery::Change(Arc::clone(event), ty)).is_ok(),
-            None => true,
-        });
-        if watchers.is_empty() {
-            self.by_trigger.remove(trigger);
+    /// Forgets those who left: a watch of one object that never changes again is told by nothing else.
+    fn sweep(&mut self) {
+        let fields = self.by_field.iter_mut().map(|(_, groups)| groups);
+        for groups in [&mut self.by_namespace, &mut self.by_object].into_iter().chain(fields) {
+            groups.retain(|_, group| {
+                group.retain(|watcher| !watcher.queue.is_closed());
+                !group.is_empty()
+            });
+        }
+        self.all.retain(|watcher| !watcher.queue.is_closed());
+        let in_groups = |groups: &Groups| groups.values().map(Vec::len).sum::<usize>();
+        let by_field: usize = self.by_field.iter().map(|(_, groups)| in_groups(groups)).sum();
+        self.count = self.all.len() + in_groups(&self.by_namespace) + in_groups(&self.by_object) + by_field;
+        self.sweep_at = 2 * self.count;
+    }
+
+    pub(super) fn dispatch(&mut self, event: &Arc<Event>) {
+        if self.count == 0 {
+            return;
+        }
+        tell(&mut self.all, event);
+        tell_one(&mut self.by_object, &event.object.key, event);
+        tell_one(&mut self.by_namespace, event.object.ns(), event);
+        for (field, groups) in &mut self.by_field {
+            let now = event.object.field_at(*field);
+            tell_one(groups, now, event);
+            if let Some(before) = event.prev.as_ref().map(|prev| prev.field_at(*field)).filter(|&before| before != now)
+            {
+                tell_one(groups, before, event);
+            }
         }
     }
+}
+
+fn tell_one(groups: &mut Groups, value: &str, event: &Arc<Event>) {
+    let Some(group) = groups.get_mut(value) else { return };
+    tell(group, event);
+    if group.is_empty() {
+        groups.remove(value);
+    }
+}
+
+fn tell(group: &mut Group, event: &Arc<Event>) {
+    group.retain(|watcher| match matched(event, &watcher.ns, &watcher.selection) {
+        // A full queue drops its sender: the watcher drains what it has, then learns that it is too far behind.
+        Some(ty) => watcher.queue.send(Delivery::Change(Arc::clone(event), ty)) == Sent::Taken,
+        None => true,
+    });
 }
 
 /// What a change means to a watcher: entering its selection is an addition, leaving it a deletion.
@@ -114,11 +153,9 @@ pub fn matched(event: &Event, ns: &str, selection: &Selection) -> Option<EventTy
 fn trigger_of(row: &Row, ns: &str, selection: &Selection) -> Trigger {
     if let Some(name) = selection.single_name() {
         match (row.scope, ns) {
-            (kinds::row::Scope::Cluster, _) => return Trigger::Object(name.into()),
-            (kinds::row::Scope::Namespaced, ns) if !ns.is_empty() => {
-                return Trigger::Object(format!("{ns}/{name}").into());
-            }
-            (kinds::row::Scope::Namespaced, _) => {}
+            (Scope::Cluster, _) => return Trigger::Object(name.into()),
+            (Scope::Namespaced, ns) if !ns.is_empty() => return Trigger::Object(format!("{ns}/{name}").into()),
+            (Scope::Namespaced, _) => {}
         }
     }
     let exact = |(at, (label, _)): (usize, &(std::borrow::Cow<'static, str>, _))| {

@@ -10,6 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -18,19 +19,22 @@ use store::Store;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     pub verb: &'static str,
-    pub group: String,
-    pub version: String,
-    pub resource: String,
-    pub subresource: String,
+    pub group: Text,
+    pub version: Text,
+    pub resource: Text,
+    pub subresource: Text,
 }
+
+/// The words of built-in kinds are static: labels of them cost nothing to make.
+type Text = Cow<'static, str>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CodeLabels {
     verb: &'static str,
-    group: String,
-    version: String,
-    resource: String,
-    subresource: String,
+    group: Text,
+    version: Text,
+    resource: Text,
+    subresource: Text,
     code: u16,
 }
 

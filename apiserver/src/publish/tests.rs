@@ -105,10 +105,10 @@ async fn version_metrics_and_the_issuer_are_there() {
     assert_eq!(tree(&publisher, "/version").await["gitVersion"], "v1.37.0+drover");
     let labels = metrics::RequestLabels {
         verb: "GET",
-        group: String::new(),
+        group: "".into(),
         version: "v1".into(),
         resource: "pods".into(),
-        subresource: String::new(),
+        subresource: "".into(),
     };
     publisher.metrics().observe(&labels, 200, std::time::Duration::from_millis(3));
     let (_, _, body) = get(&publisher, "/metrics", &[]).await;

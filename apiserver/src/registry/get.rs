@@ -7,6 +7,7 @@ use bytes::Bytes;
 impl Registry {
     /// The newest version, or, where the client is content with any, the cached one.
     pub async fn get(&self, call: &Call<'_>) -> Result<Bytes, ApiError> {
+        call.options.check_revision()?;
         match call.options.resource_version {
             Some(0) => {
                 if let Some(object) =
@@ -17,6 +18,11 @@ impl Registry {
             }
             Some(rev) => self.caches.wait(rev).await?,
             None => {}
+        }
+        // The cache answers where it is known to show every acknowledged write: its bytes are shared, not copied.
+        if let Some(cache) = self.caches.current(call.kind.as_ref()) {
+            let object = cache.get(call.ns, call.name).ok_or_else(|| call.not_found())?;
+            return Ok(object.json());
         }
         let (entry, _) = self.store.get(&call.key(), None).await?;
         let entry = entry.ok_or_else(|| call.not_found())?;

@@ -4,8 +4,8 @@ use super::{Call, Registry};
 use crate::cache::{EventType, Object};
 use crate::error::ApiError;
 use crate::request::RevisionMatch;
-use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use store::{RangeRequest, ReadError, Rev};
@@ -25,7 +25,7 @@ pub struct List {
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Token {
     v: String,
-    /// -1: whatever the newest revision is (a pager whose revision expired goes on, inconsistently).
+    /// Negative: whatever the newest revision is (a pager whose revision expired goes on, inconsistently).
     rv: i64,
     /// The last key of the page before.
     start: String,
@@ -35,6 +35,8 @@ const TOKEN_VERSION: &str = "meta.k8s.io/v1";
 const ANY_REVISION: i64 = -1;
 /// Entries read at once while a selector looks for the matches of one page.
 const SCAN: usize = 500;
+
+const EXPIRED_REVISION: &str = "The resourceVersion for the provided list is too old.";
 
 const EXPIRED_TOKEN: &str = "The provided continue parameter is too old to display a consistent list result. You can \
 start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder \
@@ -49,15 +51,29 @@ impl Token {
 
     /// `ns` is the namespace of the request: a token of another one is refused.
     fn decode(text: &str, ns: &str) -> Result<Self, ApiError> {
-        let bad = |why: &str| ApiError::bad_request(format!("continue key is not valid: {why}"));
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| bad("not base64"))?;
-        let token: Self = serde_json::from_slice(&bytes).map_err(|_| bad("not of this server"))?;
-        if token.v != TOKEN_VERSION || token.rv < ANY_REVISION || token.rv == 0 {
-            return Err(bad("not of this server"));
+        let bad =
+            |why: &str| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
+            DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => {
+                bad(&format!("illegal base64 data at input byte {at}"))
+            }
+            DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => {
+                bad(&format!("illegal base64 data at input byte {}", text.len()))
+            }
+        })?;
+        let token: Self = serde_json::from_slice(&bytes).map_err(|error| bad(&error.to_string()))?;
+        if token.v != TOKEN_VERSION {
+            return Err(bad(&format!("server does not recognize this encoded version {}", token.v)));
+        }
+        if token.rv == 0 {
+            return Err(bad(&format!("incorrect encoded start resourceVersion (version {TOKEN_VERSION})")));
+        }
+        if token.start.is_empty() {
+            return Err(bad(&format!("encoded start key empty (version {TOKEN_VERSION})")));
         }
         let inside = ns.is_empty() || token.start.strip_prefix(ns).is_some_and(|rest| rest.starts_with('/'));
-        if !inside || token.start.is_empty() {
-            return Err(bad("it belongs to another collection"));
+        if !inside {
+            return Err(bad(&token.start));
         }
         Ok(token)
     }
@@ -70,22 +86,31 @@ impl Registry {
         options.selection.check(call.row())?;
         if !options.continue_token.is_empty() {
             let token = Token::decode(&options.continue_token, call.ns)?;
-            return match token.rv {
-                ANY_REVISION => self.cached_page(call, Some(&token.start)).await,
-                rev => self.stored_page(call, Some(token.start), rev as Rev).await,
+            return match Rev::try_from(token.rv) {
+                Ok(rev) => self.exact_page(call, Some(token.start), rev).await,
+                Err(_) => self.cached_page(call, Some(&token.start)).await,
             };
         }
-        match (options.resource_version, options.resource_version_match) {
-            (Some(rev), Some(RevisionMatch::Exact)) => {
-                self.caches.wait(rev).await?;
-                self.stored_page(call, None, rev).await
-            }
+        match (options.resource_version, &options.resource_version_match) {
+            (Some(rev), Some(RevisionMatch::Exact)) => self.exact_page(call, None, rev).await,
             // k8s: a limited list at a revision without a match rule is exact, as it was before match rules existed.
-            (Some(rev), None) if rev > 0 && options.limit > 0 => {
-                self.caches.wait(rev).await?;
-                self.stored_page(call, None, rev).await
-            }
+            (Some(rev), None) if rev > 0 && options.limit > 0 => self.exact_page(call, None, rev).await,
             (Some(_) | None, _) => self.cached_page(call, None).await,
+        }
+    }
+
+    /// At exactly `rev`: from the cache as far as it remembers, then from the store's history.
+    async fn exact_page(&self, call: &Call<'_>, start: Option<String>, rev: Rev) -> Result<List, ApiError> {
+        let options = call.options;
+        let cache = self.caches.of(call.kind).await?;
+        self.caches.wait(rev).await?;
+        let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+        // What is compacted is gone, even where the cache would still know.
+        let known = rev >= self.caches.oldest();
+        let page = known.then(|| cache.page_at(call.ns, start.as_deref(), limit, &options.selection, rev)).flatten();
+        match page {
+            Some((page, remaining)) => Ok(page_of(call, page.objects, rev, remaining as u64)),
+            None => self.stored_page(call, start, rev).await,
         }
     }
 
@@ -156,6 +181,7 @@ fn expired_page(error: ReadError, start: Option<&str>) -> ApiError {
             message: EXPIRED_TOKEN.into(),
             continue_token: Some(Token::encode(ANY_REVISION, start)),
         },
+        (ReadError::Compacted { .. }, None) => ApiError::expired(EXPIRED_REVISION),
         (error, _) => error.into(),
     }
 }

@@ -41,8 +41,7 @@ pub fn to_kind(kind: &dyn Kind, tree: &Value) -> Option<Value> {
 
 /// The object's JSON with its resourceVersion, as `kind` shows it.
 pub fn entry_json(kind: &dyn Kind, value: &[u8], rev: Rev) -> Bytes {
-    let row = kind.row();
-    if starts_with_version(value, &row.group, &row.version) {
+    if is_as_stored(kind, value) {
         return stored::with_revision(value, rev);
     }
     let tree: Value = serde_json::from_slice(value).unwrap_or_default();
@@ -52,7 +51,12 @@ pub fn entry_json(kind: &dyn Kind, value: &[u8], rev: Rev) -> Bytes {
     }
 }
 
-/// Whether stored bytes are of this apiVersion, without parsing them.
+/// Whether `kind` shows stored bytes as they are; decided without parsing them.
+pub fn is_as_stored(kind: &dyn Kind, value: &[u8]) -> bool {
+    let row = kind.row();
+    starts_with_version(value, &row.group, &row.version)
+}
+
 fn starts_with_version(value: &[u8], group: &str, version: &str) -> bool {
     let Some(rest) = value.strip_prefix(b"{\"apiVersion\":\"") else { return false };
     let rest = match group {

@@ -4,14 +4,16 @@
 use super::{Call, Registry};
 use crate::cache::{Delivery, Event, EventType, KindCache, Object, Start, Subscription, WatchError};
 use crate::error::ApiError;
+use crate::request::Selection;
 use futures::StreamExt;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use store::{Rev, WatchItem, WatchStream};
+use std::task::{Context, Poll, ready};
+use store::{ReadError, Rev, WatchItem, WatchStream};
 
 /// A watch that is about to be served.
 pub struct Watch {
     pub source: Source,
-    pub cache: Arc<KindCache>,
     /// Send a bookmark that says so after the initial objects.
     pub announce_initial: bool,
     /// How far the initial objects go.
@@ -22,88 +24,111 @@ pub struct Watch {
 pub enum Source {
     Cache(Subscription),
     /// The store's own history, until it meets the cache.
-    History(History),
+    History(Box<History>),
+    /// It cannot start, which the stream itself has to say.
+    Broken(Option<ApiError>),
 }
 
 pub struct History {
     stream: WatchStream,
-    call: Arc<Scope>,
-    ready: std::collections::VecDeque<Delivery>,
+    cache: Arc<KindCache>,
+    ns: String,
+    selection: Selection,
+    ready: VecDeque<Delivery>,
     /// Everything up to here has been taken from the stream.
     seen: Rev,
 }
 
-struct Scope {
-    cache: Arc<KindCache>,
-    ns: String,
-    selection: crate::request::Selection,
-}
-
 impl Registry {
+    /// Once a request is known to be sound, all else that is wrong with it is the stream's first event.
+    /// k8s: the cacher's errWatcher
     pub async fn watch(&self, call: &Call<'_>) -> Result<Watch, ApiError> {
         let options = call.options;
-        options.check_watch()?;
+        options.check_watch(call.row())?;
         options.selection.check(call.row())?;
-        let initial = options.send_initial_events;
-        let (cache, start) = match (options.resource_version, initial) {
-            (None, Some(false)) => (self.caches.fresh(call.kind).await?, Start::Now),
-            (None, _) => (self.caches.fresh(call.kind).await?, Start::Objects),
-            (Some(rev), Some(true)) | (Some(rev @ 0), None) => {
+        let legacy = matches!(options.resource_version, None | Some(0));
+        // k8s: SetListOptionsDefaults
+        let initial = options.send_initial_events.unwrap_or(legacy);
+        let cache = match (options.resource_version, initial) {
+            (None, _) => self.caches.fresh(call.kind).await?,
+            (Some(rev), true) => {
                 let cache = self.caches.of(call.kind).await?;
-                self.caches.wait(rev).await?;
-                (cache, Start::Objects)
+                match self.caches.wait(rev).await {
+                    Ok(()) => cache,
+                    Err(error) => return Ok(Watch::broken(error)),
+                }
             }
-            (Some(0), Some(false)) => (self.caches.of(call.kind).await?, Start::Now),
-            (Some(rev), _) => {
-                let cache = self.caches.of(call.kind).await?;
-                self.caches.wait(rev).await?;
-                (cache, Start::After(rev))
-            }
+            (Some(_), false) => self.caches.of(call.kind).await?,
         };
-        let announce_initial = initial == Some(true) && options.allow_watch_bookmarks;
+        let start = match (options.resource_version, initial) {
+            (_, true) => Start::Objects,
+            (None | Some(0), false) => Start::Now,
+            (Some(rev), false) => Start::After(rev),
+        };
         match (cache.subscribe(call.ns, options.selection.clone(), start), start) {
-            (Ok(subscription), _) => {
-                let rev = subscription.rev;
-                Ok(Watch { source: Source::Cache(subscription), cache, announce_initial, rev })
+            (Ok(subscription), _) => Ok(Watch {
+                announce_initial: initial && options.allow_watch_bookmarks,
+                rev: subscription.rev,
+                source: Source::Cache(subscription),
+            }),
+            (Err(WatchError::TooOld), Start::After(rev)) => match self.store.watch(cache.prefix(), rev).await {
+                Ok(stream) => {
+                    let (ns, selection) = (call.ns.to_owned(), options.selection.clone());
+                    let history = History { stream, cache, ns, selection, ready: VecDeque::new(), seen: rev };
+                    Ok(Watch { source: Source::History(Box::new(history)), announce_initial: false, rev })
+                }
+                Err(ReadError::Compacted { asked, oldest }) => {
+                    Ok(Watch::broken(ApiError::expired(format!("too old resource version: {asked} ({oldest})"))))
+                }
+                Err(error) => Err(error.into()),
+            },
+            (Err(WatchError::TooOld), Start::Now | Start::Objects) => {
+                Ok(Watch::broken(ApiError::expired("too old resource version")))
             }
-            (Err(WatchError::TooOld), Start::After(rev)) => {
-                let stream = self.store.watch(cache.prefix(), rev).await?;
-                let scope =
-                    Scope { cache: Arc::clone(&cache), ns: call.ns.to_owned(), selection: options.selection.clone() };
-                let history =
-                    History { stream, call: Arc::new(scope), ready: std::collections::VecDeque::new(), seen: rev };
-                Ok(Watch { source: Source::History(history), cache, announce_initial: false, rev })
-            }
-            (Err(WatchError::TooOld), _) => Err(ApiError::expired("too old resource version")),
         }
     }
 }
 
+impl Watch {
+    fn broken(error: ApiError) -> Self {
+        Self { source: Source::Broken(Some(error)), announce_initial: false, rev: 0 }
+    }
+}
+
 impl Source {
-    /// The next delivery; cancel-safe.
-    pub async fn next(&mut self) -> Result<Delivery, WatchError> {
+    /// The next delivery, or why there will be none.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery, ApiError>> {
         loop {
             match self {
-                Self::Cache(subscription) => return subscription.next().await,
+                Self::Cache(subscription) => {
+                    return subscription.poll_next(cx).map(|next| next.map_err(ended));
+                }
                 Self::History(history) => {
                     if let Some(delivery) = history.ready.pop_front() {
-                        return Ok(delivery);
+                        return Poll::Ready(Ok(delivery));
                     }
                     if let Some(subscription) = history.meet_cache() {
                         *self = Self::Cache(subscription);
                         continue;
                     }
-                    history.read().await?;
+                    if let Err(error) = ready!(history.poll_read(cx)) {
+                        return Poll::Ready(Err(ended(error)));
+                    }
+                }
+                Self::Broken(error) => {
+                    return Poll::Ready(Err(error.take().unwrap_or_else(|| ended(WatchError::TooOld))));
                 }
             }
         }
     }
 
     /// What is there without waiting.
-    pub fn try_next(&mut self) -> Result<Option<Delivery>, WatchError> {
+    pub fn try_next(&mut self) -> Option<Delivery> {
         match self {
-            Self::Cache(subscription) => subscription.try_next(),
-            Self::History(history) => Ok(history.ready.pop_front()),
+            // A broken source says so when it is polled.
+            Self::Cache(subscription) => subscription.try_next().ok().flatten(),
+            Self::History(history) => history.ready.pop_front(),
+            Self::Broken(_) => None,
         }
     }
 
@@ -112,26 +137,31 @@ impl Source {
         match self {
             Self::Cache(subscription) => subscription.initial_left(),
             Self::History(history) => history.ready.len(),
+            Self::Broken(_) => 0,
         }
     }
 
-    /// How far deliveries are known to be complete once the queue is empty; `None` where only deliveries tell.
+    /// How far deliveries are known to be complete once the queue is empty, where all caches have reached `reached`.
     pub fn complete_to(&self, reached: Rev) -> Rev {
         match self {
-            Self::Cache(_) => reached,
+            Self::Cache(subscription) => reached.max(subscription.floor()),
             Self::History(history) => history.seen,
+            Self::Broken(_) => reached,
         }
     }
 }
 
+fn ended(error: WatchError) -> ApiError {
+    ApiError::expired(error.to_string())
+}
+
 impl History {
     fn meet_cache(&self) -> Option<Subscription> {
-        let scope = &self.call;
-        scope.cache.subscribe(&scope.ns, scope.selection.clone(), Start::After(self.seen)).ok()
+        self.cache.subscribe(&self.ns, self.selection.clone(), Start::After(self.seen)).ok()
     }
 
-    async fn read(&mut self) -> Result<(), WatchError> {
-        match self.stream.next().await {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WatchError>> {
+        match ready!(self.stream.poll_next_unpin(cx)) {
             Some(Ok(WatchItem::Progress(rev))) => self.seen = self.seen.max(rev),
             Some(Ok(WatchItem::Batch(batch))) => {
                 for change in &batch.events {
@@ -141,14 +171,13 @@ impl History {
                 }
                 self.seen = batch.rev;
             }
-            Some(Err(_)) | None => return Err(WatchError::TooOld),
+            Some(Err(_)) | None => return Poll::Ready(Err(WatchError::TooOld)),
         }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     fn delivery(&self, change: &store::Event) -> Option<Delivery> {
-        let scope = &self.call;
-        let (kind, prefix) = (scope.cache.kind(), scope.cache.prefix().len());
+        let (kind, prefix) = (self.cache.kind(), self.cache.prefix().len());
         let event = match change {
             store::Event::Put { entry, prev } => {
                 let ty = if prev.is_some() { EventType::Modified } else { EventType::Added };
@@ -160,7 +189,7 @@ impl History {
                 Event::new(EventType::Deleted, Arc::new(Object::deleted(kind, prefix, prev, *rev)), Some(before))
             }
         };
-        let ty = crate::cache::matched(&event, &scope.ns, &scope.selection)?;
+        let ty = crate::cache::matched(&event, &self.ns, &self.selection)?;
         Some(Delivery::Change(Arc::new(event), ty))
     }
 }

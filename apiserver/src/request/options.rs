@@ -8,10 +8,12 @@ use kinds::row::Row;
 use kinds::selector::{FieldSelector, LabelSelector};
 use percent_encoding::percent_decode_str;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RevisionMatch {
     Exact,
     NotOlderThan,
+    /// What is neither; refused where it counts.
+    Other(String),
 }
 
 /// What happens to unknown and duplicate fields of a body.
@@ -103,6 +105,8 @@ pub struct Options {
     pub selection: Selection,
     /// `None` where unset or empty.
     pub resource_version: Option<u64>,
+    /// A resourceVersion that is no number: refused by the verbs that look at it.
+    pub bad_resource_version: Option<FieldError>,
     pub resource_version_match: Option<RevisionMatch>,
     /// Objects a page; 0 = all.
     pub limit: usize,
@@ -145,8 +149,11 @@ impl Options {
             "fieldSelector" => {
                 self.selection.fields = FieldSelector::parse(value).map_err(|why| unparsable(key, &why))?;
             }
-            "resourceVersion" => self.resource_version = revision(value)?,
-            "resourceVersionMatch" => self.resource_version_match = revision_match(value)?,
+            "resourceVersion" => match revision(value) {
+                Ok(rev) => self.resource_version = rev,
+                Err(error) => self.bad_resource_version = Some(error),
+            },
+            "resourceVersionMatch" => self.resource_version_match = revision_match(value),
             "limit" => self.limit = number::<i64>(key, value)?.unwrap_or(0).max(0) as usize,
             "continue" => value.clone_into(&mut self.continue_token),
             "watch" => self.watch = truth(value),
@@ -175,52 +182,83 @@ impl Options {
     }
 
     /// Rules between the parameters of a LIST.
-    /// k8s: pkg/apis/meta/internalversion/validation ValidateListOptions
+    /// k8s: pkg/apis/meta/internalversion/validation ValidateListOptions, then storage.ListReadConsistency
     pub fn check_list(&self) -> Result<(), ApiError> {
         let mut errors = FieldErrors::new();
-        if self.send_initial_events.is_some() {
-            errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
-        }
-        if let Some(rule) = self.resource_version_match {
-            let name = "resourceVersionMatch";
-            if self.resource_version.is_none() {
-                errors.push(FieldError::forbidden(
-                    name,
-                    "resourceVersionMatch is forbidden unless resourceVersion is provided",
-                ));
+        if let Some(rule) = &self.resource_version_match {
+            if self.resource_version.is_none() && self.bad_resource_version.is_none() {
+                errors.push(forbidden_match("resourceVersionMatch is forbidden unless resourceVersion is provided"));
             }
             if !self.continue_token.is_empty() {
-                errors.push(FieldError::forbidden(name, "resourceVersionMatch is forbidden when continue is provided"));
+                errors.push(forbidden_match("resourceVersionMatch is forbidden when continue is provided"));
             }
-            if rule == RevisionMatch::Exact && self.resource_version == Some(0) {
-                let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
-                errors.push(FieldError::forbidden(name, why));
+            match rule {
+                RevisionMatch::Other(other) => {
+                    errors.push(FieldError::not_supported(MATCH, other.as_str(), &["Exact", "NotOlderThan", ""]));
+                }
+                RevisionMatch::Exact if self.resource_version == Some(0) => errors
+                    .push(forbidden_match("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")),
+                RevisionMatch::Exact | RevisionMatch::NotOlderThan => {}
             }
+        }
+        if self.send_initial_events.is_some() {
+            errors.push(FieldError::forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"));
         }
         list_errors(errors)?;
         if !self.continue_token.is_empty() && self.resource_version.is_some_and(|rev| rev != 0) {
             return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
         }
-        Ok(())
+        self.check_revision()
+    }
+
+    /// k8s: the store's own words, a 400
+    pub fn check_revision(&self) -> Result<(), ApiError> {
+        match &self.bad_resource_version {
+            Some(error) => Err(ApiError::bad_request(format!("invalid resource version: {error}"))),
+            None => Ok(()),
+        }
     }
 
     /// Rules between the parameters of a WATCH.
-    pub fn check_watch(&self) -> Result<(), ApiError> {
+    /// k8s: validateWatchOptions, then InterpretWatchError
+    pub fn check_watch(&self, row: &Row) -> Result<(), ApiError> {
         let mut errors = FieldErrors::new();
-        let not_older = self.resource_version_match == Some(RevisionMatch::NotOlderThan);
-        match self.send_initial_events {
-            Some(_) if !not_older => errors.push(FieldError::forbidden(
-                "resourceVersionMatch",
-                "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-            )),
-            None if self.resource_version_match.is_some() => errors.push(FieldError::forbidden(
-                "resourceVersionMatch",
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            )),
-            _ => {}
+        let rule = self.resource_version_match.as_ref();
+        if self.send_initial_events.is_some() && rule != Some(&RevisionMatch::NotOlderThan) {
+            errors.push(forbidden_match("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
         }
-        list_errors(errors)
+        if let Some(rule) = rule {
+            if self.send_initial_events.is_none() {
+                errors.push(forbidden_match(
+                    "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+                ));
+            }
+            match rule {
+                RevisionMatch::NotOlderThan => {}
+                RevisionMatch::Exact => errors.push(FieldError::not_supported(MATCH, "Exact", &["NotOlderThan"])),
+                RevisionMatch::Other(other) => {
+                    errors.push(FieldError::not_supported(MATCH, other.as_str(), &["NotOlderThan"]));
+                }
+            }
+            if !self.continue_token.is_empty() {
+                errors.push(forbidden_match("resourceVersionMatch is forbidden when continue is provided"));
+            }
+        }
+        list_errors(errors)?;
+        match &self.bad_resource_version {
+            Some(error) => {
+                let kind = Qualified::resource(row);
+                Err(ApiError::Invalid { kind, name: String::new(), errors: vec![error.clone()] })
+            }
+            None => Ok(()),
+        }
     }
+}
+
+const MATCH: &str = "resourceVersionMatch";
+
+fn forbidden_match(why: &str) -> FieldError {
+    FieldError::forbidden(MATCH, why)
 }
 
 fn list_errors(errors: FieldErrors) -> Result<(), ApiError> {
@@ -283,26 +321,25 @@ fn unparsable(key: &str, why: &dyn std::fmt::Display) -> ApiError {
     ApiError::bad_request(format!("unable to parse the query parameter {key}: {why}"))
 }
 
-fn revision(value: &str) -> Result<Option<u64>, ApiError> {
+fn revision(value: &str) -> Result<Option<u64>, FieldError> {
     if value.is_empty() {
         return Ok(None);
     }
-    let detail = "strconv.ParseUint: parsing: invalid syntax";
-    value
-        .parse()
-        .map(Some)
-        .map_err(|_| ApiError::bad_request(format!("resourceVersion: Invalid value: {value:?}: {detail}")))
+    let detail = |error: &std::num::ParseIntError| match error.kind() {
+        std::num::IntErrorKind::PosOverflow => format!("strconv.ParseUint: parsing {value:?}: value out of range"),
+        _ => format!("strconv.ParseUint: parsing {value:?}: invalid syntax"),
+    };
+    // Go's parser takes no sign.
+    let digits = value.strip_prefix('+').map_or(value, |_| "+");
+    digits.parse().map(Some).map_err(|error| FieldError::invalid("resourceVersion", value, detail(&error)))
 }
 
-fn revision_match(value: &str) -> Result<Option<RevisionMatch>, ApiError> {
+fn revision_match(value: &str) -> Option<RevisionMatch> {
     match value {
-        "" => Ok(None),
-        "Exact" => Ok(Some(RevisionMatch::Exact)),
-        "NotOlderThan" => Ok(Some(RevisionMatch::NotOlderThan)),
-        other => Err(invalid(
-            "ListOptions",
-            FieldError::not_supported("resourceVersionMatch", other, &["Exact", "NotOlderThan", ""]),
-        )),
+        "" => None,
+        "Exact" => Some(RevisionMatch::Exact),
+        "NotOlderThan" => Some(RevisionMatch::NotOlderThan),
+        other => Some(RevisionMatch::Other(other.to_owned())),
     }
 }
 

@@ -75,19 +75,93 @@ fn scope_must_fit_the_kind() {
     assert!(!words(&Method::POST, "/api/v1/pods").ends_with("unknown"));
 }
 
+/// What a LIST or WATCH with this query is told; nothing where it is sound.
+fn refusal(verb: Verb, query: &str) -> String {
+    let row = kinds::table::find("", "v1", "pods").unwrap().row();
+    let checked = Options::parse(&Method::GET, Some(query)).and_then(|options| match verb {
+        Verb::Watch => options.check_watch(row),
+        _ => options.check_list(),
+    });
+    checked.map_or_else(|error| format!("{} {error}", error.code()), |()| String::new())
+}
+
 #[test]
 fn list_options_are_checked_as_upstream_does() {
-    let check = |query: &str| {
-        Options::parse(&Method::GET, Some(query))
-            .and_then(|options| options.check_list())
-            .map_err(|error| error.to_string())
+    let invalid = |errors: &str| format!("422 ListOptions.meta.k8s.io \"\" is invalid: {errors}");
+    let forbidden = |why: &str| invalid(&format!("resourceVersionMatch: Forbidden: resourceVersionMatch {why}"));
+    for (query, told) in [
+        ("limit=500&resourceVersion=0", String::new()),
+        ("resourceVersion=5&resourceVersionMatch=Exact", String::new()),
+        ("resourceVersion=0&resourceVersionMatch=NotOlderThan", String::new()),
+        ("continue=abc&resourceVersion=0", String::new()),
+        ("resourceVersionMatch=Exact", forbidden("is forbidden unless resourceVersion is provided")),
+        (
+            "resourceVersionMatch=Exact&resourceVersion=0",
+            forbidden("\"exact\" is forbidden for resourceVersion \"0\""),
+        ),
+        (
+            "resourceVersionMatch=Exact&resourceVersion=1&continue=x",
+            forbidden("is forbidden when continue is provided"),
+        ),
+        (
+            "resourceVersionMatch=Newest&resourceVersion=1",
+            invalid(
+                "resourceVersionMatch: Unsupported value: \"Newest\": supported values: \"Exact\", \"NotOlderThan\", \"\"",
+            ),
+        ),
+        (
+            "resourceVersionMatch=NotOlderThan&continue=x",
+            invalid(
+                "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, \
+                 resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided]",
+            ),
+        ),
+        ("sendInitialEvents=false", invalid("sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list")),
+        (
+            "continue=abc&resourceVersion=5",
+            "400 specifying resource version is not allowed when using continue".to_owned(),
+        ),
+        (
+            "resourceVersion=x",
+            "400 invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(refusal(Verb::List, query), told, "{query}");
+    }
+}
+
+#[test]
+fn watch_options_are_checked_as_upstream_does() {
+    let invalid = |errors: &str| format!("422 ListOptions.meta.k8s.io \"\" is invalid: {errors}");
+    let needs =
+        "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+    let alone = "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+    let unknown = |value: &str| {
+        format!("resourceVersionMatch: Unsupported value: \"{value}\": supported values: \"NotOlderThan\"")
     };
-    assert!(check("limit=500&resourceVersion=0").is_ok());
-    assert!(check("resourceVersionMatch=Exact").unwrap_err().contains("forbidden unless resourceVersion is provided"));
-    assert!(check("resourceVersionMatch=Exact&resourceVersion=0").is_err());
-    assert!(check("sendInitialEvents=true").is_err());
-    assert!(check("continue=abc&resourceVersion=5").is_err());
-    assert!(check("resourceVersion=x").is_err());
+    for (query, told) in [
+        ("resourceVersion=5", String::new()),
+        ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan", String::new()),
+        ("sendInitialEvents=false&resourceVersionMatch=NotOlderThan&resourceVersion=3", String::new()),
+        ("sendInitialEvents=true", invalid(needs)),
+        ("sendInitialEvents=false", invalid(needs)),
+        ("sendInitialEvents=true&resourceVersionMatch=Exact", invalid(&format!("[{needs}, {}]", unknown("Exact")))),
+        ("resourceVersionMatch=NotOlderThan", invalid(alone)),
+        ("resourceVersionMatch=Exact", invalid(&format!("[{alone}, {}]", unknown("Exact")))),
+        ("resourceVersionMatch=x", invalid(&format!("[{alone}, {}]", unknown("x")))),
+        (
+            "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&continue=x",
+            invalid("resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided"),
+        ),
+        (
+            "resourceVersion=-1",
+            "422 pods \"\" is invalid: resourceVersion: Invalid value: \"-1\": strconv.ParseUint: parsing \"-1\": invalid syntax"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(refusal(Verb::Watch, query), told, "{query}");
+    }
 }
 
 #[test]

@@ -3,35 +3,40 @@
 
 use super::web_socket::{self, Upgrade};
 use super::{View, status, table};
-use crate::cache::{Delivery, EventType, WatchError};
+use crate::cache::{Delivery, EventType};
 use crate::error::ApiError;
 use crate::negotiate::{self, Answer, Format, Shape};
 use crate::protobuf;
 use crate::publish::metrics::InFlight;
 use crate::registry::watch::{Source, Watch};
 use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use futures::stream;
 use http::Response;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use store::Rev;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// How often a quiet watch hears how far it is complete.
-/// k8s: bookmarkFrequency
-const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// Deliveries that are ready together travel together, up to this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
+
+/// On the bookmark behind the initial objects.
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+const BLUEPRINT: &str = "kubernetes.io/initial-events-list-blueprint";
 
 /// How a watch is served.
 pub struct WatchParams {
     pub timeout: Duration,
-    pub bookmarks: bool,
+    /// For clients that asked for bookmarks.
+    pub bookmark_every: Option<Duration>,
     /// Ends the watch early, with a bookmark.
     pub drain: CancellationToken,
     /// Counts the watch for as long as it is open.
@@ -50,14 +55,17 @@ enum Carrier {
     Messages,
 }
 
+/// Wakes only for what it has to do: a delivery, the next bookmark or the deadline, the drain.
 pub(super) struct State {
     carrier: Carrier,
     source: Source,
     encoder: Encoder,
     params: WatchParams,
     reached: Reached,
-    deadline: std::pin::Pin<Box<Sleep>>,
-    bookmark: std::pin::Pin<Box<Sleep>>,
+    deadline: Instant,
+    /// At the deadline or at the next bookmark, whichever is earlier.
+    timer: Pin<Box<Sleep>>,
+    drain: Pin<Box<WaitForCancellationFutureOwned>>,
     /// To be announced when the initial objects are through.
     announce: Option<Rev>,
     ended: bool,
@@ -82,13 +90,16 @@ pub fn watch(
     }
     let now = Instant::now();
     let format = view.answer.format;
+    let deadline = now + params.timeout;
+    let first = params.bookmark_every.map_or(deadline, |every| deadline.min(now + every));
     let state = State {
         carrier: if upgrade.is_some() { Carrier::Messages } else { Carrier::Body },
         announce: watch.announce_initial.then_some(watch.rev),
         source: watch.source,
         encoder: Encoder { view, first: true },
-        deadline: Box::pin(tokio::time::sleep_until(now + params.timeout)),
-        bookmark: Box::pin(tokio::time::sleep_until(now + BOOKMARK_EVERY)),
+        deadline,
+        timer: Box::pin(tokio::time::sleep_until(first)),
+        drain: Box::pin(params.drain.clone().cancelled_owned()),
         params,
         reached,
         ended: false,
@@ -96,43 +107,63 @@ pub fn watch(
     if let Some(upgrade) = upgrade {
         return Ok(web_socket::serve(upgrade, format, state));
     }
-    let frames = stream::unfold(state, |mut state| async move {
-        let frame = state.next().await?;
-        Some((Ok::<Bytes, Infallible>(frame), state))
-    });
-    let mut response = Response::new(Body::from_stream(frames));
+    let mut response = Response::new(Body::new(state));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     Ok(response)
+}
+
+impl http_body::Body for State {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        self.get_mut().poll_bytes(cx).map(|bytes| bytes.map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
 }
 
 impl State {
     /// The next bytes to send; `None` ends the stream.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
+        std::future::poll_fn(|cx| self.poll_bytes(cx)).await
+    }
+
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.ended {
-            return None;
+            return Poll::Ready(None);
         }
         if let Some(rev) = self.announce.filter(|_| self.source.initial_left() == 0) {
             self.announce = None;
-            return Some(self.encoder.bookmark(rev, Bookmark::InitialEnd));
+            return Poll::Ready(Some(self.encoder.bookmark(rev, Bookmark::InitialEnd)));
         }
-        tokio::select! {
-            biased;
-            delivery = self.source.next() => Some(match delivery {
-                Ok(delivery) => self.batch(&delivery),
-                Err(error) => self.fail(error),
-            }),
-            () = self.deadline.as_mut() => self.close(),
-            () = self.params.drain.cancelled() => self.close(),
-            () = self.bookmark.as_mut(), if self.params.bookmarks => {
-                self.bookmark.as_mut().reset(Instant::now() + BOOKMARK_EVERY);
-                // Read before the queue is seen empty: everything up to it was queued before.
-                let reached = (self.reached)();
-                Some(match self.source.try_next() {
-                    Ok(Some(delivery)) => self.batch(&delivery),
-                    Ok(None) => self.encoder.bookmark(self.source.complete_to(reached), Bookmark::Progress),
-                    Err(error) => self.fail(error),
-                })
-            }
+        match self.source.poll_next(cx) {
+            Poll::Ready(Ok(delivery)) => return Poll::Ready(Some(self.batch(&delivery))),
+            Poll::Ready(Err(error)) => return Poll::Ready(Some(self.fail(&error))),
+            Poll::Pending => {}
+        }
+        if self.drain.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(self.close());
+        }
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        let Some(every) = self.params.bookmark_every.filter(|_| now < self.deadline) else {
+            return Poll::Ready(self.close());
+        };
+        self.timer.as_mut().reset(self.deadline.min(now + every));
+        Poll::Ready(Some(self.progress()))
+    }
+
+    /// A bookmark, or what came just now.
+    fn progress(&mut self) -> Bytes {
+        // Read before the queue is seen empty: everything up to it was queued before.
+        let reached = (self.reached)();
+        match self.source.try_next() {
+            Some(delivery) => self.batch(&delivery),
+            None => self.encoder.bookmark(self.source.complete_to(reached), Bookmark::Progress),
         }
     }
 
@@ -143,7 +174,7 @@ impl State {
             return frame;
         }
         // A lone event goes out as the slice that all watchers share.
-        let Ok(Some(second)) = self.ready() else { return frame };
+        let Some(second) = self.ready() else { return frame };
         let mut all = BytesMut::with_capacity(frame.len() * 2);
         all.extend_from_slice(&frame);
         let mut next = Some(second);
@@ -152,40 +183,39 @@ impl State {
             if all.len() >= BATCH_BYTES {
                 break;
             }
-            next = self.ready().ok().flatten();
+            next = self.ready();
         }
         all.freeze()
     }
 
-    /// What is ready; stops at the end of the initial objects, which has its own announcement. A broken source shows
-    /// again, as an error, at the next turn.
-    fn ready(&mut self) -> Result<Option<Delivery>, WatchError> {
+    /// What is ready; stops at the end of the initial objects, which has its own announcement.
+    fn ready(&mut self) -> Option<Delivery> {
         if self.announce.is_some() && self.source.initial_left() == 0 {
-            return Ok(None);
+            return None;
         }
         self.source.try_next()
     }
 
-    fn fail(&mut self, error: WatchError) -> Bytes {
+    fn fail(&mut self, error: &ApiError) -> Bytes {
         self.ended = true;
-        self.encoder.error(&ApiError::expired(error.to_string()))
+        self.encoder.error(error)
     }
 
     /// The regular end: what is queued, and how far that goes.
     fn close(&mut self) -> Option<Bytes> {
-        if !self.params.bookmarks || self.announce.is_some() {
+        if self.params.bookmark_every.is_none() || self.announce.is_some() {
             self.ended = true;
             return None;
         }
         if self.carrier == Carrier::Messages
-            && let Ok(Some(delivery)) = self.source.try_next()
+            && let Some(delivery) = self.source.try_next()
         {
             return Some(self.encoder.frame(&delivery));
         }
         self.ended = true;
         let reached = (self.reached)();
         let mut all = BytesMut::new();
-        while let Ok(Some(delivery)) = self.source.try_next() {
+        while let Some(delivery) = self.source.try_next() {
             all.extend_from_slice(&self.encoder.frame(&delivery));
         }
         let rev = self.source.complete_to(reached);
@@ -234,9 +264,9 @@ impl Encoder {
 
     fn bookmark(&self, rev: Rev, why: Bookmark) -> Bytes {
         let row = self.view.kind.row();
-        let mut metadata = json!({ "resourceVersion": rev.to_string(), "creationTimestamp": null });
+        let mut metadata = json!({ "resourceVersion": rev.to_string() });
         if let Bookmark::InitialEnd = why {
-            metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+            metadata["annotations"] = json!({ INITIAL_END: "true", BLUEPRINT: blueprint(&self.view) });
         }
         let object = json!({ "kind": row.kind, "apiVersion": row.api_version(), "metadata": metadata });
         let shown = match self.view.answer.shape {
@@ -262,6 +292,29 @@ impl Encoder {
             },
             Format::Json | Format::Yaml => line(&json!({ "type": ty, "object": shown })),
         }
+    }
+}
+
+/// The empty list that the initial objects belong into, for clients that put one together without knowing the type.
+/// k8s: watchListTransformer
+fn blueprint(view: &View) -> String {
+    let row = view.kind.row();
+    let list = |api_version: &str, kind: &str| match view.answer.format {
+        Format::Protobuf => {
+            let (head, end) = protobuf::list_ends(api_version, kind, &json!({}), 0);
+            STANDARD.encode([head, end].concat())
+        }
+        Format::Json | Format::Yaml => {
+            let items = if kind == "Table" { "rows" } else { "items" };
+            STANDARD.encode(line(&json!({ "kind": kind, "apiVersion": api_version, "metadata": {}, items: null })))
+        }
+    };
+    match view.answer.shape {
+        Shape::Object => list(&row.api_version(), &row.list_kind),
+        Shape::Metadata(version) | Shape::MetadataList(version) => {
+            list(version.api_version(), "PartialObjectMetadataList")
+        }
+        Shape::Table(version) => list(version.api_version(), "Table"),
     }
 }
 

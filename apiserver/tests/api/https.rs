@@ -67,6 +67,8 @@ async fn a_drain_ends_watches_with_a_bookmark() {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let watch = maps.watch(&WatchParams::default(), "0").await.unwrap();
     let mut watch = watch.boxed();
+    // There is nothing yet, which is said.
+    assert!(matches!(watch.try_next().await.unwrap(), Some(WatchEvent::Bookmark(_))));
     maps.create(&PostParams::default(), &map("a", 10)).await.unwrap();
     assert!(matches!(watch.try_next().await.unwrap(), Some(WatchEvent::Added(_))));
     drain.cancel();

@@ -1,8 +1,9 @@
 //! LIST: pages, revisions, and what happens when history is gone.
 
 use crate::server::{Client, Server};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
-use store::Store;
 
 const MAPS: &str = "/api/v1/namespaces/many/configmaps";
 
@@ -107,4 +108,80 @@ async fn one_namespace_does_not_show_another() {
     assert_eq!(client.get("/api/v1/namespaces/a-b/configmaps").await.names(), ["a-b"]);
     let all = client.get("/api/v1/configmaps?fieldSelector=metadata.namespace%3Dab").await;
     assert_eq!(all.names(), ["ab"]);
+}
+
+#[tokio::test]
+async fn a_list_at_an_old_revision_is_the_same_from_the_cache_and_from_the_store() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 6).await;
+    let then = client.get(MAPS).await;
+    client.delete(&format!("{MAPS}/m02")).await.expect(200);
+    client.post(MAPS, &json!({"metadata": {"name": "m02"}})).await.expect(201);
+    client.patch(&format!("{MAPS}/m04"), "merge", &json!({"data": {"x": "y"}})).await.expect(200);
+    client.delete(&format!("{MAPS}/m04")).await.expect(200);
+    client.post(MAPS, &json!({"metadata": {"name": "m00a"}})).await.expect(201);
+    let at = format!("{MAPS}?resourceVersion={}&resourceVersionMatch=Exact", then.rev());
+    assert_eq!(client.get(&at).await.expect(200).body["items"], then.body["items"]);
+    let paged = client.get(&format!("{at}&limit=4")).await.expect(200);
+    assert_eq!(
+        (paged.names().as_slice(), &paged.body["metadata"]["remainingItemCount"]),
+        (&then.names()[..4], &json!(2))
+    );
+    // A server that starts now has no events to go back by: its cache begins here.
+    let fresh = server.another().await;
+    assert_eq!(fresh.admin().get(&at).await.expect(200).body["items"], then.body["items"]);
+}
+
+#[tokio::test]
+async fn a_compacted_revision_is_expired_though_the_cache_remembers() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 3).await;
+    let then = client.get(MAPS).await.rev();
+    client.post(MAPS, &json!({"metadata": {"name": "n"}})).await.expect(201);
+    server.store.compact(server.store.rev().await.unwrap()).await.unwrap();
+    let gone = client.get(&format!("{MAPS}?resourceVersion={then}&resourceVersionMatch=Exact")).await.expect(410);
+    assert_eq!(gone.reason(), "Expired");
+    assert_eq!(gone.body["message"], "The resourceVersion for the provided list is too old.");
+    assert!(gone.body["metadata"].get("continue").is_none());
+}
+
+#[tokio::test]
+async fn a_continue_token_that_is_none_is_refused_in_upstream_s_words() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let token = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    for (token, told) in [
+        ("%25%25".to_owned(), "illegal base64 data at input byte 0"),
+        (
+            token(r#"{"v":"meta.k8s.io/v2","rv":1,"start":"a"}"#),
+            "server does not recognize this encoded version meta.k8s.io/v2",
+        ),
+        (
+            token(r#"{"v":"meta.k8s.io/v1","rv":0,"start":"a"}"#),
+            "incorrect encoded start resourceVersion (version meta.k8s.io/v1)",
+        ),
+        (token(r#"{"v":"meta.k8s.io/v1","rv":1,"start":""}"#), "encoded start key empty (version meta.k8s.io/v1)"),
+        (token(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"../secrets/x"}"#), "../secrets/x"),
+    ] {
+        let refused =
+            client.get(&format!("/api/v1/namespaces/default/configmaps?limit=2&continue={token}")).await.expect(400);
+        assert_eq!(refused.body["message"], format!("invalid continue token: continue key is not valid: {told}"));
+    }
+}
+
+#[tokio::test]
+async fn a_get_names_the_revision_it_wants_at_least() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 1).await;
+    let one = format!("{MAPS}/m00");
+    let rev = client.get(&one).await.expect(200).rev();
+    for query in ["resourceVersion=0".to_owned(), format!("resourceVersion={rev}")] {
+        assert_eq!(client.get(&format!("{one}?{query}")).await.expect(200).rev(), rev, "{query}");
+    }
+    client.get(&format!("{one}?resourceVersion=x")).await.expect(400);
+    let late = client.get(&format!("{one}?resourceVersion=999999")).await.expect(504);
+    assert_eq!(late.body["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
 }

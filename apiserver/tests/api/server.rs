@@ -28,7 +28,7 @@ pub(crate) const ADVERTISED: &str = "192.0.2.1";
 
 pub(crate) struct Server {
     api: ApiServer,
-    pub(crate) store: Arc<MemStore>,
+    pub(crate) store: Arc<dyn Store>,
     folder: tempfile::TempDir,
 }
 
@@ -37,9 +37,26 @@ impl Server {
         Self::start_with(ADVERTISED, Arc::new(SystemClock)).await
     }
 
+    pub(crate) async fn start_limited(limits: Limits) -> Self {
+        Self::start_on(Arc::new(MemStore::new()), ADVERTISED, Arc::new(SystemClock), limits).await
+    }
+
     pub(crate) async fn start_with(advertise_address: &str, clock: Arc<dyn Clock>) -> Self {
+        Self::start_on(Arc::new(MemStore::new()), advertise_address, clock, Limits::default()).await
+    }
+
+    /// Another server on the same store.
+    pub(crate) async fn another(&self) -> Self {
+        Self::start_on(Arc::clone(&self.store), ADVERTISED, Arc::new(SystemClock), Limits::default()).await
+    }
+
+    pub(crate) async fn start_on(
+        store: Arc<dyn Store>,
+        advertise_address: &str,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Arc::new(MemStore::new());
         let config = Config {
             data_dir: folder.path().to_owned(),
             bind: "127.0.0.1:0".parse().unwrap(),
@@ -51,9 +68,9 @@ impl Server {
             cluster_domain: "cluster.local".into(),
             history: Duration::from_mins(5),
             membership: Membership::Sole,
-            limits: Limits::default(),
+            limits,
         };
-        let deps = Deps { store: Arc::clone(&store) as Arc<dyn Store>, clock };
+        let deps = Deps { store: Arc::clone(&store), clock };
         let api = ApiServer::open(config, deps).await.expect("the server opens");
         Self { api, store, folder }
     }
@@ -254,12 +271,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Lines {
     /// The next event; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<Value> {
+        tokio::time::timeout(PATIENCE, self.patient()).await.expect("the watch is silent")
+    }
+
+    /// The same, however long it takes.
+    async fn patient(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 return Some(serde_json::from_slice(&line).expect("a line is an event"));
             }
-            let chunk = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("the watch is silent");
+            let chunk = self.stream.next().await;
             self.buffer.extend_from_slice(&chunk?.expect("the body goes on"));
         }
     }

@@ -1,10 +1,14 @@
 //! WATCH: where it starts, how it ends, what it says when nothing happens.
 
 use crate::server::{ADVERTISED, HandClock, Server};
+use apiserver::server::Limits;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use client::clock::Clock;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
-use store::Store;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -44,8 +48,9 @@ async fn initial_events_end_with_an_annotated_bookmark() {
 async fn a_watch_ends_at_its_deadline_with_a_bookmark() {
     let server = Server::start().await;
     let client = server.admin();
+    let rev = client.get(MAPS).await.rev();
     let mut watch =
-        client.watch(&format!("{MAPS}?watch=1&resourceVersion=0&timeoutSeconds=1&allowWatchBookmarks=true")).await;
+        client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}&timeoutSeconds=1&allowWatchBookmarks=true")).await;
     let bookmark = watch.next().await.unwrap();
     assert_eq!((&bookmark["type"], &bookmark["object"]["kind"]), (&json!("BOOKMARK"), &json!("ConfigMap")));
     assert_eq!(watch.next().await, None);
@@ -80,9 +85,100 @@ async fn a_forgotten_revision_is_gone() {
         .expect(201);
     client.post(MAPS, &json!({"metadata": {"name": "b"}})).await.expect(201);
     server.store.compact(server.store.rev().await.unwrap()).await.unwrap();
+    // The request is sound, so the stream itself says it.
     let uri = format!("/apis/networking.k8s.io/v1/ingressclasses?watch=1&resourceVersion={}", created.rev() - 1);
-    let gone = client.get(&uri).await.expect(410);
-    assert_eq!(gone.reason(), "Expired");
+    let mut watch = client.watch(&uri).await;
+    let gone = watch.next().await.unwrap();
+    assert_eq!((&gone["type"], &gone["object"]["code"]), (&json!("ERROR"), &json!(410)));
+    assert_eq!(gone["object"]["reason"], "Expired");
+    let message = gone["object"]["message"].as_str().unwrap();
+    assert!(message.starts_with(&format!("too old resource version: {} (", created.rev() - 1)), "{message}");
+    assert_eq!(watch.next().await, None);
+}
+
+#[tokio::test]
+async fn a_watch_of_the_future_begins_there() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = client.post(MAPS, &json!({"metadata": {"name": "a"}})).await.expect(201).rev();
+    // Exactly one more write is still not of interest.
+    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion={}", at + 1)).await;
+    client.post(MAPS, &json!({"metadata": {"name": "b"}})).await.expect(201);
+    client.post(MAPS, &json!({"metadata": {"name": "c"}})).await.expect(201);
+    assert_eq!(watch.word().await, "ADDED c");
+}
+
+#[tokio::test]
+async fn initial_objects_of_the_future_are_a_timeout_in_the_stream() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let uri = format!("{MAPS}?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=999999");
+    let error = client.watch(&uri).await.next().await.unwrap();
+    assert_eq!((&error["type"], &error["object"]["code"]), (&json!("ERROR"), &json!(504)));
+    assert_eq!(error["object"]["details"]["causes"][0]["reason"], "ResourceVersionTooLarge");
+    assert_eq!(error["object"]["details"]["retryAfterSeconds"], 1);
+}
+
+#[tokio::test]
+async fn a_watch_of_any_revision_announces_the_end_of_its_initial_objects_too() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.post(MAPS, &json!({"metadata": {"name": "a"}})).await.expect(201);
+    // Any revision may be an old one; after a consistent list it is not.
+    assert_eq!(client.get(MAPS).await.names(), ["a"]);
+    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion=0&allowWatchBookmarks=true")).await;
+    assert_eq!(watch.word().await, "ADDED a");
+    let bookmark = watch.next().await.unwrap();
+    let annotations = &bookmark["object"]["metadata"]["annotations"];
+    assert_eq!(annotations["k8s.io/initial-events-end"], "true");
+    let blueprint = STANDARD.decode(annotations["kubernetes.io/initial-events-list-blueprint"].as_str().unwrap());
+    let blueprint: Value = serde_json::from_slice(&blueprint.unwrap()).unwrap();
+    assert_eq!(blueprint, json!({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": null}));
+}
+
+#[tokio::test]
+async fn a_quiet_watch_hears_now_and_then_how_far_it_is() {
+    let every = Duration::from_millis(200);
+    let server = Server::start_limited(Limits { bookmark_every: every, ..Limits::default() }).await;
+    let client = server.admin();
+    let rev = client.get(MAPS).await.rev();
+    let begin = Instant::now();
+    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}&allowWatchBookmarks=true")).await;
+    let mut deaf = client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}")).await;
+    // Another kind moves on.
+    let other = client.post("/api/v1/namespaces", &json!({"metadata": {"name": "other"}})).await.expect(201).rev();
+    for nth in 1..=2 {
+        let bookmark = watch.next().await.unwrap();
+        let object = &bookmark["object"];
+        assert_eq!((&bookmark["type"], &object["kind"]), (&json!("BOOKMARK"), &json!("ConfigMap")));
+        assert!(object["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap() >= other);
+        assert!(begin.elapsed() >= every * nth);
+    }
+    client.post(MAPS, &json!({"metadata": {"name": "a"}})).await.expect(201);
+    assert_eq!(deaf.word().await, "ADDED a", "who did not ask for bookmarks gets none");
+}
+
+#[tokio::test]
+async fn leaving_and_entering_a_selection_is_deletion_and_addition() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let one = format!("{MAPS}/m");
+    client
+        .post(MAPS, &json!({"metadata": {"name": "m", "labels": {"team": "red"}}, "data": {"n": "1"}}))
+        .await
+        .expect(201);
+    let rev = client.get(MAPS).await.rev();
+    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion={rev}&labelSelector=team%3Dred")).await;
+    let left =
+        client.patch(&one, "merge", &json!({"metadata": {"labels": {"team": "blue"}}, "data": {"n": "2"}})).await;
+    let back = client.patch(&one, "merge", &json!({"metadata": {"labels": {"team": "red"}}, "data": {"n": "3"}})).await;
+    let event = watch.next().await.unwrap();
+    let shown = |event: &Value| (event["type"].clone(), event["object"]["data"]["n"].clone());
+    assert_eq!(shown(&event), (json!("DELETED"), json!("1")), "as it last matched");
+    assert_eq!(event["object"]["metadata"]["resourceVersion"], left.rev().to_string(), "at the change");
+    let event = watch.next().await.unwrap();
+    assert_eq!(shown(&event), (json!("ADDED"), json!("3")));
+    assert_eq!(event["object"]["metadata"]["resourceVersion"], back.rev().to_string());
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_watch_over_web_socket_sends_an_event_a_message() {
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         let mut socket = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-        for expected in ["ADDED a", "ADDED b", "BOOKMARK "] {
+        for expected in ["ADDED a", "ADDED b", "BOOKMARK ", "BOOKMARK "] {
             let (opcode, payload) = message(&mut socket).await;
             if accept == "application/json" {
                 let event: Value = serde_json::from_slice(&payload).unwrap();

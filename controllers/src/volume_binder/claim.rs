@@ -10,8 +10,11 @@ use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
 use serde_json::json;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
+const DEFAULT_CLASS: [&str; 2] =
+    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 /// `claim` is not being deleted.
@@ -54,7 +57,25 @@ fn lost(claim: &PersistentVolumeClaim, told: Action) -> Vec<Action> {
     vec![write::patch(claim, "status", PatchKind::Merge, json!({"status": {"phase": "Lost"}})), told]
 }
 
+/// The default class of the cluster: of several the one that was marked last (k8s: GetDefaultClass).
+fn default_class(caches: &Caches) -> Option<Arc<StorageClass>> {
+    let marked = |class: &Arc<StorageClass>| {
+        let annotations = class.metadata.annotations.as_ref();
+        DEFAULT_CLASS
+            .iter()
+            .any(|name| annotations.and_then(|held| held.get(*name)).is_some_and(|value| value == "true"))
+    };
+    let classes = caches.of::<StorageClass>().list().into_iter().filter(marked);
+    classes.max_by_key(|class| (class.metadata.creation_timestamp.clone(), Reverse(class.name().to_owned())))
+}
+
 fn unnamed(claim: &PersistentVolumeClaim, caches: &Caches) -> Vec<Action> {
+    let says_nothing = claim.spec.as_ref().is_some_and(|spec| spec.storage_class_name.is_none());
+    if let Some(class) = default_class(caches).filter(|_| says_nothing) {
+        // k8s: RetroactiveDefaultStorageClass; the claim may be older than the class
+        let body = json!({"metadata": {"uid": claim.uid()}, "spec": {"storageClassName": class.name()}});
+        return vec![write::patch(claim, "", PatchKind::Merge, body)];
+    }
     let class = caches.of::<StorageClass>().get("", fit::class_of(claim));
     let late = class.as_ref().is_some_and(|class| class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"));
     let node = volume_use::consumer_node(claim, caches).and_then(|name| caches.of::<Node>().get("", &name));

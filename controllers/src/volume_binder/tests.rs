@@ -84,6 +84,20 @@ fn a_claim_without_class_and_volume_is_told_so() {
 }
 
 #[test]
+fn a_claim_that_names_no_class_gets_the_default_one() {
+    let default = class("Immediate")
+        .replace("name: fast", "name: fast, annotations: {storageclass.kubernetes.io/is-default-class: 'true'}");
+    let text = claim(&(CLAIM.replace("storageClassName: fast, ", "") + &default));
+    assert_eq!(
+        text,
+        "patch PersistentVolumeClaim c  {\"metadata\":{\"uid\":\"c1\"},\"spec\":{\"storageClassName\":\"fast\"}}\n"
+    );
+    // An empty name asks for no class.
+    let none = claim(&(CLAIM.replace("storageClassName: fast", "storageClassName: ''") + &default));
+    assert!(none.starts_with("event Normal FailedBinding"), "{none}");
+}
+
+#[test]
 fn a_bound_claim_whose_volume_is_gone_is_lost() {
     let bound = CLAIM
         .replace("resourceVersion: '3'", "annotations: {pv.kubernetes.io/bind-completed: 'yes'}")

@@ -69,7 +69,7 @@ impl Registry {
 }
 
 /// k8s: `rest.BeforeDelete`
-fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, old: &Value) -> Result<(), ApiError> {
+pub(crate) fn check_preconditions(call: &Call<'_>, options: &DeleteOptions, old: &Value) -> Result<(), ApiError> {
     let checks = [
         ("UID", &options.uid, "uid", "The object might have been deleted and then recreated"),
         ("ResourceVersion", &options.resource_version, "resourceVersion", "The object might have been modified"),

@@ -1,7 +1,7 @@
 //! `pods/eviction`: a delete that respects PodDisruptionBudgets.
 
 use crate::error::{ApiError, Qualified, StatusCause};
-use crate::registry::delete::DeleteOptions;
+use crate::registry::delete::{DeleteOptions, check_preconditions};
 use crate::registry::{Call, Registry, metadata};
 use crate::request::{Request, Selection, Verb};
 use kinds::selector::LabelSelector;
@@ -26,6 +26,13 @@ enum Verdict {
     Spend,
 }
 
+/// How one attempt ended that did not fail.
+enum Attempt {
+    Done,
+    /// Somebody else wrote the pod between look and delete, and nothing was spent.
+    Overtaken,
+}
+
 impl Registry {
     /// Deletes the pod if its budget allows a disruption now.
     pub async fn evict(&self, call: &Call<'_>, eviction: &Value) -> Result<(), ApiError> {
@@ -35,21 +42,28 @@ impl Registry {
         let asked = DeleteOptions::of(call.options, eviction.get("deleteOptions"))?;
         let bound = asked.resource_version.is_some();
         for _ in 0..TRIES_MAX {
-            match self.try_evict(call, &asked).await {
-                // The pod changed under us; who named a revision wants to hear of it.
-                Err(ApiError::Conflict { .. }) if !bound => {}
-                result => return result,
+            match self.try_evict(call, &asked).await? {
+                Attempt::Done => return Ok(()),
+                // Who named a revision wants to hear that the pod has changed.
+                Attempt::Overtaken if bound => break,
+                Attempt::Overtaken => {}
             }
         }
         Err(ApiError::modified(call.row(), call.name))
     }
 
-    async fn try_evict(&self, call: &Call<'_>, asked: &DeleteOptions) -> Result<(), ApiError> {
+    async fn try_evict(&self, call: &Call<'_>, asked: &DeleteOptions) -> Result<Attempt, ApiError> {
         let json = self.get(call).await?;
         let pod: Value = serde_json::from_slice(&json).unwrap_or_default();
+        // Before anything is spent.
+        check_preconditions(call, asked, &pod)?;
         let mut options = asked.clone();
         if ignores_budgets(&pod) {
-            return self.delete(call, &options).await.map(|_| ());
+            return match self.delete(call, &options).await {
+                Ok(_) => Ok(Attempt::Done),
+                Err(ApiError::Conflict { .. }) => Ok(Attempt::Overtaken),
+                Err(error) => Err(error),
+            };
         }
         let budgets = self.budgets_of(call, &pod).await?;
         let budget = match budgets.as_slice() {
@@ -79,7 +93,7 @@ impl Registry {
             Err(ApiError::Conflict { .. }) if options.resource_version != asked.resource_version => {
                 Err(unobserved(budget.map_or("", |budget| metadata::text(budget, "name"))))
             }
-            result => result.map(|_| ()),
+            result => result.map(|_| Attempt::Done),
         }
     }
 

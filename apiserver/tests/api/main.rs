@@ -3,6 +3,7 @@
 
 mod applies;
 mod deletes;
+mod doors;
 mod every_kind;
 mod formats;
 mod https;

@@ -137,6 +137,21 @@ const CHANGE: &[Row] = &[
     row("taint node n1 k-", &["node/n1 untainted"]),
     row("cordon n1", &["node/n1 cordoned"]),
     row("uncordon n1", &["node/n1 uncordoned"]),
+    row("set selector service s 'app=other'", &["service/s selector updated"]),
+    row("set subject rolebinding rb --user=eve", &["rolebinding.rbac.authorization.k8s.io/rb subjects updated"]),
+    warns("edit deployment web --subresource=status", "", &["Edit cancelled, no changes made"]),
+    row("run p --image=x --labels=app=p", &["pod/p created"]),
+    row("debug p --image=tool --container=dbg --attach=false -- sh", &[]),
+    row("get pod p -o jsonpath='{.spec.ephemeralContainers[0].name} {.spec.containers[0].image}'", &["dbg x"]),
+    row("certificate approve csr", &["certificatesigningrequest.certificates.k8s.io/csr approved"]),
+    row("get csr csr -o jsonpath='{.status.conditions[0].type}'", &["Approved"]),
+    feed(
+        "auth reconcile -f -",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: rec, namespace: rows}\nrules: [{apiGroups: [''], resources: [pods], verbs: [get]}]\n",
+        &["role.rbac.authorization.k8s.io/rec reconciled"],
+    ),
+    row("rollout status deployment/done --timeout=5s", &["deployment \"done\" successfully rolled out"]),
+    row("wait --for=condition=Available deployment/done --timeout=5s", &["deployment.apps/done condition met"]),
 ];
 
 const DELETE: &[Row] = &[
@@ -155,6 +170,17 @@ const DELETE: &[Row] = &[
     row("get deployment web -o jsonpath='{.metadata.finalizers}'", &["foregroundDeletion"]),
     row("delete pod -l app=q", &["pod \"q\" deleted"]),
     row("delete namespace rows-gone --wait=false", &["namespace \"rows-gone\" deleted"]),
+    feed("delete -f - --ignore-not-found", MAP, &[]),
+    row("create configmap late --from-literal=a=b", &["configmap/late created"]),
+    row("delete cm/late --wait=false", &["configmap \"late\" deleted"]),
+    row("wait --for=delete cm/late --timeout=5s", &[]),
+    fails(
+        "drain n1 --timeout=3s",
+        &["cannot delete Pods that declare no controller (use --force to override): rows/guarded"],
+    ),
+    fails("drain n1 --force --timeout=3s", &["Cannot evict pod as it would violate the pod's disruption budget."]),
+    row("delete pdb guard", &["poddisruptionbudget.policy \"guard\" deleted"]),
+    row("drain n1 --force --timeout=20s", &["pod/guarded evicted", "node/n1 drained"]),
     row("drain n1 --ignore-daemonsets --force --disable-eviction", &["node/n1 drained"]),
 ];
 
@@ -173,7 +199,26 @@ async fn kubectl_applies() {
 #[tokio::test]
 async fn kubectl_changes() {
     run(CHANGE, |client| async move {
+        let ns = "namespaces/rows";
         client.post("/api/v1/nodes", &json!({"metadata": {"name": "n1"}})).await.expect(201);
+        let service = json!({"metadata": {"name": "s"}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 80}]}});
+        client.post(&format!("/api/v1/{ns}/services"), &service).await.expect(201);
+        let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"});
+        let binding = json!({"metadata": {"name": "rb"}, "roleRef": role});
+        client.post(&format!("/apis/rbac.authorization.k8s.io/v1/{ns}/rolebindings"), &binding).await.expect(201);
+        let csr = json!({"metadata": {"name": "csr"}, "spec":
+            {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}});
+        client.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", &csr).await.expect(201);
+        // As its controller leaves it.
+        let template =
+            json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+        let done = json!({"metadata": {"name": "done"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+            "template": template}});
+        let at = format!("/apis/apps/v1/{ns}/deployments");
+        client.post(&at, &done).await.expect(201);
+        let status = json!({"status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1,
+            "availableReplicas": 1, "conditions": [{"type": "Available", "status": "True"}]}});
+        client.patch(&format!("{at}/done/status"), "merge", &status).await.expect(200);
     })
     .await;
 }
@@ -183,6 +228,18 @@ async fn kubectl_deletes() {
     run(DELETE, |client| async move {
         client.post("/api/v1/nodes", &json!({"metadata": {"name": "n1"}})).await.expect(201);
         client.post("/api/v1/namespaces", &json!({"metadata": {"name": "rows-gone"}})).await.expect(201);
+        let ns = "namespaces/rows";
+        let pod = json!({"metadata": {"name": "guarded", "labels": {"g": "1"}},
+            "spec": {"nodeName": "n1", "terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": "i"}]}});
+        client.post(&format!("/api/v1/{ns}/pods"), &pod).await.expect(201);
+        let running = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+        client.patch(&format!("/api/v1/{ns}/pods/guarded/status"), "merge", &running).await.expect(200);
+        let guard = json!({"metadata": {"name": "guard"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"g": "1"}}}});
+        let at = format!("/apis/policy/v1/{ns}/poddisruptionbudgets");
+        client.post(&at, &guard).await.expect(201);
+        let status = json!({"status": {"observedGeneration": 1, "currentHealthy": 1, "desiredHealthy": 1,
+            "expectedPods": 1, "disruptionsAllowed": 0}});
+        client.patch(&format!("{at}/guard/status"), "merge", &status).await.expect(200);
     })
     .await;
 }

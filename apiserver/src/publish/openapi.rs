@@ -158,11 +158,12 @@ impl Documents {
     pub(super) fn v2(&self, parts: &Parts) -> Response<Body> {
         let offered = [JSON, PROTOBUF[0], PROTOBUF[1]];
         let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
-        let document = match offered[chosen] {
-            JSON => self.built(V2_JSON, || document::v2(&self.groups).into_bytes()),
-            _ => self.built(V2_PROTOBUF, || document::v2_protobuf(&self.groups).into()),
+        let (document, media) = match offered[chosen] {
+            JSON => (self.built(V2_JSON, || document::v2(&self.groups).into_bytes()), JSON),
+            // k8s: answered by the name without `@`, which no header may hold and Go's clients refuse to read.
+            _ => (self.built(V2_PROTOBUF, || document::v2_protobuf(&self.groups).into()), PROTOBUF[1]),
         };
-        answer(&document, parts, offered[chosen], Lifetime::Unknown)
+        answer(&document, parts, media, Lifetime::Unknown)
     }
 
     fn built(&self, path: &str, build: impl FnOnce() -> Vec<u8>) -> Arc<Compressed> {

@@ -127,11 +127,13 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
             let row = call.row();
             let deleted = registry.delete(call, &options).await?;
             if deleted.gone && !exceptions::delete_returns_object(row) {
-                return Ok(respond::deleted(view.answer, &row.group, &row.plural, call.name, &deleted.uid));
+                let mut response = respond::deleted(view.answer, &row.group, &row.plural, call.name, &deleted.uid);
+                respond::warn(&mut response, &deleted.warnings);
+                return Ok(response);
             }
             let told_to_wait = options.cascades_explicitly && !deleted.gone;
             let code = if told_to_wait { StatusCode::ACCEPTED } else { StatusCode::OK };
-            Ok(respond::object(&view, code, deleted.json, &[]))
+            Ok(respond::object(&view, code, deleted.json, &deleted.warnings))
         }
         Verb::DeleteCollection => {
             let options = delete_options(call, parts, body).await?;

@@ -192,6 +192,11 @@ impl ApiError {
         Self::ServiceUnavailable { message: message.into() }
     }
 
+    /// Others keep changing what has to change together with the object.
+    pub fn contended(key: &str) -> Self {
+        Self::ServerTimeout { message: format!("{key} keeps changing; try again"), retry_after_s: RETRY_AFTER_S }
+    }
+
     pub fn internal(message: impl Into<String>) -> Self {
         Self::Internal { message: message.into() }
     }
@@ -277,10 +282,7 @@ impl From<TxnError> for ApiError {
     /// For transactions whose caller has already dealt with `Conflict`.
     fn from(error: TxnError) -> Self {
         match error {
-            TxnError::Conflict { key, .. } => Self::ServerTimeout {
-                message: format!("{key} keeps changing; try again"),
-                retry_after_s: RETRY_AFTER_S,
-            },
+            TxnError::Conflict { key, .. } => Self::contended(&key),
             TxnError::Full(why) => Self::internal(format!("the store cannot write: {why}")),
             TxnError::Unknown(why) => {
                 Self::timeout(format!("the store did not confirm the write, it may have happened: {why}"))

@@ -6,6 +6,7 @@
 
 pub mod admit;
 pub mod apply;
+mod charge;
 pub mod commit;
 pub mod create;
 pub mod decode;
@@ -134,6 +135,7 @@ pub struct Registry {
     admission: admission::Chain,
     authorizer: Arc<Authorizer>,
     effects: Effects,
+    turns: charge::Turns,
 }
 
 impl Registry {
@@ -145,7 +147,7 @@ impl Registry {
         effects: Effects,
     ) -> Self {
         let store = Arc::clone(caches.store());
-        Self { caches, store, clock, admission, authorizer, effects }
+        Self { caches, store, clock, admission, authorizer, effects, turns: charge::Turns::default() }
     }
 
     /// An update or apply that turns out to create was authorized as something else.

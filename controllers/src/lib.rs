@@ -34,6 +34,7 @@ mod pod;
 mod pod_gc;
 mod pod_template;
 mod replica_set;
+mod resource_quota;
 mod root_ca;
 mod run;
 mod service_account;

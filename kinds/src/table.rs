@@ -3,6 +3,8 @@
 use crate::kind::Kind;
 use crate::row::Row;
 use crate::typed::{Plain, Typed, TypedKind};
+use crate::view::{self, View};
+use crate::viewed::Viewed;
 use crate::{
     admissionregistration, apiextensions, apiregistration, apps, authentication, authorization, autoscaling, batch,
     certificates, coordination, core, discovery, events, flowcontrol, networking, node, policy, rbac, resource,
@@ -31,7 +33,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         typed::<core::secret::SecretKind>(),
         typed::<core::service_account::ServiceAccountKind>(),
         typed::<core::service::ServiceKind>(),
-        plain(apps::controller_revision::ROW, apps::controller_revision::cells),
+        typed::<apps::controller_revision::ControllerRevisionKind>(),
         typed::<apps::daemon_set::DaemonSetKind>(),
         typed::<apps::deployment::DeploymentKind>(),
         typed::<apps::replica_set::ReplicaSetKind>(),
@@ -39,13 +41,16 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         typed::<batch::cron_job::CronJobKind>(),
         typed::<batch::job::JobKind>(),
         typed::<autoscaling::horizontal_pod_autoscaler::HorizontalPodAutoscalerKind>(),
-        plain(autoscaling::horizontal_pod_autoscaler_v1::ROW, autoscaling::horizontal_pod_autoscaler_v1::cells),
+        viewed::<autoscaling::horizontal_pod_autoscaler::HorizontalPodAutoscalerKind>(
+            autoscaling::horizontal_pod_autoscaler_v1::ROW,
+            &view::AUTOSCALER,
+        ),
         typed::<policy::pod_disruption_budget::PodDisruptionBudgetKind>(),
         typed::<networking::ingress::IngressKind>(),
-        plain(networking::ingress_class::ROW, networking::ingress_class::cells),
-        plain(networking::ip_address::ROW, networking::ip_address::cells),
+        typed::<networking::ingress_class::IngressClassKind>(),
+        typed::<networking::ip_address::IPAddressKind>(),
         typed::<networking::network_policy::NetworkPolicyKind>(),
-        plain(networking::service_cidr::ROW, networking::service_cidr::cells),
+        typed::<networking::service_cidr::ServiceCIDRKind>(),
         typed::<discovery::endpoint_slice::EndpointSliceKind>(),
         typed::<events::event::EventKind>(),
         typed::<coordination::lease::LeaseKind>(),
@@ -60,44 +65,32 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         plain(authorization::self_subject_rules_review::ROW, authorization::self_subject_rules_review::cells),
         plain(authorization::subject_access_review::ROW, authorization::subject_access_review::cells),
         typed::<certificates::certificate_signing_request::CertificateSigningRequestKind>(),
-        plain(certificates::cluster_trust_bundle::ROW, certificates::cluster_trust_bundle::cells),
-        plain(certificates::pod_certificate_request::ROW, certificates::pod_certificate_request::cells),
+        typed::<certificates::cluster_trust_bundle::ClusterTrustBundleKind>(),
+        typed::<certificates::pod_certificate_request::PodCertificateRequestKind>(),
         typed::<scheduling::priority_class::PriorityClassKind>(),
         typed::<node::runtime_class::RuntimeClassKind>(),
         typed::<storage::csi_driver::CSIDriverKind>(),
-        plain(storage::csi_node::ROW, storage::csi_node::cells),
-        plain(storage::csi_storage_capacity::ROW, storage::csi_storage_capacity::cells),
+        typed::<storage::csi_node::CSINodeKind>(),
+        typed::<storage::csi_storage_capacity::CSIStorageCapacityKind>(),
         typed::<storage::storage_class::StorageClassKind>(),
-        plain(storage::volume_attachment::ROW, storage::volume_attachment::cells),
-        plain(storage::volume_attributes_class::ROW, storage::volume_attributes_class::cells),
-        plain(storagemigration::storage_version_migration::ROW, storagemigration::storage_version_migration::cells),
-        plain(resource::device_class::ROW, resource::device_class::cells),
-        plain(resource::device_taint_rule::ROW, resource::device_taint_rule::cells),
-        plain(resource::resource_claim::ROW, resource::resource_claim::cells),
-        plain(resource::resource_claim_template::ROW, resource::resource_claim_template::cells),
-        plain(resource::resource_slice::ROW, resource::resource_slice::cells),
-        plain(
-            admissionregistration::mutating_admission_policy::ROW,
-            admissionregistration::mutating_admission_policy::cells,
-        ),
-        plain(
-            admissionregistration::mutating_admission_policy_binding::ROW,
-            admissionregistration::mutating_admission_policy_binding::cells,
-        ),
+        typed::<storage::volume_attachment::VolumeAttachmentKind>(),
+        typed::<storage::volume_attributes_class::VolumeAttributesClassKind>(),
+        typed::<storagemigration::storage_version_migration::StorageVersionMigrationKind>(),
+        typed::<resource::device_class::DeviceClassKind>(),
+        typed::<resource::device_taint_rule::DeviceTaintRuleKind>(),
+        typed::<resource::resource_claim::ResourceClaimKind>(),
+        typed::<resource::resource_claim_template::ResourceClaimTemplateKind>(),
+        typed::<resource::resource_slice::ResourceSliceKind>(),
+        typed::<admissionregistration::mutating_admission_policy::MutatingAdmissionPolicyKind>(),
+        typed::<admissionregistration::mutating_admission_policy_binding::MutatingAdmissionPolicyBindingKind>(),
         typed::<admissionregistration::mutating_webhook_configuration::MutatingWebhookConfigurationKind>(),
-        plain(
-            admissionregistration::validating_admission_policy::ROW,
-            admissionregistration::validating_admission_policy::cells,
-        ),
-        plain(
-            admissionregistration::validating_admission_policy_binding::ROW,
-            admissionregistration::validating_admission_policy_binding::cells,
-        ),
+        typed::<admissionregistration::validating_admission_policy::ValidatingAdmissionPolicyKind>(),
+        typed::<admissionregistration::validating_admission_policy_binding::ValidatingAdmissionPolicyBindingKind>(),
         typed::<admissionregistration::validating_webhook_configuration::ValidatingWebhookConfigurationKind>(),
         plain(apiextensions::custom_resource_definition::ROW, apiextensions::custom_resource_definition::cells),
         typed::<apiregistration::api_service::APIServiceKind>(),
-        plain(flowcontrol::flow_schema::ROW, flowcontrol::flow_schema::cells),
-        plain(flowcontrol::priority_level_configuration::ROW, flowcontrol::priority_level_configuration::cells),
+        typed::<flowcontrol::flow_schema::FlowSchemaKind>(),
+        typed::<flowcontrol::priority_level_configuration::PriorityLevelConfigurationKind>(),
     ]
 });
 
@@ -132,6 +125,11 @@ pub fn find_kind(group: &str, version: &str, name: &str) -> Option<&'static Arc<
 
 fn typed<K: TypedKind>() -> Arc<dyn Kind> {
     Arc::new(Typed::<K>::new())
+}
+
+/// Another kind's objects in an older form.
+fn viewed<K: TypedKind>(row: Row, view: &'static View) -> Arc<dyn Kind> {
+    Arc::new(Viewed::<K>::new(row, view))
 }
 
 fn plain(row: Row, cells: fn(&Value, i64) -> Vec<Value>) -> Arc<dyn Kind> {

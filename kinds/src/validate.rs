@@ -5,14 +5,18 @@
 #[cfg(test)]
 pub(crate) mod check;
 pub mod container;
+pub mod device;
 pub mod env;
 pub mod format;
 pub mod metadata;
 pub mod network;
 pub mod path;
 pub mod placement;
+pub mod pod_os;
 pub mod pod_spec;
 pub mod pod_update;
+pub mod pod_wide;
+pub mod policy;
 pub mod probe;
 pub mod rbac;
 pub mod resources;

@@ -16,7 +16,7 @@ pub struct View {
 }
 
 static EVENT: View = View { to_stored: event::to_core, from_stored: event::from_core };
-static AUTOSCALER: View = View { to_stored: autoscaler::to_v2, from_stored: autoscaler::from_v2 };
+pub(crate) static AUTOSCALER: View = View { to_stored: autoscaler::to_v2, from_stored: autoscaler::from_v2 };
 
 /// How objects of this row differ from what is stored; `None` where they do not.
 pub fn of(row: &Row) -> Option<&'static View> {

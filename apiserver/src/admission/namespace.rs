@@ -1,4 +1,5 @@
-//! NamespaceLifecycle: nothing is written into a namespace that does not exist, nothing new into one that ends.
+//! NamespaceLifecycle: nothing is written into a namespace that does not exist, nothing new into one that ends. It runs
+//! first, so that nobody waits for, or is told about, what else the namespace lacks.
 
 use super::{Call, Context, Operation};
 use crate::auth::objects::{NAMESPACES, find};
@@ -11,7 +12,8 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
     let namespace_itself = call.group().is_empty() && call.resource() == "namespaces";
     match call.operation {
         Operation::Delete => namespace_itself,
-        Operation::Create | Operation::Update | Operation::Connect => {
+        Operation::Connect => false,
+        Operation::Create | Operation::Update => {
             // k8s: an access review in a namespace that is gone still has an answer.
             let review = call.group() == "authorization.k8s.io";
             !namespace_itself && !review && !call.ns().is_empty()
@@ -19,7 +21,7 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
     }
 }
 
-pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) async fn admit(context: &Context, call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
     if call.operation == Operation::Delete {
         let protected = call.subresource().is_empty() && IMMORTAL.contains(&call.name());
         return if protected { Err(call.forbidden(call.name(), "this namespace may not be deleted")) } else { Ok(()) };

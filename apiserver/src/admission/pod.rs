@@ -7,6 +7,11 @@ pub(super) fn is_create(call: &Call<'_>) -> bool {
     call.operation == Operation::Create && call.is("", "pods", "")
 }
 
+/// A pod itself, created or changed.
+pub(super) fn is_written(call: &Call<'_>) -> bool {
+    matches!(call.operation, Operation::Create | Operation::Update) && call.is("", "pods", "")
+}
+
 /// A pod that a node made for a file in its manifest folder.
 pub(super) fn is_mirror(pod: &Value) -> bool {
     pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some_and(|value| !value.is_null())

@@ -8,15 +8,12 @@ use std::sync::Arc;
 
 const PREEMPT: &str = "PreemptLowerPriority";
 
-pub(super) fn applies(call: &Call<'_>) -> bool {
-    let written = matches!(call.operation, Operation::Create | Operation::Update);
-    written && (call.is("", "pods", "") || call.is("scheduling.k8s.io", "priorityclasses", ""))
+pub(super) fn of_class(call: &Call<'_>) -> bool {
+    matches!(call.operation, Operation::Create | Operation::Update)
+        && call.is("scheduling.k8s.io", "priorityclasses", "")
 }
 
 pub(super) async fn mutate(context: &Context, call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
-    if !call.is("", "pods", "") {
-        return Ok(());
-    }
     if let Some(old) = call.old {
         keep(&mut object["spec"], &old["spec"]);
         return Ok(());
@@ -85,7 +82,7 @@ fn default_class(context: &Context) -> Option<Arc<Value>> {
 
 /// At most one class is the default one.
 pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
-    if !call.is("scheduling.k8s.io", "priorityclasses", "") || object["globalDefault"] != true {
+    if object["globalDefault"] != true {
         return Ok(());
     }
     let other = default_class(context).filter(|class| class["metadata"]["name"] != object["metadata"]["name"]);

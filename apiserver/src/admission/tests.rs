@@ -4,7 +4,9 @@ use super::*;
 use crate::auth::node::{GROUP, NodeAuthorizer};
 use crate::auth::objects::{NAMESPACES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
 use crate::auth::rbac::Rbac;
+use crate::request::{Request, Verb};
 use async_trait::async_trait;
+use client::identity::Identity;
 use serde_json::json;
 
 struct Cluster(Vec<(Resource, &'static str, Value)>);
@@ -93,7 +95,7 @@ async fn admit(
     let request = request(verb, path, identity.clone());
     let (chain, call) = (chain(), Call::new(&request, old));
     chain.mutate(&call, object).await?;
-    chain.validate(&call, Some(object)).await
+    chain.validate(&call, Some(object)).await.map(drop)
 }
 
 fn user() -> Identity {

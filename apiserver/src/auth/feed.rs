@@ -1,7 +1,10 @@
 //! Keeps the RBAC index and the node graph at what is committed: one subscription a kind.
 
 use super::node::NodeAuthorizer;
-use super::objects::{NAMESPACES, NODES, PERSISTENT_VOLUMES, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS, kind};
+use super::objects::{
+    INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PRIORITY_CLASSES, RESOURCE_QUOTAS,
+    RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
+};
 use super::rbac::Rbac;
 use crate::cache::{Caches, Delivery, EventType, KindCache, Start, Subscription, WatchError};
 use crate::error::ApiError;
@@ -24,7 +27,18 @@ const ROLE_BINDINGS: Resource = rbac("rolebindings");
 const FOLLOWED: &[Resource] = &[CLUSTER_ROLES, ROLES, CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, super::objects::PODS];
 
 /// Kinds that decisions read from the watch cache alone, or on nearly every write: their caches are started with the server.
-const READ: &[Resource] = &[NAMESPACES, NODES, SERVICE_ACCOUNTS, PRIORITY_CLASSES, PERSISTENT_VOLUMES];
+const READ: &[Resource] = &[
+    NAMESPACES,
+    NODES,
+    SERVICE_ACCOUNTS,
+    PRIORITY_CLASSES,
+    PERSISTENT_VOLUMES,
+    LIMIT_RANGES,
+    RESOURCE_QUOTAS,
+    RUNTIME_CLASSES,
+    STORAGE_CLASSES,
+    INGRESS_CLASSES,
+];
 
 /// Pause before a lost subscription is taken again: the cache may be starting over.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);

@@ -25,6 +25,11 @@ pub const PODS: Resource = Resource { group: "", version: "v1", plural: "pods" }
 pub const SECRETS: Resource = Resource { group: "", version: "v1", plural: "secrets" };
 pub const SERVICE_ACCOUNTS: Resource = Resource { group: "", version: "v1", plural: "serviceaccounts" };
 pub const PERSISTENT_VOLUMES: Resource = Resource { group: "", version: "v1", plural: "persistentvolumes" };
+pub const LIMIT_RANGES: Resource = Resource { group: "", version: "v1", plural: "limitranges" };
+pub const RESOURCE_QUOTAS: Resource = Resource { group: "", version: "v1", plural: "resourcequotas" };
+pub const RUNTIME_CLASSES: Resource = Resource { group: "node.k8s.io", version: "v1", plural: "runtimeclasses" };
+pub const STORAGE_CLASSES: Resource = Resource { group: "storage.k8s.io", version: "v1", plural: "storageclasses" };
+pub const INGRESS_CLASSES: Resource = Resource { group: "networking.k8s.io", version: "v1", plural: "ingressclasses" };
 pub const PRIORITY_CLASSES: Resource =
     Resource { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
 

@@ -1,6 +1,7 @@
 //! The wanted objects, as data.
 
 use super::rbac;
+use kinds::flowcontrol::bootstrap;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 
@@ -61,6 +62,7 @@ pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
         .collect();
     wanted.extend(priority_classes());
     wanted.extend(super::api_services::wanted());
+    wanted.extend(flow_control());
     wanted.push(service_cidr(params));
     wanted.push(local_path_class());
     for (plural, objects) in
@@ -136,6 +138,19 @@ fn local_path_class() -> Wanted {
         }),
         policy: Policy::Keep,
     }
+}
+
+/// k8s: the specs are kept as released, because the objects say so in an annotation.
+fn flow_control() -> impl Iterator<Item = Wanted> {
+    let wanted = |plural: &'static str| {
+        move |object| Wanted {
+            collection: format!("/apis/flowcontrol.apiserver.k8s.io/v1/{plural}"),
+            object,
+            policy: Policy::Own(&["spec"]),
+        }
+    };
+    let levels = bootstrap::priority_levels().into_iter().map(wanted("prioritylevelconfigurations"));
+    levels.chain(bootstrap::flow_schemas().into_iter().map(wanted("flowschemas")))
 }
 
 fn service_cidr(params: &Params) -> Wanted {

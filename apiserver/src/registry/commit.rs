@@ -1,20 +1,52 @@
 //! One write to the store, with its doubts settled: a reply that was lost is looked up, not repeated.
 
-use super::{Call, Registry, view};
+use super::{Call, Registry, Stored, view};
+use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::stored;
 use bytes::Bytes;
 use serde_json::Value;
 use store::{Expect, Rev, TxnError, Write};
 
+/// Charges of one write: each time somebody else had counted in between, so that all together made progress.
+const CHARGES_MAX: usize = 10;
+
 /// What became of a write.
 pub(super) enum Commit {
     Done(Rev),
     /// Somebody else wrote first.
     Lost,
+    /// Somebody else wrote first what was to be written along with the object.
+    Crossed {
+        key: String,
+    },
 }
 
 impl Registry {
+    /// Like [`Registry::put`], with what the object costs charged to its namespace's quotas in the same transaction.
+    pub(super) async fn put_charged(
+        &self,
+        call: &Call<'_>,
+        object: &Value,
+        old: Option<&Stored>,
+        more: Vec<Write>,
+    ) -> Result<(Commit, Bytes), ApiError> {
+        let (operation, expect) = match old {
+            None => (Operation::Create, Expect::Absent),
+            Some(old) => (Operation::Update, Expect::Rev(old.rev)),
+        };
+        let old = old.map(|old| &old.tree);
+        for _ in 1..CHARGES_MAX {
+            let charge = self.charge(call, operation, object, old).await?;
+            let writes = more.iter().chain(&charge.writes).cloned().collect();
+            match self.put(call, object, expect, writes).await? {
+                (Commit::Crossed { key }, _) if charge.holds(&key) => {}
+                done => return Ok(done),
+            }
+        }
+        Err(ApiError::modified(call.row(), call.name))
+    }
+
     /// Puts `object` at the call's key, and `more` writes with it.
     pub(super) async fn put(
         &self,
@@ -30,7 +62,7 @@ impl Registry {
         let commit = self.settle(&key, Some(&value), self.store.txn(writes).await).await?;
         let json = match commit {
             Commit::Done(rev) => view::entry_json(call.kind.as_ref(), &value, rev),
-            Commit::Lost => Bytes::new(),
+            Commit::Lost | Commit::Crossed { .. } => Bytes::new(),
         };
         Ok((commit, json))
     }
@@ -51,6 +83,7 @@ impl Registry {
         match result {
             Ok(committed) => Ok(Commit::Done(committed.rev)),
             Err(TxnError::Conflict { key: lost, .. }) if lost == key => Ok(Commit::Lost),
+            Err(TxnError::Conflict { key, .. }) => Ok(Commit::Crossed { key }),
             Err(unknown @ TxnError::Unknown(_)) => {
                 let (found, rev) = self.store.get(key, None).await?;
                 match (wrote, found) {

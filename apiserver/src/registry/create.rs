@@ -3,12 +3,13 @@
 use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, Written, managed, metadata};
+use crate::admission::Warnings;
 use crate::error::{ApiError, Qualified};
 use bytes::Bytes;
 use kinds::errors::{FieldError, FieldErrors};
 use rand::RngExt;
 use serde_json::Value;
-use store::{Expect, Write};
+use store::Write;
 
 /// k8s: maxNameGenerationCreateAttempts
 const NAME_TRIES_MAX: usize = 8;
@@ -51,15 +52,18 @@ impl Registry {
         if row.generation {
             metadata::set(&mut object, "generation", 1);
         }
-        let mut warnings: Vec<String> = metadata::dedup_owners(&mut object).into_iter().collect();
+        let mut warnings: Warnings = metadata::dedup_owners(&mut object).into_iter().collect();
         warnings.extend(call.kind.warnings(&object));
         call.kind.default(&mut object);
         managed::on_create(&mut object, call, now);
-        self.admit(call, Operation::Create, &mut object, None).await?;
+        warnings.extend(self.admit(call, Operation::Create, &mut object, None).await?);
         if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {
             return Err(ApiError::internal("admission changed the object's name"));
         }
-        let written = |json| Written { json, created: true, warnings };
+        let written = |(json, more): (Bytes, Warnings)| {
+            warnings.extend(more);
+            Written { json, created: true, warnings }
+        };
         let Some(effect) = self.effects.of(row) else {
             let errors = call.kind.create(&mut object);
             return self.create_prepared(call, &object, errors, Vec::new()).await.map(written);
@@ -85,21 +89,23 @@ impl Registry {
         object: &Value,
         errors: FieldErrors,
         more: Vec<Write>,
-    ) -> Result<Bytes, ApiError> {
+    ) -> Result<(Bytes, Warnings), ApiError> {
         let row = call.row();
         if !errors.is_empty() {
             return Err(ApiError::invalid(row, call.name, errors));
         }
-        self.admit_final(call, Operation::Create, Some(object), None).await?;
+        let warnings = self.admit_final(call, Operation::Create, object, None).await?;
         if call.options.dry_run {
+            self.charge(call, Operation::Create, object, None).await?;
             return match self.read(call).await? {
                 Some(_) => Err(ApiError::already_exists(row, call.name)),
-                None => Ok(crate::stored::encode(object)),
+                None => Ok((crate::stored::encode(object), warnings)),
             };
         }
-        match self.put(call, object, Expect::Absent, more).await? {
-            (Commit::Done(_), json) => Ok(json),
+        match self.put_charged(call, object, None, more).await? {
+            (Commit::Done(_), json) => Ok((json, warnings)),
             (Commit::Lost, _) => Err(ApiError::already_exists(row, call.name)),
+            (Commit::Crossed { key }, _) => Err(ApiError::contended(&key)),
         }
     }
 }

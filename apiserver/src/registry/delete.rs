@@ -30,6 +30,8 @@ pub struct Deleted {
     pub uid: String,
     /// Gone now; otherwise marked, and something else finishes it.
     pub gone: bool,
+    /// For the client, as `Warning` headers.
+    pub warnings: Vec<String>,
 }
 
 impl Registry {
@@ -37,9 +39,9 @@ impl Registry {
         for _ in 0..TRIES_MAX {
             let old = self.read(call).await?.ok_or_else(|| call.not_found())?;
             check_preconditions(call, options, &old.tree)?;
-            self.admit_final(call, Operation::Delete, None, Some(&old.tree)).await?;
+            let warnings = self.admit_objectless(call, Operation::Delete, Some(&old.tree)).await?;
             let uid = metadata::text(&old.tree, "uid").to_owned();
-            let deleted = |json, gone| Ok(Deleted { json, uid: uid.clone(), gone });
+            let deleted = |json, gone| Ok(Deleted { json, uid, gone, warnings });
             match plan(call.row(), &old.tree, options, self.now()) {
                 Plan::Wait => return deleted(old.json, false),
                 Plan::Remove(last) => {

@@ -3,12 +3,13 @@
 use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
+use crate::admission::Warnings;
 use crate::error::{ApiError, Qualified};
 use crate::request::Verb;
 use bytes::Bytes;
 use kinds::errors::{FieldError, FieldErrors};
 use serde_json::Value;
-use store::{Expect, Write};
+use store::Write;
 
 /// Attempts of a write that others keep overtaking; each loss means that somebody else made progress.
 const TRIES_MAX: usize = 10;
@@ -69,14 +70,14 @@ impl Registry {
         let now = self.now();
         metadata::carry_over(&mut new, &old.tree);
         metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
-        let mut warnings: Vec<String> = metadata::dedup_owners(&mut new).into_iter().collect();
+        let mut warnings: Warnings = metadata::dedup_owners(&mut new).into_iter().collect();
         warnings.extend(call.kind.warnings(&new));
         call.kind.default(&mut new);
         if crate::subresource::part::PARTS.contains(&call.subresource) && call.subresource != "status" {
             crate::subresource::part::keep_only(call.subresource, &mut new, &old.tree);
         }
         managed::on_update(&mut new, &old.tree, call, now);
-        self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?;
+        warnings.extend(self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?);
         metadata::carry_over(&mut new, &old.tree);
         let change = Change { call, old: &old };
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
@@ -120,25 +121,26 @@ impl Registry {
         if row.generation && !KEEPS_GENERATION.contains(&call.subresource) && metadata::spec_changed(new, &old.tree) {
             metadata::bump_generation(new, &old.tree);
         }
-        self.admit_final(call, Operation::Update, Some(new), Some(&old.tree)).await?;
+        let warnings = self.admit_final(call, Operation::Update, new, Some(&old.tree)).await?;
         if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) {
-            return Ok(Some(Done { json: old.json.clone(), gone: false }));
+            return Ok(Some(Done { json: old.json.clone(), gone: false, warnings }));
         }
         let gone = is_finished(call, new);
         if gone || call.options.dry_run {
             let json = crate::stored::with_revision(&crate::stored::encode(new), old.rev);
             if call.options.dry_run {
-                return Ok(Some(Done { json, gone }));
+                self.charge(call, Operation::Update, new, Some(&old.tree)).await?;
+                return Ok(Some(Done { json, gone, warnings }));
             }
             // The update took the last finalizer off a deleted object.
             return match self.remove(call, old.rev).await? {
-                Commit::Done(_) => Ok(Some(Done { json, gone })),
-                Commit::Lost => Ok(None),
+                Commit::Done(_) => Ok(Some(Done { json, gone, warnings })),
+                Commit::Lost | Commit::Crossed { .. } => Ok(None),
             };
         }
-        match self.put(call, new, Expect::Rev(old.rev), more).await? {
-            (Commit::Done(_), json) => Ok(Some(Done { json, gone })),
-            (Commit::Lost, _) => Ok(None),
+        match self.put_charged(call, new, Some(old), more).await? {
+            (Commit::Done(_), json) => Ok(Some(Done { json, gone, warnings })),
+            (Commit::Lost | Commit::Crossed { .. }, _) => Ok(None),
         }
     }
 }
@@ -153,10 +155,13 @@ struct Done {
     json: Bytes,
     /// The object is gone with it.
     gone: bool,
+    /// Admission's.
+    warnings: Warnings,
 }
 
 impl Done {
-    fn written(self, warnings: Vec<String>) -> Written {
+    fn written(self, mut warnings: Warnings) -> Written {
+        warnings.extend(self.warnings);
         Written { json: self.json, created: false, warnings }
     }
 }

@@ -13,7 +13,7 @@ use http::request::Parts;
 const STREAMS: &[(&str, &str)] = &[("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty")];
 
 pub(super) async fn connect(server: &Server, call: &Call<'_>, parts: Parts) -> Result<Response<Body>, ApiError> {
-    server.registry.admit_final(call, Operation::Connect, None, None).await?;
+    server.registry.admit_objectless(call, Operation::Connect, None).await?;
     let pod = pod_target::pod(server, call).await?;
     let container = pod_target::container(call, &pod, call.options.raw("container"))?;
     let mut query: Vec<(&str, &str)> = call.options.raw_all("command").map(|word| ("command", word)).collect();

@@ -10,7 +10,7 @@ use http::Response;
 use http::request::Parts;
 
 pub(super) async fn connect(server: &Server, call: &Call<'_>, parts: Parts) -> Result<Response<Body>, ApiError> {
-    server.registry.admit_final(call, Operation::Connect, None, None).await?;
+    server.registry.admit_objectless(call, Operation::Connect, None).await?;
     let pod = pod_target::pod(server, call).await?;
     let node = pod_target::node_of(server, call, &pod).await?;
     // WebSocket clients list their ports here, comma-separated or repeated; SPDY clients name them stream by stream.

@@ -34,7 +34,7 @@ pub(super) async fn serve(
         let what = call.row().singular.as_ref();
         return Err(ApiError::bad_request(format!("invalid {what} request {:?}", call.name)));
     };
-    server.registry.admit_final(call, Operation::Connect, None, None).await?;
+    server.registry.admit_objectless(call, Operation::Connect, None).await?;
     let upgrade = parts.headers.contains_key(UPGRADE);
     let path = path_below(&parts, call);
     if path.is_empty() && !upgrade && matches!(parts.method, Method::GET | Method::HEAD) {

@@ -1,7 +1,6 @@
 //! `serviceaccounts/token`: a signed, expiring token for an account, bound to it and (where asked) to a pod, secret or node.
 //! k8s: `registry/core/serviceaccount/storage/token.go`.
 
-use crate::admission::Operation;
 use crate::auth::objects::{CachedObjects, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCOUNTS};
 use crate::auth::service_account::{Claims, Kubernetes, Reference, identity_of};
 use crate::error::{ApiError, Qualified};
@@ -50,7 +49,7 @@ async fn create(server: &Server, call: &Call<'_>, mut object: Value) -> Result<V
         return Err(invalid(call, FieldError::invalid("metadata.name", named, "must match the service account name")));
     }
     settle(server, call, &mut object)?;
-    server.registry.admit_final(call, Operation::Create, Some(&object), None).await?;
+    server.registry.admit_unstored(call, &mut object).await?;
     let (pod, secret, node) = bindings(&objects, call, &object["spec"]["boundObjectRef"]).await?;
 
     let now = server.registry.now();

@@ -63,7 +63,7 @@ fn content(row: &Row) -> Value {
             json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
         }
         "StorageClass" => json!({"provisioner": "example.com/p"}),
-        "VolumeAttributesClass" => json!({"driverName": "example.com"}),
+        "VolumeAttributesClass" => json!({"driverName": "example.com", "parameters": {"iops": "1"}}),
         "VolumeAttachment" => {
             json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}})
         }
@@ -89,15 +89,41 @@ fn content(row: &Row) -> Value {
             json!({"spec": {"parentRef": {"group": "", "resource": "services", "name": "s", "namespace": "suite"}}})
         }
         "FlowSchema" => json!({"spec": {"priorityLevelConfiguration": {"name": "exempt"}}}),
-        "PriorityLevelConfiguration" => json!({"spec": {"type": "Exempt"}}),
-        "ResourceClaim" | "ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy" => json!({"spec": {}}),
-        "ValidatingAdmissionPolicyBinding" | "MutatingAdmissionPolicyBinding" => json!({"spec": {"policyName": "p"}}),
-        "ClusterTrustBundle" => json!({"spec": {"trustBundle": "x"}}),
+        "PriorityLevelConfiguration" => {
+            json!({"spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}}})
+        }
+        "ResourceClaim" => json!({"spec": {}}),
+        "DeviceTaintRule" => json!({"spec": {"taint": {"key": "example.com/k", "effect": "NoSchedule"}}}),
+        "ValidatingAdmissionPolicy" => {
+            json!({"spec": {"matchConstraints": constraints(), "validations": [{"expression": "true"}]}})
+        }
+        "MutatingAdmissionPolicy" => json!({"spec": {"matchConstraints": constraints(), "reinvocationPolicy": "Never",
+            "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": "[]"}}]}}),
+        "ValidatingAdmissionPolicyBinding" => json!({"spec": {"policyName": "p", "validationActions": ["Deny"]}}),
+        "MutatingAdmissionPolicyBinding" => json!({"spec": {"policyName": "p"}}),
+        "ClusterTrustBundle" => {
+            json!({"spec": {"trustBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"}})
+        }
+        "ControllerRevision" => json!({"data": {}, "revision": 1}),
         "PodCertificateRequest" => json!({"spec": {
             "signerName": "example.com/s", "podName": "p", "podUID": "u", "serviceAccountName": "s", "serviceAccountUID": "u",
             "nodeName": "n", "nodeUID": "u"}}),
         "StorageVersionMigration" => json!({"spec": {"resource": {"group": "", "resource": "pods"}}}),
         _ => json!({}),
+    }
+}
+
+/// Deployments that are created: any resource does.
+fn constraints() -> Value {
+    json!({"resourceRules": [
+        {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]},
+    ]})
+}
+
+/// Does a controller's work on storage objects, which are held until nobody uses them.
+async fn unprotect(client: &Client, row: &Row, one: &str) {
+    if matches!(&*row.kind, "PersistentVolume" | "PersistentVolumeClaim" | "VolumeAttributesClass") {
+        client.patch(one, "merge", &json!({"metadata": {"finalizers": null}})).await.expect(200);
     }
 }
 
@@ -192,6 +218,7 @@ async fn create_get_list_and_delete() {
         let background = json!({"propagationPolicy": "Background"});
         let deleted = client.delete_with(&format!("{at}/{name}"), &background).await;
         check!(deleted.code, 200, deleted.text);
+        unprotect(&client, row, &format!("{at}/{name}")).await;
         if row.plural != "namespaces" {
             check!(client.get(&format!("{at}/{name}")).await.code, 404, "deleted");
         }
@@ -334,6 +361,7 @@ async fn collections_are_deleted_by_selector() {
         let uri = format!("{at}?labelSelector=suite%3D{name}&propagationPolicy=Background");
         let all = client.ask(Method::DELETE, &uri, &[], Vec::new()).await;
         check!(all.names(), vec![name.clone()], all.text);
+        unprotect(&client, row, &format!("{at}/{name}")).await;
         check!(client.get(&format!("{at}/{name}")).await.code, 404, "selected");
         Ok(())
     })

@@ -1,6 +1,7 @@
 //! The API server from the outside: HTTP requests through the router, responses and stored objects out. The store is the
 //! one in memory; everything else is what production runs.
 
+mod admission;
 mod applies;
 mod deletes;
 mod doors;

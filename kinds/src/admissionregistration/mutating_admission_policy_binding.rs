@@ -1,9 +1,41 @@
 //! MutatingAdmissionPolicyBinding (admissionregistration.k8s.io/v1).
 
-use crate::cells;
+use super::policy::binding_cells;
+use crate::errors::FieldErrors;
 use crate::row::{AGE, Column, NAME, Row, row};
-use crate::tree;
+use crate::typed::{Hook, TypedKind};
+use crate::validate::path::Path;
+use crate::validate::policy;
+use k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBinding;
 use serde_json::Value;
+
+pub(crate) struct MutatingAdmissionPolicyBindingKind;
+
+impl TypedKind for MutatingAdmissionPolicyBindingKind {
+    type Object = MutatingAdmissionPolicyBinding;
+
+    const ROW: Row = ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate, Hook::Warnings];
+    const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = Some(binding_cells);
+
+    fn default(binding: &mut MutatingAdmissionPolicyBinding) {
+        let spec = binding.spec.get_or_insert_default();
+        spec.match_resources.iter_mut().for_each(policy::default_match);
+        spec.param_ref.iter_mut().for_each(policy::default_param);
+    }
+
+    fn validate(binding: &MutatingAdmissionPolicyBinding) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let spec = binding.spec.clone().unwrap_or_default();
+        let common = policy::Binding {
+            policy_name: spec.policy_name.as_ref(),
+            param: spec.param_ref.as_ref(),
+            resources: spec.match_resources.as_ref(),
+        };
+        policy::binding(&common, &Path::new("spec"), &mut errors);
+        errors
+    }
+}
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding" "admissionregistration.k8s.io" "v1" "MutatingAdmissionPolicyBinding" "mutatingadmissionpolicybindings" "mutatingadmissionpolicybinding" Cluster,
@@ -16,24 +48,3 @@ pub(crate) const ROW: Row = row! {
     ],
     generation: true,
 };
-
-pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
-    vec![
-        cells::of::name(object),
-        tree::text(object, "spec.policyName").into(),
-        param(object).into(),
-        cells::of::age(object, now_unix_secs),
-    ]
-}
-
-fn param(binding: &Value) -> String {
-    let Some(param) = tree::at(binding, "spec.paramRef") else { return cells::UNSET.to_owned() };
-    let name = match tree::text(param, "name") {
-        "" => "*",
-        name => name,
-    };
-    match tree::text(param, "namespace") {
-        "" => name.to_owned(),
-        namespace => format!("{namespace}/{name}"),
-    }
-}

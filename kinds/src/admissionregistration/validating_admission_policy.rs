@@ -1,9 +1,103 @@
 //! ValidatingAdmissionPolicy (admissionregistration.k8s.io/v1).
 
-use crate::cells;
+use super::policy::policy_cells;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::tree;
+use crate::typed::{Hook, TypedKind};
+use crate::validate::path::Path;
+use crate::validate::{each, given, one_of, policy, webhook};
+use k8s_openapi::api::admissionregistration::v1::{AuditAnnotation, ValidatingAdmissionPolicy, Validation};
 use serde_json::Value;
+
+/// k8s: maxAuditAnnotations
+const AUDIT_ANNOTATIONS_MAX: usize = 20;
+/// k8s: maxAuditAnnotationValueExpressionLength
+const AUDIT_EXPRESSION_BYTES_MAX: usize = 5 * 1024;
+
+pub(crate) struct ValidatingAdmissionPolicyKind;
+
+impl TypedKind for ValidatingAdmissionPolicyKind {
+    type Object = ValidatingAdmissionPolicy;
+
+    const ROW: Row = ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate, Hook::Warnings];
+    const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> =
+        Some(|policy, now| policy_cells(policy, "spec.validations", now));
+
+    fn default(policy: &mut ValidatingAdmissionPolicy) {
+        let spec = policy.spec.get_or_insert_default();
+        spec.failure_policy.get_or_insert_with(|| webhook::FAILURE_POLICY.to_owned());
+        spec.match_constraints.iter_mut().for_each(policy::default_match);
+    }
+
+    fn validate(policy: &ValidatingAdmissionPolicy) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let path = Path::new("spec");
+        let spec = policy.spec.clone().unwrap_or_default();
+        policy::failure_policy(spec.failure_policy.as_ref(), &path.child("failurePolicy"), &mut errors);
+        if let Some(kind) = &spec.param_kind {
+            policy::param_kind(kind, &path.child("paramKind"), &mut errors);
+        }
+        policy::constraints(spec.match_constraints.as_ref(), &path.child("matchConstraints"), &mut errors);
+        let conditions = each(&spec.match_conditions).as_slice();
+        webhook::conditions(conditions, &path.child("matchConditions"), &mut errors);
+        policy::variables(each(&spec.variables).as_slice(), &path.child("variables"), &mut errors);
+        let (validations, annotations) = (path.child("validations"), path.child("auditAnnotations"));
+        if each(&spec.validations).len() == 0 && each(&spec.audit_annotations).len() == 0 {
+            let detail = "validations or auditAnnotations must contain at least one item";
+            errors.extend([validations, annotations].map(|at| FieldError::required(at, detail)));
+        }
+        for (i, validation) in each(&spec.validations).enumerate() {
+            self::validation(validation, &validations.index(i), &mut errors);
+        }
+        audit_annotations(each(&spec.audit_annotations).as_slice(), &annotations, &mut errors);
+        errors
+    }
+}
+
+fn validation(validation: &Validation, path: &Path<'_>, errors: &mut FieldErrors) {
+    policy::expression(&validation.expression, &path.child("expression"), errors);
+    if let Some(text) = given(validation.message_expression.as_ref())
+        && text.trim().is_empty()
+    {
+        errors.push(FieldError::invalid(path.child("messageExpression"), text, "must be non-empty if specified"));
+    }
+    if let Some(text) = given(validation.message.as_ref()) {
+        let at = path.child("message");
+        if text.trim().is_empty() {
+            errors.push(FieldError::invalid(at, text, "message must be non-empty if specified"));
+        } else if text.trim().contains(['\n', '\r']) {
+            errors.push(FieldError::invalid(at, text, "message must not contain line breaks"));
+        }
+    }
+    if let Some(reason) = given(validation.reason.as_ref()) {
+        let known = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+        one_of(reason, &known, &path.child("reason"), errors);
+    }
+}
+
+fn audit_annotations(all: &[AuditAnnotation], path: &Path<'_>, errors: &mut FieldErrors) {
+    if all.len() > AUDIT_ANNOTATIONS_MAX {
+        let detail = format!("must not have more than {AUDIT_ANNOTATIONS_MAX} auditAnnotations");
+        errors.push(FieldError::invalid(path, all, detail));
+    }
+    let mut keys = std::collections::BTreeSet::new();
+    for (i, annotation) in all.iter().enumerate() {
+        let at = path.index(i);
+        if annotation.key.is_empty() {
+            errors.push(FieldError::required(at.child("key"), ""));
+        } else if !keys.insert(&annotation.key) {
+            errors.push(FieldError::duplicate(at.child("key"), &annotation.key));
+        }
+        let value = at.child("valueExpression");
+        if annotation.value_expression.trim().is_empty() {
+            errors.push(FieldError::required(value, "valueExpression is not specified"));
+        } else if annotation.value_expression.len() > AUDIT_EXPRESSION_BYTES_MAX {
+            let detail = format!("must not exceed {AUDIT_EXPRESSION_BYTES_MAX} bytes in length");
+            errors.push(FieldError::required(value, detail));
+        }
+    }
+}
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy" "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicy" "validatingadmissionpolicies" "validatingadmissionpolicy" Cluster,
@@ -18,19 +112,32 @@ pub(crate) const ROW: Row = row! {
     generation: true,
 };
 
-pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
-    vec![
-        cells::of::name(object),
-        tree::count(object, "spec.validations").into(),
-        param_kind(object).into(),
-        cells::of::age(object, now_unix_secs),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::check;
+    use expect_test::expect;
+    use serde_json::json;
 
-/// `rules.example.com/v1/ReplicaLimit`
-fn param_kind(policy: &Value) -> String {
-    match tree::at(policy, "spec.paramKind") {
-        Some(kind) => format!("{}/{}", tree::text(kind, "apiVersion"), tree::text(kind, "kind")),
-        None => cells::UNSET.to_owned(),
+    #[test]
+    fn a_policy_says_what_it_applies_to_and_what_it_checks() {
+        let rule = json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]});
+        let policy =
+            json!({"spec": {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "true"}]}});
+        let stored = check::defaulted::<ValidatingAdmissionPolicyKind>(policy);
+        assert_eq!(stored["spec"]["failurePolicy"], "Fail");
+        assert_eq!(stored["spec"]["matchConstraints"]["resourceRules"][0]["scope"], "*");
+        assert_eq!(check::create::<ValidatingAdmissionPolicyKind>(stored), "");
+        expect![[r#"
+            spec.paramKind.apiVersion: Invalid value: "a/": version must be specified
+            spec.paramKind.kind: Required value
+            spec.matchConstraints: Required value
+            spec.variables[0].name: Invalid value: "for": name is not a valid CEL identifier
+            spec.validations[0].expression: Required value: expression is not specified
+            spec.validations[0].reason: Unsupported value: "Bad": supported values: "Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized""#]]
+        .assert_eq(&check::create::<ValidatingAdmissionPolicyKind>(json!({"spec": {
+            "paramKind": {"apiVersion": "a/"}, "variables": [{"name": "for", "expression": "1"}],
+            "validations": [{"expression": " ", "reason": "Bad"}],
+        }})));
     }
 }

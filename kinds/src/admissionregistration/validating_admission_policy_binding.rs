@@ -1,9 +1,61 @@
 //! ValidatingAdmissionPolicyBinding (admissionregistration.k8s.io/v1).
 
-use crate::cells;
+use super::policy::binding_cells;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, row};
-use crate::tree;
+use crate::typed::{Hook, TypedKind};
+use crate::validate::path::Path;
+use crate::validate::{one_of, policy};
+use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 use serde_json::Value;
+
+pub(crate) struct ValidatingAdmissionPolicyBindingKind;
+
+impl TypedKind for ValidatingAdmissionPolicyBindingKind {
+    type Object = ValidatingAdmissionPolicyBinding;
+
+    const ROW: Row = ROW;
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate, Hook::Warnings];
+    const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = Some(binding_cells);
+
+    fn default(binding: &mut ValidatingAdmissionPolicyBinding) {
+        let spec = &mut binding.spec;
+        spec.match_resources.iter_mut().for_each(policy::default_match);
+        spec.param_ref.iter_mut().for_each(policy::default_param);
+    }
+
+    fn validate(binding: &ValidatingAdmissionPolicyBinding) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let path = Path::new("spec");
+        let spec = &binding.spec;
+        let common = policy::Binding {
+            policy_name: Some(&spec.policy_name),
+            param: spec.param_ref.as_ref(),
+            resources: spec.match_resources.as_ref(),
+        };
+        policy::binding(&common, &path, &mut errors);
+        actions(&spec.validation_actions, &path.child("validationActions"), &mut errors);
+        errors
+    }
+}
+
+fn actions(actions: &[String], path: &Path<'_>, errors: &mut FieldErrors) {
+    for (i, action) in actions.iter().enumerate() {
+        one_of(action, &["Audit", "Deny", "Warn"], &path.index(i), errors);
+        if actions[..i].contains(action) {
+            errors.push(FieldError::duplicate(path.index(i), action));
+        }
+    }
+    let has = |wanted: &str| actions.iter().any(|action| action == wanted);
+    if has("Deny") && has("Warn") {
+        let detail = "must not contain both Deny and Warn (repeating the same validation failure information in the API \
+                      response and headers serves no purpose)";
+        errors.push(FieldError::invalid(path, actions, detail));
+    }
+    if actions.is_empty() {
+        errors.push(FieldError::required(path, "at least one validation action is required"));
+    }
+}
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding" "admissionregistration.k8s.io" "v1" "ValidatingAdmissionPolicyBinding" "validatingadmissionpolicybindings" "validatingadmissionpolicybinding" Cluster,
@@ -17,23 +69,26 @@ pub(crate) const ROW: Row = row! {
     generation: true,
 };
 
-pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
-    vec![
-        cells::of::name(object),
-        tree::text(object, "spec.policyName").into(),
-        param(object).into(),
-        cells::of::age(object, now_unix_secs),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::check;
+    use expect_test::expect;
+    use serde_json::json;
 
-fn param(binding: &Value) -> String {
-    let Some(param) = tree::at(binding, "spec.paramRef") else { return cells::UNSET.to_owned() };
-    let name = match tree::text(param, "name") {
-        "" => "*",
-        name => name,
-    };
-    match tree::text(param, "namespace") {
-        "" => name.to_owned(),
-        namespace => format!("{namespace}/{name}"),
+    #[test]
+    fn a_binding_names_a_policy_and_says_what_happens() {
+        let good = json!({"spec": {"policyName": "p", "validationActions": ["Deny"], "paramRef": {"name": "x"}}});
+        let stored = check::defaulted::<ValidatingAdmissionPolicyBindingKind>(good);
+        assert_eq!(stored["spec"]["paramRef"]["parameterNotFoundAction"], "Deny");
+        assert_eq!(check::create::<ValidatingAdmissionPolicyBindingKind>(stored), "");
+        expect![[r#"
+            spec.policyName: Required value
+            spec.paramRef: Required value: one of name or selector must be specified
+            spec.validationActions[1]: Unsupported value: "Log": supported values: "Audit", "Deny", "Warn"
+            spec.validationActions[2]: Duplicate value: "Audit""#]]
+        .assert_eq(&check::create::<ValidatingAdmissionPolicyBindingKind>(
+            json!({"spec": {"validationActions": ["Audit", "Log", "Audit"], "paramRef": {}}}),
+        ));
     }
 }

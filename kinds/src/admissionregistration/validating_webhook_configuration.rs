@@ -7,7 +7,7 @@ use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::each;
 use crate::validate::path::Path;
-use crate::validate::webhook::{self, Common};
+use crate::validate::webhook;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use serde_json::Value;
 
@@ -22,13 +22,7 @@ impl TypedKind for ValidatingWebhookConfigurationKind {
 
     fn default(configuration: &mut ValidatingWebhookConfiguration) {
         for hook in configuration.webhooks.iter_mut().flatten() {
-            hook.failure_policy.get_or_insert_with(|| webhook::FAILURE_POLICY.to_owned());
-            hook.match_policy.get_or_insert_with(|| webhook::MATCH_POLICY.to_owned());
-            hook.namespace_selector.get_or_insert_default();
-            hook.object_selector.get_or_insert_default();
-            hook.timeout_seconds.get_or_insert(webhook::TIMEOUT_SECS);
-            webhook::default_client(&mut hook.client_config);
-            hook.rules.iter_mut().flatten().for_each(webhook::default_rule);
+            webhook::fill!(hook);
         }
     }
 
@@ -38,18 +32,7 @@ impl TypedKind for ValidatingWebhookConfigurationKind {
         let mut names = std::collections::BTreeSet::new();
         for (i, hook) in each(&configuration.webhooks).enumerate() {
             let at = list.index(i);
-            let common = Common {
-                name: &hook.name,
-                client: &hook.client_config,
-                rules: each(&hook.rules).as_slice(),
-                review_versions: &hook.admission_review_versions,
-                failure_policy: hook.failure_policy.as_deref(),
-                match_policy: hook.match_policy.as_deref(),
-                side_effects: &hook.side_effects,
-                timeout_secs: hook.timeout_seconds,
-                selectors: [hook.namespace_selector.as_ref(), hook.object_selector.as_ref()],
-                conditions: each(&hook.match_conditions).as_slice(),
-            };
+            let common = webhook::common!(hook);
             webhook::check(&common, &mut names, &at, &mut errors);
         }
         errors

@@ -1,54 +1,41 @@
-//! HorizontalPodAutoscaler (autoscaling/v1). A view of autoscaling/v2 for older clients: one CPU target
+//! HorizontalPodAutoscaler (autoscaling/v1): autoscaling/v2 as older clients know it. See [`crate::viewed`].
 
-use crate::cells;
-use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::tree;
-use serde_json::Value;
+use super::horizontal_pod_autoscaler as v2;
+use crate::row::{Row, replace};
+use std::borrow::Cow;
 
-pub(crate) const ROW: Row = row! {
-    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler" "autoscaling" "v1" "HorizontalPodAutoscaler" "horizontalpodautoscalers" "horizontalpodautoscaler" Namespaced,
-    short: ["hpa"],
-    categories: ["all"],
-    subresources: [STATUS],
-    columns: [
-        NAME,
-        Column::new("Reference", "string"),
-        Column::new("Targets", "string"),
-        Column::new("MinPods", "string"),
-        Column::new("MaxPods", "string"),
-        Column::new("Replicas", "string"),
-        AGE,
-    ],
-
+pub(crate) const ROW: Row = {
+    let mut row = v2::ROW;
+    replace(&mut row.version, Cow::Borrowed("v1"));
+    replace(&mut row.schema, Cow::Borrowed("io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler"));
+    row
 };
 
-pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {
-    let target = format!(
-        "{}/{}",
-        tree::text(object, "spec.scaleTargetRef.kind"),
-        tree::text(object, "spec.scaleTargetRef.name")
-    );
-    let minimum = tree::at(object, "spec.minReplicas").map_or(cells::UNSET.to_owned(), Value::to_string);
-    vec![
-        cells::of::name(object),
-        target.into(),
-        targets(object).into(),
-        minimum.into(),
-        tree::integer(object, "spec.maxReplicas").into(),
-        tree::integer(object, "status.currentReplicas").into(),
-        cells::of::age(object, now_unix_secs),
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use crate::table;
+    use expect_test::expect;
+    use serde_json::json;
 
-fn targets(autoscaler: &Value) -> String {
-    let percent =
-        |path, missing: &str| tree::at(autoscaler, path).map_or(missing.to_owned(), |value| format!("{value}%"));
-    if tree::at(autoscaler, "spec.targetCPUUtilizationPercentage").is_none() {
-        return cells::NONE.to_owned();
+    #[test]
+    fn the_old_form_has_the_defaults_rules_and_cells_of_the_new_one() {
+        let kind = table::find("autoscaling", "v1", "horizontalpodautoscalers").unwrap();
+        let mut old = json!({
+            "apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "a", "namespace": "b"},
+            "spec": {"maxReplicas": 0, "scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+        });
+        kind.default(&mut old);
+        assert_eq!(old["apiVersion"], "autoscaling/v1");
+        assert_eq!(
+            (&old["spec"]["minReplicas"], &old["spec"]["targetCPUUtilizationPercentage"]),
+            (&json!(1), &json!(80))
+        );
+        let errors: Vec<String> = kind.create(&mut old).iter().map(ToString::to_string).collect();
+        expect![[r"
+            spec.maxReplicas: Invalid value: 0: must be greater than 0
+            spec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`"]]
+        .assert_eq(&errors.join("\n"));
+        let cells: Vec<String> = kind.cells(&old, 0).iter().map(ToString::to_string).collect();
+        assert_eq!(cells[1..5], ["\"Deployment/web\"", "\"cpu: <unknown>/80%\"", "\"1\"", "0"]);
     }
-    format!(
-        "cpu: {}/{}",
-        percent("status.currentCPUUtilizationPercentage", cells::UNKNOWN),
-        percent("spec.targetCPUUtilizationPercentage", "<auto>")
-    )
 }

@@ -6,7 +6,7 @@ use crate::quantity::Quantity;
 use crate::row::{Row, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::resources;
+use crate::validate::{format, invalid_each, resources};
 use k8s_openapi::api::core::v1::{LimitRange, LimitRangeItem};
 use serde_json::Value;
 
@@ -64,6 +64,18 @@ fn item(item: &LimitRangeItem, path: &Path<'_>, errors: &mut FieldErrors) {
             resources::quantity(name, amount, &at.key(name), errors);
         }
     }
+    let kind = item.type_.as_str();
+    invalid_each(kind, format::qualified_name(kind), &path.child("type"), errors);
+    if !kind.contains('/') && !TYPES.contains(&kind) {
+        let detail = "must be a standard limit type or fully qualified";
+        errors.push(FieldError::invalid(path.child("type"), kind, detail));
+    }
+    let storage = |list: &Option<List>| list.as_ref().is_some_and(|list| list.contains_key("storage"));
+    if kind == "PersistentVolumeClaim" && !storage(&item.min) && !storage(&item.max) {
+        let detail = "either minimum or maximum storage value is required, but neither was provided";
+        errors.push(FieldError::required(path, detail));
+    }
+    ratios(item, path, errors);
     if item.type_ == "Pod" {
         for (field, list) in &lists[2..] {
             if list.as_ref().is_some_and(|list| !list.is_empty()) {
@@ -85,6 +97,28 @@ fn item(item: &LimitRangeItem, path: &Path<'_>, errors: &mut FieldErrors) {
             if least > limit {
                 let detail = format!("{lower} value {} is greater than {upper} value {}", amount.0, most.0);
                 errors.push(FieldError::invalid(path.child(lower).key(name), &amount.0, detail));
+            }
+        }
+    }
+}
+
+const TYPES: [&str; 3] = ["Container", "PersistentVolumeClaim", "Pod"];
+
+/// A limit is never below its request, so a ratio below one holds nothing in; nor does one beyond what the bounds allow.
+fn ratios(item: &LimitRangeItem, path: &Path<'_>, errors: &mut FieldErrors) {
+    let at = path.child("maxLimitRequestRatio");
+    let bound = |list: &Option<List>, name: &str| -> Option<Quantity> { list.as_ref()?.get(name)?.0.parse().ok() };
+    for (name, text) in item.max_limit_request_ratio.iter().flatten() {
+        let Ok(ratio) = text.0.parse::<Quantity>() else { continue };
+        if ratio < Quantity::from_int(1) {
+            let detail = format!("ratio {} is less than 1", text.0);
+            errors.push(FieldError::invalid(at.key(name), &text.0, detail));
+        }
+        if let (Some(most), Some(least)) = (bound(&item.max, name), bound(&item.min, name)) {
+            let limit = most.as_f64() / least.as_f64();
+            if least > Quantity::ZERO && ratio.as_f64() > limit {
+                let detail = format!("ratio {} is greater than max/min = {limit:.6}", text.0);
+                errors.push(FieldError::invalid(at.key(name), &text.0, detail));
             }
         }
     }
@@ -121,5 +155,13 @@ mod tests {
         expect![[r#"spec.limits[0].min[cpu]: Invalid value: "3": min value 3 is greater than max value 2"#]].assert_eq(
             &check::create::<LimitRangeKind>(range(json!({"type": "Pod", "max": {"cpu": "2"}, "min": {"cpu": "3"}}))),
         );
+        expect![[r#"
+            spec.limits[0].type: Invalid value: "Node": must be a standard limit type or fully qualified
+            spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: "500m": ratio 500m is less than 1"#]]
+        .assert_eq(&check::create::<LimitRangeKind>(range(
+            json!({"type": "Node", "maxLimitRequestRatio": {"cpu": "500m"}}),
+        )));
+        expect!["spec.limits[0]: Required value: either minimum or maximum storage value is required, but neither was provided"]
+            .assert_eq(&check::create::<LimitRangeKind>(range(json!({"type": "PersistentVolumeClaim"}))));
     }
 }

@@ -1,12 +1,15 @@
 //! PersistentVolumeClaim (v1).
 
+mod source;
+
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
+use crate::quantity::Quantity;
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, given, one_of, resources, selector, semantically_equal};
+use crate::validate::{each, format, given, invalid_each, one_of, resources, selector, semantically_equal};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus};
 use serde_json::Value;
 
@@ -28,6 +31,7 @@ impl TypedKind for PersistentVolumeClaimKind {
     }
 
     fn prepare_create(claim: &mut PersistentVolumeClaim) {
+        claim.spec.iter_mut().for_each(source::normalize);
         let phase = Some("Pending".to_owned());
         claim.status = Some(PersistentVolumeClaimStatus { phase, ..PersistentVolumeClaimStatus::default() });
     }
@@ -41,7 +45,11 @@ impl TypedKind for PersistentVolumeClaimKind {
 
     fn validate_update(claim: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> FieldErrors {
         match (&claim.spec, &old.spec) {
-            (Some(new), Some(before)) => change(new, before, claim_is_bound(old)),
+            (Some(new), Some(before)) => {
+                let mut errors = change(new, before, claim_is_bound(old));
+                size(new, before, old.status.as_ref(), &mut errors);
+                errors
+            }
             _ => Vec::new(),
         }
     }
@@ -80,7 +88,35 @@ fn spec(spec: &PersistentVolumeClaimSpec, errors: &mut FieldErrors) {
     if let Some(mode) = given(spec.volume_mode.as_ref()) {
         one_of(mode, &VOLUME_MODES, &SPEC.child("volumeMode"), errors);
     }
+    if let Some(class) = given(spec.storage_class_name.as_ref()) {
+        invalid_each(class, format::dns_subdomain(class), &SPEC.child("storageClassName"), errors);
+    }
+    if let Some(class) = given(spec.volume_attributes_class_name.as_ref()) {
+        invalid_each(class, format::dns_subdomain(class), &SPEC.child("volumeAttributesClassName"), errors);
+    }
+    source::check(spec, &SPEC, errors);
 }
+
+/// A claim that asks for less than before takes back a wish, never what it has.
+fn size(
+    new: &PersistentVolumeClaimSpec,
+    old: &PersistentVolumeClaimSpec,
+    status: Option<&PersistentVolumeClaimStatus>,
+    errors: &mut FieldErrors,
+) {
+    let storage = |list: Option<&List>| -> Option<Quantity> { list?.get("storage")?.0.parse().ok() };
+    let asked =
+        |spec: &PersistentVolumeClaimSpec| storage(spec.resources.as_ref().and_then(|all| all.requests.as_ref()));
+    let has = storage(status.and_then(|status| status.capacity.as_ref())).unwrap_or(Quantity::ZERO);
+    let (Some(now), Some(before)) = (asked(new), asked(old)) else { return };
+    if now < before && (has == Quantity::ZERO || now <= has) {
+        let at = SPEC.child("resources");
+        let detail = "field can not be less than status.capacity";
+        errors.push(FieldError::forbidden(at.child("requests").child("storage"), detail));
+    }
+}
+
+type List = std::collections::BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>;
 
 /// A claim asks once; the binder fills in the volume, and a bound claim may grow.
 fn change(new: &PersistentVolumeClaimSpec, old: &PersistentVolumeClaimSpec, bound: bool) -> FieldErrors {
@@ -169,5 +205,35 @@ mod tests {
         assert_eq!(check::update::<PersistentVolumeClaimKind>(claim(), &json!({"spec": {"volumeName": "v"}})), "");
         expect!["spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"]
             .assert_eq(&check::update::<PersistentVolumeClaimKind>(claim(), &json!({"spec": {"accessModes": ["ReadWriteMany"]}})));
+    }
+
+    #[test]
+    fn a_source_has_two_names_and_a_size_does_not_shrink() {
+        let claim = |more: Value| {
+            let mut claim =
+                json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}});
+            check::merge(&mut claim["spec"], &more);
+            claim
+        };
+        let stored = check::created::<PersistentVolumeClaimKind>(claim(
+            json!({"dataSource": {"kind": "PersistentVolumeClaim", "name": "a"}}),
+        ));
+        assert_eq!(stored["spec"]["dataSourceRef"], json!({"kind": "PersistentVolumeClaim", "name": "a"}));
+        expect![[r#"
+            spec.dataSource.name: Required value
+            spec.dataSource: Invalid value: "Pod": must be 'PersistentVolumeClaim' when referencing the default apiGroup
+            spec.dataSourceRef.name: Required value
+            spec.dataSourceRef: Invalid value: "Pod": must be 'PersistentVolumeClaim' when referencing the default apiGroup"#]]
+        .assert_eq(&check::create::<PersistentVolumeClaimKind>(claim(json!({"dataSource": {"kind": "Pod", "name": ""}}))));
+        let mut old = check::created::<PersistentVolumeClaimKind>(claim(json!({})));
+        old["status"] = json!({"phase": "Bound", "capacity": {"storage": "2Gi"}});
+        let new = claim(json!({"resources": {"requests": {"storage": "1Gi"}}, "volumeMode": "Filesystem"}));
+        let mut new = new;
+        new["metadata"] = old["metadata"].clone();
+        let errors = crate::typed::Typed::<PersistentVolumeClaimKind>::new();
+        let errors: Vec<String> =
+            crate::kind::Kind::validate_update(&errors, &new, &old).iter().map(ToString::to_string).collect();
+        expect!["spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"]
+            .assert_eq(&errors.join("\n"));
     }
 }

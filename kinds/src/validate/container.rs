@@ -3,7 +3,9 @@
 use super::path::Path;
 use super::{each, env, format, given, invalid_each, network, one_of, probe, resources, security, volume};
 use crate::errors::{FieldError, FieldErrors, go_quote};
-use k8s_openapi::api::core::v1::{Container, ContainerPort, EphemeralContainer, VolumeDevice, VolumeMount};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, ContainerResizePolicy, EphemeralContainer, VolumeDevice, VolumeMount,
+};
 use std::collections::BTreeSet;
 
 pub const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
@@ -15,6 +17,8 @@ pub struct Around<'a> {
     pub volumes: &'a BTreeSet<&'a str>,
     pub grace_secs: i64,
     pub host_network: bool,
+    pub host_users: bool,
+    pub never_restarts: bool,
 }
 
 pub fn containers(all: &[Container], around: Around<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -161,14 +165,36 @@ fn common(container: &Container, around: Around<'_>, path: &Path<'_>, errors: &m
     if let Some(all) = &container.resources {
         resources::requirements(all, &path.child("resources"), errors);
     }
-    let resize = path.child("resizePolicy");
-    for (i, policy) in each(&container.resize_policy).enumerate() {
-        let at = resize.index(i);
-        one_of(&policy.resource_name, &["cpu", "memory"], &at.child("resourceName"), errors);
-        one_of(&policy.restart_policy, &["NotRequired", "RestartContainer"], &at.child("restartPolicy"), errors);
-    }
+    resize_policy(each(&container.resize_policy).as_slice(), around, &path.child("resizePolicy"), errors);
     if let Some(context) = &container.security_context {
-        security::container(context, &path.child("securityContext"), errors);
+        let at = path.child("securityContext");
+        security::container(context, &at, errors);
+        if around.host_users && context.proc_mount.as_deref() == Some("Unmasked") {
+            let detail = "`hostUsers` must be false to use `Unmasked`";
+            errors.push(FieldError::invalid(at.child("procMount"), "Unmasked", detail));
+        }
+    }
+}
+
+fn resize_policy(all: &[ContainerResizePolicy], around: Around<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+    for (i, policy) in all.iter().enumerate() {
+        let at = path.index(i);
+        if all[..i].iter().any(|other| other.resource_name == policy.resource_name) {
+            errors.push(FieldError::duplicate(at, &policy.resource_name));
+        }
+        match policy.resource_name.as_str() {
+            "" => errors.push(FieldError::required(at.child("resourceName"), "")),
+            name => one_of(name, &["cpu", "memory"], &at.child("resourceName"), errors),
+        }
+        let (field, restart) = (at.child("restartPolicy"), policy.restart_policy.as_str());
+        match restart {
+            "" => errors.push(FieldError::required(field, "")),
+            "RestartContainer" if around.never_restarts => {
+                let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+                errors.push(FieldError::invalid(field, restart, detail));
+            }
+            _ => one_of(restart, &["NotRequired", "RestartContainer"], &field, errors),
+        }
     }
 }
 

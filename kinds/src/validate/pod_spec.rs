@@ -3,7 +3,8 @@
 use super::container::{self, Around};
 use super::path::Path;
 use super::{
-    each, format, given, invalid_each, metadata, network, one_of, placement, resources, security, selector, volume,
+    each, format, given, invalid_each, metadata, network, one_of, placement, pod_os, pod_wide, resources, security,
+    selector, volume,
 };
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::core::v1::{Container, HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec};
@@ -66,9 +67,8 @@ pub fn always_restarts(template: &PodTemplateSpec, path: &Path<'_>, errors: &mut
 pub fn pod_spec(spec: &PodSpec, path: &Path<'_>, errors: &mut FieldErrors) {
     let volumes = volume::volumes(each(&spec.volumes).as_slice(), &path.child("volumes"), errors);
     all_containers(spec, &volumes, path, errors);
-    if let Some(all) = &spec.resources {
-        resources::requirements(all, &path.child("resources"), errors);
-    }
+    pod_wide::resources(spec, path, errors);
+    pod_wide::claims(spec, path, errors);
     one_of(spec.restart_policy.as_deref().unwrap_or_default(), &RESTART_POLICIES, &path.child("restartPolicy"), errors);
     one_of(spec.dns_policy.as_deref().unwrap_or_default(), &DNS_POLICIES, &path.child("dnsPolicy"), errors);
     metadata::labels(spec.node_selector.as_ref(), &path.child("nodeSelector"), errors);
@@ -100,6 +100,7 @@ pub fn pod_spec(spec: &PodSpec, path: &Path<'_>, errors: &mut FieldErrors) {
             one_of(&os.name, &["linux", "windows"], &path.child("os"), errors);
         }
     }
+    pod_os::check(spec, path, errors);
 }
 
 fn all_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -107,6 +108,8 @@ fn all_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, path: &Path<'_>, err
         volumes,
         grace_secs: spec.termination_grace_period_seconds.unwrap_or_default(),
         host_network: spec.host_network == Some(true),
+        host_users: spec.host_users != Some(false),
+        never_restarts: spec.restart_policy.as_deref() == Some("Never"),
     };
     container::containers(&spec.containers, around, &path.child("containers"), errors);
     let init = each(&spec.init_containers).as_slice();

@@ -32,6 +32,39 @@ pub struct Common<'a> {
     pub conditions: &'a [MatchCondition],
 }
 
+/// [`Common`] of a webhook of either kind: two Go types with the same fields.
+macro_rules! common {
+    ($hook:expr) => {
+        $crate::validate::webhook::Common {
+            name: &$hook.name,
+            client: &$hook.client_config,
+            rules: $crate::validate::each(&$hook.rules).as_slice(),
+            review_versions: &$hook.admission_review_versions,
+            failure_policy: $hook.failure_policy.as_deref(),
+            match_policy: $hook.match_policy.as_deref(),
+            side_effects: &$hook.side_effects,
+            timeout_secs: $hook.timeout_seconds,
+            selectors: [$hook.namespace_selector.as_ref(), $hook.object_selector.as_ref()],
+            conditions: $crate::validate::each(&$hook.match_conditions).as_slice(),
+        }
+    };
+}
+pub(crate) use common;
+
+/// The defaults that a webhook of either kind has.
+macro_rules! fill {
+    ($hook:expr) => {
+        $hook.failure_policy.get_or_insert_with(|| $crate::validate::webhook::FAILURE_POLICY.to_owned());
+        $hook.match_policy.get_or_insert_with(|| $crate::validate::webhook::MATCH_POLICY.to_owned());
+        $hook.namespace_selector.get_or_insert_default();
+        $hook.object_selector.get_or_insert_default();
+        $hook.timeout_seconds.get_or_insert($crate::validate::webhook::TIMEOUT_SECS);
+        $crate::validate::webhook::default_client(&mut $hook.client_config);
+        $hook.rules.iter_mut().flatten().for_each($crate::validate::webhook::default_rule);
+    };
+}
+pub(crate) use fill;
+
 pub fn default_client(client: &mut WebhookClientConfig) {
     if let Some(service) = &mut client.service {
         service.port.get_or_insert(SERVICE_PORT);
@@ -49,7 +82,14 @@ pub fn check<'a>(hook: &Common<'a>, names: &mut BTreeSet<&'a str>, path: &Path<'
     }
     let list = path.child("rules");
     for (i, rule) in hook.rules.iter().enumerate() {
-        self::rule(rule, &list.index(i), errors);
+        let rule = Rule {
+            operations: &rule.operations,
+            api_groups: &rule.api_groups,
+            api_versions: &rule.api_versions,
+            resources: &rule.resources,
+            scope: rule.scope.as_deref(),
+        };
+        self::rule(&rule, &list.index(i), errors);
     }
     client(hook.client, &path.child("clientConfig"), errors);
     if let Some(policy) = hook.failure_policy {
@@ -86,26 +126,53 @@ fn name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn rule(rule: &RuleWithOperations, path: &Path<'_>, errors: &mut FieldErrors) {
+/// A rule of a webhook or of a policy: operations on resources.
+pub struct Rule<'a> {
+    pub operations: &'a Option<Vec<String>>,
+    pub api_groups: &'a Option<Vec<String>>,
+    pub api_versions: &'a Option<Vec<String>>,
+    pub resources: &'a Option<Vec<String>>,
+    pub scope: Option<&'a str>,
+}
+
+pub fn rule(rule: &Rule<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
     let operations = path.child("operations");
     let known = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
-    if each(&rule.operations).len() == 0 {
+    if each(rule.operations).len() == 0 {
         errors.push(FieldError::required(operations, ""));
     }
-    if each(&rule.operations).len() > 1 && each(&rule.operations).any(|name| name == "*") {
+    if each(rule.operations).len() > 1 && each(rule.operations).any(|name| name == "*") {
         let detail = "if '*' is present, must not specify other operations";
-        errors.push(FieldError::invalid(operations, &rule.operations, detail));
+        errors.push(FieldError::invalid(operations, rule.operations, detail));
     }
-    for (i, name) in each(&rule.operations).enumerate() {
+    for (i, name) in each(rule.operations).enumerate() {
         one_of(name, &known, &operations.index(i), errors);
     }
-    let lists = [("apiGroups", &rule.api_groups), ("apiVersions", &rule.api_versions), ("resources", &rule.resources)];
+    let lists = [("apiGroups", rule.api_groups), ("apiVersions", rule.api_versions), ("resources", rule.resources)];
     for (field, list) in lists {
         if each(list).len() == 0 {
             errors.push(FieldError::required(path.child(field), ""));
         }
     }
-    one_of(rule.scope.as_deref().unwrap_or_default(), &["*", "Cluster", "Namespaced"], &path.child("scope"), errors);
+    wildcards(rule, path, errors);
+    one_of(rule.scope.unwrap_or_default(), &["*", "Cluster", "Namespaced"], &path.child("scope"), errors);
+}
+
+/// `*` says it all, and leaves nothing for others to add.
+fn wildcards(rule: &Rule<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let alone = [("apiGroups", rule.api_groups, "API groups"), ("apiVersions", rule.api_versions, "API versions")];
+    for (field, list, words) in alone {
+        if each(list).len() > 1 && each(list).any(|name| name == "*") {
+            let detail = format!("if '*' is present, must not specify other {words}");
+            errors.push(FieldError::invalid(path.child(field), list, detail));
+        }
+    }
+    let at = path.child("apiVersions");
+    for (i, version) in each(rule.api_versions).enumerate() {
+        if version.is_empty() {
+            errors.push(FieldError::required(at.index(i), ""));
+        }
+    }
 }
 
 fn client(client: &WebhookClientConfig, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -167,7 +234,7 @@ fn review_versions(versions: &[String], path: &Path<'_>, errors: &mut FieldError
     }
 }
 
-fn conditions(all: &[MatchCondition], path: &Path<'_>, errors: &mut FieldErrors) {
+pub fn conditions(all: &[MatchCondition], path: &Path<'_>, errors: &mut FieldErrors) {
     if all.len() > CONDITIONS_MAX {
         errors.push(FieldError::too_many(path, all.len(), CONDITIONS_MAX));
     }

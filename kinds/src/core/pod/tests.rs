@@ -539,3 +539,60 @@ fn surprises_are_warned_of() {
         spec.containers[0].resources.requests[memory]: fractional byte value "100m" is invalid, must be an integer"#]]
     .assert_eq(&check::warnings::<PodKind>(object));
 }
+
+#[test]
+fn claims_and_resources_of_the_whole_pod_bind_its_containers() {
+    create(
+        with(&json!({"spec": {
+            "resourceClaims": [{"name": "gpu", "resourceClaimName": "a"}, {"name": "gpu"}],
+            "resources": {"requests": {"cpu": "100m", "example.com/x": "1"}, "limits": {"cpu": "200m", "example.com/x": "1"}},
+            "containers": [{"name": "c", "image": "i", "resources": {
+                "requests": {"cpu": "150m"}, "limits": {"cpu": "300m"}, "claims": [{"name": "nic"}],
+            }}],
+        }})),
+        expect![[r#"
+            spec.resources.limits[example.com/x]: Unsupported value: "example.com/x": supported values: "cpu", "hugepages-", "memory"
+            spec.resources.requests[example.com/x]: Unsupported value: "example.com/x": supported values: "cpu", "hugepages-", "memory"
+            spec.resources.requests[cpu]: Invalid value: "100m": must be greater than or equal to aggregate container requests of 150m
+            spec.containers[0].resources.limits[cpu]: Invalid value: "300m": must be less than or equal to pod limits of 200m
+            spec.resourceClaims[1].name: Duplicate value: "gpu"
+            spec.resourceClaims[1]: Invalid value: {"name":"gpu"}: must specify one of: `resourceClaimName`, `resourceClaimTemplateName`
+            spec.containers[0].resources.claims[0]: Not found: "nic": must be one of the names in pod.spec.resourceClaims: gpu"#]],
+    );
+}
+
+#[test]
+fn an_operating_system_excludes_the_other_s_settings() {
+    create(
+        with(&json!({"spec": {
+            "os": {"name": "windows"}, "hostPID": true, "securityContext": {"runAsUser": 1, "windowsOptions": {"runAsUserName": "a"}},
+            "containers": [{"name": "c", "image": "i", "securityContext": {"privileged": false}}],
+        }})),
+        expect![[r"
+            spec.hostPID: Forbidden: cannot be set for a windows pod
+            spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod
+            spec.containers[0].securityContext.privileged: Forbidden: cannot be set for a windows pod"]],
+    );
+    create(
+        with(&json!({"spec": {"os": {"name": "linux"}, "securityContext": {"windowsOptions": {}}}})),
+        expect!["spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"],
+    );
+}
+
+#[test]
+fn a_resize_policy_is_stated_once_a_resource_and_fits_the_pod() {
+    let mut object = container(&json!({
+        "resizePolicy": [
+            {"resourceName": "cpu", "restartPolicy": "RestartContainer"}, {"resourceName": "cpu", "restartPolicy": "NotRequired"},
+        ],
+        "securityContext": {"procMount": "Unmasked"},
+    }));
+    object["spec"]["restartPolicy"] = "Never".into();
+    create(
+        object,
+        expect![[r#"
+            spec.containers[0].resizePolicy[0].restartPolicy: Invalid value: "RestartContainer": must be 'NotRequired' when `restartPolicy` is 'Never'
+            spec.containers[0].resizePolicy[1]: Duplicate value: "cpu"
+            spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`"#]],
+    );
+}

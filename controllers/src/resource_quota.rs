@@ -1,0 +1,181 @@
+//! Says in each quota's `status` what is limited and what is used, and recounts whenever something in the namespace comes,
+//! changes or goes. Admission has already added what was created; this takes away what is gone.
+//! k8s: `pkg/controller/resourcequota`
+
+use crate::write;
+use client::action::{Action, Key, Resource};
+use client::cache::{Caches, Change, Node, Tracked as _};
+use client::controller::{Controller, Look, Reconcile, Sight, Watches};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaStatus, Service};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
+use kinds::pod_resources::{Amounts, add, amounts};
+use kinds::quantity::Quantity;
+use kinds::quota::{Counted, counted_resource};
+use std::collections::BTreeMap;
+
+pub(crate) const CONTROLLER: Controller =
+    Controller { name: "resourcequota", watches, reconcile: Reconcile::Looking { look, reconcile }, refused: None };
+
+/// Time alone changes what counts: a pod whose grace has run out is not charged for.
+const RECOUNT_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// After a kind could not be counted.
+const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+const QUOTAS: &str = "resourcequotas";
+
+fn watches(watches: &mut Watches) {
+    watches.mapped_change::<ResourceQuota>(quota_changed);
+    watches.reads::<Pod>();
+    watches.reads::<Service>();
+    watches.reads::<PersistentVolumeClaim>();
+    watches.metadata(content_changed);
+}
+
+/// Usage that admission or this controller wrote is no reason to count again.
+fn quota_changed(change: &Change<ResourceQuota>, caches: &Caches) -> Vec<Key> {
+    match (&change.old, &change.new) {
+        (Some(old), Some(new)) if old.spec == new.spec => Vec::new(),
+        _ => quotas_in(&change.key.ns, caches),
+    }
+}
+
+fn content_changed(node: &Node, caches: &Caches) -> Vec<Key> {
+    if node.resource.plural == QUOTAS { Vec::new() } else { quotas_in(&node.meta.key.ns, caches) }
+}
+
+fn quotas_in(ns: &str, caches: &Caches) -> Vec<Key> {
+    if ns.is_empty() {
+        return Vec::new();
+    }
+    caches.of::<ResourceQuota>().list_in(ns).iter().map(|quota| quota.key()).collect()
+}
+
+fn hard(quota: &ResourceQuota) -> BTreeMap<String, Text> {
+    quota.spec.as_ref().and_then(|spec| spec.hard.clone()).unwrap_or_default()
+}
+
+/// Quotas on the number of objects of kinds that have no typed cache here, by quota name. The server counts those.
+fn counted_by_server(quota: &ResourceQuota, caches: &Caches) -> Vec<(String, Resource)> {
+    let served = caches.metadata().served();
+    let find = |name: String| {
+        let (group, plural) = counted_resource(&name)?;
+        let typed = group.is_empty() && matches!(plural, "pods" | "services" | "persistentvolumeclaims");
+        let is = |resource: &Resource| resource.plural == plural && group_of(resource) == group;
+        let found = served.iter().find(|one| one.namespaced && is(&one.resource)).filter(|_| !typed)?;
+        Some((name.clone(), found.resource.clone()))
+    };
+    hard(quota).into_keys().filter_map(find).collect()
+}
+
+fn group_of(resource: &Resource) -> &str {
+    resource.api_version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn look(key: &Key, caches: &Caches, _: Timestamp) -> Vec<Look> {
+    let Some(quota) = caches.of::<ResourceQuota>().get(&key.ns, &key.name) else { return Vec::new() };
+    let look = |(_, resource)| Look::Remaining { resource, ns: key.ns.clone() };
+    counted_by_server(&quota, caches).into_iter().map(look).collect()
+}
+
+fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Vec<Action> {
+    let Some(quota) = caches.of::<ResourceQuota>().get(&key.ns, &key.name) else { return Vec::new() };
+    if quota.deleting() {
+        return Vec::new();
+    }
+    let counted = counted_by_server(&quota, caches);
+    if counted.len() != sights.len() {
+        return vec![Action::RequeueAt(now + AGAIN)]; // the served kinds changed meanwhile
+    }
+    let hard = hard(&quota);
+    let before = amounts(quota.status.as_ref().and_then(|status| status.used.as_ref()));
+    let mut used = typed_usage(&quota, caches, now);
+    let mut again = RECOUNT_EVERY;
+    for ((name, _), sight) in counted.into_iter().zip(sights) {
+        let objects = match sight {
+            Sight::Remaining(remaining) => Quantity::from_int(i64::try_from(remaining.objects).unwrap_or(i64::MAX)),
+            Sight::Absent | Sight::Object(_) => Quantity::ZERO,
+            Sight::Unknown(_) => {
+                again = AGAIN;
+                let Some(known) = before.get(&name) else { continue };
+                *known
+            }
+        };
+        used.insert(name, objects);
+    }
+    used.retain(|name, _| hard.contains_key(name));
+    let told = quota.status.as_ref().is_some_and(|status| status.hard.as_ref() == Some(&hard)) && before == used;
+    let mut actions = Vec::new();
+    if !told {
+        let used = used.into_iter().map(|(name, amount)| (name, amount.into())).collect();
+        let status = ResourceQuotaStatus { hard: Some(hard), used: Some(used) };
+        actions.push(write::update(&ResourceQuota { status: Some(status), ..quota.as_ref().clone() }, "status"));
+    }
+    actions.push(Action::RequeueAt(now + again));
+    actions
+}
+
+/// What the namespace's pods, services and claims add up to, with a zero for each of the quota's names that they concern.
+fn typed_usage(quota: &ResourceQuota, caches: &Caches, now: Timestamp) -> Amounts {
+    let ns = quota.ns();
+    let empty = k8s_openapi::api::core::v1::ResourceQuotaSpec::default();
+    let spec = quota.spec.as_ref().unwrap_or(&empty);
+    let limited = spec.hard.clone().unwrap_or_default();
+    let pods = caches.of::<Pod>().list_in(ns).into_iter().map(|pod| Counted::Pod(Box::new(pod.as_ref().clone())));
+    let services = caches.of::<Service>().list_in(ns).into_iter();
+    let services = services.map(|service| Counted::Service(Box::new(service.as_ref().clone())));
+    let claims = caches.of::<PersistentVolumeClaim>().list_in(ns).into_iter();
+    let claims = claims.map(|claim| Counted::Claim(Box::new(claim.as_ref().clone())));
+    let mut used = Amounts::new();
+    let kinds = [Counted::Pod(Box::default()), Counted::Service(Box::default()), Counted::Claim(Box::default())];
+    for kind in &kinds {
+        used.extend(kind.concerned(limited.keys()).into_iter().map(|name| (name.to_owned(), Quantity::ZERO)));
+    }
+    for object in pods.chain(services).chain(claims).filter(|object| object.is_in_scope(spec)) {
+        add(&mut used, &object.usage(now.as_second()));
+    }
+    used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{at, caches, lines};
+    use client::cache::Served;
+    use client::controller::Remaining;
+    use expect_test::expect;
+
+    const QUOTA: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\nspec: {hard: {pods: '2', requests.cpu: '1', services: '1', configmaps: '3', count/widgets.example.com: '1', bogus: '1'}}";
+    const POD: &str = "\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec: {containers: [{name: c, resources: {requests: {cpu: 300m}}}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: done, namespace: a}\nspec: {containers: [{name: c, resources: {requests: {cpu: 300m}}}]}\nstatus: {phase: Succeeded}";
+
+    fn run(yaml: &str) -> String {
+        let caches = caches(watches, yaml);
+        let serve = |api_version: &'static str, kind: &'static str, plural: &'static str| Served {
+            resource: Resource { api_version: api_version.into(), kind: kind.into(), plural: plural.into() },
+            namespaced: true,
+            verbs: vec!["list".to_owned()],
+        };
+        caches
+            .metadata()
+            .serve(vec![serve("v1", "ConfigMap", "configmaps"), serve("example.com/v1", "Widget", "widgets")]);
+        let key = Key::new("a", "q");
+        let counts = look(&key, &caches, at(0)).len() as u64;
+        let sights: Vec<Sight> =
+            (0..counts).map(|n| Sight::Remaining(Remaining { objects: n + 1, ..Remaining::default() })).collect();
+        lines(&reconcile(&key, &caches, &sights, at(0)))
+    }
+
+    #[test]
+    fn a_quota_says_what_is_used_of_what_it_knows() {
+        expect![[r#"
+            update ResourceQuota q status {"hard":{"bogus":"1","configmaps":"3","count/widgets.example.com":"1","pods":"2","requests.cpu":"1","services":"1"},"used":{"configmaps":"1","count/widgets.example.com":"2","pods":"1","requests.cpu":"300m","services":"0"}}
+            again at 300
+        "#]]
+        .assert_eq(&run(&format!("{QUOTA}{POD}")));
+        let told = "\nstatus: {hard: {pods: '2', requests.cpu: '1', services: '1', configmaps: '3', count/widgets.example.com: '1', bogus: '1'}, used: {pods: '1', requests.cpu: '0.3', services: '0', configmaps: '1', count/widgets.example.com: '2'}}";
+        expect![[r#"
+            again at 300
+        "#]]
+        .assert_eq(&run(&format!("{QUOTA}{told}{POD}")));
+    }
+}

@@ -7,6 +7,7 @@
 //! Plugins see trees and decide; what they read of the cluster comes through [`Objects`].
 
 mod call;
+mod certificate;
 mod escalation;
 mod external_ips;
 mod ingress_class;
@@ -24,20 +25,24 @@ mod service_account;
 mod storage;
 mod tolerations;
 mod topology;
+pub mod webhook;
 
 pub use call::{Call, Operation};
 
 use crate::auth::Authorizer;
 use crate::auth::objects::{Objects, Unavailable};
 use crate::error::ApiError;
+use client::clock::Clock;
 use plugins::{MUTATING, VALIDATING};
 use serde_json::Value;
 use std::sync::Arc;
+use webhook::{Rounds, Webhooks};
 
 /// What plugins work with.
 struct Context {
     objects: Arc<dyn Objects>,
     authorizer: Arc<Authorizer>,
+    clock: Arc<dyn Clock>,
 }
 
 /// For the client, as `Warning` headers.
@@ -46,11 +51,17 @@ pub type Warnings = Vec<String>;
 /// All plugins, with what they need.
 pub struct Chain {
     context: Context,
+    webhooks: Option<Webhooks>,
 }
 
 impl Chain {
-    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>) -> Self {
-        Self { context: Context { objects, authorizer } }
+    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>) -> Self {
+        Self { context: Context { objects, authorizer, clock }, webhooks: None }
+    }
+
+    /// With the cluster's own webhooks at the end of both stages.
+    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// Names of the plugins that run, in order.
@@ -60,10 +71,26 @@ impl Chain {
 
     /// Before preparation and validation: what the server adds. The object is `Null` for deletes and connects.
     pub async fn mutate(&self, call: &Call<'_>, object: &mut Value) -> Result<Warnings, ApiError> {
+        self.plug_in(call, object).await?;
+        let Some(webhooks) = &self.webhooks else { return Ok(Warnings::new()) };
+        let mut rounds = Rounds::default();
+        let mut warnings = webhooks.mutate(call, object, &mut rounds).await?;
+        if rounds.repeat() {
+            let before = object.clone();
+            self.plug_in(call, object).await?;
+            if *object != before {
+                rounds.plugins_changed();
+            }
+            warnings.extend(webhooks.mutate(call, object, &mut rounds).await?);
+        }
+        Ok(warnings)
+    }
+
+    async fn plug_in(&self, call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
         for plugin in MUTATING.iter().filter(|plugin| (plugin.applies)(call)) {
             (plugin.run)(&self.context, call, object).await?;
         }
-        Ok(Warnings::new())
+        Ok(())
     }
 
     /// The last word, on the final object; `None` for deletes and connects.
@@ -72,6 +99,9 @@ impl Chain {
         let mut warnings = Warnings::new();
         for plugin in VALIDATING.iter().filter(|plugin| (plugin.applies)(call)) {
             warnings.extend((plugin.run)(&self.context, call, object).await?);
+        }
+        if let Some(webhooks) = &self.webhooks {
+            warnings.extend(webhooks.validate(call, object).await?);
         }
         Ok(warnings)
     }

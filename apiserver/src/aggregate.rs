@@ -10,7 +10,6 @@ mod registered;
 mod remote;
 
 pub(crate) use available::keep;
-pub use registered::Registered;
 pub(crate) use remote::Remote;
 
 use crate::auth::objects::Resource;
@@ -28,6 +27,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use registered::Registered;
 use rustls::pki_types::ServerName;
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ pub struct Aggregate {
 }
 
 impl Aggregate {
-    pub fn new(registered: Arc<Registered>, caches: Arc<Caches>, backends: Backends, identity: Credential) -> Self {
-        Self { registered, caches, backends, identity, merged: Mutex::default() }
+    pub fn new(caches: Arc<Caches>, backends: Backends, identity: Credential) -> Self {
+        Self { registered: Arc::default(), caches, backends, identity, merged: Mutex::default() }
     }
 
     /// The other API server behind a path, where there is one.

@@ -1,7 +1,8 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
 use crate::admission;
-use crate::aggregate::{Aggregate, Registered};
+use crate::admission::webhook::{WebhookTable, Webhooks};
+use crate::aggregate::Aggregate;
 use crate::alloc::{self, AddressRange, Allocator, PortRange};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
@@ -21,6 +22,7 @@ use crate::publish::metrics::Metrics;
 use crate::publish::served::Builtin;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
+use crate::webhook::WebhookClient;
 use crate::{aggregate, certificates, chain, serve};
 use axum::Router;
 use client::clock::Clock;
@@ -158,30 +160,28 @@ impl ApiServer {
         let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
         let rbac = Arc::new(Rbac::default());
         let node = Arc::new(NodeAuthorizer::new(Arc::clone(&objects), bootstrap::rbac::node_rules()));
-        let sinks = Sinks { rbac: Arc::clone(&rbac), node: Arc::clone(&node) };
+        let hooks = Arc::new(WebhookTable::default());
+        let sinks = Sinks { rbac: Arc::clone(&rbac), node: Arc::clone(&node), webhooks: Arc::clone(&hooks) };
         let feed = Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?;
         tasks.spawn(feed.run(draining.clone()));
         let authorizer = Arc::new(Authorizer::new(rbac, node));
-        let issuer = format!("https://kubernetes.default.svc.{}", config.cluster_domain);
-        let tokens = Tokens::new(pki.service_account_key(), issuer);
-        let tokens = Arc::new(tokens.map_err(|error| OpenError::ServiceAccountKey(error.to_string()))?);
+        let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
 
         let allocator =
             Arc::new(Allocator::new(Arc::clone(&store), Arc::clone(&clock), alloc::Params { addresses, ports }));
         allocator.repair().await.map_err(OpenError::Store)?;
         let effects = Effects::default().with("", "services", allocator);
-        let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer));
+        let backends = Backends::new(draining.clone());
+        let caller = WebhookClient::new(Arc::clone(&caches), backends.clone());
+        let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
+        let admission = admission.with_webhooks(Webhooks::new(hooks, caller, Arc::clone(&objects)));
         let health = Arc::new(Health::new(Arc::clone(&store)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
-        let backends = Backends::new(draining.clone());
         let nodes = NodeConnections::new(&pki, backends.clone())?;
-        let front_proxy = pki.front_proxy().clone();
-        let registered = Arc::new(Registered::default());
-        let aggregate = Aggregate::new(registered, Arc::clone(&caches), backends.clone(), front_proxy);
-        let aggregate = Arc::new(aggregate);
+        let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let server = Arc::new(Server {
             nodes,
-            aggregate,
+            aggregate: Arc::new(aggregate),
             backends,
             registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
@@ -249,6 +249,11 @@ impl ApiServer {
 }
 
 pub use serve::ServeError;
+
+fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {
+    let tokens = Tokens::new(pki.service_account_key(), format!("https://kubernetes.default.svc.{domain}"));
+    tokens.map_err(|error| OpenError::ServiceAccountKey(error.to_string()))
+}
 
 fn open_pki(config: &Config, service_ip: IpAddr, port: u16, clock: &dyn Clock) -> Result<Pki, OpenError> {
     let params = pki::Params {

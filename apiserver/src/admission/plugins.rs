@@ -4,8 +4,8 @@
 //! k8s: `kubeapiserver/options/plugins.go`, AllOrderedPlugins
 
 use super::{
-    Call, Context, Warnings, escalation, external_ips, ingress_class, limit_ranger, namespace, node, node_restriction,
-    pod, pod_security, priority, runtime_class, service_account, storage, tolerations, topology,
+    Call, Context, Warnings, certificate, escalation, external_ips, ingress_class, limit_ranger, namespace, node,
+    node_restriction, pod, pod_security, priority, runtime_class, service_account, storage, tolerations, topology,
 };
 use crate::error::ApiError;
 use futures::future::{BoxFuture, ready};
@@ -98,6 +98,14 @@ pub(super) const MUTATING: &[Mutating] = &[
         run: |context, call, object| Box::pin(runtime_class::mutate(context, call, object)),
     },
     Mutating {
+        name: "CertificateRequester",
+        applies: certificate::applies,
+        run: |context, call, object| {
+            certificate::mutate(context, call, object);
+            settled()
+        },
+    },
+    Mutating {
         name: "DefaultIngressClass",
         applies: ingress_class::applies,
         run: |context, _, object| {
@@ -141,6 +149,12 @@ pub(super) const VALIDATING: &[Validating] = &[
         run: |context, call, object| {
             Box::pin(async move { storage::resize(context, call, object).await.map(|()| Warnings::new()) })
         },
+    },
+    // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
+    Validating {
+        name: "Certificates",
+        applies: certificate::applies,
+        run: |context, call, object| judged(certificate::validate(context, call, object)),
     },
     Validating {
         name: "DenyServiceExternalIPs",

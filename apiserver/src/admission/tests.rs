@@ -69,7 +69,8 @@ fn chain() -> Chain {
         );
     }
     let node = NodeAuthorizer::new(Arc::clone(&objects), Vec::new());
-    Chain::new(objects, Arc::new(Authorizer::new(Arc::new(rbac), Arc::new(node))))
+    let authorizer = Arc::new(Authorizer::new(Arc::new(rbac), Arc::new(node)));
+    Chain::new(objects, authorizer, Arc::new(client::clock::SystemClock))
 }
 
 fn request(verb: Verb, path: &str, identity: Identity) -> Request {

@@ -23,7 +23,7 @@ struct Entry {
 }
 
 #[derive(Default)]
-pub struct Registered {
+pub(super) struct Registered {
     /// By group and version.
     entries: RwLock<BTreeMap<(String, String), Entry>>,
     generation: AtomicU64,

@@ -1,4 +1,4 @@
-//! Keeps the RBAC index and the node graph at what is committed: one subscription a kind.
+//! Keeps the RBAC index, the node graph and the table of webhooks at what is committed: one subscription a kind.
 
 use super::node::NodeAuthorizer;
 use super::objects::{
@@ -6,6 +6,7 @@ use super::objects::{
     RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
 };
 use super::rbac::Rbac;
+use crate::admission::webhook::WebhookTable;
 use crate::cache::{Caches, Delivery, EventType, KindCache, Start, Subscription, WatchError};
 use crate::error::ApiError;
 use crate::request::Selection;
@@ -20,11 +21,25 @@ const fn rbac(plural: &'static str) -> Resource {
     Resource { group: "rbac.authorization.k8s.io", version: "v1", plural }
 }
 
+const fn webhooks(plural: &'static str) -> Resource {
+    Resource { group: "admissionregistration.k8s.io", version: "v1", plural }
+}
+
 const CLUSTER_ROLES: Resource = rbac("clusterroles");
 const ROLES: Resource = rbac("roles");
 const CLUSTER_ROLE_BINDINGS: Resource = rbac("clusterrolebindings");
 const ROLE_BINDINGS: Resource = rbac("rolebindings");
-const FOLLOWED: &[Resource] = &[CLUSTER_ROLES, ROLES, CLUSTER_ROLE_BINDINGS, ROLE_BINDINGS, super::objects::PODS];
+const MUTATING_WEBHOOKS: Resource = webhooks("mutatingwebhookconfigurations");
+const VALIDATING_WEBHOOKS: Resource = webhooks("validatingwebhookconfigurations");
+const FOLLOWED: &[Resource] = &[
+    CLUSTER_ROLES,
+    ROLES,
+    CLUSTER_ROLE_BINDINGS,
+    ROLE_BINDINGS,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
+    super::objects::PODS,
+];
 
 /// Kinds that decisions read from the watch cache alone, or on nearly every write: their caches are started with the server.
 const READ: &[Resource] = &[
@@ -48,6 +63,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 pub struct Sinks {
     pub rbac: Arc<Rbac>,
     pub node: Arc<NodeAuthorizer>,
+    pub webhooks: Arc<WebhookTable>,
 }
 
 impl Sinks {
@@ -55,6 +71,8 @@ impl Sinks {
         match resource {
             CLUSTER_ROLES | ROLES => self.rbac.apply_role(ns, name, object),
             CLUSTER_ROLE_BINDINGS | ROLE_BINDINGS => self.rbac.apply_binding(ns, name, object),
+            MUTATING_WEBHOOKS => self.webhooks.apply_mutating(name, object),
+            VALIDATING_WEBHOOKS => self.webhooks.apply_validating(name, object),
             _ => self.node.apply_pod(ns, name, object),
         }
     }

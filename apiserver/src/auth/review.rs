@@ -196,7 +196,7 @@ async fn token(server: &Server, call: &Call<'_>, object: &Value) -> Result<Value
     }
 }
 
-fn user_info(identity: &Identity) -> Value {
+pub(crate) fn user_info(identity: &Identity) -> Value {
     let mut info = json!({"username": identity.user});
     if !identity.uid.is_empty() {
         info["uid"] = json!(identity.uid);

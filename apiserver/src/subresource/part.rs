@@ -21,7 +21,7 @@ pub fn keep_only(part: &str, new: &mut Value, old: &Value) {
         "finalize" => take(new, &sent, "/spec", "finalizers"),
         "ephemeralcontainers" => take(new, &sent, "/spec", "ephemeralContainers"),
         "resize" => take_resources(new, &sent),
-        "approval" => take(new, &sent, "/status", "conditions"),
+        "approval" => take_decisions(new, &sent),
         "scale" => take(new, &sent, "/spec", "replicas"),
         _ => {}
     }
@@ -45,6 +45,17 @@ fn take(new: &mut Value, sent: &Value, parent: &str, field: &str) {
         Some(value) => map.insert(field.to_owned(), value.clone()),
         None => map.remove(field),
     };
+}
+
+/// Approval and denial of a certificate request; its other conditions come through `status`.
+fn take_decisions(new: &mut Value, sent: &Value) {
+    let conditions =
+        |object: &Value| object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let decides = |condition: &Value| condition["type"] == "Approved" || condition["type"] == "Denied";
+    let decided = conditions(sent).into_iter().filter(decides);
+    let all: Vec<Value> = decided.chain(conditions(new).into_iter().filter(|condition| !decides(condition))).collect();
+    let decided = serde_json::json!({"status": {"conditions": all}});
+    take(new, &decided, "/status", "conditions");
 }
 
 /// In-place resize: resources of the containers that exist.

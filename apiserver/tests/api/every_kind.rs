@@ -2,6 +2,8 @@
 //! a sample.
 
 use crate::server::{Client, Lines, Server};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use kinds::row::{Row, Scope};
 use serde_json::{Value, json};
@@ -31,10 +33,31 @@ fn workload(kind: &str) -> Option<Value> {
     })
 }
 
+/// The same of a kind that is about storage.
+fn storage(kind: &str) -> Option<Value> {
+    Some(match kind {
+        "PersistentVolume" => {
+            json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}})
+        }
+        "PersistentVolumeClaim" => {
+            json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        }
+        "StorageClass" => json!({"provisioner": "example.com/p"}),
+        "VolumeAttributesClass" => json!({"driverName": "example.com", "parameters": {"iops": "1"}}),
+        "VolumeAttachment" => {
+            json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}})
+        }
+        "CSIDriver" => json!({"spec": {"attachRequired": false}}),
+        "CSINode" => json!({"spec": {"drivers": []}}),
+        "CSIStorageCapacity" => json!({"storageClassName": "s"}),
+        _ => return None,
+    })
+}
+
 /// The least that validation lets through, without metadata.
 fn content(row: &Row) -> Value {
-    if let Some(workload) = workload(&row.kind) {
-        return workload;
+    if let Some(special) = workload(&row.kind).or_else(|| storage(&row.kind)) {
+        return special;
     }
     let selector = json!({"matchLabels": {"app": "x"}});
     match &*row.kind {
@@ -56,20 +79,6 @@ fn content(row: &Row) -> Value {
         "PodDisruptionBudget" => json!({"spec": {"minAvailable": 1, "selector": selector}}),
         "HorizontalPodAutoscaler" => json!({"spec": {"maxReplicas": 3,
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}}),
-        "PersistentVolume" => {
-            json!({"spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}})
-        }
-        "PersistentVolumeClaim" => {
-            json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
-        }
-        "StorageClass" => json!({"provisioner": "example.com/p"}),
-        "VolumeAttributesClass" => json!({"driverName": "example.com", "parameters": {"iops": "1"}}),
-        "VolumeAttachment" => {
-            json!({"spec": {"attacher": "a", "nodeName": "n", "source": {"persistentVolumeName": "v"}}})
-        }
-        "CSIDriver" => json!({"spec": {"attachRequired": false}}),
-        "CSINode" => json!({"spec": {"drivers": []}}),
-        "CSIStorageCapacity" => json!({"storageClassName": "s"}),
         "RuntimeClass" => json!({"handler": "h"}),
         "CertificateSigningRequest" => {
             json!({"spec": {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}})
@@ -135,7 +144,20 @@ fn sample(row: &Row, name: &str) -> Value {
     if let (Some(object), Value::Object(content)) = (object.as_object_mut(), content(row)) {
         object.extend(content);
     }
+    match &*row.kind {
+        // Its name is made of group and version.
+        "APIService" => object["spec"]["version"] = json!(name.split('.').next()),
+        "CertificateSigningRequest" => object["spec"]["request"] = json!(signing_request()),
+        _ => {}
+    }
     object
+}
+
+/// What a certificate is asked for by, in base64.
+fn signing_request() -> String {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let request = rcgen::CertificateParams::default().serialize_request(&key).expect("a request");
+    STANDARD.encode(request.pem().expect("PEM"))
 }
 
 /// Some kinds' names follow from their content.

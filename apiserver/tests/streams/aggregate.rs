@@ -1,6 +1,6 @@
 //! Another API server behind this one: who it is told to be asked by, what discovery shows of it, and what happens when it dies.
 
-use crate::backend::{echo_upgrade, echoed, free_port};
+use crate::backend::{Client, echo_upgrade, echoed, free_port};
 use crate::cluster::{Cluster, cluster, text};
 use axum::body::Body;
 use base64::Engine;
@@ -61,7 +61,7 @@ async fn reason(cluster: &Cluster, version: &str, reason: &str) -> Value {
 #[tokio::test]
 async fn requests_reach_it_in_the_caller_s_name_and_discovery_shows_it() {
     let mut cluster = cluster("system:node:n1").await;
-    cluster.https_service("wardle", wardle).await;
+    cluster.https_service("wardle", Client::FrontProxy, wardle).await;
     register(&cluster, "v1alpha1", "wardle").await;
     let condition = reason(&cluster, "v1alpha1", "Passed").await;
     assert_eq!((&condition["type"], &condition["status"]), (&json!("Available"), &json!("True")));

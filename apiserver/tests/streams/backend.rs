@@ -27,9 +27,16 @@ pub(crate) async fn free_port() -> u16 {
     TcpListener::bind(address).await.unwrap().local_addr().unwrap().port()
 }
 
+/// Whether the server asks for the certificate of the API server's front proxy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Anybody,
+    FrontProxy,
+}
+
 impl Cluster {
-    /// Serves HTTPS to the API server's front proxy and to nobody else, as `<name>.default.svc`, with a Service of that name before it.
-    pub(crate) async fn https_service<F, A>(&mut self, name: &str, answer: F)
+    /// Serves HTTPS as `<name>.default.svc`, with a Service of that name before it.
+    pub(crate) async fn https_service<F, A>(&mut self, name: &str, client: Client, answer: F)
     where
         F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
         A: Future<Output = Response<Body>> + Send + 'static,
@@ -41,11 +48,16 @@ impl Cluster {
         let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        let ca = pem::parse(self.pki.front_proxy_ca_pem()).unwrap();
-        roots.add(CertificateDer::from(ca.into_contents())).unwrap();
-        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-        let builder = builder.with_client_cert_verifier(verifier.build().unwrap());
+        let builder = match client {
+            Client::Anybody => builder.with_no_client_auth(),
+            Client::FrontProxy => {
+                let mut roots = rustls::RootCertStore::empty();
+                let ca = pem::parse(self.pki.front_proxy_ca_pem()).unwrap();
+                roots.add(CertificateDer::from(ca.into_contents())).unwrap();
+                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                builder.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
         let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,7 +1,8 @@
-//! Requests that the API server passes on, through its real HTTPS port: to nodes, pods, Services, other API servers.
+//! Requests that the API server passes on, through its real HTTPS port: to nodes, pods, Services, other API servers, webhooks.
 
 mod aggregate;
 mod backend;
 mod cluster;
 mod node;
 mod proxy;
+mod webhook;

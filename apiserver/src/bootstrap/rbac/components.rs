@@ -46,6 +46,14 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
                 rule("create", "authorization.k8s.io", "subjectaccessreviews"),
             ],
         ),
+        ClusterRole::new(
+            "system:node-problem-detector",
+            vec![rule("get", "core", "nodes"), rule("patch", "core", "nodes/status"), events()],
+        ),
+        ClusterRole::new(
+            "system:heapster",
+            vec![rule(READ, "core", "events namespaces nodes pods"), rule(READ, "apps", "deployments")],
+        ),
         ClusterRole::new("system:kube-aggregator", vec![rule(READ, "core", "endpoints services")]),
         ClusterRole::new(
             "system:kube-dns",

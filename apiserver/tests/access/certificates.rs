@@ -1,0 +1,138 @@
+//! Certificate requests from the asking to the certificate: who may ask for what, who decides, what is signed.
+
+use crate::cluster::{ADMIN, As, Cluster, cluster};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Method;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+const REQUESTS: &str = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+const NODE: As<'_> = As::User("system:node:n1", &["system:nodes"]);
+
+fn request(name: &str, signer: &str, (common_name, organization): (&str, &str)) -> Value {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::OrganizationName, organization);
+    let pem = params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+    json!({
+        "metadata": {"name": name}, "spec": {
+            "request": STANDARD.encode(pem), "signerName": signer, "usages": ["client auth", "digital signature"],
+            "expirationSeconds": 3600, "username": "forged", "groups": ["forged"],
+        },
+    })
+}
+
+fn approved(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["status"] = json!({"conditions": [{"type": "Approved", "status": "True", "reason": "Test"}]});
+    object
+}
+
+async fn bind(cluster: &Cluster, role: &str, group: &str) {
+    let subject = json!({"kind": "Group", "name": group, "apiGroup": "rbac.authorization.k8s.io"});
+    cluster
+        .made(
+            BINDINGS,
+            json!({
+                "metadata": {"generateName": "b-"}, "subjects": [subject],
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            }),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn a_node_renews_its_certificate_by_itself() {
+    let mut cluster = cluster().await;
+    bind(&cluster, "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient", "system:nodes").await;
+    let drain = cluster.run();
+    let asked = request("own", "kubernetes.io/kube-apiserver-client-kubelet", ("system:node:n1", "system:nodes"));
+    let (code, made) = cluster.send(&NODE, Method::POST, REQUESTS, &asked).await;
+    assert_eq!(code, 201, "{made}");
+    assert_eq!(
+        (&made["spec"]["username"], &made["spec"]["groups"]),
+        (&json!("system:node:n1"), &json!(["system:nodes", "system:authenticated"]))
+    );
+    let issued =
+        cluster.until(&format!("{REQUESTS}/own"), |request| request["status"]["certificate"].is_string()).await;
+    assert_eq!(issued["status"]["conditions"][0]["reason"], "AutoApproved");
+    let pem = STANDARD.decode(issued["status"]["certificate"].as_str().unwrap()).unwrap();
+    let block = pem::parse(pem).unwrap();
+    let (_, certificate) = X509Certificate::from_der(block.contents()).unwrap();
+    assert_eq!(certificate.subject().to_string(), "CN=system:node:n1, O=system:nodes");
+    let usage = certificate.extended_key_usage().unwrap().unwrap();
+    assert!(usage.value.client_auth && !usage.value.server_auth);
+    let seconds = certificate.validity().not_after.timestamp() - certificate.validity().not_before.timestamp();
+    assert_eq!(seconds, 3600 + 300);
+    // In another's name it stays open: nobody may ask for that here.
+    let other = request("other", "kubernetes.io/kube-apiserver-client-kubelet", ("system:node:n2", "system:nodes"));
+    assert_eq!(cluster.send(&NODE, Method::POST, REQUESTS, &other).await.0, 201);
+    let wrong = request("wrong", "kubernetes.io/kube-apiserver-client-kubelet", ("eve", "system:nodes"));
+    let wrong = cluster.made(REQUESTS, wrong).await;
+    assert_eq!(
+        cluster.send(&ADMIN, Method::PUT, &format!("{REQUESTS}/wrong/approval"), &approved(&wrong)).await.0,
+        200
+    );
+    let failed =
+        cluster.until(&format!("{REQUESTS}/wrong"), |request| request["status"]["conditions"][1].is_object()).await;
+    assert_eq!(failed["status"]["conditions"][1]["type"], "Failed");
+    let open = cluster.send(&ADMIN, Method::GET, &format!("{REQUESTS}/other"), &Value::Null).await.1;
+    assert!(open["status"]["conditions"].is_null(), "{open}");
+    drain.cancel();
+}
+
+#[tokio::test]
+async fn deciding_needs_a_right_on_the_signer_and_stands() {
+    let cluster = cluster().await;
+    let made = cluster.made(REQUESTS, request("r", "example.com/signer", ("a", "b"))).await;
+    let rules = json!([{"verbs": ["update"], "apiGroups": ["certificates.k8s.io"], "resources": ["certificatesigningrequests/approval"]}]);
+    cluster
+        .made("/apis/rbac.authorization.k8s.io/v1/clusterroles", json!({"metadata": {"name": "door"}, "rules": rules}))
+        .await;
+    bind(&cluster, "door", "deciders").await;
+    let path = format!("{REQUESTS}/r/approval");
+    let decider = As::User("dora", &["deciders"]);
+    let mut refused = Value::Null;
+    for _ in 0..1000 {
+        refused = cluster.send(&decider, Method::PUT, &path, &approved(&made)).await.1;
+        if refused["message"].as_str().unwrap().contains("not permitted") {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        refused["message"],
+        "certificatesigningrequests.certificates.k8s.io \"r\" is forbidden: user not permitted to approve requests with signerName \"example.com/signer\""
+    );
+    let (code, done) = cluster.send(&ADMIN, Method::PUT, &path, &approved(&made)).await;
+    assert_eq!(code, 200, "{done}");
+    assert!(done["status"]["conditions"][0]["lastUpdateTime"].is_string(), "{done}");
+    let mut undone = done.clone();
+    undone["status"]["conditions"] = json!([]);
+    let (code, refused) = cluster.send(&ADMIN, Method::PUT, &path, &undone).await;
+    assert_eq!(code, 422, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("updates may not remove a condition of type \"Approved\""));
+}
+
+#[tokio::test]
+async fn what_is_no_request_or_asks_for_too_much_is_refused() {
+    let cluster = cluster().await;
+    let masters = request("m", "kubernetes.io/kube-apiserver-client", ("eve", "system:masters"));
+    let (code, refused) = cluster.send(&ADMIN, Method::POST, REQUESTS, &masters).await;
+    assert_eq!(code, 403);
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed"),
+        "{refused}"
+    );
+    let mut broken = request("b", "example.com/signer", ("a", "b"));
+    broken["spec"]["request"] = json!(STANDARD.encode("hello"));
+    let (code, refused) = cluster.send(&ADMIN, Method::POST, REQUESTS, &broken).await;
+    assert_eq!(code, 422);
+    assert_eq!(refused["details"]["causes"][0]["field"], "spec.request");
+}

@@ -137,7 +137,8 @@ async fn read(node: &Arc<Node>) -> Readings {
 fn disk(path: &Path) -> Option<Disk> {
     let found = rustix::fs::statvfs(path).ok()?;
     Some(Disk {
-        capacity: found.f_blocks * found.f_frsize,
+        // What nobody may use, such as the blocks kept for root or beyond a quota, is not a part of the disk.
+        capacity: (found.f_blocks - found.f_bfree + found.f_bavail) * found.f_frsize,
         available: found.f_bavail * found.f_frsize,
         inodes: found.f_files,
         inodes_free: found.f_favail,

@@ -190,7 +190,7 @@ async fn one(node: &Arc<Node>, pod: &Pod, wanted: &Wanted) -> Result<PathBuf, Er
     if !wanted.read_only && takes_group(about.fs_group_policy.as_deref(), wanted) {
         let (pod, path) = (pod.clone(), target.clone());
         let owned = tokio::task::spawn_blocking(move || persistent::own(&pod, &path)).await;
-        owned.unwrap_or(Ok(()))?;
+        owned.map_err(|e| Error::Write { path: target.clone(), source: std::io::Error::other(e) })??;
     }
     Ok(target)
 }

@@ -94,7 +94,9 @@ async fn disk(node: &Node) -> Result<Option<Disk>, tonic::Status> {
     let first = info.image_filesystems.into_iter().next();
     let Some(mountpoint) = first.and_then(|f| f.fs_id).map(|id| id.mountpoint) else { return Ok(None) };
     let found = rustix::fs::statvfs(Path::new(&mountpoint)).ok();
-    Ok(found.map(|s| Disk { capacity: s.f_blocks * s.f_frsize, available: s.f_bavail * s.f_frsize }))
+    // Blocks that nobody may use are not a part of the disk.
+    let usable = |s: &rustix::fs::StatVfs| (s.f_blocks - s.f_bfree + s.f_bavail) * s.f_frsize;
+    Ok(found.map(|s| Disk { capacity: usable(&s), available: s.f_bavail * s.f_frsize }))
 }
 
 /// Bytes to free so that the disk is at the low threshold; none below the high one.

@@ -3,6 +3,7 @@
 
 mod auth;
 mod command;
+mod host_logs;
 mod logs;
 mod metrics;
 mod routes;

@@ -1,12 +1,12 @@
 //! The paths of the node API.
 
-use super::{auth, command, logs, metrics, stats, stream};
+use super::{auth, command, host_logs, logs, metrics, stats, stream};
 use crate::node::Node;
 use crate::pod::label;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use k8s_openapi::api::core::v1::Pod;
 use proto::cri::{ContainerFilter, ContainerState, ContainerStateValue, ListContainersRequest};
@@ -34,6 +34,9 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/configz", get(configz))
         .route("/healthz/{check}", get(health))
         .route("/runningpods/", get(running))
+        .route("/logs", get(async || Redirect::permanent("logs/")))
+        .route("/logs/", get(host_logs::root))
+        .route("/logs/{*path}", get(host_logs::below))
         .route("/run/{ns}/{pod}/{container}", post(command::run))
         .route("/run/{ns}/{pod}/{uid}/{container}", post(command::run_uid))
         .route("/checkpoint/{ns}/{pod}/{container}", post(command::checkpoint))

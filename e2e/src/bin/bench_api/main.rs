@@ -1,0 +1,91 @@
+//! `make bench-api`: what the API server does under load, beside what the machine can do at all: a null server that answers
+//! the same bytes with no work, and the etcd that the same clients write to directly.
+//!
+//! Every server is a process of its own (this binary again), so that its CPU and memory can be told from the generator's.
+//! Prints a table with the bar of each figure; it judges nothing, because a busy machine is no defect of the code.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command-line program")]
+#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+
+mod connection;
+mod etcd;
+mod fan_out;
+mod load;
+mod many;
+mod null;
+mod objects;
+mod process;
+mod report;
+mod server;
+mod works;
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// Clients, each with a connection of its own and one request at a time.
+pub(crate) const CLIENTS: usize = 32;
+
+const USAGE: &str = "usage: bench_api [--scale FACTOR] [requests|fan-out|many|etcd ...]";
+
+/// What was asked for.
+pub(crate) struct Plan {
+    /// Numbers of operations are multiplied by this.
+    scale: f64,
+    parts: Vec<String>,
+}
+
+impl Plan {
+    fn parse(args: &[String]) -> Result<Self> {
+        let mut plan = Self { scale: 1.0, parts: Vec::new() };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
+                "requests" | "fan-out" | "many" | "etcd" => plan.parts.push(arg.clone()),
+                _ => bail!(USAGE),
+            }
+        }
+        Ok(plan)
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
+    }
+
+    pub(crate) fn scaled(&self, count: usize) -> usize {
+        (count as f64 * self.scale) as usize
+    }
+}
+
+fn main() -> Result<()> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        bail!("a TLS provider is installed already");
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    tokio.block_on(async {
+        match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            // The processes that are measured.
+            ["serve", folder, store] => server::run(Path::new(folder), store).await,
+            ["null", folder] => null::run(Path::new(folder)).await,
+            _ => Box::pin(bench(&Plan::parse(&args)?)).await,
+        }
+    })
+}
+
+async fn bench(plan: &Plan) -> Result<()> {
+    report::head();
+    if plan.wants("requests") {
+        Box::pin(works::requests(plan)).await?;
+    }
+    if plan.wants("fan-out") {
+        Box::pin(fan_out::run(plan)).await?;
+    }
+    if plan.wants("many") {
+        Box::pin(many::run(plan)).await?;
+    }
+    if plan.wants("etcd") {
+        Box::pin(etcd::run(plan)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! A server as a process of its own: started, found, measured, stopped.
+
+use anyhow::{Context, Result, ensure};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a server prints, with its address, when it can be asked.
+pub(crate) const READY: &str = "listening on ";
+
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    /// This program again, in another role.
+    pub(crate) fn start(args: &[&str]) -> Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?).args(args).stdout(Stdio::piped()).spawn()?;
+        let output = child.stdout.take().context("no output")?;
+        for line in BufReader::new(output).lines() {
+            if let Some(address) = line?.strip_prefix(READY) {
+                return Ok(Self { child, address: address.parse()? });
+            }
+        }
+        child.wait()?;
+        anyhow::bail!("`{}` ended before it listened", args.join(" "))
+    }
+
+    /// Any other program, which listens at `address` by the time it answers there.
+    pub(crate) fn other(mut command: Command, address: SocketAddr) -> Result<Self> {
+        let begin = Instant::now();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        while std::net::TcpStream::connect(address).is_err() {
+            ensure!(begin.elapsed() < Duration::from_secs(10), "{address} does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Self { child, address })
+    }
+
+    /// CPU that it has used, all threads.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
+        // The kernel's USER_HZ, the same on all of Linux.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
+    /// MiB of resident memory.
+    pub(crate) fn resident(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// As a power cut would: what was acknowledged must be there afterwards.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may be gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

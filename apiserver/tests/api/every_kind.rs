@@ -129,9 +129,13 @@ fn constraints() -> Value {
     ]})
 }
 
+fn is_protected(row: &Row) -> bool {
+    matches!(&*row.kind, "PersistentVolume" | "PersistentVolumeClaim" | "VolumeAttributesClass")
+}
+
 /// Does a controller's work on storage objects, which are held until nobody uses them.
 async fn unprotect(client: &Client, row: &Row, one: &str) {
-    if matches!(&*row.kind, "PersistentVolume" | "PersistentVolumeClaim" | "VolumeAttributesClass") {
+    if is_protected(row) {
         client.patch(one, "merge", &json!({"metadata": {"finalizers": null}})).await.expect(200);
     }
 }
@@ -154,7 +158,7 @@ fn sample(row: &Row, name: &str) -> Value {
 }
 
 /// What a certificate is asked for by, in base64.
-fn signing_request() -> String {
+pub(crate) fn signing_request() -> String {
     let key = rcgen::KeyPair::generate().expect("a key");
     let request = rcgen::CertificateParams::default().serialize_request(&key).expect("a request");
     STANDARD.encode(request.pem().expect("PEM"))
@@ -335,6 +339,10 @@ async fn watches_see_each_change_once() {
         let words = [watch.word().await, watch.word().await, watch.word().await, watch.word().await];
         let expected = ["ADDED", "MODIFIED", "DELETED", "ADDED"].map(|ty| format!("{ty} {name}"));
         check!(words, expected, "events");
+        if is_protected(row) {
+            unprotect(&client, row, &one).await;
+            check!(watch.word().await, format!("MODIFIED {name}"), "it is let go");
+        }
         client.delete_with(&one, &json!({"propagationPolicy": "Background", "gracePeriodSeconds": 0})).await;
         let last = watch.next().await.ok_or("the watch ended")?;
         let gone = if row.plural == "namespaces" { "MODIFIED" } else { "DELETED" };

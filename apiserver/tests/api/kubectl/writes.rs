@@ -1,6 +1,7 @@
 //! Verbs that write: create, apply in both ways, edit and its kin, scale, delete, drain.
 
 use super::{Row, fails, feed, refuses, row, run, warns};
+use crate::every_kind::signing_request;
 use serde_json::json;
 
 const MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  a: first\n  b: '1'\n";
@@ -207,7 +208,7 @@ async fn kubectl_changes() {
         let binding = json!({"metadata": {"name": "rb"}, "roleRef": role});
         client.post(&format!("/apis/rbac.authorization.k8s.io/v1/{ns}/rolebindings"), &binding).await.expect(201);
         let csr = json!({"metadata": {"name": "csr"}, "spec":
-            {"request": "eA==", "signerName": "example.com/s", "usages": ["client auth"]}});
+            {"request": signing_request(), "signerName": "example.com/s", "usages": ["client auth"]}});
         client.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", &csr).await.expect(201);
         // As its controller leaves it.
         let template =

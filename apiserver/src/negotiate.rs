@@ -168,6 +168,17 @@ pub fn first_media(header: &str, offered: &[&str]) -> Option<usize> {
     clauses.iter().find_map(|clause| offered.iter().position(|media| clause.names(media)))
 }
 
+/// Whether a client would rather have all of discovery in one document than the old form.
+pub fn wants_aggregated_discovery(header: &str) -> bool {
+    let clauses = accept::clauses(header);
+    let mut decided = clauses.iter().filter_map(|clause| match (clause.group, clause.version, clause.shape) {
+        ("apidiscovery.k8s.io", "v2", "APIGroupDiscoveryList") if clause.names(JSON) => Some(true),
+        (_, _, "") if SUPPORTED.iter().any(|media| clause.names(media)) => Some(false),
+        _ => None,
+    });
+    decided.next().unwrap_or(false)
+}
+
 fn served(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Answer> {
     if !clause.names(format.media_type()) {
         return None;

@@ -13,7 +13,7 @@ pub mod version;
 
 use crate::auth::service_account::Tokens;
 use crate::error::ApiError;
-use crate::negotiate::{Answer, Offer};
+use crate::negotiate::{self, Answer, Offer};
 use crate::request::Options;
 use crate::respond;
 use axum::body::Body;
@@ -131,12 +131,12 @@ impl Publisher {
 
 fn groups(rendered: &Rendered, parts: &Parts, path: &str) -> Response<Body> {
     let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut response = if aggregated::is_wanted(accept) {
+    let mut response = if negotiate::wants_aggregated_discovery(accept) {
         rendered.discovery.aggregated(path).respond(parts)
     } else {
         let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-        json_body(&rendered.discovery.groups(path, host))
+        negotiated(parts, &rendered.discovery.groups(path, host))
     };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     response

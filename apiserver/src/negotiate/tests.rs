@@ -64,6 +64,24 @@ fn an_error_is_shown_in_what_the_client_reads() {
 }
 
 #[test]
+fn discovery_is_aggregated_for_those_who_prefer_it() {
+    let v2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+    let beta = "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+    let table = [
+        (format!("{v2},{beta},application/json"), true),
+        (format!("{v2};profile=nopeer,application/json"), true),
+        (format!("{beta},application/json"), false),
+        (format!("application/json;q=0.9,{v2}"), true),
+        (format!("application/json,{v2}"), false),
+        ("*/*".to_owned(), false),
+        (String::new(), false),
+    ];
+    for (accept, expected) in table {
+        assert_eq!(wants_aggregated_discovery(&accept), expected, "{accept}");
+    }
+}
+
+#[test]
 fn a_body_in_an_unknown_format_is_refused_by_name() {
     let of = |media: &'static str, row: &Row| {
         object_format(&HeaderMap::from_iter([(CONTENT_TYPE, media.parse().unwrap())]), row)

@@ -8,27 +8,6 @@ use serde_json::{Value, json};
 
 /// Clients parse the answer as the old form unless it repeats all three parameters.
 pub(crate) const MEDIA: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-/// Clauses of an Accept header that are looked at.
-const CLAUSES_MAX: usize = 32;
-
-/// Whether the first JSON clause that we could serve asks for this form.
-pub(super) fn is_wanted(accept: &str) -> bool {
-    for clause in accept.split(',').take(CLAUSES_MAX) {
-        let mut parts = clause.split(';').map(str::trim);
-        if !matches!(parts.next(), Some("application/json" | "application/*" | "*/*")) {
-            continue;
-        }
-        let parameters: Vec<&str> = parts.collect();
-        let has = |parameter: &str| parameters.contains(&parameter);
-        if has("g=apidiscovery.k8s.io") && has("v=v2") && has("as=APIGroupDiscoveryList") {
-            return true;
-        }
-        if !parameters.iter().any(|parameter| parameter.starts_with("as=")) {
-            return false;
-        }
-    }
-    false
-}
 
 pub(super) fn document<'a>(groups: impl Iterator<Item = &'a Group>) -> Tagged {
     let items: Vec<Value> = groups.map(group).collect();

@@ -117,3 +117,31 @@ async fn version_metrics_and_the_issuer_are_there() {
     let issuer = tree(&publisher, "/.well-known/openid-configuration").await;
     assert_eq!(issuer["issuer"], "https://kubernetes.default.svc.cluster.local");
 }
+
+#[tokio::test]
+async fn the_old_form_is_had_in_protobuf_too() {
+    let publisher = publisher();
+    for path in ["/api", "/apis", "/apis/apps", "/apis/apps/v1", "/api/v1"] {
+        let parts = Request::builder()
+            .uri(path)
+            .header("accept", "application/vnd.kubernetes.protobuf")
+            .body(())
+            .unwrap()
+            .into_parts()
+            .0;
+        let response = publisher.respond(&parts).await;
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/vnd.kubernetes.protobuf");
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let mut read = crate::protobuf::decode(&bytes).unwrap();
+        let mut shown = tree(&publisher, path).await;
+        // Empty texts are not told from none: subresources have no singular name.
+        for tree in [&mut read, &mut shown] {
+            for resource in tree["resources"].as_array_mut().into_iter().flatten() {
+                resource.as_object_mut().unwrap().retain(|_, value| value != "");
+            }
+        }
+        shown["apiVersion"] = json!("v1");
+        read["apiVersion"] = json!("v1");
+        assert_eq!(read, shown, "{path}");
+    }
+}

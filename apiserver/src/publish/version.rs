@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 pub const GIT_VERSION: &str = "v1.37.0+drover";
 pub const MAJOR: &str = "1";
 pub const MINOR: &str = "37";
+/// k8s: a server understands what the version before it wrote
+const MIN_COMPATIBLE_MINOR: &str = "36";
 
 pub(super) fn document() -> Value {
     let arch = match std::env::consts::ARCH {
@@ -13,7 +15,8 @@ pub(super) fn document() -> Value {
         other => other,
     };
     json!({
-        "major": MAJOR, "minor": MINOR, "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
+        "major": MAJOR, "minor": MINOR, "emulationMajor": MAJOR, "emulationMinor": MINOR,
+        "minCompatibilityMajor": MAJOR, "minCompatibilityMinor": MIN_COMPATIBLE_MINOR, "gitVersion": GIT_VERSION, "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": format!("linux/{arch}"),
     })
 }

@@ -195,6 +195,28 @@ async fn a_scale_and_delete_options_travel_in_protobuf() {
 }
 
 #[tokio::test]
+async fn bindings_and_evictions_travel_in_protobuf() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.service_account("default").await;
+    let pods = "/api/v1/namespaces/default/pods";
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n"}});
+    raw(&client, Method::POST, "/api/v1/nodes", BOTH, Some(&node)).await;
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let (code, _, _) = raw(&client, Method::POST, pods, BOTH, Some(&pod)).await;
+    assert_eq!(code, StatusCode::CREATED);
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}});
+    let (code, media, bytes) = raw(&client, Method::POST, &format!("{pods}/p/binding"), BOTH, Some(&binding)).await;
+    assert_eq!((code, media.as_str()), (StatusCode::CREATED, PROTOBUF));
+    assert_eq!(protobuf::decode(&bytes).unwrap()["status"], "Success");
+    assert_eq!(client.get(&format!("{pods}/p")).await.body["spec"]["nodeName"], "n");
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}, "deleteOptions": {"gracePeriodSeconds": 7}});
+    let (code, _, bytes) = raw(&client, Method::POST, &format!("{pods}/p/eviction"), BOTH, Some(&eviction)).await;
+    assert_eq!((code, &protobuf::decode(&bytes).unwrap()["status"]), (StatusCode::CREATED, &json!("Success")));
+    assert_eq!(client.get(&format!("{pods}/p")).await.body["metadata"]["deletionGracePeriodSeconds"], 7);
+}
+
+#[tokio::test]
 async fn what_an_update_leaves_alone_is_the_same_after_the_way_through_protobuf() {
     let server = Server::start().await;
     let client = server.admin();

@@ -2,11 +2,12 @@
 
 use super::remote::Remote;
 use super::{Aggregate, Registered};
+use crate::negotiate::wants_aggregated_discovery;
 use crate::publish::aggregated::MEDIA;
 use crate::publish::{Publisher, Tagged, json_body};
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
@@ -34,6 +35,11 @@ impl Aggregate {
         }
         // The client's validator is that of the merged document.
         let known = parts.headers.remove(IF_NONE_MATCH);
+        let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !wants_aggregated_discovery(accept) {
+            // Merged as JSON, whatever else the client reads.
+            parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
         let own = publisher.respond(&parts).await;
         if let Some(known) = known {
             parts.headers.insert(IF_NONE_MATCH, known);

@@ -261,6 +261,7 @@ mod tests {
         let with = |types: &[&str]| {
             let mut object = request("example.com/signer", &["client auth"]);
             let all: Vec<Value> = types.iter().map(|kind| json!({"type": kind, "status": "True"})).collect();
+            object["metadata"]["resourceVersion"] = "1".into();
             object["status"] = json!({"conditions": all});
             object
         };

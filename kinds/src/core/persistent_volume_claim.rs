@@ -226,9 +226,9 @@ mod tests {
             spec.dataSourceRef: Invalid value: "Pod": must be 'PersistentVolumeClaim' when referencing the default apiGroup"#]]
         .assert_eq(&check::create::<PersistentVolumeClaimKind>(claim(json!({"dataSource": {"kind": "Pod", "name": ""}}))));
         let mut old = check::created::<PersistentVolumeClaimKind>(claim(json!({})));
+        old["metadata"]["resourceVersion"] = "1".into();
         old["status"] = json!({"phase": "Bound", "capacity": {"storage": "2Gi"}});
-        let new = claim(json!({"resources": {"requests": {"storage": "1Gi"}}, "volumeMode": "Filesystem"}));
-        let mut new = new;
+        let mut new = claim(json!({"resources": {"requests": {"storage": "1Gi"}}, "volumeMode": "Filesystem"}));
         new["metadata"] = old["metadata"].clone();
         let errors = crate::typed::Typed::<PersistentVolumeClaimKind>::new();
         let errors: Vec<String> =

@@ -1,5 +1,6 @@
 //! The dyn face of a kind: what the generic registry, printers and collectors call, over JSON trees.
 
+use crate::custom::Custom;
 use crate::errors::FieldErrors;
 use crate::row::Row;
 use crate::schema::decode::{self, DecodeError, Decoded, Strictness};
@@ -15,6 +16,11 @@ pub trait Kind: Send + Sync + 'static {
     /// merge, protobuf) is refused for them.
     fn schema(&self) -> Option<Schema> {
         schema::lookup(&self.row().schema)
+    }
+
+    /// The custom resource behind it, for what only those have: conversion, their own `scale`, a store of several versions.
+    fn custom(&self) -> Option<&Custom> {
+        None
     }
 
     /// What is known of an object of this kind: where lists, maps and declared fields are.
@@ -50,6 +56,9 @@ pub trait Kind: Send + Sync + 'static {
 
     /// Before validation of an update of `status`: everything but `status` (and upstream's exceptions) is that of `old`.
     fn prepare_status(&self, object: &mut Value, old: &Value);
+
+    /// When a first delete marks the object, which may not be held by anything yet. `now` is the time as metadata holds it.
+    fn prepare_delete(&self, _object: &mut Value, _now: &str) {}
 
     fn validate(&self, object: &Value) -> FieldErrors;
 

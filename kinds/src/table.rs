@@ -87,7 +87,7 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
         typed::<admissionregistration::validating_admission_policy::ValidatingAdmissionPolicyKind>(),
         typed::<admissionregistration::validating_admission_policy_binding::ValidatingAdmissionPolicyBindingKind>(),
         typed::<admissionregistration::validating_webhook_configuration::ValidatingWebhookConfigurationKind>(),
-        plain(apiextensions::custom_resource_definition::ROW, apiextensions::custom_resource_definition::cells),
+        Arc::new(apiextensions::custom_resource_definition::CustomResourceDefinitionKind),
         typed::<apiregistration::api_service::APIServiceKind>(),
         typed::<flowcontrol::flow_schema::FlowSchemaKind>(),
         typed::<flowcontrol::priority_level_configuration::PriorityLevelConfigurationKind>(),

@@ -2,24 +2,31 @@
 //! for it. Rules about content are not here (`values`), and whether the schema itself is acceptable was settled when its
 //! CustomResourceDefinition was written: what makes no sense here is read as if it were absent.
 
+use super::values::{Format, Type};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Schemas inside schemas that are looked at. A CustomResourceDefinition that nests deeper does not decode.
-const DEPTH_MAX: usize = crate::schema::decode::DEPTH_MAX;
+pub(crate) const DEPTH_MAX: usize = crate::schema::decode::DEPTH_MAX;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Structural {
+    /// `None`: a value of any type, or an int-or-string.
+    pub(crate) ty: Option<Type>,
+    pub(crate) format: Option<Format>,
     pub(crate) properties: BTreeMap<String, Structural>,
     pub(crate) additional: Additional,
     pub(crate) items: Option<Box<Structural>>,
     pub(crate) list: ListType,
     /// What tells the items of a [`ListType::Map`] apart.
     pub(crate) list_keys: Vec<String>,
-    /// The object is owned and replaced as a whole.
-    pub(crate) is_atomic: bool,
+    pub(crate) map: MapType,
     /// The value is an object with `apiVersion`, `kind` and `metadata`.
     pub(crate) is_embedded: bool,
+    /// Fields that are not declared stay.
+    pub(crate) preserves: bool,
+    pub(crate) nullable: bool,
+    pub(crate) default: Option<Value>,
 }
 
 /// What an object may hold beside its declared properties.
@@ -29,6 +36,15 @@ pub(crate) enum Additional {
     No,
     Any,
     Of(Box<Structural>),
+}
+
+/// `x-kubernetes-map-type`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum MapType {
+    #[default]
+    Granular,
+    /// The object is owned and replaced as a whole.
+    Atomic,
 }
 
 /// `x-kubernetes-list-type`
@@ -68,13 +84,18 @@ impl Structural {
         let items = schema.get("items").filter(|items| items.is_object()).map(|items| Box::new(inner(items)));
         let is_embedded = flag(schema, "x-kubernetes-embedded-resource");
         Self {
+            ty: Type::parse(text(schema, "type")),
+            format: Format::parse(text(schema, "format")),
             properties,
             additional,
             items,
             list,
             list_keys: keys.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect(),
-            is_atomic: text(schema, "x-kubernetes-map-type") == "atomic",
+            map: if text(schema, "x-kubernetes-map-type") == "atomic" { MapType::Atomic } else { MapType::Granular },
             is_embedded,
+            preserves: flag(schema, "x-kubernetes-preserve-unknown-fields"),
+            nullable: flag(schema, "nullable"),
+            default: schema.get("default").filter(|default| !default.is_null()).cloned(),
         }
     }
 
@@ -85,12 +106,17 @@ impl Structural {
             Additional::Any | Additional::No => None,
         })
     }
+
+    /// Of a whole object: its `apiVersion`, `kind` and `metadata` are what they are for every object.
+    pub(crate) fn of_object(schema: &Value) -> Self {
+        Self { is_embedded: true, ..Self::compile(schema) }
+    }
 }
 
-fn text<'a>(schema: &'a Value, keyword: &str) -> &'a str {
+pub(crate) fn text<'a>(schema: &'a Value, keyword: &str) -> &'a str {
     schema.get(keyword).and_then(Value::as_str).unwrap_or("")
 }
 
-fn flag(schema: &Value, keyword: &str) -> bool {
+pub(crate) fn flag(schema: &Value, keyword: &str) -> bool {
     schema.get(keyword).and_then(Value::as_bool).unwrap_or(false)
 }

@@ -2,7 +2,7 @@
 //! apart by server-side apply, and what lies inside it. What is not known at all goes key by key, its lists as a whole.
 
 use super::{Field, Leaf, Schema, Shape, Topology, lookup};
-use crate::custom::structural::{ListType, Structural};
+use crate::custom::structural::{ListType, MapType, Structural};
 use serde_json::Value;
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -81,7 +81,7 @@ impl<'a> Context<'a> {
                 Some(schema) if schema.is_atomic() => Parts::Leaf,
                 _ => Parts::Keys,
             },
-            (Value::Object(_), Self::Custom(schema)) if schema.is_atomic => Parts::Leaf,
+            (Value::Object(_), Self::Custom(schema)) if schema.map == MapType::Atomic => Parts::Leaf,
             (Value::Object(_), _) => Parts::Keys,
             (Value::Array(_), Self::Field(field)) => match field.topology() {
                 Topology::Map => Parts::Keyed(field.list_keys().collect()),

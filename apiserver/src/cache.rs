@@ -21,6 +21,7 @@ pub use watchers::matched;
 
 use crate::error::ApiError;
 use client::clock::Clock;
+use kinds::custom::Custom;
 use kinds::kind::Kind;
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -50,7 +51,8 @@ pub struct Caches {
     oldest: AtomicU64,
 }
 
-/// By plural, then by group and version: two views of one store are two caches. Found without making a key.
+/// By plural, then by group and version: two views of one store are two caches. Found without making a key. A custom
+/// resource whose definition changed is another kind, with another edition.
 #[derive(Default)]
 struct ByKind(HashMap<String, Vec<Arc<KindCache>>>);
 
@@ -75,6 +77,10 @@ impl ByKind {
 }
 
 fn is_same(a: &dyn Kind, b: &dyn Kind) -> bool {
+    let edition = |kind: &dyn Kind| kind.custom().map_or(0, Custom::edition);
+    if edition(a) != edition(b) {
+        return false;
+    }
     let (a, b) = (a.row(), b.row());
     a.group == b.group && a.version == b.version && a.plural == b.plural
 }
@@ -168,6 +174,20 @@ impl Caches {
     /// The oldest revision whose state is still shown, as far as is known here.
     pub fn oldest(&self) -> Rev {
         self.store.oldest_at_hand().unwrap_or(0).max(self.oldest.load(Ordering::Relaxed))
+    }
+
+    /// Forgets the caches of kinds that are not served any more; their watches end.
+    pub fn retain(&self, is_current: impl Fn(&dyn Kind) -> bool) {
+        let mut kinds = self.kinds.write();
+        for caches in kinds.0.values_mut() {
+            caches.retain(|cache| {
+                let keep = is_current(cache.kind().as_ref());
+                if !keep {
+                    cache.reset();
+                }
+                keep
+            });
+        }
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

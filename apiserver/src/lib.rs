@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod cache;
 pub mod chain;
+pub mod custom;
 pub mod dispatch;
 pub mod error;
 mod follow;

@@ -31,9 +31,11 @@ use crate::auth::{Attributes, Authorizer, Decision};
 use crate::cache::{Caches, KindCache, ROOT};
 use crate::error::ApiError;
 use crate::request::{Options, Request, Verb};
+use crate::webhook::WebhookClient;
 use bytes::Bytes;
 use client::clock::Clock;
 use jiff::Timestamp;
+use kinds::custom::Custom;
 use kinds::kind::Kind;
 use kinds::row::{Row, Scope};
 use serde_json::Value;
@@ -126,6 +128,8 @@ pub struct Stored {
     pub tree: Value,
     pub json: Bytes,
     pub rev: Rev,
+    /// Kept in another version than the one that is kept today: the next write moves it, even one that changes nothing.
+    pub outdated: bool,
 }
 
 pub struct Registry {
@@ -136,6 +140,7 @@ pub struct Registry {
     authorizer: Arc<Authorizer>,
     effects: Effects,
     turns: charge::Turns,
+    webhooks: Arc<WebhookClient>,
 }
 
 impl Registry {
@@ -145,9 +150,11 @@ impl Registry {
         admission: admission::Chain,
         authorizer: Arc<Authorizer>,
         effects: Effects,
+        webhooks: Arc<WebhookClient>,
     ) -> Self {
         let store = Arc::clone(caches.store());
-        Self { caches, store, clock, admission, authorizer, effects, turns: charge::Turns::default() }
+        let turns = charge::Turns::default();
+        Self { caches, store, clock, admission, authorizer, effects, turns, webhooks }
     }
 
     /// An update or apply that turns out to create was authorized as something else.
@@ -178,6 +185,10 @@ impl Registry {
         &self.caches
     }
 
+    pub fn webhooks(&self) -> &Arc<WebhookClient> {
+        &self.webhooks
+    }
+
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -193,9 +204,13 @@ impl Registry {
     /// The newest version, or `None`.
     async fn read(&self, call: &Call<'_>) -> Result<Option<Stored>, ApiError> {
         let (entry, _) = self.store.get(&call.key(), None).await?;
-        Ok(entry.map(|entry| {
-            let json = view::entry_json(call.kind.as_ref(), &entry.value, entry.mod_rev);
-            Stored { tree: serde_json::from_slice(&json).unwrap_or_default(), json, rev: entry.mod_rev }
-        }))
+        let Some(entry) = entry else { return Ok(None) };
+        let kind = call.kind.as_ref();
+        let json = view::entry_json(kind, &entry.value, entry.mod_rev);
+        let json = self.in_version(kind, json, entry.mod_rev).await?;
+        let kept = kind.custom().map(Custom::stored_api_version);
+        let outdated = kept.is_some_and(|kept| !view::is_of_version(&entry.value, &kept));
+        let tree = serde_json::from_slice(&json).unwrap_or_default();
+        Ok(Some(Stored { tree, json, rev: entry.mod_rev, outdated }))
     }
 }

@@ -14,12 +14,12 @@ use crate::auth::{Authenticator, Authorizer};
 use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
+use crate::custom::{Feed as Definitions, Kinds};
 use crate::error::ApiError;
 use crate::pki::{self, Pki};
 use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
-use crate::publish::served::Builtin;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::webhook::WebhookClient;
@@ -109,6 +109,8 @@ pub struct Server {
     pub authorizer: Arc<Authorizer>,
     pub tokens: Arc<Tokens>,
     pub publisher: Publisher,
+    /// Which kinds are served.
+    pub kinds: Arc<Kinds>,
     pub pki: Arc<Pki>,
     /// How logs and streams reach the nodes.
     pub nodes: NodeConnections,
@@ -125,7 +127,7 @@ pub struct Server {
 impl Server {
     /// The kind behind a path.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<dyn Kind>> {
-        kinds::table::find(group, version, plural).cloned()
+        self.kinds.find(group, version, plural)
     }
 }
 
@@ -167,10 +169,7 @@ impl ApiServer {
         let authorizer = Arc::new(Authorizer::new(rbac, node));
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
 
-        let allocator =
-            Arc::new(Allocator::new(Arc::clone(&store), Arc::clone(&clock), alloc::Params { addresses, ports }));
-        allocator.repair().await.map_err(OpenError::Store)?;
-        let effects = Effects::default().with("", "services", allocator);
+        let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
         let caller = WebhookClient::new(Arc::clone(&caches), backends.clone());
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
@@ -179,20 +178,25 @@ impl ApiServer {
         let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
+        let webhooks = Arc::new(WebhookClient::new(Arc::clone(&caches), backends.clone()));
+        let kinds = Arc::new(Kinds::default());
         let server = Arc::new(Server {
             nodes,
             aggregate: Arc::new(aggregate),
             backends,
-            registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects),
+            registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, webhooks),
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
-            publisher: Publisher::new(Arc::new(Builtin::new()), Arc::clone(&tokens), Arc::clone(&health), metrics),
+            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
+            kinds: Arc::clone(&kinds),
             tokens,
             seats: Semaphore::new(config.limits.concurrent_requests),
             bookmark_every: config.limits.bookmark_every,
             draining,
             pki: Arc::clone(&pki),
         });
+        let definitions = Definitions::open(&server.registry, kinds).await.map_err(OpenError::Store)?;
+        tasks.spawn(definitions.run(Arc::clone(&server), server.draining.clone()));
         let tls = serve::tls(&pki)?;
         let opened = Self { server, listener, tls, limits: config.limits, history: config.history, tasks };
         let params = bootstrap::Params {
@@ -249,6 +253,17 @@ impl ApiServer {
 }
 
 pub use serve::ServeError;
+
+/// What writes do beyond their own key.
+async fn open_effects(
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    params: alloc::Params,
+) -> Result<Effects, OpenError> {
+    let allocator = Arc::new(Allocator::new(Arc::clone(store), Arc::clone(clock), params));
+    allocator.repair().await.map_err(OpenError::Store)?;
+    Ok(Effects::default().with("", "services", allocator))
+}
 
 fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {
     let tokens = Tokens::new(pki.service_account_key(), format!("https://kubernetes.default.svc.{domain}"));

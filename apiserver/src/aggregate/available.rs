@@ -42,7 +42,7 @@ pub(crate) async fn keep(server: Arc<Server>, drain: CancellationToken) {
     let registered = Arc::clone(&server.aggregate.registered);
     let listener = Listener(Arc::clone(&registered));
     let both = futures::future::join(follow(&caches, API_SERVICES, &listener), check_all(&server, &registered));
-    drain.run_until_cancelled(both).await;
+    Box::pin(drain.run_until_cancelled(both)).await;
 }
 
 struct Listener(Arc<Registered>);

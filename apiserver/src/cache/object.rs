@@ -93,6 +93,11 @@ impl Object {
         [EventType::Added, EventType::Deleted].into_iter().find(is).unwrap_or(EventType::Modified)
     }
 
+    /// The same object in another API version, as the event `ty` at `rev` shows it.
+    pub fn as_version(&self, encoded: &[u8], rev: Rev, ty: EventType) -> Self {
+        Self::build(&self.kind, &self.key, encoded, rev, ty)
+    }
+
     /// The object's JSON, shared.
     pub fn json(&self) -> Bytes {
         self.frame.slice(self.start as usize..self.end as usize)

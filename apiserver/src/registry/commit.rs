@@ -55,13 +55,17 @@ impl Registry {
         expect: Expect,
         more: Vec<Write>,
     ) -> Result<(Commit, Bytes), ApiError> {
-        let value = stored::encode(object);
+        let kind = call.kind.as_ref();
+        let kept = self.kept_form(kind, object).await?;
+        let value = stored::encode(kept.as_ref().unwrap_or(object));
         let key = call.key();
         let mut writes = vec![Write { key: key.clone(), expect, value: Some(value.clone()) }];
         writes.extend(more);
         let commit = self.settle(&key, Some(&value), self.store.txn(writes).await).await?;
         let json = match commit {
-            Commit::Done(rev) => view::entry_json(call.kind.as_ref(), &value, rev),
+            // What is kept in another version is shown as it was sent, not as it would come back.
+            Commit::Done(rev) if kept.is_some() => stored::with_revision(&stored::encode(object), rev),
+            Commit::Done(rev) => view::entry_json(kind, &value, rev),
             Commit::Lost | Commit::Crossed { .. } => Bytes::new(),
         };
         Ok((commit, json))

@@ -12,6 +12,7 @@ use crate::request::Propagation;
 use crate::stored;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use kinds::kind::Kind;
 use kinds::row::Row;
 use serde_json::{Value, json};
 use store::Expect;
@@ -42,7 +43,7 @@ impl Registry {
             let warnings = self.admit_objectless(call, Operation::Delete, Some(&old.tree)).await?;
             let uid = metadata::text(&old.tree, "uid").to_owned();
             let deleted = |json, gone| Ok(Deleted { json, uid, gone, warnings });
-            match plan(call.row(), &old.tree, options, self.now()) {
+            match plan(call.kind.as_ref(), &old.tree, options, self.now()) {
                 Plan::Wait => return deleted(old.json, false),
                 Plan::Remove(last) => {
                     let last = stored::with_revision(&stored::encode(&last), old.rev);
@@ -109,11 +110,15 @@ enum Grace {
 }
 
 /// k8s: `Store.Delete`
-fn plan(row: &Row, old: &Value, options: &DeleteOptions, now: Timestamp) -> Plan {
+fn plan(kind: &dyn Kind, old: &Value, options: &DeleteOptions, now: Timestamp) -> Plan {
+    let row = kind.row();
     let grace = if exceptions::deletes_gracefully(row) { grace(old, options) } else { Grace::None };
     let mut marked = old.clone();
     if !exceptions::ignores_propagation(row) {
         set_finalizers(&mut marked, &propagation_finalizers(row, old, options));
+    }
+    if !metadata::is_deleting(old) {
+        kind.prepare_delete(&mut marked, &metadata::time(now));
     }
     let namespace_holds = exceptions::has_spec_finalizers(row)
         && old.pointer("/spec/finalizers").and_then(Value::as_array).is_some_and(|list| !list.is_empty());

@@ -25,7 +25,8 @@ impl Registry {
         let (found, _) = cache.page(call.ns, None, limit, &call.options.selection);
         let deletes = found.objects.clone().into_iter().map(|object| self.delete_one(call, object, options));
         futures::stream::iter(deletes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        Ok(DeletedList { objects: found.objects, rev: found.rev })
+        let objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;
+        Ok(DeletedList { objects, rev: found.rev })
     }
 
     async fn delete_one(&self, call: &Call<'_>, object: Arc<Object>, options: &DeleteOptions) -> Result<(), ApiError> {

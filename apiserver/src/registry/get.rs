@@ -10,10 +10,9 @@ impl Registry {
         call.options.check_revision()?;
         match call.options.resource_version {
             Some(0) => {
-                if let Some(object) =
-                    self.caches.started(call.kind.as_ref()).and_then(|cache| cache.get(call.ns, call.name))
-                {
-                    return Ok(object.json());
+                let cached = self.caches.started(call.kind.as_ref()).and_then(|cache| cache.get(call.ns, call.name));
+                if let Some(object) = cached {
+                    return self.in_version(call.kind.as_ref(), object.json(), object.rev).await;
                 }
             }
             Some(rev) => self.caches.wait(rev).await?,
@@ -22,10 +21,11 @@ impl Registry {
         // The cache answers where it is known to show every acknowledged write: its bytes are shared, not copied.
         if let Some(cache) = self.caches.current(call.kind.as_ref()) {
             let object = cache.get(call.ns, call.name).ok_or_else(|| call.not_found())?;
-            return Ok(object.json());
+            return self.in_version(call.kind.as_ref(), object.json(), object.rev).await;
         }
         let (entry, _) = self.store.get(&call.key(), None).await?;
         let entry = entry.ok_or_else(|| call.not_found())?;
-        Ok(view::entry_json(call.kind.as_ref(), &entry.value, entry.mod_rev))
+        let kind = call.kind.as_ref();
+        self.in_version(kind, view::entry_json(kind, &entry.value, entry.mod_rev), entry.mod_rev).await
     }
 }

@@ -81,6 +81,13 @@ impl Token {
 
 impl Registry {
     pub async fn list(&self, call: &Call<'_>) -> Result<List, ApiError> {
+        let mut list = self.list_as_kept(call).await?;
+        list.objects = self.all_in_version(call.kind.as_ref(), list.objects).await?;
+        Ok(list)
+    }
+
+    /// Objects that only a webhook can convert are in the version that they were written in.
+    async fn list_as_kept(&self, call: &Call<'_>) -> Result<List, ApiError> {
         let options = call.options;
         options.check_list()?;
         options.selection.check(call.row())?;

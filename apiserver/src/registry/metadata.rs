@@ -130,9 +130,11 @@ pub fn carry_over(object: &mut Value, old: &Value) {
     }
 }
 
-/// Whether anything but metadata and status differs: what `generation` counts.
-pub fn spec_changed(object: &Value, old: &Value) -> bool {
-    let counted = |key: &str| !matches!(key, "metadata" | "status" | "apiVersion" | "kind");
+/// Whether anything but metadata and status differs: what `generation` counts. Without a door of its own `status` is a field
+/// like others.
+pub fn spec_changed(row: &Row, object: &Value, old: &Value) -> bool {
+    let has_status = row.subresource("status").is_some();
+    let counted = |key: &str| !matches!(key, "metadata" | "apiVersion" | "kind") && (key != "status" || !has_status);
     !same_members(object.as_object(), old.as_object(), counted)
 }
 
@@ -187,8 +189,9 @@ mod tests {
         let old = json!({"metadata": {"labels": {}}, "spec": {"a": 1}, "status": {}});
         let relabelled = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"a": 1}, "status": {"x": 1}});
         let changed = json!({"metadata": {"labels": {}}, "spec": {"a": 2}, "status": {}});
-        assert!(!spec_changed(&relabelled, &old));
-        assert!(spec_changed(&changed, &old));
+        let row = kinds::table::find("apps", "v1", "deployments").unwrap().row();
+        assert!(!spec_changed(row, &relabelled, &old));
+        assert!(spec_changed(row, &changed, &old));
     }
 
     #[test]

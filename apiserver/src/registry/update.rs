@@ -74,7 +74,7 @@ impl Registry {
         warnings.extend(call.kind.warnings(&new));
         call.kind.default(&mut new);
         if crate::subresource::part::PARTS.contains(&call.subresource) && call.subresource != "status" {
-            crate::subresource::part::keep_only(call.subresource, &mut new, &old.tree);
+            crate::subresource::part::keep_only(call.subresource, call.kind.as_ref(), &mut new, &old.tree);
         }
         managed::on_update(&mut new, &old.tree, call, now);
         warnings.extend(self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?);
@@ -118,11 +118,14 @@ impl Registry {
         if !errors.is_empty() {
             return Err(ApiError::invalid(row, call.name, errors));
         }
-        if row.generation && !KEEPS_GENERATION.contains(&call.subresource) && metadata::spec_changed(new, &old.tree) {
+        if row.generation
+            && !KEEPS_GENERATION.contains(&call.subresource)
+            && metadata::spec_changed(row, new, &old.tree)
+        {
             metadata::bump_generation(new, &old.tree);
         }
         let warnings = self.admit_final(call, Operation::Update, new, Some(&old.tree)).await?;
-        if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) {
+        if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) && !old.outdated {
             return Ok(Some(Done { json: old.json.clone(), gone: false, warnings }));
         }
         let gone = is_finished(call, new);
@@ -221,7 +224,7 @@ fn prepare_and_validate(call: &Call<'_>, new: &mut Value, old: &Value) -> FieldE
             call.kind.validate_status(new, old)
         }
         part => {
-            crate::subresource::part::keep_only(part, new, old);
+            crate::subresource::part::keep_only(part, call.kind.as_ref(), new, old);
             crate::subresource::part::validate(part, call.kind.as_ref(), new, old)
         }
     }

@@ -1,6 +1,7 @@
 //! Two resources over one store: an Event is the same object as `v1` and as `events.k8s.io/v1`, under other field names,
 //! an autoscaler the same as `autoscaling/v1` and `v2`. The store holds the form that was written last; this file turns it
-//! into the one that was asked for, by way of the form that `kinds::view` calls stored. Everything else passes through.
+//! into the one that was asked for, by way of the form that `kinds::view` calls stored. A custom resource is read by its
+//! schema. Everything else passes through.
 
 use crate::stored;
 use bytes::Bytes;
@@ -11,6 +12,9 @@ use store::Rev;
 
 /// The object as `kind` shows it; `None` where it already is in that form.
 pub fn to_kind(kind: &dyn Kind, tree: &Value) -> Option<Value> {
+    if let Some(custom) = kind.custom() {
+        return Some(custom.shown(tree));
+    }
     let row = kind.row();
     let stored = tree.get("apiVersion")?.as_str()?;
     let wanted = row.api_version();
@@ -44,9 +48,17 @@ pub fn entry_json(kind: &dyn Kind, value: &[u8], rev: Rev) -> Bytes {
 /// Whether `kind` shows stored bytes as they are; decided without parsing them.
 pub fn is_as_stored(kind: &dyn Kind, value: &[u8]) -> bool {
     let row = kind.row();
-    starts_with_version(value, &row.group, &row.version)
+    // What is custom is read by the schema of today, whatever it was written by.
+    kind.custom().is_none() && starts_with_version(value, &row.group, &row.version)
 }
 
+/// Whether stored bytes are of this apiVersion.
+pub fn is_of_version(value: &[u8], api_version: &str) -> bool {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    starts_with_version(value, group, version)
+}
+
+/// Whether stored bytes are of this apiVersion, without parsing them.
 fn starts_with_version(value: &[u8], group: &str, version: &str) -> bool {
     let Some(rest) = value.strip_prefix(b"{\"apiVersion\":\"") else { return false };
     let rest = match group {

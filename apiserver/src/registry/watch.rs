@@ -3,9 +3,13 @@
 
 use super::{Call, Registry};
 use crate::cache::{Delivery, Event, EventType, KindCache, Object, Start, Subscription, WatchError};
+use crate::custom::convert;
 use crate::error::ApiError;
 use crate::request::Selection;
+use crate::webhook::WebhookClient;
 use futures::StreamExt;
+use futures::future::BoxFuture;
+use kinds::kind::Kind;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -27,6 +31,18 @@ pub enum Source {
     History(Box<History>),
     /// It cannot start, which the stream itself has to say.
     Broken(Option<ApiError>),
+    /// Either, with objects that a webhook converts on their way.
+    Converted(Box<Converted>),
+}
+
+pub struct Converted {
+    source: Source,
+    kind: Arc<dyn Kind>,
+    webhooks: Arc<WebhookClient>,
+    /// How far deliveries went.
+    seen: Rev,
+    /// Taken from the source, and with the webhook now.
+    waiting: Option<BoxFuture<'static, Result<Delivery, ApiError>>>,
 }
 
 pub struct History {
@@ -43,6 +59,21 @@ impl Registry {
     /// Once a request is known to be sound, all else that is wrong with it is the stream's first event.
     /// k8s: the cacher's errWatcher
     pub async fn watch(&self, call: &Call<'_>) -> Result<Watch, ApiError> {
+        let mut watch = self.watch_as_kept(call).await?;
+        if convert::is_needed(call.kind.as_ref()) {
+            let (kind, webhooks) = (Arc::clone(call.kind), Arc::clone(self.webhooks()));
+            watch.source = Source::Converted(Box::new(Converted {
+                source: watch.source,
+                kind,
+                webhooks,
+                seen: watch.rev,
+                waiting: None,
+            }));
+        }
+        Ok(watch)
+    }
+
+    async fn watch_as_kept(&self, call: &Call<'_>) -> Result<Watch, ApiError> {
         let options = call.options;
         options.check_watch(call.row())?;
         options.selection.check(call.row())?;
@@ -103,6 +134,7 @@ impl Source {
                 Self::Cache(subscription) => {
                     return subscription.poll_next(cx).map(|next| next.map_err(ended));
                 }
+                Self::Converted(converted) => return converted.poll_next(cx),
                 Self::History(history) => {
                     if let Some(delivery) = history.ready.pop_front() {
                         return Poll::Ready(Ok(delivery));
@@ -128,7 +160,8 @@ impl Source {
             // A broken source says so when it is polled.
             Self::Cache(subscription) => subscription.try_next().ok().flatten(),
             Self::History(history) => history.ready.pop_front(),
-            Self::Broken(_) => None,
+            // Of what a webhook converts nothing is there without asking it.
+            Self::Broken(_) | Self::Converted(_) => None,
         }
     }
 
@@ -138,6 +171,7 @@ impl Source {
             Self::Cache(subscription) => subscription.initial_left(),
             Self::History(history) => history.ready.len(),
             Self::Broken(_) => 0,
+            Self::Converted(converted) => converted.source.initial_left() + usize::from(converted.waiting.is_some()),
         }
     }
 
@@ -147,6 +181,27 @@ impl Source {
             Self::Cache(subscription) => reached.max(subscription.floor()),
             Self::History(history) => history.seen,
             Self::Broken(_) => reached,
+            // What is queued was not shown yet, so nothing is known to be complete.
+            Self::Converted(converted) => converted.seen,
+        }
+    }
+}
+
+impl Converted {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery, ApiError>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                let converted = ready!(waiting.as_mut().poll(cx));
+                self.waiting = None;
+                if let Ok(delivery) = &converted {
+                    self.seen = delivery.rev();
+                }
+                return Poll::Ready(converted);
+            }
+            let delivery = ready!(self.source.poll_next(cx))?;
+            let (webhooks, kind) = (Arc::clone(&self.webhooks), Arc::clone(&self.kind));
+            let convert = async move { convert::delivery(&webhooks, kind.as_ref(), &delivery).await };
+            self.waiting = Some(Box::pin(convert));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Parts of an object that have a door of their own: a write through one changes that part and nothing else.
 
+use super::scale;
 use k8s_openapi::api::core::v1::Pod;
 use kinds::errors::FieldErrors;
 use kinds::kind::Kind;
@@ -11,7 +12,7 @@ use serde_json::Value;
 pub const PARTS: &[&str] = &["status", "finalize", "ephemeralcontainers", "resize", "approval"];
 
 /// Puts back everything in `new` that `part` may not change. Who owns what has been settled before.
-pub fn keep_only(part: &str, new: &mut Value, old: &Value) {
+pub fn keep_only(part: &str, kind: &dyn Kind, new: &mut Value, old: &Value) {
     // Made by this server from a body that was checked: nothing to put back.
     if matches!(part, "binding" | "eviction") {
         return;
@@ -22,7 +23,7 @@ pub fn keep_only(part: &str, new: &mut Value, old: &Value) {
         "ephemeralcontainers" => take(new, &sent, "/spec", "ephemeralContainers"),
         "resize" => take_resources(new, &sent),
         "approval" => take_decisions(new, &sent),
-        "scale" => take(new, &sent, "/spec", "replicas"),
+        "scale" => scale::take_replicas(kind, new, &sent),
         _ => {}
     }
     let owners = sent.get_mut("metadata").and_then(Value::as_object_mut).and_then(|map| map.remove("managedFields"));
@@ -83,6 +84,7 @@ pub fn validate(part: &str, kind: &dyn Kind, new: &Value, old: &Value) -> FieldE
     match part {
         "ephemeralcontainers" => of_pod(kind, new, old, pod_update::ephemeral_containers),
         "resize" => of_pod(kind, new, old, pod_update::resize),
+        "scale" if kind.custom().is_some() => kind.validate_update(new, old),
         "scale" => kind.validate(new),
         "approval" => kind.validate_status(new, old),
         _ => FieldErrors::new(),
@@ -104,12 +106,17 @@ fn of_pod(kind: &dyn Kind, new: &Value, old: &Value, rules: fn(&Pod, &Pod) -> Fi
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::Arc;
+
+    fn kind(group: &str, plural: &str) -> Arc<dyn Kind> {
+        Arc::clone(kinds::table::find(group, "v1", plural).unwrap())
+    }
 
     #[test]
     fn finalize_changes_the_finalizers_in_spec_and_nothing_else() {
         let old = json!({"metadata": {"name": "a", "labels": {"x": "1"}}, "spec": {"finalizers": ["kubernetes"]}});
         let mut new = json!({"metadata": {"name": "a", "labels": {}}, "spec": {}});
-        keep_only("finalize", &mut new, &old);
+        keep_only("finalize", kind("", "namespaces").as_ref(), &mut new, &old);
         assert_eq!(new, json!({"metadata": {"name": "a", "labels": {"x": "1"}}, "spec": {}}));
     }
 
@@ -117,7 +124,7 @@ mod tests {
     fn resize_changes_resources_of_containers_that_exist() {
         let old = json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {}}]}});
         let mut new = json!({"spec": {"containers": [{"name": "a", "image": "y", "resources": {"limits": {"cpu": "1"}}}, {"name": "b"}]}});
-        keep_only("resize", &mut new, &old);
+        keep_only("resize", kind("", "pods").as_ref(), &mut new, &old);
         assert_eq!(
             new,
             json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}}]}})

@@ -2,9 +2,11 @@
 
 use crate::error::{ApiError, Qualified};
 use crate::registry::patch::Patch;
-use crate::registry::{Call, Registry, Written, metadata};
+use crate::registry::{Call, Registry, metadata};
 use crate::request::Verb;
+use kinds::custom::{self, Custom};
 use kinds::errors::FieldError;
+use kinds::kind::Kind;
 use kinds::schema::decode::Strictness;
 use kinds::schema::lookup;
 use kinds::selector::LabelSelector;
@@ -14,23 +16,49 @@ use std::collections::BTreeMap;
 /// Definition of Scale in the schema table, for strategic merges.
 const SCHEMA: &str = "io.k8s.api.autoscaling.v1.Scale";
 
+/// Where a kind keeps what its Scale shows, as dotted paths.
+struct Paths<'a> {
+    spec_replicas: &'a str,
+    status_replicas: &'a str,
+    selector: Option<&'a str>,
+}
+
+impl<'a> Paths<'a> {
+    fn of(kind: &'a dyn Kind) -> Self {
+        match kind.custom().and_then(Custom::scale) {
+            Some(custom) => Self {
+                spec_replicas: &custom.spec_replicas,
+                status_replicas: &custom.status_replicas,
+                selector: custom.selector.as_deref(),
+            },
+            None => Self {
+                spec_replicas: "spec.replicas",
+                status_replicas: "status.replicas",
+                selector: Some("spec.selector"),
+            },
+        }
+    }
+}
+
 /// The Scale of a stored workload.
-pub fn of(object: &Value) -> Value {
+pub fn of(kind: &dyn Kind, object: &Value) -> Value {
+    let paths = Paths::of(kind);
     let mut meta = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = metadata::get(object, field) {
             meta[field] = value.clone();
         }
     }
-    let count = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
+    let count = |path: &str| kinds::tree::integer(object, path);
     let mut scale = json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-        "spec": {}, "status": { "replicas": count("/status/replicas") },
+        "spec": {}, "status": { "replicas": count(paths.status_replicas) },
     });
-    if count("/spec/replicas") != 0 {
-        scale["spec"]["replicas"] = count("/spec/replicas").into();
+    if count(paths.spec_replicas) != 0 {
+        scale["spec"]["replicas"] = count(paths.spec_replicas).into();
     }
-    let selector = selector_text(object.pointer("/spec/selector").unwrap_or(&Value::Null));
+    let selector = paths.selector.and_then(|path| kinds::tree::at(object, path)).unwrap_or(&Value::Null);
+    let selector = selector.as_str().map_or_else(|| selector_text(selector), str::to_owned);
     if !selector.is_empty() {
         scale["status"]["selector"] = selector.into();
     }
@@ -54,13 +82,13 @@ fn selector_text(selector: &Value) -> String {
 impl Registry {
     pub async fn scale(&self, call: &Call<'_>) -> Result<Value, ApiError> {
         let json = self.get(call).await?;
-        Ok(of(&serde_json::from_slice(&json).unwrap_or_default()))
+        Ok(of(call.kind.as_ref(), &serde_json::from_slice(&json).unwrap_or_default()))
     }
 
     pub async fn update_scale(&self, call: &Call<'_>, scale: &Value) -> Result<Value, ApiError> {
         let scale = checked(scale)?;
         let make = |current: &Value| with_scale(call, current, &scale);
-        self.change(call, Verb::Update, &make).await.map(|written| shown(&written))
+        self.change(call, Verb::Update, &make).await.map(|written| of(call.kind.as_ref(), &written.value()))
     }
 
     pub async fn patch_scale(&self, call: &Call<'_>, patch: &Patch) -> Result<Value, ApiError> {
@@ -68,10 +96,10 @@ impl Registry {
             return self.apply_scale(call, config).await;
         }
         let make = |current: &Value| {
-            let patched = patch.apply(lookup(SCHEMA), &of(current))?;
+            let patched = patch.apply(lookup(SCHEMA), &of(call.kind.as_ref(), current))?;
             with_scale(call, current, &checked(&patched)?)
         };
-        self.change(call, Verb::Patch, &make).await.map(|written| shown(&written))
+        self.change(call, Verb::Patch, &make).await.map(|written| of(call.kind.as_ref(), &written.value()))
     }
 
     /// A Scale that is applied is its replicas applied to the workload.
@@ -80,15 +108,19 @@ impl Registry {
         let config = checked(config)?;
         let mut of_parent = json!({ "metadata": config.get("metadata").cloned().unwrap_or_default() });
         if let Some(replicas) = config.pointer("/spec/replicas") {
-            of_parent["spec"] = json!({ "replicas": replicas });
+            custom::definition::put(&mut of_parent, Paths::of(call.kind.as_ref()).spec_replicas, replicas.clone());
             replicas_of(call, &config)?;
         }
-        self.apply_checked(call, &of_parent).await.map(|written| shown(&written))
+        self.apply_checked(call, &of_parent).await.map(|written| of(call.kind.as_ref(), &written.value()))
     }
 }
 
-fn shown(written: &Written) -> Value {
-    of(&written.value())
+/// Puts the replicas of `sent` into `kept`, and nothing else.
+pub(super) fn take_replicas(kind: &dyn Kind, kept: &mut Value, sent: &Value) {
+    let path = Paths::of(kind).spec_replicas;
+    if let Some(replicas) = kinds::tree::at(sent, path) {
+        custom::definition::put(kept, path, replicas.clone());
+    }
 }
 
 /// The body of a write has the types of a Scale.
@@ -132,7 +164,7 @@ fn with_scale(call: &Call<'_>, current: &Value, scale: &Value) -> Result<Value, 
         return Err(ApiError::Conflict { resource, name: call.name.to_owned(), why });
     }
     let mut new = current.clone();
-    new["spec"]["replicas"] = replicas.into();
+    custom::definition::put(&mut new, Paths::of(call.kind.as_ref()).spec_replicas, replicas.into());
     match metadata::text(scale, "resourceVersion") {
         "" => metadata::unset(&mut new, "resourceVersion"),
         rev => metadata::set(&mut new, "resourceVersion", rev),
@@ -151,7 +183,8 @@ mod tests {
             "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}},
             "status": {"replicas": 2},
         });
-        let scale = of(&deployment);
+        let kind = kinds::table::find("apps", "v1", "deployments").unwrap();
+        let scale = of(kind.as_ref(), &deployment);
         assert_eq!(scale["status"], json!({"replicas": 2, "selector": "app=web"}));
         assert_eq!(scale["spec"], json!({"replicas": 3}));
         assert_eq!(scale["metadata"], json!({"name": "web"}));

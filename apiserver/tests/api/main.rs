@@ -3,6 +3,7 @@
 
 mod admission;
 mod applies;
+mod custom;
 mod deletes;
 mod doors;
 mod every_kind;

@@ -15,7 +15,7 @@ fn pod(nodes: &str, more: &Value) -> Value {
 /// The plan in words: `remove`, `wait`, or the grace and the finalizers that are stored.
 fn planned(plural: &str, old: &Value, options: &DeleteOptions) -> String {
     let group = if plural == "jobs" { "batch" } else { "" };
-    let row = find(group, "v1", plural).unwrap().row();
+    let row = find(group, "v1", plural).unwrap().as_ref();
     match plan(row, old, options, Timestamp::UNIX_EPOCH) {
         Plan::Remove(_) => "remove".into(),
         Plan::Wait => "wait".into(),
@@ -102,7 +102,7 @@ fn propagation_becomes_a_finalizer() {
 
 #[test]
 fn a_namespace_terminates_until_its_controller_has_emptied_it() {
-    let row = find("", "v1", "namespaces").unwrap().row();
+    let row = find("", "v1", "namespaces").unwrap().as_ref();
     let old = json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
     let Plan::Mark(marked) = plan(row, &old, &DeleteOptions::default(), Timestamp::UNIX_EPOCH) else { panic!() };
     assert_eq!(marked["status"]["phase"], "Terminating");

@@ -52,6 +52,37 @@ fn kubectl_drives_the_example_from_apply_to_delete() -> Result<()> {
     Ok(())
 }
 
+/// A custom resource from its definition to its end.
+#[test]
+fn kubectl_works_with_custom_resources() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let example = |name: &str| cluster::root().join("manifests/examples").join(name).to_string_lossy().into_owned();
+    let (definition, instance) = (example("crontabs.yaml"), example("crontab.yaml"));
+    let says = |args: &[&str], expected: &[&str]| -> Result<()> {
+        let text = cluster.kubectl(args)?;
+        for part in expected {
+            assert!(text.contains(part), "kubectl {}: no {part:?} in\n{text}", args.join(" "));
+        }
+        Ok(())
+    };
+    let crd = "crd/crontabs.stable.example.com";
+    says(&["create", "-f", &definition], &["crontabs.stable.example.com created"])?;
+    says(&["wait", "--for=condition=Established", crd, "--timeout=10s"], &["condition met"])?;
+    says(&["apply", "-f", &instance], &["crontab.stable.example.com/my-tab created"])?;
+    says(&["get", "ct"], &["NAME", "SPEC", "REPLICAS", "AGE", "my-tab", "* * * * */5"])?;
+    says(&["explain", "crontab.spec"], &["cronSpec", "-required-", "When to run."])?;
+    says(&["patch", "ct", "my-tab", "--type=merge", "-p", r#"{"spec":{"replicas":3}}"#], &["patched"])?;
+    says(&["scale", "ct/my-tab", "--replicas=4"], &["scaled"])?;
+    assert!(cluster.kubectl(&["scale", "ct/my-tab", "--replicas=11"]).is_err(), "the rule holds");
+    says(&["get", "ct", "my-tab", "-o", "jsonpath={.spec.replicas}"], &["4"])?;
+    says(&["apply", "--server-side", "--force-conflicts", "-f", &instance], &["serverside-applied"])?;
+    says(&["delete", "ct", "my-tab"], &["deleted"])?;
+    says(&["apply", "-f", &instance], &["created"])?;
+    says(&["delete", crd, "--timeout=30s"], &["deleted"])?;
+    assert!(cluster.kubectl(&["get", "ct"]).is_err(), "nothing serves them any more");
+    Ok(())
+}
+
 /// kubectl's streams by WebSocket, and by SPDY, which it falls back to and older clients begin with.
 #[test]
 fn kubectl_streams_over_websocket_and_over_spdy() -> Result<()> {

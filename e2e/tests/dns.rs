@@ -61,7 +61,7 @@ fn services_endpoints_and_pods_have_names_on_the_node_and_in_pods() -> Result<()
     assert!(resolver.contains("nameserver 10.43.0.10"), "{resolver}");
     assert!(resolver.contains("search default.svc.cluster.local svc.cluster.local cluster.local"), "{resolver}");
 
-    let pid = pid_in_pod(&cluster, "/web")?;
+    let pid = pid_in_pod(&cluster, "/web serve")?;
     let net = format!("--net=/proc/{pid}/ns/net");
     answers(&cluster, &["nsenter", &net], &[web], ip);
 

@@ -109,7 +109,8 @@ async fn client_go_reads_the_v2_document_as_a_gnostic_document() {
     let mut parts = parts("/openapi/v2");
     parts.headers.insert(ACCEPT, HeaderValue::from_static(PROTOBUF[0]));
     let response = documents.v2(&parts);
-    assert_eq!(response.headers()[CONTENT_TYPE], PROTOBUF[0]);
+    // Asked for with an `@`, which Go cannot read in an answer.
+    assert_eq!(response.headers()[CONTENT_TYPE], PROTOBUF[1]);
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(dig(&bytes, &[1]), [b"2.0"]);
     assert_eq!(dig(&bytes, &[2, 1]), [b"Kubernetes"]);

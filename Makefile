@@ -4,7 +4,7 @@ CARGO ?= cargo
 RELEASE := target/release
 IMAGES := target/images/web.tar
 
-.PHONY: up build install images test check bench deps test-deps fmt codegen
+.PHONY: up build install images test check bench fuzz deps test-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -42,6 +42,11 @@ bench: deps build images
 	$(CARGO) run --release --locked -p store --example bench
 	$(CARGO) build --release --locked -p e2e --bins
 	$(RELEASE)/bench
+	$(RELEASE)/bench_api
+
+## fuzz: one fuzz target for as long as you like: make fuzz TARGET=accept (cargo-fuzz and a nightly toolchain needed)
+fuzz:
+	cd apiserver && $(CARGO) +nightly fuzz run $(TARGET)
 
 ## codegen: regenerate the schema table from the published crates
 codegen:

@@ -108,9 +108,7 @@ impl Registry {
                     let history = History { stream, cache, ns, selection, ready: VecDeque::new(), seen: rev };
                     Ok(Watch { source: Source::History(Box::new(history)), announce_initial: false, rev })
                 }
-                Err(ReadError::Compacted { asked, oldest }) => {
-                    Ok(Watch::broken(ApiError::expired(format!("too old resource version: {asked} ({oldest})"))))
-                }
+                Err(error @ ReadError::Compacted { .. }) => Ok(Watch::broken(broken_off(&error))),
                 Err(error) => Err(error.into()),
             },
             (Err(WatchError::TooOld), Start::Now | Start::Objects) => {
@@ -144,7 +142,7 @@ impl Source {
                         continue;
                     }
                     if let Err(error) = ready!(history.poll_read(cx)) {
-                        return Poll::Ready(Err(ended(error)));
+                        return Poll::Ready(Err(error));
                     }
                 }
                 Self::Broken(error) => {
@@ -210,12 +208,22 @@ fn ended(error: WatchError) -> ApiError {
     ApiError::expired(error.to_string())
 }
 
+/// What a watcher is told of the end of the store's history.
+fn broken_off(error: &ReadError) -> ApiError {
+    match error {
+        ReadError::Compacted { asked, oldest } => {
+            ApiError::expired(format!("too old resource version: {asked} ({oldest})"))
+        }
+        ReadError::Future { .. } | ReadError::Unavailable(_) => ended(WatchError::TooOld),
+    }
+}
+
 impl History {
     fn meet_cache(&self) -> Option<Subscription> {
         self.cache.subscribe(&self.ns, self.selection.clone(), Start::After(self.seen)).ok()
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WatchError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ApiError>> {
         match ready!(self.stream.poll_next_unpin(cx)) {
             Some(Ok(WatchItem::Progress(rev))) => self.seen = self.seen.max(rev),
             Some(Ok(WatchItem::Batch(batch))) => {
@@ -226,7 +234,8 @@ impl History {
                 }
                 self.seen = batch.rev;
             }
-            Some(Err(_)) | None => return Poll::Ready(Err(WatchError::TooOld)),
+            Some(Err(error)) => return Poll::Ready(Err(broken_off(&error))),
+            None => return Poll::Ready(Err(ended(WatchError::TooOld))),
         }
         Poll::Ready(Ok(()))
     }

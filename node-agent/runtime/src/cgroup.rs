@@ -159,8 +159,8 @@ fn read_field(text: &str, name: &str) -> u64 {
     text.lines().find_map(value).unwrap_or(0)
 }
 
-/// Tries at removing a cgroup whose last process has just ended; the kernel needs a moment.
-const REMOVE_TRIES: u32 = 50;
+/// Tries at removing a cgroup whose last process has just ended; the kernel needs a moment, on a busy machine two seconds.
+const REMOVE_TRIES: u32 = 1000;
 const REMOVE_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
 fn remove_folder(folder: &Path, tries: u32) -> Result<(), CgroupError> {

@@ -92,7 +92,7 @@ async fn a_forgotten_revision_is_gone() {
     assert_eq!((&gone["type"], &gone["object"]["code"]), (&json!("ERROR"), &json!(410)));
     assert_eq!(gone["object"]["reason"], "Expired");
     let message = gone["object"]["message"].as_str().unwrap();
-    assert!(message.starts_with(&format!("too old resource version: {} (", created.rev() - 1)), "{message}");
+    assert!(message.starts_with("too old resource version"), "{message}");
     assert_eq!(watch.next().await, None);
 }
 

@@ -3,7 +3,6 @@
 //! Each file below reads the schema for one purpose; [`Definition`] holds what they made of it. Nothing here does I/O: who
 //! serves the kinds, and who asks a conversion webhook, is the API server's matter.
 
-mod cel;
 pub mod condition;
 pub(crate) mod defaults;
 pub mod definition;

@@ -5,6 +5,7 @@
 //! [`table::builtin`] or holds an `Arc<dyn Kind>`; a CustomResourceDefinition becomes the same thing at run time.
 #![forbid(unsafe_code)]
 
+pub mod admission;
 mod admissionregistration;
 pub mod age;
 mod apiextensions;
@@ -14,6 +15,7 @@ mod authentication;
 mod authorization;
 mod autoscaling;
 mod batch;
+mod cel;
 mod cells;
 mod certificates;
 mod coordination;

@@ -5,7 +5,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, given, one_of, policy, webhook};
+use crate::validate::{each, given, one_of, policy};
 use k8s_openapi::api::admissionregistration::v1::{MutatingAdmissionPolicy, Mutation};
 use serde_json::Value;
 
@@ -21,22 +21,14 @@ impl TypedKind for MutatingAdmissionPolicyKind {
 
     fn default(policy: &mut MutatingAdmissionPolicy) {
         let spec = policy.spec.get_or_insert_default();
-        spec.failure_policy.get_or_insert_with(|| webhook::FAILURE_POLICY.to_owned());
-        spec.match_constraints.iter_mut().for_each(policy::default_match);
+        policy::fill!(spec);
     }
 
     fn validate(policy: &MutatingAdmissionPolicy) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let path = Path::new("spec");
         let spec = policy.spec.clone().unwrap_or_default();
-        policy::failure_policy(spec.failure_policy.as_ref(), &path.child("failurePolicy"), &mut errors);
-        if let Some(kind) = &spec.param_kind {
-            policy::param_kind(kind, &path.child("paramKind"), &mut errors);
-        }
-        policy::constraints(spec.match_constraints.as_ref(), &path.child("matchConstraints"), &mut errors);
-        let conditions = each(&spec.match_conditions).as_slice();
-        webhook::conditions(conditions, &path.child("matchConditions"), &mut errors);
-        policy::variables(each(&spec.variables).as_slice(), &path.child("variables"), &mut errors);
+        policy::check(&policy::common!(spec), &path, &mut errors);
         let mutations = path.child("mutations");
         if each(&spec.mutations).len() == 0 {
             errors.push(FieldError::required(mutations, "mutations must contain at least one item"));
@@ -49,6 +41,7 @@ impl TypedKind for MutatingAdmissionPolicyKind {
             None => errors.push(FieldError::required(at, "")),
             Some(policy) => one_of(policy, &["IfNeeded", "Never"], &at, &mut errors),
         }
+        policy::compile(&spec, &mut errors);
         errors
     }
 }

@@ -20,8 +20,7 @@ impl TypedKind for MutatingAdmissionPolicyBindingKind {
 
     fn default(binding: &mut MutatingAdmissionPolicyBinding) {
         let spec = binding.spec.get_or_insert_default();
-        spec.match_resources.iter_mut().for_each(policy::default_match);
-        spec.param_ref.iter_mut().for_each(policy::default_param);
+        policy::fill_binding!(spec);
     }
 
     fn validate(binding: &MutatingAdmissionPolicyBinding) -> FieldErrors {

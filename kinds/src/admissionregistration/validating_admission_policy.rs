@@ -5,7 +5,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, given, one_of, policy, webhook};
+use crate::validate::{each, given, one_of, policy};
 use k8s_openapi::api::admissionregistration::v1::{AuditAnnotation, ValidatingAdmissionPolicy, Validation};
 use serde_json::Value;
 
@@ -26,22 +26,14 @@ impl TypedKind for ValidatingAdmissionPolicyKind {
 
     fn default(policy: &mut ValidatingAdmissionPolicy) {
         let spec = policy.spec.get_or_insert_default();
-        spec.failure_policy.get_or_insert_with(|| webhook::FAILURE_POLICY.to_owned());
-        spec.match_constraints.iter_mut().for_each(policy::default_match);
+        policy::fill!(spec);
     }
 
     fn validate(policy: &ValidatingAdmissionPolicy) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let path = Path::new("spec");
         let spec = policy.spec.clone().unwrap_or_default();
-        policy::failure_policy(spec.failure_policy.as_ref(), &path.child("failurePolicy"), &mut errors);
-        if let Some(kind) = &spec.param_kind {
-            policy::param_kind(kind, &path.child("paramKind"), &mut errors);
-        }
-        policy::constraints(spec.match_constraints.as_ref(), &path.child("matchConstraints"), &mut errors);
-        let conditions = each(&spec.match_conditions).as_slice();
-        webhook::conditions(conditions, &path.child("matchConditions"), &mut errors);
-        policy::variables(each(&spec.variables).as_slice(), &path.child("variables"), &mut errors);
+        policy::check(&policy::common!(spec), &path, &mut errors);
         let (validations, annotations) = (path.child("validations"), path.child("auditAnnotations"));
         if each(&spec.validations).len() == 0 && each(&spec.audit_annotations).len() == 0 {
             let detail = "validations or auditAnnotations must contain at least one item";
@@ -51,6 +43,7 @@ impl TypedKind for ValidatingAdmissionPolicyKind {
             self::validation(validation, &validations.index(i), &mut errors);
         }
         audit_annotations(each(&spec.audit_annotations).as_slice(), &annotations, &mut errors);
+        policy::compile(&spec, &mut errors);
         errors
     }
 }
@@ -139,5 +132,30 @@ mod tests {
             "paramKind": {"apiVersion": "a/"}, "variables": [{"name": "for", "expression": "1"}],
             "validations": [{"expression": " ", "reason": "Bad"}],
         }})));
+    }
+
+    #[test]
+    fn what_does_not_compile_is_refused_where_it_stands() {
+        let rule = json!({"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"], "scope": "*"});
+        let resources =
+            json!({"resourceRules": [rule], "matchPolicy": "Exact", "namespaceSelector": {}, "objectSelector": {}});
+        let refused = check::create::<ValidatingAdmissionPolicyKind>(json!({"spec": {
+            "failurePolicy": "Fail", "matchConstraints": resources,
+            "matchConditions": [{"name": "c", "expression": "variables.x"}],
+            "variables": [{"name": "x", "expression": "object.spec.replicas + "}, {"name": "y", "expression": "1"}],
+            "validations": [
+                {"expression": "params.x == 1"}, {"expression": "1 + 1"},
+                {"expression": "variables.y > 1 && variables.x && variables.z", "messageExpression": "authorizer.path('/').check('get').allowed()"}],
+        }}));
+        for part in [
+            "spec.matchConditions[0].expression: Invalid value: \"variables.x\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')",
+            "spec.variables[0].expression: Invalid value: \"object.spec.replicas +\": compilation failed: ERROR: <input>:1:23: Syntax error",
+            "spec.validations[0].expression: Invalid value: \"params.x == 1\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')",
+            "spec.validations[1].expression: Invalid value: \"1 + 1\": must evaluate to bool but got int",
+            "undefined field 'z'",
+            "spec.validations[2].messageExpression: Invalid value: \"authorizer.path('/').check('get').allowed()\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'authorizer'",
+        ] {
+            assert!(refused.contains(part), "{part}\n{refused}");
+        }
     }
 }

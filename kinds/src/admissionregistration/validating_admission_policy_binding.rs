@@ -20,8 +20,7 @@ impl TypedKind for ValidatingAdmissionPolicyBindingKind {
 
     fn default(binding: &mut ValidatingAdmissionPolicyBinding) {
         let spec = &mut binding.spec;
-        spec.match_resources.iter_mut().for_each(policy::default_match);
-        spec.param_ref.iter_mut().for_each(policy::default_param);
+        policy::fill_binding!(spec);
     }
 
     fn validate(binding: &ValidatingAdmissionPolicyBinding) -> FieldErrors {

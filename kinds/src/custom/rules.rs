@@ -7,9 +7,9 @@ mod write;
 
 pub(crate) use write::check as check_schema;
 
-use super::cel::{Budget, EvalError, Program, Ty, Val};
 use super::structural::{Additional, DEPTH_MAX, ListType, Structural, flag, text};
 use super::values::Type;
+use crate::cel::{Budget, Environment, EvalError, Program, Ty, Val};
 use crate::errors::{Cause, FieldError, FieldErrors};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ fn own(schema: &Value, structural: &Structural) -> Vec<Rule> {
 fn compile(source: &str, structural: &Structural, optional_old: bool) -> Result<Program, String> {
     let own = Ty::of(structural);
     let old = if optional_old { Ty::Optional } else { own.clone() };
-    Program::compile(source, &[("self", own), ("oldSelf", old)])
+    Program::compile(source, &Environment::new([("self", own), ("oldSelf", old)]))
 }
 
 /// What the rules say of an object.

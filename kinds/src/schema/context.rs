@@ -8,7 +8,7 @@ use serde_json::Value;
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 /// What is known of a value.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Context<'a> {
     /// An object with declared fields.
     Object(Schema),

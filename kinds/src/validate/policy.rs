@@ -4,10 +4,12 @@
 use super::path::Path;
 use super::webhook::{self, Rule};
 use super::{each, format, given, invalid_each, one_of, selector};
+use crate::admission::Policy;
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::admissionregistration::v1::{
-    MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, Variable,
+    MatchCondition, MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, Variable,
 };
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Words of CEL that cannot name a variable.
@@ -35,6 +37,62 @@ const CEL_RESERVED: &[&str] = &[
     "while",
 ];
 
+/// What the specs of policies of both kinds have.
+pub struct Common<'a> {
+    pub failure: Option<&'a String>,
+    pub param_kind: Option<&'a ParamKind>,
+    pub constraints: Option<&'a MatchResources>,
+    pub conditions: &'a [MatchCondition],
+    pub variables: &'a [Variable],
+}
+
+/// [`Common`] of the spec of either kind: two Go types with the same fields.
+macro_rules! common {
+    ($spec:expr) => {
+        $crate::validate::policy::Common {
+            failure: $spec.failure_policy.as_ref(),
+            param_kind: $spec.param_kind.as_ref(),
+            constraints: $spec.match_constraints.as_ref(),
+            conditions: $crate::validate::each(&$spec.match_conditions).as_slice(),
+            variables: $crate::validate::each(&$spec.variables).as_slice(),
+        }
+    };
+}
+pub(crate) use common;
+
+/// The defaults that the spec of either kind has.
+macro_rules! fill {
+    ($spec:expr) => {
+        $spec.failure_policy.get_or_insert_with(|| $crate::validate::webhook::FAILURE_POLICY.to_owned());
+        $spec.match_constraints.iter_mut().for_each($crate::validate::policy::default_match);
+    };
+}
+pub(crate) use fill;
+
+/// The defaults that the spec of a binding of either kind has.
+macro_rules! fill_binding {
+    ($spec:expr) => {
+        $spec.match_resources.iter_mut().for_each($crate::validate::policy::default_match);
+        $spec.param_ref.iter_mut().for_each($crate::validate::policy::default_param);
+    };
+}
+pub(crate) use fill_binding;
+
+pub fn check(spec: &Common<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+    failure_policy(spec.failure, &path.child("failurePolicy"), errors);
+    if let Some(kind) = spec.param_kind {
+        param_kind(kind, &path.child("paramKind"), errors);
+    }
+    constraints(spec.constraints, &path.child("matchConstraints"), errors);
+    webhook::conditions(spec.conditions, &path.child("matchConditions"), errors);
+    variables(spec.variables, &path.child("variables"), errors);
+}
+
+/// What of a spec does not compile.
+pub fn compile(spec: &impl Serialize, errors: &mut FieldErrors) {
+    errors.extend(Policy::compile(&serde_json::json!(spec)).errors());
+}
+
 pub fn default_match(all: &mut MatchResources) {
     all.match_policy.get_or_insert_with(|| webhook::MATCH_POLICY.to_owned());
     all.namespace_selector.get_or_insert_default();
@@ -50,7 +108,7 @@ pub fn default_param(param: &mut ParamRef) {
 }
 
 /// What a policy applies to; it must name resources, because they give expressions their types.
-pub fn constraints(all: Option<&MatchResources>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn constraints(all: Option<&MatchResources>, path: &Path<'_>, errors: &mut FieldErrors) {
     let Some(all) = all else {
         errors.push(FieldError::required(path, ""));
         return;
@@ -103,7 +161,7 @@ fn named_rule(rule: &NamedRuleWithOperations, path: &Path<'_>, errors: &mut Fiel
     webhook::rule(&rule, path, errors);
 }
 
-pub fn param_kind(kind: &ParamKind, path: &Path<'_>, errors: &mut FieldErrors) {
+fn param_kind(kind: &ParamKind, path: &Path<'_>, errors: &mut FieldErrors) {
     let (at, text) = (path.child("apiVersion"), given(kind.api_version.as_ref()));
     match text.map(|text| (text, text.split_once('/').unwrap_or(("", text)))) {
         None => errors.push(FieldError::required(at, "")),
@@ -135,7 +193,7 @@ pub fn param_kind(kind: &ParamKind, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-pub fn variables(all: &[Variable], path: &Path<'_>, errors: &mut FieldErrors) {
+fn variables(all: &[Variable], path: &Path<'_>, errors: &mut FieldErrors) {
     for (i, variable) in all.iter().enumerate() {
         let at = path.index(i);
         let name = variable.name.as_str();
@@ -160,7 +218,7 @@ fn is_cel_identifier(name: &str) -> bool {
     first && chars.all(|c| c.is_ascii_alphanumeric() || c == '_') && !CEL_RESERVED.contains(&name)
 }
 
-pub fn failure_policy(policy: Option<&String>, path: &Path<'_>, errors: &mut FieldErrors) {
+fn failure_policy(policy: Option<&String>, path: &Path<'_>, errors: &mut FieldErrors) {
     match policy {
         None => errors.push(FieldError::required(path, "")),
         Some(policy) => one_of(policy, &["Fail", "Ignore"], path, errors),

@@ -2,6 +2,7 @@
 
 use super::path::Path;
 use super::{each, format, given, invalid_each, network, one_of, selector};
+use crate::admission::Conditions;
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::admissionregistration::v1::{MatchCondition, RuleWithOperations, WebhookClientConfig};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -111,7 +112,12 @@ pub fn check<'a>(hook: &Common<'a>, names: &mut BTreeSet<&'a str>, path: &Path<'
             selector::label_selector(wanted, &path.child(field), errors);
         }
     }
-    conditions(hook.conditions, &path.child("matchConditions"), errors);
+    let at = path.child("matchConditions");
+    conditions(hook.conditions, &at, errors);
+    if !hook.conditions.is_empty() {
+        let compiled = Conditions::of_webhook(&serde_json::json!(hook.conditions));
+        errors.extend(compiled.errors(&at.to_string()));
+    }
 }
 
 fn name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {

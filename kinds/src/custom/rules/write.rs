@@ -1,9 +1,9 @@
 //! Rules when they are written: that they compile, and say what they should.
 //! k8s: apiextensions' validation of x-kubernetes-validations
 
-use super::super::cel::Ty;
 use super::super::structural::{Additional, DEPTH_MAX, ListType, Structural, flag, text};
 use super::compile;
+use crate::cel::Ty;
 use crate::errors::{FieldError, FieldErrors};
 use serde_json::Value;
 

@@ -1,85 +1,11 @@
 //! What can be known of an expression before it runs: that it names only what there is, that fields are declared, and, where
 //! both sides are known, that operators fit. What is not known passes and is met again when it is evaluated.
 
+use super::Environment;
 use super::calls::{self, Style};
-use super::value::unescape;
-use crate::custom::structural::{Additional, Structural};
-use crate::custom::values::{Format, Type};
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
-
-/// What is known of a value's type.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Ty<'a> {
-    Dyn,
-    Null,
-    Bool,
-    Int,
-    Uint,
-    Double,
-    Text,
-    Bytes,
-    Timestamp,
-    Duration,
-    /// A list or map of the expression's own.
-    Made,
-    /// A value of the tree that a schema describes.
-    Tree(&'a Structural),
-    /// Its metadata, of which an expression sees two names.
-    Metadata,
-    Optional,
-}
-
-impl<'a> Ty<'a> {
-    /// The type of a value that a schema describes.
-    pub(crate) fn of(schema: &'a Structural) -> Self {
-        let open = schema.preserves && schema.properties.is_empty();
-        match (schema.ty, schema.format) {
-            (Some(Type::Boolean), _) => Self::Bool,
-            (Some(Type::Integer), _) => Self::Int,
-            (Some(Type::Number), _) => Self::Double,
-            (Some(Type::String), Some(Format::Date | Format::DateTime)) => Self::Timestamp,
-            (Some(Type::String), Some(Format::Duration)) => Self::Duration,
-            (Some(Type::String), Some(Format::Byte)) => Self::Bytes,
-            (Some(Type::String), _) => Self::Text,
-            (Some(Type::Object), _) if open && !schema.is_embedded => Self::Dyn,
-            (Some(Type::Object | Type::Array), _) => Self::Tree(schema),
-            (None, _) => Self::Dyn,
-        }
-    }
-
-    /// Without what it borrows.
-    pub(super) fn kind(&self) -> Ty<'static> {
-        match self {
-            Ty::Tree(_) | Ty::Metadata | Ty::Made => Ty::Made,
-            Ty::Null => Ty::Null,
-            Ty::Bool => Ty::Bool,
-            Ty::Int => Ty::Int,
-            Ty::Uint => Ty::Uint,
-            Ty::Double => Ty::Double,
-            Ty::Text => Ty::Text,
-            Ty::Bytes => Ty::Bytes,
-            Ty::Timestamp => Ty::Timestamp,
-            Ty::Duration => Ty::Duration,
-            Ty::Optional => Ty::Optional,
-            Ty::Dyn => Ty::Dyn,
-        }
-    }
-
-    /// Its name in messages; `None` where values of several types may come.
-    fn name(&self) -> Option<&'static str> {
-        Some(match self {
-            Ty::Bool => "bool",
-            Ty::Int => "int",
-            Ty::Uint => "uint",
-            Ty::Double => "double",
-            Ty::Text => "string",
-            Ty::Bytes => "bytes",
-            Ty::Timestamp => "timestamp",
-            Ty::Duration => "duration",
-            Ty::Dyn | Ty::Null | Ty::Made | Ty::Tree(_) | Ty::Metadata | Ty::Optional => return None,
-        })
-    }
-}
+use super::forms::{self, Form};
+use super::ty::Ty;
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr, StructExpr};
 
 #[derive(Debug)]
 pub(super) struct CheckError {
@@ -88,7 +14,8 @@ pub(super) struct CheckError {
     pub(super) text: String,
 }
 
-pub(super) struct Checker<'a> {
+pub(super) struct Checker<'a, 'e> {
+    environment: &'e Environment<'a>,
     bound: Vec<(String, Ty<'a>)>,
     /// Every name that was looked up.
     pub(super) names: Vec<String>,
@@ -96,14 +23,23 @@ pub(super) struct Checker<'a> {
 
 type Checked<'a> = Result<Ty<'a>, CheckError>;
 
-impl<'a> Checker<'a> {
-    pub(super) fn new(variables: &[(&str, Ty<'a>)]) -> Self {
-        let bound = variables.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect();
-        Self { bound, names: Vec::new() }
+/// A patch of a part of the object that a policy is about.
+pub(super) const OBJECT: &str = "Object";
+/// An operation of a JSON patch.
+pub(super) const JSON_PATCH: &str = "JSONPatch";
+const JSON_PATCH_FIELDS: &[&str] = &["op", "path", "from", "value"];
+
+impl<'a, 'e> Checker<'a, 'e> {
+    pub(super) fn new(environment: &'e Environment<'a>) -> Self {
+        Self { environment, bound: environment.names.clone(), names: Vec::new() }
     }
 
     fn is_bound(&self, name: &str) -> bool {
         self.bound.iter().any(|(known, _)| known == name)
+    }
+
+    fn bound(&self, name: &str) -> Option<&Ty<'a>> {
+        self.bound.iter().rev().find(|(known, _)| known == name).map(|(_, ty)| ty)
     }
 
     pub(super) fn check(&mut self, expr: &IdedExpr) -> Checked<'a> {
@@ -112,11 +48,10 @@ impl<'a> Checker<'a> {
             Expr::Literal(literal) => Ok(of_literal(literal)),
             Expr::Ident(name) => {
                 self.names.push(name.clone());
-                let found = self.bound.iter().rev().find(|(known, _)| known == name).map(|(_, ty)| ty.clone());
+                // `variables` is nothing by itself: a value that held it could hold itself.
+                let found = self.bound(name).filter(|ty| **ty != Ty::Variables).cloned();
                 let is_type = calls::TYPE_NAMES.contains(&name.as_str());
-                found
-                    .or(is_type.then_some(Ty::Dyn))
-                    .ok_or_else(|| wrong(format!("undeclared reference to '{name}' (in container '')")))
+                found.or(is_type.then_some(Ty::Dyn)).ok_or_else(|| wrong(undeclared(name)))
             }
             Expr::Select(select) => self.select(select, expr.id),
             Expr::List(list) => {
@@ -136,31 +71,36 @@ impl<'a> Checker<'a> {
             }
             Expr::Call(call) => self.call(call, expr.id),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
-            Expr::Struct(it) => Err(wrong(format!("undeclared reference to '{}' (in container '')", it.type_name))),
+            Expr::Struct(it) => self.patch(it, expr.id),
             Expr::Unspecified => Err(wrong("empty expression".to_owned())),
         }
     }
 
     fn select(&mut self, select: &SelectExpr, id: u64) -> Checked<'a> {
-        let operand = self.check(&select.operand)?;
         let undefined = || CheckError { id, text: format!("undefined field '{}'", select.field) };
-        let ty = match operand {
-            Ty::Tree(schema) => field(schema, &select.field).ok_or_else(undefined)?,
-            Ty::Metadata => match select.field.as_str() {
-                "name" | "generateName" => Ty::Text,
-                _ => return Err(undefined()),
-            },
-            Ty::Dyn | Ty::Made | Ty::Optional => Ty::Dyn,
-            other => {
-                let name = other.name().unwrap_or("null");
+        let found = if self.is_variables(&select.operand) {
+            let known = self.environment.variables.iter().find(|(known, _)| *known == select.field);
+            known.map(|(_, ty)| ty.clone())
+        } else {
+            let operand = self.check(&select.operand)?;
+            operand.field(&select.field).map_err(|name| {
                 let text = format!("type '{name}' does not support field selection");
-                return Err(CheckError { id, text });
-            }
+                CheckError { id, text }
+            })?
         };
+        let ty = found.ok_or_else(undefined)?;
         Ok(if select.test { Ty::Bool } else { ty })
     }
 
+    /// Whether it is what a policy has composed before.
+    fn is_variables(&self, expr: &IdedExpr) -> bool {
+        matches!(&expr.expr, Expr::Ident(name) if self.bound(name) == Some(&Ty::Variables))
+    }
+
     fn call(&mut self, call: &CallExpr, id: u64) -> Checked<'a> {
+        if let Some((target, form)) = forms::of(call) {
+            return self.form(target, &form);
+        }
         let space = call.target.as_deref().and_then(|target| calls::namespace(target, |name| self.is_bound(name)));
         let mut args = Vec::new();
         if let (Some(target), None) = (call.target.as_deref(), space) {
@@ -181,8 +121,21 @@ impl<'a> Checker<'a> {
         let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}.{name}"));
         match calls::lookup(name, style, call.args.len()) {
             Some(function) => Ok(function.yields.clone()),
-            None => Err(CheckError { id, text: format!("undeclared reference to '{shown}' (in container '')") }),
+            None => Err(CheckError { id, text: undeclared(&shown) }),
         }
+    }
+
+    fn form(&mut self, target: &IdedExpr, form: &Form<'_>) -> Checked<'a> {
+        let range = self.check(target)?;
+        let depth = self.bound.len();
+        let (first, second) = range.items();
+        let types = if form.names.len() == 1 { vec![Ty::Dyn] } else { vec![first, second] };
+        self.bound.extend(form.names.iter().map(|name| (*name).to_owned()).zip(types));
+        for body in form.bodies {
+            self.check(body)?;
+        }
+        self.bound.truncate(depth);
+        Ok(form.yields())
     }
 
     fn comprehension(&mut self, it: &ComprehensionExpr) -> Checked<'a> {
@@ -193,22 +146,16 @@ impl<'a> Checker<'a> {
             );
             return Err(CheckError { id: it.iter_range.id, text });
         }
-        let (item, second) = match &range {
-            Ty::Tree(schema) => match (&schema.items, &schema.additional) {
-                (Some(items), _) => (Ty::of(items), Ty::of(items)),
-                (None, Additional::Of(values)) => (Ty::Text, Ty::of(values)),
-                (None, Additional::Any | Additional::No) => (Ty::Dyn, Ty::Dyn),
-            },
-            _ => (Ty::Dyn, Ty::Dyn),
-        };
+        let (keys, values) = range.items();
         let depth = self.bound.len();
         let initial = self.check(&it.accu_init)?;
         self.bound.push((it.accu_var.clone(), initial));
         match &it.iter_var2 {
-            None => self.bound.push((it.iter_var.clone(), item)),
+            None if range.is_list() => self.bound.push((it.iter_var.clone(), values)),
+            None => self.bound.push((it.iter_var.clone(), keys)),
             Some(name) => {
-                self.bound.push((it.iter_var.clone(), Ty::Dyn));
-                self.bound.push((name.clone(), second));
+                self.bound.push((it.iter_var.clone(), keys));
+                self.bound.push((name.clone(), values));
             }
         }
         self.check(&it.loop_cond)?;
@@ -217,24 +164,36 @@ impl<'a> Checker<'a> {
         self.bound.truncate(depth);
         result
     }
+
+    /// `Object{..}`, `Object.spec{..}`, `JSONPatch{..}`
+    fn patch(&mut self, it: &StructExpr, id: u64) -> Checked<'a> {
+        let name = it.type_name.as_str();
+        let is_object = name.strip_prefix(OBJECT).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        if !self.environment.patches || !(is_object || name == JSON_PATCH) {
+            return Err(CheckError { id, text: undeclared(name) });
+        }
+        for entry in &it.entries {
+            let EntryExpr::StructField(field) = &entry.expr else { continue };
+            let value = self.check(&field.value)?;
+            if is_object {
+                continue;
+            }
+            let text = if !JSON_PATCH_FIELDS.contains(&field.field.as_str()) {
+                format!("undefined field '{}'", field.field)
+            } else if field.field != "value" && !matches!(value, Ty::Text | Ty::Dyn) {
+                let given = value.shown();
+                format!("expected type of field '{}' is 'string' but provided type is '{given}'", field.field)
+            } else {
+                continue;
+            };
+            return Err(CheckError { id: entry.id, text });
+        }
+        Ok(Ty::Patch(name.to_owned()))
+    }
 }
 
-/// A declared field, by the name that expressions give it.
-fn field<'a>(schema: &'a Structural, name: &str) -> Option<Ty<'a>> {
-    if schema.is_embedded {
-        match name {
-            "apiVersion" | "kind" => return Some(Ty::Text),
-            "metadata" => return Some(Ty::Metadata),
-            _ => {}
-        }
-    }
-    let declared = schema.properties.get(name).or_else(|| schema.properties.get(&unescape(name)));
-    match (declared, &schema.additional) {
-        (Some(property), _) => Some(Ty::of(property)),
-        (None, Additional::Of(values)) => Some(Ty::of(values)),
-        (None, Additional::Any) => Some(Ty::Dyn),
-        (None, Additional::No) => None,
-    }
+fn undeclared(name: &str) -> String {
+    format!("undeclared reference to '{name}' (in container '')")
 }
 
 fn of_literal(literal: &LiteralValue) -> Ty<'static> {
@@ -284,18 +243,15 @@ fn operator<'a>(name: &str, args: &[Ty<'a>], id: u64) -> Checked<'a> {
             Some(("bool", _)) => Err(mismatch()),
             Some(("string" | "bytes", _)) if name != "_+_" => Err(mismatch()),
             Some(_) => Ok(args[0].clone()),
+            // One side tells what the other has to be.
+            None if args.iter().any(|ty| matches!(ty, Ty::Int | Ty::Double | Ty::Uint | Ty::Text)) => {
+                Ok(args.iter().find(|ty| ty.name().is_some()).cloned().unwrap_or(Ty::Dyn))
+            }
             None => Ok(Ty::Dyn),
         },
         "-_" => Ok(args.first().cloned().unwrap_or(Ty::Dyn)),
-        "_[_]" => match args {
-            [Ty::Tree(schema), _] => Ok(match (&schema.items, &schema.additional) {
-                (Some(items), _) => Ty::of(items),
-                (None, Additional::Of(values)) => Ty::of(values),
-                (None, Additional::Any | Additional::No) => Ty::Dyn,
-            }),
-            _ => Ok(Ty::Dyn),
-        },
+        "_[_]" => Ok(args.first().map_or(Ty::Dyn, |list| list.items().1)),
         "_?._" | "_[?_]" => Ok(Ty::Optional),
-        _ => Err(CheckError { id, text: format!("undeclared reference to '{name}' (in container '')") }),
+        _ => Err(CheckError { id, text: undeclared(name) }),
     }
 }

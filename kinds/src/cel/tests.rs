@@ -22,7 +22,7 @@ fn object() -> Value {
 
 fn outcome(source: &str) -> String {
     let (schema, object) = (schema(), object());
-    let program = match Program::compile(source, &[("self", Ty::of(&schema))]) {
+    let program = match Program::compile(source, &Environment::new([("self", Ty::of(&schema))])) {
         Ok(program) => program,
         Err(error) => return error,
     };

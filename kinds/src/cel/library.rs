@@ -154,7 +154,7 @@ fn int<'a>(value: &Val<'a>) -> Result<Val<'a>, EvalError> {
     }
 }
 
-fn text_of<'a>(value: &Val<'a>) -> Result<Val<'a>, EvalError> {
+pub(super) fn text_of<'a>(value: &Val<'a>) -> Result<Val<'a>, EvalError> {
     Ok(Val::text(match value {
         Val::Str(_) => return Ok(value.clone()),
         Val::Int(n) => n.to_string(),
@@ -188,6 +188,8 @@ pub(super) fn namespaced<'a>(space: &str, name: &str, args: &[Val<'a>]) -> Answe
             };
             Ok(if zero { Val::Optional(None) } else { Val::some(value.clone()) })
         }
+        ("strings", "quote", [Val::Str(text)]) => Ok(Val::text(format!("{text:?}"))),
+        ("jsonpatch", "escapeKey", [Val::Str(key)]) => Ok(Val::text(key.replace('~', "~0").replace('/', "~1"))),
         ("sets", name, [a, b]) => {
             let (Some(a), Some(b)) = (a.items(), b.items()) else { return Some(Err(EvalError::overload())) };
             Ok(Val::Bool(match name {
@@ -241,6 +243,10 @@ fn of_text<'a>(text: &str, name: &str, args: &[Val<'a>]) -> Answer<'a> {
         ("replace", [Val::Str(from), Val::Str(to), Val::Int(n)]) => match usize::try_from(*n) {
             Ok(n) => made(text.replacen(from.as_ref(), to, n)),
             Err(_) => made(text.replace(from.as_ref(), to)),
+        },
+        ("format", [list]) => match list.items() {
+            Some(args) => super::format::format(text, &args).and_then(made),
+            None => Err(EvalError::overload()),
         },
         ("split", [Val::Str(by)]) => Ok(texts(split(text, by, usize::MAX))),
         ("split", [Val::Str(by), Val::Int(n)]) => Ok(match n {
@@ -404,6 +410,20 @@ pub(super) fn duration(text: &str) -> Option<SignedDuration> {
     }
     let nanos = if negative { -nanos } else { nanos };
     (nanos.abs() < i64::MAX as f64).then(|| SignedDuration::from_nanos(nanos as i64))
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            let index = (bits >> (18 - 6 * at)) & 63;
+            text.push(if at <= chunk.len() { char::from(BASE64[index as usize]) } else { '=' });
+        }
+    }
+    text
 }
 
 /// Standard base64.

@@ -4,6 +4,7 @@ use super::calls;
 use super::value::Val;
 use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SelectExpr};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// Steps that one expression may take.
 /// k8s: PerCallLimit
@@ -64,8 +65,11 @@ pub(super) fn run<'a>(
     variables: &[(&'a str, Val<'a>)],
     budget: &mut Budget,
 ) -> Result<Val<'a>, EvalError> {
-    budget.call = CALL_COST_MAX;
-    Scope { bound: variables.to_vec(), budget }.value(expr)
+    // What composes a policy's variables is an expression of its own: the one that looks pays for its own steps.
+    let outside = std::mem::replace(&mut budget.call, CALL_COST_MAX);
+    let outcome = Scope { bound: variables.to_vec(), budget }.value(expr);
+    budget.call = outside;
+    outcome
 }
 
 pub(super) struct Scope<'a, 'b> {
@@ -104,8 +108,35 @@ impl<'a> Scope<'a, '_> {
             }
             Expr::Comprehension(comprehension) => self.comprehension(comprehension),
             Expr::Call(call) => calls::call(self, call),
-            Expr::Struct(_) | Expr::Unspecified => Err(EvalError::overload()),
+            Expr::Struct(it) => {
+                let mut fields = Vec::with_capacity(it.entries.len());
+                for entry in &it.entries {
+                    let EntryExpr::StructField(field) = &entry.expr else { return Err(EvalError::overload()) };
+                    match (self.value(&field.value)?, field.optional) {
+                        (Val::Optional(inner), true) => {
+                            fields.extend(inner.map(|inner| (field.field.as_str(), *inner)));
+                        }
+                        (value, _) => fields.push((field.field.as_str(), value)),
+                    }
+                }
+                Ok(Val::Patch(&it.type_name, Rc::new(fields)))
+            }
+            Expr::Unspecified => Err(EvalError::overload()),
         }
+    }
+
+    /// What `with` comes to while names are bound.
+    pub(super) fn bind<T>(
+        &mut self,
+        names: &[&'a str],
+        values: Vec<Val<'a>>,
+        with: impl FnOnce(&mut Self) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
+        let depth = self.bound.len();
+        self.bound.extend(names.iter().copied().zip(values));
+        let outcome = with(self);
+        self.bound.truncate(depth);
+        outcome
     }
 
     pub(super) fn is_bound(&self, name: &str) -> bool {
@@ -127,6 +158,10 @@ impl<'a> Scope<'a, '_> {
 
     fn select(&mut self, select: &'a SelectExpr) -> Result<Val<'a>, EvalError> {
         let operand = self.value(&select.operand)?;
+        if let Val::Composed(composed) = &operand {
+            let found = composed.value(&select.field, self.budget)?;
+            return Ok(if select.test { Val::Bool(true) } else { found });
+        }
         let key = Val::Str(Cow::Borrowed(select.field.as_str()));
         let found = operand.get(&key)?;
         if select.test {
@@ -140,11 +175,9 @@ impl<'a> Scope<'a, '_> {
 
     fn comprehension(&mut self, it: &'a ComprehensionExpr) -> Result<Val<'a>, EvalError> {
         let range = self.value(&it.iter_range)?;
-        let pairs: Vec<(Val<'a>, Val<'a>)> = match (range.items(), range.entries()) {
-            (Some(items), _) if it.iter_var2.is_none() => items.into_iter().map(|item| (item, Val::Null)).collect(),
-            (Some(items), _) => items.into_iter().enumerate().map(|(at, item)| (Val::Int(at as i64), item)).collect(),
-            (None, Some(entries)) => entries,
-            (None, None) => return Err(EvalError::overload()),
+        let pairs = match range.items().filter(|_| it.iter_var2.is_none()) {
+            Some(items) => items.into_iter().map(|item| (item, Val::Null)).collect(),
+            None => range.pairs().ok_or_else(EvalError::overload)?,
         };
         let depth = self.bound.len();
         let initial = self.value(&it.accu_init)?;

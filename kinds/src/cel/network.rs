@@ -48,8 +48,8 @@ impl Url {
         self.host.rsplit_once(':').unwrap_or((&self.host, ""))
     }
 
-    fn query(&self) -> Vec<(Val<'static>, Val<'static>)> {
-        let mut all: Vec<(String, Vec<Val<'static>>)> = Vec::new();
+    fn query<'a>(&self) -> Vec<(Val<'a>, Val<'a>)> {
+        let mut all: Vec<(String, Vec<Val<'a>>)> = Vec::new();
         for pair in self.query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             match all.iter_mut().find(|(known, _)| known == key) {
@@ -99,6 +99,9 @@ fn holds((net, bits): (IpAddr, u8), ip: IpAddr) -> bool {
 }
 
 pub(super) fn global<'a>(name: &str, args: &[Val<'a>]) -> Answer<'a> {
+    if let Some(answer) = super::semver::global(name, args) {
+        return Some(answer);
+    }
     let [Val::Str(text)] = args else { return None };
     let bad = |what: &str| EvalError::new(format!("{what} parse error: {text:?}"));
     Some(match name {
@@ -146,6 +149,7 @@ pub(super) fn member<'a>(name: &str, args: &[Val<'a>]) -> Answer<'a> {
         Val::Url(url) => of_url(url, name, args),
         Val::Ip(ip) => of_ip(*ip, name, args),
         Val::Cidr(ip, bits) => of_cidr((*ip, *bits), name, args),
+        Val::Semver(version) => super::semver::member(version, name, args),
         Val::Format(format) => match (name, args) {
             ("validate", [Val::Str(text)]) => Some(Ok(if format.holds_text(text) {
                 Val::Optional(None)
@@ -168,6 +172,10 @@ fn of_quantity<'a>(quantity: &Quantity, name: &str, args: &[Val<'a>]) -> Answer<
         ("sign", []) => order(&Quantity::ZERO).map(|order| Val::Int(order as i64)),
         ("isLessThan", [Val::Quantity(other)]) => order(other).map(|order| Val::Bool(order.is_lt())),
         ("isGreaterThan", [Val::Quantity(other)]) => order(other).map(|order| Val::Bool(order.is_gt())),
+        ("add", [Val::Quantity(other)]) => Ok(Val::Quantity(*quantity + *other)),
+        ("add", [Val::Int(other)]) => Ok(Val::Quantity(*quantity + Quantity::from_int(*other))),
+        ("sub", [Val::Quantity(other)]) => Ok(Val::Quantity(*quantity - *other)),
+        ("sub", [Val::Int(other)]) => Ok(Val::Quantity(*quantity - Quantity::from_int(*other))),
         ("compareTo", [Val::Quantity(other)]) => order(other).map(|order| Val::Int(order as i64)),
         _ => return None,
     })

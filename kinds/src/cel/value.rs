@@ -31,7 +31,13 @@ pub(crate) enum Val<'a> {
     Ip(IpAddr),
     Cidr(IpAddr, u8),
     Format(Format),
+    Semver(Rc<super::semver::Semver>),
     Optional(Option<Box<Val<'a>>>),
+    /// Of a policy: the name of its type, and its fields.
+    Patch(&'a str, Rc<Vec<(&'a str, Val<'a>)>>),
+    Authorizer(Rc<super::authorizer::Step<'a>>),
+    /// `variables`, evaluated where the expression looks.
+    Composed(Rc<super::compose::Composed<'a>>),
     Type(&'static str),
     /// What a step of an iteration came to; looking at it fails.
     Failed(Rc<str>),
@@ -78,7 +84,7 @@ impl<'a> Val<'a> {
         Self::Optional(Some(Box::new(value)))
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
             _ => None,
@@ -86,7 +92,7 @@ impl<'a> Val<'a> {
     }
 
     /// The items of a list.
-    pub(super) fn items(&self) -> Option<Vec<Self>> {
+    pub(crate) fn items(&self) -> Option<Vec<Self>> {
         match self {
             Self::List(items) => Some(items.as_ref().clone()),
             Self::Tree(Value::Array(items), schema) => {
@@ -109,6 +115,14 @@ impl<'a> Val<'a> {
                 Some(fields.iter().map(entry).collect())
             }
             _ => None,
+        }
+    }
+
+    /// The entries of a map, or the items of a list with their places.
+    pub(super) fn pairs(&self) -> Option<Vec<(Self, Self)>> {
+        match self.items() {
+            Some(items) => Some(items.into_iter().enumerate().map(|(at, item)| (Self::Int(at as i64), item)).collect()),
+            None => self.entries(),
         }
     }
 
@@ -135,6 +149,12 @@ impl<'a> Val<'a> {
                     Some(item) => Some(item),
                     None => return Err(EvalError::new(format!("index out of bounds: {at}"))),
                 }
+            }
+            Self::Patch(_, fields) => {
+                fields.iter().find(|(known, _)| key.as_str() == Some(*known)).map(|(_, value)| value.clone())
+            }
+            Self::Authorizer(step) => {
+                step.field(key.as_str().unwrap_or_default()).map(|step| Self::Authorizer(Rc::new(step)))
             }
             Self::Optional(None) => Some(Self::Optional(None)),
             Self::Optional(Some(inner)) => Some(Self::Optional(inner.get(key)?.map(Box::new))),
@@ -169,6 +189,7 @@ impl<'a> Val<'a> {
             (Self::Ip(a), Self::Ip(b)) => a == b,
             (Self::Cidr(a, n), Self::Cidr(b, m)) => a == b && n == m,
             (Self::Format(a), Self::Format(b)) => a == b,
+            (Self::Semver(a), Self::Semver(b)) => a.compare(b) == Ordering::Equal,
             (Self::Type(a), Self::Type(b)) => a == b,
             (Self::Null, Self::Null) | (Self::Optional(None), Self::Optional(None)) => true,
             (Self::Optional(Some(a)), Self::Optional(Some(b))) => a.equals(b),
@@ -220,8 +241,45 @@ impl<'a> Val<'a> {
         })
     }
 
+    /// As JSON, where it is a value that JSON has. `path` is where a patch stands: the types of its parts say the same.
+    pub(crate) fn to_json(&self, path: &str) -> Result<Value, String> {
+        Ok(match self {
+            Self::Null => Value::Null,
+            Self::Bool(flag) => (*flag).into(),
+            Self::Int(number) => (*number).into(),
+            Self::Uint(number) => (*number).into(),
+            Self::Double(number) => (*number).into(),
+            Self::Str(text) => text.as_ref().into(),
+            Self::Bytes(bytes) => super::library::to_base64(bytes).into(),
+            Self::Tree(value, _) => (*value).clone(),
+            Self::List(items) => items.iter().map(|item| item.to_json(path)).collect::<Result<_, _>>()?,
+            Self::Map(entries) => {
+                let entry = |(key, value): &(Self, Self)| match key {
+                    Self::Str(key) => Ok((key.clone().into_owned(), value.to_json(path)?)),
+                    other => Err(format!("a {} cannot be a key of JSON", other.type_name())),
+                };
+                Value::Object(entries.iter().map(entry).collect::<Result<_, String>>()?)
+            }
+            Self::Timestamp(at) => at.to_string().into(),
+            Self::Duration(it) => format!("{}s", it.as_secs_f64()).into(),
+            Self::Patch(name, fields) => {
+                if *name != path {
+                    return Err(format!(
+                        "unexpected type name {name:?}, expected {path:?}, which matches field name path from root Object type"
+                    ));
+                }
+                let field = |(field, value): &(&str, Self)| {
+                    let field = unescape(field);
+                    Ok((field.clone(), value.to_json(&format!("{path}.{field}"))?))
+                };
+                Value::Object(fields.iter().map(field).collect::<Result<_, String>>()?)
+            }
+            other => return Err(format!("a {} cannot be written as JSON", other.type_name())),
+        })
+    }
+
     /// Its type's name.
-    pub(super) fn type_name(&self) -> &'static str {
+    pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null_type",
             Self::Bool(_) => "bool",
@@ -239,7 +297,11 @@ impl<'a> Val<'a> {
             Self::Ip(_) => "net.IP",
             Self::Cidr(..) => "net.CIDR",
             Self::Format(_) => "kubernetes.NamedFormat",
+            Self::Semver(_) => "kubernetes.Semver",
             Self::Optional(_) => "optional_type",
+            Self::Patch(..) => "object",
+            Self::Authorizer(_) => "kubernetes.authorization.Authorizer",
+            Self::Composed(_) => "kubernetes.variables",
             Self::Type(_) => "type",
             Self::Failed(_) => "error",
         }

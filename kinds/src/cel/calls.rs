@@ -1,9 +1,10 @@
 //! Operators and functions by name. What is not here is refused when the expression is written.
 
-use super::check::Ty;
 use super::eval::{EvalError, Scope};
+use super::forms;
 use super::library;
 use super::network;
+use super::ty::Ty;
 use super::value::Val;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, operators};
 
@@ -12,7 +13,7 @@ pub(super) const TYPE_NAMES: &[&str] =
     &["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"];
 
 /// Whose functions are written with a name before the dot.
-pub(super) const NAMESPACES: &[&str] = &["optional", "sets", "ip", "format", "strings"];
+pub(super) const NAMESPACES: &[&str] = &["optional", "sets", "ip", "format", "strings", "jsonpatch"];
 
 /// How a function is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,30 @@ pub(super) const FUNCTIONS: &[Function] = &[
     f("isLessThan", M, (1, 1), Ty::Bool),
     f("isGreaterThan", M, (1, 1), Ty::Bool),
     f("compareTo", M, (1, 1), Ty::Int),
+    f("add", M, (1, 1), Ty::Dyn),
+    f("sub", M, (1, 1), Ty::Dyn),
+    f("format", M, (1, 1), Ty::Text),
+    f("quote", In("strings"), (1, 1), Ty::Text),
+    f("escapeKey", In("jsonpatch"), (1, 1), Ty::Text),
+    f("semver", G, (1, 2), Ty::Dyn),
+    f("isSemver", G, (1, 2), Ty::Bool),
+    f("major", M, (0, 0), Ty::Int),
+    f("minor", M, (0, 0), Ty::Int),
+    f("patch", M, (0, 0), Ty::Int),
+    f("path", M, (1, 1), Ty::Authorizer),
+    f("group", M, (1, 1), Ty::Authorizer),
+    f("serviceAccount", M, (2, 2), Ty::Authorizer),
+    f("resource", M, (1, 1), Ty::Authorizer),
+    f("subresource", M, (1, 1), Ty::Authorizer),
+    f("namespace", M, (1, 1), Ty::Authorizer),
+    f("name", M, (1, 1), Ty::Authorizer),
+    f("fieldSelector", M, (1, 1), Ty::Authorizer),
+    f("labelSelector", M, (1, 1), Ty::Authorizer),
+    f("check", M, (1, 1), Ty::Authorizer),
+    f("allowed", M, (0, 0), Ty::Bool),
+    f("errored", M, (0, 0), Ty::Bool),
+    f("error", M, (0, 0), Ty::Text),
+    f("reason", M, (0, 0), Ty::Text),
     f("url", G, (1, 1), Ty::Dyn),
     f("isURL", G, (1, 1), Ty::Bool),
     f("getScheme", M, (0, 0), Ty::Text),
@@ -152,6 +177,9 @@ pub(super) fn call<'a>(scope: &mut Scope<'a, '_>, call: &'a CallExpr) -> Result<
     if let Some(result) = logic(scope, call) {
         return result;
     }
+    if let Some((target, form)) = forms::of(call) {
+        return forms::evaluate(scope, target, &form);
+    }
     let space = call.target.as_deref().and_then(|target| namespace(target, |name| scope.is_bound(name)));
     let mut values = Vec::with_capacity(call.args.len() + 1);
     if let (Some(target), None) = (call.target.as_deref(), space) {
@@ -171,7 +199,10 @@ pub(super) fn call<'a>(scope: &mut Scope<'a, '_>, call: &'a CallExpr) -> Result<
         (Some(space), _) => {
             library::namespaced(space, name, &values).or_else(|| network::namespaced(space, name, &values))
         }
-        (None, true) => library::member(name, &values, scope.budget).or_else(|| network::member(name, &values)),
+        (None, true) => match values.as_slice() {
+            [Val::Authorizer(step), args @ ..] => step.member(name, args, scope.budget),
+            _ => library::member(name, &values, scope.budget).or_else(|| network::member(name, &values)),
+        },
         (None, false) => library::global(name, &values).or_else(|| network::global(name, &values)),
     };
     result.unwrap_or_else(|| Err(EvalError::overload()))

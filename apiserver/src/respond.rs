@@ -6,7 +6,7 @@ mod watch_body;
 mod web_socket;
 
 pub use watch_body::{Reached, WatchParams, watch};
-pub use web_socket::Upgrade;
+pub use web_socket::{Upgrade, stream};
 
 use crate::cache::Object;
 use crate::error::{ApiError, Qualified, StatusCause};

@@ -31,7 +31,7 @@ pub async fn stream(
 ) -> Result<Response<Body>, ApiError> {
     let row = call.row();
     match (row.group.as_ref(), row.plural.as_ref(), call.subresource) {
-        ("", "pods", "log") => log::get(server, call).await,
+        ("", "pods", "log") => log::get(server, call, &parts).await,
         ("", "pods", "exec" | "attach") => exec::connect(server, call, parts).await,
         ("", "pods", "portforward") => port_forward::connect(server, call, parts).await,
         ("", "pods" | "services" | "nodes", "proxy") => proxy::serve(server, call, parts, body).await,

@@ -1,5 +1,6 @@
-//! A watch over WebSocket: each event is a message, text for JSON and binary for protobuf.
-//! k8s: WatchServer.HandleWS
+//! Answers over WebSocket. Of a watch each event is a message, text for JSON and binary for protobuf; of a stream of bytes
+//! each piece is one, as it comes.
+//! k8s: WatchServer.HandleWS, wsstream.Reader
 
 use super::watch_body::State;
 use crate::error::ApiError;
@@ -8,7 +9,10 @@ use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::IntoResponse;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use futures::StreamExt;
 use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Response};
@@ -17,7 +21,9 @@ use http::{HeaderMap, Response};
 const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
 /// Asks for binary messages whatever the format.
 const BINARY_PROTOCOL: &str = "binary.k8s.io";
-/// What a client may say on a watch: pings and its goodbye.
+/// Asks for bytes in text messages.
+const BASE64_PROTOCOL: &str = "base64.binary.k8s.io";
+/// What a client may say: pings and its goodbye.
 const MESSAGE_MAX: usize = 4 << 10;
 /// In front of each protobuf event of a byte stream; messages have lengths of their own.
 const FRAME_LENGTH: usize = 4;
@@ -65,6 +71,42 @@ pub(super) fn serve(upgrade: Upgrade, format: Format, state: State) -> Response<
     let Upgrade { upgrade, protocol } = upgrade;
     let binary = protocol.as_deref() == Some(BINARY_PROTOCOL);
     upgrade.on_upgrade(move |socket| pump(socket, format, binary, state)).into_response()
+}
+
+/// A stream of bytes.
+pub fn stream(upgrade: Upgrade, body: Body) -> Response<Body> {
+    let Upgrade { upgrade, protocol } = upgrade;
+    let as_text = protocol.as_deref() == Some(BASE64_PROTOCOL);
+    let piece = move |bytes: Bytes| {
+        if as_text { Message::Text(BASE64_STANDARD.encode(&bytes).into()) } else { Message::Binary(bytes) }
+    };
+    upgrade.on_upgrade(move |socket| copy(socket, body, piece)).into_response()
+}
+
+/// Sends until the stream or the client ends.
+async fn copy(mut socket: WebSocket, body: Body, piece: impl Fn(Bytes) -> Message) {
+    let mut body = body.into_data_stream();
+    // k8s: says that the stream is open, before there is anything in it.
+    if socket.send(piece(Bytes::new())).await.is_err() {
+        return;
+    }
+    loop {
+        let bytes = tokio::select! {
+            bytes = body.next() => bytes,
+            said = socket.recv() => match said {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        // A break looks like an end, as without WebSocket.
+        let Some(Ok(bytes)) = bytes else { break };
+        if socket.send(piece(bytes)).await.is_err() {
+            return;
+        }
+    }
+    if let Err(error) = socket.send(Message::Close(None)).await {
+        tracing::debug!(%error, "the client of a stream left before its end");
+    }
 }
 
 /// Sends until the watch or the client ends.

@@ -70,6 +70,7 @@ fn set_scheduled(pod: &mut Value, now: Timestamp) {
     conditions.retain(|condition| condition["type"] != "PodScheduled");
     conditions.push(json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": metadata::time(now),
+        "observedGeneration": metadata::get(pod, "generation").cloned(),
     }));
     if !pod.get("status").is_some_and(Value::is_object) {
         pod["status"] = json!({});

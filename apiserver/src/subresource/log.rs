@@ -4,9 +4,11 @@ use super::node_connection::refusal;
 use super::pod_target;
 use crate::error::{ApiError, Qualified};
 use crate::registry::Call;
+use crate::respond::{self, Upgrade};
 use crate::server::Server;
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::request::Parts;
 use http::{Method, Response};
 use kinds::errors::{FieldError, FieldErrors};
 
@@ -14,8 +16,9 @@ use kinds::errors::{FieldError, FieldErrors};
 const PASSED: &[&str] =
     &["follow", "previous", "timestamps", "sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream"];
 
-pub(super) async fn get(server: &Server, call: &Call<'_>) -> Result<Response<Body>, ApiError> {
+pub(super) async fn get(server: &Server, call: &Call<'_>, parts: &Parts) -> Result<Response<Body>, ApiError> {
     check(call)?;
+    let upgrade = Upgrade::of(parts).await?;
     let pod = pod_target::pod(server, call).await?;
     let container = pod_target::container(call, &pod, call.options.raw("container"))?;
     // k8s: a pod that is not placed yet has an empty log.
@@ -35,6 +38,9 @@ pub(super) async fn get(server: &Server, call: &Call<'_>) -> Result<Response<Bod
         }
         Body::new(answer.into_body())
     };
+    if let Some(upgrade) = upgrade {
+        return Ok(respond::stream(upgrade, body));
+    }
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Ok(response)

@@ -60,14 +60,24 @@ fn take_decisions(new: &mut Value, sent: &Value) {
 }
 
 /// In-place resize: resources of the containers that exist.
+/// k8s: dropNonResizeUpdates
 fn take_resources(new: &mut Value, sent: &Value) {
-    for list in ["containers", "initContainers"] {
+    let names = |pod: &Value, list: &str| -> Vec<Value> {
+        let list = pod.pointer(&format!("/spec/{list}")).and_then(Value::as_array);
+        list.into_iter().flatten().map(|container| container["name"].clone()).collect()
+    };
+    let lists = ["containers", "initContainers"];
+    if lists.iter().any(|list| names(new, list) != names(sent, list)) {
+        // Other containers, or another order: kept as sent, for the rules to refuse.
+        new["spec"] = sent["spec"].clone();
+        return;
+    }
+    for list in lists {
         let sent = sent.pointer(&format!("/spec/{list}")).and_then(Value::as_array).cloned().unwrap_or_default();
         let Some(containers) = new.pointer_mut(&format!("/spec/{list}")).and_then(Value::as_array_mut) else {
             continue;
         };
-        for container in containers {
-            let Some(resized) = sent.iter().find(|other| other["name"] == container["name"]) else { continue };
+        for (container, resized) in containers.iter_mut().zip(sent) {
             for field in ["resources", "resizePolicy"] {
                 let Some(map) = container.as_object_mut() else { continue };
                 match resized.get(field) {
@@ -123,11 +133,27 @@ mod tests {
     #[test]
     fn resize_changes_resources_of_containers_that_exist() {
         let old = json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {}}]}});
-        let mut new = json!({"spec": {"containers": [{"name": "a", "image": "y", "resources": {"limits": {"cpu": "1"}}}, {"name": "b"}]}});
+        let mut new = json!({"spec": {"hostPID": true, "containers": [{"name": "a", "image": "y", "resources": {"limits": {"cpu": "1"}}}]}});
         keep_only("resize", kind("", "pods").as_ref(), &mut new, &old);
         assert_eq!(
             new,
             json!({"spec": {"containers": [{"name": "a", "image": "x", "resources": {"limits": {"cpu": "1"}}}]}})
         );
+    }
+
+    #[test]
+    fn a_resize_in_another_order_is_left_for_the_rules_to_refuse() {
+        let pods = kind("", "pods");
+        let pod = |names: [&str; 2]| {
+            let container = |name| json!({"name": name, "image": "x", "terminationMessagePolicy": "File", "imagePullPolicy": "Always"});
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "d", "resourceVersion": "1"},
+                "spec": {"containers": names.map(container), "restartPolicy": "Always", "dnsPolicy": "Default", "terminationGracePeriodSeconds": 1}});
+            pod
+        };
+        let (old, mut new) = (pod(["a", "b"]), pod(["b", "a"]));
+        keep_only("resize", pods.as_ref(), &mut new, &old);
+        let said = kinds::errors::aggregate(&validate("resize", pods.as_ref(), &new, &old));
+        let why = "Forbidden: containers may not be renamed or reordered on resize";
+        assert_eq!(said, format!("[spec.containers[0].name: {why}, spec.containers[1].name: {why}]"));
     }
 }

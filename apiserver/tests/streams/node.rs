@@ -90,6 +90,30 @@ async fn a_log_comes_as_the_node_sends_it() {
 }
 
 #[tokio::test]
+async fn a_log_over_web_socket_comes_in_messages() {
+    let mut cluster = cluster("system:node:n1").await;
+    for (protocol, messages) in [
+        ("binary.k8s.io", &b"\x82\x00\x82\x12line one\nline two\n\x88\x00"[..]),
+        ("base64.binary.k8s.io", b"\x81\x00\x81\x18bGluZSBvbmUKbGluZSB0d28K\x88\x00"),
+    ] {
+        let asked = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", protocol),
+        ];
+        let response = cluster.send(Method::GET, &format!("{WEB}/log?container=main"), &asked).await;
+        assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(response.headers()["sec-websocket-protocol"], protocol);
+        let mut socket = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+        let mut heard = vec![0; messages.len()];
+        socket.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard.escape_ascii().to_string(), messages.escape_ascii().to_string());
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_shown_is_a_status() {
     let mut cluster = cluster("system:node:n1").await;
     for (path, code, message) in [

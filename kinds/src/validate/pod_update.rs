@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Toler
 
 const SPEC: Path<'static> = Path::new("spec");
 const STATUS: Path<'static> = Path::new("status");
+/// Marks what the API shows of a pod that the node took from a file.
+const MIRROR: &str = "kubernetes.io/config.mirror";
 /// Resources that a running container can be given more or less of.
 const RESIZABLE: [&str; 2] = ["cpu", "memory"];
 const ONLY_THESE: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
@@ -223,7 +225,12 @@ pub fn ephemeral_containers(new: &Pod, old: &Pod) -> FieldErrors {
 pub fn resize(new: &Pod, old: &Pod) -> FieldErrors {
     let mut errors = FieldErrors::new();
     let (Some(new_spec), Some(old_spec)) = (&new.spec, &old.spec) else { return errors };
-    if !same_containers(new_spec, old_spec, &mut errors) {
+    if old.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(MIRROR)) {
+        errors.push(FieldError::forbidden(Path::new(""), "static pods cannot be resized"));
+    }
+    let order = reordered(new_spec, old_spec);
+    if !order.is_empty() {
+        errors.extend(order);
         return errors;
     }
     let mut munged = new_spec.clone();
@@ -248,6 +255,27 @@ pub fn resize(new: &Pod, old: &Pod) -> FieldErrors {
     if qos::class(new_spec) != qos::class(old_spec) {
         let detail = "Pod QOS Class may not change as a result of resizing";
         errors.push(FieldError::invalid(SPEC, qos::class(new_spec), detail));
+    }
+    errors
+}
+
+/// k8s: validatePodResizeContainerOrdering
+fn reordered(new: &PodSpec, old: &PodSpec) -> FieldErrors {
+    let mut errors = FieldErrors::new();
+    let lists = [
+        ("containers", new.containers.as_slice(), old.containers.as_slice()),
+        ("initContainers", each(&new.init_containers).as_slice(), each(&old.init_containers).as_slice()),
+    ];
+    for (field, new, old) in lists {
+        let at = SPEC.child(field);
+        if new.len() != old.len() {
+            errors.push(FieldError::forbidden(at, format!("{field} may not be added or removed on resize")));
+            continue;
+        }
+        for (i, _) in new.iter().zip(old).enumerate().filter(|(_, (new, old))| new.name != old.name) {
+            let detail = format!("{field} may not be renamed or reordered on resize");
+            errors.push(FieldError::forbidden(at.index(i).child("name"), detail));
+        }
     }
     errors
 }

@@ -32,6 +32,8 @@ pub struct Materials {
     pub tokens: BTreeMap<TokenNeed, String>,
     /// Behind the pod's claims, by the name of the volume in the pod.
     pub volumes: BTreeMap<String, Arc<PersistentVolume>>,
+    /// Files of environment variables, by the name of the volume and the path in it.
+    pub env_files: BTreeMap<(String, String), String>,
 }
 
 /// A claim that a volume of the pod is made from.

@@ -11,6 +11,7 @@ pub mod dns;
 pub mod downward;
 pub mod ending;
 pub mod env;
+pub mod env_file;
 pub mod expand;
 pub mod fit;
 pub mod label;

@@ -39,6 +39,8 @@ pub enum Error {
     Key { kind: &'static str, key: String },
     #[error("path {path:?} leaves the volume")]
     Path { path: String },
+    #[error("{path:?} is not a regular file of at most {limit} bytes")]
+    NotAFile { path: String, limit: u64 },
     #[error("no token of the service account for audience {audience:?} was issued")]
     Token { audience: String },
     #[error("{kind} volumes are not supported yet")]

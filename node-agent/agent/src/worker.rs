@@ -6,6 +6,7 @@ mod kill;
 mod outcome;
 mod probes;
 mod report;
+mod resize;
 mod start;
 mod volumes;
 
@@ -16,7 +17,7 @@ use crate::pod::ending::{is_deleted, must_end};
 use crate::pod::member::{describe, member, members, uid};
 use crate::pod::observed::{Busy, Doom, Health, Observed, Subject};
 use crate::pod::op::Op;
-use crate::pod::{admit, plan, resize};
+use crate::pod::{admit, plan};
 use crate::probe::prober::Key;
 use crate::probe::state::Kind;
 use crate::source::Token;
@@ -77,6 +78,7 @@ pub struct Worker {
     /// Where volumes are that are not in the pod's own folder, by name.
     volume_paths: BTreeMap<String, PathBuf>,
     report: report::Report,
+    resize_stage: resize::Stage,
     /// What the API shows of a static pod.
     mirror: Option<Arc<Pod>>,
     /// The runtime is to be asked again.
@@ -100,6 +102,7 @@ impl Worker {
             mounted_images: BTreeMap::new(),
             volume_paths: BTreeMap::new(),
             report: report::Report::default(),
+            resize_stage: resize::Stage::default(),
             mirror: None,
             stale: true,
             admitted: false,
@@ -184,13 +187,6 @@ impl Worker {
             self.node.warn(&self.pod, None, doom.reason.clone(), doom.message.clone());
             self.seen.doom = Some(doom);
         }
-    }
-
-    /// Whether the node has the resources that the spec asks for now.
-    fn judge_resize(&mut self) {
-        let asked = resize::is_asked_for(&self.pod, &self.seen);
-        self.seen.resize_hold =
-            if asked { resize::hold(&self.pod, &self.node.ledger.room(&self.node, &self.pod)) } else { None };
     }
 
     fn take_all(&mut self, first: Input) {
@@ -329,8 +325,11 @@ impl Worker {
             before.abort(); // only a kill in a hurry replaces what is under way
         }
         self.seen.busy.insert(subject.clone(), Busy { deadline });
-        if let Op::Start { container, back_off: Some(back_off), .. } = &op {
-            self.seen.restarts.insert(container.clone(), *back_off);
+        if let Op::Start { container, back_off, .. } = &op {
+            match back_off {
+                Some(back_off) => self.seen.restarts.insert(container.clone(), *back_off),
+                None => self.seen.restarts.remove(container),
+            };
         }
         let work = self.work(op, now);
         let name = subject.clone();

@@ -11,7 +11,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions that only the node writes.
 pub const OWNED: &[&str] =
-    &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", RESIZE_PENDING, RESIZING];
+    &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", SCHEDULED, RESIZE_PENDING, RESIZING];
+
+/// The scheduler's while the pod has no node; then it says which generation the node has taken up, as the others do.
+const SCHEDULED: &str = "PodScheduled";
 
 /// k8s: there while the node does not take up a resize.
 const RESIZE_PENDING: &str = "PodResizePending";
@@ -48,7 +51,8 @@ pub(super) fn conditions(
     let containers = containers_ready(members, status);
     let has_sandbox = seen.ready_sandbox().is_some_and(|s| host_network(pod) || !s.ips.is_empty());
     let network = Finding { kind: "PodReadyToStartContainers", ok: has_sandbox, reason: None, message: None };
-    let findings = [network, initialized(pod, seen, members, status), ready(pod, &old, &containers), containers];
+    let ready = ready(pod, &old, &containers);
+    let findings = [network, initialized(pod, seen, members, status), ready, containers, Finding::yes(SCHEDULED)];
     let mut all: Vec<PodCondition> = findings.into_iter().map(|f| stamp(pod, f, &old, now)).collect();
     if let Some(hold) = &seen.resize_hold {
         let (reason, message) = (Some(hold.reason), Some(hold.message.clone()));
@@ -65,9 +69,6 @@ pub(super) fn conditions(
         if !all.iter().any(|c| c.type_ == kind) {
             all.push(stamp(pod, Finding { kind, ok: true, reason, message }, &old, now));
         }
-    }
-    if !all.iter().any(|c| c.type_ == "PodScheduled") {
-        all.push(stamp(pod, Finding::yes("PodScheduled"), &old, now));
     }
     all
 }

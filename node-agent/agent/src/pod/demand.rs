@@ -1,8 +1,8 @@
 //! What pods ask of a node, in whole numbers by resource name: thousandths of a CPU, units of everything else. Pure.
 
-use super::member::{Role, members, spec};
+use super::member::{Member, Role, members, spec};
 use crate::quantity::{milli, request, whole};
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,12 +37,52 @@ fn cover(to: &mut Amounts, other: &Amounts) {
     }
 }
 
+/// What a container holds besides what it asks for: what the node reports as in force and as promised.
+fn reported(statuses: &[ContainerStatus], name: &str) -> Option<Amounts> {
+    let status = statuses.iter().find(|status| status.name == name)?;
+    let mut held = status.allocated_resources.as_ref().map(of_list).unwrap_or_default();
+    let in_force = status.resources.as_ref().and_then(|r| r.requests.as_ref()).map(of_list);
+    cover(&mut held, &in_force.unwrap_or_default());
+    Some(held)
+}
+
+/// What a pod that is there takes: while it is resized, the larger of before and after; what can never be given, never.
+/// k8s: determineContainerReqs
+pub fn held_by(pod: &Pod) -> Amounts {
+    let status = pod.status.as_ref();
+    let refused = |c: &PodCondition| c.type_ == "PodResizePending" && c.reason.as_deref() == Some("Infeasible");
+    let infeasible = status.and_then(|s| s.conditions.as_ref()).is_some_and(|all| all.iter().any(refused));
+    let statuses: Vec<ContainerStatus> = status
+        .into_iter()
+        .flat_map(|s| [&s.container_statuses, &s.init_container_statuses])
+        .flatten()
+        .flatten()
+        .cloned()
+        .collect();
+    sum(pod, |member| {
+        let asked = of_container(&member.spec);
+        match reported(&statuses, member.name()).filter(|_| matches!(member.role, Role::App | Role::Sidecar)) {
+            None => asked,
+            Some(held) if infeasible => held,
+            Some(mut held) => {
+                cover(&mut held, &asked);
+                held
+            }
+        }
+    })
+}
+
+/// What a pod asks for.
+pub fn of_pod(pod: &Pod) -> Amounts {
+    sum(pod, |member| of_container(&member.spec))
+}
+
 /// k8s: the sum over what runs together, or the largest init container beside the sidecars before it, if that is more;
 /// requests of the pod as a whole replace it; the overhead comes on top.
-pub fn of_pod(pod: &Pod) -> Amounts {
+fn sum(pod: &Pod, of: impl Fn(&Member<'_>) -> Amounts) -> Amounts {
     let (mut running, mut sidecars, mut starting) = (Amounts::new(), Amounts::new(), Amounts::new());
     for member in members(pod) {
-        let own = of_container(&member.spec);
+        let own = of(&member);
         match member.role {
             Role::App => add(&mut running, &own),
             Role::Sidecar => add(&mut sidecars, &own),
@@ -74,5 +114,18 @@ mod tests {
         );
         let want = [("cpu", 2010), ("memory", 1 << 20), ("x.y/gpu", 1)].map(|(n, v)| (n.to_owned(), v));
         assert_eq!(of_pod(&pod), Amounts::from(want));
+    }
+
+    #[test]
+    fn a_resized_pod_holds_the_larger_of_before_and_after_and_never_what_it_cannot_get() {
+        let pod = |pending: &str| {
+            pod_yaml(&format!(
+                "{{spec: {{containers: [{{name: a, resources: {{requests: {{cpu: 5, memory: 1}}}}}}]}}, status: {{conditions: [{pending}], containerStatuses: [{{name: a, image: x, imageID: x, ready: true, restartCount: 0, allocatedResources: {{cpu: 1, memory: 2}}, resources: {{requests: {{cpu: 2, memory: 2}}}}}}]}}}}"
+            ))
+        };
+        let amounts = |cpu| Amounts::from([("cpu", cpu), ("memory", 2)].map(|(n, v)| (n.to_owned(), v)));
+        assert_eq!(held_by(&pod("")), amounts(5000));
+        assert_eq!(held_by(&pod("{type: PodResizePending, status: 'True', reason: Deferred}")), amounts(5000));
+        assert_eq!(held_by(&pod("{type: PodResizePending, status: 'True', reason: Infeasible}")), amounts(2000));
     }
 }

@@ -1,10 +1,11 @@
 //! The environment of a container: literals, references, whole ConfigMaps and Secrets, and the addresses of Services.
 
 use super::downward::{self, Surroundings};
+use super::env_file;
 use super::expand::expand;
 use super::member::{namespace, spec};
 use crate::material::Materials;
-use k8s_openapi::api::core::v1::{Container, EnvVarSource, Pod, Service};
+use k8s_openapi::api::core::v1::{Container, EnvVarSource, FileKeySelector, Pod, Service};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,8 +21,12 @@ pub enum Error {
     Key { kind: &'static str, ns: String, name: String, key: String },
     #[error("value of key {key} in secret {name} is not valid UTF-8")]
     Utf8 { name: String, key: String },
-    #[error("environment variable {name} comes from fileKeyRef, which is not supported yet")]
-    FileKey { name: String },
+    #[error("file \"{path}\" of volume \"{volume}\" not found")]
+    NoFile { volume: String, path: String },
+    #[error("environment variable key \"{key}\" not found in file \"{path}\"")]
+    FileKey { key: String, path: String },
+    #[error("couldn't parse env file \"{path}\": {source}")]
+    File { path: String, source: env_file::Error },
     #[error(transparent)]
     Downward(#[from] downward::Error),
 }
@@ -42,7 +47,7 @@ pub fn environment(
             (Some(text), _) if !text.is_empty() => {
                 Some(expand(text, |name| env.get(name).or_else(|| from_services.get(name)).cloned()))
             }
-            (_, Some(source)) => referred(pod, container, &var.name, source, materials, around)?,
+            (_, Some(source)) => referred(pod, container, source, materials, around)?,
             (_, None) => Some(String::new()),
         };
         if let Some(value) = value {
@@ -117,7 +122,6 @@ fn text(name: &str, key: &str, bytes: &[u8]) -> Result<String, Error> {
 fn referred(
     pod: &Pod,
     container: &Container,
-    variable: &str,
     source: &EnvVarSource,
     materials: &Materials,
     around: &Surroundings,
@@ -152,10 +156,23 @@ fn referred(
             (None, None) => Err(Error::Missing { kind: "secret", name: r.name.clone() }),
         };
     }
-    if source.file_key_ref.is_some() {
-        return Err(Error::FileKey { name: variable.to_owned() });
+    if let Some(file) = &source.file_key_ref {
+        return of_file(file, materials);
     }
     Ok(Some(String::new()))
+}
+
+fn of_file(file: &FileKeySelector, materials: &Materials) -> Result<Option<String>, Error> {
+    let path = || file.path.clone();
+    let found = match materials.env_files.get(&(file.volume_name.clone(), path())) {
+        Some(text) => env_file::value(text, &file.key).map_err(|source| Error::File { path: path(), source })?,
+        None if file.optional == Some(true) => None,
+        None => return Err(Error::NoFile { volume: file.volume_name.clone(), path: path() }),
+    };
+    match found {
+        None if file.optional != Some(true) => Err(Error::FileKey { key: file.key.clone(), path: path() }),
+        found => Ok(found),
+    }
 }
 
 /// Addresses of the namespace's Services, and of the API server in any case.

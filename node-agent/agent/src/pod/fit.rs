@@ -1,7 +1,7 @@
 //! Whether a pod fits on the node beside those that are there: resources, labels, host ports. The scheduler has asked
 //! before, but its picture may be old, and pods may name their node themselves. Pure.
 
-use super::demand::{Amounts, of_pod};
+use super::demand::{Amounts, held_by, of_pod};
 use super::label::is_static;
 use super::member::{host_network, members, spec};
 use super::observed::Doom;
@@ -36,7 +36,7 @@ impl Room {
     /// What the admitted pods ask for, without `pod` itself.
     fn used(&self, resource: &str, pod: &Pod) -> i64 {
         let others = self.others.iter().filter(|o| o.metadata.uid != pod.metadata.uid);
-        others.map(|o| of_pod(o).get(resource).copied().unwrap_or(0)).sum()
+        others.map(|o| held_by(o).get(resource).copied().unwrap_or(0)).sum()
     }
 
     /// The first resource that `pod` asks more of than there is, even on an empty node.

@@ -202,7 +202,7 @@ pub fn wants_restart(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Obs
 fn start(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp, ready: bool, ops: &mut Vec<Op>) {
     let name = member.name();
     let latest = seen.latest(name);
-    if let Some(until) = restart_delay(seen, name, now) {
+    if let Some(until) = restart_delay(member, seen, now) {
         ops.push(Op::WakeAt(until));
         if latest.is_some() {
             ops.push(Op::Note(Note {
@@ -217,7 +217,8 @@ fn start(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp, ready:
     }
     match seen.images.get(name) {
         Some(Image::Present(_)) if ready => {
-            let back_off = latest.map(|_| BackOff::next(seen.restarts.get(name).copied(), CRASH_LOOP, now));
+            let again = latest.filter(|record| !is_changed(member, record, seen));
+            let back_off = again.map(|_| BackOff::next(seen.restarts.get(name).copied(), CRASH_LOOP, now));
             ops.push(Op::Start { container: name.to_owned(), attempt: next_attempt(pod, seen, name), back_off });
         }
         Some(Image::Present(_)) => {}
@@ -255,10 +256,18 @@ fn image_retry(member: &Member<'_>, failure: &Failure, seen: &Observed, now: Tim
     }
 }
 
+/// Whether the container is to run as something else than it last ran as: then it is started for that, not because it
+/// failed, and how often it failed before says nothing.
+fn is_changed(member: &Member<'_>, record: &Record, seen: &Observed) -> bool {
+    let resized = || seen.resize_hold.is_none() && resize::wanted(&member.spec, seen.applied(record)) != Resize::None;
+    !record.hash.is_empty() && (record.hash != container_hash(&member.spec) || resized())
+}
+
 /// The end of the wait before the container may be started, if there is one.
-pub fn restart_delay(seen: &Observed, name: &str, now: Timestamp) -> Option<Timestamp> {
+pub fn restart_delay(member: &Member<'_>, seen: &Observed, now: Timestamp) -> Option<Timestamp> {
+    let name = member.name();
     let failed = seen.failures.get(name).map(Failure::retry_at).filter(|at| *at > now);
-    let record = seen.latest(name);
+    let record = seen.latest(name).filter(|record| !is_changed(member, record, seen));
     let since = record.and_then(|r| r.finished.or(r.created));
     let crashed = since.and_then(|since| seen.restarts.get(name)?.until(CRASH_LOOP, since, now));
     failed.max(crashed)

@@ -3,6 +3,7 @@
 use super::fit::{Room, Short};
 use super::member::{Member, Role, members};
 use super::observed::{Hold, Observed};
+use super::plan::wants_restart;
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use std::collections::BTreeMap;
@@ -41,11 +42,11 @@ pub fn wanted(container: &Container, applied: Option<&ResourceRequirements>) -> 
     }
 }
 
-/// Whether a running container of the pod has other resources than its spec asks for.
+/// Whether a container that runs, or will run again, had other resources than its spec asks for.
 pub fn is_asked_for(pod: &Pod, seen: &Observed) -> bool {
     let differs = |m: &Member<'_>| {
-        let running = seen.current(m.name()).filter(|r| r.is_running());
-        running.is_some_and(|r| wanted(&m.spec, seen.applied(r)) != Resize::None)
+        let stays = seen.latest(m.name()).filter(|r| r.is_live() || wants_restart(pod, m, r, seen));
+        stays.is_some_and(|r| wanted(&m.spec, seen.applied(r)) != Resize::None)
     };
     members(pod).iter().filter(|m| m.role != Role::Ephemeral).any(differs)
 }

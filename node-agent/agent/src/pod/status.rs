@@ -185,6 +185,9 @@ fn container_status(
         Role::Sidecar | Role::App => started && health.ready,
         Role::Ephemeral => false,
     };
+    let promised = seen.allocated(&member.spec);
+    // k8s: what is not running has what the node has promised it.
+    let in_force = seen.applied(record).filter(|_| live);
     let last_state = last.filter(|r| r.state == RunState::Exited).map(|r| state_of(r, node));
     ContainerStatus {
         name: member.name().to_owned(),
@@ -198,8 +201,8 @@ fn container_status(
         container_id: Some(container_id(record, node)),
         user: record.user.clone(),
         volume_mounts: mount_statuses(&member.spec),
-        resources: seen.applied(record).or(member.spec.resources.as_ref()).cloned().filter(|_| live),
-        allocated_resources: seen.allocated(&member.spec).and_then(|r| r.requests.clone()).filter(|_| live),
+        resources: Some(in_force.or(promised).cloned().unwrap_or_default()),
+        allocated_resources: promised.and_then(|r| r.requests.clone()),
         ..ContainerStatus::default()
     }
 }

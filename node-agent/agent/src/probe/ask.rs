@@ -73,7 +73,9 @@ pub async fn ask(cri: &Cri, probe: &Probe, whom: &Whom) -> Answer {
 fn judge(reply: Result<http::Reply, http::Error>) -> Answer {
     match reply {
         Err(error) => Answer::Failure(error.to_string()),
-        Ok(reply) if reply.elsewhere => Answer::Warning("Probe terminated redirects".to_owned()),
+        Ok(reply) if reply.elsewhere => {
+            Answer::Warning(format!("Probe terminated redirects, Response body: {}", reply.body))
+        }
         Ok(reply) if (200..400).contains(&reply.status.as_u16()) => Answer::Success,
         Ok(reply) => Answer::Failure(format!("HTTP probe failed with statuscode: {}", reply.status.as_u16())),
     }

@@ -12,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -48,31 +49,65 @@ pub(super) async fn container(
         Ok(found) => found.containers,
         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.said()).into_response(),
     };
-    let mut runs = records.into_iter().filter(|r| r.name == name);
-    let run = if yes(asked.previous.as_ref()) {
-        let Some(run) = runs.nth(1) else {
-            let text = format!("previous terminated container \"{name}\" in pod \"{pod_name}\" not found");
+    let runs: Vec<Record> = records.into_iter().filter(|r| r.name == name).collect();
+    let run = match pick(runs, yes(asked.previous.as_ref()), waits_for(&pod, &name)) {
+        Ok(run) => run,
+        Err(none) => {
+            let text = none.say(&name, &pod_name);
             return (StatusCode::BAD_REQUEST, text).into_response();
-        };
-        run
-    } else {
-        let Some(run) = runs.next() else {
-            let text =
-                format!("container \"{name}\" in pod \"{pod_name}\" is waiting to start: {}", waits_for(&pod, &name));
-            return (StatusCode::BAD_REQUEST, text).into_response();
-        };
-        run
+        }
     };
     let log = files::path(&node.places, &pod, &name, run.attempt);
     let options = options(&asked, node.clock.now());
     respond(node, &log, options, run)
 }
 
-fn waits_for(pod: &k8s_openapi::api::core::v1::Pod, container: &str) -> String {
-    let status = pod.status.as_ref();
-    let all = status.into_iter().flat_map(|s| [&s.container_statuses, &s.init_container_statuses]).flatten().flatten();
-    let waiting = all.filter(|c| c.name == container).find_map(|c| c.state.as_ref()?.waiting.as_ref()?.reason.clone());
-    waiting.unwrap_or_else(|| "ContainerCreating".to_owned())
+#[derive(Debug, PartialEq, Eq)]
+enum NoRun {
+    Previous,
+    Waiting(String),
+}
+
+impl NoRun {
+    /// k8s: validateContainerLogStatus
+    fn say(&self, container: &str, pod: &str) -> String {
+        let why = match self {
+            Self::Previous => {
+                return format!("previous terminated container \"{container}\" in pod \"{pod}\" not found");
+            }
+            Self::Waiting(reason) => match reason.as_str() {
+                "ErrImagePull" => "image can't be pulled",
+                "ImagePullBackOff" => "trying and failing to pull image",
+                other => other,
+            },
+        };
+        format!("container \"{container}\" in pod \"{pod}\" is waiting to start: {why}")
+    }
+}
+
+/// The run whose log is asked for, of all runs, newest first. While the container waits for its next run, the newest is
+/// both its log and the log before.
+fn pick(runs: Vec<Record>, previous: bool, waits: Option<String>) -> Result<Record, NoRun> {
+    let between = waits.is_some() && runs.first().is_some_and(|run| !run.is_live());
+    let found = runs.into_iter().nth(usize::from(previous && !between));
+    found.ok_or_else(|| if previous { NoRun::Previous } else { NoRun::Waiting(waits.unwrap_or_else(creating)) })
+}
+
+fn creating() -> String {
+    "ContainerCreating".to_owned()
+}
+
+/// The reason for which the container waits, if it does.
+fn waits_for(pod: &Pod, container: &str) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let lists = [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
+    let waiting = lists
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|c| c.name == container)
+        .find_map(|c| c.state.as_ref()?.waiting.as_ref())?;
+    Some(waiting.reason.clone().unwrap_or_else(creating))
 }
 
 fn options(asked: &Asked, now: Timestamp) -> Options {
@@ -100,5 +135,31 @@ fn respond(node: Arc<Node>, log: &std::path::Path, options: Options, run: Record
             let text = format!("failed to open the log of container \"{}\": {error}", log.display());
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pod::fixture::{pod_yaml, prepared, with};
+
+    fn check(runs: &[&str], previous: bool, waits: Option<&str>) -> Result<u32, NoRun> {
+        let pod = pod_yaml("spec: {containers: [{name: a}]}");
+        let runs = with(prepared(&pod), runs).containers;
+        pick(runs, previous, waits.map(str::to_owned)).map(|run| run.attempt)
+    }
+
+    #[test]
+    fn between_two_runs_the_last_one_is_also_the_previous_one() {
+        assert_eq!(check(&["a#0 exited", "a#1 running"], false, None), Ok(1));
+        assert_eq!(check(&["a#0 exited", "a#1 running"], true, None), Ok(0));
+        assert_eq!(check(&["a#0 exited", "a#1 exited"], true, Some("CrashLoopBackOff")), Ok(1));
+        assert_eq!(check(&["a#0 exited", "a#1 exited"], false, Some("CrashLoopBackOff")), Ok(1));
+        assert_eq!(check(&["a#0 exited"], true, None), Err(NoRun::Previous));
+        assert_eq!(check(&["a#0 running"], true, None), Err(NoRun::Previous));
+        assert_eq!(check(&[], true, Some("ErrImagePull")), Err(NoRun::Previous));
+        let none = check(&[], false, Some("ImagePullBackOff")).unwrap_err();
+        let said = "container \"a\" in pod \"p\" is waiting to start: trying and failing to pull image";
+        assert_eq!(none.say("a", "p"), said);
     }
 }

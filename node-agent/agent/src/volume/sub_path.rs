@@ -4,8 +4,10 @@
 use super::Error;
 use super::mount_table::is_mount_point;
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat2, statat};
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, mount_bind_recursive, unmount};
 use std::fs;
+use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path};
 
@@ -36,6 +38,29 @@ pub fn bind(root: &Path, sub_path: &str, target: &Path) -> Result<(), Error> {
     mount_bind_recursive(by_fd.as_str(), target).map_err(Error::errno("cannot bind", target))
 }
 
+/// The text of the file at `path` of the volume at `root`; `None` where there is none. What the pod puts there is not
+/// trusted: no link leads out, nothing but a regular file is read, and not more than `limit` of it.
+pub fn read(root: &Path, path: &str, limit: u64) -> Result<Option<String>, Error> {
+    let name = || root.join(path);
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let root_fd = rustix::fs::open(root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let root_fd = root_fd.map_err(Error::errno("cannot open", root))?;
+    let file = match openat2(&root_fd, path, flags, Mode::empty(), resolve) {
+        Ok(file) => fs::File::from(file),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::XDEV | Errno::LOOP) => return Err(Error::Path { path: path.to_owned() }),
+        Err(e) => return Err(Error::errno("cannot open", name())(e)),
+    };
+    let found = file.metadata().map_err(Error::io("cannot look at", name()))?;
+    if !found.is_file() || found.len() > limit {
+        return Err(Error::NotAFile { path: path.to_owned(), limit });
+    }
+    let mut text = String::new();
+    file.take(limit).read_to_string(&mut text).map_err(Error::io("cannot read", name()))?;
+    Ok(Some(text))
+}
+
 /// Opens `path` below `root` without ever leaving it, and makes missing folders on the way.
 fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
     let escape = || Error::Path { path: path.to_owned() };
@@ -48,8 +73,8 @@ fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
     let open = |fd: &OwnedFd, at: &Path| openat2(fd, at, flags, Mode::empty(), resolve);
     match open(&root_fd, Path::new(path)) {
         Ok(fd) => return Ok(fd),
-        Err(rustix::io::Errno::NOENT) => {}
-        Err(rustix::io::Errno::XDEV | rustix::io::Errno::LOOP) => return Err(escape()),
+        Err(Errno::NOENT) => {}
+        Err(Errno::XDEV | Errno::LOOP) => return Err(escape()),
         Err(e) => return Err(Error::errno("cannot open", root.join(path))(e)),
     }
     let mut at = root_fd;
@@ -69,6 +94,22 @@ fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_file_is_read_only_from_within_and_only_where_it_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("v");
+        fs::create_dir_all(root.join("in")).unwrap();
+        fs::write(dir.path().join("secret"), "s").unwrap();
+        fs::write(root.join("in/f"), "text").unwrap();
+        symlink("../secret", root.join("out")).unwrap();
+        symlink("in/f", root.join("link")).unwrap();
+        let is = |path: &str| read(&root, path, 10).map_err(|error| error.to_string());
+        assert_eq!((is("in/f"), is("link"), is("none")), (Ok(Some("text".into())), Ok(Some("text".into())), Ok(None)));
+        assert_eq!(is("out").unwrap_err(), "path \"out\" leaves the volume");
+        assert_eq!(is("in").unwrap_err(), "\"in\" is not a regular file of at most 10 bytes");
+        assert!(read(&root, "in/f", 3).is_err());
+    }
 
     #[test]
     fn symlinks_out_of_the_volume_are_refused() {

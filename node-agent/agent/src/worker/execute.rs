@@ -1,13 +1,14 @@
 //! Operations as futures. Each owns what it needs, so that the worker stays free to listen.
 
 use super::outcome::{Outcome, Pulled};
-use super::{Worker, kill, start, volumes};
+use super::{Worker, kill, resize, start, volumes};
 use crate::image::ensure::{Refused, Wanted, ensure};
 use crate::material::of_pulls;
 use crate::node::Node;
 use crate::pod::member::{Member, describe, member, name, namespace, spec, uid};
 use crate::pod::op::Op;
-use crate::pod::{cgroup, resize, sandbox};
+use crate::pod::resize::in_force;
+use crate::pod::{cgroup, sandbox};
 use crate::volume::mounter;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -16,8 +17,8 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use kube::Api;
 use kube::api::{DeleteParams, Preconditions};
 use proto::cri::{
-    LinuxContainerResources, RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StatusRequest,
-    StopPodSandboxRequest, UpdateContainerResourcesRequest, UpdatePodSandboxResourcesRequest, UserNamespace,
+    RemoveContainerRequest, RemovePodSandboxRequest, RunPodSandboxRequest, StatusRequest, StopPodSandboxRequest,
+    UserNamespace,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -40,13 +41,8 @@ impl Worker {
             Op::Resize { container } => {
                 let record = self.seen.current(&container);
                 let (id, sandbox) = record.map(|r| (r.id.clone(), r.sandbox.clone())).unwrap_or_default();
-                Box::pin(resize_container(
-                    node,
-                    pod,
-                    Arc::new(resize::in_force(&self.pod, &self.seen)),
-                    container,
-                    (id, sandbox),
-                ))
+                let before = Arc::new(in_force(&self.pod, &self.seen));
+                Box::pin(resize::container(node, pod, before, container, (id, sandbox)))
             }
             Op::EnsureImage { container } => Box::pin(image(node, pod, container)),
             Op::Start { container, attempt, .. } => {
@@ -194,51 +190,6 @@ async fn remove_sandbox(node: Arc<Node>, pod: Arc<Pod>, id: String) -> Outcome {
         tokio::time::sleep(super::RUNTIME_RETRY).await;
     }
     Outcome::Killed
-}
-
-/// `before` is the pod with the resources that are in force now; `ids` are the container's and the sandbox's.
-async fn resize_container(
-    node: Arc<Node>,
-    pod: Arc<Pod>,
-    before: Arc<Pod>,
-    container: String,
-    (id, sandbox): (String, String),
-) -> Outcome {
-    let Some(member) = member(&pod, &container) else {
-        return Outcome::Resized { container, result: Err("the container is gone from the spec".to_owned()) };
-    };
-    // The pod's own limits first, wide enough for before and after, so that they do not hold back the container's.
-    let after = cgroup::pod(&pod);
-    if let Err(said) = resize_pod(&node, &sandbox, cgroup::widest(&cgroup::pod(&before), &after)).await {
-        return Outcome::Resized { container, result: Err(said) };
-    }
-    let limits = cgroup::container(&pod, &member.spec, &node.size);
-    let request =
-        UpdateContainerResourcesRequest { container_id: id.clone(), linux: Some(limits), ..Default::default() };
-    let result = match node.cri.runtime().update_container_resources(request).await {
-        Ok(_) => Ok((id, member.spec.resources.clone().unwrap_or_default())),
-        Err(status) => Err(status.message().to_owned()),
-    };
-    if result.is_ok() {
-        info!(pod = describe(&pod), container, "container resized");
-        // Other containers of the pod may still be larger than this; the last one that shrinks makes it fit.
-        if let Err(said) = resize_pod(&node, &sandbox, after).await {
-            debug!(pod = describe(&pod), said, "the pod's own limits stay wider for now");
-        }
-    }
-    Outcome::Resized { container, result }
-}
-
-async fn resize_pod(node: &Node, sandbox: &str, limits: LinuxContainerResources) -> Result<(), String> {
-    let request = UpdatePodSandboxResourcesRequest {
-        pod_sandbox_id: sandbox.to_owned(),
-        resources: Some(limits),
-        overhead: None,
-    };
-    match node.cri.runtime().update_pod_sandbox_resources(request).await {
-        Err(status) if status.code() != tonic::Code::Unimplemented => Err(status.message().to_owned()),
-        Ok(_) | Err(_) => Ok(()),
-    }
 }
 
 fn absent_is_fine(result: Result<(), tonic::Status>) -> Result<(), tonic::Status> {

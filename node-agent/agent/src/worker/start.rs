@@ -6,7 +6,7 @@ use crate::cri;
 use crate::hook;
 use crate::image::ensure::{Refused, inspect};
 use crate::log::files;
-use crate::material::of_environment;
+use crate::material::{Materials, of_environment};
 use crate::node::Node;
 use crate::pod::container::{Ingredients, config};
 use crate::pod::downward::Surroundings;
@@ -16,13 +16,17 @@ use crate::pod::security::{ImageUser, verify_non_root};
 use crate::pod::{dns, env, sandbox};
 use crate::probe::ask::Whom;
 use crate::volume::mounts::{Elsewhere, Sources, mounts};
+use crate::volume::{mounter, sub_path};
 use k8s_openapi::api::core::v1::{Pod, ResourceRequirements, Service, VolumeDevice};
 use proto::cri::{CreateContainerRequest, Device, Mount, StartContainerRequest, StopContainerRequest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::info;
+
+/// A file of environment variables is not larger than this.
+const ENV_FILE_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) struct Start {
     pub sandbox: Option<Sandbox>,
@@ -113,12 +117,18 @@ impl Start {
         verify_non_root(pod, member, &user).map_err(|e| refused("CreateContainerConfigError", e.to_string()))
     }
 
-    async fn environment(&self, node: &Node, pod: &Pod, member: &Member<'_>) -> Result<Vec<(String, String)>, Refused> {
+    async fn environment(
+        &self,
+        node: &Arc<Node>,
+        pod: &Arc<Pod>,
+        member: &Member<'_>,
+    ) -> Result<Vec<(String, String)>, Refused> {
         let wrong = |text: String| refused("CreateContainerConfigError", text);
-        let materials = match of_environment(pod, member.name()) {
-            needs if needs.is_empty() => crate::material::Materials::default(),
+        let mut materials = match of_environment(pod, member.name()) {
+            needs if needs.is_empty() => Materials::default(),
             needs => node.sources.fetch(namespace(pod), needs).await.map_err(|e| wrong(chain(&e)))?,
         };
+        materials.env_files = env_files(node, pod, member).await.map_err(wrong)?;
         let cache = node.caches.of::<Service>();
         let mut services = cache.list_in(namespace(pod));
         if namespace(pod) != "default" {
@@ -181,6 +191,36 @@ impl Start {
         }
         Err(refused("PostStartHookError", text))
     }
+}
+
+/// The files that variables of the container come from, by volume and path; those that are not there are left out.
+async fn env_files(
+    node: &Arc<Node>,
+    pod: &Arc<Pod>,
+    member: &Member<'_>,
+) -> Result<BTreeMap<(String, String), String>, String> {
+    let vars = member.spec.env.iter().flatten();
+    let wanted: BTreeSet<(String, String)> = vars
+        .filter_map(|var| var.value_from.as_ref()?.file_key_ref.as_ref())
+        .map(|file| (file.volume_name.clone(), file.path.clone()))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let (node, pod) = (Arc::clone(node), Arc::clone(pod));
+    let work = move || {
+        let mut found = BTreeMap::new();
+        for (volume, path) in wanted {
+            let all = crate::pod::member::spec(&pod).volumes.iter().flatten();
+            let root = all.filter(|v| v.name == volume).find_map(|v| mounter::dir(&pod, v, &node.places));
+            let root = root.ok_or_else(|| format!("volume {volume} is not there"))?;
+            if let Some(text) = sub_path::read(&root, &path, ENV_FILE_BYTES_MAX).map_err(|e| chain(&e))? {
+                found.insert((volume, path), text);
+            }
+        }
+        Ok(found)
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panicked| Err(panicked.to_string()))
 }
 
 fn refused(reason: &'static str, message: String) -> Refused {

@@ -78,6 +78,8 @@ pub(crate) fn resolve(plan: &UserPlan, passwd: &str, group: &str) -> Result<Iden
         };
         groups.extend(group.lines().filter_map(group_entry).filter_map(member_of));
     }
+    // The kernel knows the user's own group apart from these; CRI and its clients name it among them.
+    groups.push(gid);
     groups.sort_unstable();
     groups.dedup();
     let home = entry.map_or("", |e| e.home);
@@ -108,13 +110,13 @@ mod tests {
 
     #[test]
     fn users_are_found_by_name_then_number_and_nothing_else() {
-        check("", &Ok((0, 0, vec![7], "/root")));
-        check("web", &Ok((33, 34, vec![7, 8, 50], "/var/www")));
-        check("33", &Ok((33, 34, vec![7, 8, 50], "/var/www")));
+        check("", &Ok((0, 0, vec![0, 7], "/root")));
+        check("web", &Ok((33, 34, vec![7, 8, 34, 50], "/var/www")));
+        check("33", &Ok((33, 34, vec![7, 8, 34, 50], "/var/www")));
         check("33:staff", &Ok((33, 50, vec![7, 8, 50], "/var/www")));
-        check("web:77", &Ok((33, 77, vec![7, 8, 50], "/var/www")));
-        check("5000", &Ok((5000, 0, vec![7], "/")));
-        check("12", &Ok((1200, 1200, vec![7], "/twelve")));
+        check("web:77", &Ok((33, 77, vec![7, 8, 50, 77], "/var/www")));
+        check("5000", &Ok((5000, 0, vec![0, 7], "/")));
+        check("12", &Ok((1200, 1200, vec![7, 1200], "/twelve")));
         check("nobody", &Err(UserError::UnknownUser("nobody".into())));
         check("bad", &Err(UserError::UnknownUser("bad".into())));
         check("+0", &Err(UserError::UnknownUser("+0".into())));
@@ -125,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn strict_groups_are_only_those_asked_for() {
+    fn strict_groups_are_only_those_asked_for_and_the_users_own() {
         let plan = UserPlan { user: "web".into(), gid: Some(9), supplemental: vec![5, 5], strict_groups: true };
         let found = resolve(&plan, PASSWD, GROUP).unwrap();
-        assert_eq!((found.uid, found.gid, found.groups), (33, 9, vec![5]));
+        assert_eq!((found.uid, found.gid, found.groups), (33, 9, vec![5, 9]));
     }
 }

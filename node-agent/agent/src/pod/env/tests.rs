@@ -69,3 +69,20 @@ fn missing_references_are_named_unless_optional() {
     assert!(!env_of(&pod(true, "cm", "z"), &materials()).unwrap().iter().any(|v| v.starts_with("X=")));
     assert_eq!(env_of(&pod(false, "cm", "a"), &materials()).unwrap()[0], "X=1");
 }
+
+#[test]
+fn variables_of_a_file_are_there_or_optional() {
+    let of = |key: &str, path: &str, optional: bool| {
+        let pod = format!(
+            "spec: {{containers: [{{name: a, env: [{{name: X, valueFrom: {{fileKeyRef: {{volumeName: v, path: {path}, key: {key}, optional: {optional}}}}}}}]}}]}}"
+        );
+        let file = (("v".to_owned(), "f".to_owned()), "A='1'\nB".to_owned());
+        let env = env_of(&pod, &Materials { env_files: [file].into(), ..Materials::default() });
+        env.map(|env| env.into_iter().filter(|v| v.starts_with("X=")).collect::<Vec<_>>()).map_err(|e| e.to_string())
+    };
+    assert_eq!(of("A", "f", false), Ok(vec!["X=1".to_owned()]));
+    assert_eq!(of("A", "g", true), Ok(Vec::new()));
+    assert_eq!(of("A", "g", false), Err("file \"g\" of volume \"v\" not found".to_owned()));
+    let broken = "couldn't parse env file \"f\": invalid environment variable format at line 2: missing '='";
+    assert_eq!(of("B", "f", true), Err(broken.to_owned()));
+}

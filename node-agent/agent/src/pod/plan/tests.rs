@@ -239,6 +239,22 @@ fn a_changed_limit_resizes_the_running_container() {
 }
 
 #[test]
+fn a_container_that_is_to_run_as_something_else_does_not_wait_for_its_crashes() {
+    let pod = pod_yaml("spec: {containers: [{name: a, image: i, resources: {limits: {cpu: 2}}}]}");
+    let mut seen = with(prepared(&pod), &["a#3 exited 1"]);
+    seen.containers[0].hash = container_hash(&spec(&pod).containers[0]);
+    seen.restarts.insert("a".into(), BackOff::next(None, CRASH_LOOP, at(5)));
+    check(&pod, &seen, 6, &["wake +15", "note BackOff"]);
+    seen.containers[0].resources = serde_norway::from_str("{limits: {cpu: 1}}").ok();
+    check(&pod, &seen, 6, &["start a#4"]);
+    let starts_afresh = |op: &Op| matches!(op, Op::Start { back_off: None, .. });
+    assert!(plan(&pod, &seen, at(6)).iter().any(starts_afresh));
+    seen.containers[0].resources = None;
+    seen.containers[0].hash = "another image".into();
+    check(&pod, &seen, 6, &["start a#4"]);
+}
+
+#[test]
 fn a_replaced_sandbox_is_removed_once_it_is_empty() {
     let pod = web("Always");
     let mut seen = prepared(&pod);

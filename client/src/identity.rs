@@ -18,3 +18,12 @@ impl Identity {
         Self { user: user.to_owned(), groups: groups.into_iter().map(str::to_owned).collect(), ..Self::default() }
     }
 }
+
+/// Service accounts of `kube-system` belong to the groups of all accounts and of their namespace.
+pub fn groups_of_account(user: &str) -> Vec<String> {
+    if user.starts_with("system:serviceaccount:kube-system:") {
+        vec!["system:serviceaccounts".to_owned(), "system:serviceaccounts:kube-system".to_owned()]
+    } else {
+        Vec::new()
+    }
+}

@@ -13,6 +13,7 @@ pub mod driver;
 pub mod events;
 mod execute;
 pub mod identity;
+pub mod join_token;
 pub mod kubeconfig;
 pub mod lease;
 pub mod queue;

@@ -1,7 +1,9 @@
-//! The two ways to reach the API server. Component code sees a [`kube::Client`] either way.
+//! The ways to reach the API server. Component code sees a [`kube::Client`] whichever it is.
 
 mod https;
 mod in_process;
+mod servers;
 
 pub use https::{Error, https, https_from};
 pub use in_process::in_process;
+pub use servers::Servers;

@@ -13,6 +13,8 @@ pub enum Error {
         #[source]
         source: Box<KubeconfigError>,
     },
+    #[error("the kubeconfig names no server")]
+    NoServer,
     #[error("cannot set up the connection to the API server")]
     Client(#[source] Box<kube::Error>),
 }

@@ -1,6 +1,7 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use client::join_token::JoinToken;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -17,8 +18,22 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a whole cluster on this machine: control plane, node agent, runtime and proxy in one process
     Up(Up),
-    /// Start the control plane: API server, controllers and scheduler
+    /// Start the control plane: API server, controllers, scheduler and DNS
     Server(Server),
+    /// Make this machine a node of a cluster: node agent, runtime and proxy
+    Agent(Agent),
+    /// Start an API server alone
+    Apiserver(Server),
+    /// Start a scheduler alone; of several, one works
+    Scheduler(Client),
+    /// Start the controllers alone; of several, one works
+    Controllers(Controllers),
+    /// Program Services on this machine, and nothing else
+    Proxy(Proxy),
+    /// Save the cluster's objects and keys in a file, while it runs
+    Backup(Backup),
+    /// Make a data folder from such a file; with `--store etcd://..`, move a cluster to etcd
+    Restore(Restore),
     /// Container images of this node
     #[command(subcommand)]
     Image(Image),
@@ -54,9 +69,124 @@ pub(crate) struct Server {
     /// Address at which others reach this machine (default: that of the default route)
     #[arg(long)]
     pub(crate) node_ip: Option<IpAddr>,
+    /// Further name or address for the API server's certificate, such as a balancer's; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_san: Vec<String>,
+    /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
+    #[arg(long, value_name = "SECONDS", default_value_t = 12)]
+    pub(crate) node_grace_seconds: u32,
+    /// How other machines' pods are reached from here
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) pod_network: PodNetwork,
+    /// Leave a part out, to install another in its place; may be repeated
+    #[arg(long, value_name = "PART")]
+    pub(crate) disable: Vec<Addon>,
+}
+
+/// How machines reach each other's pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PodNetwork {
+    /// Plain routes to machines on the same link, VXLAN to others
+    Auto,
+    /// Plain routes only
+    Routes,
+    /// VXLAN to all: for clouds that drop addresses which they do not know
+    Vxlan,
+    /// Nothing: something else does it
+    None,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Backup {
+    /// File to make
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Restore {
+    /// File that `drover backup` made
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Where state is to live: `embedded`, or an empty etcd as `etcd://HOST:PORT,HOST:PORT`
+    #[arg(long, default_value = "embedded")]
+    pub(crate) store: String,
+}
+
+/// A client of a cluster that runs as a process of its own.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Client {
+    /// Kubeconfig with the component's identity
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: PathBuf,
+    /// API server to use instead of the kubeconfig's; repeated, the next one is used when one is lost
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Controllers {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// Addresses for pods; each node gets a /24 of them
+    #[arg(long, default_value = "10.42.0.0/16")]
+    pub(crate) cluster_cidr: Cidr,
+    /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
+    #[arg(long, value_name = "SECONDS", default_value_t = 12)]
+    pub(crate) node_grace_seconds: u32,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Proxy {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// Name of this node (default: the host name)
+    #[arg(long)]
+    pub(crate) node_name: Option<String>,
+    /// Addresses for pods; traffic from elsewhere is masqueraded
+    #[arg(long, default_value = "10.42.0.0/16")]
+    pub(crate) cluster_cidr: Cidr,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// API server, such as https://10.0.0.1:6443; repeated, the next one is used when one is lost
+    #[arg(long, value_name = "URL", required = true)]
+    pub(crate) server: Vec<String>,
+    /// Join token, as `drover server` or `kctl token create` printed it; needed until the machine has joined
+    #[arg(long, env = "DROVER_TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<JoinToken>,
+    /// Address at which others reach this machine (default: that of the default route)
+    #[arg(long)]
+    pub(crate) node_ip: Option<IpAddr>,
+    /// How other machines' pods are reached from here
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) pod_network: PodNetwork,
+    #[command(flatten)]
+    pub(crate) node: Node,
 }
 
 impl Server {
+    /// Refuses ranges that cannot work together.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let (pods, services) = (self.cluster_cidr, self.service_cidr);
+        anyhow::ensure!(
+            !pods.overlaps(services),
+            "--cluster-cidr {pods} and --service-cidr {services} overlap: an address would be of a pod and of a Service"
+        );
+        if let Some(IpAddr::V4(ip)) = self.node_ip {
+            let taken = [pods, services].into_iter().find(|range| range.contains(ip));
+            if let Some(range) = taken {
+                anyhow::bail!("--node-ip {ip} lies in {range}, which is for pods or Services: choose another range");
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn cluster_dns(&self) -> IpAddr {
         self.cluster_dns.unwrap_or_else(|| self.service_cidr.nth(DNS_HOST).into())
     }
@@ -76,6 +206,13 @@ pub(crate) enum Addon {
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) server: Server,
+    #[command(flatten)]
+    pub(crate) node: Node,
+}
+
+/// What a machine that runs pods is told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Node {
     /// Name of this node (default: the host name)
     #[arg(long)]
     pub(crate) node_name: Option<String>,
@@ -91,12 +228,12 @@ pub(crate) struct Up {
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
-    /// Leave a part out, to install another in its place; may be repeated
-    #[arg(long, value_name = "PART")]
-    pub(crate) disable: Vec<Addon>,
-    /// Leave containers running on Ctrl-C; the next `drover up` finds them
+    /// Leave containers running on Ctrl-C; the next start finds them
     #[arg(long)]
     pub(crate) keep_pods: bool,
+    /// How long others believe this node when it is silent; it speaks four times as often (Kubernetes: 40)
+    #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..))]
+    pub(crate) node_lease_seconds: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +273,14 @@ pub(crate) struct Cidr {
 impl Cidr {
     pub(crate) fn parts(self) -> (Ipv4Addr, u8) {
         (self.address, self.bits)
+    }
+
+    pub(crate) fn contains(self, ip: Ipv4Addr) -> bool {
+        (u32::from(ip) ^ u32::from(self.address)) >> (32 - self.bits) == 0
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        self.contains(other.address) || other.contains(self.address)
     }
 
     /// The address at that place of the range; ranges have at least sixteen.

@@ -1,39 +1,39 @@
-//! Wires the control plane: store, API server, controllers, scheduler.
+//! Wires the control plane: store, API server, controllers, scheduler, and what a machine without pods needs beside them.
 
-use crate::args::{Place, Server};
+use crate::args::{Addon, Place, Server};
+use crate::brain::{self, Facts, Rivals};
+use crate::crew::Crew;
 use crate::machine;
+use crate::network;
 use crate::steps::{Steps, say};
+use crate::tokens;
 use crate::up::StopSignal;
 use anyhow::{Context, Result};
 use apiserver::bootstrap::Membership;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
 use client::clock::{Clock, SystemClock};
-use client::identity::Identity;
+use client::identity::{Identity, groups_of_account};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// How long continue tokens and old watches work.
 const HISTORY: Duration = Duration::from_mins(5);
 
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 
-/// A component's name and how it ended.
-pub(crate) type Ended = (&'static str, Result<()>);
-
 /// An opened control plane. Components join in a fixed order and drain in the opposite one.
 pub(crate) struct ControlPlane {
     pub(crate) router: Router,
-    pub(crate) ca_pem: String,
     pub(crate) pki: Arc<apiserver::pki::Pki>,
     pub(crate) clock: Arc<dyn Clock>,
-    api: JoinSet<Ended>,
-    api_drain: CancellationToken,
-    clients: JoinSet<Ended>,
-    clients_drain: CancellationToken,
+    /// Where nodes reach it.
+    pub(crate) url: String,
+    api: Crew,
+    /// Clients of the API, drained before the API server.
+    pub(crate) clients: Crew,
 }
 
 impl ControlPlane {
@@ -46,133 +46,113 @@ impl ControlPlane {
         let deps = Deps { store, clock: Arc::clone(&clock) };
         let server = ApiServer::open(config(args)?, deps).await?;
         let (router, pki) = (server.router(), Arc::clone(server.pki()));
-        let api_drain = CancellationToken::new();
-        let mut api = JoinSet::new();
-        let drain = api_drain.clone();
-        api.spawn(async move { ("API server", server.run(drain).await.context("API server failed")) });
+        let url = format!("https://{}", SocketAddr::new(address(args), server.local_addr()?.port()));
+        let mut api = Crew::default();
+        api.join("API server", |drain| async move { Ok(server.run(drain).await?) });
         steps.done("API server listens");
-        Ok(Self {
-            router,
-            ca_pem: pki.ca_pem().to_owned(),
-            pki,
-            clock,
-            api,
-            api_drain,
-            clients: JoinSet::new(),
-            clients_drain: CancellationToken::new(),
-        })
+        Ok(Self { router, pki, clock, url, api, clients: Crew::default() })
     }
 
     /// A client of the API in this process.
     pub(crate) fn client(&self, user: &str, groups: &[&str]) -> kube::Client {
-        client_as(&self.router, user, groups)
+        client_as(&self.router, user, groups.iter().copied())
     }
 
     /// Starts controllers and scheduler.
-    pub(crate) fn start_brain(&mut self, args: &Server) {
-        let router = self.router.clone();
-        let deps = controllers::Deps {
-            client_for: Arc::new(move |user| client_as(&router, user, &groups_of(user))),
-            clock: Arc::clone(&self.clock),
+    pub(crate) fn start_brain(&mut self, args: &Server) -> Result<()> {
+        let rivals = if is_shared(args) { Rivals::Some } else { Rivals::None };
+        let facts = Facts {
+            ca_pem: self.pki.ca_pem().to_owned(),
+            cluster_cidr: args.cluster_cidr,
+            node_grace_seconds: args.node_grace_seconds,
         };
-        let mut config = controllers::Config::new(self.ca_pem.clone());
-        config.cluster_cidr = args.cluster_cidr.parts();
-        self.join("controllers", |drain| async move { Ok(controllers::run(config, deps, drain).await?) });
-        let deps =
-            scheduler::Deps { client: self.client("system:kube-scheduler", &[]), clock: Arc::clone(&self.clock) };
-        let config = scheduler::Config { scheduler_name: "default-scheduler".to_owned(), leader_election: None };
-        self.join("scheduler", |drain| async move { Ok(scheduler::run(config, deps, drain).await?) });
+        let router = self.router.clone();
+        let client_for: client::rt::ClientFor =
+            Arc::new(move |user| client_as(&router, user, groups_of_account(user).iter().map(String::as_str)));
+        brain::start_controllers(&mut self.clients, &facts, client_for, &self.clock, rivals)?;
+        let scheduler = self.client("system:kube-scheduler", &[]);
+        brain::start_scheduler(&mut self.clients, scheduler, &self.clock, rivals)
     }
 
-    /// Adds a client of the API to what is drained before the API server.
-    pub(crate) fn join<F>(&mut self, name: &'static str, work: impl FnOnce(CancellationToken) -> F)
-    where
-        F: Future<Output = Result<()>> + Send + 'static,
-    {
-        let work = work(self.clients_drain.clone());
-        self.clients.spawn(async move { (name, work.await) });
+    /// Starts what a machine without pods needs: the way to the pods of others, and a DNS server on its own address.
+    fn start_beside(&mut self, args: &Server) -> Result<()> {
+        let node_ip = address(args);
+        if let Some(kernel) = network::kernel(args.pod_network, node_ip)? {
+            let config = agent::network::Config { node_name: None, node_ip };
+            let client = self.client("system:kube-proxy", &[]);
+            let deps = agent::network::Deps { client, clock: Arc::clone(&self.clock), kernel: Arc::clone(&kernel) };
+            self.clients.join("pod network", |drain| async move {
+                agent::network::run(config, deps, drain).await;
+                kernel.remove().map_err(|error| anyhow::anyhow!("routes to pods stay behind: {error}"))
+            });
+        }
+        if !args.disable.contains(&Addon::Dns) {
+            self.start_dns(args, dns::Home::Machine(machine::hostname()?, node_ip));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn start_dns(&mut self, args: &Server, home: dns::Home) {
+        let config = dns::Config {
+            home,
+            cluster_domain: CLUSTER_DOMAIN.to_owned(),
+            cluster_ip: args.cluster_dns(),
+            upstream: machine::name_servers(),
+        };
+        let deps = dns::Deps { client: self.client("system:kube-dns", &[]), clock: Arc::clone(&self.clock) };
+        self.clients.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });
     }
 
     /// The first component that ends though nobody asked it to.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
-        let ended = tokio::select! {
-            Some(ended) = self.clients.join_next() => ended,
-            Some(ended) = self.api.join_next() => ended,
-            else => return anyhow::anyhow!("nothing runs"),
-        };
-        match ended {
-            Ok((name, Ok(()))) => anyhow::anyhow!("{name} ended by itself"),
-            Ok((name, Err(error))) => error.context(format!("{name} failed")),
-            Err(panicked) => anyhow::Error::new(panicked),
+        tokio::select! {
+            error = self.clients.broken() => error,
+            error = self.api.broken() => error,
         }
     }
 
-    /// Stops the API's clients; the API goes on, for what is stopped after them.
-    pub(crate) async fn drain_clients(&mut self) {
-        self.clients_drain.cancel();
-        drained(&mut self.clients).await;
-    }
-
-    /// Stops the API server, last.
+    /// Stops the API server, after its clients.
     pub(crate) async fn close(mut self) {
-        self.drain_clients().await;
-        self.api_drain.cancel();
-        drained(&mut self.api).await;
-    }
-}
-
-/// How long a component may take to drain; it is then dropped where it stands.
-const DRAIN_MAX: Duration = Duration::from_secs(15);
-
-pub(crate) async fn drained(tasks: &mut JoinSet<Ended>) {
-    let all = async {
-        while let Some(ended) = tasks.join_next().await {
-            match ended {
-                Ok((name, Err(error))) => tracing::warn!(name, error = format!("{error:#}"), "did not stop cleanly"),
-                Err(error) => tracing::error!(%error, "a component panicked"),
-                Ok((name, Ok(()))) => tracing::debug!(name, "stopped"),
-            }
-        }
-    };
-    if tokio::time::timeout(DRAIN_MAX, all).await.is_err() {
-        tracing::warn!("components did not stop within {DRAIN_MAX:?}");
-        tasks.abort_all();
+        self.clients.drained().await;
+        self.api.drained().await;
     }
 }
 
 /// A client with an identity, through the whole filter chain.
-pub(crate) fn client_as(router: &Router, user: &str, groups: &[&str]) -> kube::Client {
-    let groups = groups.iter().copied().chain(["system:authenticated"]);
-    client::transport::in_process(router.clone(), Identity::new(user, groups))
+fn client_as<'a>(router: &Router, user: &str, groups: impl Iterator<Item = &'a str>) -> kube::Client {
+    client::transport::in_process(router.clone(), Identity::new(user, groups.chain(["system:authenticated"])))
 }
 
-/// Service accounts belong to the groups of all accounts and of their namespace.
-fn groups_of(user: &str) -> Vec<&'static str> {
-    if user.starts_with("system:serviceaccount:kube-system:") {
-        vec!["system:serviceaccounts", "system:serviceaccounts:kube-system"]
-    } else {
-        Vec::new()
-    }
+/// Where others reach this machine.
+pub(crate) fn address(args: &Server) -> IpAddr {
+    args.node_ip.unwrap_or_else(machine::address)
+}
+
+/// Whether other servers may use the same store.
+fn is_shared(args: &Server) -> bool {
+    args.store != "embedded"
 }
 
 fn config(args: &Server) -> Result<Config> {
     Ok(Config {
         data_dir: args.place.data_dir.clone(),
         bind: args.bind,
-        advertise_address: args.node_ip.unwrap_or_else(machine::address),
+        advertise_address: address(args),
         hostname: machine::hostname()?,
-        extra_sans: Vec::new(),
+        extra_sans: args.tls_san.clone(),
         service_cidr: args.service_cidr.to_string(),
+        cluster_cidr: args.cluster_cidr.to_string(),
+        cluster_dns: args.cluster_dns(),
         node_port_range: "30000-32767".to_owned(),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         history: HISTORY,
-        membership: if args.store == "embedded" { Membership::Sole } else { Membership::Shared },
+        membership: if is_shared(args) { Membership::Shared } else { Membership::Sole },
         limits: apiserver::server::Limits::default(),
     })
 }
 
 /// The data folder, for root only: it holds the cluster's keys.
-fn prepare_folder(place: &Place) -> Result<()> {
+pub(crate) fn prepare_folder(place: &Place) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let make = |path: &Path| -> std::io::Result<()> {
         std::fs::create_dir_all(path)?;
@@ -182,19 +162,64 @@ fn prepare_folder(place: &Place) -> Result<()> {
         .with_context(|| format!("cannot use {} (choose another folder with --data-dir)", place.data_dir.display()))
 }
 
-/// `drover server`.
-pub(crate) async fn run(args: Server) -> Result<()> {
+/// What of the control plane a process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    All,
+    ApiServer,
+}
+
+/// `drover server`, `drover apiserver`
+pub(crate) async fn run(args: Server, parts: Parts) -> Result<()> {
+    args.check()?;
     let mut stop_signal = StopSignal::listen()?;
     let mut steps = Steps::begin();
     let mut plane = ControlPlane::open(&args, &mut steps).await?;
-    plane.start_brain(&args);
-    steps.done("controllers and scheduler run");
-    say(&format!("Control plane is up after {}; Ctrl-C stops it.", steps.total()));
     let outcome = tokio::select! {
-        error = plane.broken() => Err(error),
+        outcome = start(&args, parts, &mut plane, &mut steps) => outcome,
         () = stop_signal.received() => Ok(()),
+    };
+    let outcome = match outcome {
+        Ok(()) => tokio::select! {
+            error = plane.broken() => Err(error),
+            () = stop_signal.received() => Ok(()),
+        },
+        Err(error) => Err(error),
     };
     say("stopping");
     plane.close().await;
     outcome
+}
+
+async fn start(args: &Server, parts: Parts, plane: &mut ControlPlane, steps: &mut Steps) -> Result<()> {
+    if parts == Parts::All {
+        plane.start_brain(args)?;
+        plane.start_beside(args)?;
+        steps.done("controllers, scheduler and DNS run");
+    }
+    write_kubeconfigs(args, plane)?;
+    let token = tokens::for_nodes(plane).await?;
+    say(&format!(
+        "Control plane is up after {}; Ctrl-C stops it. To make another machine a node of it:",
+        steps.total()
+    ));
+    say(&format!("  drover agent --server {} --token {token}", plane.url));
+    Ok(())
+}
+
+/// For controllers and schedulers that run as processes of their own.
+fn write_kubeconfigs(args: &Server, plane: &ControlPlane) -> Result<()> {
+    for (file, user) in [
+        ("controllers", "system:kube-controller-manager"),
+        ("scheduler", "system:kube-scheduler"),
+        ("proxy", "system:kube-proxy"),
+    ] {
+        let path = args.place.data_dir.join(format!("{file}.kubeconfig"));
+        if path.exists() {
+            continue; // it holds for a year; a new one is made where somebody removes it
+        }
+        let credential = plane.pki.issue_client(user, &[], plane.clock.now())?;
+        plane.pki.write_kubeconfig(&path, &plane.url, user, &credential)?;
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What this machine is called, and at which address others reach it.
+//! What this machine is called, at which address others reach it, and whom it asks for names.
 
 use anyhow::{Context, Result, ensure};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -24,4 +24,21 @@ pub(crate) fn address() -> IpAddr {
 pub(crate) fn require_root(what: &str) -> Result<()> {
     ensure!(nix::unistd::geteuid().is_root(), "{what} needs root (try: sudo drover ..)");
     Ok(())
+}
+
+/// Says which name servers the machine asks.
+pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The name servers of this machine.
+pub(crate) fn name_servers() -> Vec<IpAddr> {
+    match std::fs::read_to_string(RESOLV_CONF) {
+        Ok(text) => {
+            let servers = agent::pod::dns::parse_resolv_conf(&text).servers;
+            servers.iter().filter_map(|server| server.parse().ok()).collect()
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot read {RESOLV_CONF}: pods will find no names outside of the cluster");
+            Vec::new()
+        }
+    }
 }

@@ -2,18 +2,28 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod backup;
+mod brain;
 mod control_plane;
+mod crew;
 mod images;
+mod join;
 mod machine;
+mod network;
 mod node;
 mod steps;
+mod tokens;
 mod up;
 
 use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
+use control_plane::Parts;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+
+/// kube warns of each connection to a server that is not known yet; joining makes one on purpose.
+const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error";
 
 fn main() -> ExitCode {
     // The runtime starts this binary again as the supervisor of a pod; that process must stay small and single-threaded,
@@ -25,7 +35,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new("warn,drover=info")))
+        .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT)))
         .init();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,7 +52,14 @@ fn run(cli: Cli) -> Result<()> {
     tokio.block_on(async {
         match cli.command {
             Command::Up(up) => up::run(up).await,
-            Command::Server(server) => control_plane::run(server).await,
+            Command::Server(server) => control_plane::run(server, Parts::All).await,
+            Command::Agent(agent) => join::run(agent).await,
+            Command::Apiserver(server) => control_plane::run(server, Parts::ApiServer).await,
+            Command::Scheduler(client) => brain::run_scheduler(client).await,
+            Command::Controllers(controllers) => brain::run_controllers(controllers).await,
+            Command::Proxy(proxy) => node::run_proxy(proxy).await,
+            Command::Backup(args) => backup::backup(args).await,
+            Command::Restore(args) => backup::restore(args).await,
             Command::Image(image) => images::run(image).await,
         }
     })

@@ -1,16 +1,17 @@
-//! Wires one node: container runtime, agent, proxy and DNS server.
+//! Wires one node: container runtime, agent, proxy and the way to other nodes' pods.
 
-use crate::args::{Addon, Up};
-use crate::control_plane::{CLUSTER_DOMAIN, ControlPlane, Ended, drained};
-use crate::machine;
+use crate::args::{Cidr, Node as Args, Place, PodNetwork};
+use crate::crew::Crew;
+use crate::machine::{self, RESOLV_CONF};
+use crate::network;
 use crate::steps::Steps;
+use agent::network::Kernel;
 use anyhow::{Context, Result};
+use client::clock::Clock;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// The kubelet's port.
 const NODE_PORT: u16 = 10_250;
@@ -18,51 +19,61 @@ const NODE_PORT: u16 = 10_250;
 /// k8s: a node takes so many pods.
 const PODS_MAX: u32 = 110;
 
-/// Ethernet's. All pods are on this node; an overlay between nodes will need room for its own header.
-const MTU: u32 = 1500;
-
-/// Says which name servers the machine asks.
-const RESOLV_CONF: &str = "/etc/resolv.conf";
-
 /// Name of the node's bridge.
 const BRIDGE: &str = "drover0";
 
+/// What all nodes of a cluster agree on.
+pub(crate) struct Cluster {
+    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_dns: IpAddr,
+    pub(crate) cluster_domain: String,
+}
+
+/// This node among them.
+pub(crate) struct Here<'a> {
+    pub(crate) args: &'a Args,
+    pub(crate) place: &'a Place,
+    pub(crate) name: String,
+    pub(crate) node_ip: IpAddr,
+    pub(crate) pod_network: PodNetwork,
+    pub(crate) cluster: Cluster,
+}
+
+/// How the node's components reach the API, and what they show.
+pub(crate) struct Credentials {
+    /// As the node.
+    pub(crate) agent: kube::Client,
+    /// For Services and for the other nodes' addresses.
+    pub(crate) proxy: kube::Client,
+    pub(crate) tls: agent::Tls,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
 /// A node of this process. The runtime is drained last: others stop containers through it.
 pub(crate) struct Node {
-    pub(crate) name: String,
-    runtime: JoinSet<Ended>,
-    runtime_drain: CancellationToken,
+    runtime: Crew,
+    kernel: Option<Arc<dyn Kernel>>,
+    keep_pods: bool,
+}
+
+pub(crate) fn name(args: &Args) -> Result<String> {
+    args.node_name.clone().map_or_else(machine::hostname, Ok)
 }
 
 impl Node {
-    /// Starts runtime, agent, proxy and DNS server.
-    pub(crate) async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result<Self> {
-        let data_dir = &args.server.place.data_dir;
-        let name = args.node_name.clone().map_or_else(machine::hostname, Ok)?;
-        let address = args.server.node_ip.unwrap_or_else(machine::address);
-        let socket = crate::images::socket(&args.server.place);
-
-        let config = runtime::Config {
-            root: data_dir.join("runtime"),
-            socket: socket.clone(),
-            // The agent's sandboxes name their cgroups in full, its own prefix included.
-            cgroup_root: String::new(),
-            net: runtime::NetConfig {
-                bridge: BRIDGE.to_owned(),
-                no_masquerade: vec![args.server.cluster_cidr.to_string()],
-                masquerade: runtime::Masquerade::On,
-                mtu: MTU,
-            },
-            supervisor: None,
-            at_end: if args.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods },
-        };
-        let runtime_drain = CancellationToken::new();
-        let mut runtime = JoinSet::new();
-        let drain = runtime_drain.clone();
-        runtime.spawn(async move {
-            ("container runtime", runtime::run(config, drain).await.context("container runtime failed"))
-        });
-        let mut node = Self { name: name.clone(), runtime, runtime_drain };
+    /// Starts runtime, agent, proxy and network; what uses the API joins `clients`.
+    pub(crate) async fn start(
+        here: Here<'_>,
+        credentials: Credentials,
+        clients: &mut Crew,
+        steps: &mut Steps,
+    ) -> Result<Self> {
+        let Here { args, place, name, node_ip, pod_network, cluster } = here;
+        let socket = crate::images::socket(place);
+        let kernel = network::kernel(pod_network, node_ip)?;
+        let config = runtime_config(&cluster, args, place, network::pod_mtu(pod_network, node_ip));
+        let mut node = Self { runtime: Crew::default(), kernel: kernel.clone(), keep_pods: args.keep_pods };
+        node.runtime.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
         tokio::select! {
             error = node.broken() => return Err(error),
             answers = crate::images::await_runtime(&socket) => answers?,
@@ -74,90 +85,94 @@ impl Node {
             steps.done(&format!("imported {}", file.file_name().unwrap_or_default().to_string_lossy()));
         }
 
-        let config = agent_config(args, plane, &name, address, &socket)?;
-        let user = format!("system:node:{name}");
-        let deps = agent::Deps { client: plane.client(&user, &["system:nodes"]), clock: Arc::clone(&plane.clock) };
-        plane.join("node agent", |drain| async move { Ok(agent::run(config, deps, drain).await?) });
-        let config = proxy::Config { node_name: name, cluster_cidr: args.server.cluster_cidr.to_string() };
-        let deps = proxy::Deps { client: plane.client("system:kube-proxy", &[]), clock: Arc::clone(&plane.clock) };
-        plane.join("proxy", |drain| async move { Ok(proxy::run(config, deps, drain).await?) });
-        if !args.disable.contains(&Addon::Dns) {
-            start_dns(args, plane, &node.name);
+        let Credentials { agent, proxy, tls, clock } = credentials;
+        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr: cluster.cluster_cidr.to_string() };
+        if let Some(kernel) = kernel {
+            let config = agent::network::Config { node_name: Some(name.clone()), node_ip };
+            let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
+            clients.join("pod network", |drain| async move {
+                agent::network::run(config, deps, drain).await;
+                Ok(())
+            });
         }
+        let config = agent_config(args, place, &cluster, (name, node_ip), &socket, tls);
+        let deps = agent::Deps { client: agent, clock: Arc::clone(&clock) };
+        clients.join("node agent", |drain| async move { Ok(agent::run(config, deps, drain).await?) });
+        let deps = proxy::Deps { client: proxy, clock };
+        clients.join("proxy", |drain| async move { Ok(proxy::run(proxy_config, deps, drain).await?) });
         Ok(node)
     }
 
     /// Ends when the runtime does, though nobody asked it to.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
-        match self.runtime.join_next().await {
-            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
-            Some(Ok((_, Err(error)))) => error,
-            Some(Err(panicked)) => anyhow::Error::new(panicked),
-            None => anyhow::anyhow!("nothing runs"),
-        }
+        self.runtime.broken().await
     }
 
     pub(crate) async fn close(mut self) {
-        self.runtime_drain.cancel();
-        drained(&mut self.runtime).await;
+        self.runtime.drained().await;
+        if let Some(kernel) = self.kernel.filter(|_| !self.keep_pods)
+            && let Err(error) = kernel.remove()
+        {
+            tracing::warn!(%error, "the way to other nodes' pods stays in the kernel");
+        }
     }
 }
 
-fn start_dns(args: &Up, plane: &mut ControlPlane, node_name: &str) {
-    let config = dns::Config {
-        node_name: node_name.to_owned(),
-        cluster_domain: CLUSTER_DOMAIN.to_owned(),
-        cluster_ip: args.server.cluster_dns(),
-        upstream: name_servers(),
-    };
-    let deps = dns::Deps { client: plane.client("system:kube-dns", &[]), clock: Arc::clone(&plane.clock) };
-    plane.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });
-}
-
-/// The name servers of this machine.
-fn name_servers() -> Vec<IpAddr> {
-    match std::fs::read_to_string(RESOLV_CONF) {
-        Ok(text) => {
-            let servers = agent::pod::dns::parse_resolv_conf(&text).servers;
-            servers.iter().filter_map(|server| server.parse().ok()).collect()
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot read {RESOLV_CONF}: pods will find no names outside of the cluster");
-            Vec::new()
-        }
+fn runtime_config(cluster: &Cluster, args: &Args, place: &Place, mtu: u32) -> runtime::Config {
+    runtime::Config {
+        root: place.data_dir.join("runtime"),
+        socket: crate::images::socket(place),
+        // The agent's sandboxes name their cgroups in full, its own prefix included.
+        cgroup_root: String::new(),
+        net: runtime::NetConfig {
+            bridge: BRIDGE.to_owned(),
+            no_masquerade: vec![cluster.cluster_cidr.to_string()],
+            masquerade: runtime::Masquerade::On,
+            mtu,
+        },
+        supervisor: None,
+        at_end: if args.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods },
     }
 }
 
 fn agent_config(
-    args: &Up,
-    plane: &ControlPlane,
-    name: &str,
-    address: IpAddr,
-    socket: &std::path::Path,
-) -> Result<agent::Config> {
-    let sans = [name.to_owned(), address.to_string(), "127.0.0.1".to_owned()];
-    let user = format!("system:node:{name}");
-    let serving = plane.pki.issue_server(&user, &sans, &["system:nodes"], plane.clock.now())?;
-    Ok(agent::Config {
-        node_name: name.to_owned(),
-        node_ip: address,
-        data_dir: args.server.place.data_dir.join("agent"),
+    args: &Args,
+    place: &Place,
+    cluster: &Cluster,
+    (node_name, node_ip): (String, IpAddr),
+    socket: &Path,
+    tls: agent::Tls,
+) -> agent::Config {
+    agent::Config {
+        node_name,
+        node_ip,
+        data_dir: place.data_dir.join("agent"),
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
         bind: SocketAddr::from(([0, 0, 0, 0], NODE_PORT)),
-        cluster_dns: vec![args.server.cluster_dns()],
-        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+        cluster_dns: vec![cluster.cluster_dns],
+        cluster_domain: cluster.cluster_domain.clone(),
         max_pods: PODS_MAX,
         reserved: agent::Reserved::default(),
-        tls: agent::Tls {
-            cert_pem: serving.certificate_pem.clone().into_bytes(),
-            key_pem: serving.key_pem.clone().into_bytes(),
-            client_ca_pem: plane.ca_pem.clone().into_bytes(),
-        },
+        tls,
         cgroup_root: args.cgroup_root.clone(),
         labels: BTreeMap::new(),
         taints: Vec::new(),
         static_pod_dir: args.static_pod_dir.clone(),
+        lease_seconds: args.node_lease_seconds,
         resolv_conf: PathBuf::from(RESOLV_CONF),
-    })
+    }
+}
+
+/// `drover proxy`
+pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
+    machine::require_root("`drover proxy` programs the packet filter: it")?;
+    let kubeconfig = crate::brain::read_kubeconfig(&args.client)?;
+    let servers = client::transport::Servers::open(&kubeconfig, &args.client.server).await?;
+    let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
+    let config = proxy::Config { node_name, cluster_cidr: args.cluster_cidr.to_string() };
+    let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
+    let mut crew = Crew::default();
+    crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });
+    crate::brain::run_alone("proxy", crew, vec![servers]).await
 }

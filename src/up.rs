@@ -1,24 +1,27 @@
 //! `drover up`: a whole cluster in this process, step by step, until a signal or until a component fails.
 
-use crate::args::Up;
-use crate::control_plane::ControlPlane;
+use crate::args::{Addon, Up};
+use crate::control_plane::{self, CLUSTER_DOMAIN, ControlPlane};
 use crate::machine;
-use crate::node::Node;
+use crate::node::{self, Cluster, Credentials, Here, Node};
 use crate::steps::{Steps, say};
-use anyhow::{Context, Result, bail};
-use futures::TryStreamExt;
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1 as core;
-use kube::runtime::{WatchStreamExt, watcher};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Between two looks at the node while it starts.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A node that is not Ready by then will not become so by itself.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: Up) -> Result<()> {
     machine::require_root("`drover up` runs containers and programs the network: it")?;
+    args.server.check()?;
     let mut stop_signal = StopSignal::listen()?;
     let mut steps = Steps::begin();
     let mut plane = ControlPlane::open(&args.server, &mut steps).await?;
@@ -31,7 +34,7 @@ pub(crate) async fn run(args: Up) -> Result<()> {
         }
     };
     let outcome = tokio::select! {
-        outcome = ready(&args, &plane, &node, since, &mut steps) => outcome,
+        outcome = ready(&args, &plane, since, &mut steps) => outcome,
         () = stop_signal.received() => Ok(Ready::Interrupted),
     };
     let outcome = match outcome {
@@ -53,16 +56,48 @@ enum Ready {
 }
 
 async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result<Node> {
-    plane.start_brain(&args.server);
+    plane.start_brain(&args.server)?;
     steps.done("controllers and scheduler run");
-    Node::start(args, plane, steps).await
+    let name = node::name(&args.node)?;
+    let node_ip = control_plane::address(&args.server);
+    let user = format!("system:node:{name}");
+    let sans = [name.clone(), node_ip.to_string(), "127.0.0.1".to_owned()];
+    let serving = plane.pki.issue_server(&user, &sans, &["system:nodes"], plane.clock.now())?;
+    let serving = agent::Serving {
+        cert_pem: serving.certificate_pem.clone().into_bytes(),
+        key_pem: serving.key_pem.clone().into_bytes(),
+    };
+    let credentials = Credentials {
+        agent: plane.client(&user, &["system:nodes"]),
+        proxy: plane.client("system:kube-proxy", &[]),
+        tls: agent::Tls::fixed(serving, plane.pki.ca_pem().as_bytes().to_vec()),
+        clock: Arc::clone(&plane.clock),
+    };
+    let cluster = Cluster {
+        cluster_cidr: args.server.cluster_cidr,
+        cluster_dns: args.server.cluster_dns(),
+        cluster_domain: CLUSTER_DOMAIN.to_owned(),
+    };
+    let here = Here {
+        args: &args.node,
+        place: &args.server.place,
+        name: name.clone(),
+        node_ip,
+        pod_network: args.server.pod_network,
+        cluster,
+    };
+    let node = Node::start(here, credentials, &mut plane.clients, steps).await?;
+    if !args.server.disable.contains(&Addon::Dns) {
+        plane.start_dns(&args.server, dns::Home::Node(name));
+    }
+    Ok(node)
 }
 
 /// Waits for the node, then says how to go on.
-async fn ready(args: &Up, plane: &ControlPlane, node: &Node, since: Timestamp, steps: &mut Steps) -> Result<Ready> {
-    let waited = tokio::time::timeout(READY_WITHIN, node_ready(plane, &node.name, since)).await;
-    waited.with_context(|| format!("node {} is not Ready after {READY_WITHIN:?} (see the log above)", node.name))??;
-    steps.done(&format!("node {} is Ready", node.name));
+async fn ready(args: &Up, plane: &ControlPlane, since: Timestamp, steps: &mut Steps) -> Result<Ready> {
+    let name = node::name(&args.node)?;
+    await_ready(&plane.client("system:admin", &["system:masters"]), &name, since).await?;
+    steps.done(&format!("node {name} is Ready"));
     let kubeconfig = args.server.place.data_dir.join("admin.kubeconfig");
     say(&format!("Drover is up after {}. Ctrl-C stops it. Next, in another terminal:", steps.total()));
     say("  kctl get nodes");
@@ -73,44 +108,38 @@ async fn ready(args: &Up, plane: &ControlPlane, node: &Node, since: Timestamp, s
 
 /// Waits until the agent of this process has said that the node is Ready: what an earlier run left in the node's status
 /// does not count. The lease tells the two apart to the microsecond, the condition only to the second.
-async fn node_ready(plane: &ControlPlane, name: &str, since: Timestamp) -> Result<()> {
-    let client = plane.client("system:admin", &["system:masters"]);
+pub(crate) async fn await_ready(client: &kube::Client, name: &str, since: Timestamp) -> Result<()> {
+    let second = Timestamp::from_second(since.as_second())?;
     let leases = kube::Api::<Lease>::namespaced(client.clone(), "kube-node-lease");
-    holds(leases, name, |lease: &Lease| {
+    let nodes = kube::Api::<core::Node>::all(client.clone());
+    let is_fresh = |lease: &Lease| {
         let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
         renewed.is_some_and(|time| time.0 >= since)
-    })
-    .await?;
-    let second = Timestamp::from_second(since.as_second())?;
-    holds(kube::Api::<core::Node>::all(client), name, |node: &core::Node| {
+    };
+    let is_ready = |node: &core::Node| {
         let conditions = node.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
         conditions.iter().any(|condition| {
             let heard = condition.last_heartbeat_time.as_ref().is_some_and(|time| time.0 >= second);
             condition.type_ == "Ready" && condition.status == "True" && heard
         })
-    })
-    .await
-}
-
-/// Watches one object until it is as wanted.
-async fn holds<K>(api: kube::Api<K>, name: &str, wanted: impl Fn(&K) -> bool) -> Result<()>
-where
-    K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
-{
-    let only = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut changes = std::pin::pin!(watcher(api, only).default_backoff().applied_objects());
-    while let Some(object) = changes.try_next().await? {
-        if wanted(&object) {
-            return Ok(());
+    };
+    let waited = tokio::time::timeout(READY_WITHIN, async {
+        // A node may read these two of its own; it may not watch leases.
+        loop {
+            let fresh = leases.get_opt(name).await.is_ok_and(|lease| lease.as_ref().is_some_and(is_fresh));
+            if fresh && nodes.get_opt(name).await.is_ok_and(|node| node.as_ref().is_some_and(is_ready)) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-    }
-    bail!("the watch of {name} ended")
+    });
+    waited.await.with_context(|| format!("node {name} is not Ready after {READY_WITHIN:?} (see the log above)"))
 }
 
 /// Clients of the API first, so that nobody starts again what stops; then the runtime with its pods; the API server last.
 async fn stop(args: &Up, mut plane: ControlPlane, node: Node) {
-    say(if args.keep_pods { "stopping; pods go on" } else { "stopping" });
-    plane.drain_clients().await;
+    say(if args.node.keep_pods { "stopping; pods go on" } else { "stopping" });
+    plane.clients.drained().await;
     node.close().await;
     plane.close().await;
 }

@@ -19,6 +19,7 @@ use client::clock::Clock;
 use client::identity::Identity;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use jiff::{SignedDuration, Timestamp};
 use node::NodeAuthorizer;
 use objects::Objects;
 use rbac::Rbac;
@@ -30,8 +31,13 @@ pub const GROUP_UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const GROUP_MASTERS: &str = "system:masters";
 pub const USER_ANONYMOUS: &str = "system:anonymous";
 
-/// Paths that answer without credentials: load balancers and `kctl version` ask them before anybody has logged in.
-const ANONYMOUS_PATHS: &[&str] = &["/healthz", "/livez", "/readyz", "/version"];
+/// Paths that answer without credentials: load balancers and `kctl version` ask them before anybody has logged in, and a
+/// machine that wants to join looks for the CA there.
+const ANONYMOUS_PATHS: &[&str] =
+    &["/healthz", "/livez", "/readyz", "/version", "/api/v1/namespaces/kube-public/configmaps/cluster-info"];
+
+/// From a certificate's first valid second, which lies five minutes before it was made, to the Node object.
+const JOINING_MAX: SignedDuration = SignedDuration::from_mins(7);
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuthnError {
@@ -112,14 +118,30 @@ impl Authenticator {
         if let Some(identity) = parts.extensions.get::<Identity>() {
             return Ok(authenticated(identity.clone()));
         }
-        if let Some(x509::PeerIdentity(identity)) = parts.extensions.get::<x509::PeerIdentity>() {
-            return Ok(authenticated(identity.as_ref().clone()));
+        if let Some(peer) = parts.extensions.get::<x509::PeerIdentity>() {
+            self.still_a_node(peer).await?;
+            return Ok(authenticated(peer.identity.as_ref().clone()));
         }
         match bearer(parts)? {
             Some(text) => self.authenticate_token(&text, &[]).await.map(|(identity, _)| identity),
             None if is_anonymous_path(parts.uri.path()) => Ok(anonymous()),
             None => Err(AuthnError::Missing),
         }
+    }
+
+    /// A node's certificate is as good as its Node object: when that is deleted it opens nothing more, also not when another
+    /// machine joins under the name. One that was made a moment ago is of a node that is joining.
+    async fn still_a_node(&self, peer: &x509::PeerIdentity) -> Result<(), AuthnError> {
+        let Some(name) = node::name_of(&peer.identity) else { return Ok(()) };
+        let found = objects::find(self.objects.as_ref(), objects::NODES, "", name).await;
+        let found = found.map_err(|error| AuthnError::Refused(error.to_string()))?;
+        let created =
+            found.as_ref().and_then(|node| node.pointer("/metadata/creationTimestamp")?.as_str()?.parse().ok());
+        let counts_from: Timestamp = created.unwrap_or_else(|| self.clock.now());
+        if counts_from.duration_since(peer.issued) <= JOINING_MAX {
+            return Ok(());
+        }
+        Err(AuthnError::Refused(format!("node {name:?} was removed from the cluster")))
     }
 
     /// A bearer token for one of `audiences` (empty: the API server's own); returns the audiences that it is valid for.

@@ -16,6 +16,7 @@ pub use objects::{Membership, Params};
 use futures::stream::{StreamExt, TryStreamExt};
 use reconcile::{Step, plan};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Writes in flight: enough to share the store's group commits, few enough not to crowd out other requests.
 const WRITES_IN_FLIGHT: usize = 32;
@@ -28,6 +29,34 @@ pub async fn run(api: &Api, params: &Params) -> Result<(), BootstrapError> {
         converge(api, &wave).await?;
     }
     Ok(())
+}
+
+/// Leads clients to these API servers and no others, and names to the DNS servers beside them.
+pub async fn announce(api: &Api, params: &Params, living: &[IpAddr]) -> Result<(), BootstrapError> {
+    for wanted in objects::living_servers(params, living) {
+        let found = api.list(&wanted.collection).await?;
+        let observed = reconcile::Observed::from([(wanted.collection.clone(), found)]);
+        for step in plan(std::slice::from_ref(&wanted), &observed) {
+            execute(api, &step).await?;
+        }
+    }
+    let slices = api.list(DNS_SLICES).await?;
+    for slice in slices.values().filter(|slice| is_of_lost_machine(slice, living)) {
+        api.delete(DNS_SLICES, slice).await?;
+    }
+    Ok(())
+}
+
+const DNS_SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices";
+
+/// Those on nodes go with their nodes; those on servers' machines have nobody else who looks after them.
+fn is_of_lost_machine(slice: &serde_json::Value, living: &[IpAddr]) -> bool {
+    let label = slice.pointer("/metadata/labels/endpointslice.kubernetes.io~1managed-by");
+    let address = slice.pointer("/endpoints/0/addresses/0").and_then(serde_json::Value::as_str);
+    let address = address.and_then(|address| address.parse().ok());
+    label.is_some_and(|label| label == "dns.drover")
+        && slice.pointer("/metadata/ownerReferences").is_none()
+        && address.is_some_and(|address| !living.contains(&address))
 }
 
 async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), BootstrapError> {

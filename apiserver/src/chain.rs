@@ -12,7 +12,7 @@ use axum::body::Body;
 use client::identity::Identity;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
@@ -22,6 +22,8 @@ use tokio::time::Instant;
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a request waits for its turn when the server is at its limit of concurrent ones.
 const SEAT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Everything in the store, for those who may do everything.
+const BACKUP: &str = "/drover/backup";
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 
 /// Answers one request.
@@ -105,6 +107,10 @@ async fn pass_or_serve(
 async fn serve(server: &Arc<Server>, target: Target, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
     match target {
         Target::Resource(request) => dispatch::resource(server, &request, parts, body).await,
+        Target::NonResource(_) if parts.uri.path() == BACKUP && parts.method == Method::GET => {
+            let store = Arc::clone(server.registry.caches().store());
+            Ok(Response::new(Body::from_stream(store::backup::stream(store))))
+        }
         Target::NonResource(_) => Ok(Box::pin(server.aggregate.publish(&server.publisher, parts)).await),
     }
 }

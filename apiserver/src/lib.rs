@@ -30,6 +30,7 @@ pub mod alloc;
 pub mod auth;
 pub mod bootstrap;
 mod certificates;
+mod members;
 pub mod pki;
 pub mod publish;
 

@@ -8,6 +8,7 @@ mod files;
 mod issue;
 mod kubeconfig;
 pub mod request;
+pub mod shared;
 
 pub use kubeconfig::Kubeconfig;
 

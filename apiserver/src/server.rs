@@ -16,6 +16,7 @@ use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
 use crate::custom::{Feed as Definitions, Kinds};
 use crate::error::ApiError;
+use crate::members::{self, Members};
 use crate::pki::{self, Pki};
 use crate::publish::Publisher;
 use crate::publish::health::Health;
@@ -51,6 +52,10 @@ pub struct Config {
     pub extra_sans: Vec<String>,
     /// `10.43.0.0/16`
     pub service_cidr: String,
+    /// `10.42.0.0/16`: addresses of pods, of which nodes are told.
+    pub cluster_cidr: String,
+    /// Address of the cluster's DNS Service, of which nodes are told.
+    pub cluster_dns: IpAddr,
     /// `30000-32767`
     pub node_port_range: String,
     /// `cluster.local`
@@ -92,6 +97,8 @@ pub enum OpenError {
     Range(String),
     #[error("cannot prepare keys and certificates")]
     Pki(#[from] pki::PkiError),
+    #[error("cannot share the cluster's identity with its other API servers")]
+    Shared(#[from] pki::shared::SharedError),
     #[error("the service account key cannot be used: {0}")]
     ServiceAccountKey(String),
     #[error("cannot prepare TLS")]
@@ -139,6 +146,8 @@ pub struct ApiServer {
     limits: Limits,
     history: Duration,
     tasks: JoinSet<()>,
+    /// Set where other servers may serve the same store.
+    members: Option<Members>,
 }
 
 impl ApiServer {
@@ -151,10 +160,11 @@ impl ApiServer {
             AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
         let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
         let service_ip = addresses.first();
-        let pki = Arc::new(open_pki(&config, service_ip, port, clock.as_ref())?);
+        let pki = Arc::new(open_identity(&config, store.as_ref(), (service_ip, port), clock.as_ref()).await?);
 
         let draining = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let shared_store = Arc::clone(&store);
         let caches = Caches::open(Arc::clone(&store), Arc::clone(&clock)).await.map_err(OpenError::Store)?;
         let caches = Arc::new(caches);
         tasks.spawn(Arc::clone(&caches).run(draining.clone()));
@@ -198,19 +208,20 @@ impl ApiServer {
         let definitions = Definitions::open(&server.registry, kinds).await.map_err(OpenError::Store)?;
         tasks.spawn(definitions.run(Arc::clone(&server), server.draining.clone()));
         let tls = serve::tls(&pki)?;
-        let opened = Self { server, listener, tls, limits: config.limits, history: config.history, tasks };
-        let params = bootstrap::Params {
-            service_cidr: config.service_cidr,
-            service_ip,
-            advertise: config.advertise_address,
-            port,
-            ca_pem: pki.ca_pem().to_owned(),
-            front_proxy_ca_pem: pki.front_proxy_ca_pem().to_owned(),
-            membership: config.membership,
-        };
+        let (limits, history) = (config.limits, config.history);
+        let mut opened = Self { server, listener, tls, limits, history, tasks, members: None };
+        let params = first_objects(config, &pki, (service_ip, port));
         bootstrap::run(&bootstrap::Api::new(opened.router()), &params).await?;
+        opened.share(params, shared_store);
         health.set_bootstrapped();
         Ok(opened)
+    }
+
+    /// Where other servers may serve the same store, they and this one look after each other's addresses.
+    fn share(&mut self, params: bootstrap::Params, store: Arc<dyn Store>) {
+        if params.membership == Membership::Shared && !params.advertise.is_loopback() {
+            self.members = Some(Members { store, api: bootstrap::Api::new(self.router()), params });
+        }
     }
 
     /// The API for clients in this process: requests carry an `Identity` extension instead of a certificate, and go
@@ -230,7 +241,10 @@ impl ApiServer {
 
     /// Serves until `drain`, then lets requests end.
     pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
-        let Self { server, listener, tls, limits, history, mut tasks } = self;
+        let Self { server, listener, tls, limits, history, mut tasks, members } = self;
+        if let Some(members) = members {
+            tasks.spawn(members::keep(members, server.draining.clone()));
+        }
         tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
         tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(aggregate::keep(Arc::clone(&server), server.draining.clone()));
@@ -254,6 +268,22 @@ impl ApiServer {
 
 pub use serve::ServeError;
 
+/// What the cluster's first objects say.
+fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -> bootstrap::Params {
+    bootstrap::Params {
+        service_cidr: config.service_cidr,
+        service_ip,
+        advertise: config.advertise_address,
+        port,
+        cluster_cidr: config.cluster_cidr,
+        cluster_dns: config.cluster_dns,
+        cluster_domain: config.cluster_domain,
+        ca_pem: pki.ca_pem().to_owned(),
+        front_proxy_ca_pem: pki.front_proxy_ca_pem().to_owned(),
+        membership: config.membership,
+    }
+}
+
 /// What writes do beyond their own key.
 async fn open_effects(
     store: &Arc<dyn Store>,
@@ -268,6 +298,24 @@ async fn open_effects(
 fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {
     let tokens = Tokens::new(pki.service_account_key(), format!("https://kubernetes.default.svc.{domain}"));
     tokens.map_err(|error| OpenError::ServiceAccountKey(error.to_string()))
+}
+
+/// Keys and certificates; of a store that others serve too, the authorities are everybody's.
+async fn open_identity(
+    config: &Config,
+    store: &dyn Store,
+    (service_ip, port): (IpAddr, u16),
+    clock: &dyn Clock,
+) -> Result<Pki, OpenError> {
+    match config.membership {
+        Membership::Sole => Ok(open_pki(config, service_ip, port, clock)?),
+        Membership::Shared => {
+            pki::shared::take(store, &config.data_dir.join("pki")).await?;
+            let pki = open_pki(config, service_ip, port, clock)?;
+            pki::shared::offer(store, &pki).await?;
+            Ok(pki)
+        }
+    }
 }
 
 fn open_pki(config: &Config, service_ip: IpAddr, port: u16, clock: &dyn Clock) -> Result<Pki, OpenError> {

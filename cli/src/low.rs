@@ -7,7 +7,7 @@ mod read;
 mod stream;
 mod write;
 
-pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Version};
+pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Token, TokenCreate, Version};
 pub use flag_groups::{Files, Format, Select};
 pub use read::{Describe, Get, Wait};
 pub use stream::{Attach, Exec, Logs, PortForward};
@@ -124,6 +124,9 @@ pub enum Command {
     /// Ask who you are and what you may do
     #[command(subcommand)]
     Auth(Auth),
+    /// Tokens that let machines join the cluster
+    #[command(subcommand)]
+    Token(Token),
     /// Look at and change the kubeconfig
     #[command(subcommand)]
     Config(Config),
@@ -194,6 +197,9 @@ mod tests {
             "run a --image=i --restart=Never --env=A=b -- /web ls",
             "run -it --rm a --image=i",
             "drain n1 --ignore-daemonsets --delete-emptydir-data --force",
+            "token create --ttl=2h --single-use --print-join-command",
+            "token list",
+            "token revoke abcdef",
             "api-resources --namespaced=true -o name",
             "version -o json",
             "auth can-i create pods --as system:node:a --as-group=system:nodes",

@@ -21,12 +21,13 @@ mod run;
 mod scale;
 mod set;
 mod template;
+mod token;
 mod wait;
 
 use crate::connect::Environment;
 use crate::high::Global;
 use crate::jsonpath::Missing;
-use crate::low::{Auth, Cli, Command, Rollout, Set};
+use crate::low::{Auth, Cli, Command, Rollout, Set, Token};
 use crate::print::{Format, tree};
 use crate::screen::Screen;
 use crate::session::Session;
@@ -74,6 +75,9 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::ClusterInfo => cluster::info(session).await,
         Command::Auth(Auth::CanI(typed)) => auth::can_i(session, typed).await,
         Command::Auth(Auth::WhoAmI { format }) => auth::who_am_i(session, format).await,
+        Command::Token(Token::Create(typed)) => token::create(session, typed).await,
+        Command::Token(Token::List { no_headers }) => token::list(session, *no_headers).await,
+        Command::Token(Token::Revoke { tokens }) => token::revoke(session, tokens).await,
         Command::Top { .. } => bail!("top is not available: the cluster does not serve metrics.k8s.io yet"),
         Command::Config(_) | Command::Completion(_) => bail!("this command works without a server"),
     }

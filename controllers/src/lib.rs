@@ -11,6 +11,7 @@
     )
 )]
 
+mod bootstrap_signer;
 mod certificate_cleaner;
 mod cluster_role_aggregation;
 mod cron_job;
@@ -56,4 +57,4 @@ mod volume_protection;
 mod volume_use;
 mod write;
 
-pub use run::{Config, Deps, Error, LeaderElect, run};
+pub use run::{Config, Deps, Error, LeaderElect, run, users};

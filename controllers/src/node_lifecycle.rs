@@ -1,6 +1,7 @@
 //! Notices nodes that fell silent: their conditions become Unknown, taints keep pods away and drive them off, and their
 //! pods stop being ready. A node is as fresh as its Lease or its Ready condition, whichever is newer.
 
+mod heard;
 mod taints;
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,19 @@ use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, PodCondition};
 use serde_json::json;
 use std::sync::Arc;
 
+pub(crate) use heard::Heard;
+
 pub(crate) const CONTROLLER: Controller = Controller {
     name: "node-lifecycle",
     watches,
     reconcile: Reconcile::Cached(|key, caches, now| {
-        observe(key, caches).map(|seen| reconcile(&seen, now)).unwrap_or_default()
+        let heard = caches.fact::<Heard>();
+        let Some(seen) = observe(key, caches) else {
+            heard.forget(&key.name);
+            return Vec::new();
+        };
+        let last = heard.last(&key.name, last_sign(&seen.node, seen.lease.as_deref()), now);
+        reconcile(&seen, last, now)
     }),
     refused: None,
 };
@@ -65,9 +74,9 @@ pub(crate) fn condition<'a>(node: &'a Node, type_: &str) -> Option<&'a NodeCondi
     node.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == type_)
 }
 
-fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {
+fn reconcile(seen: &Seen, last: Timestamp, now: Timestamp) -> Vec<Action> {
     let node = seen.node.as_ref();
-    let silent_at = last_sign(node, seen.lease.as_deref()) + seen.grace;
+    let silent_at = last + seen.grace;
     if silent_at <= now
         && let Some(unknown) = silenced(node, now)
     {
@@ -89,7 +98,7 @@ fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {
     actions
 }
 
-/// When the node last gave a sign of life; its creation counts as one.
+/// When the node last gave a sign of life, by its own clock; its creation counts as one.
 fn last_sign(node: &Node, lease: Option<&Lease>) -> Timestamp {
     let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.as_ref()).map(|time| time.0);
     let heartbeat = condition(node, "Ready").and_then(|ready| ready.last_heartbeat_time.as_ref()).map(|time| time.0);

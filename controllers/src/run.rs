@@ -1,6 +1,7 @@
 //! Starts the controllers, alone or as the elected one of several replicas.
 
 use crate::horizontal_pod_autoscaler::Recent;
+use crate::node_lifecycle::Heard;
 use crate::table::CONTROLLERS;
 use client::clock::Clock;
 use client::lease::{self, LeaderElector};
@@ -30,7 +31,7 @@ pub enum LeaderElect {
     /// This is the only replica.
     Alone,
     /// As this identity, unique among the replicas.
-    As(String),
+    As(String, lease::Timing),
 }
 
 impl Config {
@@ -59,19 +60,19 @@ pub enum Error {
     Controllers(#[from] rt::Error),
 }
 
+/// The users that the controllers act as, beside the manager whose caches they share.
+pub fn users() -> impl Iterator<Item = String> {
+    CONTROLLERS.iter().map(|controller| rt::identity_of(controller.name))
+}
+
 /// Runs every controller until `drain`.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
     let rt_deps = rt::Deps { client_for: Arc::clone(&deps.client_for), clock: Arc::clone(&deps.clock) };
-    let LeaderElect::As(identity) = config.leader_elect.clone() else {
+    let LeaderElect::As(identity, timing) = config.leader_elect.clone() else {
         return Ok(controllers(config, rt_deps, drain).await?);
     };
     let elector = LeaderElector::new(
-        lease::Config {
-            ns: "kube-system".to_owned(),
-            name: "kube-controller-manager".to_owned(),
-            identity,
-            timing: lease::Timing::default(),
-        },
+        lease::Config { ns: "kube-system".to_owned(), name: "kube-controller-manager".to_owned(), identity, timing },
         (deps.client_for)(MANAGER),
         deps.clock,
     );
@@ -87,6 +88,7 @@ async fn controllers(config: Config, deps: rt::Deps, drain: CancellationToken) -
         |builder| {
             builder.fact(config);
             builder.fact(Recent::default());
+            builder.fact(Heard::default());
         },
         deps,
         drain,

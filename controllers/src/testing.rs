@@ -17,6 +17,7 @@ pub(crate) fn caches(watches: fn(&mut Watches), yaml: &str) -> Arc<Caches> {
     config.terminated_pods_max = 2;
     builder.fact(config);
     builder.fact(crate::horizontal_pod_autoscaler::Recent::default());
+    builder.fact(crate::node_lifecycle::Heard::default());
     builder.offline_with(documents(yaml)).expect("objects of declared kinds")
 }
 

@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::Secret;
 pub(crate) const CONTROLLER: Controller =
     Controller { name: "token-cleaner", watches, reconcile: Reconcile::Cached(reconcile), refused: None };
 
-const NAMESPACE: &str = "kube-system";
-const TYPE: &str = "bootstrap.kubernetes.io/token";
+pub(crate) const NAMESPACE: &str = "kube-system";
+pub(crate) const TYPE: &str = "bootstrap.kubernetes.io/token";
 
 fn watches(watches: &mut Watches) {
     let only = WatchOptions { fields: Some(format!("type={TYPE}")), ..WatchOptions::default() };

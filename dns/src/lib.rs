@@ -39,13 +39,30 @@ const RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub node_name: String,
+    pub home: Home,
     /// `cluster.local`
     pub cluster_domain: String,
     /// Address of the Service that pods ask: `10.43.0.10`
     pub cluster_ip: IpAddr,
     /// Name servers of the node, for names outside of the cluster.
     pub upstream: Vec<IpAddr>,
+}
+
+/// Where this server is, and what its records in the cluster are called after.
+#[derive(Clone, Debug)]
+pub enum Home {
+    /// On the bridge of a node, by its name: pods ask there.
+    Node(String),
+    /// On an address of a machine without pods, by the machine's name.
+    Machine(String, IpAddr),
+}
+
+impl Home {
+    fn name(&self) -> &str {
+        match self {
+            Self::Node(name) | Self::Machine(name, _) => name,
+        }
+    }
 }
 
 pub struct Deps {
@@ -72,7 +89,7 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     let upstream = Upstream::new(&servers)?;
     let tracker = TaskTracker::new();
     let mut builder = Caches::builder(deps.client.clone(), deps.clock);
-    watches(&mut builder, &config.node_name);
+    watches(&mut builder, &config.home);
     let caches = builder.start(&tracker, drain.clone());
     let responder = Arc::new(Responder::new(Zone::new(Arc::clone(&caches), domain), upstream));
     let outcome = tokio::select! {
@@ -85,10 +102,12 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     outcome
 }
 
-fn watches(builder: &mut Builder, node: &str) {
+fn watches(builder: &mut Builder, home: &Home) {
     zone::watches(builder);
-    let own = WatchOptions { fields: Some(format!("metadata.name={node}")), ..WatchOptions::default() };
-    builder.watch_with::<Node>(own);
+    if let Home::Node(node) = home {
+        let own = WatchOptions { fields: Some(format!("metadata.name={node}")), ..WatchOptions::default() };
+        builder.watch_with::<Node>(own);
+    }
 }
 
 async fn serve(
@@ -117,17 +136,22 @@ async fn serve(
 
 /// Waits for the node's address in the pod network: the first one of its range, which its bridge has.
 async fn place(config: &Config, caches: &Caches) -> Place {
+    let place = |ip: IpAddr, node_uid: Option<String>| Place {
+        cluster_ip: config.cluster_ip,
+        name: config.home.name().to_owned(),
+        node_uid,
+        listen: SocketAddr::new(ip, PORT),
+    };
+    let node_name = match &config.home {
+        Home::Machine(_, ip) => return place(*ip, None),
+        Home::Node(name) => name,
+    };
     let mut changes = caches.of::<Node>().subscribe();
     loop {
-        if let Some(node) = caches.of::<Node>().get("", &config.node_name)
+        if let Some(node) = caches.of::<Node>().get("", node_name)
             && let Some(gateway) = gateway(&node)
         {
-            return Place {
-                cluster_ip: config.cluster_ip,
-                node: config.node_name.clone(),
-                node_uid: node.metadata.uid.clone().unwrap_or_default(),
-                listen: SocketAddr::new(gateway, PORT),
-            };
+            return place(gateway, node.metadata.uid.clone());
         }
         if changes.recv().await.is_none() {
             // The caches have ended: this process is about to.

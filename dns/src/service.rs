@@ -22,15 +22,17 @@ const PORT: u16 = 53;
 pub struct Place {
     /// Address of the Service: `10.43.0.10`
     pub cluster_ip: IpAddr,
-    pub node: String,
-    pub node_uid: String,
+    /// Of the node or machine.
+    pub name: String,
+    /// `None` where it is no node.
+    pub node_uid: Option<String>,
     /// Where this server listens.
     pub listen: SocketAddr,
 }
 
 impl Place {
     fn slice_name(&self) -> String {
-        format!("{NAME}-{}", self.node)
+        format!("{NAME}-{}", self.name)
     }
 
     fn service(&self) -> Value {
@@ -53,6 +55,12 @@ impl Place {
         })
     }
 
+    /// Gone with its node, where it is on one.
+    fn owners(&self) -> Value {
+        let owner = |uid| json!({ "apiVersion": "v1", "kind": "Node", "name": self.name, "uid": uid });
+        self.node_uid.iter().map(owner).collect()
+    }
+
     fn slice(&self) -> Value {
         let port =
             |name: &str, protocol: &str| json!({ "name": name, "port": self.listen.port(), "protocol": protocol });
@@ -66,15 +74,12 @@ impl Place {
                     "kubernetes.io/service-name": NAME,
                     "endpointslice.kubernetes.io/managed-by": "dns.drover",
                 },
-                // Gone with its node.
-                "ownerReferences": [
-                    { "apiVersion": "v1", "kind": "Node", "name": self.node, "uid": self.node_uid },
-                ],
+                "ownerReferences": self.owners(),
             },
             "addressType": if self.listen.is_ipv4() { "IPv4" } else { "IPv6" },
             "endpoints": [{
                 "addresses": [self.listen.ip()],
-                "nodeName": self.node,
+                "nodeName": self.node_uid.as_ref().map(|_| &self.name),
                 "conditions": { "ready": true, "serving": true, "terminating": false },
             }],
             "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")],
@@ -91,7 +96,8 @@ impl Place {
             service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some(address.as_str())
         }) && slice.is_some_and(|slice| {
             zone::endpoints(&slice).any(|endpoint| endpoint.addresses.contains(&listen))
-                && slice.metadata.owner_references.iter().flatten().any(|owner| owner.uid == self.node_uid)
+                && slice.metadata.owner_references.iter().flatten().next().map(|owner| &owner.uid)
+                    == self.node_uid.as_ref()
         })
     }
 

@@ -1,16 +1,11 @@
 //! `drover up` inside a [`Host`], and the commands that a user would type at it.
 
 use crate::Host;
-use crate::wait::eventually;
-use anyhow::{Context, Result, bail};
+use crate::process::Process;
+use anyhow::{Context, Result};
 use serde_json::Value;
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
-
-/// A debug build on two busy cores; the real figure is in `make bench`.
-const READY_WITHIN: Duration = Duration::from_mins(1);
+use std::process::{Command, Output};
 
 /// Whether the example image is imported at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,11 +25,11 @@ pub struct Options {
 }
 
 pub struct Cluster {
+    // Before the host: the process ends while its namespaces are there.
+    process: Process,
     pub host: Host,
     options: Options,
     folder: tempfile::TempDir,
-    process: Option<Child>,
-    starts: u32,
 }
 
 impl Cluster {
@@ -44,7 +39,8 @@ impl Cluster {
 
     /// A cluster on a host that has been prepared.
     pub fn on(host: Host, options: Options) -> Result<Self> {
-        let mut cluster = Self { host, options, folder: tempfile::tempdir()?, process: None, starts: 0 };
+        let folder = tempfile::tempdir()?;
+        let mut cluster = Self { process: Process::new(folder.path().to_owned()), host, options, folder };
         cluster.up()?;
         Ok(cluster)
     }
@@ -56,17 +52,7 @@ impl Cluster {
     }
 
     pub fn spawn(&mut self) -> Result<()> {
-        self.starts += 1;
-        let log = File::create(self.log_path())?;
-        let child = self
-            .up_command()
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("cannot start drover")?;
-        self.process = Some(child);
-        Ok(())
+        self.process.spawn(self.up_command())
     }
 
     /// `drover up` with this cluster's folders.
@@ -89,56 +75,23 @@ impl Cluster {
         self.host.command(&binary("drover").to_string_lossy(), &args)
     }
 
+    /// Waits for its own word: a Ready node in the store may be of an earlier run.
     pub fn await_ready(&mut self) -> Result<()> {
-        let deadline = READY_WITHIN;
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            eventually("a Ready node", deadline, || {
-                if let Some(child) = self.process.as_mut()
-                    && let Ok(Some(status)) = child.try_wait()
-                {
-                    return Ok(Err(format!("drover ended with {status}")));
-                }
-                // Its own word: a Ready node in the store may be of an earlier run.
-                let log = self.log();
-                if log.contains("Drover is up after") { Ok(Ok(())) } else { Err(log) }
-            })
-        }));
-        match outcome {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(end)) => bail!("{end}\n{}", self.log()),
-            Err(_) => bail!("no Ready node within {deadline:?}\n{}", self.log()),
-        }
+        self.process.says("Drover is up after")
     }
 
     /// SIGTERM, and wait for a clean end.
     pub fn stop(&mut self) -> Result<()> {
-        self.signal("TERM")?;
-        let mut child = self.process.take().context("drover does not run")?;
-        let status = eventually("drover's end after SIGTERM", Duration::from_mins(1), || match child.try_wait() {
-            Ok(Some(status)) => Ok(status),
-            other => Err(format!("{other:?}")),
-        });
-        anyhow::ensure!(status.success(), "drover ended with {status}\n{}", self.log());
-        Ok(())
+        self.process.stop()
     }
 
     /// `kill -9`, as a crash would.
     pub fn kill(&mut self) -> Result<()> {
-        self.signal("KILL")?;
-        self.process.take().context("drover does not run")?.wait()?;
-        Ok(())
-    }
-
-    /// nsenter executes drover in place, so the child's pid is drover's.
-    fn signal(&self, name: &str) -> Result<()> {
-        let pid = self.pid()?.to_string();
-        let status = Command::new("kill").args([&format!("-{name}"), &pid]).status()?;
-        anyhow::ensure!(status.success(), "cannot signal {pid}");
-        Ok(())
+        self.process.kill()
     }
 
     pub fn pid(&self) -> Result<u32> {
-        Ok(self.process.as_ref().context("drover does not run")?.id())
+        self.process.pid()
     }
 
     pub fn data_dir(&self) -> PathBuf {
@@ -150,13 +103,9 @@ impl Cluster {
         self.folder.path()
     }
 
-    fn log_path(&self) -> PathBuf {
-        self.folder.path().join(format!("drover-{}.log", self.starts))
-    }
-
     /// What drover printed since it was last started.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+        self.process.log()
     }
 
     pub fn kubeconfig(&self) -> PathBuf {
@@ -204,23 +153,8 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("--- drover's log\n{}", self.log());
-        }
-        if self.process.is_some()
-            && let Err(error) = self.stop()
-        {
-            eprintln!("{error:#}");
-            if let Err(error) = self.kill() {
-                eprintln!("{error:#}");
-            }
-        }
-    }
-}
-
-fn checked(mut command: Command, args: &[&str]) -> Result<String> {
+/// Standard output of a command that must succeed.
+pub fn checked(mut command: Command, args: &[&str]) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
     anyhow::ensure!(
         output.status.success(),

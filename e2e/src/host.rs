@@ -16,8 +16,20 @@ pub struct Host {
 }
 
 impl Host {
-    /// Makes the namespaces. Needs root, as containers do.
+    /// Makes the namespaces, with an uplink that leads nowhere. Needs root, as containers do.
     pub fn new() -> Result<Self> {
+        let host = Self::bare("192.168.77.2".into())?;
+        // A bridge without ports stands in for a network card: this kernel has no dummy device.
+        host.lines(&[
+            "ip link add uplink type bridge",
+            "ip address add 192.168.77.2/24 dev uplink",
+            "ip link set uplink up",
+            "ip route add default via 192.168.77.1 dev uplink",
+        ])?;
+        Ok(host)
+    }
+
+    fn bare(address: String) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("drover-e2e-{}-{number}", std::process::id());
         let holder = Command::new("unshare")
@@ -25,20 +37,19 @@ impl Host {
             .stdin(Stdio::null())
             .spawn()
             .context("cannot run unshare (package util-linux)")?;
-        let host = Self { holder, name, address: "192.168.77.2".into() };
+        let host = Self { holder, name, address };
         host.await_namespaces()?;
-        // A bridge without ports stands in for a network card: this kernel has no dummy device.
-        for line in [
-            "ip link set lo up",
-            "ip link add uplink type bridge",
-            "ip address add 192.168.77.2/24 dev uplink",
-            "ip link set uplink up",
-            "ip route add default via 192.168.77.1 dev uplink",
-        ] {
-            let (program, args) = line.split_once(' ').expect("a command and its arguments");
-            host.read(program, &args.split(' ').collect::<Vec<_>>())?;
-        }
+        host.lines(&["ip link set lo up"])?;
         Ok(host)
+    }
+
+    /// Runs commands that must succeed, each a line of words.
+    fn lines(&self, lines: &[&str]) -> Result<()> {
+        for line in lines {
+            let (program, args) = line.split_once(' ').expect("a command and its arguments");
+            self.read(program, &args.split(' ').collect::<Vec<_>>())?;
+        }
+        Ok(())
     }
 
     /// `unshare` has made its namespaces once they differ from ours.
@@ -83,6 +94,67 @@ impl Host {
         );
         Ok(String::from_utf8(output.stdout)?)
     }
+}
+
+/// Links that hosts are on, and a router between them: link N has the addresses 192.168.(77+N).0/24.
+pub struct Network {
+    /// Reached at 192.168.77.1 from link 0.
+    pub router: Host,
+    hosts: AtomicU32,
+}
+
+/// Links of a network: two are enough for hosts that do not share one.
+const LINKS: u8 = 2;
+/// The third part of link 0's addresses.
+const LINK_BASE: u8 = 77;
+/// Where the addresses of hosts begin, behind the router's.
+const HOST_BASE: u32 = 10;
+
+impl Network {
+    pub fn new() -> Result<Self> {
+        let router = Host::bare(String::new())?;
+        for link in 0..LINKS {
+            router.lines(&[
+                &format!("ip link add link{link} type bridge"),
+                &format!("ip address add 192.168.{}.1/24 dev link{link}", LINK_BASE + link),
+                &format!("ip link set link{link} up"),
+            ])?;
+        }
+        router.read("sh", &["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
+        Ok(Self { router, hosts: AtomicU32::new(HOST_BASE) })
+    }
+
+    /// A host on a link.
+    pub fn join(&self, link: u8) -> Result<Host> {
+        let number = self.hosts.fetch_add(1, Ordering::Relaxed);
+        let (net, port) = (format!("192.168.{}", LINK_BASE + link), format!("port{number}"));
+        let host = Host::bare(format!("{net}.{number}"))?;
+        let pid = host.holder.id();
+        self.router.lines(&[
+            &format!("ip link add {port} type veth peer name uplink netns {pid}"),
+            &format!("ip link set {port} master link{link}"),
+            &format!("ip link set {port} up"),
+        ])?;
+        host.lines(&[
+            &format!("ip address add {}/24 dev uplink", host.address),
+            "ip link set uplink up",
+            &format!("ip route add default via {net}.1"),
+        ])?;
+        Ok(host)
+    }
+
+    /// Pulls a host's plug, or puts it in again: as a power cut looks to the others.
+    pub fn plug(&self, host: &Host, state: Plug) -> Result<()> {
+        let number = host.address.rsplit('.').next().unwrap_or_default();
+        let state = if state == Plug::In { "up" } else { "down" };
+        self.router.read("ip", &["link", "set", &format!("port{number}"), state]).map(drop)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plug {
+    In,
+    Out,
 }
 
 impl Drop for Host {

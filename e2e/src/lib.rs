@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests: a [`Host`] is a network and mount namespace with an uplink address of its own, a
 //! [`Cluster`] is `drover up` inside it, with its own data folder and cgroup subtree. The machine's own tables, mounts and
-//! cgroups stay untouched; [`census`] counts what a cluster leaves behind.
+//! cgroups stay untouched; [`census`] counts what a cluster leaves behind;
+//! a [`Fleet`] is a server and nodes on several of them.
 //!
 //! The tests drive the binaries that `make test` builds; they know nothing of the crates inside them.
 #![forbid(unsafe_code)]
@@ -8,10 +9,14 @@
 
 pub mod census;
 pub mod cluster;
+pub mod etcd;
+pub mod fleet;
 pub mod follow;
 pub mod host;
+pub mod process;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};
+pub use fleet::Fleet;
 pub use follow::Follow;
 pub use host::Host;

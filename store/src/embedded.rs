@@ -63,6 +63,25 @@ impl EmbeddedStore {
         Self::start(Arc::new(file), &path, Some(lock), options)
     }
 
+    /// Makes a new store in `folder` whose first revision comes after `rev`: what is restored must not look older to clients
+    /// than what they have seen. Blocks.
+    pub fn create_after(folder: &Path, rev: Rev, options: Options) -> Result<(), OpenError> {
+        let path = folder.join("data.redb");
+        let io_error = |source| OpenError::Io { path: path.clone(), source };
+        std::fs::create_dir_all(folder).map_err(io_error)?;
+        if path.exists() {
+            return Err(io_error(std::io::ErrorKind::AlreadyExists.into()));
+        }
+        let _lock = FolderLock::take(folder)?;
+        let file: Arc<dyn StorageBackend> = Arc::new(DataFile::open(&path).map_err(io_error)?);
+        let device = Device::new(file).map_err(io_error)?;
+        let (disk, _) = Disk::open(device, options.cache_bytes, &path)?;
+        let begun =
+            disk.begin_at(rev).map_err(|error| OpenError::Corrupt { path: path.clone(), detail: error.to_string() });
+        disk.close();
+        begun
+    }
+
     /// Opens the store on any storage, without a lock and without a look at free space: the seam for fault injection.
     pub fn open_on(storage: Arc<dyn StorageBackend>, options: Options) -> Result<Arc<Self>, OpenError> {
         Self::start(storage, Path::new("storage"), None, options)

@@ -23,6 +23,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::sync::Arc;
 
+pub mod backup;
 pub mod embedded;
 pub mod etcd;
 mod group;

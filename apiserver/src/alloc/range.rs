@@ -62,7 +62,7 @@ impl AddressRange {
         self.at(0)
     }
 
-    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+    pub fn contains(&self, ip: IpAddr) -> bool {
         let offset = match (ip, self.base) {
             (IpAddr::V4(ip), IpAddr::V4(base)) => u128::from(u32::from(ip).wrapping_sub(u32::from(base))),
             (IpAddr::V6(ip), IpAddr::V6(base)) => u128::from(ip).wrapping_sub(u128::from(base)),

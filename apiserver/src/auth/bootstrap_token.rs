@@ -8,8 +8,11 @@ use client::identity::Identity;
 use jiff::Timestamp;
 use serde_json::Value;
 
-const NAMESPACE: &str = "kube-system";
-const SECRET_PREFIX: &str = "bootstrap-token-";
+pub const NAMESPACE: &str = "kube-system";
+pub const SECRET_PREFIX: &str = "bootstrap-token-";
+/// A token with this key lets one node in, whom [`USED_BY`] then names.
+pub const SINGLE_USE: &str = "single-use";
+pub const USED_BY: &str = "used-by";
 const SECRET_TYPE: &str = "bootstrap.kubernetes.io/token";
 const USER_PREFIX: &str = "system:bootstrap:";
 const GROUP: &str = "system:bootstrappers";

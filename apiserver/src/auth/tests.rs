@@ -172,13 +172,32 @@ async fn a_certificate_names_user_and_group() {
     let now = at("2026-11-20T12:00:00Z");
     let pki = crate::pki::Pki::load_or_create(dir.path(), &params, now).unwrap();
     let (chain, _) = pki.issue_client("system:node:n1", &["system:nodes"], now).unwrap().der().unwrap();
-    let x509::PeerIdentity(identity) = x509::identity(&chain[0]).unwrap();
+    let identity = x509::identity(&chain[0]).unwrap().identity;
     assert_eq!(
         (identity.user.as_str(), identity.groups.as_slice()),
         ("system:node:n1", &["system:nodes".to_owned()][..])
     );
     let (chain, _) = pki.serving().der().unwrap();
     assert_eq!(x509::identity(&chain[0]).unwrap_err(), x509::CertificateError::NotForClients);
+}
+
+#[tokio::test]
+async fn a_removed_nodes_certificate_opens_nothing_also_when_its_name_comes_back() {
+    let issued = at("2026-11-20T12:00:00Z");
+    let ask = async |created: Option<&str>, now: &str| {
+        let node = |created| json!({"metadata": {"name": "n1", "creationTimestamp": created}});
+        let objects = created.map(|created| (objects::NODES, "", node(created))).into_iter().collect();
+        let identity = Arc::new(Identity::new("system:node:n1", ["system:nodes"]));
+        let mut request = http::Request::new(());
+        request.extensions_mut().insert(x509::PeerIdentity { identity, issued });
+        let authenticator = Authenticator::new(tokens(), Arc::new(Cluster(objects)), Arc::new(At(at(now))));
+        authenticator.authenticate(&request.into_parts().0).await.is_ok()
+    };
+    assert!(ask(None, "2026-11-20T12:05:00Z").await, "it is joining");
+    assert!(ask(Some("2026-11-20T12:05:01Z"), "2026-12-20T12:00:00Z").await, "it has joined");
+    assert!(ask(Some("2026-11-01T12:00:00Z"), "2026-12-20T12:00:00Z").await, "it was renewed since");
+    assert!(!ask(None, "2026-11-20T13:00:00Z").await, "it was removed");
+    assert!(!ask(Some("2026-11-20T13:00:00Z"), "2026-11-20T14:00:00Z").await, "another machine has its name");
 }
 
 fn authorizer() -> Authorizer {

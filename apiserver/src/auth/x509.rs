@@ -1,12 +1,17 @@
 //! A user from a client certificate: CN is the user, each O a group. The handshake has verified the chain already.
 
 use client::identity::Identity;
+use jiff::Timestamp;
 use std::sync::Arc;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// Request extension that the HTTPS server inserts for connections with a verified client certificate.
 #[derive(Clone, Debug)]
-pub struct PeerIdentity(pub Arc<Identity>);
+pub struct PeerIdentity {
+    pub identity: Arc<Identity>,
+    /// When the certificate was made, as far as it says.
+    pub issued: Timestamp,
+}
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum CertificateError {
@@ -39,5 +44,7 @@ pub fn identity(leaf_der: &[u8]) -> Result<PeerIdentity, CertificateError> {
     let digest = ring::digest::digest(&ring::digest::SHA256, leaf_der);
     let digits = crate::publish::hex(digest.as_ref()).to_lowercase();
     identity.extra.insert(EXTRA_CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={digits}")]);
-    Ok(PeerIdentity(Arc::new(identity)))
+    let issued = Timestamp::from_second(leaf.validity().not_before.timestamp());
+    let issued = issued.map_err(|_| CertificateError::Malformed)?;
+    Ok(PeerIdentity { identity: Arc::new(identity), issued })
 }

@@ -1,6 +1,7 @@
 //! The wanted objects, as data.
 
 use super::rbac;
+use base64::Engine as _;
 use kinds::flowcontrol::bootstrap;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -23,6 +24,12 @@ pub struct Params {
     pub service_ip: IpAddr,
     pub advertise: IpAddr,
     pub port: u16,
+    /// `10.42.0.0/16`, of which every node gets a part.
+    pub cluster_cidr: String,
+    /// Address of the Service that pods ask for names.
+    pub cluster_dns: IpAddr,
+    /// `cluster.local`
+    pub cluster_domain: String,
     pub ca_pem: String,
     pub front_proxy_ca_pem: String,
     pub membership: Membership,
@@ -48,6 +55,7 @@ pub(super) struct Wanted {
     pub policy: Policy,
 }
 
+const PUBLIC_MAPS: &str = "/api/v1/namespaces/kube-public/configmaps";
 const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
 
 pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
@@ -87,13 +95,14 @@ pub(super) fn namespaced(params: &Params) -> Vec<Wanted> {
             Wanted { collection, object, policy: Policy::Rbac }
         }));
     }
-    wanted.push(authentication_config(params));
+    wanted.extend([authentication_config(params), cluster_info(params), cluster_config(params)]);
     wanted.push(kubernetes_service(params));
     if params.advertise.is_loopback() {
         // Validation refuses such endpoints: in a pod they would be the pod itself.
         tracing::warn!(address = %params.advertise, "pods cannot reach this API server: advertise an address that is not loopback");
     } else {
-        wanted.extend([kubernetes_endpoints(params), kubernetes_slice(params)]);
+        let policies = (Policy::Endpoints(params.membership), Policy::Slice(params.membership));
+        wanted.extend(servers(params, &[params.advertise], policies));
     }
     wanted
 }
@@ -185,6 +194,45 @@ fn authentication_config(params: &Params) -> Wanted {
     }
 }
 
+/// What a machine that wants to join is told before it believes anybody: it checks the CA by the hash that it was given.
+/// k8s: the ConfigMap that `kubeadm join` reads; the bootstrap signer adds a signature for each token.
+fn cluster_info(params: &Params) -> Wanted {
+    let server = format!("https://{}", std::net::SocketAddr::new(params.advertise, params.port));
+    let ca = base64::engine::general_purpose::STANDARD.encode(&params.ca_pem);
+    let kubeconfig = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: \"\"\n  cluster:\n    \
+         certificate-authority-data: {ca}\n    server: {server}\n"
+    );
+    Wanted {
+        collection: PUBLIC_MAPS.to_owned(),
+        object: json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "cluster-info", "namespace": "kube-public"},
+            "data": {"kubeconfig": kubeconfig},
+        }),
+        // Somebody may have put the address of a balancer there.
+        policy: Policy::Keep,
+    }
+}
+
+/// What every node of the cluster must agree on.
+fn cluster_config(params: &Params) -> Wanted {
+    Wanted {
+        collection: PUBLIC_MAPS.to_owned(),
+        object: json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "drover-cluster", "namespace": "kube-public"},
+            "data": {
+                "clusterCIDR": params.cluster_cidr,
+                "serviceCIDR": params.service_cidr,
+                "clusterDNS": params.cluster_dns.to_string(),
+                "clusterDomain": params.cluster_domain,
+            },
+        }),
+        policy: Policy::Own(&["data"]),
+    }
+}
+
 fn kubernetes_service(params: &Params) -> Wanted {
     Wanted {
         collection: "/api/v1/namespaces/default/services".to_owned(),
@@ -204,8 +252,18 @@ fn kubernetes_service(params: &Params) -> Wanted {
     }
 }
 
-fn kubernetes_endpoints(params: &Params) -> Wanted {
-    Wanted {
+/// Exactly these servers behind the Service `kubernetes`.
+pub(super) fn living_servers(params: &Params, addresses: &[IpAddr]) -> Vec<Wanted> {
+    servers(params, addresses, (Policy::Own(&["subsets"]), Policy::Own(&["endpoints", "ports"]))).into()
+}
+
+fn servers(params: &Params, addresses: &[IpAddr], policies: (Policy, Policy)) -> [Wanted; 2] {
+    let family = if params.advertise.is_ipv6() { "IPv6" } else { "IPv4" };
+    let port = json!({"name": "https", "port": params.port, "protocol": "TCP"});
+    let ips: Vec<Value> = addresses.iter().map(|ip| json!({"ip": ip.to_string()})).collect();
+    let endpoints: Vec<Value> =
+        addresses.iter().map(|ip| json!({"addresses": [ip.to_string()], "conditions": {"ready": true}})).collect();
+    let endpoints_object = Wanted {
         collection: "/api/v1/namespaces/default/endpoints".to_owned(),
         object: json!({
             "apiVersion": "v1", "kind": "Endpoints",
@@ -213,18 +271,11 @@ fn kubernetes_endpoints(params: &Params) -> Wanted {
                 "name": "kubernetes", "namespace": "default",
                 "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
             },
-            "subsets": [{
-                "addresses": [{"ip": params.advertise.to_string()}],
-                "ports": [{"name": "https", "port": params.port, "protocol": "TCP"}],
-            }],
+            "subsets": [{"addresses": ips, "ports": [port]}],
         }),
-        policy: Policy::Endpoints(params.membership),
-    }
-}
-
-fn kubernetes_slice(params: &Params) -> Wanted {
-    let family = if params.advertise.is_ipv6() { "IPv6" } else { "IPv4" };
-    Wanted {
+        policy: policies.0,
+    };
+    let slice = Wanted {
         collection: "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices".to_owned(),
         object: json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
@@ -233,9 +284,10 @@ fn kubernetes_slice(params: &Params) -> Wanted {
                 "labels": {"kubernetes.io/service-name": "kubernetes"},
             },
             "addressType": family,
-            "endpoints": [{"addresses": [params.advertise.to_string()], "conditions": {"ready": true}}],
-            "ports": [{"name": "https", "port": params.port, "protocol": "TCP"}],
+            "endpoints": endpoints,
+            "ports": [port],
         }),
-        policy: Policy::Slice(params.membership),
-    }
+        policy: policies.1,
+    };
+    [endpoints_object, slice]
 }

@@ -1,12 +1,17 @@
 //! Which certificate requests a signer of the cluster takes, and for what reason not. Pure.
 //! k8s: `apis/certificates/helpers.go`, `controller/certificates/signer`
 
+use crate::alloc::AddressRange;
+use crate::backend::address::check;
 use crate::pki::request::{Asked, parse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
+use std::net::IpAddr;
 
 const NODES: &str = "system:nodes";
+/// Users of join tokens.
+const TOKEN_PREFIX: &str = "system:bootstrap:";
 const NODE_PREFIX: &str = "system:node:";
 const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
 
@@ -54,6 +59,48 @@ pub(super) fn node_client(request: &Value, asked: &Asked) -> Option<NodeClient> 
     Some(if own { NodeClient::Own } else { NodeClient::Any })
 }
 
+/// A request for a node's serving certificate, by itself; its name.
+pub(super) fn node_serving<'a>(request: &Value, asked: &'a Asked) -> Option<&'a str> {
+    let fits =
+        Signer::of(request) == Some(Signer::KubeletServing) && Signer::KubeletServing.check(request, asked).is_ok();
+    node_name(asked).filter(|_| fits)
+}
+
+/// The node that a request names.
+pub(super) fn node_name(asked: &Asked) -> Option<&str> {
+    asked.common_name.strip_prefix(NODE_PREFIX)
+}
+
+/// The join token by which somebody asks.
+pub(super) fn token_id(request: &Value) -> Option<&str> {
+    text(request, "/spec/username").strip_prefix(TOKEN_PREFIX)
+}
+
+/// Names under which clients look for an API server, not for a node.
+const RESERVED_NAMES: &[&str] = &["kubernetes", "localhost"];
+
+/// Why a node must not be believed to be at these names and addresses: whoever holds a certificate for an address can
+/// pose as what clients expect there. `others` are those of API servers and of other nodes.
+pub(super) fn refused_place(node: &str, asked: &Asked, others: &[IpAddr], services: &[AddressRange]) -> Option<String> {
+    if let Some(name) = asked.dns_names.iter().find(|name| *name != node) {
+        return Some(format!("{name:?} is not the name of node {node:?}"));
+    }
+    if RESERVED_NAMES.contains(&node) || node.starts_with("kubernetes.default") {
+        return Some(format!("{node:?} cannot be the name of a node"));
+    }
+    asked.addresses.iter().find_map(|ip| {
+        if check(*ip).is_err() {
+            Some(format!("{ip} is not an address at which others reach a node"))
+        } else if services.iter().any(|range| range.contains(*ip)) {
+            Some(format!("{ip} belongs to the addresses of Services"))
+        } else if others.contains(ip) {
+            Some(format!("{ip} is the address of an API server or of another node (give another one with --node-ip)"))
+        } else {
+            None
+        }
+    })
+}
+
 impl Signer {
     /// `None`: somebody else's business.
     pub(crate) fn of(request: &Value) -> Option<Self> {
@@ -74,7 +121,7 @@ impl Signer {
                 let named = [
                     (asked.dns_names.len(), "DNS"),
                     (asked.emails, "Email"),
-                    (asked.addresses, "IP"),
+                    (asked.addresses.len(), "IP"),
                     (asked.uris, "URI"),
                 ];
                 if let Some((_, kind)) = named.iter().find(|(count, _)| *count > 0) {
@@ -84,7 +131,7 @@ impl Signer {
             }
             Self::KubeletServing => {
                 is_node(asked)?;
-                if asked.dns_names.is_empty() && asked.addresses == 0 {
+                if asked.dns_names.is_empty() && asked.addresses.is_empty() {
                     return Err("at least one DNS or IP subjectAltName is required".to_owned());
                 }
                 if asked.emails > 0 || asked.uris > 0 {
@@ -152,5 +199,22 @@ mod tests {
         assert_eq!(node_client(&own, &asked), None);
         asked = Asked { organizations: vec!["system:masters".to_owned()], ..node("", &[]).1 };
         assert_eq!(node_client(&own, &asked), None);
+    }
+
+    #[test]
+    fn a_node_serves_under_its_own_name_and_address_only() {
+        let asked = |names: &[&str], ips: &[&str]| Asked {
+            dns_names: names.iter().map(ToString::to_string).collect(),
+            addresses: ips.iter().map(|ip| ip.parse().unwrap()).collect(),
+            ..Asked::default()
+        };
+        let (others, services) = (["192.0.2.1".parse().unwrap()], [AddressRange::parse("10.43.0.0/16").unwrap()]);
+        let refused = |node: &str, asked: &Asked| refused_place(node, asked, &others, &services).is_some();
+        assert!(!refused("n1", &asked(&["n1"], &["192.0.2.7"])));
+        assert!(refused("n1", &asked(&["kubernetes.default.svc"], &[])));
+        assert!(refused("kubernetes", &asked(&["kubernetes"], &[])));
+        for ip in ["192.0.2.1", "10.43.0.1", "127.0.0.1"] {
+            assert!(refused("n1", &asked(&["n1"], &[ip])), "{ip}");
+        }
     }
 }

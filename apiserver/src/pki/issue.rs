@@ -1,5 +1,6 @@
 //! Signing: CA, leaves, and whether an existing leaf still fits.
 
+use super::request::address;
 use super::{Credential, PkiError};
 use jiff::Timestamp;
 use rcgen::{
@@ -7,7 +8,6 @@ use rcgen::{
     KeyUsagePurpose, PublicKeyData, SerialNumber,
 };
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::Path;
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
@@ -133,11 +133,7 @@ fn sans(leaf: &X509Certificate<'_>) -> BTreeSet<String> {
     names
         .filter_map(|name| match name {
             GeneralName::DNSName(name) => Some((*name).to_owned()),
-            GeneralName::IPAddress(bytes) => match bytes.len() {
-                4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),
-                16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| IpAddr::from(b).to_string()),
-                _ => None,
-            },
+            GeneralName::IPAddress(bytes) => address(bytes).map(|ip| ip.to_string()),
             _ => None,
         })
         .collect()

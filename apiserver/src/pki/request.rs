@@ -4,6 +4,7 @@ use super::issue::{SKEW_SECONDS, at, serial};
 use jiff::Timestamp;
 use rcgen::{CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::CertificateSigningRequestDer;
+use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
@@ -31,9 +32,11 @@ pub struct Asked {
     pub common_name: String,
     pub organizations: Vec<String>,
     pub dns_names: Vec<String>,
-    pub addresses: usize,
+    pub addresses: Vec<IpAddr>,
     pub emails: usize,
     pub uris: usize,
+    /// The key's SubjectPublicKeyInfo.
+    pub public_key: Vec<u8>,
     /// The request as it was signed.
     pub der: Vec<u8>,
 }
@@ -64,15 +67,22 @@ pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
         for name in &names.general_names {
             match name {
                 GeneralName::DNSName(name) => asked.dns_names.push((*name).to_owned()),
-                GeneralName::IPAddress(_) => asked.addresses += 1,
+                GeneralName::IPAddress(bytes) => asked.addresses.push(address(bytes).ok_or(RequestError::Malformed)?),
                 GeneralName::RFC822Name(_) => asked.emails += 1,
                 GeneralName::URI(_) => asked.uris += 1,
                 _ => return Err(RequestError::Malformed),
             }
         }
     }
+    asked.public_key = request.certification_request_info.subject_pki.raw.to_vec();
     asked.der = block.into_contents();
     Ok(asked)
+}
+
+/// The address in a subjectAltName.
+pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = || <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+    v4().or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 /// The certificate as PEM. What it may be used for is what the terms say, whatever the request's own extensions ask.

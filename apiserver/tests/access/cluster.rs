@@ -26,6 +26,8 @@ pub(crate) async fn open(store: &Arc<MemStore>, data: &tempfile::TempDir, port: 
         hostname: "test".to_owned(),
         extra_sans: Vec::new(),
         service_cidr: "10.43.0.0/16".to_owned(),
+        cluster_cidr: "10.42.0.0/16".to_owned(),
+        cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".to_owned(),
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(5),

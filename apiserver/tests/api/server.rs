@@ -64,6 +64,8 @@ impl Server {
             hostname: "test".into(),
             extra_sans: Vec::new(),
             service_cidr: "10.43.0.0/16".into(),
+            cluster_cidr: "10.42.0.0/16".into(),
+            cluster_dns: ([10, 43, 0, 10]).into(),
             node_port_range: "30000-32767".into(),
             cluster_domain: "cluster.local".into(),
             history: Duration::from_mins(5),

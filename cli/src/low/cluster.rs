@@ -118,3 +118,38 @@ pub enum Config {
 pub struct Completion {
     pub shell: clap_complete::Shell,
 }
+
+/// Tokens that let machines join.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token and print it, with the hash of the cluster's certificate authority
+    Create(TokenCreate),
+    /// List the tokens
+    List {
+        #[arg(long)]
+        no_headers: bool,
+    },
+    /// Make tokens worthless; nodes that have joined stay
+    #[command(alias = "delete")]
+    Revoke {
+        /// Id of the token (its first six letters), or all of it
+        #[arg(value_name = "TOKEN", required = true)]
+        tokens: Vec<String>,
+    },
+}
+
+#[derive(Args, Debug)]
+pub struct TokenCreate {
+    /// How long it is good for; 0 is until it is revoked
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub ttl: String,
+    /// For one node only
+    #[arg(long)]
+    pub single_use: bool,
+    /// What it is for
+    #[arg(long, default_value = "")]
+    pub description: String,
+    /// Print the command that makes a machine join
+    #[arg(long)]
+    pub print_join_command: bool,
+}

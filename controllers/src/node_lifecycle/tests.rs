@@ -21,9 +21,12 @@ spec: {renewTime: '1970-01-01T00:01:30.000000Z'}";
 const POD: &str = "\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a, uid: p}
 spec: {nodeName: n1, containers: []}\nstatus: {phase: Running, conditions: [{type: Ready, status: 'True'}]}";
 
+/// The node was heard of at second 90, or 10 where it wrote nothing since.
 fn check(yaml: &str, expected: Expect) {
     let caches = caches(watches, yaml);
     let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let spoke = if yaml.contains("01:30") { 90 } else { 10 };
+    reconcile(&Key::new("", "n1"), &caches, at(spoke));
     expected.assert_eq(&lines(&reconcile(&Key::new("", "n1"), &caches, at(100))));
 }
 
@@ -80,4 +83,13 @@ fn a_cordoned_node_is_tainted_unschedulable() {
         again at 140
     "#]],
     );
+}
+
+#[test]
+fn a_node_whose_clock_is_wrong_counts_as_silent_by_the_clock_of_others() {
+    let caches = caches(watches, &node("True", 10, ""));
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    // Far ahead of what the node wrote: it is heard of now, for the first time.
+    assert_eq!(lines(&reconcile(&Key::new("", "n1"), &caches, at(100_000))), "again at 100050\n");
+    assert!(lines(&reconcile(&Key::new("", "n1"), &caches, at(100_050))).starts_with("update Node n1 status"));
 }

@@ -1,9 +1,11 @@
 //! What the agent is told at its start.
 
+use crate::join::Pair;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,6 +32,8 @@ pub struct Config {
     pub taints: Vec<k8s_openapi::api::core::v1::Taint>,
     /// A folder with pods in files.
     pub static_pod_dir: Option<PathBuf>,
+    /// How long others believe this node when it is silent; it speaks four times as often.
+    pub lease_seconds: u32,
     /// The resolver configuration that pods with `dnsPolicy: Default` get.
     pub resolv_conf: PathBuf,
 }
@@ -41,12 +45,37 @@ pub struct Reserved {
     pub memory_bytes: i64,
 }
 
-/// The node API's certificate and the authority of its clients.
+/// The node API's certificate, which may be renewed, and the authority of its clients.
 #[derive(Clone)]
 pub struct Tls {
+    pub serving: watch::Receiver<Arc<Serving>>,
+    pub client_ca_pem: Vec<u8>,
+}
+
+/// A serving certificate with its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Serving {
     pub cert_pem: Vec<u8>,
     pub key_pem: Vec<u8>,
-    pub client_ca_pem: Vec<u8>,
+}
+
+impl Tls {
+    /// With a certificate that stays.
+    pub fn fixed(serving: Serving, client_ca_pem: Vec<u8>) -> Self {
+        Self { serving: watch::channel(Arc::new(serving)).1, client_ca_pem }
+    }
+}
+
+impl From<&Pair> for Serving {
+    fn from(pair: &Pair) -> Self {
+        Self { cert_pem: pair.cert_pem.clone().into_bytes(), key_pem: pair.key_pem.clone().into_bytes() }
+    }
+}
+
+impl std::fmt::Debug for Serving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Serving").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Tls {

@@ -12,9 +12,11 @@ pub mod csi;
 pub mod evict;
 pub mod hook;
 pub mod image;
+pub mod join;
 pub mod log;
 pub mod material;
 pub mod message;
+pub mod network;
 pub mod node;
 pub mod pod;
 pub mod pods;
@@ -27,7 +29,7 @@ pub mod users;
 pub mod volume;
 pub mod worker;
 
-pub use config::{Config, Deps, Error, Reserved, Tls};
+pub use config::{Config, Deps, Error, Reserved, Serving, Tls};
 
 use client::cache::{Caches, WatchOptions};
 use client::events::Recorder;

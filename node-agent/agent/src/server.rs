@@ -2,6 +2,7 @@
 //! authenticated and authorized; there is no read-only port.
 
 mod auth;
+mod certificate;
 mod command;
 mod host_logs;
 mod logs;
@@ -15,12 +16,13 @@ use crate::config::{Config, Error, Tls};
 use crate::node::Node;
 use auth::Peer;
 use axum::Router;
+use certificate::Resolver;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,14 +67,12 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Error> {
         .allow_unauthenticated()
         .build()
         .map_err(|e| wrong(e.to_string()))?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&tls.cert_pem).collect();
-    let key = PrivateKeyDer::from_pem_slice(&tls.key_pem).map_err(|e| wrong(e.to_string()))?;
+    let resolver = Resolver::new(tls.serving.clone()).map_err(wrong)?;
     let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| wrong(e.to_string()))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain.map_err(|e| wrong(e.to_string()))?, key)
-        .map_err(|e| wrong(e.to_string()))?;
+        .with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -4,6 +4,7 @@
 mod address;
 mod firewall;
 mod netlink;
+pub(crate) mod overlay;
 
 use address::Cidr4;
 use netlink::{Connection, Request};

@@ -26,6 +26,9 @@ const FORMAT_NOW: u64 = 1;
 /// The last compaction that was asked for; records that it makes useless may still be there.
 const COMPACTED: &str = "compacted";
 
+/// The key that a restored store begins with.
+const RESTORED: &str = "/drover/restored";
+
 /// create revision (8), deleted (1), length of the key (2), then key and value.
 const HEADER_BYTES: usize = 11;
 
@@ -121,6 +124,19 @@ impl Disk {
             transaction.commit().map_err(|error| damaged(error.into()))?;
         }
         Ok((Self { state: RwLock::new(State::Open(database)), device, cache_bytes }, history))
+    }
+
+    /// Lets an empty file count from `rev`: one record of that revision, which means nothing else.
+    pub(crate) fn begin_at(&self, rev: Rev) -> Result<(), redb::Error> {
+        let record = Record { create_rev: rev, deleted: false, key: RESTORED, value: b"" };
+        let transaction = self.begin_write()?;
+        {
+            let mut writes = open_writes(&transaction)?;
+            record.write(writes.insert_reserve(record_key(rev, 0), record.bytes())?.as_mut());
+        }
+        note_compaction(&transaction, rev)?;
+        transaction.commit()?;
+        Ok(())
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 const SCHEDULER: &str = "system:kube-scheduler";
 const PROXY: &str = "system:kube-proxy";
+const NODES: &str = "system:nodes";
+const BOOTSTRAPPERS: &str = "system:bootstrappers";
 const LEASES: &str = "coordination.k8s.io";
 
 pub(super) fn cluster_roles() -> Vec<ClusterRole> {
@@ -21,12 +23,9 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
             ],
         )
         .to(To::User(SCHEDULER)),
-        ClusterRole::new("system:node-proxier", proxy()).to(To::User(PROXY)),
+        // Every node programs Services and the way to the pods of the others.
+        ClusterRole::new("system:node-proxier", proxy()).to(To::User(PROXY)).to(To::Group(NODES)),
         ClusterRole::new("system:node", node_rules()),
-        ClusterRole::new(
-            "system:node-bootstrapper",
-            vec![rule("create get list watch", "certificates.k8s.io", "certificatesigningrequests")],
-        ),
         ClusterRole::new(
             "system:kubelet-api-admin",
             vec![
@@ -94,8 +93,14 @@ fn certificate_roles() -> impl Iterator<Item = ClusterRole> {
         )
     };
     [
-        approve("nodeclient", "certificatesigningrequests/nodeclient"),
-        approve("selfnodeclient", "certificatesigningrequests/selfnodeclient"),
+        ClusterRole::new(
+            "system:node-bootstrapper",
+            vec![rule("create get list watch", group, "certificatesigningrequests")],
+        )
+        .to(To::Group(BOOTSTRAPPERS)),
+        // Who holds a join token may name a node that is not there yet; a node renews its own.
+        approve("nodeclient", "certificatesigningrequests/nodeclient").to(To::Group(BOOTSTRAPPERS)),
+        approve("selfnodeclient", "certificatesigningrequests/selfnodeclient").to(To::Group(NODES)),
         signer("kubernetes.io/legacy-unknown"),
         signer("kubernetes.io/kubelet-serving"),
         signer("kubernetes.io/kube-apiserver-client"),
@@ -188,7 +193,7 @@ pub(super) fn node_rules() -> Vec<Rule> {
 }
 
 pub(super) fn roles() -> Vec<NamespacedRole> {
-    let (system, public) = ("kube-system", "kube-public");
+    let system = "kube-system";
     let leader = |name: &'static str, lease: &'static str, user| NamespacedRole {
         namespace: system,
         name,
@@ -222,7 +227,7 @@ pub(super) fn roles() -> Vec<NamespacedRole> {
             namespace: system,
             name: "system:controller:bootstrap-signer",
             rules: vec![rule(READ, "core", "secrets")],
-            bound_to: vec![To::Accounts(&["bootstrap-signer"])],
+            bound_to: vec![To::Accounts(&["bootstrap-signer", "bootstrap-signer-controller"])],
         },
         NamespacedRole {
             namespace: system,
@@ -230,6 +235,32 @@ pub(super) fn roles() -> Vec<NamespacedRole> {
             rules: vec![rule("delete get list watch", "core", "secrets"), events()],
             bound_to: vec![To::Accounts(&["token-cleaner", "token-cleaner-controller"])],
         },
+        // Separate processes of the controllers act as each of them.
+        NamespacedRole {
+            namespace: system,
+            name: "drover:controllers",
+            rules: vec![rule("impersonate", "core", "serviceaccounts")],
+            bound_to: vec![To::User(CONTROLLER_MANAGER)],
+        },
+    ]
+    .into_iter()
+    .chain(public_roles())
+    .collect()
+}
+
+/// What everybody, or every node, may read of the cluster.
+fn public_roles() -> impl Iterator<Item = NamespacedRole> {
+    let public = "kube-public";
+    let reads = |name, map, to| NamespacedRole {
+        namespace: public,
+        name,
+        rules: vec![named("get", "core", "configmaps", &[map])],
+        bound_to: vec![to],
+    };
+    [
+        // The CA, for those who have only its hash yet.
+        reads("drover:cluster-info", "cluster-info", To::User(crate::auth::USER_ANONYMOUS)),
+        reads("drover:cluster-config", "drover-cluster", To::Group(NODES)),
         NamespacedRole {
             namespace: public,
             name: "system:controller:bootstrap-signer",
@@ -238,7 +269,8 @@ pub(super) fn roles() -> Vec<NamespacedRole> {
                 named("update", "core", "configmaps", &["cluster-info"]),
                 events(),
             ],
-            bound_to: vec![To::Accounts(&["bootstrap-signer"])],
+            bound_to: vec![To::Accounts(&["bootstrap-signer", "bootstrap-signer-controller"])],
         },
     ]
+    .into_iter()
 }

@@ -28,6 +28,8 @@ pub(crate) async fn run(folder: &Path, store: &str) -> Result<()> {
         hostname: "bench".into(),
         extra_sans: vec![HERE.to_string()],
         service_cidr: "10.43.0.0/16".into(),
+        cluster_cidr: "10.42.0.0/16".into(),
+        cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".into(),
         cluster_domain: "cluster.local".into(),
         history: Duration::from_mins(5),

@@ -1,4 +1,4 @@
-//! Registers the node, keeps its lease fresh and its status true: the lease every ten seconds, the status when something
+//! Registers the node, keeps its lease fresh and its status true: the lease four times in its duration, the status when something
 //! changed or after five minutes, the runtime's pod network as soon as the node has its range.
 
 use super::Node as Shared;
@@ -22,12 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
-/// k8s: how long others believe a silent node, and how often it speaks.
-const LEASE_SECONDS: i32 = 40;
-const LEASE_EVERY: Duration = Duration::from_secs(10);
+/// k8s: a node that is well looks at itself this often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// k8s: the lease is renewed so many times before it would expire.
+const RENEWALS: u32 = 4;
 /// k8s: an unchanged status is written this often.
 const STATUS_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// Until the node is ready, and after a failure, it looks again after this long, doubling to [`LEASE_EVERY`].
+/// Until the node is ready, and after a failure, it looks again after this long, doubling to the lease's pace.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 struct Heartbeat {
@@ -43,6 +44,7 @@ struct Heartbeat {
     lease: Option<Lease>,
     leased: Option<Timestamp>,
     was_ready: bool,
+    was_removed: bool,
 }
 
 pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain: CancellationToken) {
@@ -59,33 +61,46 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
         lease: None,
         leased: None,
         was_ready: false,
+        was_removed: false,
     };
     heart.node.about_node("Normal", "Starting", "Starting kubelet.".to_owned());
+    let lease_every = heart.lease_every();
     let mut hurry = LOOK_AGAIN;
     loop {
         let wait = match heart.beat().await {
             Ok(true) => {
                 hurry = LOOK_AGAIN;
-                LEASE_EVERY
+                LOOK_EVERY
             }
-            Ok(false) => next(&mut hurry),
+            Ok(false) => next(&mut hurry, lease_every),
             Err(error) => {
-                debug!(error = &*error as &dyn std::error::Error, "heartbeat failed");
-                next(&mut hurry)
+                heart.complain(&*error);
+                next(&mut hurry, lease_every)
             }
         };
-        tokio::select! {
-            () = drain.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
-            () = heart_changed(&mut changes, &heart) => {}
-            () = again.look_again.notified() => {}
+        let look = tokio::time::Instant::now() + wait;
+        loop {
+            let nap = look.duration_since(tokio::time::Instant::now()).min(lease_every);
+            tokio::select! {
+                () = drain.cancelled() => return,
+                () = tokio::time::sleep(nap) => {}
+                () = heart_changed(&mut changes, &heart) => break,
+                () = again.look_again.notified() => break,
+            }
+            if tokio::time::Instant::now() >= look {
+                break;
+            }
+            if let Err(error) = heart.renew_lease(heart.node.clock.now()).await {
+                debug!(error = &*error as &dyn std::error::Error, "lease not renewed");
+                break;
+            }
         }
     }
 }
 
-fn next(hurry: &mut Duration) -> Duration {
+fn next(hurry: &mut Duration, max: Duration) -> Duration {
     let wait = *hurry;
-    *hurry = (wait * 2).min(LEASE_EVERY);
+    *hurry = (wait * 2).min(max);
     wait
 }
 
@@ -111,6 +126,10 @@ fn revision(node: &Node) -> u64 {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Heartbeat {
+    fn lease_every(&self) -> Duration {
+        Duration::from_secs(self.config.lease_seconds.into()) / RENEWALS
+    }
+
     /// One round; says whether the node is ready.
     async fn beat(&mut self) -> Result<bool, Failure> {
         let now = self.node.clock.now();
@@ -133,6 +152,17 @@ impl Heartbeat {
             self.was_ready = ready;
         }
         Ok(ready)
+    }
+
+    /// A server that is away for a while is everyday life; one that does not know this node any more is not.
+    fn complain(&mut self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
+        let removed = matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if status.code == 401);
+        if removed && !self.was_removed {
+            let advice = "stop drover, remove <data-dir>/agent/pki and join again with a token";
+            warn!(node = self.node.name, advice, "the cluster does not know this node any more: it was removed");
+        }
+        self.was_removed = removed;
+        debug!(error = error as &dyn std::error::Error, "heartbeat failed");
     }
 
     /// Tells the runtime the node's pod range, once it has one.
@@ -226,7 +256,7 @@ impl Heartbeat {
     }
 
     async fn renew_lease(&mut self, now: Timestamp) -> Result<(), Failure> {
-        let fresh = SignedDuration::try_from(LEASE_EVERY / 2).unwrap_or(SignedDuration::ZERO);
+        let fresh = SignedDuration::try_from(self.lease_every() / 2).unwrap_or(SignedDuration::ZERO);
         if self.leased.is_some_and(|at| now.duration_since(at) < fresh) {
             return Ok(());
         }
@@ -275,7 +305,7 @@ impl Heartbeat {
             },
             spec: Some(LeaseSpec {
                 holder_identity: Some(self.node.name.clone()),
-                lease_duration_seconds: Some(LEASE_SECONDS),
+                lease_duration_seconds: i32::try_from(self.config.lease_seconds).ok(),
                 renew_time: Some(MicroTime(now)),
                 ..LeaseSpec::default()
             }),

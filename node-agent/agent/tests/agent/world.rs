@@ -2,7 +2,7 @@
 
 use crate::fake_api::FakeApi;
 use crate::fake_cri::FakeCri;
-use agent::{Config, Deps, Error, Reserved, Tls};
+use agent::{Config, Deps, Error, Reserved, Serving, Tls};
 use client::clock::SystemClock;
 use client::identity::Identity;
 use serde_json::{Value, json};
@@ -77,6 +77,7 @@ impl World {
             labels: [].into(),
             taints: Vec::new(),
             static_pod_dir: Some(self.dir.path().join("static")),
+            lease_seconds: 40,
             resolv_conf: "/etc/resolv.conf".into(),
         };
         let client =
@@ -163,6 +164,6 @@ fn certificates() -> (Tls, (Vec<u8>, Vec<u8>)) {
         (cert.pem().into_bytes(), key.serialize_pem().into_bytes())
     };
     let (cert_pem, key_pem) = signed("system:node:n1", "system:nodes");
-    let tls = Tls { cert_pem, key_pem, client_ca_pem: ca_pem };
+    let tls = Tls::fixed(Serving { cert_pem, key_pem }, ca_pem);
     (tls, signed("kube-apiserver-kubelet-client", "system:masters"))
 }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 /// An IPv4 network with room for a gateway and at least one pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cidr4 {
     base: u32,
     pub(super) prefix: u8,
@@ -34,6 +34,10 @@ impl fmt::Display for Cidr4 {
 }
 
 impl Cidr4 {
+    pub(super) fn base(self) -> Ipv4Addr {
+        Ipv4Addr::from(self.base)
+    }
+
     /// The first address, which the bridge has.
     pub(super) fn gateway(self) -> Ipv4Addr {
         Ipv4Addr::from(self.base + 1)

@@ -9,13 +9,18 @@ use std::os::fd::OwnedFd;
 
 const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
+const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWROUTE: u16 = 24;
+const RTM_DELROUTE: u16 = 25;
+const RTM_NEWNEIGH: u16 = 28;
+const RTM_DELNEIGH: u16 = 29;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -30,7 +35,21 @@ const IFLA_BRPORT_MODE: u16 = 4;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFLA_VXLAN_ID: u16 = 1;
+const IFLA_VXLAN_LOCAL: u16 = 4;
+const IFLA_VXLAN_LEARNING: u16 = 7;
+const IFLA_VXLAN_PORT: u16 = 15;
+const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
+/// The gateway counts as reachable though no route leads to it.
+const RTNH_F_ONLINK: u32 = 4;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+const NUD_PERMANENT: u16 = 0x80;
+/// The entry is the device's own, not that of a bridge above it.
+const NTF_SELF: u8 = 0x02;
+/// Bytes of what precedes the attributes in a message about a link.
+const LINK_HEADER: usize = 16;
 const RTA_GATEWAY: u16 = 5;
 /// Bytes of a message's header.
 const HEADER: usize = 16;
@@ -56,6 +75,16 @@ pub(super) struct Veth<'a> {
     pub(super) pod_index: u32,
     pub(super) pod_address: [u8; 6],
     pub(super) pod_pid: u32,
+}
+
+/// An overlay device. It learns nothing by itself: all entries are given to it.
+pub(super) struct Vxlan<'a> {
+    pub(super) name: &'a str,
+    pub(super) id: u32,
+    pub(super) port: u16,
+    pub(super) local: Ipv4Addr,
+    pub(super) mtu: u32,
+    pub(super) hardware: [u8; 6],
 }
 
 /// Appends an attribute; its length always fits, as all values are short.
@@ -86,6 +115,23 @@ fn link(index: u32, flags: u32) -> Vec<u8> {
     body.extend(flags.to_ne_bytes());
     // Which flags change.
     body.extend(flags.to_ne_bytes());
+    body
+}
+
+/// The header of a message about a route: main table, set at boot (as tools do for static routes), anywhere, unicast.
+fn route(prefix: u8, flags: u32) -> Vec<u8> {
+    let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
+    body.extend([254, 3, 0, 1]);
+    body.extend(flags.to_ne_bytes());
+    body
+}
+
+/// The header of a message about a neighbour that stays.
+fn neighbour(family: u8, index: u32, flags: u8) -> Vec<u8> {
+    let mut body = vec![family, 0, 0, 0];
+    body.extend(index.to_ne_bytes());
+    body.extend(NUD_PERMANENT.to_ne_bytes());
+    body.extend([flags, 0]);
     body
 }
 
@@ -150,13 +196,79 @@ impl Request {
     }
 
     pub(super) fn default_route(index: u32, gateway: Ipv4Addr) -> Self {
-        let mut body = vec![libc::AF_INET as u8, 0, 0, 0];
-        // Main table, set at boot (as tools do for static routes), anywhere, unicast.
-        body.extend([254, 3, 0, 1]);
-        body.extend(0_u32.to_ne_bytes());
+        let mut body = route(0, 0);
         attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
         attribute(&mut body, RTA_GATEWAY, &gateway.octets());
         Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    /// A route by a gateway, which must be on one of our links.
+    pub(super) fn route_via(base: Ipv4Addr, prefix: u8, gateway: Ipv4Addr) -> Self {
+        let mut body = route(prefix, 0);
+        attribute(&mut body, RTA_DST, &base.octets());
+        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+        Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
+    }
+
+    /// A route out of a device, to a gateway that only its entries know.
+    pub(super) fn route_through(base: Ipv4Addr, prefix: u8, index: u32, gateway: Ipv4Addr) -> Self {
+        let mut body = route(prefix, RTNH_F_ONLINK);
+        attribute(&mut body, RTA_DST, &base.octets());
+        attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
+        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+        Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
+    }
+
+    pub(super) fn delete_route(base: Ipv4Addr, prefix: u8) -> Self {
+        let mut body = route(prefix, 0);
+        attribute(&mut body, RTA_DST, &base.octets());
+        Self { kind: RTM_DELROUTE, flags: 0, body }
+    }
+
+    pub(super) fn new_vxlan(vxlan: &Vxlan<'_>) -> Self {
+        let mut body = link(0, 0);
+        name(&mut body, IFLA_IFNAME, vxlan.name);
+        attribute(&mut body, IFLA_MTU, &vxlan.mtu.to_ne_bytes());
+        attribute(&mut body, IFLA_ADDRESS, &vxlan.hardware);
+        nested(&mut body, IFLA_LINKINFO, |info| {
+            name(info, IFLA_INFO_KIND, "vxlan");
+            nested(info, IFLA_INFO_DATA, |data| {
+                attribute(data, IFLA_VXLAN_ID, &vxlan.id.to_ne_bytes());
+                attribute(data, IFLA_VXLAN_LOCAL, &vxlan.local.octets());
+                attribute(data, IFLA_VXLAN_LEARNING, &[0]);
+                attribute(data, IFLA_VXLAN_PORT, &vxlan.port.to_be_bytes());
+            });
+        });
+        Self { kind: RTM_NEWLINK, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+    }
+
+    /// Who has an address on a device.
+    pub(super) fn neighbour(index: u32, ip: Ipv4Addr, hardware: [u8; 6]) -> Self {
+        let mut body = neighbour(libc::AF_INET as u8, index, 0);
+        attribute(&mut body, NDA_DST, &ip.octets());
+        attribute(&mut body, NDA_LLADDR, &hardware);
+        Self { kind: RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
+    }
+
+    pub(super) fn delete_neighbour(index: u32, ip: Ipv4Addr) -> Self {
+        let mut body = neighbour(libc::AF_INET as u8, index, 0);
+        attribute(&mut body, NDA_DST, &ip.octets());
+        Self { kind: RTM_DELNEIGH, flags: 0, body }
+    }
+
+    /// To which machine an overlay device sends what is for a hardware address.
+    pub(super) fn forwarding(index: u32, hardware: [u8; 6], machine: Ipv4Addr) -> Self {
+        let mut body = neighbour(libc::AF_BRIDGE as u8, index, NTF_SELF);
+        attribute(&mut body, NDA_LLADDR, &hardware);
+        attribute(&mut body, NDA_DST, &machine.octets());
+        Self { kind: RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
+    }
+
+    pub(super) fn delete_forwarding(index: u32, hardware: [u8; 6], machine: Ipv4Addr) -> Self {
+        let mut body = neighbour(libc::AF_BRIDGE as u8, index, NTF_SELF);
+        attribute(&mut body, NDA_LLADDR, &hardware);
+        attribute(&mut body, NDA_DST, &machine.octets());
+        Self { kind: RTM_DELNEIGH, flags: 0, body }
     }
 
     fn write(&self, out: &mut Vec<u8>, sequence: u32) {
@@ -187,6 +299,19 @@ impl Connection {
         Self { socket }
     }
 
+    /// Largest packet of a link.
+    pub(super) fn mtu(&mut self, index: u32) -> io::Result<u32> {
+        let request = Request { kind: RTM_GETLINK, flags: 0, body: link(index, 0) };
+        let mut bytes = Vec::new();
+        request.write(&mut bytes, 0);
+        send(&self.socket, &bytes, SendFlags::empty())?;
+        let mut buffer = vec![0_u8; 4 * ANSWER_BYTES];
+        let (n, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let found = find_attribute(&buffer[..n], HEADER + LINK_HEADER, IFLA_MTU);
+        let bytes = found.and_then(|value| <[u8; 4]>::try_from(value).ok());
+        bytes.map(u32::from_ne_bytes).ok_or_else(|| io::Error::other("the kernel did not tell the link's MTU"))
+    }
+
     /// Runs the requests in order; the first that fails is the error.
     pub(super) fn run(&mut self, requests: &[Request]) -> io::Result<()> {
         let mut bytes = Vec::new();
@@ -207,6 +332,21 @@ impl Connection {
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+/// The value of an attribute in the first message of a datagram, whose attributes begin at `at`.
+fn find_attribute(bytes: &[u8], mut at: usize, wanted: u16) -> Option<&[u8]> {
+    let message = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+    let bytes = bytes.get(..message)?;
+    loop {
+        let len = usize::from(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+        let kind = u16::from_ne_bytes(bytes.get(at + 2..at + 4)?.try_into().ok()?);
+        let value = bytes.get(at + 4..at + len)?;
+        if kind == wanted {
+            return Some(value);
+        }
+        at += len.next_multiple_of(4);
     }
 }
 

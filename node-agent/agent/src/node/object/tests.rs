@@ -1,7 +1,7 @@
 //! What the node says of itself.
 
 use super::*;
-use crate::config::{Reserved, Tls};
+use crate::config::{Reserved, Serving, Tls};
 use crate::pod::fixture::at;
 
 fn config() -> Config {
@@ -16,10 +16,11 @@ fn config() -> Config {
         cluster_domain: "cluster.local".into(),
         max_pods: 110,
         reserved: Reserved::default(),
-        tls: Tls { cert_pem: Vec::new(), key_pem: Vec::new(), client_ca_pem: Vec::new() },
+        tls: Tls::fixed(Serving { cert_pem: Vec::new(), key_pem: Vec::new() }, Vec::new()),
         cgroup_root: String::new(),
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         taints: Vec::new(),
+        lease_seconds: 40,
         resolv_conf: "/etc/resolv.conf".into(),
         static_pod_dir: None,
     }

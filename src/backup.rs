@@ -1,0 +1,124 @@
+//! `drover backup` and `drover restore`: the cluster's objects and its keys in one file. The objects come from the running
+//! API server, at one revision, while it goes on; the keys from the data folder.
+
+use crate::args::{Backup, Restore};
+use crate::control_plane::prepare_folder;
+use crate::steps::say;
+use anyhow::{Context, Result, bail, ensure};
+use futures::TryStreamExt;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use store::embedded::{EmbeddedStore, Options};
+use tokio::io::AsyncWriteExt as _;
+
+/// Where the API server hands out what its store holds.
+const PATH: &str = "/drover/backup";
+const OBJECTS: &str = "objects";
+const KEYS: &str = "pki";
+/// A restored cluster counts on from so far beyond the backup: beyond all that clients may have seen since.
+const REVISIONS_AHEAD: u64 = 1_000_000_000;
+
+pub(crate) async fn backup(args: Backup) -> Result<()> {
+    let data_dir = &args.place.data_dir;
+    let kubeconfig = data_dir.join("admin.kubeconfig");
+    let client = client::transport::https(&kubeconfig).await?;
+    let scratch = data_dir.join(".backup-objects.new");
+    let fetched = fetch(&client, &scratch).await;
+    let outcome = match fetched {
+        Ok(()) => pack(&scratch, data_dir, &args.file),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = std::fs::remove_file(&scratch) {
+        tracing::debug!(%error, "no temporary file to remove");
+    }
+    let objects = outcome?;
+    say(&format!(
+        "{} objects and the cluster's keys are in {}: keep it where only you can read it",
+        objects,
+        args.file.display()
+    ));
+    Ok(())
+}
+
+/// The objects, whole or as an error.
+async fn fetch(client: &kube::Client, to: &Path) -> Result<()> {
+    let request = http::Request::get(PATH).body(Body::empty())?;
+    let response = client.send(request).await.context("cannot reach the API server (is it running?)")?;
+    ensure!(response.status().is_success(), "the API server answered {}", response.status());
+    let mut file = tokio::fs::File::create(to).await?;
+    let mut pieces = std::pin::pin!(response.into_body().into_data_stream());
+    while let Some(piece) = pieces.try_next().await.context("the backup broke off")? {
+        file.write_all(&piece).await?;
+    }
+    file.sync_all().await?;
+    Ok(())
+}
+
+/// One archive of both; how many objects are in it.
+fn pack(objects: &Path, data_dir: &Path, to: &Path) -> Result<usize> {
+    let read = store::backup::Backup::read(std::io::BufReader::new(File::open(objects)?))?;
+    let open = File::options().write(true).create_new(true).mode(0o600).open(to);
+    let file = open.with_context(|| format!("cannot make {}", to.display()))?;
+    let mut archive = tar::Builder::new(file);
+    archive.append_path_with_name(objects, OBJECTS)?;
+    let keys = data_dir.join(KEYS);
+    for entry in std::fs::read_dir(&keys).with_context(|| format!("cannot read {}", keys.display()))? {
+        let entry = entry?;
+        archive.append_path_with_name(entry.path(), Path::new(KEYS).join(entry.file_name()))?;
+    }
+    archive.into_inner()?.sync_all()?;
+    Ok(read.len())
+}
+
+pub(crate) async fn restore(args: Restore) -> Result<()> {
+    prepare_folder(&args.place)?;
+    let data_dir = &args.place.data_dir;
+    let keys = data_dir.join(KEYS);
+    if keys.exists() {
+        bail!("{} exists: restore into an empty --data-dir, so that no other cluster's keys are lost", keys.display());
+    }
+    let objects = unpack(&args.file, data_dir)?;
+    let folder = data_dir.join("store");
+    if args.store == "embedded" {
+        let (folder, rev) = (folder.clone(), objects.rev + REVISIONS_AHEAD);
+        let made = tokio::task::spawn_blocking(move || EmbeddedStore::create_after(&folder, rev, Options::standard()));
+        made.await??;
+    }
+    let store = store::open(&args.store, &folder).await?;
+    objects.restore(store.as_ref()).await?;
+    say(&format!("{} objects restored; start with: drover server --data-dir {}", objects.len(), data_dir.display()));
+    Ok(())
+}
+
+/// Keys into the data folder; the objects, checked.
+fn unpack(file: &Path, data_dir: &Path) -> Result<store::backup::Backup> {
+    let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut archive = tar::Archive::new(opened);
+    let mut objects = None;
+    let mut keys: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+    for entry in archive.entries()? {
+        let mut entry = entry.context("this is not a backup of drover")?;
+        let path = entry.path()?.into_owned();
+        match path.file_name() {
+            Some(_) if path == Path::new(OBJECTS) => objects = Some(store::backup::Backup::read(&mut entry)?),
+            Some(name) if path.parent() == Some(Path::new(KEYS)) => {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                keys.push((data_dir.join(KEYS).join(name), bytes));
+            }
+            Some(_) | None => bail!("this is not a backup of drover: it holds {}", path.display()),
+        }
+    }
+    let objects = objects.context("this is not a backup of drover: it holds no objects")?;
+    std::fs::create_dir_all(data_dir.join(KEYS))?;
+    for (path, bytes) in keys {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        std::io::Write::write_all(&mut file, &bytes)?;
+        file.sync_all()?;
+    }
+    Ok(objects)
+}

@@ -1,0 +1,184 @@
+//! Wires controllers and scheduler, alone or as the elected ones of several.
+
+use crate::args;
+use crate::crew::Crew;
+use crate::machine;
+use crate::steps::say;
+use crate::up::StopSignal;
+use anyhow::{Context, Result};
+use client::clock::{Clock, SystemClock};
+use client::identity::groups_of_account;
+use client::lease::{self, Timing};
+use client::rt::ClientFor;
+use client::transport::Servers;
+use jiff::SignedDuration;
+use kube::config::Kubeconfig;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Whether others may do the same work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rivals {
+    None,
+    Some,
+}
+
+/// A lost leader's successor works within five seconds; two small writes a second are its price.
+fn timing() -> Timing {
+    Timing {
+        duration: Duration::from_secs(3),
+        renew_deadline: Duration::from_millis(2500),
+        retry: Duration::from_millis(500),
+    }
+}
+
+/// Unique among the processes of a cluster.
+fn identity() -> Result<String> {
+    Ok(format!("{}_{:08x}", machine::hostname()?, rand::random::<u32>()))
+}
+
+pub(crate) struct Facts {
+    pub(crate) ca_pem: String,
+    pub(crate) cluster_cidr: args::Cidr,
+    pub(crate) node_grace_seconds: u32,
+}
+
+pub(crate) fn start_controllers(
+    crew: &mut Crew,
+    facts: &Facts,
+    client_for: ClientFor,
+    clock: &Arc<dyn Clock>,
+    rivals: Rivals,
+) -> Result<()> {
+    let deps = controllers::Deps { client_for, clock: Arc::clone(clock) };
+    let mut config = controllers::Config::new(facts.ca_pem.clone());
+    config.cluster_cidr = facts.cluster_cidr.parts();
+    config.node_grace = SignedDuration::from_secs(facts.node_grace_seconds.into());
+    if rivals == Rivals::Some {
+        config.leader_elect = controllers::LeaderElect::As(identity()?, timing());
+    }
+    crew.join("controllers", |drain| async move {
+        again(
+            &drain,
+            || controllers::run(config.clone(), deps.clone(), drain.clone()),
+            |error| matches!(error, controllers::Error::Lease(_)),
+        )
+        .await
+    });
+    Ok(())
+}
+
+pub(crate) fn start_scheduler(
+    crew: &mut Crew,
+    client: kube::Client,
+    clock: &Arc<dyn Clock>,
+    rivals: Rivals,
+) -> Result<()> {
+    let deps = scheduler::Deps { client, clock: Arc::clone(clock) };
+    let leader_election = match rivals {
+        Rivals::None => None,
+        Rivals::Some => Some(lease::Config {
+            ns: "kube-system".to_owned(),
+            name: "kube-scheduler".to_owned(),
+            identity: identity()?,
+            timing: timing(),
+        }),
+    };
+    let config = scheduler::Config { scheduler_name: "default-scheduler".to_owned(), leader_election };
+    crew.join("scheduler", |drain| async move {
+        again(
+            &drain,
+            || scheduler::run(config.clone(), deps.clone(), drain.clone()),
+            |error| matches!(error, scheduler::Error::Lease(_)),
+        )
+        .await
+    });
+    Ok(())
+}
+
+/// Who loses his lease becomes one who waits for it.
+async fn again<F, E>(drain: &CancellationToken, mut run: impl FnMut() -> F, lost: impl Fn(&E) -> bool) -> Result<()>
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    loop {
+        match run().await {
+            Err(error) if lost(&error) && !drain.is_cancelled() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not leading any more");
+            }
+            ended => return Ok(ended?),
+        }
+    }
+}
+
+/// Reads a component's kubeconfig.
+pub(crate) fn read_kubeconfig(client: &args::Client) -> Result<Kubeconfig> {
+    Kubeconfig::read_from(&client.kubeconfig)
+        .with_context(|| format!("cannot use kubeconfig {}", client.kubeconfig.display()))
+}
+
+/// `drover scheduler`
+pub(crate) async fn run_scheduler(args: args::Client) -> Result<()> {
+    let kubeconfig = read_kubeconfig(&args)?;
+    let servers = Servers::open(&kubeconfig, &args.server).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut crew = Crew::default();
+    start_scheduler(&mut crew, servers.client(), &clock, Rivals::Some)?;
+    run_alone("scheduler", crew, vec![servers]).await
+}
+
+/// `drover controllers`
+pub(crate) async fn run_controllers(args: args::Controllers) -> Result<()> {
+    let kubeconfig = read_kubeconfig(&args.client)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut opened = Vec::new();
+    let mut clients = std::collections::HashMap::new();
+    for user in std::iter::once(client::rt::MANAGER.to_owned()).chain(controllers::users()) {
+        let mut own = kubeconfig.clone();
+        if user != client::rt::MANAGER {
+            for named in &mut own.auth_infos {
+                let info = named.auth_info.get_or_insert_default();
+                info.impersonate = Some(user.clone());
+                info.impersonate_groups = Some(groups_of_account(&user));
+            }
+        }
+        let servers = Servers::open(&own, &args.client.server).await?;
+        clients.insert(user, servers.client());
+        opened.push(servers);
+    }
+    let root = ca_of(&opened[0].client()).await?;
+    let client_for: ClientFor = Arc::new(move |user| clients[user].clone());
+    let facts = Facts { ca_pem: root, cluster_cidr: args.cluster_cidr, node_grace_seconds: args.node_grace_seconds };
+    let mut crew = Crew::default();
+    start_controllers(&mut crew, &facts, client_for, &clock, Rivals::Some)?;
+    run_alone("controllers", crew, opened).await
+}
+
+/// The CA that the cluster publishes for clients.
+async fn ca_of(client: &kube::Client) -> Result<String> {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    let maps: kube::Api<ConfigMap> = kube::Api::namespaced(client.clone(), "kube-system");
+    let map = maps.get("extension-apiserver-authentication").await.context("cannot read the cluster's CA")?;
+    let ca = map.data.and_then(|mut data| data.remove("client-ca-file"));
+    ca.context("the ConfigMap extension-apiserver-authentication has no client-ca-file")
+}
+
+/// Runs a crew until a signal, or until a part of it fails.
+pub(crate) async fn run_alone(what: &str, mut crew: Crew, servers: Vec<Servers>) -> Result<()> {
+    let mut stop_signal = StopSignal::listen()?;
+    for servers in servers {
+        crew.join("connection to the API servers", |drain| async move {
+            servers.look_after(drain).await;
+            Ok(())
+        });
+    }
+    say(&format!("{what}: running; Ctrl-C stops it"));
+    let outcome = tokio::select! {
+        error = crew.broken() => Err(error),
+        () = stop_signal.received() => Ok(()),
+    };
+    crew.drained().await;
+    outcome
+}

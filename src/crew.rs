@@ -1,0 +1,57 @@
+//! Components that run together: the first that ends breaks the crew, a drain ends them all.
+
+use anyhow::Result;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A component's name and how it ended.
+type Ended = (&'static str, Result<()>);
+
+/// How long a component may take to drain; it is then dropped where it stands.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+#[derive(Default)]
+pub(crate) struct Crew {
+    tasks: JoinSet<Ended>,
+    drain: CancellationToken,
+}
+
+impl Crew {
+    pub(crate) fn join<F>(&mut self, name: &'static str, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let work = work(self.drain.clone());
+        self.tasks.spawn(async move { (name, work.await) });
+    }
+
+    /// The first component that ends though nobody asked it to; never for a crew of none.
+    pub(crate) async fn broken(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
+            Some(Ok((name, Err(error)))) => error.context(format!("{name} failed")),
+            Some(Err(panicked)) => anyhow::Error::new(panicked),
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) async fn drained(&mut self) {
+        self.drain.cancel();
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                match ended {
+                    Ok((name, Err(error))) => {
+                        tracing::warn!(name, error = format!("{error:#}"), "did not stop cleanly");
+                    }
+                    Err(error) => tracing::error!(%error, "a component panicked"),
+                    Ok((name, Ok(()))) => tracing::debug!(name, "stopped"),
+                }
+            }
+        };
+        if tokio::time::timeout(DRAIN_MAX, all).await.is_err() {
+            tracing::warn!("components did not stop within {DRAIN_MAX:?}");
+            self.tasks.abort_all();
+        }
+    }
+}

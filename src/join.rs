@@ -1,0 +1,159 @@
+//! `drover agent`: this machine as a node of a cluster that runs elsewhere.
+
+use crate::args::{Agent, Cidr};
+use crate::control_plane::prepare_folder;
+use crate::crew::Crew;
+use crate::machine;
+use crate::node::{self, Cluster, Credentials, Here, Node};
+use crate::steps::{Steps, say};
+use crate::up::{self, StopSignal};
+use agent::join::{Place, Wish, join, renew};
+use agent::{Serving, Tls};
+use anyhow::{Context, Result};
+use client::clock::{Clock, SystemClock};
+use client::transport::Servers;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Between two tries to reach a server that this machine belongs to.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(args: Agent) -> Result<()> {
+    machine::require_root("`drover agent` runs containers and programs the network: it")?;
+    prepare_folder(&args.place)?;
+    let mut stop_signal = StopSignal::listen()?;
+    let mut steps = Steps::begin();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut clients = Crew::default();
+    let started = tokio::select! {
+        started = start(&args, &clock, &mut clients, &mut steps) => started,
+        () = stop_signal.received() => {
+            clients.drained().await;
+            return Ok(());
+        }
+    };
+    let (mut node, waiting) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            clients.drained().await;
+            return Err(error);
+        }
+    };
+    let outcome = tokio::select! {
+        ready = ready(&waiting, &mut steps) => ready,
+        error = clients.broken() => Err(error),
+        error = node.broken() => Err(error),
+        () = stop_signal.received() => Ok(Ended::Stopped),
+    };
+    let outcome = match outcome {
+        Ok(Ended::Not) => tokio::select! {
+            error = clients.broken() => Err(error),
+            error = node.broken() => Err(error),
+            () = stop_signal.received() => Ok(()),
+        },
+        Ok(Ended::Stopped) => Ok(()),
+        Err(error) => Err(error),
+    };
+    say(if args.node.keep_pods { "stopping; pods go on" } else { "stopping" });
+    clients.drained().await;
+    node.close().await;
+    outcome
+}
+
+enum Ended {
+    Not,
+    Stopped,
+}
+
+/// For the node to become Ready.
+struct Waiting {
+    client: kube::Client,
+    name: String,
+    since: Timestamp,
+}
+
+async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: &mut Steps) -> Result<(Node, Waiting)> {
+    let place = Place { node_name: node::name(&args.node)?, node_ip: args.node_ip.unwrap_or_else(machine::address) };
+    let folder = args.place.data_dir.join("agent/pki");
+    let wish = Wish { folder: &folder, place: &place, servers: &args.server, token: args.token.as_ref() };
+    let credentials = join(&wish, clock).await?;
+    steps.done(&format!("this machine is node {}", place.node_name));
+
+    let servers = Servers::open(&credentials.kubeconfig(), &args.server).await?;
+    let client = servers.client();
+    let (serving, shown) = watch::channel(Arc::new(Serving::from(&credentials.serving)));
+    let tls = Tls { serving: shown, client_ca_pem: credentials.ca_pem.clone().into_bytes() };
+    let looked_after = servers.clone();
+    clients.join("connection to the API servers", |drain| async move {
+        looked_after.look_after(drain).await;
+        Ok(())
+    });
+    let renewal = renew::Renewal {
+        folder,
+        place: place.clone(),
+        urls: args.server.clone(),
+        credentials,
+        servers,
+        serving,
+        clock: Arc::clone(clock),
+    };
+    clients
+        .join("renewal of certificates", |drain| async move { Ok(renew::run(renewal, rand::random(), drain).await?) });
+
+    let cluster = cluster(&client).await?;
+    steps.done("cluster's configuration read");
+    let since = clock.now();
+    let here = Here {
+        args: &args.node,
+        place: &args.place,
+        name: place.node_name.clone(),
+        node_ip: place.node_ip,
+        pod_network: args.pod_network,
+        cluster,
+    };
+    let credentials = Credentials { agent: client.clone(), proxy: client.clone(), tls, clock: Arc::clone(clock) };
+    let node = Node::start(here, credentials, clients, steps).await?;
+    Ok((node, Waiting { client, name: place.node_name, since }))
+}
+
+/// What all nodes agree on. A machine that belongs to the cluster waits for it; a refusal is an answer.
+async fn cluster(client: &kube::Client) -> Result<Cluster> {
+    let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-public");
+    let mut told = false;
+    let map = loop {
+        match maps.get("drover-cluster").await {
+            Ok(map) => break map,
+            Err(kube::Error::Api(status)) if status.code == 401 || status.code == 403 => {
+                return Err(kube::Error::Api(status)).context(
+                    "the cluster does not know this node any more: remove <data-dir>/agent/pki and join again",
+                );
+            }
+            Err(error) => {
+                if !told {
+                    say("waiting for an API server");
+                    told = true;
+                }
+                tracing::debug!(%error, "no API server yet");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    let data = map.data.unwrap_or_default();
+    let text =
+        |key: &str| data.get(key).map(String::as_str).with_context(|| format!("the cluster does not say its {key}"));
+    let cluster_dns: IpAddr = text("clusterDNS")?.parse().context("clusterDNS is not an address")?;
+    let cluster_cidr: Cidr = text("clusterCIDR")?.parse().map_err(anyhow::Error::msg)?;
+    Ok(Cluster { cluster_cidr, cluster_dns, cluster_domain: text("clusterDomain")?.to_owned() })
+}
+
+async fn ready(waiting: &Waiting, steps: &mut Steps) -> Result<Ended> {
+    up::await_ready(&waiting.client, &waiting.name, waiting.since).await?;
+    steps.done(&format!("node {} is Ready", waiting.name));
+    say(&format!("Node {} is up after {}. Ctrl-C stops it.", waiting.name, steps.total()));
+    Ok(Ended::Not)
+}

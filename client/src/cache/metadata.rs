@@ -10,7 +10,7 @@ pub use served::Served;
 
 use super::reflect::{Source, reflect};
 use super::store::{Cache, Change, Holding, Keep};
-use super::tracked::{Meta, Tracked};
+use super::tracked::{Meta, Owner, Tracked};
 use crate::action::{Key, Resource};
 use crate::clock::Clock;
 use crate::wire;
@@ -76,18 +76,25 @@ impl Metadata {
         Arc::clone(&self.served.read())
     }
 
-    /// Says what is served where nothing is discovered: offline caches.
+    /// Says what is served, as discovery does. Whoever names an owner of a kind that was not served until now is announced
+    /// again: nothing could be concluded about it before.
     pub fn serve(&self, served: Vec<Served>) {
-        *self.served.write() = Arc::new(served);
+        let before = std::mem::replace(&mut *self.served.write(), Arc::new(served));
+        let now = self.served();
+        let names = |list: &[Served], owner: &Owner| served::of_owner(list, &owner.api_version, &owner.kind).is_some();
+        let is_new = |owner: &Owner| names(&now, owner) && !names(&before, owner);
+        let graph = self.graph.read();
+        let concerned: Vec<Node> = graph.all().filter(|node| node.meta.owners.iter().any(is_new)).collect();
+        drop(graph);
+        let mut listeners = self.listeners.write();
+        for node in &concerned {
+            listeners.retain(|listener| listener(node) == Keep::Listening);
+        }
     }
 
     /// The served kind with this apiVersion's group and kind, whatever version is named.
     pub fn find(&self, api_version: &str, kind: &str) -> Option<Served> {
-        let served = self.served();
-        let group = served::group(api_version);
-        let exact = |one: &&Served| one.resource.kind == kind && one.resource.api_version == api_version;
-        let same_group = |one: &&Served| one.resource.kind == kind && served::group(&one.resource.api_version) == group;
-        served.iter().find(exact).or_else(|| served.iter().find(same_group)).cloned()
+        served::of_owner(&self.served(), api_version, kind).cloned()
     }
 
     pub fn is_synced(&self) -> bool {
@@ -160,10 +167,10 @@ impl Metadata {
                 match served::discover(&client).await {
                     Ok(served) => {
                         this.adjust(served, &client, &clock, &typed, (&tracker, &drain));
-                        if tokio::time::timeout(FIRST_LISTS_MAX, this.wait_first_lists()).await.is_err() {
-                            tracing::warn!(
-                                "some kinds cannot be listed; their objects are not collected until they can"
-                            );
+                        tokio::select! {
+                            () = this.first_lists() => {}
+                            // A definition that went before its objects were listed holds up nobody.
+                            () = this.rediscover.notified(), if this.is_synced() => this.rediscover.notify_one(),
                         }
                         this.ready.send_replace(true);
                     }
@@ -225,14 +232,54 @@ impl Metadata {
             watched.insert(resource.clone(), Watched { cache, stop });
         }
         drop(watched);
-        *self.served.write() = Arc::new(served);
+        self.serve(served);
     }
 
-    async fn wait_first_lists(&self) {
+    async fn first_lists(&self) {
         let caches: Vec<Arc<Cache<Meta>>> =
             self.watched.read().values().map(|watched| Arc::clone(&watched.cache)).collect();
-        for cache in caches {
-            cache.synced().await;
+        let all = async {
+            for cache in caches {
+                cache.synced().await;
+            }
+        };
+        if tokio::time::timeout(FIRST_LISTS_MAX, all).await.is_err() {
+            tracing::warn!("some kinds cannot be listed; their objects are not collected until they can");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Caches;
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+
+    fn served(api_version: &'static str, kind: &'static str, plural: &'static str) -> Served {
+        let resource = Resource { api_version: api_version.into(), kind: kind.into(), plural: plural.into() };
+        Served { resource, namespaced: true, verbs: vec!["delete".into()] }
+    }
+
+    /// The owner may have come and gone before discovery knew its kind.
+    #[test]
+    fn dependents_are_announced_again_once_the_kind_of_their_owner_is_served() {
+        let owner = json!({"apiVersion": "example.com/v1", "kind": "Herd", "name": "sheep", "uid": "h"});
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata":
+            {"name": "p", "namespace": "a", "uid": "p", "resourceVersion": "5", "ownerReferences": [owner]}});
+        let mut builder = Caches::offline();
+        builder.watch::<Pod>().metadata();
+        let caches: Arc<Caches> = builder.offline_with([pod]).unwrap();
+        let (told, heard) = std::sync::mpsc::channel();
+        caches.metadata().listen(move |node| {
+            told.send(node.meta.uid.clone()).unwrap();
+            Keep::Listening
+        });
+        heard.try_iter().for_each(drop);
+        let pods = served("v1", "Pod", "pods");
+        caches.metadata().serve(vec![pods.clone()]);
+        assert_eq!(heard.try_iter().count(), 0);
+        caches.metadata().serve(vec![pods, served("example.com/v2", "Herd", "herds")]);
+        assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["p"]);
     }
 }

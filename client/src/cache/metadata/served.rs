@@ -34,6 +34,14 @@ pub(super) fn group(api_version: &str) -> &str {
     api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
+/// The kind with this apiVersion's group and kind, whatever version is named.
+pub(super) fn of_owner<'a>(served: &'a [Served], api_version: &str, kind: &str) -> Option<&'a Served> {
+    let exact = |one: &&Served| one.resource.kind == kind && one.resource.api_version == api_version;
+    let same_group =
+        |one: &&Served| one.resource.kind == kind && group(&one.resource.api_version) == group(api_version);
+    served.iter().find(exact).or_else(|| served.iter().find(same_group))
+}
+
 #[derive(Deserialize)]
 struct GroupList {
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! Cluster DNS on one node: names of Services, endpoints and pods from the watch caches, everything else from the node's
 //! own name servers.
 //!
-//! `question` and `zone` are pure; `upstream` asks others, `serve` answers, `service` tells the cluster where. There are no
+//! `question` and `zone` are pure; `upstream` asks others, `serve` answers, `tcp` carries it, `service` tells the cluster where. There are no
 //! zone files and no configuration language: what the API holds is what is answered.
 #![forbid(unsafe_code)]
 
@@ -9,6 +9,7 @@ mod listen;
 pub mod question;
 pub mod serve;
 pub mod service;
+mod tcp;
 pub mod upstream;
 pub mod zone;
 
@@ -30,10 +31,6 @@ use zone::Zone;
 
 /// Where the server listens in the pod network. Not 53: that may be taken on all addresses of the machine.
 const PORT: u16 = 10_053;
-/// A TCP connection that asks nothing for so long is closed.
-const TCP_IDLE: Duration = Duration::from_secs(10);
-/// Answers that wait for a slow reader of one TCP connection.
-const TCP_ANSWERS_MAX: usize = 64;
 /// Before another try to publish the Service, or to bind.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -125,11 +122,12 @@ async fn serve(
         }
         tokio::time::sleep(RETRY).await;
     };
-    let mut server = Server::new(Handler(responder));
+    let handler = Handler(responder);
+    let mut server = Server::new(handler.clone());
     server.register_socket(sockets.udp);
-    server.register_listener(sockets.tcp, TCP_IDLE, TCP_ANSWERS_MAX);
     tokio::select! {
         ended = server.block_until_done() => ended.map_err(Error::Server),
+        () = tcp::serve(sockets.tcp, handler) => Ok(()),
         () = publish(&place, client, caches) => Ok(()),
     }
 }

@@ -85,6 +85,7 @@ fn refusal(code: ResponseCode) -> Response {
 }
 
 /// The side that faces hickory's server.
+#[derive(Clone)]
 pub(crate) struct Handler(pub(crate) Arc<Responder>);
 
 impl Handler {

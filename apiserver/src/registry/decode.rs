@@ -97,6 +97,7 @@ pub fn patched(
     tree: Value,
     duplicates: &[String],
     shown: &dyn Fn() -> String,
+    why: &dyn Fn(&DecodeError) -> String,
 ) -> Result<(Value, Vec<String>), ApiError> {
     // k8s: a patch that leaves something undecodable is invalid, not a bad request
     let invalid = |why: String| {
@@ -104,7 +105,7 @@ pub fn patched(
         ApiError::Invalid { kind: Qualified::default(), name: String::new(), errors }
     };
     check_type(call, &tree)?;
-    let decoded = call.kind.decode_tree(tree, strictness(call)).map_err(|error| invalid(error.to_string()))?;
+    let decoded = call.kind.decode_tree(tree, strictness(call)).map_err(|error| invalid(why(&error)))?;
     let complaints: Vec<String> = duplicates.iter().cloned().chain(decoded.complaints()).collect();
     match call.options.field_validation {
         FieldValidation::Strict if !complaints.is_empty() => Err(invalid(strict(&complaints))),

@@ -6,6 +6,7 @@ use crate::negotiate::BodyFormat;
 use crate::request::Verb;
 use json_patch::PatchOperation;
 use kinds::errors::FieldError;
+use kinds::schema::decode::DecodeError;
 use kinds::schema::{Schema, merge};
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -74,6 +75,14 @@ impl Patch {
         match new {
             Value::Object(_) => Ok(new),
             _ => Err(ApiError::bad_request("the patch leaves no object")),
+        }
+    }
+
+    /// What messages say of a result that is of no such type.
+    fn why(&self, error: &DecodeError) -> String {
+        match &self.change {
+            Change::Strategic(_) => error.of_restoring(),
+            Change::Json(_) | Change::Merge(_) | Change::Apply(_) => error.to_string(),
         }
     }
 
@@ -172,7 +181,8 @@ impl Registry {
         let warned = Mutex::new(Vec::new());
         let make = |current: &Value| {
             let shown = || patch.shown(schema, current);
-            let (new, warnings) = decode::patched(call, patch.apply(schema, current)?, &patch.duplicates, &shown)?;
+            let patched = patch.apply(schema, current)?;
+            let (new, warnings) = decode::patched(call, patched, &patch.duplicates, &shown, &|error| patch.why(error))?;
             *warned.lock() = warnings;
             Ok(new)
         };

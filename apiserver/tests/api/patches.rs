@@ -70,6 +70,14 @@ async fn a_patch_that_leaves_nonsense_is_invalid() {
     assert_eq!(warned.warnings(), [r#"299 - "duplicate field \"data.x\"""#]);
     let wrong = client.patch(&format!("{MAPS}/m"), "merge", &json!({"data": {"a": 1}})).await.expect(422);
     assert!(message(&wrong).contains("json: cannot unmarshal number into Go struct field"), "{}", wrong.text);
+    for (patch, why) in [
+        (json!({"metadata": {"labels": "x"}}), "cannot restore map from string"),
+        (json!({"metadata": {"finalizers": "x"}}), "cannot restore slice from string"),
+        (json!({"immutable": "x"}), "cannot convert string to bool"),
+    ] {
+        let wrong = client.patch(&format!("{MAPS}/m"), "strategic", &patch).await.expect(422);
+        assert!(message(&wrong).ends_with(why), "{}", wrong.text);
+    }
     let media = [("content-type", "application/json")];
     let other = client.ask(Method::PATCH, &format!("{MAPS}/m"), &media, b"{}".to_vec()).await.expect(415);
     assert!(message(&other).contains("application/apply-patch+yaml"), "{}", other.text);

@@ -56,6 +56,41 @@ pub enum DecodeError {
     Content(String),
 }
 
+/// Types that read themselves, with either decoder.
+const OWN_DECODERS: &[&str] =
+    &["v1.Time", "v1.MicroTime", "resource.Quantity", "intstr.IntOrString", "runtime.RawExtension"];
+
+impl DecodeError {
+    /// The words for the same of upstream's other decoder, which puts the result of a strategic merge together.
+    /// k8s: `fromUnstructured`
+    pub fn of_restoring(&self) -> String {
+        let Self::Type { found, expected, .. } = self else { return self.to_string() };
+        let kind = match found.as_str() {
+            "array" => "slice",
+            "object" => "map",
+            "number" => "int64",
+            found if found.starts_with("number ") => "float64",
+            found => found,
+        };
+        if OWN_DECODERS.contains(&expected.as_str()) {
+            self.to_string()
+        } else if expected.starts_with("map[") {
+            format!("cannot restore map from {kind}")
+        } else if expected.starts_with("[]") {
+            format!("cannot restore slice from {kind}")
+        } else if expected.contains('.') || expected == "struct" {
+            format!("cannot restore struct from: {kind}")
+        } else {
+            let kind = match kind {
+                "slice" => "[]interface {}",
+                "map" => "map[string]interface {}",
+                kind => kind,
+            };
+            format!("cannot convert {kind} to {expected}")
+        }
+    }
+}
+
 impl Schema {
     /// Decodes JSON.
     pub fn decode(self, bytes: &[u8], strictness: Strictness) -> Result<Decoded, DecodeError> {

@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod health;
 pub mod metrics;
 mod openapi;
+mod order;
 pub mod served;
 pub mod version;
 
@@ -23,6 +24,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NO
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use metrics::Metrics;
+use order::InOrder;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use served::{Provider, Served};
@@ -165,7 +167,7 @@ fn paths(rendered: &Rendered) -> Vec<String> {
 /// A document that clients may have in any format that objects have.
 fn negotiated(parts: &Parts, document: &Value) -> Response<Body> {
     match Answer::of(&parts.headers, &Options::default(), Offer::Plain) {
-        Ok(answer) => respond::tree(answer, StatusCode::OK, document),
+        Ok(answer) => respond::shown(answer, StatusCode::OK, document, &InOrder::document(document)),
         Err(error) => respond::error(&error),
     }
 }

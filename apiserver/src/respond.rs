@@ -19,6 +19,7 @@ use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
 use kinds::kind::Kind;
 use list_body::ListBody;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -180,10 +181,15 @@ pub fn success(answer: Answer, code: StatusCode) -> Response<Body> {
 
 /// Any tree in the format that was asked for.
 pub fn tree(answer: Answer, code: StatusCode, shown: &Value) -> Response<Body> {
+    self::shown(answer, code, shown, shown)
+}
+
+/// The same; `as_json` is how JSON shows it.
+pub fn shown(answer: Answer, code: StatusCode, shown: &Value, as_json: &impl Serialize) -> Response<Body> {
     let text = match (answer.format, answer.pretty) {
-        (Format::Json, false) => serde_json::to_vec(shown).expect("a JSON tree always encodes"),
+        (Format::Json, false) => serde_json::to_vec(as_json).expect("a JSON tree always encodes"),
         (Format::Json, true) => {
-            let mut text = serde_json::to_vec_pretty(shown).expect("a JSON tree always encodes");
+            let mut text = serde_json::to_vec_pretty(as_json).expect("a JSON tree always encodes");
             text.push(b'\n');
             text
         }

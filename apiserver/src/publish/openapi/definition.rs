@@ -145,6 +145,9 @@ fn scalar(leaf: Leaf, dialect: Dialect) -> Value {
             Dialect::V3 => json!({"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]}),
         },
         Leaf::Object => json!({"type": "object"}),
-        Leaf::Any | Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings => json!({}),
+        // Not empty: `kubectl explain --recursive` takes an empty schema of a list's items for none.
+        Leaf::Any | Leaf::SchemaOrBool | Leaf::SchemaOrArray | Leaf::SchemaOrStrings => {
+            json!({"description": "Any value."})
+        }
     }
 }

@@ -144,7 +144,9 @@ fn list(row: &Row, dialect: Dialect) -> Value {
         "required": ["items"],
         "properties": {
             "apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": metadata,
-            "items": {"type": "array", "items": dialect.reference(&row.schema)},
+            "items": {
+                "type": "array", "description": format!("List of {}.", row.plural), "items": dialect.reference(&row.schema),
+            },
         },
         "x-kubernetes-group-version-kind": [{"group": row.group, "version": row.version, "kind": row.list_kind}],
     })

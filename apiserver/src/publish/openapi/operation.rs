@@ -2,6 +2,7 @@
 //! whether the server validates.
 
 use super::{Dialect, custom};
+use crate::registry::exceptions;
 use kinds::row::{Row, Subresource};
 use kinds::schema::lookup;
 use serde_json::{Map, Value, json};
@@ -50,14 +51,14 @@ const FORCE: Parameter =
 const LIST: &[Parameter] = &[
     ("allowWatchBookmarks", "boolean", "Requests watch events of type BOOKMARK."),
     ("continue", "string", "The token of the previous page's metadata."),
-    ("fieldSelector", "string", "Restricts the returned objects by their fields. Defaults to everything."),
-    ("labelSelector", "string", "Restricts the returned objects by their labels. Defaults to everything."),
+    ("fieldSelector", "string", "Restricts the list of returned objects by their fields. Defaults to everything."),
+    ("labelSelector", "string", "Restricts the list of returned objects by their labels. Defaults to everything."),
     ("limit", "integer", "The maximum number of objects in a page."),
     ("resourceVersion", "string", "Constrains which resource versions a request may be served from."),
     ("resourceVersionMatch", "string", "How resourceVersion is applied to list calls: Exact or NotOlderThan."),
     ("sendInitialEvents", "boolean", "Begin a watch with the present objects, ended by a bookmark."),
     ("timeoutSeconds", "integer", "Limits the duration of the call."),
-    ("watch", "boolean", "Watch for changes and return them as a stream of events."),
+    ("watch", "boolean", "Watch for changes to the described resources and return them as a stream of events."),
 ];
 const DELETE: &[Parameter] = &[
     DRY_RUN,
@@ -255,6 +256,7 @@ impl Subject<'_> {
     fn responses(&self, verb: &str) -> Value {
         let schema = match verb {
             "list" => Some(list_schema(self.row)),
+            "delete" if exceptions::delete_returns_object(self.row) => self.schema(),
             "delete" | "deletecollection" => Some(format!("{META}.Status")),
             _ => self.schema().filter(|_| !self.is_stream()),
         };

@@ -183,7 +183,7 @@ impl Caches {
             caches.retain(|cache| {
                 let keep = is_current(cache.kind().as_ref());
                 if !keep {
-                    cache.reset();
+                    drop(cache.reset());
                 }
                 keep
             });

@@ -1,4 +1,4 @@
-//! Keeps the RBAC index, the node graph and the table of webhooks at what is committed: one subscription a kind.
+//! Keeps the RBAC index, the node graph and the table of webhooks at what is committed.
 
 use super::node::NodeAuthorizer;
 use super::objects::{
@@ -7,13 +7,11 @@ use super::objects::{
 };
 use super::rbac::Rbac;
 use crate::admission::webhook::WebhookTable;
-use crate::cache::{Caches, Delivery, EventType, KindCache, Start, Subscription, WatchError};
+use crate::cache::Caches;
 use crate::error::ApiError;
-use crate::request::Selection;
+use crate::follow::{Change, Follow, Seen};
 use serde_json::Value;
-use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -55,9 +53,6 @@ const READ: &[Resource] = &[
     INGRESS_CLASSES,
 ];
 
-/// Pause before a lost subscription is taken again: the cache may be starting over.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
 /// Where changes go.
 #[derive(Clone)]
 pub struct Sinks {
@@ -67,6 +62,12 @@ pub struct Sinks {
 }
 
 impl Sinks {
+    fn take(&self, resource: Resource, seen: &Seen) {
+        let object = &seen.object;
+        let value = (seen.change == Change::Is).then(|| object.value());
+        self.apply(resource, object.ns(), object.name(), value.as_ref());
+    }
+
     fn apply(&self, resource: Resource, ns: &str, name: &str, object: Option<&Value>) {
         match resource {
             CLUSTER_ROLES | ROLES => self.rbac.apply_role(ns, name, object),
@@ -78,98 +79,41 @@ impl Sinks {
     }
 }
 
-/// Subscriptions whose initial objects are applied.
+/// What is followed; all that was there at the start is applied.
 pub struct Feed {
-    follows: Vec<Follow>,
-}
-
-struct Follow {
-    resource: Resource,
-    cache: Arc<KindCache>,
+    follows: Vec<(Resource, Follow)>,
     sinks: Sinks,
-    subscription: Subscription,
-    /// What was applied and not taken back: compared with the new start after a lost subscription.
-    known: HashSet<Box<str>>,
 }
 
 impl Feed {
     /// Returns when everything that is stored now counts.
-    pub async fn open(caches: &Caches, sinks: &Sinks) -> Result<Self, ApiError> {
+    pub async fn open(caches: &Arc<Caches>, sinks: &Sinks) -> Result<Self, ApiError> {
         for resource in READ {
             caches.of(&kind(*resource)).await?;
         }
         let mut follows = Vec::with_capacity(FOLLOWED.len());
         for resource in FOLLOWED.iter().copied() {
-            let cache = caches.of(&kind(resource)).await?;
-            let subscription = subscribe(&cache).map_err(|error| ApiError::unavailable(error.to_string()))?;
-            let mut follow = Follow { resource, cache, sinks: sinks.clone(), subscription, known: HashSet::new() };
-            follow.catch_up();
-            follows.push(follow);
+            let mut follow = Follow::open(caches, kind(resource)).await?;
+            while let Some(seen) = follow.initial() {
+                sinks.take(resource, &seen);
+            }
+            follows.push((resource, follow));
         }
-        Ok(Self { follows })
+        Ok(Self { follows, sinks: sinks.clone() })
     }
 
     /// Follows until `drain`.
     pub async fn run(self, drain: CancellationToken) {
         let mut tasks = JoinSet::new();
-        for follow in self.follows {
-            let drain = drain.clone();
-            tasks.spawn(async move { drain.run_until_cancelled(follow.run()).await });
+        for (resource, mut follow) in self.follows {
+            let (drain, sinks) = (drain.clone(), self.sinks.clone());
+            let run = async move {
+                loop {
+                    sinks.take(resource, &follow.next().await);
+                }
+            };
+            tasks.spawn(async move { drain.run_until_cancelled(run).await });
         }
         while tasks.join_next().await.is_some() {}
-    }
-}
-
-fn subscribe(cache: &KindCache) -> Result<Subscription, WatchError> {
-    cache.subscribe("", Selection::default(), Start::Objects)
-}
-
-impl Follow {
-    fn catch_up(&mut self) {
-        while self.subscription.initial_left() > 0 {
-            match self.subscription.try_next() {
-                Ok(Some(delivery)) => self.take(&delivery),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    fn take(&mut self, delivery: &Delivery) {
-        let object = delivery.object();
-        match delivery.ty() {
-            EventType::Deleted => {
-                self.known.remove(&object.key);
-                self.sinks.apply(self.resource, object.ns(), object.name(), None);
-            }
-            EventType::Added | EventType::Modified => {
-                self.known.insert(object.key.clone());
-                self.sinks.apply(self.resource, object.ns(), object.name(), Some(&object.value()));
-            }
-        }
-    }
-
-    async fn run(mut self) {
-        loop {
-            while let Ok(delivery) = self.subscription.next().await {
-                self.take(&delivery);
-            }
-            tracing::info!(resource = self.resource.plural, "authorization lost its place and reads again");
-            self.start_over().await;
-        }
-    }
-
-    async fn start_over(&mut self) {
-        self.subscription = loop {
-            match subscribe(&self.cache) {
-                Ok(subscription) => break subscription,
-                Err(WatchError::TooOld) => tokio::time::sleep(RETRY_PAUSE).await,
-            }
-        };
-        let before = std::mem::take(&mut self.known);
-        self.catch_up();
-        for key in before.difference(&self.known) {
-            let (ns, name) = key.split_once('/').unwrap_or(("", key));
-            self.sinks.apply(self.resource, ns, name, None);
-        }
     }
 }

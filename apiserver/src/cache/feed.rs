@@ -1,5 +1,6 @@
 //! The one store watch: hands every commit to the caches of its kind, in order, then announces the revision.
 
+use super::watchers::Watchers;
 use super::{Caches, ROOT};
 use futures::StreamExt;
 use std::sync::Arc;
@@ -67,9 +68,8 @@ impl Caches {
     async fn start_over(&self) -> Result<(), crate::error::ApiError> {
         let _no_start_meanwhile = self.starting.lock().await;
         let caches = self.all();
-        for cache in &caches {
-            cache.reset();
-        }
+        // Watchers are cut off at the end, when it is known where they can begin again.
+        let _watchers: Vec<Watchers> = caches.iter().map(|cache| cache.reset()).collect();
         let rev = self.store.rev().await?;
         for cache in caches {
             cache.load(self.store.as_ref(), self.clock.now()).await?;

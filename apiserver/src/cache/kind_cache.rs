@@ -3,8 +3,8 @@
 use super::event::{Event, EventType};
 use super::object::Object;
 use super::ring::Ring;
-use super::watcher::{Delivery, Start, Subscription, WatchError};
-use super::watchers::{Begin, Watchers, matched};
+use super::watcher::{Begin, Delivery, Start, Subscription, WatchError};
+use super::watchers::{Watchers, matched};
 use crate::error::ApiError;
 use crate::request::Selection;
 use jiff::Timestamp;
@@ -106,12 +106,13 @@ impl KindCache {
         Ok(())
     }
 
-    /// Back to loading: the feed lost its place. Watchers are cut off and start over.
-    pub(super) fn reset(&self) {
+    /// Back to loading: the feed lost its place. Watchers get nothing any more, and are cut off when they are dropped.
+    #[must_use]
+    pub(super) fn reset(&self) -> Watchers {
         let mut state = self.state.write();
         state.phase = Phase::Loading(Vec::new());
-        state.watchers = Watchers::default();
         state.objects.clear();
+        std::mem::take(&mut state.watchers)
     }
 
     /// One commit; only its events below this kind's prefix are looked at.
@@ -201,7 +202,8 @@ impl KindCache {
         let reached = *self.reached.borrow();
         let mut state = self.state.write();
         if !matches!(state.phase, Phase::Live) {
-            return Err(WatchError::TooOld);
+            let asked = if let Start::After(rev) = start { rev } else { 0 };
+            return Err(WatchError::TooOld { asked, oldest: reached });
         }
         let mut initial: VecDeque<Delivery> = VecDeque::new();
         match start {
@@ -212,7 +214,8 @@ impl KindCache {
                 initial.extend(picked.cloned().map(Delivery::Initial));
             }
             Start::After(rev) => {
-                let events = state.ring.after(rev).ok_or(WatchError::TooOld)?;
+                let too_old = WatchError::TooOld { asked: rev, oldest: state.ring.complete_after() };
+                let events = state.ring.after(rev).ok_or(too_old)?;
                 for event in events {
                     if let Some(ty) = matched(event, ns, &selection) {
                         initial.push_back(Delivery::Change(Arc::clone(event), ty));
@@ -221,7 +224,12 @@ impl KindCache {
             }
         }
         let rev = state.rev.max(reached);
-        Ok(state.watchers.add(self.kind.row(), ns, selection, Begin { start, initial, rev }))
+        Ok(state.watchers.add(
+            self.kind.row(),
+            ns,
+            selection,
+            Begin { start, initial, rev, reached: Arc::clone(&self.reached) },
+        ))
     }
 }
 

@@ -48,6 +48,11 @@ impl Ring {
         self.events.len() > EVENTS_MAX || self.bytes > BYTES_MAX || self.events.front().is_some_and(old)
     }
 
+    /// Every event after this revision is here.
+    pub(super) fn complete_after(&self) -> Rev {
+        self.complete_after
+    }
+
     /// Events after `rev`, or `None` where some of them are gone.
     pub(super) fn after(&self, rev: Rev) -> Option<impl Iterator<Item = &Arc<Event>>> {
         if rev < self.complete_after {

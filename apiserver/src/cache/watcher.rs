@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use store::Rev;
+use tokio::sync::watch;
 
 /// Where a watch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,23 @@ impl Delivery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WatchError {
     /// The revision asked for is not kept any more, or the watcher was too slow.
-    #[error("too old resource version")]
-    TooOld,
+    #[error("too old resource version: {asked} ({oldest})")]
+    TooOld {
+        /// Where the watch is, or should begin.
+        asked: Rev,
+        /// Where one can begin.
+        oldest: Rev,
+    },
+}
+
+/// How a watch begins.
+pub(super) struct Begin {
+    pub(super) start: Start,
+    pub(super) initial: VecDeque<Delivery>,
+    /// Revision of the cache.
+    pub(super) rev: Rev,
+    /// Revision that all caches have reached.
+    pub(super) reached: Arc<watch::Sender<Rev>>,
 }
 
 /// Receives deliveries in commit order. Dropping it ends the watch.
@@ -78,11 +94,20 @@ pub struct Subscription {
     pub rev: Rev,
     /// Nothing up to here is of interest: the revision of a watch that began in the future.
     floor: Rev,
+    /// Everything up to here has been delivered.
+    seen: Rev,
+    /// Revision that all caches have reached.
+    reached: Arc<watch::Sender<Rev>>,
 }
 
 impl Subscription {
-    pub(super) fn new(initial: VecDeque<Delivery>, queue: Receiver, rev: Rev, floor: Rev) -> Self {
-        Self { initial, taken: VecDeque::new(), queue, rev, floor }
+    pub(super) fn new(begin: Begin, queue: Receiver) -> Self {
+        let Begin { start, initial, rev, reached } = begin;
+        let (floor, seen) = match start {
+            Start::After(after) => (after, after),
+            Start::Now | Start::Objects => (0, rev),
+        };
+        Self { initial, taken: VecDeque::new(), queue, rev, floor, seen, reached }
     }
 
     /// Nothing up to this revision is delivered, because the watch asked for what comes after it.
@@ -103,7 +128,7 @@ impl Subscription {
             }
             match self.queue.take(&mut self.taken) {
                 Some(true) => {}
-                Some(false) => return Err(WatchError::TooOld),
+                Some(false) => return Err(self.cut()),
                 None => return Ok(None),
             }
         }
@@ -115,7 +140,7 @@ impl Subscription {
                 return Poll::Ready(Ok(delivery));
             }
             if !ready!(self.queue.poll_take(cx, &mut self.taken)) {
-                return Poll::Ready(Err(WatchError::TooOld));
+                return Poll::Ready(Err(self.cut()));
             }
         }
     }
@@ -125,7 +150,20 @@ impl Subscription {
         std::future::poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// It fell behind, or the cache lost its place.
+    fn cut(&self) -> WatchError {
+        WatchError::TooOld { asked: self.seen, oldest: *self.reached.borrow() }
+    }
+
     fn pop(&mut self) -> Option<Delivery> {
+        let next = self.pop_any()?;
+        if let Delivery::Change(event, _) = &next {
+            self.seen = event.rev;
+        }
+        Some(next)
+    }
+
+    fn pop_any(&mut self) -> Option<Delivery> {
         if let Some(delivery) = self.initial.pop_front() {
             if self.initial.is_empty() {
                 // Idle watches are many: the room of the first burst is given back.

@@ -4,12 +4,11 @@
 use super::event::{Event, EventType};
 use super::object::Object;
 use super::queue::{Sender, Sent, queue};
-use super::watcher::{Delivery, Start, Subscription};
+use super::watcher::{Begin, Delivery, Subscription};
 use crate::request::Selection;
 use kinds::row::{Row, Scope};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
-use store::Rev;
 
 /// Watchers below which nobody looks for those who left without an event telling so.
 const SWEEP_MIN: usize = 256;
@@ -28,14 +27,6 @@ struct Watcher {
     ns: Box<str>,
     selection: Selection,
     queue: Sender,
-}
-
-/// How a watch begins.
-pub(super) struct Begin {
-    pub(super) start: Start,
-    pub(super) initial: VecDeque<Delivery>,
-    /// Revision of the cache.
-    pub(super) rev: Rev,
 }
 
 type Group = Vec<Watcher>;
@@ -62,8 +53,7 @@ impl Watchers {
         let (queue, receiver) = queue();
         let trigger = trigger_of(row, ns, &selection);
         self.group(trigger).push(Watcher { ns: ns.into(), selection, queue });
-        let floor = if let Start::After(rev) = begin.start { rev } else { 0 };
-        Subscription::new(begin.initial, receiver, begin.rev, floor)
+        Subscription::new(begin, receiver)
     }
 
     fn group(&mut self, trigger: Trigger) -> &mut Group {

@@ -3,10 +3,9 @@
 
 use super::served::{Change, Kinds};
 use super::{cleanup, naming, text};
-use crate::cache::{Delivery, EventType, KindCache, Start, Subscription, WatchError};
 use crate::error::ApiError;
+use crate::follow::{self, Follow, Seen};
 use crate::registry::{Registry, metadata};
-use crate::request::Selection;
 use crate::server::Server;
 use kinds::custom::condition;
 use serde_json::Value;
@@ -16,13 +15,12 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Pause before a definition whose status could not be written, or a lost subscription, is taken up again.
+/// Pause before a definition whose status could not be written is taken up again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 pub struct Feed {
     kinds: Arc<Kinds>,
-    cache: Arc<KindCache>,
-    subscription: Subscription,
+    follow: Follow,
     /// Every definition without its schemas, by name.
     known: BTreeMap<String, Value>,
     /// Those to look at.
@@ -32,27 +30,18 @@ pub struct Feed {
 impl Feed {
     /// Returns when everything that is stored now is served.
     pub async fn open(registry: &Registry, kinds: Arc<Kinds>) -> Result<Self, ApiError> {
-        let cache = registry.cache(&super::definitions()).await?;
-        let subscription = subscribe(&cache).map_err(|error| ApiError::unavailable(error.to_string()))?;
-        let mut feed = Self { kinds, cache, subscription, known: BTreeMap::new(), due: BTreeSet::new() };
-        feed.catch_up(registry);
+        let follow = Follow::open(registry.caches(), super::definitions()).await?;
+        let mut feed = Self { kinds, follow, known: BTreeMap::new(), due: BTreeSet::new() };
+        while let Some(seen) = feed.follow.initial() {
+            feed.take(registry, &seen);
+        }
         Ok(feed)
     }
 
-    fn catch_up(&mut self, registry: &Registry) {
-        while self.subscription.initial_left() > 0 {
-            match self.subscription.try_next() {
-                Ok(Some(delivery)) => self.take(registry, &delivery),
-                Ok(None) | Err(_) => return,
-            }
-        }
-    }
-
-    fn take(&mut self, registry: &Registry, delivery: &Delivery) {
-        let object = delivery.object();
-        let name = object.name().to_owned();
-        let gone = delivery.ty() == EventType::Deleted;
-        let value = object.value();
+    fn take(&mut self, registry: &Registry, seen: &Seen) {
+        let name = seen.object.name().to_owned();
+        let gone = seen.change == follow::Change::Gone;
+        let value = seen.object.value();
         if self.kinds.set(&name, (!gone).then_some(&value)) == Change::Made {
             registry.caches().retain(|kind| self.kinds.is_current(kind));
         }
@@ -82,10 +71,7 @@ impl Feed {
             }
             tokio::select! {
                 () = drain.cancelled() => break,
-                next = self.subscription.next() => match next {
-                    Ok(delivery) => self.take(&server.registry, &delivery),
-                    Err(WatchError::TooOld) => self.start_over(&server.registry).await,
-                },
+                seen = self.follow.next() => self.take(&server.registry, &seen),
                 Some(Ok((name, done))) = cleanups.join_next() => {
                     let name: String = name;
                     cleaning.remove(&name);
@@ -113,7 +99,7 @@ impl Feed {
         let Some(crd) = self.known.get(name) else { return Ok(()) };
         if metadata::is_deleting(crd) {
             if cleanup::is_due(crd) && cleaning.insert(name.to_owned()) {
-                let whole = self.cache.get("", name).map(|object| object.value()).unwrap_or_default();
+                let whole = self.follow.known(name).map(|object| object.value()).unwrap_or_default();
                 let (server, name) = (Arc::clone(server), name.to_owned());
                 cleanups.spawn(async move {
                     let done = cleanup::run(&server.registry, &name, &whole).await;
@@ -145,23 +131,4 @@ impl Feed {
             }
         }
     }
-
-    async fn start_over(&mut self, registry: &Registry) {
-        self.subscription = loop {
-            match subscribe(&self.cache) {
-                Ok(subscription) => break subscription,
-                Err(WatchError::TooOld) => tokio::time::sleep(RETRY_PAUSE).await,
-            }
-        };
-        let before = std::mem::take(&mut self.known);
-        self.catch_up(registry);
-        for name in before.keys().filter(|name| !self.known.contains_key(*name)) {
-            self.kinds.set(name, None);
-        }
-        registry.caches().retain(|kind| self.kinds.is_current(kind));
-    }
-}
-
-fn subscribe(cache: &KindCache) -> Result<Subscription, WatchError> {
-    cache.subscribe("", Selection::default(), Start::Objects)
 }

@@ -102,18 +102,16 @@ impl Registry {
                 rev: subscription.rev,
                 source: Source::Cache(subscription),
             }),
-            (Err(WatchError::TooOld), Start::After(rev)) => match self.store.watch(cache.prefix(), rev).await {
+            (Err(WatchError::TooOld { .. }), Start::After(rev)) => match self.store.watch(cache.prefix(), rev).await {
                 Ok(stream) => {
                     let (ns, selection) = (call.ns.to_owned(), options.selection.clone());
                     let history = History { stream, cache, ns, selection, ready: VecDeque::new(), seen: rev };
                     Ok(Watch { source: Source::History(Box::new(history)), announce_initial: false, rev })
                 }
-                Err(error @ ReadError::Compacted { .. }) => Ok(Watch::broken(broken_off(&error))),
+                Err(error @ ReadError::Compacted { .. }) => Ok(Watch::broken(broken_off(error))),
                 Err(error) => Err(error.into()),
             },
-            (Err(WatchError::TooOld), Start::Now | Start::Objects) => {
-                Ok(Watch::broken(ApiError::expired("too old resource version")))
-            }
+            (Err(error @ WatchError::TooOld { .. }), Start::Now | Start::Objects) => Ok(Watch::broken(ended(error))),
         }
     }
 }
@@ -146,7 +144,9 @@ impl Source {
                     }
                 }
                 Self::Broken(error) => {
-                    return Poll::Ready(Err(error.take().unwrap_or_else(|| ended(WatchError::TooOld))));
+                    return Poll::Ready(Err(error
+                        .take()
+                        .unwrap_or_else(|| ApiError::unavailable("the watch has ended"))));
                 }
             }
         }
@@ -209,12 +209,10 @@ fn ended(error: WatchError) -> ApiError {
 }
 
 /// What a watcher is told of the end of the store's history.
-fn broken_off(error: &ReadError) -> ApiError {
+fn broken_off(error: ReadError) -> ApiError {
     match error {
-        ReadError::Compacted { asked, oldest } => {
-            ApiError::expired(format!("too old resource version: {asked} ({oldest})"))
-        }
-        ReadError::Future { .. } | ReadError::Unavailable(_) => ended(WatchError::TooOld),
+        ReadError::Compacted { asked, oldest } => ended(WatchError::TooOld { asked, oldest }),
+        ReadError::Future { .. } | ReadError::Unavailable(_) => error.into(),
     }
 }
 
@@ -234,8 +232,8 @@ impl History {
                 }
                 self.seen = batch.rev;
             }
-            Some(Err(error)) => return Poll::Ready(Err(broken_off(&error))),
-            None => return Poll::Ready(Err(ended(WatchError::TooOld))),
+            Some(Err(error)) => return Poll::Ready(Err(broken_off(error))),
+            None => return Poll::Ready(Err(ApiError::unavailable("the store's watch ended"))),
         }
         Poll::Ready(Ok(()))
     }

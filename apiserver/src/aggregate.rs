@@ -13,7 +13,7 @@ pub(crate) use available::keep;
 pub(crate) use remote::Remote;
 
 use crate::auth::objects::Resource;
-use crate::backend::tls::{Trust, connector};
+use crate::backend::tls::Trust;
 use crate::backend::{Backends, Target, forwarded, service};
 use crate::cache::Caches;
 use crate::error::ApiError;
@@ -104,7 +104,8 @@ impl Aggregate {
             (Some(pem), false) => Trust::Roots(pem),
             (None, false) => Trust::System,
         };
-        let connector = connector(&trust, Some(&self.identity)).map_err(|error| unusable(error.to_string()))?;
+        let connector = self.backends.connector(&trust, Some(&self.identity));
+        let connector = connector.map_err(|error| unusable(error.to_string()))?;
         let name = ServerName::try_from(remote.host()).map_err(|error| unusable(error.to_string()))?;
         Ok(Target { address, tls: Some((connector, name)) })
     }

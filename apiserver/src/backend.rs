@@ -11,6 +11,8 @@ pub mod tls;
 
 pub use headers::forwarded;
 
+use crate::pki::Credential;
+use crate::seat::{Seated, Seats};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -19,21 +21,28 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+use tls::{Connectors, TlsError, Trust};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Connecting and handshaking; what is said then has its own limits. k8s: the 30 s of its dialers
 const CONNECT_WAIT: Duration = Duration::from_secs(30);
+
+/// Connections to backends that are open at once, streams that go on for hours included: each is a file descriptor here
+/// and a connection there. An API server of upstream's size has about as many exec and port-forward sessions at its worst.
+const CONNECTIONS_MAX: usize = 8192;
 
 /// Texts are Go's, which people search for.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     #[error("dial tcp {address}: {why}")]
     Connect { address: SocketAddr, why: String },
+    #[error("too many connections to nodes, pods and services are open")]
+    Full,
     #[error("{0}")]
     Tls(String),
     #[error("{0}")]
@@ -50,19 +59,24 @@ pub struct Target {
 /// Connections to backends; they end with their peers, or at the drain.
 #[derive(Clone)]
 pub struct Backends {
-    tasks: TaskTracker,
+    seats: Seats,
+    connectors: Arc<Connectors>,
     drain: CancellationToken,
 }
 
 impl Backends {
     pub fn new(drain: CancellationToken) -> Self {
-        Self { tasks: TaskTracker::new(), drain }
+        Self { seats: Seats::new(CONNECTIONS_MAX), connectors: Arc::default(), drain }
     }
 
     /// Waits for streams to end after the drain began.
     pub async fn drained(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.seats.emptied().await;
+    }
+
+    /// TLS towards whom `trust` believes; `shown` is the client certificate, where the backend shall know this server.
+    pub fn connector(&self, trust: &Trust<'_>, shown: Option<&Credential>) -> Result<TlsConnector, TlsError> {
+        self.connectors.get(trust, shown)
     }
 
     /// Sends `request` over a connection of its own. Its URI is the path and query, its headers have passed [`forwarded`].
@@ -73,26 +87,28 @@ impl Backends {
         let tcp = dialled.map_err(|error| connect(dial_text(&error)))?;
         tcp.set_nodelay(true).map_err(|error| connect(error.to_string()))?;
         let Some((connector, name)) = &target.tls else {
-            return Ok(self.over(tcp, request).await?);
+            return self.over(tcp, request).await;
         };
         let shaken = tokio::time::timeout(CONNECT_WAIT, connector.connect(name.clone(), tcp)).await.map_err(late)?;
         let stream = shaken.map_err(|error| BackendError::Tls(tls::text(&error)))?;
-        Ok(self.over(stream, request).await?)
+        self.over(stream, request).await
     }
 
     /// Sends `request` over an established connection, which then serves nothing else.
-    pub async fn over<S>(&self, stream: S, request: Request<Body>) -> Result<Response<Incoming>, hyper::Error>
+    pub async fn over<S>(&self, stream: S, request: Request<Body>) -> Result<Response<Incoming>, BackendError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // With the stream, which outlives its connection when it is upgraded.
+        let seat = self.seats.try_take().ok_or(BackendError::Full)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(Seated::new(stream, seat))).await?;
         let drain = self.drain.clone();
-        self.tasks.spawn(async move {
+        self.seats.spawn(async move {
             if let Some(Err(error)) = drain.run_until_cancelled(connection.with_upgrades()).await {
                 tracing::debug!(%error, "connection ended");
             }
         });
-        sender.send_request(request).await
+        Ok(sender.send_request(request).await?)
     }
 
     /// Answers the client's upgrade with the backend's, and joins the two streams. `answer` is a 101.
@@ -102,7 +118,9 @@ impl Backends {
         *response.headers_mut() = answer.headers().clone();
         let backend = hyper::upgrade::on(answer);
         let drain = self.drain.clone();
-        self.tasks.spawn(async move { drain.run_until_cancelled(join(client, backend)).await });
+        self.seats.spawn(async move {
+            drain.run_until_cancelled(join(client, backend)).await;
+        });
         response
     }
 }

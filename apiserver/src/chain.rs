@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
 use client::identity::Identity;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue, UPGRADE};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use std::sync::Arc;
@@ -79,8 +79,8 @@ async fn answer(
     let remote = server.aggregate.behind(parts.uri.path());
 
     // Is there room, and how long may it take.
-    let upgrade = remote.is_some() && parts.headers.contains_key(UPGRADE);
-    let long_running = upgrade || is_long_running(&target);
+    // An upgrade that another API server grants goes on without its request, which has ended then.
+    let long_running = is_long_running(&target);
     let limit = if long_running { Duration::MAX } else { REQUEST_TIMEOUT };
     let _seat = if long_running { None } else { Some(take_seat(server).await?) };
     // Made where it is awaited: a future that moves first takes its room twice.

@@ -17,6 +17,7 @@ pub mod protobuf;
 pub mod registry;
 pub mod request;
 pub mod respond;
+mod seat;
 pub mod serve;
 pub mod server;
 pub mod stored;

@@ -3,11 +3,13 @@
 
 mod compress;
 mod corked;
+mod idle;
 mod rest;
 
 use crate::auth::x509;
 use crate::chain;
 use crate::pki::Pki;
+use crate::seat::{Seat, Seated, Seats};
 use crate::server::Server;
 use axum::body::Body;
 use corked::cork;
@@ -18,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use idle::{Activity, Counted, Idle};
 use rustls::server::WebPkiClientVerifier;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -25,11 +28,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// A handshake that takes longer is not a client of ours.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -86,31 +87,26 @@ pub(crate) async fn run(
 ) -> Result<(), ServeError> {
     let Listen { listener, tls, connections } = listen;
     let acceptor = TlsAcceptor::from(tls);
-    let room = Arc::new(Semaphore::new(connections));
-    let tracker = TaskTracker::new();
+    let seats = Seats::new(connections);
     let draining = CancellationToken::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&listener, &seats) => accepted,
         };
         let Some((stream, seat)) = accepted else { continue };
         let server = Arc::clone(&server);
         let connection = Connection { acceptor: acceptor.clone(), server, draining: draining.clone() };
-        tracker.spawn(async move {
-            connection.serve(stream).await;
-            drop(seat);
-        });
+        seats.spawn(connection.serve(stream, seat));
     }
     drop(listener);
     draining.cancel();
-    tracker.close();
-    tokio::time::timeout(DRAIN_MAX, tracker.wait()).await.map_err(|_| ServeError::DrainTimeout)
+    tokio::time::timeout(DRAIN_MAX, seats.emptied()).await.map_err(|_| ServeError::DrainTimeout)
 }
 
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let seat = Arc::clone(room).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, seats: &Seats) -> Option<(TcpStream, Seat)> {
+    let seat = seats.take().await;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, seat)),
         Err(error) => {
@@ -128,7 +124,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream, seat: Seat) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -153,9 +149,13 @@ impl Connection {
         let answer = move |request| -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
             Box::pin(answer(Arc::clone(&server), peer.clone(), request))
         };
-        let ended = match tls.get_ref().1.alpn_protocol() {
-            Some(HTTP2) => serve_http2(tls, answer, self.draining).await,
-            Some(_) | None => serve_http1(tls, answer, self.draining).await,
+        let http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP2);
+        // With the stream, because an upgraded one outlives its connection.
+        let stream = Seated::new(tls, seat);
+        let ended = if http2 {
+            serve_http2(stream, answer, self.draining).await
+        } else {
+            serve_http1(stream, answer, self.draining).await
         };
         if let Err(error) = ended {
             tracing::debug!(%error, "connection ended");
@@ -184,12 +184,20 @@ async fn answer(
     Ok(compress::response(accepts, response).await)
 }
 
+type Stream = Seated<TlsStream<TcpStream>>;
+
 /// HTTP/2, for whoever asked for it in the handshake: all clients of Kubernetes do.
-async fn serve_http2<A>(tls: TlsStream<TcpStream>, answer: A, draining: CancellationToken) -> hyper::Result<()>
+async fn serve_http2<A>(stream: Stream, answer: A, draining: CancellationToken) -> hyper::Result<()>
 where
     A: Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + 'static,
 {
-    let (stream, cork) = cork(tls);
+    let (stream, cork) = cork(stream);
+    let activity = Activity::default();
+    let mut idle = Idle::new(activity.clone());
+    let counted = move |request| {
+        let (busy, answered) = (activity.begin(), answer(request));
+        async move { answered.await.map(|response| response.map(|body| Counted::new(body, busy))) }
+    };
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -198,11 +206,11 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWER_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(counted)));
     let mut stopping = pin!(draining.cancelled());
     let mut told = false;
     poll_fn(|cx| {
-        if !told && stopping.as_mut().poll(cx).is_ready() {
+        if !told && (stopping.as_mut().poll(cx).is_ready() || idle.poll_over(cx).is_ready()) {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
@@ -217,13 +225,13 @@ where
 }
 
 /// HTTP/1.1: curl, and connections that are upgraded to something else.
-async fn serve_http1<A>(tls: TlsStream<TcpStream>, answer: A, draining: CancellationToken) -> hyper::Result<()>
+async fn serve_http1<A>(stream: Stream, answer: A, draining: CancellationToken) -> hyper::Result<()>
 where
     A: Fn(Request<Incoming>) -> BoxFuture<'static, Result<Response<Body>, Infallible>> + Send + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_MAX);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(tls), service_fn(answer)).with_upgrades());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades());
     tokio::select! {
         ended = connection.as_mut() => ended,
         () = draining.cancelled() => {

@@ -4,7 +4,7 @@
 //! A Service is reached at one of its endpoints, under its DNS name in TLS. Redirects are answers of the wrong kind
 //! (CVE-2020-8561), and what a webhook says in an error does not reach the client (CVE-2020-8555).
 
-use crate::backend::tls::{Trust, connector};
+use crate::backend::tls::Trust;
 use crate::backend::{BackendError, Backends, Target, service};
 use crate::cache::Caches;
 use axum::body::Body;
@@ -13,11 +13,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use http::{Method, Request, Uri};
 use http_body_util::{BodyExt, Limited};
-use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::Value;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +23,6 @@ use tokio_rustls::TlsConnector;
 
 /// Answers carry at most a patch or an object, in base64.
 const ANSWER_MAX: usize = 8 << 20;
-/// Trust bundles whose parsed form is kept; a cluster has a few dozen webhooks.
-const CONNECTORS_MAX: usize = 256;
 const AGENT: &str = "kube-apiserver-admission";
 
 /// `clientConfig` of a webhook, of whatever API.
@@ -63,7 +59,6 @@ pub enum CallError {
 pub struct WebhookClient {
     caches: Arc<Caches>,
     backends: Backends,
-    connectors: Mutex<HashMap<String, TlsConnector>>,
 }
 
 /// Where a call goes, before anything is looked up.
@@ -77,7 +72,7 @@ struct Endpoint {
 
 impl WebhookClient {
     pub fn new(caches: Arc<Caches>, backends: Backends) -> Self {
-        Self { caches, backends, connectors: Mutex::default() }
+        Self { caches, backends }
     }
 
     /// Posts `body` and returns the object that is answered.
@@ -114,19 +109,10 @@ impl WebhookClient {
     }
 
     fn connector(&self, config: &ClientConfig) -> Result<TlsConnector, CallError> {
-        let bundle = config.ca_bundle.clone().unwrap_or_default();
-        if let Some(known) = self.connectors.lock().get(&bundle) {
-            return Ok(known.clone());
-        }
-        let pem = STANDARD.decode(&bundle).map_err(|error| CallError::Config(format!("caBundle: {error}")))?;
+        let bundle = config.ca_bundle.as_deref().unwrap_or_default();
+        let pem = STANDARD.decode(bundle).map_err(|error| CallError::Config(format!("caBundle: {error}")))?;
         let trust = if pem.is_empty() { Trust::System } else { Trust::Roots(&pem) };
-        let made = connector(&trust, None).map_err(|error| CallError::Config(error.to_string()))?;
-        let mut connectors = self.connectors.lock();
-        if connectors.len() >= CONNECTORS_MAX {
-            connectors.clear();
-        }
-        connectors.insert(bundle, made.clone());
-        Ok(made)
+        self.backends.connector(&trust, None).map_err(|error| CallError::Config(error.to_string()))
     }
 }
 

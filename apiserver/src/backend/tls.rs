@@ -1,10 +1,12 @@
 //! TLS towards backends: whose certificates are believed, and which one is shown.
 
 use crate::pki::{Credential, PkiError};
+use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 
@@ -31,8 +33,50 @@ pub enum TlsError {
     Rustls(#[from] rustls::Error),
 }
 
-/// `shown`: the client certificate, where the backend shall know this server.
-pub fn connector(trust: &Trust<'_>, shown: Option<&Credential>) -> Result<TlsConnector, TlsError> {
+/// Configurations that are kept; a cluster has a few dozen webhooks and API servers.
+const CONNECTORS_MAX: usize = 256;
+
+/// Configurations that were made: each takes parsing certificates, and where the machine's authorities are believed, reading
+/// their file.
+#[derive(Default)]
+pub struct Connectors(Mutex<HashMap<Asked, TlsConnector>>);
+
+#[derive(PartialEq, Eq, Hash)]
+enum Believed {
+    Anybody,
+    Roots(Vec<u8>),
+    System,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Asked {
+    believed: Believed,
+    /// PEM of the certificate; no two have the same.
+    shown: Option<String>,
+}
+
+impl Connectors {
+    pub fn get(&self, trust: &Trust<'_>, shown: Option<&Credential>) -> Result<TlsConnector, TlsError> {
+        let believed = match trust {
+            Trust::Anybody => Believed::Anybody,
+            Trust::Roots(pem) => Believed::Roots(pem.to_vec()),
+            Trust::System => Believed::System,
+        };
+        let asked = Asked { believed, shown: shown.map(|credential| credential.certificate_pem.clone()) };
+        if let Some(known) = self.0.lock().get(&asked) {
+            return Ok(known.clone());
+        }
+        let made = connector(trust, shown)?;
+        let mut connectors = self.0.lock();
+        if connectors.len() >= CONNECTORS_MAX {
+            connectors.clear();
+        }
+        connectors.insert(asked, made.clone());
+        Ok(made)
+    }
+}
+
+fn connector(trust: &Trust<'_>, shown: Option<&Credential>) -> Result<TlsConnector, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match trust {

@@ -12,10 +12,14 @@ use axum::response::IntoResponse;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::ready;
+use futures::stream::{Stream, StreamExt, once, unfold};
 use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Response};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Carries a credential, not a way to speak.
 const BEARER_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
@@ -25,6 +29,12 @@ const BINARY_PROTOCOL: &str = "binary.k8s.io";
 const BASE64_PROTOCOL: &str = "base64.binary.k8s.io";
 /// What a client may say: pings and its goodbye.
 const MESSAGE_MAX: usize = 4 << 10;
+/// A client that is silent this long is asked; every WebSocket answers a ping.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// Two pings without a sign of life: the client has gone.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+/// A client that takes nothing for so long is cut off.
+const SEND_MAX: Duration = Duration::from_secs(30);
 /// In front of each protobuf event of a byte stream; messages have lengths of their own.
 const FRAME_LENGTH: usize = 4;
 
@@ -70,7 +80,9 @@ fn protocol(headers: &HeaderMap) -> Option<String> {
 pub(super) fn serve(upgrade: Upgrade, format: Format, state: State) -> Response<Body> {
     let Upgrade { upgrade, protocol } = upgrade;
     let binary = protocol.as_deref() == Some(BINARY_PROTOCOL);
-    upgrade.on_upgrade(move |socket| pump(socket, format, binary, state)).into_response()
+    let frames = unfold(state, |mut state| async move { Some((state.next().await?, state)) });
+    let messages = frames.map(move |frame| message(frame, format, binary));
+    upgrade.on_upgrade(move |socket| pump(socket, messages)).into_response()
 }
 
 /// A stream of bytes.
@@ -80,51 +92,40 @@ pub fn stream(upgrade: Upgrade, body: Body) -> Response<Body> {
     let piece = move |bytes: Bytes| {
         if as_text { Message::Text(BASE64_STANDARD.encode(&bytes).into()) } else { Message::Binary(bytes) }
     };
-    upgrade.on_upgrade(move |socket| copy(socket, body, piece)).into_response()
-}
-
-/// Sends until the stream or the client ends.
-async fn copy(mut socket: WebSocket, body: Body, piece: impl Fn(Bytes) -> Message) {
-    let mut body = body.into_data_stream();
     // k8s: says that the stream is open, before there is anything in it.
-    if socket.send(piece(Bytes::new())).await.is_err() {
-        return;
-    }
-    loop {
-        let bytes = tokio::select! {
-            bytes = body.next() => bytes,
-            said = socket.recv() => match said {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => continue,
-            },
-        };
-        // A break looks like an end, as without WebSocket.
-        let Some(Ok(bytes)) = bytes else { break };
-        if socket.send(piece(bytes)).await.is_err() {
-            return;
-        }
-    }
-    if let Err(error) = socket.send(Message::Close(None)).await {
-        tracing::debug!(%error, "the client of a stream left before its end");
-    }
+    let opened = once(ready(Bytes::new()));
+    // A break looks like an end, as without WebSocket.
+    let bytes = body.into_data_stream().take_while(|bytes| ready(bytes.is_ok()));
+    let bytes = bytes.filter_map(|bytes| ready(bytes.ok()));
+    upgrade.on_upgrade(move |socket| pump(socket, opened.chain(bytes).map(piece))).into_response()
 }
 
-/// Sends until the watch or the client ends.
-async fn pump(mut socket: WebSocket, format: Format, binary: bool, mut state: State) {
+/// Sends until the messages or the client end. The socket is held by its connection's place, so a drain waits for it.
+async fn pump(mut socket: WebSocket, messages: impl Stream<Item = Message>) {
+    let mut messages = pin!(messages);
+    let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut heard = Instant::now();
     loop {
-        let frame = tokio::select! {
-            frame = state.next() => frame,
+        let said = tokio::select! {
+            message = messages.next() => message.unwrap_or(Message::Close(None)),
             said = socket.recv() => match said {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    heard = Instant::now();
+                    continue;
+                }
             },
+            _ = ping.tick() => {
+                if heard.elapsed() > SILENCE_MAX {
+                    return;
+                }
+                Message::Ping(Bytes::new())
+            }
         };
-        let sent = match frame {
-            Some(frame) => socket.send(message(frame, format, binary)).await,
-            None => socket.send(Message::Close(None)).await,
-        };
-        if sent.is_err() {
-            return;
+        let last = matches!(said, Message::Close(_));
+        match tokio::time::timeout(SEND_MAX, socket.send(said)).await {
+            Ok(Ok(())) if !last => {}
+            Ok(Ok(()) | Err(_)) | Err(_) => return,
         }
     }
 }

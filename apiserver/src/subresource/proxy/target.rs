@@ -1,8 +1,8 @@
 //! What `[https:]name[:port]` of a proxy path leads to.
 
 use crate::auth::objects::{CachedObjects, NODES, Objects, PODS, find as find_object};
-use crate::backend::tls::{Trust, connector};
-use crate::backend::{Target, address, service};
+use crate::backend::tls::Trust;
+use crate::backend::{Backends, Target, address, service};
 use crate::error::{ApiError, Qualified};
 use crate::registry::Call;
 use crate::server::Server;
@@ -34,9 +34,10 @@ impl<'a> Name<'a> {
         (!name.name.is_empty()).then_some(name)
     }
 
-    fn target(&self, address: SocketAddr) -> Result<Target, ApiError> {
+    fn target(&self, backends: &Backends, address: SocketAddr) -> Result<Target, ApiError> {
         let tls = if self.scheme == "https" {
-            let connector = connector(&Trust::Anybody, None).map_err(|error| ApiError::internal(error.to_string()))?;
+            let connector = backends.connector(&Trust::Anybody, None);
+            let connector = connector.map_err(|error| ApiError::internal(error.to_string()))?;
             Some((connector, ServerName::IpAddress(address.ip().into())))
         } else {
             None
@@ -76,7 +77,7 @@ pub(super) async fn find(server: &Server, call: &Call<'_>, name: &Name<'_>) -> R
         _ => endpoint(server, call, name).await?,
     };
     address::check(address.ip()).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    Ok(Reached::Address(name.target(address)?))
+    Ok(Reached::Address(name.target(&server.backends, address)?))
 }
 
 fn not_found(call: &Call<'_>, name: &str) -> ApiError {

@@ -29,9 +29,9 @@ pub use effect::{Effect, Effects};
 use crate::admission;
 use crate::auth::{Attributes, Authorizer, Decision};
 use crate::cache::{Caches, KindCache, ROOT};
+use crate::custom::convert::Conversions;
 use crate::error::ApiError;
 use crate::request::{Options, Request, Verb};
-use crate::webhook::WebhookClient;
 use bytes::Bytes;
 use client::clock::Clock;
 use jiff::Timestamp;
@@ -140,7 +140,7 @@ pub struct Registry {
     authorizer: Arc<Authorizer>,
     effects: Effects,
     turns: charge::Turns,
-    webhooks: Arc<WebhookClient>,
+    conversions: Arc<Conversions>,
 }
 
 impl Registry {
@@ -150,11 +150,11 @@ impl Registry {
         admission: admission::Chain,
         authorizer: Arc<Authorizer>,
         effects: Effects,
-        webhooks: Arc<WebhookClient>,
+        conversions: Arc<Conversions>,
     ) -> Self {
         let store = Arc::clone(caches.store());
         let turns = charge::Turns::default();
-        Self { caches, store, clock, admission, authorizer, effects, turns, webhooks }
+        Self { caches, store, clock, admission, authorizer, effects, turns, conversions }
     }
 
     /// An update or apply that turns out to create was authorized as something else.
@@ -185,8 +185,8 @@ impl Registry {
         &self.caches
     }
 
-    pub fn webhooks(&self) -> &Arc<WebhookClient> {
-        &self.webhooks
+    pub(crate) fn conversions(&self) -> &Arc<Conversions> {
+        &self.conversions
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -14,6 +14,7 @@ use crate::auth::{Authenticator, Authorizer};
 use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
+use crate::custom::convert::Conversions;
 use crate::custom::{Feed as Definitions, Kinds};
 use crate::error::ApiError;
 use crate::members::{self, Members};
@@ -181,20 +182,20 @@ impl ApiServer {
 
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
-        let caller = WebhookClient::new(Arc::clone(&caches), backends.clone());
+        let caller = || WebhookClient::new(Arc::clone(&caches), backends.clone());
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
-        let admission = admission.with_webhooks(Webhooks::new(hooks, caller, Arc::clone(&objects)));
-        let health = Arc::new(Health::new(Arc::clone(&store)));
-        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
+        let admission = admission.with_webhooks(Webhooks::new(hooks, caller(), Arc::clone(&objects)));
+        let (health, metrics) = (Arc::new(Health::new(Arc::clone(&store))), Arc::new(Metrics::new(Arc::clone(&store))));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
-        let webhooks = Arc::new(WebhookClient::new(Arc::clone(&caches), backends.clone()));
+        let convert = Arc::new(Conversions::new(caller()));
+        let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
         let kinds = Arc::new(Kinds::default());
         let server = Arc::new(Server {
             nodes,
             aggregate: Arc::new(aggregate),
             backends,
-            registry: Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, webhooks),
+            registry,
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
             authorizer,
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),

@@ -12,14 +12,21 @@ use bytes::Bytes;
 use kinds::custom::{Conversion, Custom};
 use kinds::kind::Kind;
 use kinds::tree;
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use store::Rev;
+use tokio::sync::OnceCell;
 
 /// k8s: the webhook client's default
 const WAIT: Duration = Duration::from_secs(30);
+/// Bytes of objects that go into one call where there are many: an answer is bounded, and may be longer than the question.
+const CALL_BYTES_MAX: usize = 2 << 20;
+/// Conversions of shared objects that are remembered: watchers of one kind take an event at about the same time.
+const REMEMBERED_MAX: usize = 128;
 const REVIEW_VERSIONS: &[&str] = &["v1", "v1beta1"];
 /// Metadata that a webhook may change.
 const CONVERTED_METADATA: &[&str] = &["labels", "annotations"];
@@ -38,6 +45,49 @@ pub(crate) fn is_needed(kind: &dyn Kind) -> bool {
     webhook_of(kind).is_some()
 }
 
+/// The way to the webhooks.
+pub struct Conversions {
+    client: WebhookClient,
+    /// Of objects that watchers share: each is converted once, whatever the number of its readers.
+    recent: Mutex<VecDeque<Arc<Shared>>>,
+}
+
+struct Shared {
+    object: Arc<Object>,
+    wanted: String,
+    converted: OnceCell<Bytes>,
+}
+
+impl Conversions {
+    pub(crate) fn new(client: WebhookClient) -> Self {
+        Self { client, recent: Mutex::default() }
+    }
+
+    async fn shared(&self, webhook: &Value, object: &Arc<Object>, wanted: &str) -> Result<Bytes, ApiError> {
+        let shared = self.remember(object, wanted);
+        let convert = || async {
+            let converted = Box::pin(convert(&self.client, webhook, vec![object.value()], wanted)).await?;
+            Ok::<_, ApiError>(stored::encode(&converted.into_iter().next().unwrap_or_default()))
+        };
+        shared.converted.get_or_try_init(convert).await.cloned()
+    }
+
+    fn remember(&self, object: &Arc<Object>, wanted: &str) -> Arc<Shared> {
+        let mut recent = self.recent.lock();
+        let is_it = |shared: &&Arc<Shared>| Arc::ptr_eq(&shared.object, object) && shared.wanted == wanted;
+        if let Some(known) = recent.iter().rev().find(is_it) {
+            return Arc::clone(known);
+        }
+        if recent.len() == REMEMBERED_MAX {
+            recent.pop_front();
+        }
+        let (object, wanted, converted) = (Arc::clone(object), wanted.to_owned(), OnceCell::new());
+        let shared = Arc::new(Shared { object, wanted, converted });
+        recent.push_back(Arc::clone(&shared));
+        shared
+    }
+}
+
 impl Registry {
     /// The JSON of an object, in the version of `kind`.
     pub(crate) async fn in_version(&self, kind: &dyn Kind, json: Bytes, rev: Rev) -> Result<Bytes, ApiError> {
@@ -47,12 +97,12 @@ impl Registry {
             return Ok(json);
         }
         let tree = serde_json::from_slice(&json).unwrap_or_default();
-        let converted = Box::pin(convert(self.webhooks(), webhook, vec![tree], &wanted)).await?;
+        let converted = Box::pin(convert(&self.conversions().client, webhook, vec![tree], &wanted)).await?;
         let object = custom.settled(converted.into_iter().next().unwrap_or_default());
         Ok(stored::with_revision(&stored::encode(&object), rev))
     }
 
-    /// The same of many, with one call.
+    /// The same of many, with few calls.
     pub(crate) async fn all_in_version(
         &self,
         kind: &dyn Kind,
@@ -65,11 +115,13 @@ impl Registry {
         if others.is_empty() {
             return Ok(objects);
         }
-        let trees = others.iter().map(|at| objects[*at].value()).collect();
-        let converted = Box::pin(convert(self.webhooks(), webhook, trees, &wanted)).await?;
-        for (at, tree) in others.into_iter().zip(converted) {
-            let object = &objects[at];
-            objects[at] = Arc::new(object.as_version(&stored::encode(&tree), object.rev, EventType::Added));
+        for run in runs(&others, |at| objects[at].json_slice().len()) {
+            let trees = run.iter().map(|at| objects[*at].value()).collect();
+            let converted = Box::pin(convert(&self.conversions().client, webhook, trees, &wanted)).await?;
+            for (at, tree) in run.iter().zip(converted) {
+                let object = &objects[*at];
+                objects[*at] = Arc::new(object.as_version(&stored::encode(&tree), object.rev, EventType::Added));
+            }
         }
         Ok(objects)
     }
@@ -88,23 +140,39 @@ impl Registry {
                 Ok(Some(object))
             }
             Conversion::Webhook(webhook) => {
-                let converted = Box::pin(convert(self.webhooks(), webhook, vec![object.clone()], &kept)).await?;
+                let converted =
+                    Box::pin(convert(&self.conversions().client, webhook, vec![object.clone()], &kept)).await?;
                 Ok(converted.into_iter().next())
             }
         }
     }
 }
 
+/// Cuts `all` so that no run is larger than a call may be, unless it is a single one.
+fn runs(all: &[usize], size: impl Fn(usize) -> usize) -> Vec<&[usize]> {
+    let mut runs = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (end, at) in all.iter().enumerate() {
+        let more = size(*at);
+        if bytes + more > CALL_BYTES_MAX && end > start {
+            runs.push(&all[start..end]);
+            (start, bytes) = (end, 0);
+        }
+        bytes += more;
+    }
+    runs.push(&all[start..]);
+    runs
+}
+
 /// A delivery with its object in the version of `kind`.
-pub(crate) async fn delivery(client: &WebhookClient, kind: &dyn Kind, it: &Delivery) -> Result<Delivery, ApiError> {
+pub(crate) async fn delivery(by: &Conversions, kind: &dyn Kind, it: &Delivery) -> Result<Delivery, ApiError> {
     let object = it.object();
     let wanted = kind.row().api_version();
     let Some((_, webhook)) = webhook_of(kind).filter(|_| !view::is_of_version(object.json_slice(), &wanted)) else {
         return Ok(it.clone());
     };
-    let converted = Box::pin(convert(client, webhook, vec![object.value()], &wanted)).await?;
-    let tree = converted.into_iter().next().unwrap_or_default();
-    let object = Arc::new(object.as_version(&stored::encode(&tree), it.rev(), it.ty()));
+    let converted = by.shared(webhook, object, &wanted).await?;
+    let object = Arc::new(object.as_version(&converted, it.rev(), it.ty()));
     Ok(match it {
         Delivery::Initial(_) => Delivery::Initial(object),
         Delivery::Change(_, ty) => Delivery::Change(Arc::new(Event::new(*ty, object, None)), *ty),
@@ -179,6 +247,13 @@ fn accepted(old: &Value, new: &Value, wanted: &str, at: usize) -> Result<Value, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_lists_take_several_calls() {
+        let sizes = [CALL_BYTES_MAX / 2, CALL_BYTES_MAX / 2, 1, 2 * CALL_BYTES_MAX, 1];
+        let all: Vec<usize> = (0..sizes.len()).collect();
+        assert_eq!(runs(&all, |at| sizes[at]), [&[0, 1][..], &[2], &[3], &[4]]);
+    }
 
     #[test]
     fn a_conversion_changes_labels_and_content_and_nothing_else() {

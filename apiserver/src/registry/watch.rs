@@ -3,10 +3,9 @@
 
 use super::{Call, Registry};
 use crate::cache::{Delivery, Event, EventType, KindCache, Object, Start, Subscription, WatchError};
-use crate::custom::convert;
+use crate::custom::convert::{self, Conversions};
 use crate::error::ApiError;
 use crate::request::Selection;
-use crate::webhook::WebhookClient;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use kinds::kind::Kind;
@@ -38,7 +37,7 @@ pub enum Source {
 pub struct Converted {
     source: Source,
     kind: Arc<dyn Kind>,
-    webhooks: Arc<WebhookClient>,
+    conversions: Arc<Conversions>,
     /// How far deliveries went.
     seen: Rev,
     /// Taken from the source, and with the webhook now.
@@ -61,11 +60,11 @@ impl Registry {
     pub async fn watch(&self, call: &Call<'_>) -> Result<Watch, ApiError> {
         let mut watch = self.watch_as_kept(call).await?;
         if convert::is_needed(call.kind.as_ref()) {
-            let (kind, webhooks) = (Arc::clone(call.kind), Arc::clone(self.webhooks()));
+            let (kind, conversions) = (Arc::clone(call.kind), Arc::clone(self.conversions()));
             watch.source = Source::Converted(Box::new(Converted {
                 source: watch.source,
                 kind,
-                webhooks,
+                conversions,
                 seen: watch.rev,
                 waiting: None,
             }));
@@ -197,8 +196,8 @@ impl Converted {
                 return Poll::Ready(converted);
             }
             let delivery = ready!(self.source.poll_next(cx))?;
-            let (webhooks, kind) = (Arc::clone(&self.webhooks), Arc::clone(&self.kind));
-            let convert = async move { convert::delivery(&webhooks, kind.as_ref(), &delivery).await };
+            let (conversions, kind) = (Arc::clone(&self.conversions), Arc::clone(&self.kind));
+            let convert = async move { convert::delivery(&conversions, kind.as_ref(), &delivery).await };
             self.waiting = Some(Box::pin(convert));
         }
     }

@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 CARGO ?= cargo
 RELEASE := target/release
 IMAGES := target/images/web.tar
+CLIENTS := target/clients
 
 .PHONY: up build install images test check bench fuzz deps test-deps fmt codegen
 
@@ -59,6 +60,12 @@ fmt:
 deps:
 	@.ci/install protobuf-compiler:protoc libprotobuf-dev:/usr/include/google/protobuf/wrappers.proto iptables:iptables conntrack:conntrack iproute2:ip gcc:cc libc6-dev:/usr/lib/x86_64-linux-gnu/libc.a
 
-# What only the tests need: a real etcd and registry to test against, busybox for test images.
-test-deps:
+# What only the tests need: a real etcd and registry to test against, busybox for test images, client programs in Python.
+test-deps: $(CLIENTS)/installed
 	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter procps:pgrep bind9-dnsutils:dig curl:curl
+
+$(CLIENTS)/installed: e2e/clients/requirements.txt
+	@.ci/install python3:python3 python3-venv:/usr/share/python-wheels
+	@python3 -m venv $(CLIENTS)
+	@$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@

@@ -127,9 +127,10 @@ impl Cluster {
         checked(self.client_command("kubectl", args), args)
     }
 
-    /// A client program with this cluster's kubeconfig, inside its host.
+    /// A client program with this cluster's kubeconfig, inside its host and in the test's folder.
     pub fn client_command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = self.host.command(program, args);
+        let folder = format!("--wdns={}", self.folder.path().display());
+        let mut command = self.host.command_in(&[&folder], program, args);
         command.env("KUBECONFIG", self.kubeconfig()).env("HOME", self.folder.path());
         command
     }

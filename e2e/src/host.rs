@@ -69,10 +69,17 @@ impl Host {
 
     /// A command that will run inside this host.
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
+        self.command_in(&[], program, args)
+    }
+
+    /// The same, with further options for nsenter.
+    pub(crate) fn command_in(&self, options: &[&str], program: &str, args: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command
             .arg(format!("--target={}", self.holder.id()))
-            .args(["--net", "--mount", "--", program])
+            .args(["--net", "--mount"])
+            .args(options)
+            .args(["--", program])
             .args(args)
             .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command

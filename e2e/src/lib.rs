@@ -14,6 +14,7 @@ pub mod fleet;
 pub mod follow;
 pub mod host;
 pub mod process;
+pub mod script;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};

@@ -6,20 +6,26 @@
 //! ([`quota`], by `registry::charge`). Every write of every resource and subresource passes both stages, deletes and connections too.
 //! Plugins see trees and decide; what they read of the cluster comes through [`Objects`].
 
+mod attributes;
+mod authorizer;
 mod call;
 mod certificate;
 mod escalation;
 mod external_ips;
 mod ingress_class;
 mod limit_ranger;
+mod matcher;
 mod namespace;
 mod node;
 mod node_restriction;
 mod plugins;
 mod pod;
 mod pod_security;
+pub mod policy;
 mod priority;
 pub mod quota;
+mod rounds;
+mod rule;
 mod runtime_class;
 mod service_account;
 mod storage;
@@ -28,15 +34,19 @@ mod topology;
 pub mod webhook;
 
 pub use call::{Call, Operation};
+pub use matcher::Matcher;
 
 use crate::auth::Authorizer;
 use crate::auth::objects::{Objects, Unavailable};
+use crate::cache::Caches;
 use crate::error::ApiError;
 use client::clock::Clock;
 use plugins::{MUTATING, VALIDATING};
+use policy::{Policies, PolicyTable};
+use rounds::Rounds;
 use serde_json::Value;
 use std::sync::Arc;
-use webhook::{Rounds, Webhooks};
+use webhook::{WebhookTable, Webhooks};
 
 /// What plugins work with.
 struct Context {
@@ -51,17 +61,27 @@ pub type Warnings = Vec<String>;
 /// All plugins, with what they need.
 pub struct Chain {
     context: Context,
+    policies: Option<Policies>,
     webhooks: Option<Webhooks>,
 }
 
 impl Chain {
     pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>) -> Self {
-        Self { context: Context { objects, authorizer, clock }, webhooks: None }
+        Self { context: Context { objects, authorizer, clock }, policies: None, webhooks: None }
     }
 
-    /// With the cluster's own webhooks at the end of both stages.
-    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
-        Self { webhooks: Some(webhooks), ..self }
+    /// With the cluster's own policies, and after them its webhooks, at the end of both stages.
+    pub fn with_own(
+        self,
+        policies: Arc<PolicyTable>,
+        webhooks: Arc<WebhookTable>,
+        matcher: Arc<Matcher>,
+        caches: Arc<Caches>,
+    ) -> Self {
+        let authorizer = &self.context.authorizer;
+        let policies = Policies::new(policies, Arc::clone(&matcher), caches, Arc::clone(authorizer));
+        let webhooks = Webhooks::new(webhooks, matcher, Arc::clone(authorizer));
+        Self { policies: Some(policies), webhooks: Some(webhooks), ..self }
     }
 
     /// Names of the plugins that run, in order.
@@ -69,21 +89,34 @@ impl Chain {
         MUTATING.iter().map(|plugin| plugin.name).chain(VALIDATING.iter().map(|plugin| plugin.name))
     }
 
-    /// Before preparation and validation: what the server adds. The object is `Null` for deletes and connects.
+    /// Before preparation and validation: what the server adds. The object is `Null` for deletes.
     pub async fn mutate(&self, call: &Call<'_>, object: &mut Value) -> Result<Warnings, ApiError> {
-        self.plug_in(call, object).await?;
-        let Some(webhooks) = &self.webhooks else { return Ok(Warnings::new()) };
-        let mut rounds = Rounds::default();
-        let mut warnings = webhooks.mutate(call, object, &mut rounds).await?;
-        if rounds.repeat() {
-            let before = object.clone();
-            self.plug_in(call, object).await?;
-            if *object != before {
-                rounds.plugins_changed();
-            }
-            warnings.extend(webhooks.mutate(call, object, &mut rounds).await?);
+        let (mut policies, mut webhooks) = (Rounds::default(), Rounds::default());
+        let mut warnings = self.mutate_once(call, object, &mut policies, &mut webhooks).await?;
+        if policies.any_changed() || webhooks.any_changed() {
+            warnings.extend(self.mutate_once(call, object, &mut policies, &mut webhooks).await?);
         }
         Ok(warnings)
+    }
+
+    async fn mutate_once(
+        &self,
+        call: &Call<'_>,
+        object: &mut Value,
+        of_policies: &mut Rounds,
+        of_webhooks: &mut Rounds,
+    ) -> Result<Warnings, ApiError> {
+        self.plug_in(call, object).await?;
+        if is_exempt(call) {
+            return Ok(Warnings::new());
+        }
+        if let Some(policies) = &self.policies {
+            policies.mutate(call, object, of_policies).await?;
+        }
+        match &self.webhooks {
+            Some(webhooks) => webhooks.mutate(call, object, of_webhooks).await,
+            None => Ok(Warnings::new()),
+        }
     }
 
     async fn plug_in(&self, call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
@@ -93,18 +126,33 @@ impl Chain {
         Ok(())
     }
 
-    /// The last word, on the final object; `None` for deletes and connects.
-    pub async fn validate(&self, call: &Call<'_>, object: Option<&Value>) -> Result<Warnings, ApiError> {
-        let object = object.unwrap_or(&Value::Null);
+    /// The last word, on the final object; `Null` for deletes.
+    pub async fn validate(&self, call: &Call<'_>, object: &Value) -> Result<Warnings, ApiError> {
         let mut warnings = Warnings::new();
         for plugin in VALIDATING.iter().filter(|plugin| (plugin.applies)(call)) {
             warnings.extend((plugin.run)(&self.context, call, object).await?);
+        }
+        match &self.policies {
+            Some(policies) if is_exempt(call) => policies.check_author(call, object)?,
+            Some(policies) => warnings.extend(policies.validate(call, object).await?),
+            None => {}
+        }
+        if is_exempt(call) {
+            return Ok(warnings);
         }
         if let Some(webhooks) = &self.webhooks {
             warnings.extend(webhooks.validate(call, object).await?);
         }
         Ok(warnings)
     }
+}
+
+/// The group of webhook configurations and policies. Nothing of the cluster's own concerns them: who may write them must not
+/// be locked out by them. k8s: `rules.IsExemptAdmissionConfigurationResource`
+const CONFIGURATIONS: &str = "admissionregistration.k8s.io";
+
+fn is_exempt(call: &Call<'_>) -> bool {
+    call.group() == CONFIGURATIONS
 }
 
 impl From<Unavailable> for ApiError {

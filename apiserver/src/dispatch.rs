@@ -183,15 +183,15 @@ async fn unstored(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Bo
     let (object, warnings) = decode::object(call, &read(body).await?, format)?;
     let view = view(server, call, parts)?;
     if row.group.is_empty() && row.plural == "bindings" {
-        return bind_by_body(server, call, parts, &object).await;
+        return bind_by_body(server, call, parts, object).await;
     }
     let answered = crate::subresource::review(server, call, object).await?;
     let json = serde_json::to_vec(&answered).expect("a JSON tree always encodes");
     Ok(respond::object(&view, StatusCode::CREATED, json.into(), &warnings))
 }
 
-async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, object: &Value) -> Answered {
-    let name = crate::registry::metadata::text(object, "name");
+async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, object: Value) -> Answered {
+    let name = crate::registry::metadata::text(&object, "name");
     if name.is_empty() {
         return Err(ApiError::bad_request("metadata.name is required: the pod to bind"));
     }
@@ -201,8 +201,8 @@ async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, obje
     "binding".clone_into(&mut request.subresource);
     name.clone_into(&mut request.name);
     request.kind = Some(pods);
-    server.registry.bind(&Call::of(&request)?, object).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
+    let warnings = server.registry.bind(&Call::of(&request)?, object).await?;
+    done(call, parts, &warnings)
 }
 
 async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
@@ -225,14 +225,21 @@ async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
 
 async fn binding(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let tree = body_tree(parts, body).await?;
-    server.registry.bind(call, &tree).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
+    let warnings = server.registry.bind(call, tree).await?;
+    done(call, parts, &warnings)
 }
 
 async fn eviction(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let tree = body_tree(parts, body).await?;
-    server.registry.evict(call, &tree).await?;
-    Ok(respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED))
+    let warnings = server.registry.evict(call, tree).await?;
+    done(call, parts, &warnings)
+}
+
+/// A binding or an eviction was carried out.
+fn done(call: &Call<'_>, parts: &Parts, warnings: &[String]) -> Answered {
+    let mut response = respond::success(Answer::of(&parts.headers, call.options, Offer::Plain)?, StatusCode::CREATED);
+    respond::warn(&mut response, warnings);
+    Ok(response)
 }
 
 fn method_not_allowed(call: &Call<'_>) -> ApiError {

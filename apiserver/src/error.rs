@@ -46,6 +46,18 @@ pub struct StatusCause {
     pub field: String,
 }
 
+/// What a policy says of a request that it refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    pub resource: Qualified,
+    pub name: String,
+    pub message: String,
+    pub code: u16,
+    pub reason: String,
+    /// Messages of `details.causes`.
+    pub causes: Vec<String>,
+}
+
 /// A failed request. One variant for each `reason` that clients tell apart.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ApiError {
@@ -71,6 +83,9 @@ pub enum ApiError {
     Unprocessable { why: String },
     #[error("{}", forbidden_text(resource, name, why))]
     Forbidden { resource: Qualified, name: String, why: String },
+    /// A policy's verdict, with the code and reason that it chose.
+    #[error("{}", .0.message)]
+    Denied(Box<Denial>),
     /// k8s: NamespaceTerminatingCause, by which controllers know that retrying is in vain.
     #[error("{}", forbidden_text(resource, name, &format!("unable to create new content in namespace {ns} because it is being terminated")))]
     NamespaceTerminating { resource: Qualified, name: String, ns: String },
@@ -237,6 +252,7 @@ impl ApiError {
             Self::ServiceUnavailable { .. } => 503,
             Self::Timeout { .. } => 504,
             Self::Passed { code, .. } => *code,
+            Self::Denied(denial) => denial.code,
         }
     }
 
@@ -261,6 +277,7 @@ impl ApiError {
             Self::ServiceUnavailable { .. } => "ServiceUnavailable",
             Self::Timeout { .. } => "Timeout",
             Self::Passed { reason, .. } => reason,
+            Self::Denied(denial) => &denial.reason,
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Call<'a> {
     pub options: &'a Options,
     /// The object comes from a server-side apply, which has settled who owns what.
     applied: bool,
+    /// Admission has judged what this carries out (a binding, an eviction), and is not asked about the steps.
+    admitted: bool,
 }
 
 impl<'a> Call<'a> {
@@ -68,6 +70,7 @@ impl<'a> Call<'a> {
             name: &request.name,
             options: &request.options,
             applied: false,
+            admitted: false,
         })
     }
 
@@ -80,6 +83,11 @@ impl<'a> Call<'a> {
             "" => &self.request.agent,
             manager => manager,
         }
+    }
+
+    /// The same call as a step of something that admission has let through.
+    pub(crate) fn admitted(self) -> Self {
+        Self { admitted: true, ..self }
     }
 
     /// The same call for another object of the collection.

@@ -269,6 +269,12 @@ fn details(error: &ApiError) -> Option<Value> {
         | ApiError::NameExhausted { resource, name }
         | ApiError::Conflict { resource, name, .. }
         | ApiError::Forbidden { resource, name, .. } => named(resource, name),
+        ApiError::Denied(denial) => {
+            let mut details = named(&denial.resource, &denial.name);
+            let causes = denial.causes.iter().map(|why| StatusCause { message: why.clone(), ..StatusCause::default() });
+            details.append(&mut with_causes(&causes.collect::<Vec<_>>()));
+            details
+        }
         ApiError::NamespaceTerminating { resource, name, ns } => {
             let mut details = named(resource, name);
             details.append(&mut with_causes(&[StatusCause {

@@ -1,13 +1,12 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
 use crate::admission;
-use crate::admission::webhook::{WebhookTable, Webhooks};
+use crate::admission::Matcher;
 use crate::aggregate::Aggregate;
 use crate::alloc::{self, AddressRange, Allocator, PortRange};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
-use crate::auth::rbac::Rbac;
 use crate::auth::secret_token;
 use crate::auth::service_account::Tokens;
 use crate::auth::{Authenticator, Authorizer};
@@ -171,26 +170,25 @@ impl ApiServer {
         tasks.spawn(Arc::clone(&caches).run(draining.clone()));
 
         let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
-        let rbac = Arc::new(Rbac::default());
         let node = Arc::new(NodeAuthorizer::new(Arc::clone(&objects), bootstrap::rbac::node_rules()));
-        let hooks = Arc::new(WebhookTable::default());
-        let sinks = Sinks { rbac: Arc::clone(&rbac), node: Arc::clone(&node), webhooks: Arc::clone(&hooks) };
+        let sinks = Sinks { rbac: Arc::default(), node, webhooks: Arc::default(), policies: Arc::default() };
         let feed = Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?;
         tasks.spawn(feed.run(draining.clone()));
+        let Sinks { rbac, node, webhooks: hooks, policies } = sinks;
         let authorizer = Arc::new(Authorizer::new(rbac, node));
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
 
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
-        let caller = || WebhookClient::new(Arc::clone(&caches), backends.clone());
+        let convert = Arc::new(Conversions::new(WebhookClient::new(Arc::clone(&caches), backends.clone())));
+        let kinds = Arc::new(Kinds::default());
+        let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
-        let admission = admission.with_webhooks(Webhooks::new(hooks, caller(), Arc::clone(&objects)));
+        let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
         let (health, metrics) = (Arc::new(Health::new(Arc::clone(&store))), Arc::new(Metrics::new(Arc::clone(&store))));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
-        let convert = Arc::new(Conversions::new(caller()));
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
-        let kinds = Arc::new(Kinds::default());
         let server = Arc::new(Server {
             nodes,
             aggregate: Arc::new(aggregate),

@@ -22,6 +22,13 @@ use http::request::Parts;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// What the body of a door is, whatever its client left out.
+fn settle(call: &Call<'_>, api_version: &str, kind: &str, object: &mut Value) {
+    object["apiVersion"] = api_version.into();
+    object["kind"] = kind.into();
+    crate::registry::metadata::set(object, "namespace", call.ns);
+}
+
 /// Subresources that talk to a node or mint a token.
 pub async fn stream(
     server: &Arc<Server>,

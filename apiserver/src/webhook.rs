@@ -5,7 +5,7 @@
 //! (CVE-2020-8561), and what a webhook says in an error does not reach the client (CVE-2020-8555).
 
 use crate::backend::tls::Trust;
-use crate::backend::{BackendError, Backends, Target, service};
+use crate::backend::{BackendError, Backends, Target, address, service};
 use crate::cache::Caches;
 use axum::body::Body;
 use base64::Engine;
@@ -146,11 +146,15 @@ impl Endpoint {
     }
 }
 
-/// The address is used as it was found: nobody looks the name up a second time (CVE-2020-8562).
+/// The address is checked and used as it was found: nobody looks the name up a second time (CVE-2020-8562).
 async fn look_up(endpoint: &Endpoint) -> Result<SocketAddr, String> {
+    let nowhere = || format!("dial tcp: lookup {}: no such host", endpoint.host);
     let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
-    let mut found = found.map_err(|_| format!("dial tcp: lookup {}: no such host", endpoint.host))?;
-    found.next().ok_or_else(|| format!("dial tcp: lookup {}: no such host", endpoint.host))
+    let address = found.map_err(|_| nowhere())?.next().ok_or_else(nowhere)?;
+    match address::check(address.ip()) {
+        Ok(()) => Ok(address),
+        Err(refused) => Err(format!("dial tcp {address}: {refused}")),
+    }
 }
 
 /// What client-go makes of an answer that is no object.

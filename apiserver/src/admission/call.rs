@@ -1,8 +1,10 @@
 //! One write, delete or connection as plugins see it: who does what to which resource, and what is stored now.
 
+use super::attributes;
 use crate::error::{ApiError, Qualified};
 use crate::request::{Request, Verb};
 use client::identity::Identity;
+use kinds::schema::Schema;
 use serde_json::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +14,18 @@ pub enum Operation {
     Delete,
     /// exec, attach, port-forward, proxy
     Connect,
+}
+
+impl Operation {
+    /// As rules and reviews write it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
 }
 
 /// One write (or connection), without the object.
@@ -44,6 +58,11 @@ impl<'a> Call<'a> {
         Self { operation, ..self }
     }
 
+    /// The object of a connection.
+    pub fn connect_options(&self) -> Value {
+        attributes::connect_options(self)
+    }
+
     pub(super) fn group(&self) -> &'a str {
         &self.request.group
     }
@@ -61,6 +80,11 @@ impl<'a> Call<'a> {
         &self.request.ns
     }
 
+    /// The namespace that the object lies in: a Namespace lies in none.
+    pub(super) fn ns_of_object(&self) -> &'a str {
+        if self.is_of_namespace() { "" } else { self.ns() }
+    }
+
     /// In the path: empty for creates and collections.
     pub(super) fn name(&self) -> &'a str {
         &self.request.name
@@ -68,6 +92,26 @@ impl<'a> Call<'a> {
 
     pub(super) fn identity(&self) -> &'a Identity {
         &self.request.identity
+    }
+
+    /// Group, version and kind of what a subresource takes, where that is not its parent: a Binding, a Scale, the options of
+    /// a connection.
+    pub(super) fn body(&self) -> Option<(&'a str, &'a str, &'a str)> {
+        let row = self.request.kind.as_ref()?.row();
+        let (group, version, kind) = row.subresource(self.subresource())?.body.as_ref()?;
+        Some((group.as_ref(), version.as_ref(), kind.as_ref()))
+    }
+
+    /// The type of [`Call::body`].
+    pub(super) fn body_schema(&self) -> Option<Schema> {
+        let (group, version, kind) = self.body()?;
+        let group = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or(group) };
+        kinds::schema::lookup(&format!("io.k8s.api.{group}.{version}.{kind}"))
+    }
+
+    /// Whether it is about a Namespace, which lies in none.
+    pub(super) fn is_of_namespace(&self) -> bool {
+        self.group().is_empty() && self.resource() == "namespaces"
     }
 
     pub(super) fn is(&self, group: &str, resource: &str, subresource: &str) -> bool {

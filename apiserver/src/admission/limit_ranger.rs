@@ -10,6 +10,7 @@ use kinds::pod_resources::{self, Amounts, Overhead};
 use kinds::quantity::Quantity;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,13 +109,13 @@ fn check_pod(item: &LimitRangeItem, pod: &Pod, broken: &mut Vec<String>) {
         "Container" => {
             for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
                 let (requests, limits) = of_container(container);
-                check(item, &requests, &limits, broken);
+                check(item, &requests, Some(&limits), broken);
             }
         }
         "Pod" => check(
             item,
             &pod_resources::requests(spec, Overhead::LeftOut),
-            &pod_resources::limits(spec, Overhead::LeftOut),
+            Some(&pod_resources::limits(spec, Overhead::LeftOut)),
             broken,
         ),
         _ => {}
@@ -135,31 +136,32 @@ fn check_claim(item: &LimitRangeItem, claim: &PersistentVolumeClaim, broken: &mu
     }
     let resources = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref());
     let requests = pod_resources::amounts(resources.and_then(|all| all.requests.as_ref()));
-    for (name, text, least) in bounds(item.min.as_ref()) {
-        broken.extend(least_broken(&item.type_, name, text, least, requests.get(name), None));
-    }
-    for (name, text, most) in bounds(item.max.as_ref()) {
-        let about = format!("maximum {name} usage per {} is {text}", item.type_);
-        match requests.get(name) {
-            None => broken.push(format!("{about}.  No request is specified")),
-            Some(request) if *request > most => broken.push(format!("{about}, but request is {request}")),
-            Some(_) => {}
-        }
-    }
+    check(item, &requests, None, broken);
 }
 
 fn bounds(list: Option<&BTreeMap<String, Text>>) -> impl Iterator<Item = (&String, &str, Quantity)> {
     list.into_iter().flatten().filter_map(|(name, text)| Some((name, text.0.as_str(), text.0.parse().ok()?)))
 }
 
-fn check(item: &LimitRangeItem, requests: &Amounts, limits: &Amounts, broken: &mut Vec<String>) {
+/// `limits`: `None` for what has requests only, which are then held to the maximum.
+fn check(item: &LimitRangeItem, requests: &Amounts, limits: Option<&Amounts>, broken: &mut Vec<String>) {
     let about = item.type_.as_str();
     for (name, text, least) in bounds(item.min.as_ref()) {
-        broken.extend(least_broken(about, name, text, least, requests.get(name), limits.get(name)));
+        let rule = format!("minimum {name} usage per {about} is {text}");
+        let limit = limits.and_then(|limits| limits.get(name));
+        let stated = [("request", requests.get(name)), ("limit", limit)];
+        broken.extend(bound_broken(&rule, least, Ordering::Less, stated));
     }
     for (name, text, most) in bounds(item.max.as_ref()) {
-        broken.extend(most_broken(about, name, text, most, requests.get(name), limits.get(name)));
+        let rule = format!("maximum {name} usage per {about} is {text}");
+        let request = ("request", requests.get(name));
+        let stated = match limits {
+            Some(limits) => [("limit", limits.get(name)), request],
+            None => [request, ("limit", None)],
+        };
+        broken.extend(bound_broken(&rule, most, Ordering::Greater, stated));
     }
+    let Some(limits) = limits else { return };
     for (name, text, ratio) in bounds(item.max_limit_request_ratio.as_ref()) {
         broken.extend(ratio_broken(about, name, text, ratio, requests.get(name), limits.get(name)));
     }
@@ -167,38 +169,15 @@ fn check(item: &LimitRangeItem, requests: &Amounts, limits: &Amounts, broken: &m
 
 type Stated<'a> = Option<&'a Quantity>;
 
-fn least_broken(
-    about: &str,
-    name: &str,
-    text: &str,
-    least: Quantity,
-    request: Stated<'_>,
-    limit: Stated<'_>,
-) -> Option<String> {
-    let rule = format!("minimum {name} usage per {about} is {text}");
-    match (request, limit) {
-        (None, _) => Some(format!("{rule}.  No request is specified")),
-        (Some(request), _) if *request < least => Some(format!("{rule}, but request is {request}")),
-        (_, Some(limit)) if *limit < least => Some(format!("{rule}, but limit is {limit}")),
-        _ => None,
-    }
-}
-
-fn most_broken(
-    about: &str,
-    name: &str,
-    text: &str,
-    most: Quantity,
-    request: Stated<'_>,
-    limit: Stated<'_>,
-) -> Option<String> {
-    let rule = format!("maximum {name} usage per {about} is {text}");
-    match (request, limit) {
-        (_, None) => Some(format!("{rule}.  No limit is specified")),
-        (_, Some(limit)) if *limit > most => Some(format!("{rule}, but limit is {limit}")),
-        (Some(request), _) if *request > most => Some(format!("{rule}, but request is {request}")),
-        _ => None,
-    }
+/// The first of what is stated has to be there, and neither may be on the wrong side of the bound.
+fn bound_broken(rule: &str, bound: Quantity, wrong: Ordering, stated: [(&str, Stated<'_>); 2]) -> Option<String> {
+    let [(needed, None), _] = stated else {
+        let is_wrong = |amount: &Quantity| amount.partial_cmp(&bound) == Some(wrong);
+        return stated.into_iter().find_map(|(word, amount)| {
+            amount.filter(|amount| is_wrong(amount)).map(|amount| format!("{rule}, but {word} is {amount}"))
+        });
+    };
+    Some(format!("{rule}.  No {needed} is specified"))
 }
 
 fn ratio_broken(

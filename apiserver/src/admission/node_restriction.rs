@@ -52,7 +52,7 @@ impl Guard<'_> {
     async fn pod(&self) -> Result<(), ApiError> {
         match (self.call.subresource(), self.call.operation) {
             ("", Operation::Create) => self.mirror_pod().await,
-            ("" | "eviction", Operation::Delete) => self.runs_here(self.call.name()).await,
+            ("", Operation::Delete) => self.runs_here(self.call.name()).await,
             ("status", Operation::Update) => self.pod_status(),
             ("eviction", Operation::Create) => self.runs_here(self.call.name_of(self.object)).await,
             ("", _) => self.refuse("can only create, delete and report on pods"),

@@ -26,8 +26,25 @@ pub(super) struct Validating {
     pub run: for<'a> fn(&'a Context, &'a Call<'a>, &'a Value) -> Judged<'a>,
 }
 
-/// The end of a plugin that waits for nothing and cannot fail.
-fn settled<'a>() -> Changed<'a> {
+const fn mutating(
+    name: &'static str,
+    applies: fn(&Call<'_>) -> bool,
+    run: for<'a> fn(&'a Context, &'a Call<'a>, &'a mut Value) -> Changed<'a>,
+) -> Mutating {
+    Mutating { name, applies, run }
+}
+
+const fn validating(
+    name: &'static str,
+    applies: fn(&Call<'_>) -> bool,
+    run: for<'a> fn(&'a Context, &'a Call<'a>, &'a Value) -> Judged<'a>,
+) -> Validating {
+    Validating { name, applies, run }
+}
+
+/// A plugin that waits for nothing and cannot fail.
+fn settled<'a>(does: impl FnOnce()) -> Changed<'a> {
+    does();
     Box::pin(ready(Ok(())))
 }
 
@@ -36,134 +53,66 @@ fn judged<'a>(outcome: Result<(), ApiError>) -> Judged<'a> {
     Box::pin(ready(outcome.map(|()| Warnings::new())))
 }
 
+/// One that reads, and warns of nothing.
+fn without_warnings<'a>(verdict: impl Future<Output = Result<(), ApiError>> + Send + 'a) -> Judged<'a> {
+    Box::pin(async move { verdict.await.map(|()| Warnings::new()) })
+}
+
 pub(super) const MUTATING: &[Mutating] = &[
-    Mutating {
-        name: "NamespaceLifecycle",
-        applies: namespace::applies,
-        run: |context, call, object| Box::pin(namespace::admit(context, call, object)),
-    },
-    Mutating {
-        name: "LimitRanger",
-        applies: limit_ranger::applies,
-        run: |context, call, object| {
-            limit_ranger::mutate(context, call, object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "ServiceAccount",
-        applies: pod::is_create,
-        run: |context, call, object| Box::pin(service_account::mutate(context, call, object)),
-    },
-    Mutating {
-        name: "TaintNodesByCondition",
-        applies: node::is_create,
-        run: |_, _, object| {
-            node::taint_not_ready(object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "Priority",
-        applies: pod::is_written,
-        run: |context, call, object| Box::pin(priority::mutate(context, call, object)),
-    },
-    Mutating {
-        name: "DefaultTolerationSeconds",
-        applies: pod::is_written,
-        run: |_, _, object| {
-            tolerations::mutate(object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "DefaultStorageClass",
-        applies: storage::creates_claim,
-        run: |context, _, object| {
-            storage::default_class(context, object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "StorageObjectInUseProtection",
-        applies: storage::creates_protected,
-        run: |_, call, object| {
-            storage::protect(call, object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "RuntimeClass",
-        applies: pod::is_create,
-        run: |context, call, object| Box::pin(runtime_class::mutate(context, call, object)),
-    },
-    Mutating {
-        name: "CertificateRequester",
-        applies: certificate::applies,
-        run: |context, call, object| {
-            certificate::mutate(context, call, object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "DefaultIngressClass",
-        applies: ingress_class::applies,
-        run: |context, _, object| {
-            ingress_class::mutate(context, object);
-            settled()
-        },
-    },
-    Mutating {
-        name: "PodTopologyLabels",
-        applies: topology::applies,
-        run: |context, _, object| Box::pin(topology::mutate(context, object)),
-    },
+    mutating("NamespaceLifecycle", namespace::applies, |context, call, object| {
+        Box::pin(namespace::admit(context, call, object))
+    }),
+    mutating("LimitRanger", limit_ranger::applies, |context, call, object| {
+        settled(|| limit_ranger::mutate(context, call, object))
+    }),
+    mutating("ServiceAccount", pod::is_create, |context, call, object| {
+        Box::pin(service_account::mutate(context, call, object))
+    }),
+    mutating("TaintNodesByCondition", node::is_create, |_, _, object| settled(|| node::taint_not_ready(object))),
+    mutating("Priority", pod::is_written, |context, call, object| Box::pin(priority::mutate(context, call, object))),
+    mutating("DefaultTolerationSeconds", pod::is_written, |_, _, object| settled(|| tolerations::mutate(object))),
+    mutating("DefaultStorageClass", storage::creates_claim, |context, _, object| {
+        settled(|| storage::default_class(context, object))
+    }),
+    mutating("StorageObjectInUseProtection", storage::creates_protected, |_, call, object| {
+        settled(|| storage::protect(call, object))
+    }),
+    mutating("RuntimeClass", pod::is_create, |context, call, object| {
+        Box::pin(runtime_class::mutate(context, call, object))
+    }),
+    mutating("CertificateRequester", certificate::applies, |context, call, object| {
+        settled(|| certificate::mutate(context, call, object))
+    }),
+    mutating("DefaultIngressClass", ingress_class::applies, |context, _, object| {
+        settled(|| ingress_class::mutate(context, object))
+    }),
+    mutating("PodTopologyLabels", topology::applies, |context, _, object| Box::pin(topology::mutate(context, object))),
 ];
 
 pub(super) const VALIDATING: &[Validating] = &[
-    Validating {
-        name: "LimitRanger",
-        applies: limit_ranger::applies,
-        run: |context, call, object| judged(limit_ranger::validate(context, call, object)),
-    },
-    Validating {
-        name: "NodeRestriction",
-        applies: node_restriction::applies,
-        run: |context, call, object| {
-            Box::pin(async move { node_restriction::validate(context, call, object).await.map(|()| Warnings::new()) })
-        },
-    },
-    Validating {
-        name: "PodSecurity",
-        applies: pod_security::applies,
-        run: |context, call, object| Box::pin(pod_security::validate(context, call, object)),
-    },
-    Validating {
-        name: "Priority",
-        applies: priority::of_class,
-        run: |context, call, object| judged(priority::validate(context, call, object)),
-    },
-    Validating {
-        name: "PersistentVolumeClaimResize",
-        applies: storage::updates_claim,
-        run: |context, call, object| {
-            Box::pin(async move { storage::resize(context, call, object).await.map(|()| Warnings::new()) })
-        },
-    },
+    validating("LimitRanger", limit_ranger::applies, |context, call, object| {
+        judged(limit_ranger::validate(context, call, object))
+    }),
+    validating("NodeRestriction", node_restriction::applies, |context, call, object| {
+        without_warnings(node_restriction::validate(context, call, object))
+    }),
+    validating("PodSecurity", pod_security::applies, |context, call, object| {
+        Box::pin(pod_security::validate(context, call, object))
+    }),
+    validating("Priority", priority::of_class, |context, call, object| {
+        judged(priority::validate(context, call, object))
+    }),
+    validating("PersistentVolumeClaimResize", storage::updates_claim, |context, call, object| {
+        without_warnings(storage::resize(context, call, object))
+    }),
     // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
-    Validating {
-        name: "Certificates",
-        applies: certificate::applies,
-        run: |context, call, object| judged(certificate::validate(context, call, object)),
-    },
-    Validating {
-        name: "DenyServiceExternalIPs",
-        applies: external_ips::applies,
-        run: |_, call, object| judged(external_ips::validate(call, object)),
-    },
-    Validating {
-        name: "RoleEscalation",
-        applies: escalation::applies,
-        run: |context, call, object| judged(escalation::validate(context, call, object)),
-    },
+    validating("Certificates", certificate::applies, |context, call, object| {
+        judged(certificate::validate(context, call, object))
+    }),
+    validating("DenyServiceExternalIPs", external_ips::applies, |_, call, object| {
+        judged(external_ips::validate(call, object))
+    }),
+    validating("RoleEscalation", escalation::applies, |context, call, object| {
+        judged(escalation::validate(context, call, object))
+    }),
 ];

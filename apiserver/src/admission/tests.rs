@@ -96,7 +96,7 @@ async fn admit(
     let request = request(verb, path, identity.clone());
     let (chain, call) = (chain(), Call::new(&request, old));
     chain.mutate(&call, object).await?;
-    chain.validate(&call, Some(object)).await.map(drop)
+    chain.validate(&call, object).await.map(drop)
 }
 
 fn user() -> Identity {

@@ -10,16 +10,13 @@ const LABELS: &[&str] = &["topology.kubernetes.io/zone", "topology.kubernetes.io
 
 pub(super) fn applies(call: &Call<'_>) -> bool {
     let pod = call.group().is_empty() && call.resource() == "pods";
-    // A binding reaches the registry as a change of the pod through that door.
-    let bound = (Operation::Update, "binding");
-    pod && (matches!((call.operation, call.subresource()), (Operation::Create, "" | "binding"))
-        || (call.operation, call.subresource()) == bound)
+    pod && matches!((call.operation, call.subresource()), (Operation::Create, "" | "binding"))
 }
 
 pub(super) async fn mutate(context: &Context, object: &mut Value) -> Result<(), ApiError> {
-    let Some(node) = object["spec"]["nodeName"].as_str().filter(|name| !name.is_empty()).map(str::to_owned) else {
-        return Ok(());
-    };
+    // A Binding says by its target where the pod goes, and hands its labels on.
+    let named = object.pointer("/spec/nodeName").or_else(|| object.pointer("/target/name")).and_then(Value::as_str);
+    let Some(node) = named.filter(|name| !name.is_empty()).map(str::to_owned) else { return Ok(()) };
     let Some(node) = find(context.objects.as_ref(), NODES, "", &node).await? else { return Ok(()) };
     for label in LABELS {
         if let Some(value) = node["metadata"]["labels"][*label].as_str() {

@@ -1,4 +1,4 @@
-//! Keeps the RBAC index, the node graph and the table of webhooks at what is committed.
+//! Keeps the RBAC index, the node graph and the tables of webhooks and policies at what is committed.
 
 use super::node::NodeAuthorizer;
 use super::objects::{
@@ -6,6 +6,7 @@ use super::objects::{
     RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
 };
 use super::rbac::Rbac;
+use crate::admission::policy::PolicyTable;
 use crate::admission::webhook::WebhookTable;
 use crate::cache::Caches;
 use crate::error::ApiError;
@@ -19,7 +20,7 @@ const fn rbac(plural: &'static str) -> Resource {
     Resource { group: "rbac.authorization.k8s.io", version: "v1", plural }
 }
 
-const fn webhooks(plural: &'static str) -> Resource {
+const fn admission(plural: &'static str) -> Resource {
     Resource { group: "admissionregistration.k8s.io", version: "v1", plural }
 }
 
@@ -27,8 +28,12 @@ const CLUSTER_ROLES: Resource = rbac("clusterroles");
 const ROLES: Resource = rbac("roles");
 const CLUSTER_ROLE_BINDINGS: Resource = rbac("clusterrolebindings");
 const ROLE_BINDINGS: Resource = rbac("rolebindings");
-const MUTATING_WEBHOOKS: Resource = webhooks("mutatingwebhookconfigurations");
-const VALIDATING_WEBHOOKS: Resource = webhooks("validatingwebhookconfigurations");
+const MUTATING_WEBHOOKS: Resource = admission("mutatingwebhookconfigurations");
+const VALIDATING_WEBHOOKS: Resource = admission("validatingwebhookconfigurations");
+const VALIDATING_POLICIES: Resource = admission("validatingadmissionpolicies");
+const VALIDATING_POLICY_BINDINGS: Resource = admission("validatingadmissionpolicybindings");
+const MUTATING_POLICIES: Resource = admission("mutatingadmissionpolicies");
+const MUTATING_POLICY_BINDINGS: Resource = admission("mutatingadmissionpolicybindings");
 const FOLLOWED: &[Resource] = &[
     CLUSTER_ROLES,
     ROLES,
@@ -36,6 +41,10 @@ const FOLLOWED: &[Resource] = &[
     ROLE_BINDINGS,
     MUTATING_WEBHOOKS,
     VALIDATING_WEBHOOKS,
+    VALIDATING_POLICIES,
+    VALIDATING_POLICY_BINDINGS,
+    MUTATING_POLICIES,
+    MUTATING_POLICY_BINDINGS,
     super::objects::PODS,
 ];
 
@@ -59,6 +68,7 @@ pub struct Sinks {
     pub rbac: Arc<Rbac>,
     pub node: Arc<NodeAuthorizer>,
     pub webhooks: Arc<WebhookTable>,
+    pub policies: Arc<PolicyTable>,
 }
 
 impl Sinks {
@@ -74,6 +84,10 @@ impl Sinks {
             CLUSTER_ROLE_BINDINGS | ROLE_BINDINGS => self.rbac.apply_binding(ns, name, object),
             MUTATING_WEBHOOKS => self.webhooks.apply_mutating(name, object),
             VALIDATING_WEBHOOKS => self.webhooks.apply_validating(name, object),
+            VALIDATING_POLICIES => self.policies.apply_validating(name, object),
+            VALIDATING_POLICY_BINDINGS => self.policies.apply_validating_binding(name, object),
+            MUTATING_POLICIES => self.policies.apply_mutating(name, object),
+            MUTATING_POLICY_BINDINGS => self.policies.apply_mutating_binding(name, object),
             _ => self.node.apply_pod(ns, name, object),
         }
     }

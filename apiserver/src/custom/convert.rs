@@ -63,6 +63,10 @@ impl Conversions {
         Self { client, recent: Mutex::default() }
     }
 
+    pub(crate) fn client(&self) -> &WebhookClient {
+        &self.client
+    }
+
     async fn shared(&self, webhook: &Value, object: &Arc<Object>, wanted: &str) -> Result<Bytes, ApiError> {
         let shared = self.remember(object, wanted);
         let convert = || async {
@@ -162,6 +166,17 @@ fn runs(all: &[usize], size: impl Fn(usize) -> usize) -> Vec<&[usize]> {
     }
     runs.push(&all[start..]);
     runs
+}
+
+/// An object in the version of `kind`; `None` where no webhook has to be asked for it.
+pub(crate) async fn tree(by: &Conversions, kind: &dyn Kind, object: &Value) -> Result<Option<Value>, ApiError> {
+    let Some((custom, webhook)) = webhook_of(kind) else { return Ok(None) };
+    let wanted = kind.row().api_version();
+    if tree::text(object, "apiVersion") == wanted {
+        return Ok(None);
+    }
+    let converted = Box::pin(convert(&by.client, webhook, vec![object.clone()], &wanted)).await?;
+    Ok(Some(custom.settled(converted.into_iter().next().unwrap_or_default())))
 }
 
 /// A delivery with its object in the version of `kind`.

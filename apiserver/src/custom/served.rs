@@ -81,6 +81,24 @@ impl Kinds {
         state.by_path.get(&(group.to_owned(), version.to_owned(), plural.to_owned())).cloned()
     }
 
+    /// The same objects in other groups and versions. k8s: `EquivalentResourceMapper`
+    pub fn equivalents(&self, own: &Row) -> Vec<Arc<dyn Kind>> {
+        let other = |kind: &&Arc<dyn Kind>| {
+            let row = kind.row();
+            row.storage == own.storage && (&row.group, &row.version) != (&own.group, &own.version)
+        };
+        self.state.read().served.kinds.iter().filter(other).cloned().collect()
+    }
+
+    /// The kind that an `apiVersion` and `kind` name.
+    pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<Arc<dyn Kind>> {
+        let is_it = |known: &&Arc<dyn Kind>| {
+            let row = known.row();
+            row.group == group && row.version == version && row.kind == kind && row.has_verb("get")
+        };
+        self.state.read().served.kinds.iter().find(is_it).cloned()
+    }
+
     /// Whether a kind is still served as it is.
     pub fn is_current(&self, kind: &dyn Kind) -> bool {
         let Some(custom) = kind.custom() else { return true };

@@ -4,7 +4,6 @@ mod options;
 
 pub use options::DeleteOptions;
 
-use super::admit::Operation;
 use super::commit::Commit;
 use super::{Call, Registry, exceptions, metadata};
 use crate::error::{ApiError, Qualified};
@@ -40,7 +39,7 @@ impl Registry {
         for _ in 0..TRIES_MAX {
             let old = self.read(call).await?.ok_or_else(|| call.not_found())?;
             check_preconditions(call, options, &old.tree)?;
-            let warnings = self.admit_objectless(call, Operation::Delete, Some(&old.tree)).await?;
+            let warnings = self.admit_delete(call, &old.tree).await?;
             let uid = metadata::text(&old.tree, "uid").to_owned();
             let deleted = |json, gone| Ok(Deleted { json, uid, gone, warnings });
             match plan(call.kind.as_ref(), &old.tree, options, self.now()) {

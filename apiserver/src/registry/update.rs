@@ -77,7 +77,7 @@ impl Registry {
             crate::subresource::part::keep_only(call.subresource, call.kind.as_ref(), &mut new, &old.tree);
         }
         managed::on_update(&mut new, &old.tree, call, now);
-        warnings.extend(self.admit(call, Operation::Update, &mut new, Some(&old.tree)).await?);
+        warnings.extend(self.admit_change(call, &mut new, &old.tree).await?);
         metadata::carry_over(&mut new, &old.tree);
         let change = Change { call, old: &old };
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
@@ -124,7 +124,7 @@ impl Registry {
         {
             metadata::bump_generation(new, &old.tree);
         }
-        let warnings = self.admit_final(call, Operation::Update, new, Some(&old.tree)).await?;
+        let warnings = self.admit_final_change(call, new, &old.tree).await?;
         if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) && !old.outdated {
             return Ok(Some(Done { json: old.json.clone(), gone: false, warnings }));
         }

@@ -1,5 +1,6 @@
 //! `pods/binding`: the scheduler's one write. A pod is bound once.
 
+use crate::admission::{Operation, Warnings};
 use crate::error::{ApiError, Qualified};
 use crate::registry::{Call, Registry, metadata};
 use crate::request::Verb;
@@ -8,7 +9,11 @@ use kinds::errors::{FieldError, FieldErrors};
 use serde_json::{Value, json};
 
 impl Registry {
-    pub async fn bind(&self, call: &Call<'_>, binding: &Value) -> Result<(), ApiError> {
+    /// The warnings are admission's, which sees the Binding and not the change of the pod.
+    pub async fn bind(&self, call: &Call<'_>, mut binding: Value) -> Result<Warnings, ApiError> {
+        super::settle(call, "v1", "Binding", &mut binding);
+        let mut warnings = self.admit(call, Operation::Create, &mut binding, None).await?;
+        let binding = &binding;
         if metadata::text(binding, "name") != call.name {
             return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
         }
@@ -24,9 +29,10 @@ impl Registry {
         if !errors.is_empty() {
             return Err(ApiError::bad_request(kinds::errors::aggregate(&errors)));
         }
+        warnings.extend(self.admit_final(call, Operation::Create, binding, None).await?);
         let now = self.now();
         let make = |pod: &Value| bound(call, pod, binding, node, now);
-        self.change(call, Verb::Update, &make).await.map(|_| ())
+        self.change(&call.admitted(), Verb::Update, &make).await.map(|_| warnings)
     }
 }
 

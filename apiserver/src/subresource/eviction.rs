@@ -1,5 +1,6 @@
 //! `pods/eviction`: a delete that respects PodDisruptionBudgets.
 
+use crate::admission::{Operation, Warnings};
 use crate::error::{ApiError, Qualified, StatusCause};
 use crate::registry::delete::{DeleteOptions, check_preconditions};
 use crate::registry::{Call, Registry, metadata};
@@ -34,16 +35,21 @@ enum Attempt {
 }
 
 impl Registry {
-    /// Deletes the pod if its budget allows a disruption now.
-    pub async fn evict(&self, call: &Call<'_>, eviction: &Value) -> Result<(), ApiError> {
-        if metadata::text(eviction, "name") != call.name {
+    /// Deletes the pod if its budget allows a disruption now. The warnings are admission's, which sees the Eviction once and
+    /// not the delete.
+    pub async fn evict(&self, call: &Call<'_>, mut eviction: Value) -> Result<Warnings, ApiError> {
+        super::settle(call, "policy/v1", "Eviction", &mut eviction);
+        let mut warnings = self.admit(call, Operation::Create, &mut eviction, None).await?;
+        if metadata::text(&eviction, "name") != call.name {
             return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
         }
         let asked = DeleteOptions::of(call.options, eviction.get("deleteOptions"))?;
+        warnings.extend(self.admit_final(call, Operation::Create, &eviction, None).await?);
+        let call = &call.admitted();
         let bound = asked.resource_version.is_some();
         for _ in 0..TRIES_MAX {
             match self.try_evict(call, &asked).await? {
-                Attempt::Done => return Ok(()),
+                Attempt::Done => return Ok(warnings),
                 // Who named a revision wants to hear that the pod has changed.
                 Attempt::Overtaken if bound => break,
                 Attempt::Overtaken => {}
@@ -59,6 +65,10 @@ impl Registry {
         check_preconditions(call, asked, &pod)?;
         let mut options = asked.clone();
         if ignores_budgets(&pod) {
+            if !is_leaving(&pod) {
+                // One that has begun to run meanwhile has a budget again.
+                bind_to(&mut options, &pod);
+            }
             return match self.delete(call, &options).await {
                 Ok(_) => Ok(Attempt::Done),
                 Err(ApiError::Conflict { .. }) => Ok(Attempt::Overtaken),
@@ -78,8 +88,7 @@ impl Registry {
         match budget.map_or(Verdict::Free, |budget| verdict(&pod, budget)) {
             Verdict::Free => {}
             Verdict::WhileUnhealthy => {
-                let rev = || metadata::text(&pod, "resourceVersion").to_owned();
-                options.resource_version.get_or_insert_with(rev);
+                bind_to(&mut options, &pod);
             }
             Verdict::Spend => {
                 if let Some(budget) = budget {
@@ -123,10 +132,24 @@ impl Registry {
     }
 }
 
-/// Pods that are not running, or on their way out, disturb nobody.
+fn phase(pod: &Value) -> &str {
+    pod.pointer("/status/phase").and_then(Value::as_str).unwrap_or("")
+}
+
+/// Pods that are not running, or on their way out, disturb nobody. k8s: canIgnorePDB
 fn ignores_budgets(pod: &Value) -> bool {
-    let phase = pod.pointer("/status/phase").and_then(Value::as_str).unwrap_or("");
-    metadata::is_deleting(pod) || matches!(phase, "Succeeded" | "Failed" | "Pending")
+    is_leaving(pod) || phase(pod) == "Pending"
+}
+
+/// Nothing that a pod like this may become would disturb anybody. k8s: the reverse of shouldEnforceResourceVersion
+fn is_leaving(pod: &Value) -> bool {
+    metadata::is_deleting(pod) || matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+/// What was decided holds for the pod as it was seen; what the client asked for goes first.
+fn bind_to(options: &mut DeleteOptions, pod: &Value) {
+    options.uid.get_or_insert_with(|| metadata::text(pod, "uid").to_owned());
+    options.resource_version.get_or_insert_with(|| metadata::text(pod, "resourceVersion").to_owned());
 }
 
 fn is_ready(pod: &Value) -> bool {

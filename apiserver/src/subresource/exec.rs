@@ -1,7 +1,6 @@
 //! `pods/exec` and `pods/attach`: an upgraded connection to a process of a container.
 
 use super::pod_target;
-use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::registry::Call;
 use crate::server::Server;
@@ -13,7 +12,7 @@ use http::request::Parts;
 const STREAMS: &[(&str, &str)] = &[("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty")];
 
 pub(super) async fn connect(server: &Server, call: &Call<'_>, parts: Parts) -> Result<Response<Body>, ApiError> {
-    server.registry.admit_objectless(call, Operation::Connect, None).await?;
+    server.registry.admit_connection(call).await?;
     let pod = pod_target::pod(server, call).await?;
     let container = pod_target::container(call, &pod, call.options.raw("container"))?;
     let mut query: Vec<(&str, &str)> = call.options.raw_all("command").map(|word| ("command", word)).collect();

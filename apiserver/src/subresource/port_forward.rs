@@ -1,7 +1,6 @@
 //! `pods/portforward`: an upgraded connection to ports inside a pod.
 
 use super::pod_target;
-use crate::admission::Operation;
 use crate::error::ApiError;
 use crate::registry::Call;
 use crate::server::Server;
@@ -10,7 +9,7 @@ use http::Response;
 use http::request::Parts;
 
 pub(super) async fn connect(server: &Server, call: &Call<'_>, parts: Parts) -> Result<Response<Body>, ApiError> {
-    server.registry.admit_objectless(call, Operation::Connect, None).await?;
+    server.registry.admit_connection(call).await?;
     let pod = pod_target::pod(server, call).await?;
     let node = pod_target::node_of(server, call, &pod).await?;
     // WebSocket clients list their ports here, comma-separated or repeated; SPDY clients name them stream by stream.

@@ -8,7 +8,6 @@ mod redirect;
 mod target;
 
 use super::node_connection::refusal;
-use crate::admission::Operation;
 use crate::backend::forwarded;
 use crate::error::ApiError;
 use crate::registry::Call;
@@ -34,7 +33,7 @@ pub(super) async fn serve(
         let what = call.row().singular.as_ref();
         return Err(ApiError::bad_request(format!("invalid {what} request {:?}", call.name)));
     };
-    server.registry.admit_objectless(call, Operation::Connect, None).await?;
+    server.registry.admit_connection(call).await?;
     let upgrade = parts.headers.contains_key(UPGRADE);
     let path = path_below(&parts, call);
     if path.is_empty() && !upgrade && matches!(parts.method, Method::GET | Method::HEAD) {

@@ -123,6 +123,13 @@ pub(super) fn take_replicas(kind: &dyn Kind, kept: &mut Value, sent: &Value) {
     }
 }
 
+/// Puts what admission made of the Scale into the workload.
+pub(crate) fn take(call: &Call<'_>, kept: &mut Value, scale: &Value) -> Result<(), ApiError> {
+    let replicas = replicas_of(call, scale)?;
+    custom::definition::put(kept, Paths::of(call.kind.as_ref()).spec_replicas, replicas.into());
+    Ok(())
+}
+
 /// The body of a write has the types of a Scale.
 fn checked(scale: &Value) -> Result<Value, ApiError> {
     let text = |field| scale.get(field).and_then(Value::as_str).unwrap_or("");

@@ -13,6 +13,7 @@ mod kubectl;
 mod lists;
 mod model;
 mod patches;
+mod policies;
 mod server;
 mod watches;
 mod web_socket;

@@ -39,6 +39,26 @@ async fn hook(request: Request<Incoming>) -> Response<Body> {
             let marked = |object: &Value| object["metadata"]["labels"]["bad"] == "yes";
             response["allowed"] = json!(!marked(&asked["object"]) && !marked(&asked["oldObject"]));
         }
+        // What it is shown, and in which version.
+        "/tell" => {
+            response["allowed"] = json!(false);
+            let kind = &asked["kind"];
+            let what = format!(
+                "{} {}/{} as {}/{} {}, {}",
+                asked["operation"].as_str().unwrap(),
+                asked["resource"]["resource"].as_str().unwrap(),
+                asked["subResource"].as_str().unwrap_or_default(),
+                kind["group"].as_str().unwrap(),
+                kind["version"].as_str().unwrap(),
+                kind["kind"].as_str().unwrap(),
+                asked["object"]["kind"].as_str().unwrap_or("nothing"),
+            );
+            response["status"] = json!({"message": what, "code": 418, "reason": asked["object"]["apiVersion"]});
+        }
+        "/three" => {
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = patch(json!([{"op": "replace", "path": "/spec/replicas", "value": 3}]));
+        }
         // The first hook sees what the second made of the object only when it is asked again.
         "/first" => {
             let seen = if asked["object"]["data"]["second"].is_string() { "second-seen" } else { "first" };
@@ -224,4 +244,193 @@ async fn a_namespace_selector_leaves_other_namespaces_alone() {
     create_until(&cluster, &config_map("new"), |code, _| code == 418).await;
     let (code, _) = cluster.ask(Method::POST, "/api/v1/namespaces/free/configmaps", &config_map("new")).await;
     assert_eq!(code, 201);
+}
+
+/// The answer to a request once a hook is in its way.
+async fn refusal(cluster: &Cluster, method: Method, path: &str, object: &Value) -> Value {
+    let mut last = (0, Value::Null);
+    let patience = async {
+        while last.0 != 418 {
+            last = cluster.ask(method.clone(), path, object).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(30), patience).await;
+    assert!(ended.is_ok(), "{path}: {last:?}");
+    last.1
+}
+
+fn deployment() -> Value {
+    json!({"metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": {"matchLabels": {"a": "b"}},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}})
+}
+
+const PODS: &str = "/api/v1/namespaces/default/pods";
+const WEB_SCALE: &str = "/apis/apps/v1/namespaces/default/deployments/web/scale";
+
+/// A pod that is not bound, a Deployment, and a hook that tells what comes through every door.
+async fn with_told_doors() -> Cluster {
+    let cluster = hooked().await;
+    let pod = json!({"metadata": {"name": "free"}, "spec": {"containers": [{"name": "main", "image": "x"}]}});
+    cluster.write(Method::POST, PODS, &pod).await;
+    cluster.write(Method::POST, "/apis/apps/v1/namespaces/default/deployments", &deployment()).await;
+    let doors = [
+        "pods/binding",
+        "pods/eviction",
+        "*/scale",
+        "serviceaccounts/token",
+        "pods/exec",
+        "pods/portforward",
+        "*/proxy",
+    ];
+    let rules = json!({"rules": [{"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": doors}]});
+    configure(&cluster, VALIDATING, "tell", vec![webhook(&cluster, "/tell", &rules)]).await;
+    cluster
+}
+
+fn binding() -> Value {
+    json!({"metadata": {"name": "free"}, "target": {"name": "n1"}})
+}
+
+fn eviction() -> Value {
+    json!({"metadata": {"name": "free"}})
+}
+
+#[tokio::test]
+async fn a_door_shows_what_it_takes_and_not_what_that_changes() {
+    let cluster = with_told_doors().await;
+    let (binding, eviction, request) = (binding(), eviction(), json!({"spec": {}}));
+    let scale = json!({"metadata": {"name": "web"}, "spec": {"replicas": 2}});
+    let pods = |rest: &str| format!("{PODS}/{rest}");
+    let of_account = "/api/v1/namespaces/default/serviceaccounts/default/token".to_owned();
+    let table = [
+        (Method::POST, pods("free/binding?dryRun=All"), &binding, "CREATE pods/binding as /v1 Binding"),
+        (
+            Method::POST,
+            "/api/v1/namespaces/default/bindings?dryRun=All".to_owned(),
+            &binding,
+            "CREATE pods/binding as /v1 Binding",
+        ),
+        (Method::POST, pods("free/eviction?dryRun=All"), &eviction, "CREATE pods/eviction as policy/v1 Eviction"),
+        (Method::PUT, WEB_SCALE.to_owned(), &scale, "UPDATE deployments/scale as autoscaling/v1 Scale"),
+        (Method::POST, of_account, &request, "CREATE serviceaccounts/token as authentication.k8s.io/v1 TokenRequest"),
+        (Method::GET, pods("web/exec?command=ls&stdout=true"), &Value::Null, "CONNECT pods/exec as /v1 PodExecOptions"),
+        (
+            Method::GET,
+            pods("web/portforward?ports=80"),
+            &Value::Null,
+            "CONNECT pods/portforward as /v1 PodPortForwardOptions",
+        ),
+        (Method::GET, pods("web/proxy/"), &Value::Null, "CONNECT pods/proxy as /v1 PodProxyOptions"),
+        (
+            Method::GET,
+            "/api/v1/nodes/n1/proxy/".to_owned(),
+            &Value::Null,
+            "CONNECT nodes/proxy as /v1 NodeProxyOptions",
+        ),
+    ];
+    for (method, path, body, shown) in table {
+        let status = refusal(&cluster, method, &path, body).await;
+        let kind = shown.rsplit(' ').next().unwrap_or_default();
+        let expected = format!("admission webhook \"tell.example.com\" denied the request: {shown}, {kind}");
+        assert_eq!(status["message"], expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_binding_or_an_eviction_changes_is_nobody_s_business() {
+    let cluster = with_told_doors().await;
+    refusal(&cluster, Method::POST, &format!("{PODS}/free/binding?dryRun=All"), &binding()).await;
+    let pods_only = json!({"name": "pods.example.com",
+        "rules": [{"operations": ["UPDATE", "DELETE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]});
+    configure(&cluster, VALIDATING, "pods", vec![webhook(&cluster, "/tell", &pods_only)]).await;
+    refusal(&cluster, Method::DELETE, &format!("{PODS}/free?dryRun=All"), &Value::Null).await;
+    assert_eq!(cluster.ask(Method::DELETE, &format!("{VALIDATING}/tell"), &Value::Null).await.0, 200);
+    let bound = async {
+        while cluster.ask(Method::POST, &format!("{PODS}/free/binding"), &binding()).await.0 != 201 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), bound).await.expect("only the hook for bindings was in the way");
+    cluster.write(Method::POST, &format!("{PODS}/free/eviction"), &eviction()).await;
+}
+
+#[tokio::test]
+async fn a_scale_is_what_webhooks_make_of_it() {
+    let cluster = hooked().await;
+    let one = "/apis/apps/v1/namespaces/default/deployments/web";
+    cluster.write(Method::POST, "/apis/apps/v1/namespaces/default/deployments", &deployment()).await;
+    let rules = json!({"rules": [{"operations": ["UPDATE"], "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments/scale"]}]});
+    configure(&cluster, MUTATING, "three", vec![webhook(&cluster, "/three", &rules)]).await;
+    let scaled = async {
+        loop {
+            let scale = json!({"metadata": {"name": "web"}, "spec": {"replicas": 2}});
+            let answered = cluster.write(Method::PUT, &format!("{one}/scale"), &scale).await;
+            if answered["spec"]["replicas"] == 3 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), scaled).await.expect("the hook says three");
+    assert_eq!(cluster.ask(Method::GET, one, &Value::Null).await.1["spec"]["replicas"], 3);
+}
+
+#[tokio::test]
+async fn rules_for_one_version_of_a_custom_resource_mean_the_others() {
+    let cluster = hooked().await;
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
+    };
+    let definition = json!({"metadata": {"name": "things.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "things", "kind": "Thing"}, "versions": [version("v1", true), version("v2", false)]}});
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    cluster.write(Method::POST, definitions, &definition).await;
+    cluster
+        .until(&format!("{definitions}/things.example.com"), |seen| seen["status"].to_string().contains("Established"))
+        .await;
+    let rules = |policy: &str| {
+        json!({"name": format!("{}.example.com", policy.to_lowercase()), "matchPolicy": policy,
+            "rules": [{"operations": ["*"], "apiGroups": ["example.com"], "apiVersions": ["v1"], "resources": ["things"]}]})
+    };
+    configure(&cluster, VALIDATING, "exact", vec![webhook(&cluster, "/tell", &rules("Exact"))]).await;
+    let thing = |version: &str| json!({"apiVersion": format!("example.com/{version}"), "kind": "Thing", "metadata": {"name": "a"}});
+    let path = |version: &str| format!("/apis/example.com/{version}/namespaces/default/things?dryRun=All");
+    refusal(&cluster, Method::POST, &path("v1"), &thing("v1")).await;
+    assert_eq!(cluster.ask(Method::POST, &path("v2"), &thing("v2")).await.0, 201);
+    configure(&cluster, VALIDATING, "equivalent", vec![webhook(&cluster, "/tell", &rules("Equivalent"))]).await;
+    let status = refusal(&cluster, Method::POST, &path("v2"), &thing("v2")).await;
+    assert!(status["message"].as_str().unwrap().ends_with("CREATE things/ as example.com/v1 Thing, Thing"), "{status}");
+    assert_eq!(status["reason"], "example.com/v1", "the object is shown in the version of the rule");
+}
+
+#[tokio::test]
+async fn a_url_that_leads_to_this_machine_is_not_dialled() {
+    let cluster = hooked().await;
+    let url = json!({"clientConfig": {"url": "https://localhost:9/allow", "caBundle": STANDARD.encode(cluster.pki.ca_pem())}});
+    configure(&cluster, VALIDATING, "url", vec![webhook(&cluster, "/allow", &url)]).await;
+    let (code, status) = create_until(&cluster, &config_map("new"), |code, _| code != 201).await;
+    assert_eq!(code, 500);
+    assert!(status["message"].as_str().unwrap().ends_with("address not allowed"), "{status}");
+}
+
+#[tokio::test]
+async fn a_hook_is_asked_where_its_conditions_hold() {
+    let cluster = hooked().await;
+    let conditions = json!({"matchConditions": [
+        {"name": "not-by-robots", "expression": "request.userInfo.username != 'robot'"},
+        {"name": "marked", "expression": "object.metadata.?labels.?bad.orValue('') == 'yes' || object.metadata.name == 'error'"},
+        {"name": "data", "expression": "object.metadata.name != 'error' || object.data.none == ''"}]});
+    configure(&cluster, VALIDATING, "deny", vec![webhook(&cluster, "/deny", &conditions)]).await;
+    let mut marked = config_map("new");
+    marked["metadata"]["labels"] = json!({"bad": "yes"});
+    create_until(&cluster, &marked, |code, _| code == 418).await;
+    let dry = format!("{CONFIG_MAPS}?dryRun=All");
+    assert_eq!(cluster.ask(Method::POST, &dry, &config_map("new")).await.0, 201);
+    // A condition that fails is a refusal without a call.
+    let (code, status) = cluster.ask(Method::POST, &dry, &config_map("error")).await;
+    assert_eq!((code, &status["reason"]), (403, &json!("Forbidden")), "{status}");
+    let message = status["message"].as_str().unwrap();
+    assert!(message.ends_with("resulted in error: no such key: none"), "{message}");
 }

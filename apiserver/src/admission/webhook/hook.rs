@@ -1,30 +1,15 @@
 //! One webhook of a configuration, parsed once.
 
+use super::super::matcher::Criteria;
 use crate::webhook::ClientConfig;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
-use kinds::selector::LabelSelector;
+use kinds::admission::{Conditions, Failure};
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// k8s: where the configuration says nothing, which defaulting prevents
 const TIMEOUT_SECONDS: u64 = 10;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    Ignore,
-    Fail,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Rule {
-    pub operations: Vec<String>,
-    pub api_groups: Vec<String>,
-    pub api_versions: Vec<String>,
-    pub resources: Vec<String>,
-    pub scope: Option<String>,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct Hook {
@@ -32,18 +17,14 @@ pub(super) struct Hook {
     pub id: String,
     pub name: String,
     pub client: ClientConfig,
-    pub rules: Vec<Rule>,
+    pub criteria: Criteria,
     pub failure: Failure,
-    /// Rules for one version of a resource also mean the others.
-    pub equivalent: bool,
-    pub namespace_selector: LabelSelector,
-    pub object_selector: LabelSelector,
     /// A dry run has no side effects that anybody would have to undo.
     pub dry_runs: bool,
     pub timeout: Duration,
     pub reinvoke: bool,
-    /// CEL expressions that say where it is asked; nothing here can evaluate them.
-    pub conditions: usize,
+    /// Expressions that say where it is asked.
+    pub conditions: Arc<Conditions>,
 }
 
 impl Hook {
@@ -56,23 +37,16 @@ impl Hook {
 
     fn parse(configuration: &str, place: usize, hook: &Value) -> Option<Self> {
         let text = |field: &str| hook[field].as_str().unwrap_or_default();
-        let selector = |field: &str| match &hook[field] {
-            Value::Null => Some(LabelSelector::everything()),
-            given => LabelSelector::from_meta(&meta::LabelSelector::deserialize(given).ok()?).ok(),
-        };
         Some(Self {
             id: format!("{configuration}/{}/{place}", text("name")),
             name: text("name").to_owned(),
             client: ClientConfig::deserialize(&hook["clientConfig"]).ok()?,
-            rules: Vec::deserialize(&hook["rules"]).unwrap_or_default(),
-            failure: if text("failurePolicy") == "Ignore" { Failure::Ignore } else { Failure::Fail },
-            equivalent: text("matchPolicy") != "Exact",
-            namespace_selector: selector("namespaceSelector")?,
-            object_selector: selector("objectSelector")?,
+            criteria: Criteria::of_webhook(hook)?,
+            failure: Failure::of(hook),
             dry_runs: matches!(text("sideEffects"), "None" | "NoneOnDryRun"),
             timeout: Duration::from_secs(hook["timeoutSeconds"].as_u64().unwrap_or(TIMEOUT_SECONDS)),
             reinvoke: text("reinvocationPolicy") == "IfNeeded",
-            conditions: hook["matchConditions"].as_array().map_or(0, Vec::len),
+            conditions: Arc::new(Conditions::of_webhook(&hook["matchConditions"])),
         })
     }
 }

@@ -1,59 +1,59 @@
-//! Whether the rules of a hook name an operation, and in which version the hook then wants to see it.
-//! k8s: `plugin/webhook/predicates/rules`, and the Equivalent policy
+//! Whether a rule of a webhook or policy names an operation. k8s: `plugin/webhook/predicates/rules`
 
-use super::hook::{Hook, Rule};
-use super::{Call, operation};
+use super::Call;
 use kinds::kind::Kind;
-use std::sync::Arc;
+use serde::Deserialize;
 
 const ALL: &str = "*";
 
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Rule {
+    operations: Vec<String>,
+    api_groups: Vec<String>,
+    api_versions: Vec<String>,
+    resources: Vec<String>,
+    scope: Option<String>,
+    /// Of policies only; empty: every name.
+    resource_names: Vec<String>,
+}
+
 /// What is written, as a rule sees it.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+pub(super) struct Asked<'a> {
     group: &'a str,
     version: &'a str,
     resource: &'a str,
     subresource: &'a str,
     operation: &'a str,
     namespaced: bool,
+    name: &'a str,
 }
 
-/// The same objects in other versions.
-pub(super) type Equivalents = fn(&Arc<dyn Kind>) -> Vec<Arc<dyn Kind>>;
-
-/// The kind in whose version the hook is asked; `None` where no rule matches.
-pub(super) fn matching(hook: &Hook, call: &Call<'_>, equivalents: Equivalents) -> Option<Arc<dyn Kind>> {
-    let own = call.request.kind.as_ref()?;
-    let itself = call.group().is_empty() && call.resource() == "namespaces";
-    let asked = |kind: &Arc<dyn Kind>| -> bool {
+impl<'a> Asked<'a> {
+    /// The operation, in the version that `kind` is. `name` is that of the object.
+    pub(super) fn of(call: &Call<'a>, kind: &'a dyn Kind, name: &'a str) -> Self {
         let row = kind.row();
-        let asked = Asked {
+        Self {
             group: &row.group,
             version: &row.version,
             resource: &row.plural,
             subresource: call.subresource(),
-            operation: operation(call),
-            namespaced: !call.ns().is_empty() && !itself,
-        };
-        hook.rules.iter().any(|rule| rule.names(asked))
-    };
-    if asked(own) {
-        return Some(Arc::clone(own));
+            operation: call.operation.word(),
+            namespaced: !call.ns_of_object().is_empty(),
+            name,
+        }
     }
-    if !hook.equivalent {
-        return None;
-    }
-    equivalents(own).into_iter().find(asked)
 }
 
 impl Rule {
-    fn names(&self, asked: Asked<'_>) -> bool {
+    pub(super) fn names(&self, asked: Asked<'_>) -> bool {
         has(&self.operations, asked.operation)
             && has(&self.api_groups, asked.group)
             && has(&self.api_versions, asked.version)
             && self.names_scope(asked.namespaced)
             && self.resources.iter().any(|pattern| names_resource(pattern, asked.resource, asked.subresource))
+            && (self.resource_names.is_empty() || self.resource_names.iter().any(|name| name == asked.name))
     }
 
     fn names_scope(&self, namespaced: bool) -> bool {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_names_operation_group_version_and_scope() {
+    fn a_rule_names_operation_group_version_scope_and_name() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         let rule = Rule {
             operations: words("CREATE UPDATE"),
@@ -105,6 +105,7 @@ mod tests {
             api_versions: words("v1"),
             resources: words("deployments"),
             scope: Some("Namespaced".to_owned()),
+            resource_names: words("web"),
         };
         let asked = Asked {
             group: "apps",
@@ -113,10 +114,12 @@ mod tests {
             subresource: "",
             operation: "CREATE",
             namespaced: true,
+            name: "web",
         };
         assert!(rule.names(asked));
         assert!(!rule.names(Asked { operation: "DELETE", ..asked }));
         assert!(!rule.names(Asked { version: "v2", ..asked }));
         assert!(!rule.names(Asked { namespaced: false, ..asked }));
+        assert!(!rule.names(Asked { name: "db", ..asked }));
     }
 }

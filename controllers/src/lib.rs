@@ -11,6 +11,7 @@
     )
 )]
 
+mod admission_policy;
 mod bootstrap_signer;
 mod certificate_cleaner;
 mod cluster_role_aggregation;

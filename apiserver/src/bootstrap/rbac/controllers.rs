@@ -284,6 +284,7 @@ fn policies() -> Vec<Row> {
             vec![
                 rule(READ, "admissionregistration.k8s.io", "validatingadmissionpolicies"),
                 rule("get patch update", "admissionregistration.k8s.io", "validatingadmissionpolicies/status"),
+                rule(READ, "apiextensions.k8s.io", "customresourcedefinitions"),
                 events(),
             ],
         ),

@@ -7,7 +7,6 @@ use crate::steps::say;
 use crate::up::StopSignal;
 use anyhow::{Context, Result};
 use client::clock::{Clock, SystemClock};
-use client::identity::groups_of_account;
 use client::lease::{self, Timing};
 use client::rt::ClientFor;
 use client::transport::Servers;
@@ -139,9 +138,8 @@ pub(crate) async fn run_controllers(args: args::Controllers) -> Result<()> {
         let mut own = kubeconfig.clone();
         if user != client::rt::MANAGER {
             for named in &mut own.auth_infos {
-                let info = named.auth_info.get_or_insert_default();
-                info.impersonate = Some(user.clone());
-                info.impersonate_groups = Some(groups_of_account(&user));
+                // An account's groups come with it.
+                named.auth_info.get_or_insert_default().impersonate = Some(user.clone());
             }
         }
         let servers = Servers::open(&own, &args.client.server).await?;

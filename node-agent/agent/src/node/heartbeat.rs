@@ -24,6 +24,8 @@ use tracing::{debug, info, warn};
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// k8s: a node that is well looks at itself this often.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Longest wait for one round's answers.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// k8s: the lease is renewed so many times before it would expire.
 const RENEWALS: u32 = 4;
 /// k8s: an unchanged status is written this often.
@@ -67,7 +69,7 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
     let lease_every = heart.lease_every();
     let mut hurry = LOOK_AGAIN;
     loop {
-        let wait = match heart.beat().await {
+        let wait = match in_time(heart.beat()).await {
             Ok(true) => {
                 hurry = LOOK_AGAIN;
                 LOOK_EVERY
@@ -90,12 +92,18 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
             if tokio::time::Instant::now() >= look {
                 break;
             }
-            if let Err(error) = heart.renew_lease(heart.node.clock.now()).await {
+            if let Err(error) = in_time(heart.renew_lease(heart.node.clock.now())).await {
                 debug!(error = &*error as &dyn std::error::Error, "lease not renewed");
                 break;
             }
         }
     }
+}
+
+/// An answer that does not come is a failure: after a cut of the network the kernel would wait for the old connection for
+/// as long as the cut took.
+async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::time::timeout(ANSWER_MAX, work).await.unwrap_or_else(|_| Err("the API server does not answer".into()))
 }
 
 fn next(hurry: &mut Duration, max: Duration) -> Duration {

@@ -95,6 +95,7 @@ impl ControlPlane {
     pub(crate) fn start_dns(&mut self, args: &Server, home: dns::Home) {
         let config = dns::Config {
             home,
+            tell: dns::Tell::Cluster,
             cluster_domain: CLUSTER_DOMAIN.to_owned(),
             cluster_ip: args.cluster_dns(),
             upstream: machine::name_servers(),

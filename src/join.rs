@@ -15,7 +15,7 @@ use client::transport::Servers;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -108,6 +108,7 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
     let cluster = cluster(&client).await?;
     steps.done("cluster's configuration read");
     let since = clock.now();
+    let own_dns = start_dns(&place.node_name, &cluster, &client, clock, clients);
     let here = Here {
         args: &args.node,
         place: &args.place,
@@ -115,10 +116,32 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
         node_ip: place.node_ip,
         pod_network: args.pod_network,
         cluster,
+        own_dns: Some(own_dns),
     };
     let credentials = Credentials { agent: client.clone(), proxy: client.clone(), tls, clock: Arc::clone(clock) };
     let node = Node::start(here, credentials, clients, steps).await?;
     Ok((node, Waiting { client, name: place.node_name, since }))
+}
+
+/// Names for the pods of this node, also while no API server answers.
+fn start_dns(
+    node: &str,
+    cluster: &Cluster,
+    client: &kube::Client,
+    clock: &Arc<dyn Clock>,
+    clients: &mut Crew,
+) -> watch::Receiver<Option<SocketAddr>> {
+    let (address, told) = watch::channel(None);
+    let config = dns::Config {
+        home: dns::Home::Node(node.to_owned()),
+        tell: dns::Tell::Node(address),
+        cluster_domain: cluster.cluster_domain.clone(),
+        cluster_ip: cluster.cluster_dns,
+        upstream: machine::name_servers(),
+    };
+    let deps = dns::Deps { client: client.clone(), clock: Arc::clone(clock) };
+    clients.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });
+    told
 }
 
 /// What all nodes agree on. A machine that belongs to the cluster waits for it; a refusal is an answer.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// The kubelet's port.
 const NODE_PORT: u16 = 10_250;
@@ -37,6 +38,8 @@ pub(crate) struct Here<'a> {
     pub(crate) node_ip: IpAddr,
     pub(crate) pod_network: PodNetwork,
     pub(crate) cluster: Cluster,
+    /// Where this node's own DNS server is, once it answers.
+    pub(crate) own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
 }
 
 /// How the node's components reach the API, and what they show.
@@ -68,7 +71,7 @@ impl Node {
         clients: &mut Crew,
         steps: &mut Steps,
     ) -> Result<Self> {
-        let Here { args, place, name, node_ip, pod_network, cluster } = here;
+        let Here { args, place, name, node_ip, pod_network, cluster, own_dns } = here;
         let socket = crate::images::socket(place);
         let kernel = network::kernel(pod_network, node_ip)?;
         let config = runtime_config(&cluster, args, place, network::pod_mtu(pod_network, node_ip));
@@ -86,7 +89,8 @@ impl Node {
         }
 
         let Credentials { agent, proxy, tls, clock } = credentials;
-        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr: cluster.cluster_cidr.to_string() };
+        let cluster_cidr = cluster.cluster_cidr.to_string();
+        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr, own_dns };
         if let Some(kernel) = kernel {
             let config = agent::network::Config { node_name: Some(name.clone()), node_ip };
             let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
@@ -170,7 +174,7 @@ pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
     let kubeconfig = crate::brain::read_kubeconfig(&args.client)?;
     let servers = client::transport::Servers::open(&kubeconfig, &args.client.server).await?;
     let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
-    let config = proxy::Config { node_name, cluster_cidr: args.cluster_cidr.to_string() };
+    let config = proxy::Config { node_name, cluster_cidr: args.cluster_cidr.to_string(), own_dns: None };
     let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
     let mut crew = Crew::default();
     crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });

@@ -85,6 +85,7 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
         node_ip,
         pod_network: args.server.pod_network,
         cluster,
+        own_dns: None,
     };
     let node = Node::start(here, credentials, &mut plane.clients, steps).await?;
     if !args.server.disable.contains(&Addon::Dns) {

@@ -24,6 +24,7 @@ use service::Place;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use upstream::Upstream;
@@ -37,6 +38,7 @@ const RETRY: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Config {
     pub home: Home,
+    pub tell: Tell,
     /// `cluster.local`
     pub cluster_domain: String,
     /// Address of the Service that pods ask: `10.43.0.10`
@@ -52,6 +54,15 @@ pub enum Home {
     Node(String),
     /// On an address of a machine without pods, by the machine's name.
     Machine(String, IpAddr),
+}
+
+/// Who is told where this server is.
+#[derive(Clone, Debug)]
+pub enum Tell {
+    /// Every pod of the cluster, by the Service's endpoints.
+    Cluster,
+    /// Those on this node: they go on to have names when the API server is away.
+    Node(watch::Sender<Option<SocketAddr>>),
 }
 
 impl Home {
@@ -128,7 +139,7 @@ async fn serve(
     tokio::select! {
         ended = server.block_until_done() => ended.map_err(Error::Server),
         () = tcp::serve(sockets.tcp, handler) => Ok(()),
-        () = publish(&place, client, caches) => Ok(()),
+        () = tell(config, &place, client, caches) => Ok(()),
     }
 }
 
@@ -164,6 +175,17 @@ fn gateway(node: &Node) -> Option<IpAddr> {
     match first.parse().ok()? {
         IpAddr::V4(first) => Some(IpAddr::V4((u32::from(first) + 1).into())),
         IpAddr::V6(first) => Some(IpAddr::V6((u128::from(first) + 1).into())),
+    }
+}
+
+/// Never ends.
+async fn tell(config: &Config, place: &Place, client: &kube::Client, caches: &Caches) {
+    match &config.tell {
+        Tell::Cluster => publish(place, client, caches).await,
+        Tell::Node(address) => {
+            address.send_replace(Some(place.listen));
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod apply;
 pub mod compile;
 pub mod conntrack;
+mod dns;
 pub mod iptables;
 pub mod ruleset;
 
@@ -19,9 +20,11 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use ruleset::Ruleset;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
@@ -44,6 +47,8 @@ pub struct Config {
     pub node_name: String,
     /// Pods' addresses; other sources are masqueraded.
     pub cluster_cidr: String,
+    /// The DNS server of this node, once it answers: pods here ask it, whatever servers the cluster has.
+    pub own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
 }
 
 pub struct Deps {
@@ -107,12 +112,18 @@ async fn program(config: &Config, caches: &Caches) -> Result<(), Error> {
     let mut state = Programmed { rules: Ruleset::new(), wanted: Ruleset::new(), tables: apply::existing().await? };
     let mut dirty: BTreeSet<Key> = caches.of::<Service>().list().iter().map(|service| key_of(service)).collect();
     let mut jumps = false;
+    let mut own_dns = config.own_dns.clone();
     loop {
         drain_changes(&mut services, &mut slices, &mut dirty);
         recompile(config, caches, &dirty, &mut state.wanted);
         dirty.clear();
         match sync(config, &mut state, &mut jumps).await {
-            Ok(()) => wait(&mut services, &mut slices, &mut dirty).await,
+            Ok(()) => {
+                tokio::select! {
+                    () = wait(&mut services, &mut slices, &mut dirty) => {}
+                    () = dns_changed(&mut own_dns) => { dirty.insert(dns::key()); }
+                }
+            }
             Err(error) => {
                 warn!(%error, "will program everything again");
                 tokio::time::sleep(RETRY).await;
@@ -138,6 +149,16 @@ async fn wait(
         Some(change) = slices.recv() => dirty.extend(touched(&change)),
     }
     tokio::time::sleep(COALESCE).await;
+}
+
+/// Never where this node has no DNS server of its own.
+async fn dns_changed(own_dns: &mut Option<watch::Receiver<Option<SocketAddr>>>) {
+    if let Some(address) = own_dns
+        && address.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 fn drain_changes(
@@ -166,6 +187,11 @@ fn recompile(config: &Config, caches: &Caches, dirty: &BTreeSet<Key>, wanted: &m
     wanted.retain(|port, _| !dirty.contains(&Key::new(port.ns.clone(), port.service.clone())));
     for key in dirty {
         let Some(service) = caches.of::<Service>().get(&key.ns, &key.name) else { continue };
+        let own_dns = config.own_dns.as_ref().and_then(|address| *address.borrow());
+        if let Some(own) = own_dns.and_then(|address| dns::own_slice(&service, address, &config.node_name)) {
+            wanted.extend(compile::service(&service, std::iter::once(&own), &config.node_name));
+            continue;
+        }
         let slices = caches.of::<EndpointSlice>().by_index(BY_SERVICE, &index_value(key));
         wanted.extend(compile::service(&service, slices.iter().map(AsRef::as_ref), &config.node_name));
     }

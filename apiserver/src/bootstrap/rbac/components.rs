@@ -98,6 +98,8 @@ fn certificate_roles() -> impl Iterator<Item = ClusterRole> {
             vec![rule("create get list watch", group, "certificatesigningrequests")],
         )
         .to(To::Group(BOOTSTRAPPERS)),
+        // Their DNS servers tell a namespace that is not there from a Service that is not.
+        ClusterRole::new("drover:node-names", vec![rule("list watch", "core", "namespaces")]).to(To::Group(NODES)),
         // Who holds a join token may name a node that is not there yet; a node renews its own.
         approve("nodeclient", "certificatesigningrequests/nodeclient").to(To::Group(BOOTSTRAPPERS)),
         approve("selfnodeclient", "certificatesigningrequests/selfnodeclient").to(To::Group(NODES)),

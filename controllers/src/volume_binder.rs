@@ -5,7 +5,6 @@
 //! claims never get one volume.
 
 mod claim;
-mod fit;
 #[cfg(test)]
 mod tests;
 mod volume;
@@ -21,8 +20,8 @@ use k8s_openapi::api::storage::v1::StorageClass;
 pub(crate) const CONTROLLER: Controller =
     Controller { name: "persistentvolume-binder", watches, reconcile: Reconcile::Cached(reconcile), refused: None };
 
-pub(crate) const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
-pub(crate) const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+pub(crate) use kinds::volume::{BIND_COMPLETED, BOUND_BY_CONTROLLER};
+
 pub(crate) const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
 pub(crate) const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";

@@ -4,25 +4,20 @@ use crate::pod;
 use client::action::Key;
 use client::cache::{Caches, Change, Tracked as _};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use kinds::volume::SELECTED_NODE;
 use std::sync::Arc;
 
 /// Pods by the claims that they name. Declared with [`claims`].
 pub(crate) const BY_CLAIM: &str = "claim";
-/// k8s: volume.AnnSelectedNode, what a scheduler writes that waits for volumes
-pub(crate) const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 
 /// `a/data` for each claim of the pod, those of ephemeral volumes too.
 pub(crate) fn claims(pod: &Pod) -> Vec<String> {
     claim_names(pod).map(|name| format!("{}/{name}", pod.ns())).collect()
 }
 
-fn claim_names(pod: &Pod) -> impl Iterator<Item = String> + use<'_> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    volumes.filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
-        (Some(source), _) => Some(source.claim_name.clone()),
-        (None, Some(_)) => Some(format!("{}-{}", pod.name(), volume.name)),
-        (None, None) => None,
-    })
+fn claim_names(pod: &Pod) -> impl Iterator<Item = String> {
+    let uses = pod.spec.as_ref().map(|spec| kinds::volume::claims_of(pod.name(), spec));
+    uses.into_iter().flatten().map(|used| used.claim)
 }
 
 /// Keys of the claims whose pod was placed, or went.

@@ -49,3 +49,4 @@ pub mod typed;
 pub mod validate;
 pub mod view;
 pub mod viewed;
+pub mod volume;

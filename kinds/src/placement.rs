@@ -1,8 +1,8 @@
 //! Which nodes a pod may be on, by what its spec and the node say: node selectors, required node affinity, tolerations.
-//! The scheduler, the DaemonSet controller, volumes and evictions ask the same question here.
+//! The scheduler, the DaemonSet controller, the node agent, volumes and evictions ask the same question here.
 
 use k8s_openapi::api::core::v1::{NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSpec, Taint, Toleration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What of a node a selector can name.
 #[derive(Clone, Copy)]
@@ -23,6 +23,19 @@ pub fn allowed(pod: &PodSpec, node: NodeFacts<'_>) -> bool {
     let affinity = pod.affinity.as_ref().and_then(|affinity| affinity.node_affinity.as_ref());
     let required = affinity.and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
     selected && required.is_none_or(|required| selects(required, node))
+}
+
+/// The nodes that the pod's required affinity names, where it allows no others: that is how DaemonSets place their pods.
+pub fn named_nodes(pod: &PodSpec) -> Option<BTreeSet<&str>> {
+    let affinity = pod.affinity.as_ref()?.node_affinity.as_ref()?;
+    let required = affinity.required_during_scheduling_ignored_during_execution.as_ref()?;
+    let names: Option<Vec<&[String]>> = required.node_selector_terms.iter().map(names_of).collect();
+    Some(names?.into_iter().flatten().map(String::as_str).collect())
+}
+
+fn names_of(term: &NodeSelectorTerm) -> Option<&[String]> {
+    let by_name = |one: &&NodeSelectorRequirement| one.key == "metadata.name" && one.operator == "In";
+    term.match_fields.as_ref()?.iter().find(by_name)?.values.as_deref()
 }
 
 /// k8s: terms are alternatives, and an empty list of them matches nothing.

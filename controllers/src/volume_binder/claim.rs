@@ -1,6 +1,5 @@
 //! A claim's side of the binding.
 
-use super::fit::{self, Owner};
 use super::{BIND_COMPLETED, BOUND_BY_CONTROLLER, PROVISIONER, PROVISIONER_BETA};
 use crate::volume_use;
 use crate::write;
@@ -9,13 +8,14 @@ use client::cache::{Caches, Tracked as _};
 use k8s_openapi::Resource as _;
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim};
 use k8s_openapi::api::storage::v1::StorageClass;
+use kinds::placement::NodeFacts;
+use kinds::volume::{self as fit, NO_PROVISIONER, Owner};
 use serde_json::json;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 const DEFAULT_CLASS: [&str; 2] =
     ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
-const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 
 /// `claim` is not being deleted.
 pub(super) fn settle(claim: &PersistentVolumeClaim, caches: &Caches) -> Vec<Action> {
@@ -84,7 +84,8 @@ fn unnamed(claim: &PersistentVolumeClaim, caches: &Caches) -> Vec<Action> {
         let own = volumes.iter().find(|volume| fit::owner(volume, claim) == Owner::This);
         return own.map_or_else(|| vec![waits(claim, caches)], |volume| bind(claim, volume));
     }
-    match fit::find(claim, &volumes, node.as_deref()) {
+    let facts = node.as_ref().map(|node| NodeFacts { name: node.name(), labels: node.metadata.labels.as_ref() });
+    match fit::find(claim, volumes.iter(), facts) {
         Some(volume) => bind(claim, &volume),
         None => provision(claim, class.as_deref()),
     }

@@ -38,7 +38,7 @@ impl Labels for Value {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
     Exists,
     DoesNotExist,
@@ -51,7 +51,7 @@ pub enum Operator {
     LessThan,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Requirement {
     pub key: String,
     pub operator: Operator,
@@ -60,7 +60,7 @@ pub struct Requirement {
 }
 
 /// A conjunction of requirements; [`LabelSelector::nothing`] matches no object at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LabelSelector {
     /// `None` matches nothing, an empty list everything.
     requirements: Option<Vec<Requirement>>,

@@ -5,7 +5,8 @@ use super::demand::{Amounts, held_by, of_pod};
 use super::label::is_static;
 use super::member::{host_network, members, spec};
 use super::observed::Doom;
-use k8s_openapi::api::core::v1::{NodeSelectorRequirement, NodeSelectorTerm, Pod};
+use k8s_openapi::api::core::v1::Pod;
+use kinds::placement::{self, NodeFacts};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -127,36 +128,9 @@ fn host_ports(pod: &Pod) -> Vec<HostPort> {
 }
 
 fn selects(pod: &Pod, room: &Room) -> bool {
-    let Some(labels) = &room.labels else { return true };
-    let selected = spec(pod).node_selector.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
-    let affinity = spec(pod).affinity.as_ref().and_then(|a| a.node_affinity.as_ref());
-    let required = affinity.and_then(|a| a.required_during_scheduling_ignored_during_execution.as_ref());
-    selected && required.is_none_or(|r| r.node_selector_terms.iter().any(|term| matches(term, labels, &room.node_name)))
-}
-
-/// All requirements of a term; a term without any matches nothing.
-fn matches(term: &NodeSelectorTerm, labels: &BTreeMap<String, String>, node_name: &str) -> bool {
-    let expressions = term.match_expressions.as_deref().unwrap_or_default();
-    let fields = term.match_fields.as_deref().unwrap_or_default();
-    (!expressions.is_empty() || !fields.is_empty())
-        && expressions.iter().all(|r| holds(r, labels.get(&r.key).map(String::as_str)))
-        && fields.iter().all(|r| r.key == "metadata.name" && holds(r, Some(node_name)))
-}
-
-fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let values = requirement.values.as_deref().unwrap_or_default();
-    let listed = |value: &str| values.iter().any(|v| v == value);
-    let bound = || values.first()?.parse::<i64>().ok();
-    let number = || value?.parse::<i64>().ok();
-    match requirement.operator.as_str() {
-        "In" => value.is_some_and(listed),
-        "NotIn" => !value.is_some_and(listed),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => number().zip(bound()).is_some_and(|(number, bound)| number > bound),
-        "Lt" => number().zip(bound()).is_some_and(|(number, bound)| number < bound),
-        _ => false,
-    }
+    // A node whose object is not known yet was chosen by somebody who knew it.
+    room.labels.is_none()
+        || placement::allowed(spec(pod), NodeFacts { name: &room.node_name, labels: room.labels.as_ref() })
 }
 
 #[cfg(test)]

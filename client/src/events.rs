@@ -7,7 +7,9 @@ pub use correlate::{Correlator, Write};
 use crate::action::Event;
 use crate::clock::Clock;
 use crate::wire;
+use futures::future::join_all;
 use http::Method;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,9 @@ use tokio_util::task::TaskTracker;
 
 /// Events waiting to be written; beyond it new ones are dropped, because events are a courtesy and memory is not.
 const PENDING_MAX: usize = 1000;
+
+/// Events written at the same time: a crowd of pods makes a crowd of events, and the store commits them together.
+const BATCH_MAX: usize = 32;
 
 /// Hands events to the task that writes them. Cheap to clone.
 #[derive(Clone)]
@@ -59,13 +64,27 @@ async fn write_all(
     drain: CancellationToken,
 ) {
     loop {
-        let event = tokio::select! {
+        let mut batch = Vec::new();
+        let taken = tokio::select! {
             () = drain.cancelled() => return,
-            event = events.recv() => event,
+            taken = events.recv_many(&mut batch, BATCH_MAX) => taken,
         };
-        let Some(event) = event else { return };
-        let Some(write) = correlator.take(&event, clock.now()) else { continue };
-        send(&client, &write).await;
+        if taken == 0 {
+            return;
+        }
+        let now = clock.now();
+        // Writes of one event follow each other: a count must find what it counts.
+        let mut by_event: BTreeMap<(String, String), Vec<Write>> = BTreeMap::new();
+        for write in batch.iter().filter_map(|event| correlator.take(event, now)) {
+            by_event.entry(write.key()).or_default().push(write);
+        }
+        let client = &client;
+        join_all(by_event.values().map(|writes| async move {
+            for write in writes {
+                send(client, write).await;
+            }
+        }))
+        .await;
     }
 }
 

@@ -30,6 +30,18 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Namespace and name of the event.
+    pub(super) fn key(&self) -> (String, String) {
+        match self {
+            Self::Create { ns, event } => {
+                (ns.clone(), event["metadata"]["name"].as_str().unwrap_or_default().to_owned())
+            }
+            Self::Count { ns, name, .. } => (ns.clone(), name.clone()),
+        }
+    }
+}
+
 /// Object, type and reason: events that differ only in their message.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Similar {

@@ -9,6 +9,7 @@ pub mod health;
 pub mod metrics;
 mod openapi;
 mod order;
+pub mod pages;
 pub mod served;
 pub mod version;
 
@@ -25,6 +26,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use metrics::Metrics;
 use order::InOrder;
+use pages::Pages;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use served::{Provider, Served};
@@ -37,6 +39,7 @@ pub struct Publisher {
     tokens: Arc<Tokens>,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    pages: Pages,
 }
 
 /// The documents of one generation.
@@ -61,7 +64,7 @@ impl Rendered {
 impl Publisher {
     pub fn new(provider: Arc<dyn Provider>, tokens: Arc<Tokens>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
         let rendered = RwLock::new(Arc::new(Rendered::new(&provider.served(), None)));
-        Self { provider, rendered, tokens, health, metrics }
+        Self { provider, rendered, tokens, health, metrics, pages: Pages::default() }
     }
 
     /// The documents of what is served now.
@@ -82,6 +85,10 @@ impl Publisher {
 
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    pub fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     pub fn health(&self) -> &Arc<Health> {
@@ -115,6 +122,9 @@ impl Publisher {
         }
         if let Some(answer) = self.health.respond(path, parts.uri.query().unwrap_or_default()).await {
             return answer;
+        }
+        if let Some(document) = self.pages.read(path).await {
+            return json_body(&document);
         }
         match rendered.discovery.legacy(path) {
             Some(document) => negotiated(parts, &document),

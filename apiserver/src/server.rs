@@ -21,6 +21,7 @@ use crate::pki::{self, Pki};
 use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
+use crate::publish::pages::Page;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::webhook::WebhookClient;
@@ -228,6 +229,11 @@ impl ApiServer {
     pub fn router(&self) -> Router {
         let server = Arc::clone(&self.server);
         Router::new().fallback(move |request| chain::handle(Arc::clone(&server), request))
+    }
+
+    /// Where other components of this process publish what they have to say.
+    pub fn add_page(&self, path: &'static str, page: Page) {
+        self.server.publisher.pages().add(path, page);
     }
 
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {

@@ -25,7 +25,7 @@ pub(crate) enum Command {
     /// Start an API server alone
     Apiserver(Server),
     /// Start a scheduler alone; of several, one works
-    Scheduler(Client),
+    Scheduler(Scheduler),
     /// Start the controllers alone; of several, one works
     Controllers(Controllers),
     /// Program Services on this machine, and nothing else
@@ -66,6 +66,9 @@ pub(crate) struct Server {
     /// Address of the cluster's DNS Service (default: the tenth of the Services' range)
     #[arg(long)]
     pub(crate) cluster_dns: Option<IpAddr>,
+    /// A KubeSchedulerConfiguration: profiles, plugins, their weights and arguments
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scheduler_config: Option<PathBuf>,
     /// Address at which others reach this machine (default: that of the default route)
     #[arg(long)]
     pub(crate) node_ip: Option<IpAddr>,
@@ -124,6 +127,15 @@ pub(crate) struct Client {
     /// API server to use instead of the kubeconfig's; repeated, the next one is used when one is lost
     #[arg(long, value_name = "URL")]
     pub(crate) server: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Scheduler {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// A KubeSchedulerConfiguration: profiles, plugins, their weights and arguments
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

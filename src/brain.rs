@@ -12,6 +12,10 @@ use client::rt::ClientFor;
 use client::transport::Servers;
 use jiff::SignedDuration;
 use kube::config::Kubeconfig;
+use scheduler::config::KubeSchedulerConfiguration;
+use scheduler::profile::Profile;
+use scheduler::why::Why;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -68,13 +72,24 @@ pub(crate) fn start_controllers(
     Ok(())
 }
 
+/// What the configuration file says, or everything with its own weights.
+pub(crate) fn read_profiles(file: Option<&Path>) -> Result<Vec<Profile>> {
+    let Some(file) = file else { return Ok(vec![Profile::default()]) };
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let config = KubeSchedulerConfiguration::parse(&text).and_then(|config| config.profiles());
+    config.with_context(|| format!("cannot use {}", file.display()))
+}
+
+pub(crate) fn scheduler_deps(client: kube::Client, clock: &Arc<dyn Clock>, why: &Arc<Why>) -> scheduler::Deps {
+    scheduler::Deps { client, clock: Arc::clone(clock), pace: Arc::default(), why: Arc::clone(why) }
+}
+
 pub(crate) fn start_scheduler(
     crew: &mut Crew,
-    client: kube::Client,
-    clock: &Arc<dyn Clock>,
+    deps: scheduler::Deps,
+    profiles: Vec<Profile>,
     rivals: Rivals,
 ) -> Result<()> {
-    let deps = scheduler::Deps { client, clock: Arc::clone(clock) };
     let leader_election = match rivals {
         Rivals::None => None,
         Rivals::Some => Some(lease::Config {
@@ -84,7 +99,7 @@ pub(crate) fn start_scheduler(
             timing: timing(),
         }),
     };
-    let config = scheduler::Config { scheduler_name: "default-scheduler".to_owned(), leader_election };
+    let config = scheduler::Config { profiles, leader_election };
     crew.join("scheduler", |drain| async move {
         again(
             &drain,
@@ -119,12 +134,14 @@ pub(crate) fn read_kubeconfig(client: &args::Client) -> Result<Kubeconfig> {
 }
 
 /// `drover scheduler`
-pub(crate) async fn run_scheduler(args: args::Client) -> Result<()> {
-    let kubeconfig = read_kubeconfig(&args)?;
-    let servers = Servers::open(&kubeconfig, &args.server).await?;
+pub(crate) async fn run_scheduler(args: args::Scheduler) -> Result<()> {
+    let profiles = read_profiles(args.config.as_deref())?;
+    let kubeconfig = read_kubeconfig(&args.client)?;
+    let servers = Servers::open(&kubeconfig, &args.client.server).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut crew = Crew::default();
-    start_scheduler(&mut crew, servers.client(), &clock, Rivals::Some)?;
+    let deps = scheduler_deps(servers.client(), &clock, &Arc::default());
+    start_scheduler(&mut crew, deps, profiles, Rivals::Some)?;
     run_alone("scheduler", crew, vec![servers]).await
 }
 

@@ -10,10 +10,12 @@ use crate::tokens;
 use crate::up::StopSignal;
 use anyhow::{Context, Result};
 use apiserver::bootstrap::Membership;
+use apiserver::publish::pages::Page;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
 use client::clock::{Clock, SystemClock};
 use client::identity::{Identity, groups_of_account};
+use scheduler::why::Why;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub(crate) struct ControlPlane {
     pub(crate) router: Router,
     pub(crate) pki: Arc<apiserver::pki::Pki>,
     pub(crate) clock: Arc<dyn Clock>,
+    why: Arc<Why>,
     /// Where nodes reach it.
     pub(crate) url: String,
     api: Crew,
@@ -46,11 +49,13 @@ impl ControlPlane {
         let deps = Deps { store, clock: Arc::clone(&clock) };
         let server = ApiServer::open(config(args)?, deps).await?;
         let (router, pki) = (server.router(), Arc::clone(server.pki()));
+        let why = Arc::new(Why::default());
+        server.add_page("/debug/scheduler/why/", page(&why));
         let url = format!("https://{}", SocketAddr::new(address(args), server.local_addr()?.port()));
         let mut api = Crew::default();
         api.join("API server", |drain| async move { Ok(server.run(drain).await?) });
         steps.done("API server listens");
-        Ok(Self { router, pki, clock, url, api, clients: Crew::default() })
+        Ok(Self { router, pki, clock, why, url, api, clients: Crew::default() })
     }
 
     /// A client of the API in this process.
@@ -71,7 +76,9 @@ impl ControlPlane {
             Arc::new(move |user| client_as(&router, user, groups_of_account(user).iter().map(String::as_str)));
         brain::start_controllers(&mut self.clients, &facts, client_for, &self.clock, rivals)?;
         let scheduler = self.client("system:kube-scheduler", &[]);
-        brain::start_scheduler(&mut self.clients, scheduler, &self.clock, rivals)
+        let profiles = brain::read_profiles(args.scheduler_config.as_deref())?;
+        let deps = brain::scheduler_deps(scheduler, &self.clock, &self.why);
+        brain::start_scheduler(&mut self.clients, deps, profiles, rivals)
     }
 
     /// Starts what a machine without pods needs: the way to the pods of others, and a DNS server on its own address.
@@ -117,6 +124,18 @@ impl ControlPlane {
         self.clients.drained().await;
         self.api.drained().await;
     }
+}
+
+/// Why the pod `ns/name` is where it is.
+fn page(why: &Arc<Why>) -> Page {
+    let why = Arc::clone(why);
+    Arc::new(move |pod| {
+        let why = Arc::clone(&why);
+        Box::pin(async move {
+            let (ns, name) = pod.split_once('/')?;
+            why.document(ns, name).await
+        })
+    })
 }
 
 /// A client with an identity, through the whole filter chain.

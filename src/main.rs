@@ -55,7 +55,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Server(server) => control_plane::run(server, Parts::All).await,
             Command::Agent(agent) => join::run(agent).await,
             Command::Apiserver(server) => control_plane::run(server, Parts::ApiServer).await,
-            Command::Scheduler(client) => brain::run_scheduler(client).await,
+            Command::Scheduler(scheduler) => brain::run_scheduler(scheduler).await,
             Command::Controllers(controllers) => brain::run_controllers(controllers).await,
             Command::Proxy(proxy) => node::run_proxy(proxy).await,
             Command::Backup(args) => backup::backup(args).await,

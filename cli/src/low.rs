@@ -9,7 +9,7 @@ mod write;
 
 pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Token, TokenCreate, Version};
 pub use flag_groups::{Files, Format, Select};
-pub use read::{Describe, Get, Wait};
+pub use read::{Describe, Get, Wait, Why};
 pub use stream::{Attach, Exec, Logs, PortForward};
 pub use write::{
     Annotate, Apply, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret, CreateSecretKind, CreateToken,
@@ -69,6 +69,8 @@ pub enum Command {
     Get(Get),
     /// Show objects in detail, with their events
     Describe(Describe),
+    /// Show why a pod is where it is, or nowhere: what each node and each of the scheduler's plugins says
+    Why(Why),
     /// Delete objects
     Delete(Delete),
     /// Print the logs of a container

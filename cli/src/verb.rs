@@ -23,6 +23,7 @@ mod set;
 mod template;
 mod token;
 mod wait;
+mod why;
 
 use crate::connect::Environment;
 use crate::high::Global;
@@ -57,6 +58,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Set(Set::Env(typed)) => set::environment(session, typed).await,
         Command::Wait(typed) => wait::run(session, typed).await,
         Command::Describe(typed) => describe::run(session, typed).await,
+        Command::Why(typed) => why::run(session, typed).await,
         Command::Label(typed) => metadata::run(session, typed, metadata::Field::Labels).await,
         Command::Annotate(typed) => metadata::run(session, &typed.what, metadata::Field::Annotations).await,
         Command::Taint(typed) => node::taint(session, typed).await,

@@ -2,33 +2,114 @@
 //! report back.
 
 use crate::pod_info::PodInfo;
+use crate::volumes::{Preparation, selected_node};
+use client::cache::Caches;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kinds::volume::{BOUND_BY_CONTROLLER, SELECTED_NODE, bound_to};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How a binding ended.
+/// k8s: bindTimeoutSeconds, how long a pod waits for its volumes before another node is tried.
+const VOLUMES_WAIT_MAX: Duration = Duration::from_mins(10);
+
+/// A binding for a pod that has been decided.
 #[derive(Debug)]
-pub(crate) struct Bound {
+pub(crate) struct Binding {
     pub pod: Arc<PodInfo>,
     pub node: String,
-    pub outcome: Result<(), kube::Error>,
+    pub preparation: Preparation,
 }
 
-/// POSTs the binding.
-pub(crate) async fn bind(client: kube::Client, pod: Arc<PodInfo>, node: String) -> Bound {
-    let pods: Api<Pod> = Api::namespaced(client, &pod.key.ns);
-    let binding = json!({
+/// Why a pod has not been bound.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotBound {
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+    #[error("binding volumes: {0}")]
+    Volumes(&'static str),
+}
+
+/// Writes what has to come first, waits for it, and POSTs the binding.
+pub(crate) async fn bind(client: &kube::Client, caches: &Caches, binding: &Binding) -> Result<(), NotBound> {
+    let Binding { pod, node, preparation } = binding;
+    if !preparation.is_empty() {
+        prepare(client, preparation, node).await?;
+        let all = until_volumes_are_bound(caches, pod, node);
+        let in_time = tokio::time::timeout(VOLUMES_WAIT_MAX, all).await;
+        in_time.unwrap_or(Err(NotBound::Volumes("the volumes were not there in time")))?;
+    }
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.key.ns);
+    let body = json!({
         "apiVersion": "v1",
         "kind": "Binding",
         "metadata": {"name": pod.key.name, "namespace": pod.key.ns, "uid": pod.uid},
         "target": {"apiVersion": "v1", "kind": "Node", "name": node},
     });
-    let outcome: Result<Value, _> =
-        pods.create_subresource("binding", &pod.key.name, &PostParams::default(), &binding).await;
-    Bound { pod, node, outcome: outcome.map(drop) }
+    let answer: Result<Value, _> =
+        pods.create_subresource("binding", &pod.key.name, &PostParams::default(), &body).await;
+    Ok(answer.map(drop)?)
+}
+
+async fn prepare(client: &kube::Client, preparation: &Preparation, node: &str) -> Result<(), kube::Error> {
+    for (volume, claim) in &preparation.bind {
+        let volumes: Api<PersistentVolume> = Api::all(client.clone());
+        let reference = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": claim.metadata.namespace,
+            "name": claim.metadata.name, "uid": claim.metadata.uid, "resourceVersion": claim.metadata.resource_version,
+        });
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": volume.metadata.resource_version,
+                "annotations": {(BOUND_BY_CONTROLLER): "yes"},
+            },
+            "spec": {"claimRef": reference},
+        });
+        let name = volume.metadata.name.as_deref().unwrap_or_default();
+        volumes.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    }
+    for claim in &preparation.provision {
+        let ns = claim.metadata.namespace.as_deref().unwrap_or_default();
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), ns);
+        let patch = json!({"metadata": {"uid": claim.metadata.uid, "annotations": {(SELECTED_NODE): node}}});
+        let name = claim.metadata.name.as_deref().unwrap_or_default();
+        claims.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    }
+    Ok(())
+}
+
+/// Returns when the binder and the provisioners have done their part, or when it is clear that they will not.
+async fn until_volumes_are_bound(caches: &Caches, pod: &PodInfo, node: &str) -> Result<(), NotBound> {
+    let claims = caches.of::<PersistentVolumeClaim>();
+    let mut changes = claims.subscribe();
+    let mut was_selected = false;
+    loop {
+        let mut is_bound = true;
+        for used in &pod.claims {
+            let Some(claim) = claims.get(&pod.key.ns, &used.claim) else {
+                return Err(NotBound::Volumes("a claim is gone"));
+            };
+            is_bound &= bound_to(&claim).is_some();
+            match selected_node(&claim) {
+                Some(selected) if selected != node => return Err(NotBound::Volumes("a claim is for another node")),
+                Some(_) => was_selected = true,
+                // k8s: a provisioner that cannot serve the node takes the annotation away
+                None if was_selected && bound_to(&claim).is_none() => {
+                    return Err(NotBound::Volumes("the volume cannot be made for the node"));
+                }
+                None => {}
+            }
+        }
+        if is_bound {
+            return Ok(());
+        }
+        if changes.recv().await.is_none() {
+            return Err(NotBound::Volumes("the scheduler stops"));
+        }
+    }
 }
 
 /// Whether the pod's status does not yet say why it has no node.
@@ -42,12 +123,19 @@ pub(crate) fn is_news(pod: &PodInfo, reason: &str, message: &str) -> bool {
     })
 }
 
+/// What a report says of the node where room is made for the pod.
+pub(crate) enum Nomination {
+    /// Nothing: it is as it was.
+    Unsaid,
+    Made(String),
+    TakenBack,
+}
+
 /// Why a pod has no node.
 pub(crate) struct Report {
     pub reason: &'static str,
     pub message: String,
-    /// Where room is being made for it.
-    pub nominated: Option<String>,
+    pub nomination: Nomination,
     pub now: Timestamp,
 }
 
@@ -62,8 +150,10 @@ pub(crate) async fn report(client: kube::Client, pod: Arc<PodInfo>, report: Repo
         "observedGeneration": pod.pod.metadata.generation,
     });
     let mut status = json!({"conditions": [condition]});
-    if let Some(node) = report.nominated {
-        status["nominatedNodeName"] = node.into();
+    match report.nomination {
+        Nomination::Unsaid => {}
+        Nomination::Made(node) => status["nominatedNodeName"] = node.into(),
+        Nomination::TakenBack => status["nominatedNodeName"] = Value::Null,
     }
     patch_status(&client, &pod, status).await
 }

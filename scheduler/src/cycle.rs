@@ -1,10 +1,11 @@
 //! One decision: filter the nodes, score those that remain, pick the best. Pure, but for the chance that breaks ties,
 //! which comes in as an argument.
 
-use crate::plugins::{PLUGINS, Plugin, Reasons};
+use crate::plugins::{Plugin, Rejection};
 use crate::pod_info::PodInfo;
-use crate::question::Question;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::{Case, Question};
+use crate::snapshot::NodeInfo;
+use kinds::placement;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,13 +30,36 @@ pub struct Refusal {
     pub reasons: BTreeMap<Cow<'static, str>, usize>,
     /// The plugins that refused: only what helps one of them makes another try worth while.
     pub plugins: BTreeSet<&'static str>,
+    /// The pod itself is why: nodes were not asked.
+    pub hopeless: Option<String>,
+    /// Places in the snapshot of nodes that would do if some of their pods left.
+    pub hopeful: Vec<usize>,
 }
 
 impl Refusal {
+    fn note(&mut self, place: usize, Refused { plugin, rejection }: Refused) {
+        self.plugins.insert(plugin);
+        rejection.reasons.into_iter().for_each(|reason| *self.reasons.entry(reason).or_default() += 1);
+        if !rejection.is_lasting {
+            self.hopeful.push(place);
+        }
+    }
+
+    /// So many nodes are none of those that the pod names.
+    fn leave_out(&mut self, nodes: usize) {
+        if nodes > 0 {
+            self.plugins.insert("NodeAffinity");
+            self.reasons.insert("node(s) didn't satisfy plugin(s) [NodeAffinity]".into(), nodes);
+        }
+    }
+
     /// Upstream's sentence, which autoscalers and people parse.
     pub fn message(&self) -> String {
         if self.nodes == 0 {
             return "no nodes available to schedule pods".to_owned();
+        }
+        if let Some(why) = &self.hopeless {
+            return format!("0/{} nodes are available: {why}.", self.nodes);
         }
         let mut parts: Vec<String> = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         parts.sort();
@@ -50,57 +74,95 @@ pub struct Rotation(usize);
 /// Decides for one pod. `nominated` is the node where preemption has made room for it: that one is tried first.
 /// `chance(n)` gives a number below `n`.
 pub fn decide(
-    pod: &PodInfo,
-    snapshot: &Snapshot,
+    case: Case<'_>,
     nominated: Option<&str>,
     rotation: &mut Rotation,
     chance: &mut dyn FnMut(usize) -> usize,
 ) -> Decision {
-    let mut ask = Question::new(pod, snapshot);
+    let Case { pod, snapshot, profile } = case;
+    let mut ask = Question::new(case);
+    if let Some(refusal) = hopeless(&ask) {
+        return Decision::Refuse(refusal);
+    }
     if let Some(node) = nominated.and_then(|name| snapshot.node(name))
         && filter(&ask, node).is_ok()
     {
         return Decision::Place { node: node.name.clone(), looked_at: 1 };
     }
     let count = snapshot.nodes.len();
-    let wanted = sample_size(count);
-    let mut feasible: Vec<&Arc<NodeInfo>> = Vec::new();
-    let mut refusal = Refusal { nodes: count, ..Refusal::default() };
-    let mut looked_at = 0;
-    for step in 0..count {
-        let node = &snapshot.nodes[(rotation.0 + step) % count];
-        looked_at += 1;
-        match filter(&ask, node) {
-            Ok(()) => feasible.push(node),
-            Err((plugin, reasons)) => {
-                refusal.plugins.insert(plugin);
-                reasons.into_iter().for_each(|reason| *refusal.reasons.entry(reason).or_default() += 1);
-            }
-        }
-        if feasible.len() >= wanted {
-            break;
-        }
-    }
-    if count > 0 {
-        rotation.0 = (rotation.0 + looked_at) % count;
-    }
-    match best(&mut ask, &feasible, chance) {
-        Some(node) => Decision::Place { node, looked_at },
-        None => Decision::Refuse(refusal),
+    let named = pod.pod.spec.as_ref().and_then(placement::named_nodes);
+    let found = if let Some(names) = named {
+        // k8s: PreFilterResult; a pod of a DaemonSet is not shown thousands of nodes that it cannot be on.
+        let places: BTreeSet<usize> = names.iter().filter_map(|name| snapshot.place(name)).collect();
+        let mut found = Found::among(&ask, places.iter().copied(), usize::MAX);
+        found.refusal.leave_out(count - places.len());
+        found
+    } else {
+        let wanted = sample_size(count, profile.sample_percent);
+        let found = Found::among(&ask, (0..count).map(|step| (rotation.0 + step) % count), wanted);
+        rotation.0 = (rotation.0 + found.looked_at).checked_rem(count).unwrap_or(0);
+        found
+    };
+    match best(&mut ask, &found.feasible, chance) {
+        Some(node) => Decision::Place { node, looked_at: found.looked_at },
+        None => Decision::Refuse(found.refusal),
     }
 }
 
+/// What a look at some nodes has found.
+struct Found<'a> {
+    feasible: Vec<&'a Arc<NodeInfo>>,
+    refusal: Refusal,
+    looked_at: usize,
+}
+
+impl<'a> Found<'a> {
+    /// Looks until so many will do.
+    fn among(ask: &Question<'a>, places: impl Iterator<Item = usize>, wanted: usize) -> Self {
+        let nodes = &ask.snapshot.nodes;
+        let refusal = Refusal { nodes: nodes.len(), ..Refusal::default() };
+        let mut found = Self { feasible: Vec::new(), refusal, looked_at: 0 };
+        for place in places {
+            found.looked_at += 1;
+            match filter(ask, &nodes[place]) {
+                Ok(()) => found.feasible.push(&nodes[place]),
+                Err(refused) => found.refusal.note(place, refused),
+            }
+            if found.feasible.len() >= wanted {
+                break;
+            }
+        }
+        found
+    }
+}
+
+/// Whether no node could ever do, as the pod is.
+fn hopeless(ask: &Question<'_>) -> Option<Refusal> {
+    let found = ask.profile.filters().find_map(|plugin| Some((plugin.name, (plugin.hopeless?)(ask)?)));
+    let (name, rejection) = found?;
+    Some(Refusal {
+        nodes: ask.snapshot.nodes.len(),
+        plugins: [name].into(),
+        hopeless: Some(rejection.reasons.join(", ")),
+        ..Refusal::default()
+    })
+}
+
 /// How many feasible nodes are enough: all of a small cluster, a shrinking share of a large one.
-fn sample_size(nodes: usize) -> usize {
+fn sample_size(nodes: usize, percent: Option<usize>) -> usize {
     if nodes < SAMPLE_NODES_MIN {
         return nodes.max(1);
     }
-    let percent = 50_usize.saturating_sub(nodes / 125).max(SAMPLE_PERCENT_MIN);
+    let percent = percent.unwrap_or_else(|| 50_usize.saturating_sub(nodes / 125).max(SAMPLE_PERCENT_MIN));
     (nodes * percent / 100).max(SAMPLE_NODES_MIN)
 }
 
 /// Which plugin refused, and why.
-pub(crate) type Refused = (&'static str, Reasons);
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub plugin: &'static str,
+    pub rejection: Rejection,
+}
 
 /// The first plugin that refuses, as upstream: later ones are not asked. Room that is promised to pods which are at least
 /// as important counts as taken, and so does room that is not: such a pod may also turn out to go elsewhere.
@@ -115,9 +177,9 @@ pub(crate) fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused>
 }
 
 fn pass(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
-    for Plugin { name, filter, .. } in PLUGINS {
+    for Plugin { name, filter, .. } in ask.profile.filters() {
         if let Some(filter) = filter {
-            filter(ask, node).map_err(|reasons| (*name, reasons))?;
+            filter(ask, node).map_err(|rejection| Refused { plugin: name, rejection })?;
         }
     }
     Ok(())
@@ -133,10 +195,12 @@ fn best<'a>(
     }
     ask.among(feasible);
     let mut totals = vec![0_i64; feasible.len()];
-    for score in PLUGINS.iter().filter_map(|plugin| plugin.score.as_ref()) {
+    for (_, score, weight) in ask.profile.scores() {
         let mut scores: Vec<i64> = feasible.iter().map(|node| (score.raw)(ask, node)).collect();
-        (score.normalise)(&mut scores);
-        totals.iter_mut().zip(scores).for_each(|(total, score_of)| *total += score_of * score.weight);
+        if let Some(normalise) = score.normalise {
+            normalise(&mut scores);
+        }
+        totals.iter_mut().zip(scores).for_each(|(total, score_of)| *total += score_of * weight);
     }
     let highest = totals.iter().max()?;
     let ties: Vec<usize> = (0..totals.len()).filter(|place| totals[*place] == *highest).collect();

@@ -5,16 +5,25 @@
 #![forbid(unsafe_code)]
 
 mod bind;
+pub mod config;
 pub mod cycle;
+mod news;
+mod order;
+pub mod pace;
 pub mod plugins;
 pub mod pod_info;
 pub mod preempt;
+pub mod profile;
 pub mod question;
 pub mod queue;
 pub mod resources;
 mod shell;
 pub mod snapshot;
+mod spread;
+pub mod tally;
 pub mod terms;
+pub mod volumes;
+pub mod why;
 
 use client::clock::Clock;
 use client::lease;
@@ -23,8 +32,8 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Pods that name another scheduler are left to it.
-    pub scheduler_name: String,
+    /// Pods that name none of their schedulers are left to others.
+    pub profiles: Vec<profile::Profile>,
     /// Set where several schedulers run: only the holder of the lease schedules.
     pub leader_election: Option<lease::Config>,
 }
@@ -33,6 +42,10 @@ pub struct Config {
 pub struct Deps {
     pub client: kube::Client,
     pub clock: Arc<dyn Clock>,
+    /// Told how long each decision took.
+    pub pace: Arc<pace::Pace>,
+    /// Through it others ask why a pod is where it is.
+    pub why: Arc<why::Why>,
 }
 
 #[derive(Debug, thiserror::Error)]

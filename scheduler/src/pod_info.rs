@@ -1,10 +1,12 @@
 //! A pod as the scheduler looks at it: what its plugins ask again and again, worked out once.
 
 use crate::resources::{Resources, requests};
+use crate::spread::Constraints;
 use crate::terms::Terms;
 use client::action::Key;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration, TopologySpreadConstraint};
+use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration, Volume};
+use kinds::volume::{Use, claims_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,6 +29,13 @@ impl HostPort {
     }
 }
 
+/// A network disk that pods on one node cannot share, unless all only read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Disk {
+    pub(crate) id: String,
+    pub(crate) is_shared: bool,
+}
+
 #[derive(Debug)]
 pub struct PodInfo {
     pub pod: Arc<Pod>,
@@ -39,6 +48,9 @@ pub struct PodInfo {
     pub scored: Resources,
     pub host_ports: Vec<HostPort>,
     pub terms: Terms,
+    pub(crate) spread: Constraints,
+    pub claims: Vec<Use>,
+    pub(crate) disks: Vec<Disk>,
 }
 
 impl PodInfo {
@@ -47,6 +59,8 @@ impl PodInfo {
         let empty = PodSpec::default();
         let spec = pod.spec.as_ref().unwrap_or(&empty);
         let (requests, scored) = requests(spec);
+        let ns = metadata.namespace.as_deref().unwrap_or_default();
+        let labels = metadata.labels.as_ref().unwrap_or(&NO_LABELS);
         Self {
             key: Key::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default()),
             uid: metadata.uid.clone().unwrap_or_default(),
@@ -55,11 +69,10 @@ impl PodInfo {
             requests,
             scored,
             host_ports: host_ports(spec),
-            terms: Terms::of(
-                spec.affinity.as_ref(),
-                metadata.namespace.as_deref().unwrap_or_default(),
-                metadata.labels.as_ref().unwrap_or(&NO_LABELS),
-            ),
+            terms: Terms::of(spec.affinity.as_ref(), ns, labels),
+            spread: Constraints::of(&pod, ns, labels),
+            claims: claims_of(metadata.name.as_deref().unwrap_or_default(), spec),
+            disks: disks(spec),
             pod,
         }
     }
@@ -87,8 +100,27 @@ impl PodInfo {
         owners.into_iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
     }
 
-    pub fn spread_constraints(&self) -> &[TopologySpreadConstraint] {
-        self.spec().and_then(|spec| spec.topology_spread_constraints.as_deref()).unwrap_or_default()
+    /// Whether it takes and wants the same of a node and of its peers, whatever else has changed.
+    pub(crate) fn weighs_as(&self, other: &Self) -> bool {
+        self.requests == other.requests
+            && self.scored == other.scored
+            && self.host_ports == other.host_ports
+            && self.terminating() == other.terminating()
+            && self.labels() == other.labels()
+            && self.controller() == other.controller()
+    }
+
+    /// Whether every node means the same to both, as long as they look at nodes only.
+    pub(crate) fn looks_as(&self, other: &Self) -> bool {
+        self.priority == other.priority
+            && self.requests == other.requests
+            && self.scored == other.scored
+            && self.host_ports == other.host_ports
+            && self.scheduler_name() == other.scheduler_name()
+            && self.tolerations() == other.tolerations()
+            && self.affinity() == other.affinity()
+            && self.node_selector().eq(other.node_selector())
+            && self.images().eq(other.images())
     }
 
     /// k8s: a pod that does not want others to go for its sake.
@@ -112,6 +144,11 @@ impl PodInfo {
 
     pub fn node_selector(&self) -> impl Iterator<Item = (&String, &String)> {
         self.spec().and_then(|spec| spec.node_selector.as_ref()).into_iter().flatten()
+    }
+
+    /// `ns/name` of its claims.
+    pub(crate) fn claim_keys(&self) -> impl Iterator<Item = String> {
+        self.claims.iter().map(|used| format!("{}/{}", self.key.ns, used.claim))
     }
 
     pub fn images(&self) -> impl Iterator<Item = &str> {
@@ -140,6 +177,30 @@ impl PodInfo {
     pub fn terminating(&self) -> bool {
         self.pod.metadata.deletion_timestamp.is_some()
     }
+}
+
+/// Disks that stand in the pod's own spec, by what tells them apart.
+fn disks(spec: &PodSpec) -> Vec<Disk> {
+    let disk = |volume: &Volume| {
+        if let Some(source) = &volume.gce_persistent_disk {
+            let is_shared = source.read_only == Some(true);
+            return Some(Disk { id: format!("gce/{}", source.pd_name), is_shared });
+        }
+        if let Some(source) = &volume.aws_elastic_block_store {
+            return Some(Disk { id: format!("aws/{}", source.volume_id), is_shared: false });
+        }
+        if let Some(source) = &volume.iscsi {
+            return Some(Disk {
+                id: format!("iscsi/{}/{}", source.iqn, source.lun),
+                is_shared: source.read_only == Some(true),
+            });
+        }
+        let source = volume.rbd.as_ref()?;
+        let pool = source.pool.as_deref().unwrap_or("rbd");
+        let id = format!("rbd/{}/{pool}/{}", source.monitors.join(","), source.image);
+        Some(Disk { id, is_shared: source.read_only == Some(true) })
+    };
+    spec.volumes.iter().flatten().filter_map(disk).collect()
 }
 
 fn host_ports(spec: &PodSpec) -> Vec<HostPort> {

@@ -3,8 +3,9 @@
 
 use crate::cycle::filter;
 use crate::pod_info::PodInfo;
-use crate::question::Question;
-use crate::snapshot::{NodeInfo, Snapshot};
+use crate::question::{Case, Question};
+use crate::resources::Resources;
+use crate::snapshot::NodeInfo;
 use jiff::Timestamp;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kinds::selector::LabelSelector;
@@ -23,24 +24,33 @@ pub struct Preemption {
     pub victims: Vec<Arc<PodInfo>>,
 }
 
-/// Why nobody goes, in upstream's words.
+/// Why nobody goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoPreemption {
     /// `preemptionPolicy: Never`
     Unwilling,
     /// Room is being made for it already.
     UnderWay,
-    NoVictims,
+    /// On so many nodes nobody less important is in the way.
+    NoVictims { nodes: usize },
 }
 
 impl NoPreemption {
+    /// Upstream's sentence; `nodes` are all there are.
     pub fn message(self, nodes: usize) -> String {
         match self {
             Self::Unwilling => "preemption: not eligible due to preemptionPolicy=Never.".to_owned(),
             Self::UnderWay => "preemption: not eligible due to a terminating pod on the nominated node.".to_owned(),
-            Self::NoVictims => format!(
-                "preemption: 0/{nodes} nodes are available: {nodes} No preemption victims found for incoming pod."
-            ),
+            Self::NoVictims { nodes: asked } => {
+                let counted = [
+                    (asked, "No preemption victims found for incoming pod"),
+                    (nodes.saturating_sub(asked), "Preemption is not helpful for scheduling"),
+                ];
+                let told = counted.iter().filter(|(count, _)| *count > 0);
+                let mut parts: Vec<String> = told.map(|(count, reason)| format!("{count} {reason}")).collect();
+                parts.sort();
+                format!("preemption: 0/{nodes} nodes are available: {}.", parts.join(", "))
+            }
         }
     }
 }
@@ -96,15 +106,17 @@ impl Candidate {
     }
 }
 
-/// Who should go for `pod`, which found no node. `nominated` is where room was made for it before; `first` is the place in
-/// the snapshot to begin at, so that not always the same nodes suffer.
+/// Who should go for the pod, which found no node. `nominated` is where room was made for it before; `hopeful` are the places
+/// in the snapshot of nodes that somebody's leaving could help, and `first` says at which of them to begin, so that not
+/// always the same nodes suffer.
 pub fn preempt(
-    pod: &PodInfo,
-    snapshot: &Snapshot,
+    case: Case<'_>,
     budgets: &[Budget],
     nominated: Option<&str>,
+    hopeful: &[usize],
     first: usize,
 ) -> Result<Preemption, NoPreemption> {
+    let Case { pod, snapshot, .. } = case;
     if pod.never_preempts() {
         return Err(NoPreemption::Unwilling);
     }
@@ -113,40 +125,49 @@ pub fn preempt(
     if nominated.and_then(|name| snapshot.node(name)).is_some_and(makes_room) {
         return Err(NoPreemption::UnderWay);
     }
-    let count = snapshot.nodes.len();
-    let enough = (count * CANDIDATES_PERCENT / 100).max(CANDIDATES_MIN);
-    (0..count)
-        .map(|step| &snapshot.nodes[(first + step) % count])
-        .filter_map(|node| on_node(pod, snapshot, node, budgets))
+    let enough = (snapshot.nodes.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_MIN);
+    let mut ask = Question::new(case);
+    let (begin, end) = hopeful.split_at(first.min(hopeful.len()));
+    end.iter()
+        .chain(begin)
+        .filter_map(|place| on_node(&mut ask, snapshot.nodes.get(*place)?, budgets))
         .take(enough)
         .min_by_key(Candidate::cost)
         .map(|best| Preemption { node: best.node, victims: best.victims })
-        .ok_or(NoPreemption::NoVictims)
+        .ok_or(NoPreemption::NoVictims { nodes: hopeful.len() })
 }
 
 /// The fewest pods that would have to leave this node.
-fn on_node(pod: &PodInfo, snapshot: &Snapshot, node: &Arc<NodeInfo>, budgets: &[Budget]) -> Option<Candidate> {
-    let mut lesser: Vec<&Arc<PodInfo>> = node.pods.values().filter(|other| other.priority < pod.priority).collect();
-    if lesser.is_empty() {
+fn on_node(ask: &mut Question<'_>, node: &Arc<NodeInfo>, budgets: &[Budget]) -> Option<Candidate> {
+    let priority = ask.pod.priority;
+    let mut lesser: Vec<&Arc<PodInfo>> = node.pods.values().filter(|other| other.priority < priority).collect();
+    if lesser.is_empty() || !could_fit(ask.pod, node, &lesser) {
         return None;
     }
-    let mut trial = Trial { pod, snapshot, node: NodeInfo::clone(node) };
-    lesser.iter().for_each(|other| trial.node.remove(&other.uid));
-    if !trial.fits() {
-        return None;
-    }
-    // The most important are let back in first; those whose budget would break before all others.
-    lesser.sort_by(|a, b| b.priority.cmp(&a.priority).then(a.started().cmp(&b.started())).then(a.uid.cmp(&b.uid)));
-    let (protected, free) = divide(&lesser, budgets);
-    let mut victims = Vec::new();
-    for other in &protected {
-        trial.spare(other, &mut victims);
-    }
-    let violations = victims.len();
-    for other in &free {
-        trial.spare(other, &mut victims);
-    }
-    (!victims.is_empty()).then(|| Candidate { node: node.name.clone(), victims, violations })
+    let mut trial = Trial { ask, node: NodeInfo::clone(node) };
+    lesser.iter().for_each(|other| trial.take_out(other));
+    let found = trial.fits().then(|| {
+        // The most important are let back in first; those whose budget would break before all others.
+        lesser.sort_by(|a, b| b.priority.cmp(&a.priority).then(a.started().cmp(&b.started())).then(a.uid.cmp(&b.uid)));
+        let (protected, free) = divide(&lesser, budgets);
+        let mut victims = Vec::new();
+        protected.iter().for_each(|other| trial.spare(other, &mut victims));
+        let violations = victims.len();
+        free.iter().for_each(|other| trial.spare(other, &mut victims));
+        Candidate { node: node.name.clone(), victims, violations }
+    });
+    trial.ask.settle();
+    found.filter(|candidate| !candidate.victims.is_empty())
+}
+
+/// Whether there would be cpu and memory enough without the lesser pods: most nodes are told apart by that alone.
+fn could_fit(pod: &PodInfo, node: &NodeInfo, lesser: &[&Arc<PodInfo>]) -> bool {
+    let freed = |of: fn(&Resources) -> i64| lesser.iter().map(|other| of(&other.requests)).sum::<i64>();
+    let enough = |of: fn(&Resources) -> i64| {
+        let free = of(&node.allocatable) - of(&node.requested) + freed(of);
+        of(&pod.requests) <= free.max(0)
+    };
+    enough(|resources| resources.milli_cpu) && enough(|resources| resources.memory_bytes)
 }
 
 /// Pods whose leaving breaks a budget, and the others. A budget that allows some spends them in the given order.
@@ -162,36 +183,28 @@ fn divide<'a>(pods: &[&'a Arc<PodInfo>], budgets: &[Budget]) -> (Vec<&'a Arc<Pod
     })
 }
 
-/// A node as it would be without some of its pods.
-struct Trial<'a> {
-    pod: &'a PodInfo,
-    snapshot: &'a Snapshot,
+/// A node, and the cluster around it, as they would be without some of the node's pods.
+struct Trial<'t, 'a> {
+    ask: &'t mut Question<'a>,
     node: NodeInfo,
 }
 
-impl Trial<'_> {
+impl Trial<'_, '_> {
     fn fits(&self) -> bool {
-        // Where only this node matters to the pod, the cluster need not be imagined anew.
-        let is_alone = self.pod.terms.is_empty()
-            && self.pod.spread_constraints().is_empty()
-            && self.snapshot.nodes.iter().all(|node| node.affine.is_empty());
-        if is_alone {
-            return filter(&Question::new(self.pod, self.snapshot), &self.node).is_ok();
-        }
-        let changed = Arc::new(self.node.clone());
-        let exchange = |node: &Arc<NodeInfo>| Arc::clone(if node.name == changed.name { &changed } else { node });
-        let imagined = Snapshot {
-            nodes: self.snapshot.nodes.iter().map(exchange).collect(),
-            namespaces: self.snapshot.namespaces.clone(),
-        };
-        filter(&Question::new(self.pod, &imagined), &changed).is_ok()
+        filter(self.ask, &self.node).is_ok()
     }
 
-    /// Lets a pod back in, unless it then does not fit any more.
+    fn take_out(&mut self, other: &Arc<PodInfo>) {
+        self.node.remove(&other.uid);
+        self.ask.shift(other, &self.node, -1);
+    }
+
+    /// Lets a pod back in, unless the other then does not fit any more.
     fn spare(&mut self, other: &Arc<PodInfo>, victims: &mut Vec<Arc<PodInfo>>) {
         self.node.add(Arc::clone(other));
+        self.ask.shift(other, &self.node, 1);
         if !self.fits() {
-            self.node.remove(&other.uid);
+            self.take_out(other);
             victims.push(Arc::clone(other));
         }
     }

@@ -14,6 +14,9 @@ const BACKOFF_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// A pod is tried again after this time though nothing seemed to help: an event may have been missed.
 const UNSCHEDULABLE_MAX: SignedDuration = SignedDuration::from_mins(5);
 
+/// Stands for a refusal by no plugin in particular: every event may help.
+const ANYBODY: &str = "";
+
 /// Highest priority first, then the oldest: (reversed priority, since, uid).
 type Rank = (Reverse<i32>, Timestamp, String);
 
@@ -56,6 +59,10 @@ pub struct Queue {
     active: BTreeSet<Rank>,
     /// (until, uid)
     back_off: BTreeSet<(Timestamp, String)>,
+    /// (since, uid)
+    unschedulable: BTreeSet<(Timestamp, String)>,
+    /// Plugin -> uids of unschedulable pods that it refused: an event asks only those that it may help.
+    refused_by: HashMap<&'static str, BTreeSet<String>>,
 }
 
 impl Queue {
@@ -89,94 +96,104 @@ impl Queue {
     }
 
     fn leave_room(&mut self, waiting: &Waiting) {
+        let uid = &waiting.pod.uid;
         match &waiting.room {
             Room::Active => drop(self.active.remove(&waiting.rank())),
-            Room::BackOff { until } => drop(self.back_off.remove(&(*until, waiting.pod.uid.clone()))),
-            Room::Unschedulable { .. } | Room::InFlight => {}
+            Room::BackOff { until } => drop(self.back_off.remove(&(*until, uid.clone()))),
+            Room::Unschedulable { since, plugins } => {
+                self.unschedulable.remove(&(*since, uid.clone()));
+                for plugin in plugins {
+                    if let Some(refused) = self.refused_by.get_mut(plugin) {
+                        refused.remove(uid);
+                    }
+                }
+            }
+            Room::InFlight => {}
         }
+    }
+
+    fn enter(&mut self, uid: &str, room: impl FnOnce(&Waiting) -> Room) {
+        let Some(mut waiting) = self.waiting.remove(uid) else { return };
+        self.leave_room(&waiting);
+        waiting.room = room(&waiting);
+        match &waiting.room {
+            Room::Active => drop(self.active.insert(waiting.rank())),
+            Room::BackOff { until } => drop(self.back_off.insert((*until, uid.to_owned()))),
+            Room::Unschedulable { since, plugins } => {
+                self.unschedulable.insert((*since, uid.to_owned()));
+                for plugin in plugins {
+                    self.refused_by.entry(plugin).or_default().insert(uid.to_owned());
+                }
+            }
+            Room::InFlight => waiting.attempts += 1,
+        }
+        self.waiting.insert(uid.to_owned(), waiting);
     }
 
     /// The next pod to try.
     pub fn pop(&mut self, now: Timestamp) -> Option<Arc<PodInfo>> {
         self.release(now);
-        let (_, _, uid) = self.active.pop_first()?;
-        let waiting = self.waiting.get_mut(&uid).expect("an active pod waits");
-        waiting.room = Room::InFlight;
-        waiting.attempts += 1;
-        Some(Arc::clone(&waiting.pod))
+        let (_, _, uid) = self.active.first()?.clone();
+        self.enter(&uid, |_| Room::InFlight);
+        self.waiting.get(&uid).map(|waiting| Arc::clone(&waiting.pod))
     }
 
     /// No node would do: wait for an event that helps one of `plugins`.
-    pub fn unschedulable(&mut self, uid: &str, plugins: BTreeSet<&'static str>, now: Timestamp) {
-        if let Some(waiting) = self.waiting.get_mut(uid) {
-            waiting.room = Room::Unschedulable { since: now, plugins };
+    pub fn unschedulable(&mut self, uid: &str, mut plugins: BTreeSet<&'static str>, now: Timestamp) {
+        if plugins.is_empty() {
+            plugins.insert(ANYBODY);
         }
+        self.enter(uid, |_| Room::Unschedulable { since: now, plugins });
     }
 
     /// Placing or binding failed for another reason: try again after a while.
     pub fn failed(&mut self, uid: &str, now: Timestamp) {
-        if let Some(waiting) = self.waiting.get_mut(uid) {
-            let until = now + waiting.backoff();
-            waiting.room = Room::BackOff { until };
-            self.back_off.insert((until, uid.to_owned()));
-        }
+        self.enter(uid, |waiting| Room::BackOff { until: now + waiting.backoff() });
     }
 
     /// Something happened: pods that it can help leave the unschedulable room, through back-off where theirs is not over.
-    pub fn on_event(&mut self, event: ClusterEvent, now: Timestamp) {
-        let helps = |plugins: &BTreeSet<&'static str>| {
-            plugins.is_empty()
-                || PLUGINS.iter().any(|plugin| plugins.contains(plugin.name) && (plugin.helped_by)(event))
-        };
-        let helped: Vec<String> = self
-            .waiting
-            .values()
-            .filter(|waiting| matches!(&waiting.room, Room::Unschedulable { plugins, .. } if helps(plugins)))
-            .map(|waiting| waiting.pod.uid.clone())
-            .collect();
+    pub fn on_event(&mut self, event: &ClusterEvent, now: Timestamp) {
+        if self.unschedulable.is_empty() {
+            return;
+        }
+        let mut helped: BTreeSet<String> = self.refused_by.get(ANYBODY).cloned().unwrap_or_default();
+        for plugin in PLUGINS {
+            let refused = self.refused_by.get(plugin.name).into_iter().flatten();
+            let waiting = refused.filter_map(|uid| self.waiting.get(uid));
+            let relieved = waiting.filter(|waiting| (plugin.helped_by)(event, &waiting.pod));
+            helped.extend(relieved.map(|waiting| waiting.pod.uid.clone()));
+        }
         helped.iter().for_each(|uid| self.retry(uid, now));
     }
 
     fn retry(&mut self, uid: &str, now: Timestamp) {
-        let waiting = self.waiting.get_mut(uid).expect("listed from the same map");
-        let Room::Unschedulable { since, .. } = waiting.room else { return };
-        let until = since + waiting.backoff();
-        if until > now {
-            waiting.room = Room::BackOff { until };
-            self.back_off.insert((until, uid.to_owned()));
-        } else {
-            waiting.room = Room::Active;
-            self.active.insert(waiting.rank());
-        }
+        self.enter(uid, |waiting| match waiting.room {
+            Room::Unschedulable { since, .. } if since + waiting.backoff() > now => {
+                Room::BackOff { until: since + waiting.backoff() }
+            }
+            _ => Room::Active,
+        });
     }
 
     /// Pods whose back-off is over become active; those that waited too long are tried for good measure.
     fn release(&mut self, now: Timestamp) {
-        while let Some((until, _)) = self.back_off.first()
+        while let Some((until, uid)) = self.back_off.first()
             && *until <= now
         {
-            let (_, uid) = self.back_off.pop_first().expect("it has a first");
-            let waiting = self.waiting.get_mut(&uid).expect("a pod in back-off waits");
-            waiting.room = Room::Active;
-            self.active.insert(waiting.rank());
+            let uid = uid.clone();
+            self.enter(&uid, |_| Room::Active);
         }
-        if self.active.is_empty() {
-            let overdue: Vec<String> = self
-                .waiting
-                .values()
-                .filter(|waiting| matches!(waiting.room, Room::Unschedulable { since, .. } if since + UNSCHEDULABLE_MAX <= now))
-                .map(|waiting| waiting.pod.uid.clone())
-                .collect();
-            overdue.iter().for_each(|uid| self.retry(uid, now));
+        while let Some((since, uid)) = self.unschedulable.first()
+            && *since + UNSCHEDULABLE_MAX <= now
+        {
+            let uid = uid.clone();
+            self.retry(&uid, now);
         }
     }
 
     /// When to look again though nothing happens.
     pub fn next_wakeup(&self) -> Option<Timestamp> {
-        let overdue = self.waiting.values().filter_map(|waiting| match waiting.room {
-            Room::Unschedulable { since, .. } => Some(since + UNSCHEDULABLE_MAX),
-            _ => None,
-        });
+        let overdue = self.unschedulable.first().map(|(since, _)| *since + UNSCHEDULABLE_MAX);
         self.back_off.first().map(|(until, _)| *until).into_iter().chain(overdue).min()
     }
 

@@ -1,24 +1,29 @@
 //! The loop between the caches, the queue and the binder. One task owns all state: a change, a decision and a binding's end
 //! never meet half-way.
 
-use crate::bind::{self, Bound};
-use crate::cycle::{Decision, Refusal, Rotation, decide};
+use crate::bind::{self, Binding, Nomination, NotBound};
+use crate::cycle::{Decision, Refusal, Rotation};
+use crate::news::{self, News};
 use crate::plugins::ClusterEvent;
 use crate::pod_info::PodInfo;
 use crate::preempt::{Budget, NoPreemption, Preemption, preempt};
+use crate::profile::Profile;
+use crate::question::Case;
 use crate::queue::Queue;
-use crate::snapshot::Cluster;
+use crate::snapshot::{Cluster, NodeInfo};
+use crate::why::{Asked, Explanation, Memory, explain};
 use crate::{Config, Deps};
 use client::action::Event;
 use client::cache::{Caches, Change};
 use client::events::Recorder;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
@@ -27,30 +32,33 @@ use tracing::{debug, warn};
 const DECISIONS_PER_LOOK: usize = 32;
 
 /// Bindings and status writes under way at once; beyond it decisions wait, so that the API server sets the pace.
-const WRITES_MAX: usize = 128;
+const WRITES_MAX: usize = 256;
+
+/// k8s: who events are from, unless a profile has another name.
+const SOURCE: &str = "default-scheduler";
+
+/// A write beside the cycle that has ended.
+enum Ended {
+    Bound(Binding, Result<(), NotBound>),
+    /// Somebody who was to make room did not go.
+    Stayed {
+        pod: Arc<PodInfo>,
+        victim: Arc<PodInfo>,
+        error: kube::Error,
+    },
+    Written,
+}
 
 pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let tracker = TaskTracker::new();
     let stop = drain.child_token();
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
-    builder.watch::<Pod>();
-    builder.watch::<Node>();
-    builder.watch::<Namespace>();
-    builder.watch::<PodDisruptionBudget>();
+    news::declare(&mut builder);
     let caches = builder.start(&tracker, stop.clone());
-    let pods = caches.of::<Pod>().subscribe();
-    let nodes = caches.of::<Node>().subscribe();
-    let namespaces = caches.of::<Namespace>().subscribe();
-    let recorder = Recorder::start(
-        deps.client.clone(),
-        &config.scheduler_name,
-        "",
-        Arc::clone(&deps.clock),
-        &tracker,
-        stop.clone(),
-    );
+    let news = news::listen(&caches);
+    let recorder = Recorder::start(deps.client.clone(), SOURCE, "", Arc::clone(&deps.clock), &tracker, stop.clone());
     let shell = Shell {
-        name: config.scheduler_name.clone(),
+        profiles: config.profiles.clone(),
         deps,
         caches: Arc::clone(&caches),
         recorder,
@@ -58,11 +66,13 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
         queue: Queue::default(),
         pods: HashMap::new(),
         rotation: Rotation::default(),
+        memory: Memory::default(),
         writes: JoinSet::new(),
+        waiting: JoinSet::new(),
     };
     tokio::select! {
         () = drain.cancelled() => {}
-        () = async { caches.synced().await; shell.serve(pods, nodes, namespaces).await } => {}
+        () = async { caches.synced().await; shell.serve(news).await } => {}
     }
     stop.cancel();
     tracker.close();
@@ -70,7 +80,7 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
 }
 
 struct Shell {
-    name: String,
+    profiles: Vec<Profile>,
     deps: Deps,
     caches: Arc<Caches>,
     recorder: Recorder,
@@ -79,28 +89,28 @@ struct Shell {
     /// Bound and waiting pods by uid, as last seen.
     pods: HashMap<String, Arc<PodInfo>>,
     rotation: Rotation,
-    /// Bindings and status writes; `None` is a status write's end.
-    writes: JoinSet<Option<Bound>>,
+    memory: Memory,
+    writes: JoinSet<Ended>,
+    /// Bindings that wait for volumes first: they may take minutes, and are no reason for others to wait.
+    waiting: JoinSet<Ended>,
 }
 
 impl Shell {
-    async fn serve(
-        mut self,
-        mut pods: UnboundedReceiver<Change<Pod>>,
-        mut nodes: UnboundedReceiver<Change<Node>>,
-        mut namespaces: UnboundedReceiver<Change<Namespace>>,
-    ) {
+    async fn serve(mut self, mut news: news::Stream) {
+        let why = Arc::clone(&self.deps.why);
+        let mut questions = why.questions().await;
         loop {
-            while let Ok(change) = namespaces.try_recv() {
-                self.namespace_changed(change);
+            while let Ok(asked) = questions.try_recv() {
+                self.answer(asked);
             }
-            while let Ok(change) = nodes.try_recv() {
-                self.node_changed(change);
-            }
-            while let Ok(change) = pods.try_recv() {
-                self.pod_changed(change);
+            // Without a budget: a decision must not be made while there is more to hear.
+            while let Some(Some(news)) = unconstrained(news.next()).now_or_never() {
+                self.heard(news);
             }
             while let Some(Ok(ended)) = self.writes.try_join_next() {
+                self.write_ended(ended);
+            }
+            while let Some(Ok(ended)) = self.waiting.try_join_next() {
                 self.write_ended(ended);
             }
             if self.decide_some() {
@@ -111,13 +121,55 @@ impl Shell {
             let now = self.deps.clock.now();
             let pause = wakeup.map(|at| at.duration_since(now).max(jiff::SignedDuration::ZERO).unsigned_abs());
             tokio::select! {
-                Some(change) = pods.recv() => self.pod_changed(change),
-                Some(change) = nodes.recv() => self.node_changed(change),
-                Some(change) = namespaces.recv() => self.namespace_changed(change),
+                Some(news) = news.next() => self.heard(news),
+                Some(asked) = questions.recv() => self.answer(asked),
                 Some(Ok(ended)) = self.writes.join_next() => self.write_ended(ended),
+                Some(Ok(ended)) = self.waiting.join_next() => self.write_ended(ended),
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
+    }
+
+    /// Says why a pod is where it is.
+    fn answer(&self, Asked { key, reply }: Asked) {
+        let pod = self.caches.of::<Pod>().get(&key.ns, &key.name).map(PodInfo::new);
+        let explanation = pod.and_then(|pod| {
+            let case = Case { pod: &pod, snapshot: self.cluster.snapshot(), profile: self.profile_of(&pod)? };
+            Some(Explanation { decided: self.memory.of(&key), ..explain(case) })
+        });
+        if reply.send(explanation).is_err() {
+            debug!(ns = key.ns, name = key.name, "nobody waits for the answer any more");
+        }
+    }
+
+    fn heard(&mut self, news: News) {
+        match news {
+            News::Pod(change) => self.pod_changed(change),
+            News::Node(change) => self.node_changed(change),
+            News::Namespace(change) => self.namespace_changed(&change),
+            News::Service(change) => self.service_changed(&change),
+            News::Claim(change) => {
+                let key = format!("{}/{}", change.key.ns, change.key.name);
+                self.cluster.volumes().set_claim(&key, change.new);
+                self.queue.on_event(&ClusterEvent::ClaimChanged(key), self.deps.clock.now());
+            }
+            News::Volume(change) => {
+                self.cluster.volumes().set_volume(&change.key.name, change.new);
+                self.volumes_changed();
+            }
+            News::Class(change) => {
+                self.cluster.volumes().set_class(&change.key.name, change.new);
+                self.volumes_changed();
+            }
+            News::CsiNode(change) => {
+                self.cluster.volumes().set_csi_node(&change.key.name, change.new.as_deref());
+                self.volumes_changed();
+            }
+        }
+    }
+
+    fn volumes_changed(&mut self) {
+        self.queue.on_event(&ClusterEvent::VolumesChanged, self.deps.clock.now());
     }
 
     /// Decides for a few pods; `false` when there is nothing to decide or too much is under way.
@@ -135,45 +187,78 @@ impl Shell {
 
     fn decide_one(&mut self, pod: Arc<PodInfo>, now: Timestamp) {
         let mut chance = |below: usize| rand::random_range(0..below);
-        let nominated = self.cluster.nomination(&pod.uid).map(str::to_owned);
-        match decide(&pod, self.cluster.snapshot(), nominated.as_deref(), &mut self.rotation, &mut chance) {
+        let named = |profile: &&Profile| profile.scheduler_name == pod.scheduler_name();
+        let Some(profile) = self.profiles.iter().find(named) else { return };
+        let begin = tokio::time::Instant::now();
+        let decision = self.cluster.decide(&pod, profile, &mut self.rotation, &mut chance);
+        self.deps.pace.record(begin.elapsed());
+        self.memory.note(&pod, &decision, now);
+        match decision {
             Decision::Place { node, looked_at } => {
                 debug!(ns = pod.key.ns, name = pod.key.name, node, looked_at, "placed");
-                self.cluster.place(Arc::clone(&pod), &node);
-                let bound = bind::bind(self.deps.client.clone(), pod, node);
-                self.writes.spawn(async move { Some(bound.await) });
+                self.bind(pod, node, now);
             }
-            Decision::Refuse(refusal) => self.refused(pod, refusal, now),
+            Decision::Refuse(refusal) => self.refused(&pod, refusal, now),
         }
     }
 
-    fn refused(&mut self, pod: Arc<PodInfo>, refusal: Refusal, now: Timestamp) {
+    /// Counts the pod as placed and writes that down.
+    fn bind(&mut self, pod: Arc<PodInfo>, node: String, now: Timestamp) {
+        let Some(preparation) = self.cluster.prepare(&pod, &node) else {
+            self.queue.failed(&pod.uid, now);
+            return;
+        };
+        self.cluster.place(Arc::clone(&pod), &node);
+        let writes = if preparation.is_empty() { &mut self.writes } else { &mut self.waiting };
+        let binding = Binding { pod, node, preparation };
+        let (client, caches) = (self.deps.client.clone(), Arc::clone(&self.caches));
+        writes.spawn(async move {
+            let outcome = bind::bind(&client, &caches, &binding).await;
+            Ended::Bound(binding, outcome)
+        });
+    }
+
+    fn refused(&mut self, pod: &Arc<PodInfo>, refusal: Refusal, now: Timestamp) {
         let nodes = refusal.nodes;
         let mut message = refusal.message();
-        self.queue.unschedulable(&pod.uid, refusal.plugins, now);
         let mut nominated = None;
-        match self.preemption(&pod) {
+        match self.preemption(pod, &refusal.hopeful) {
             Ok(preemption) => {
                 nominated = Some(preemption.node.clone());
-                self.make_room(&pod, preemption, now);
+                self.make_room(pod, preemption, now);
             }
             Err(why) if nodes > 0 => message = format!("{message} {}", why.message(nodes)),
             Err(_) => {}
         }
-        if nominated.is_some() || bind::is_news(&pod, "Unschedulable", &message) {
-            self.record(&pod, "Warning", "FailedScheduling", message.clone());
-            let refused = bind::Report { reason: "Unschedulable", message, nominated, now };
-            let report = bind::report(self.deps.client.clone(), Arc::clone(&pod), refused);
-            self.write("say in the pod's status why it waits", report);
+        self.queue.unschedulable(&pod.uid, refusal.plugins, now);
+        if nominated.is_some() || bind::is_news(pod, "Unschedulable", &message) {
+            self.record(pod, "Warning", "FailedScheduling", message.clone());
+            let nomination = nominated.map_or(Nomination::Unsaid, Nomination::Made);
+            self.report(pod, bind::Report { reason: "Unschedulable", message, nomination, now });
         }
     }
 
-    fn preemption(&self, pod: &PodInfo) -> Result<Preemption, NoPreemption> {
+    fn report(&mut self, pod: &Arc<PodInfo>, report: bind::Report) {
+        let write = bind::report(self.deps.client.clone(), Arc::clone(pod), report);
+        self.writes.spawn(async move {
+            if let Err(error) = write.await {
+                debug!(%error, "cannot say in the pod's status why it waits");
+            }
+            Ended::Written
+        });
+    }
+
+    fn preemption(&self, pod: &PodInfo, hopeful: &[usize]) -> Result<Preemption, NoPreemption> {
         let budgets: Vec<Budget> =
             self.caches.of::<PodDisruptionBudget>().list().iter().map(|pdb| Budget::of(pdb)).collect();
-        let snapshot = self.cluster.snapshot();
-        let first = rand::random_range(0..snapshot.nodes.len().max(1));
-        preempt(pod, snapshot, &budgets, self.cluster.nomination(&pod.uid), first)
+        let first = rand::random_range(0..hopeful.len().max(1));
+        let profile = self.profile_of(pod).ok_or(NoPreemption::Unwilling)?;
+        let case = Case { pod, snapshot: self.cluster.snapshot(), profile };
+        preempt(case, &budgets, self.cluster.nomination(&pod.uid), hopeful, first)
+    }
+
+    fn profile_of(&self, pod: &PodInfo) -> Option<&Profile> {
+        self.profiles.iter().find(|profile| profile.scheduler_name == pod.scheduler_name())
     }
 
     /// Asks the victims to go. The pod is tried again when the last of them has left.
@@ -182,38 +267,57 @@ impl Shell {
         for victim in preemption.victims {
             let message = format!("Preempted by pod {} on node {}", pod.uid, preemption.node);
             self.record(&victim, "Normal", "Preempted", message);
-            let evict = bind::evict(self.deps.client.clone(), victim, self.name.clone(), now);
-            self.write("make a pod leave for a more important one", evict);
+            let evict =
+                bind::evict(self.deps.client.clone(), Arc::clone(&victim), pod.scheduler_name().to_owned(), now);
+            let pod = Arc::clone(pod);
+            self.writes.spawn(async move {
+                match evict.await {
+                    Err(error) if !is_gone(&error) => Ended::Stayed { pod, victim, error },
+                    Ok(()) | Err(_) => Ended::Written,
+                }
+            });
         }
     }
 
-    /// A write beside the cycle; its failure changes no decision.
-    fn write(&mut self, what: &'static str, work: impl Future<Output = Result<(), kube::Error>> + Send + 'static) {
-        self.writes.spawn(async move {
-            if let Err(error) = work.await {
-                debug!(%error, "cannot {what}");
-            }
-            None
-        });
+    fn write_ended(&mut self, ended: Ended) {
+        match ended {
+            Ended::Bound(binding, outcome) => self.binding_ended(&binding, outcome),
+            Ended::Stayed { pod, victim, error } => self.stayed(&pod, &victim, &error),
+            Ended::Written => {}
+        }
     }
 
-    fn write_ended(&mut self, ended: Option<Bound>) {
-        let Some(Bound { pod, node, outcome }) = ended else { return };
-        match outcome {
-            Ok(()) => {
-                self.queue.remove(&pod.uid);
-                self.queue.on_event(ClusterEvent::PodPlaced, self.deps.clock.now());
-                let message = format!("Successfully assigned {}/{} to {node}", pod.key.ns, pod.key.name);
-                self.record(&pod, "Normal", "Scheduled", message);
-            }
-            // Gone, or bound by somebody else: the watch says which.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => self.unassume(&pod),
-            Err(error) => {
-                warn!(ns = pod.key.ns, name = pod.key.name, %error, "cannot bind");
-                self.unassume(&pod);
-                self.record(&pod, "Warning", "FailedScheduling", format!("binding rejected: {error}"));
-            }
+    fn binding_ended(&mut self, binding: &Binding, outcome: Result<(), NotBound>) {
+        let Binding { pod, node, preparation } = binding;
+        let Err(error) = outcome else {
+            self.queue.remove(&pod.uid);
+            self.queue.on_event(&ClusterEvent::PodPlaced(Arc::clone(pod)), self.deps.clock.now());
+            let message = format!("Successfully assigned {}/{} to {node}", pod.key.ns, pod.key.name);
+            self.record(pod, "Normal", "Scheduled", message);
+            return;
+        };
+        self.cluster.volumes().break_promise(preparation);
+        self.unassume(pod);
+        // Gone, or bound by somebody else: the watch says which.
+        if matches!(&error, NotBound::Api(kube::Error::Api(status)) if matches!(status.code, 404 | 409)) {
+            return;
         }
+        warn!(ns = pod.key.ns, name = pod.key.name, %error, "cannot bind");
+        self.record(pod, "Warning", "FailedScheduling", format!("binding rejected: {error}"));
+    }
+
+    /// Room was promised and will not come: the promise is taken back, and another node may be found after a while.
+    fn stayed(&mut self, pod: &Arc<PodInfo>, victim: &PodInfo, error: &kube::Error) {
+        warn!(ns = pod.key.ns, name = pod.key.name, victim = victim.key.name, %error, "cannot preempt");
+        if self.cluster.nomination(&pod.uid).is_none() || !self.queue.contains(&pod.uid) {
+            return;
+        }
+        let now = self.deps.clock.now();
+        self.cluster.withdraw(&pod.uid);
+        self.queue.failed(&pod.uid, now);
+        let message = format!("preemption: cannot evict pod {}/{}: {error}", victim.key.ns, victim.key.name);
+        self.record(pod, "Warning", "FailedScheduling", message.clone());
+        self.report(pod, bind::Report { reason: "Unschedulable", message, nomination: Nomination::TakenBack, now });
     }
 
     /// The binding did not happen: gives the room back and tries again later, unless the watch knows better already.
@@ -221,9 +325,10 @@ impl Shell {
         let bound = self.pods.get(&pod.uid).is_some_and(|seen| seen.node_name().is_some());
         let now = self.deps.clock.now();
         if !bound {
-            self.cluster.remove_pod(&pod.uid);
             self.queue.failed(&pod.uid, now);
-            self.queue.on_event(ClusterEvent::PodLeft, now);
+            if let Some(held) = self.cluster.remove_pod(&pod.uid) {
+                self.queue.on_event(&ClusterEvent::PodLeft(held), now);
+            }
         }
     }
 
@@ -243,12 +348,16 @@ impl Shell {
         if let Some(node) = pod.node_name() {
             self.queue.remove(&pod.uid);
             let is_new = self.cluster.home(&pod.uid).is_none();
-            let other_labels = seen.is_some_and(|seen| seen.labels() != pod.labels());
+            let changed = seen.filter(|seen| !is_new && !seen.weighs_as(&pod));
             self.cluster.place(Arc::clone(&pod), node);
-            if is_new || other_labels {
-                self.queue.on_event(ClusterEvent::PodPlaced, now);
+            if is_new || changed.is_some() {
+                self.queue.on_event(&ClusterEvent::PodPlaced(pod), now);
             }
-        } else if pod.scheduler_name() == self.name && !pod.gated() && !pod.terminating() {
+            // As it was before, it is not there any more.
+            if let Some(before) = changed {
+                self.queue.on_event(&ClusterEvent::PodLeft(before), now);
+            }
+        } else if self.profile_of(&pod).is_some() && !pod.gated() && !pod.terminating() {
             self.wants_node(pod, seen.as_deref(), now);
         } else {
             self.queue.remove(&pod.uid);
@@ -280,19 +389,24 @@ impl Shell {
         self.queue.remove(uid);
         self.pods.remove(uid);
         self.cluster.withdraw(uid);
-        if self.cluster.remove_pod(uid).is_some() {
-            self.queue.on_event(ClusterEvent::PodLeft, now);
+        if let Some(pod) = self.cluster.remove_pod(uid) {
+            self.queue.on_event(&ClusterEvent::PodLeft(pod), now);
         }
     }
 
-    fn namespace_changed(&mut self, change: Change<Namespace>) {
+    fn service_changed(&mut self, change: &Change<Service>) {
+        let selector = change.new.as_ref().and_then(|service| service.spec.as_ref()?.selector.clone());
+        self.cluster.set_service(&change.key.ns, &change.key.name, selector);
+    }
+
+    fn namespace_changed(&mut self, change: &Change<Namespace>) {
         match &change.new {
             Some(namespace) => {
                 let labels = namespace.metadata.labels.clone().unwrap_or_default();
                 self.cluster.set_namespace(&change.key.name, labels);
                 let before = change.old.as_ref().map(|old| &old.metadata.labels);
                 if before != Some(&namespace.metadata.labels) {
-                    self.queue.on_event(ClusterEvent::NamespaceChanged, self.deps.clock.now());
+                    self.queue.on_event(&ClusterEvent::NamespaceChanged, self.deps.clock.now());
                 }
             }
             None => self.cluster.remove_namespace(&change.key.name),
@@ -303,14 +417,12 @@ impl Shell {
         let now = self.deps.clock.now();
         let Some(node) = change.new else {
             self.cluster.remove_node(&change.key.name);
+            self.queue.on_event(&ClusterEvent::NodeLeft, now);
             return;
         };
-        let events = match &change.old {
-            None => vec![ClusterEvent::NodeAdded],
-            Some(old) => differences(old, &node),
-        };
+        let events = differences(change.old.as_deref(), &node);
         self.cluster.set_node(node);
-        events.into_iter().for_each(|event| self.queue.on_event(event, now));
+        events.iter().for_each(|event| self.queue.on_event(event, now));
     }
 
     fn record(&self, pod: &PodInfo, type_: &'static str, reason: &'static str, message: String) {
@@ -331,18 +443,22 @@ fn same_wishes(old: &PodInfo, new: &PodInfo) -> bool {
     old.pod.spec == new.pod.spec && old.pod.metadata.labels == new.pod.metadata.labels
 }
 
-fn differences(old: &Node, new: &Node) -> Vec<ClusterEvent> {
+/// What a change of a node means to pods that wait.
+type Tell = fn(Arc<NodeInfo>) -> ClusterEvent;
+
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+fn differences(old: Option<&Node>, new: &Arc<Node>) -> Vec<ClusterEvent> {
+    let Some(old) = old else { return vec![ClusterEvent::NodeAdded(Arc::new(NodeInfo::of(new)))] };
     let allocatable = |node: &Node| node.status.as_ref().and_then(|status| status.allocatable.clone());
     let taints = |node: &Node| node.spec.as_ref().map(|spec| (spec.taints.clone(), spec.unschedulable));
-    let mut events = Vec::new();
-    if allocatable(old) != allocatable(new) {
-        events.push(ClusterEvent::NodeAllocatableChanged);
-    }
-    if old.metadata.labels != new.metadata.labels {
-        events.push(ClusterEvent::NodeLabelsChanged);
-    }
-    if taints(old) != taints(new) {
-        events.push(ClusterEvent::NodeTaintsChanged);
-    }
-    events
+    let changes: [(bool, Tell); 3] = [
+        (allocatable(old) != allocatable(new), ClusterEvent::NodeAllocatableChanged),
+        (old.metadata.labels != new.metadata.labels, ClusterEvent::NodeLabelsChanged),
+        (taints(old) != taints(new), ClusterEvent::NodeTaintsChanged),
+    ];
+    let happened = changes.into_iter().filter(|(happened, _)| *happened);
+    happened.map(|(_, event)| event(Arc::new(NodeInfo::of(new)))).collect()
 }

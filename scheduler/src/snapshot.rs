@@ -1,9 +1,15 @@
 //! The cluster as the scheduler sees it. Nodes are `Arc`s that change by copy-on-write, so that an update costs what
 //! changed, and a decision looks at a state that nobody changes under it.
 
+use crate::cycle::{Decision, Rotation, decide};
+use crate::order::Orders;
 use crate::pod_info::{HostPort, PodInfo};
+use crate::profile::Profile;
+use crate::question::{self, Case};
 use crate::resources::Resources;
+use crate::tally::Tally;
 use crate::terms::Namespaces;
+use crate::volumes::{Claims, Preparation, Volumes};
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kinds::quantity::Quantity;
 use std::collections::{BTreeMap, HashMap};
@@ -21,18 +27,23 @@ pub struct NodeInfo {
     /// As [`PodInfo::scored`], summed.
     pub scored: Resources,
     pub pods: HashMap<String, Arc<PodInfo>>,
-    /// Of the pods, those that have affinity terms.
-    pub affine: Vec<Arc<PodInfo>>,
     /// Pods that preemption makes room for here: they count against pods that are no more important.
     pub nominated: Vec<Arc<PodInfo>>,
     pub host_ports: Vec<HostPort>,
     /// Image name -> bytes.
-    pub images: BTreeMap<String, i64>,
+    pub images: Arc<BTreeMap<String, i64>>,
 }
 
 impl NodeInfo {
     fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// Without any pods.
+    pub(crate) fn of(node: &Arc<Node>) -> Self {
+        let mut info = Self::named(node.metadata.name.as_deref().unwrap_or_default());
+        info.set_node(Arc::clone(node));
+        info
     }
 
     fn set_node(&mut self, node: Arc<Node>) {
@@ -42,29 +53,24 @@ impl NodeInfo {
         self.pods_max = allocatable
             .and_then(|list| Quantity::parse(&list.get("pods")?.0).ok())
             .map_or(0, |pods| usize::try_from(pods.value()).unwrap_or(0));
-        self.images = status
-            .and_then(|status| status.images.as_ref())
-            .into_iter()
-            .flatten()
-            .flat_map(|image| image.names.iter().flatten().map(|name| (name.clone(), image.size_bytes.unwrap_or(0))))
-            .collect();
+        let images =
+            status.and_then(|status| status.images.as_ref()).into_iter().flatten().flat_map(|image| {
+                image.names.iter().flatten().map(|name| (name.clone(), image.size_bytes.unwrap_or(0)))
+            });
+        self.images = Arc::new(images.collect());
         self.node = Some(node);
     }
 
     pub(crate) fn add(&mut self, pod: Arc<PodInfo>) {
         self.remove(&pod.uid);
-        if !pod.terms.is_empty() {
-            self.affine.push(Arc::clone(&pod));
-        }
         self.requested.add(&pod.requests);
         self.scored.add(&pod.scored);
         self.host_ports.extend(pod.host_ports.iter().cloned());
         self.pods.insert(pod.uid.clone(), pod);
     }
 
-    pub(crate) fn remove(&mut self, uid: &str) {
-        let Some(pod) = self.pods.remove(uid) else { return };
-        self.affine.retain(|affine| affine.uid != uid);
+    pub(crate) fn remove(&mut self, uid: &str) -> Option<Arc<PodInfo>> {
+        let pod = self.pods.remove(uid)?;
         self.requested.subtract(&pod.requests);
         self.scored.subtract(&pod.scored);
         for port in &pod.host_ports {
@@ -72,6 +78,7 @@ impl NodeInfo {
                 self.host_ports.swap_remove(at);
             }
         }
+        Some(pod)
     }
 
     pub fn taints(&self) -> &[Taint] {
@@ -82,21 +89,57 @@ impl NodeInfo {
         self.node.as_ref().is_some_and(|node| node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true)))
     }
 
+    pub fn labels(&self) -> Option<&BTreeMap<String, String>> {
+        self.node.as_ref()?.metadata.labels.as_ref()
+    }
+
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.node.as_ref()?.metadata.labels.as_ref()?.get(key).map(String::as_str)
+        self.labels()?.get(key).map(String::as_str)
     }
 }
 
-/// All nodes that exist, in a stable order. Built by [`Cluster`].
+/// All nodes that exist, in a stable order, and what is counted over them. Built by [`Cluster`].
 #[derive(Debug, Default)]
 pub struct Snapshot {
     pub nodes: Vec<Arc<NodeInfo>>,
     pub namespaces: Namespaces,
+    /// Namespace -> Service -> its selector.
+    pub(crate) services: HashMap<String, BTreeMap<String, BTreeMap<String, String>>>,
+    pub(crate) tally: Tally,
+    pub(crate) volumes: Volumes,
+    /// Image name -> on how many nodes.
+    pub(crate) images: HashMap<String, usize>,
+    /// Name -> place in `nodes`.
+    places: HashMap<String, usize>,
 }
 
 impl Snapshot {
     pub fn node(&self, name: &str) -> Option<&Arc<NodeInfo>> {
-        self.nodes.iter().find(|node| node.name == name)
+        self.places.get(name).map(|place| &self.nodes[*place])
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    fn count_images(&mut self, place: usize, by: isize) {
+        for name in self.nodes[place].images.keys() {
+            match self.images.get_mut(name) {
+                Some(holders) => *holders = holders.saturating_add_signed(by),
+                None => drop(self.images.insert(name.clone(), usize::from(by > 0))),
+            }
+        }
+        if by < 0 {
+            self.images.retain(|_, holders| *holders > 0);
+        }
+    }
+
+    fn count_node(&mut self, place: usize, sign: i8) {
+        self.tally.node(&self.nodes[place], &self.namespaces, sign);
+    }
+
+    fn count_pod(&mut self, place: usize, pod: &PodInfo, sign: i8) {
+        self.tally.pod(&self.nodes[place], pod, &self.namespaces, sign);
     }
 }
 
@@ -104,14 +147,13 @@ impl Snapshot {
 #[derive(Debug, Default)]
 pub struct Cluster {
     snapshot: Snapshot,
-    /// Name -> place in the snapshot.
-    places: HashMap<String, usize>,
     /// Nodes that only pods speak of: not offered, but their pods are remembered for when the node comes.
     unknown: HashMap<String, Arc<NodeInfo>>,
     /// Pod uid -> node name, assumed pods included.
     homes: HashMap<String, String>,
     /// Pod uid -> the node where preemption makes room for it.
     nominations: HashMap<String, String>,
+    orders: Orders,
 }
 
 impl Cluster {
@@ -119,65 +161,141 @@ impl Cluster {
         &self.snapshot
     }
 
+    /// What is known of volumes; orders do not depend on it, as pods with claims are in none.
+    pub fn volumes(&mut self) -> &mut Volumes {
+        &mut self.snapshot.volumes
+    }
+
+    /// Where the pod should go: from the order that pods like it have found, or by looking at nodes anew.
+    pub fn decide(
+        &mut self,
+        pod: &Arc<PodInfo>,
+        profile: &Profile,
+        rotation: &mut Rotation,
+        chance: &mut dyn FnMut(usize) -> usize,
+    ) -> Decision {
+        let case = Case { pod, snapshot: &self.snapshot, profile };
+        let nominated = self.nominations.get(&pod.uid).map(String::as_str);
+        let alone = nominated.is_none() && question::looks_at_nodes_only(case);
+        if alone && let Some(decision) = self.orders.decide(case, chance) {
+            return decision;
+        }
+        if !alone {
+            let mut counts = question::counts(pod);
+            counts.extend(question::default_counts(case));
+            let Snapshot { nodes, namespaces, tally, .. } = &mut self.snapshot;
+            tally.learn(counts, nodes, namespaces);
+        }
+        let case = Case { pod, snapshot: &self.snapshot, profile };
+        let decision = decide(case, nominated, rotation, chance);
+        if alone {
+            self.orders.looked(pod, &decision, self.snapshot.nodes.len());
+        }
+        decision
+    }
+
+    /// What has to be written about volumes before the pod can be bound to the node; it counts from now on.
+    pub(crate) fn prepare(&mut self, pod: &PodInfo, node: &str) -> Option<Preparation> {
+        if pod.claims.is_empty() {
+            return Some(Preparation::default());
+        }
+        let info = self.snapshot.node(node)?;
+        let preparation = Claims::new(pod, &self.snapshot.volumes).prepare(info)?;
+        self.snapshot.volumes.promise(&preparation, node);
+        Some(preparation)
+    }
+
     pub fn set_node(&mut self, node: Arc<Node>) {
         let name = node.metadata.name.clone().unwrap_or_default();
-        if !self.places.contains_key(&name) {
+        let place = if let Some(place) = self.snapshot.place(&name) {
+            let held = &mut self.snapshot.nodes[place];
+            if held.node.as_ref().is_some_and(|before| says_the_same(before, &node)) {
+                Arc::make_mut(held).node = Some(node);
+                return;
+            }
+            self.snapshot.count_node(place, -1);
+            self.snapshot.count_images(place, -1);
+            place
+        } else {
             let info = self.unknown.remove(&name).unwrap_or_else(|| Arc::new(NodeInfo::named(&name)));
-            self.places.insert(name.clone(), self.snapshot.nodes.len());
+            self.snapshot.places.insert(name, self.snapshot.nodes.len());
             self.snapshot.nodes.push(info);
-        }
-        Arc::make_mut(self.info(&name)).set_node(node);
+            self.snapshot.nodes.len() - 1
+        };
+        Arc::make_mut(&mut self.snapshot.nodes[place]).set_node(node);
+        self.snapshot.count_node(place, 1);
+        self.snapshot.count_images(place, 1);
+        self.orders.forget();
     }
 
     pub fn remove_node(&mut self, name: &str) {
-        let Some(place) = self.places.remove(name) else { return };
+        let Some(place) = self.snapshot.places.remove(name) else { return };
+        self.snapshot.count_node(place, -1);
+        self.snapshot.count_images(place, -1);
+        self.orders.forget();
         let mut info = self.snapshot.nodes.swap_remove(place);
         if let Some(moved) = self.snapshot.nodes.get(place) {
-            self.places.insert(moved.name.clone(), place);
+            self.snapshot.places.insert(moved.name.clone(), place);
         }
         info.nominated.iter().for_each(|pod| drop(self.nominations.remove(&pod.uid)));
         if !info.pods.is_empty() {
-            let info = Arc::make_mut(&mut info);
-            info.node = None;
-            info.nominated.clear();
-        }
-        if !info.pods.is_empty() {
+            let held = Arc::make_mut(&mut info);
+            held.node = None;
+            held.nominated.clear();
             self.unknown.insert(name.to_owned(), info);
         }
     }
 
     pub fn set_namespace(&mut self, name: &str, labels: BTreeMap<String, String>) {
-        self.snapshot.namespaces.insert(name.to_owned(), labels);
+        if self.snapshot.namespaces.get(name) != Some(&labels) {
+            self.snapshot.namespaces.insert(name.to_owned(), labels);
+            self.snapshot.tally.namespaces_changed();
+        }
     }
 
     pub fn remove_namespace(&mut self, name: &str) {
-        self.snapshot.namespaces.remove(name);
+        if self.snapshot.namespaces.remove(name).is_some() {
+            self.snapshot.tally.namespaces_changed();
+        }
+    }
+
+    /// A Service without a selector groups no pods.
+    pub fn set_service(&mut self, ns: &str, name: &str, selector: Option<BTreeMap<String, String>>) {
+        match selector.filter(|selector| !selector.is_empty()) {
+            Some(selector) => {
+                self.snapshot.services.entry(ns.to_owned()).or_default().insert(name.to_owned(), selector);
+            }
+            None => {
+                if let Some(services) = self.snapshot.services.get_mut(ns) {
+                    services.remove(name);
+                    if services.is_empty() {
+                        self.snapshot.services.remove(ns);
+                    }
+                }
+            }
+        }
     }
 
     /// Room is being made for the pod on `node`. Whoever was promised room there and is less important has to look again.
     pub fn nominate(&mut self, pod: Arc<PodInfo>, node: &str) {
         self.withdraw(&pod.uid);
-        if !self.places.contains_key(node) {
-            return;
-        }
-        let info = Arc::make_mut(self.info(node));
-        let lesser: Vec<String> = info
-            .nominated
-            .iter()
-            .filter(|other| other.priority < pod.priority)
-            .map(|other| other.uid.clone())
-            .collect();
-        info.nominated.retain(|other| other.priority >= pod.priority);
+        let Some(place) = self.snapshot.places.get(node).copied() else { return };
+        let info = Arc::make_mut(&mut self.snapshot.nodes[place]);
+        let (kept, lesser) = info.nominated.drain(..).partition(|other| other.priority >= pod.priority);
+        info.nominated = kept;
         info.nominated.push(Arc::clone(&pod));
-        lesser.iter().for_each(|uid| drop(self.nominations.remove(uid)));
+        self.orders.touched(place);
+        let lesser: Vec<Arc<PodInfo>> = lesser;
+        lesser.iter().for_each(|other| drop(self.nominations.remove(&other.uid)));
         self.nominations.insert(pod.uid.clone(), node.to_owned());
     }
 
     /// The pod waits for no room any more.
     pub fn withdraw(&mut self, uid: &str) {
         let Some(node) = self.nominations.remove(uid) else { return };
-        if self.places.contains_key(&node) {
-            Arc::make_mut(self.info(&node)).nominated.retain(|pod| pod.uid != uid);
+        if let Some(place) = self.snapshot.places.get(&node).copied() {
+            Arc::make_mut(&mut self.snapshot.nodes[place]).nominated.retain(|pod| pod.uid != uid);
+            self.orders.touched(place);
         }
     }
 
@@ -188,19 +306,36 @@ impl Cluster {
     /// The pod is on `node`: bound, or assumed to be while its binding is under way.
     pub fn place(&mut self, pod: Arc<PodInfo>, node: &str) {
         self.withdraw(&pod.uid);
+        if self.homes.get(&pod.uid).is_some_and(|home| home == node) {
+            let held = Arc::make_mut(self.info(node)).pods.get_mut(&pod.uid);
+            if let Some(held) = held.filter(|held| held.weighs_as(&pod)) {
+                *held = pod;
+                return;
+            }
+        }
         self.remove_pod(&pod.uid);
         self.homes.insert(pod.uid.clone(), node.to_owned());
-        Arc::make_mut(self.info(node)).add(pod);
+        Arc::make_mut(self.info(node)).add(Arc::clone(&pod));
+        self.snapshot.volumes.used(&pod, node);
+        if let Some(place) = self.snapshot.places.get(node).copied() {
+            self.snapshot.count_pod(place, &pod, 1);
+            self.orders.touched(place);
+        }
     }
 
-    /// The pod is gone, over, or its binding failed. Says where it was.
-    pub fn remove_pod(&mut self, uid: &str) -> Option<String> {
+    /// The pod is gone, over, or its binding failed. Gives it as it was.
+    pub fn remove_pod(&mut self, uid: &str) -> Option<Arc<PodInfo>> {
         let node = self.homes.remove(uid)?;
-        Arc::make_mut(self.info(&node)).remove(uid);
+        let pod = Arc::make_mut(self.info(&node)).remove(uid)?;
+        self.snapshot.volumes.unused(&pod);
+        if let Some(place) = self.snapshot.places.get(&node).copied() {
+            self.snapshot.count_pod(place, &pod, -1);
+            self.orders.touched(place);
+        }
         if self.unknown.get(&node).is_some_and(|info| info.pods.is_empty()) {
             self.unknown.remove(&node);
         }
-        Some(node)
+        Some(pod)
     }
 
     pub fn home(&self, uid: &str) -> Option<&str> {
@@ -208,9 +343,19 @@ impl Cluster {
     }
 
     fn info(&mut self, name: &str) -> &mut Arc<NodeInfo> {
-        match self.places.get(name) {
+        match self.snapshot.places.get(name) {
             Some(place) => &mut self.snapshot.nodes[*place],
             None => self.unknown.entry(name.to_owned()).or_insert_with(|| Arc::new(NodeInfo::named(name))),
         }
     }
+}
+
+/// Whether a node changed in nothing that a decision looks at: most changes are heartbeats.
+fn says_the_same(before: &Node, after: &Node) -> bool {
+    let taints = |node: &Node| node.spec.as_ref().map(|spec| (spec.taints.clone(), spec.unschedulable));
+    let (old, new) = (before.status.as_ref(), after.status.as_ref());
+    before.metadata.labels == after.metadata.labels
+        && taints(before) == taints(after)
+        && old.map(|status| &status.allocatable) == new.map(|status| &status.allocatable)
+        && old.map(|status| &status.images) == new.map(|status| &status.images)
 }

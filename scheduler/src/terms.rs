@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 pub type Namespaces = HashMap<String, BTreeMap<String, String>>;
 
 /// One term: pods that it speaks of, within one value of the topology key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Term {
     namespaces: Vec<String>,
     /// Namespaces by their labels, beside those that are named.
@@ -95,6 +95,15 @@ impl Term {
         let here = self.namespaces.contains(&pod.key.ns)
             || self.chosen.as_ref().is_some_and(|chosen| chosen.matches(&namespaces.get(&pod.key.ns)));
         here && self.selector.matches(pod.labels())
+    }
+
+    /// Whether the term speaks of this pod, as far as can be said without the labels of namespaces.
+    pub(crate) fn may_speak_of(&self, pod: &PodInfo) -> bool {
+        (self.chosen.is_some() || self.namespaces.contains(&pod.key.ns)) && self.selector.matches(pod.labels())
+    }
+
+    pub(crate) fn chooses_namespaces(&self) -> bool {
+        self.chosen.is_some()
     }
 }
 

@@ -2,9 +2,17 @@
 
 use scheduler::cycle::{Decision, Rotation, decide};
 use scheduler::pod_info::PodInfo;
+use scheduler::profile::Profile;
+use scheduler::question::Case;
 use scheduler::snapshot::Cluster;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::default);
+
+fn case<'a>(cluster: &'a Cluster, pod: &'a PodInfo) -> Case<'a> {
+    Case { pod, snapshot: cluster.snapshot(), profile: &PROFILE }
+}
 
 fn node(name: &str, edit: impl FnOnce(&mut Value)) -> Value {
     let mut node = json!({
@@ -46,7 +54,7 @@ fn cluster(nodes: &[Value], placed: &[(Arc<PodInfo>, &str)]) -> Cluster {
 
 /// The node's name, or the message.
 fn outcome(cluster: &Cluster, pod: &PodInfo) -> String {
-    match decide(pod, cluster.snapshot(), None, &mut Rotation::default(), &mut |_| 0) {
+    match decide(case(cluster, pod), None, &mut Rotation::default(), &mut |_| 0) {
         Decision::Place { node, .. } => node,
         Decision::Refuse(refusal) => refusal.message(),
     }
@@ -104,7 +112,7 @@ fn room_comes_back_when_a_pod_leaves() {
     let mut cluster = cluster(&[plain("a")], &[(pod("there", wants("4")), "a")]);
     let wanting = pod("p", wants("1"));
     assert_eq!(outcome(&cluster, &wanting), "0/1 nodes are available: 1 Insufficient cpu.");
-    assert_eq!(cluster.remove_pod("there").as_deref(), Some("a"));
+    assert_eq!(cluster.remove_pod("there").map(|pod| pod.uid.clone()).as_deref(), Some("there"));
     assert_eq!(outcome(&cluster, &wanting), "a");
 }
 
@@ -205,4 +213,23 @@ fn unbalanced_nodes_are_avoided() {
     let cpu = json!({"containers": [{"name": "main", "resources": {"requests": {"memory": "200Mi", "cpu": "2"}}}]});
     let cluster = cluster(&[plain("a"), plain("b")], &[(pod("m", memory.clone()), "a"), (pod("c", cpu), "b")]);
     assert_eq!(outcome(&cluster, &pod("p", memory)), "b");
+}
+
+#[test]
+fn a_pod_that_names_its_nodes_is_shown_no_others() {
+    let nodes: Vec<Value> = (0..50).map(|nth| plain(&format!("n{nth}"))).collect();
+    let cluster = cluster(&nodes, &[]);
+    let named = |name: &str| {
+        let field = json!({"key": "metadata.name", "operator": "In", "values": [name]});
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            {"nodeSelectorTerms": [{"matchFields": [field]}]}}}})
+    };
+    let decision = decide(case(&cluster, &pod("p", named("n33"))), None, &mut Rotation::default(), &mut |_| 0);
+    assert_eq!(decision, Decision::Place { node: "n33".into(), looked_at: 1 });
+    let mut big = named("n33");
+    big["containers"] = wants("5")["containers"].clone();
+    assert_eq!(
+        outcome(&cluster, &pod("big", big)),
+        "0/50 nodes are available: 1 Insufficient cpu, 49 node(s) didn't satisfy plugin(s) [NodeAffinity]."
+    );
 }

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use scheduler::plugins::ClusterEvent;
 use scheduler::pod_info::PodInfo;
 use scheduler::queue::Queue;
+use scheduler::snapshot::{Cluster, NodeInfo};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -39,9 +40,9 @@ fn only_an_event_that_can_help_wakes_an_unschedulable_pod() {
     queue.add(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
     queue.unschedulable("p", ["NodeResourcesFit"].into(), at(0));
-    queue.on_event(ClusterEvent::NodeLabelsChanged, at(5));
+    queue.on_event(&ClusterEvent::NamespaceChanged, at(5));
     assert_eq!(popped(&mut queue, at(5)), None);
-    queue.on_event(ClusterEvent::PodLeft, at(6));
+    queue.on_event(&ClusterEvent::PodLeft(pod("gone", 0)), at(6));
     assert_eq!(popped(&mut queue, at(6)).as_deref(), Some("p"));
 }
 
@@ -64,8 +65,8 @@ fn help_that_comes_early_waits_for_the_back_off() {
     let mut queue = Queue::default();
     queue.add(pod("p", 0), at(0));
     queue.pop(at(0)).unwrap();
-    queue.unschedulable("p", ["NodeName"].into(), at(0));
-    queue.on_event(ClusterEvent::NodeAdded, at(0));
+    queue.unschedulable("p", ["NodeResourcesFit"].into(), at(0));
+    queue.on_event(&ClusterEvent::PodLeft(pod("gone", 0)), at(0));
     assert_eq!(popped(&mut queue, at(0)), None);
     assert_eq!(popped(&mut queue, at(1)).as_deref(), Some("p"));
 }
@@ -91,4 +92,70 @@ fn a_removed_pod_is_not_offered_and_a_changed_one_is_offered_once() {
     assert_eq!(popped(&mut queue, at(3)).as_deref(), Some("changed"));
     assert_eq!(popped(&mut queue, at(3)), None);
     assert!(!queue.contains("gone") && queue.contains("changed"));
+}
+
+fn with_spec(name: &str, labels: serde_json::Value, spec: serde_json::Value) -> Arc<PodInfo> {
+    let pod = json!({"metadata": {"namespace": "shop", "name": name, "uid": name, "labels": labels}, "spec": spec});
+    Arc::new(PodInfo::new(Arc::new(serde_json::from_value(pod).unwrap())))
+}
+
+/// The node as the scheduler sees it.
+fn node(node: serde_json::Value) -> Arc<NodeInfo> {
+    let mut cluster = Cluster::default();
+    cluster.set_node(Arc::new(serde_json::from_value(node).unwrap()));
+    Arc::clone(&cluster.snapshot().nodes[0])
+}
+
+#[test]
+fn an_event_wakes_the_pods_that_it_can_help_and_no_others() {
+    let amounts = |cpu: &str| json!({"status": {"allocatable": {"cpu": cpu, "pods": "10"}}, "metadata": {"name": "n"}});
+    let labelled = |disk: &str| node(json!({"metadata": {"name": "n", "labels": {"disk": disk}}}));
+    let wants = json!({"containers": [{"name": "c", "resources": {"requests": {"cpu": "2"}}}]});
+    let spread = json!({"containers": [], "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "zone",
+        "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"app": "web"}}}]});
+    let joins = json!({"containers": [], "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+        {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}]}}});
+    let tolerant = json!({"containers": [], "tolerations": [{"key": "gpu", "operator": "Exists"}]});
+    let tainted =
+        node(json!({"metadata": {"name": "n"}, "spec": {"taints": [{"key": "gpu", "effect": "NoSchedule"}]}}));
+    let of_app = |app: &str| with_spec("other", json!({"app": app}), json!({"containers": []}));
+    let port = json!({"containers": [{"name": "c", "ports": [{"containerPort": 80, "hostPort": 80}]}]});
+    for (plugin, spec, helps, does_not) in [
+        (
+            "NodeResourcesFit",
+            wants,
+            ClusterEvent::NodeAdded(node(amounts("2"))),
+            ClusterEvent::NodeAllocatableChanged(node(amounts("1"))),
+        ),
+        (
+            "NodeAffinity",
+            json!({"containers": [], "nodeSelector": {"disk": "ssd"}}),
+            ClusterEvent::NodeLabelsChanged(labelled("ssd")),
+            ClusterEvent::NodeLabelsChanged(labelled("tape")),
+        ),
+        (
+            "TaintToleration",
+            json!({"containers": []}),
+            ClusterEvent::NodeTaintsChanged(labelled("ssd")),
+            ClusterEvent::NodeTaintsChanged(Arc::clone(&tainted)),
+        ),
+        ("TaintToleration", tolerant, ClusterEvent::NodeAdded(tainted), ClusterEvent::NamespaceChanged),
+        ("PodTopologySpread", spread, ClusterEvent::PodLeft(of_app("web")), ClusterEvent::PodLeft(of_app("db"))),
+        ("InterPodAffinity", joins, ClusterEvent::PodPlaced(of_app("db")), ClusterEvent::PodPlaced(of_app("web"))),
+        (
+            "NodePorts",
+            port.clone(),
+            ClusterEvent::PodLeft(with_spec("other", json!({}), port)),
+            ClusterEvent::PodLeft(of_app("web")),
+        ),
+    ] {
+        let mut queue = Queue::default();
+        queue.add(with_spec("p", json!({"app": "web"}), spec), at(0));
+        queue.pop(at(0)).unwrap();
+        queue.unschedulable("p", [plugin].into(), at(0));
+        queue.on_event(&does_not, at(20));
+        assert_eq!(popped(&mut queue, at(20)), None, "{plugin}: {does_not:?}");
+        queue.on_event(&helps, at(30));
+        assert_eq!(popped(&mut queue, at(30)).as_deref(), Some("p"), "{plugin}: {helps:?}");
+    }
 }

@@ -4,9 +4,17 @@ use jiff::Timestamp;
 use scheduler::cycle::{Decision, Rotation, decide};
 use scheduler::pod_info::PodInfo;
 use scheduler::preempt::{Budget, preempt};
+use scheduler::profile::Profile;
+use scheduler::question::Case;
 use scheduler::snapshot::Cluster;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+static PROFILE: LazyLock<Profile> = LazyLock::new(Profile::default);
+
+fn case<'a>(cluster: &'a Cluster, pod: &'a PodInfo) -> Case<'a> {
+    Case { pod, snapshot: cluster.snapshot(), profile: &PROFILE }
+}
 
 /// Nodes by name and zone, each with room for four cpus.
 fn cluster(nodes: &[(&str, &str)]) -> Cluster {
@@ -55,7 +63,7 @@ fn required(kind: &str, term: Value) -> Value {
 
 fn outcome(cluster: &Cluster, pod: &PodInfo) -> String {
     let nominated = cluster.nomination(&pod.uid);
-    match decide(pod, cluster.snapshot(), nominated, &mut Rotation::default(), &mut |_| 0) {
+    match decide(case(cluster, pod), nominated, &mut Rotation::default(), &mut |_| 0) {
         Decision::Place { node, .. } => node,
         Decision::Refuse(refusal) => refusal.message(),
     }
@@ -161,7 +169,8 @@ fn sized(cpu: &str, priority: i32) -> Value {
 
 /// `node: victims`, or why nobody goes.
 fn room_for(cluster: &Cluster, pod: &PodInfo, budgets: &[Budget]) -> String {
-    match preempt(pod, cluster.snapshot(), budgets, cluster.nomination(&pod.uid), 0) {
+    let all: Vec<usize> = (0..cluster.snapshot().nodes.len()).collect();
+    match preempt(case(cluster, pod), budgets, cluster.nomination(&pod.uid), &all, 0) {
         Ok(found) => {
             let mut victims: Vec<&str> = found.victims.iter().map(|pod| pod.key.name.as_str()).collect();
             victims.sort_unstable();

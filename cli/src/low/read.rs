@@ -77,3 +77,12 @@ pub struct Wait {
     #[arg(long, default_value = "30s", allow_hyphen_values = true, value_name = "DURATION")]
     pub timeout: String,
 }
+
+#[derive(Args, Debug)]
+pub struct Why {
+    /// NAME or pod/NAME
+    #[arg(value_name = "POD")]
+    pub pod: String,
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,14 +1,12 @@
 //! NodeResourcesBalancedAllocation: prefers nodes whose cpu and memory would be used in like proportion.
 
-use super::{Plugin, SCORE_MAX, Score, as_they_are};
+use super::{Plugin, SCORE_MAX, Score, never};
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
-    name: "NodeResourcesBalancedAllocation",
-    filter: None,
-    score: Some(Score { weight: 1, raw: balance, normalise: as_they_are }),
-    helped_by: |_| false,
+    score: Some(Score { weight: 1, raw: balance, normalise: None }),
+    ..Plugin::new("NodeResourcesBalancedAllocation", never)
 };
 
 fn balance(ask: &Question<'_>, node: &NodeInfo) -> i64 {

@@ -1,7 +1,7 @@
 //! ImageLocality: prefers nodes that have the pod's images, weighted by size and by how many nodes have them, so that one
 //! node with a big image does not draw everything to itself.
 
-use super::{Plugin, SCORE_MAX, Score, as_they_are};
+use super::{Plugin, SCORE_MAX, Score, never};
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
@@ -9,12 +9,8 @@ use crate::snapshot::NodeInfo;
 const BYTES_MIN: i64 = 23 * 1024 * 1024;
 const BYTES_MAX_PER_CONTAINER: i64 = 1000 * 1024 * 1024;
 
-pub(super) const PLUGIN: Plugin = Plugin {
-    name: "ImageLocality",
-    filter: None,
-    score: Some(Score { weight: 1, raw: locality, normalise: as_they_are }),
-    helped_by: |_| false,
-};
+pub(super) const PLUGIN: Plugin =
+    Plugin { score: Some(Score { weight: 1, raw: locality, normalise: None }), ..Plugin::new("ImageLocality", never) };
 
 fn locality(ask: &Question<'_>, node: &NodeInfo) -> i64 {
     let (pod, snapshot) = (ask.pod, ask.snapshot);
@@ -27,7 +23,7 @@ fn locality(ask: &Question<'_>, node: &NodeInfo) -> i64 {
         .map(normalised)
         .filter_map(|name| node.images.get(&name).map(|bytes| (name, *bytes)))
         .map(|(name, bytes)| {
-            let holders = snapshot.nodes.iter().filter(|other| other.images.contains_key(&name)).count() as i64;
+            let holders = snapshot.images.get(&name).copied().unwrap_or(1) as i64;
             bytes.saturating_mul(holders) / nodes
         })
         .sum();

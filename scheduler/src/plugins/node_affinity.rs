@@ -1,70 +1,47 @@
 //! NodeAffinity: `nodeSelector` and required node affinity decide, preferred affinity scores by its weights.
 
-use super::{ClusterEvent, Plugin, Reasons, Score, scale_to_highest};
+use super::{ClusterEvent, Plugin, Rejection, Score, scale_to_highest};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
-use k8s_openapi::api::core::v1::{NodeAffinity, NodeSelectorRequirement, NodeSelectorTerm};
+use kinds::placement::{self, NodeFacts};
 
 pub(super) const PLUGIN: Plugin = Plugin {
-    name: "NodeAffinity",
     filter: Some(filter),
-    score: Some(Score { weight: 2, raw: preference, normalise: scale_to_highest }),
-    helped_by: |event| matches!(event, ClusterEvent::NodeAdded | ClusterEvent::NodeLabelsChanged),
+    score: Some(Score { weight: 2, raw: preference, normalise: Some(scale_to_highest) }),
+    ..Plugin::new("NodeAffinity", helped_by)
 };
 
-fn affinity(pod: &PodInfo) -> Option<&NodeAffinity> {
-    pod.affinity()?.node_affinity.as_ref()
+fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
+    match event {
+        ClusterEvent::NodeAdded(node) | ClusterEvent::NodeLabelsChanged(node) => selects(pod, node),
+        _ => false,
+    }
+}
+
+fn facts(node: &NodeInfo) -> NodeFacts<'_> {
+    NodeFacts { name: &node.name, labels: node.labels() }
 }
 
 /// Whether the pod's own selector and required affinity let it onto the node.
-pub(super) fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
-    let selected = pod.node_selector().all(|(key, value)| node.label(key) == Some(value));
-    let required =
-        affinity(pod).and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.as_ref());
-    // k8s: terms are alternatives, and an empty list of them matches nothing.
-    selected && required.is_none_or(|required| required.node_selector_terms.iter().any(|term| matches(term, node)))
+fn selects(pod: &PodInfo, node: &NodeInfo) -> bool {
+    pod.pod.spec.as_ref().is_none_or(|spec| placement::allowed(spec, facts(node)))
 }
 
-fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
-    if selects(ask.pod, node) { Ok(()) } else { Err(vec!["node(s) didn't match Pod's node affinity/selector".into()]) }
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Rejection> {
+    let added = ask.profile.added_affinity.as_ref();
+    let required = added.and_then(|added| added.required_during_scheduling_ignored_during_execution.as_ref());
+    if required.is_some_and(|required| !placement::selects(required, facts(node))) {
+        return Err(Rejection::lasting("node(s) didn't match scheduler-enforced node affinity"));
+    }
+    let text = "node(s) didn't match Pod's node affinity/selector";
+    if selects(ask.pod, node) { Ok(()) } else { Err(Rejection::lasting(text)) }
 }
 
 fn preference(ask: &Question<'_>, node: &NodeInfo) -> i64 {
-    let pod = ask.pod;
-    affinity(pod)
-        .and_then(|affinity| affinity.preferred_during_scheduling_ignored_during_execution.as_ref())
-        .into_iter()
-        .flatten()
-        .filter(|preferred| matches(&preferred.preference, node))
-        .map(|preferred| i64::from(preferred.weight))
-        .sum()
-}
-
-/// All requirements of a term; a term without any matches nothing.
-fn matches(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
-    let expressions = term.match_expressions.as_deref().unwrap_or_default();
-    let fields = term.match_fields.as_deref().unwrap_or_default();
-    (!expressions.is_empty() || !fields.is_empty())
-        && expressions.iter().all(|requirement| holds(requirement, node.label(&requirement.key)))
-        && fields.iter().all(|requirement| {
-            // k8s: metadata.name is the only field.
-            requirement.key == "metadata.name" && holds(requirement, Some(&node.name))
-        })
-}
-
-fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let values = requirement.values.as_deref().unwrap_or_default();
-    let listed = |value: &str| values.iter().any(|listed| listed == value);
-    let bound = || values.first()?.parse::<i64>().ok();
-    let number = || value?.parse::<i64>().ok();
-    match requirement.operator.as_str() {
-        "In" => value.is_some_and(listed),
-        "NotIn" => !value.is_some_and(listed),
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => number().zip(bound()).is_some_and(|(number, bound)| number > bound),
-        "Lt" => number().zip(bound()).is_some_and(|(number, bound)| number < bound),
-        _ => false,
-    }
+    let own = ask.pod.affinity().and_then(|affinity| affinity.node_affinity.as_ref());
+    let all = own.into_iter().chain(&ask.profile.added_affinity);
+    let preferred = all.flat_map(|all| all.preferred_during_scheduling_ignored_during_execution.iter().flatten());
+    let matching = preferred.filter(|one| placement::term_matches(&one.preference, facts(node)));
+    matching.map(|preferred| i64::from(preferred.weight)).sum()
 }

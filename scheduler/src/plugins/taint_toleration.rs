@@ -1,32 +1,22 @@
 //! TaintToleration: NoSchedule and NoExecute taints keep pods away that do not tolerate them; PreferNoSchedule costs score.
 
-use super::{ClusterEvent, Plugin, Reasons, SCORE_MAX, Score};
+use super::{ClusterEvent, Plugin, Rejection, SCORE_MAX, Score};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
-use k8s_openapi::api::core::v1::{Taint, Toleration};
+use k8s_openapi::api::core::v1::Taint;
+use kinds::placement::tolerates;
 
 pub(super) const PLUGIN: Plugin = Plugin {
-    name: "TaintToleration",
     filter: Some(filter),
-    score: Some(Score { weight: 3, raw: untolerated_preferences, normalise: fewest_is_best }),
-    helped_by: |event| matches!(event, ClusterEvent::NodeAdded | ClusterEvent::NodeTaintsChanged),
+    score: Some(Score { weight: 3, raw: untolerated_preferences, normalise: Some(fewest_is_best) }),
+    ..Plugin::new("TaintToleration", helped_by)
 };
 
-/// Whether a toleration covers a taint. An empty key with `Exists` tolerates everything; an empty effect all effects.
-pub(super) fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    let key = toleration.key.as_deref().unwrap_or_default();
-    let effect = toleration.effect.as_deref().unwrap_or_default();
-    if !effect.is_empty() && effect != taint.effect || !key.is_empty() && key != taint.key {
-        return false;
-    }
-    match toleration.operator.as_deref() {
-        Some("Exists") => true,
-        None | Some("" | "Equal") => {
-            !key.is_empty()
-                && toleration.value.as_deref().unwrap_or_default() == taint.value.as_deref().unwrap_or_default()
-        }
-        Some(_) => false,
+fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
+    match event {
+        ClusterEvent::NodeAdded(node) | ClusterEvent::NodeTaintsChanged(node) => forbidding(pod, node).is_none(),
+        _ => false,
     }
 }
 
@@ -42,16 +32,12 @@ fn forbidding<'a>(pod: &'a PodInfo, node: &'a NodeInfo) -> Option<&'a Taint> {
     untolerated(pod, node, &["NoSchedule", "NoExecute"]).next()
 }
 
-pub(super) fn admits(pod: &PodInfo, node: &NodeInfo) -> bool {
-    forbidding(pod, node).is_none()
-}
-
-fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Reasons> {
+fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Rejection> {
     match forbidding(ask.pod, node) {
         None => Ok(()),
         Some(taint) => {
             let value = taint.value.as_deref().unwrap_or_default();
-            Err(vec![format!("node(s) had untolerated taint {{{}: {value}}}", taint.key).into()])
+            Err(Rejection::lasting(format!("node(s) had untolerated taint {{{}: {value}}}", taint.key)))
         }
     }
 }

@@ -1,0 +1,74 @@
+//! How pods of one `schedulerName` are placed: which plugins take part, what their scores weigh, and what they are told.
+
+use crate::plugins::{PLUGINS, Plugin};
+use k8s_openapi::api::core::v1::NodeAffinity;
+
+/// k8s: what is wished of pods that say nothing: (key, maxSkew).
+const SPREAD: [(&str, i64); 2] = [(crate::spread::HOSTNAME, 3), ("topology.kubernetes.io/zone", 5)];
+
+/// k8s: hardPodAffinityWeight, what a required term of a pod that is there is worth to a newcomer that it speaks of.
+const REQUIRED_TERM_WEIGHT: i64 = 1;
+
+#[derive(Debug, Clone)]
+pub struct Profile {
+    pub scheduler_name: String,
+    pub(crate) plugins: Vec<Active>,
+    /// Holds for all pods of the profile beside what they say themselves.
+    pub(crate) added_affinity: Option<NodeAffinity>,
+    pub(crate) required_term_weight: i64,
+    /// (key, maxSkew)
+    pub(crate) spread: Vec<(String, i64)>,
+    /// Share of the nodes that is enough to look at; `None` lets the size of the cluster decide.
+    pub(crate) sample_percent: Option<usize>,
+}
+
+/// A plugin that takes part.
+#[derive(Clone, Copy)]
+pub(crate) struct Active {
+    pub(crate) plugin: &'static Plugin,
+    pub(crate) filters: bool,
+    /// None where it does not score.
+    pub(crate) weight: Option<i64>,
+}
+
+impl std::fmt::Debug for Active {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (filters: {}, weight: {:?})", self.plugin.name, self.filters, self.weight)
+    }
+}
+
+impl Profile {
+    /// Everything, with upstream's weights.
+    pub fn new(scheduler_name: &str) -> Self {
+        let active = |plugin: &'static Plugin| Active {
+            plugin,
+            filters: true,
+            weight: plugin.score.as_ref().map(|score| score.weight),
+        };
+        Self {
+            scheduler_name: scheduler_name.to_owned(),
+            plugins: PLUGINS.iter().map(active).collect(),
+            added_affinity: None,
+            required_term_weight: REQUIRED_TERM_WEIGHT,
+            spread: SPREAD.map(|(key, skew)| (key.to_owned(), skew)).into(),
+            sample_percent: None,
+        }
+    }
+
+    pub(crate) fn filters(&self) -> impl Iterator<Item = &'static Plugin> {
+        self.plugins.iter().filter(|active| active.filters).map(|active| active.plugin)
+    }
+
+    /// (score, weight)
+    pub(crate) fn scores(&self) -> impl Iterator<Item = (&'static str, &'static crate::plugins::Score, i64)> {
+        self.plugins
+            .iter()
+            .filter_map(|active| Some((active.plugin.name, active.plugin.score.as_ref()?, active.weight?)))
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::new("default-scheduler")
+    }
+}

@@ -1,0 +1,100 @@
+//! A KubeSchedulerConfiguration: what it changes, and what is refused.
+
+use scheduler::config::KubeSchedulerConfiguration;
+use scheduler::cycle::{Decision, Rotation, decide};
+use scheduler::pod_info::PodInfo;
+use scheduler::profile::Profile;
+use scheduler::question::Case;
+use scheduler::snapshot::Cluster;
+use scheduler::why::explain;
+use serde_json::json;
+use std::sync::Arc;
+
+fn profile(yaml: &str) -> Result<Profile, String> {
+    let text =
+        format!("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles:\n- {yaml}");
+    let config = KubeSchedulerConfiguration::parse(&text).map_err(|error| error.to_string())?;
+    Ok(config.profiles().map_err(|error| error.to_string())?.remove(0))
+}
+
+/// `a` is empty and cordoned, `b` half full.
+fn cluster() -> Cluster {
+    let mut cluster = Cluster::default();
+    for (name, spec) in [("a", json!({"unschedulable": true})), ("b", json!({}))] {
+        let node = json!({
+            "metadata": {"name": name, "labels": {"disk": name}}, "spec": spec,
+            "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "10"}},
+        });
+        cluster.set_node(Arc::new(serde_json::from_value(node).unwrap()));
+    }
+    cluster
+}
+
+fn pod() -> PodInfo {
+    let pod =
+        json!({"metadata": {"namespace": "shop", "name": "p", "uid": "p"}, "spec": {"containers": [{"name": "c"}]}});
+    PodInfo::new(Arc::new(serde_json::from_value(pod).unwrap()))
+}
+
+fn outcome(profile: &Profile) -> String {
+    let (cluster, pod) = (cluster(), pod());
+    let case = Case { pod: &pod, snapshot: cluster.snapshot(), profile };
+    match decide(case, None, &mut Rotation::default(), &mut |_| 0) {
+        Decision::Place { node, .. } => node,
+        Decision::Refuse(refusal) => refusal.message(),
+    }
+}
+
+#[test]
+fn a_plugin_that_is_off_refuses_nothing() {
+    assert_eq!(outcome(&Profile::default()), "b");
+    for part in ["multiPoint", "filter"] {
+        let off = format!("plugins: {{{part}: {{disabled: [{{name: NodeUnschedulable}}]}}}}");
+        assert_eq!(outcome(&profile(&off).unwrap()), "a", "{part}");
+    }
+    let all_off =
+        profile("plugins: {filter: {disabled: [{name: '*'}], enabled: [{name: NodeUnschedulable}]}}").unwrap();
+    assert_eq!(outcome(&all_off), "b");
+}
+
+#[test]
+fn added_affinity_holds_for_every_pod_of_the_profile() {
+    let added = "schedulerName: tape
+  pluginConfig:
+  - name: NodeAffinity
+    args:
+      addedAffinity:
+        requiredDuringSchedulingIgnoredDuringExecution:
+          nodeSelectorTerms: [{matchExpressions: [{key: disk, operator: In, values: [tape]}]}]";
+    let profile = profile(added).unwrap();
+    assert_eq!(profile.scheduler_name, "tape");
+    let text = "0/2 nodes are available: 1 node(s) didn't match scheduler-enforced node affinity, 1 node(s) were unschedulable.";
+    assert_eq!(outcome(&profile), text);
+}
+
+#[test]
+fn what_is_not_understood_is_refused() {
+    for (yaml, error) in [
+        ("plugins: {score: {enabled: [{name: Coscheduling}]}}", "there is no plugin \"Coscheduling\""),
+        (
+            "pluginConfig: [{name: NodeResourcesFit, args: {}}]",
+            "NodeResourcesFit cannot be told anything but its defaults",
+        ),
+        ("schedulerNam: x", "cannot be read"),
+    ] {
+        assert_eq!(profile(yaml).unwrap_err(), error, "{yaml}");
+    }
+    assert!(KubeSchedulerConfiguration::parse("{apiVersion: v1, kind: Pod}").is_err());
+}
+
+#[test]
+fn every_node_says_what_it_thinks_of_a_pod() {
+    let (cluster, pod, profile) = (cluster(), pod(), Profile::default());
+    let told = explain(Case { pod: &pod, snapshot: cluster.snapshot(), profile: &profile });
+    assert_eq!((told.nodes[0].node.as_str(), told.nodes[0].refused_by), ("b", None));
+    let scores = &told.nodes[0].scores;
+    assert_eq!(told.nodes[0].total, Some(scores.values().sum()));
+    assert_eq!(scores["TaintToleration"], 300);
+    assert_eq!((told.nodes[1].node.as_str(), told.nodes[1].refused_by), ("a", Some("NodeUnschedulable")));
+    assert_eq!(told.nodes[1].reasons, ["node(s) were unschedulable"]);
+}

@@ -44,6 +44,7 @@ bench: deps build images
 	$(CARGO) build --release --locked -p e2e --bins
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api
+	$(RELEASE)/bench_scheduler
 
 ## fuzz: one fuzz target for as long as you like: make fuzz TARGET=accept (cargo-fuzz and a nightly toolchain needed)
 fuzz:

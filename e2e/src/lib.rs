@@ -4,9 +4,11 @@
 //! a [`Fleet`] is a server and nodes on several of them.
 //!
 //! The tests drive the binaries that `make test` builds; they know nothing of the crates inside them.
+//! [`bench`] does.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a failing test shows what drover said")]
 
+pub mod bench;
 pub mod census;
 pub mod cluster;
 pub mod etcd;

@@ -5,12 +5,9 @@ use crate::objects::stored_map;
 use crate::process::Process;
 use crate::works::{fill, first};
 use crate::{CLIENTS, Plan, report, server};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use etcd_client::{Client, Compare, CompareOp, Txn, TxnOp};
 use futures::future::try_join_all;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -19,7 +16,7 @@ const WRITES: usize = 20_000;
 
 pub(crate) async fn run(plan: &Plan) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let etcd = match start(folder.path()) {
+    let etcd = match e2e::bench::etcd::start(folder.path()) {
         Ok(etcd) => etcd,
         Err(error) => {
             report::figure("etcd", &format!("not measured: {error:#}"), "");
@@ -37,19 +34,6 @@ pub(crate) async fn run(plan: &Plan) -> Result<()> {
     let ratio = format!("0.60 of etcd; {:.2}", ours.rate() / raw.rate());
     report::requests("create of a 1 KiB ConfigMap on etcd", &ours, None, &ratio);
     Ok(())
-}
-
-fn start(folder: &Path) -> Result<Process> {
-    // Two free ports; nothing else on this machine takes ports while it measures.
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let (client, peer) = (free()?, free()?);
-    let (client_url, peer_url) = (format!("http://{client}"), format!("http://{peer}"));
-    let mut command = Command::new("etcd");
-    command.args(["--name=bench", "--data-dir", &folder.join("etcd").to_string_lossy()]);
-    command.args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url]);
-    command.args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url]);
-    command.args(["--initial-cluster", &format!("bench={peer_url}")]);
-    Process::other(command, client).context("cannot start etcd")
 }
 
 async fn puts(etcd: &Process, endpoint: &str, count: usize) -> Result<Outcome> {

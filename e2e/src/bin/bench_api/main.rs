@@ -7,19 +7,17 @@
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-mod connection;
 mod etcd;
 mod fan_out;
 mod load;
 mod many;
 mod null;
 mod objects;
-mod process;
 mod report;
-mod server;
 mod works;
 
 use anyhow::{Context, Result, bail};
+use e2e::bench::{connection, process, server};
 use std::path::Path;
 
 /// Clients, each with a connection of its own and one request at a time.

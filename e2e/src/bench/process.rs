@@ -7,16 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What a server prints, with its address, when it can be asked.
-pub(crate) const READY: &str = "listening on ";
+pub const READY: &str = "listening on ";
 
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Process {
     /// This program again, in another role.
-    pub(crate) fn start(args: &[&str]) -> Result<Self> {
+    pub fn start(args: &[&str]) -> Result<Self> {
         let mut child = Command::new(std::env::current_exe()?).args(args).stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().context("no output")?;
         for line in BufReader::new(output).lines() {
@@ -29,7 +29,8 @@ impl Process {
     }
 
     /// Any other program, which listens at `address` by the time it answers there.
-    pub(crate) fn other(mut command: Command, address: SocketAddr) -> Result<Self> {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark waits on a real process, in real time")]
+    pub fn other(mut command: Command, address: SocketAddr) -> Result<Self> {
         let begin = Instant::now();
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         while std::net::TcpStream::connect(address).is_err() {
@@ -40,7 +41,7 @@ impl Process {
     }
 
     /// CPU that it has used, all threads.
-    pub(crate) fn cpu(&self) -> Result<Duration> {
+    pub fn cpu(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
@@ -49,7 +50,7 @@ impl Process {
     }
 
     /// MiB of resident memory.
-    pub(crate) fn resident(&self) -> Result<f64> {
+    pub fn resident(&self) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
@@ -57,7 +58,7 @@ impl Process {
     }
 
     /// As a power cut would: what was acknowledged must be there afterwards.
-    pub(crate) fn kill(mut self) -> Result<()> {
+    pub fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

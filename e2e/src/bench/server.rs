@@ -1,7 +1,7 @@
 //! The API server as `drover` runs it, alone in a process: no controllers and no scheduler that would work too.
 
-use crate::connection::Door;
-use crate::process::{Process, READY};
+use super::connection::Door;
+use super::process::{Process, READY};
 use anyhow::Result;
 use apiserver::bootstrap::Membership;
 use apiserver::pki::{Params, Pki};
@@ -19,7 +19,14 @@ const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const ADVERTISED: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// The process. `store` as `drover --store` takes it.
-pub(crate) async fn run(folder: &Path, store: &str) -> Result<()> {
+pub async fn run(folder: &Path, store: &str) -> Result<()> {
+    let api = open(folder, store).await?;
+    println!("{READY}{}", api.local_addr()?);
+    Ok(api.run(CancellationToken::new()).await?)
+}
+
+/// The server itself, for a process that has more to do.
+pub async fn open(folder: &Path, store: &str) -> Result<ApiServer> {
     let store = store::open(store, &folder.join("store")).await?;
     let config = Config {
         data_dir: folder.to_owned(),
@@ -36,13 +43,11 @@ pub(crate) async fn run(folder: &Path, store: &str) -> Result<()> {
         membership: Membership::Sole,
         limits: Limits::default(),
     };
-    let api = ApiServer::open(config, Deps { store, clock: Arc::new(SystemClock) }).await?;
-    println!("{READY}{}", api.local_addr()?);
-    Ok(api.run(CancellationToken::new()).await?)
+    Ok(ApiServer::open(config, Deps { store, clock: Arc::new(SystemClock) }).await?)
 }
 
 /// The keys that the server on `folder` has made, or will find.
-pub(crate) fn keys(folder: &Path) -> Result<Pki> {
+pub fn keys(folder: &Path) -> Result<Pki> {
     let params = Params {
         service_ip: IpAddr::V4(Ipv4Addr::new(10, 43, 0, 1)),
         advertise: ADVERTISED,
@@ -54,7 +59,7 @@ pub(crate) fn keys(folder: &Path) -> Result<Pki> {
 }
 
 /// A server on `folder`, and the way in.
-pub(crate) fn start(folder: &Path, store: &str) -> Result<(Process, Door)> {
+pub fn start(folder: &Path, store: &str) -> Result<(Process, Door)> {
     let process = Process::start(&["serve", &folder.to_string_lossy(), store])?;
     let door = Door::new(process.address, &keys(folder)?)?;
     Ok((process, door))

@@ -20,13 +20,13 @@ const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// Where a server is, and how to get in.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub struct Door {
     address: SocketAddr,
     tls: Arc<rustls::ClientConfig>,
 }
 
 impl Door {
-    pub(crate) fn new(address: SocketAddr, pki: &Pki) -> Result<Self> {
+    pub fn new(address: SocketAddr, pki: &Pki) -> Result<Self> {
         let (chain, key) = pki.admin().der()?;
         let builder = rustls::ClientConfig::builder().with_root_certificates(pki.roots()?);
         let mut tls = builder.with_client_auth_cert(chain, key)?;
@@ -34,7 +34,7 @@ impl Door {
         Ok(Self { address, tls: Arc::new(tls) })
     }
 
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub async fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(self.address).await.context("connect")?;
         stream.set_nodelay(true)?;
         let name = ServerName::IpAddress(self.address.ip().into());
@@ -52,7 +52,7 @@ impl Door {
         Ok(Connection { requests, address: self.address, _driver: Arc::new(driver) })
     }
 
-    pub(crate) async fn connect_all(&self, count: usize) -> Result<Vec<Connection>> {
+    pub async fn connect_all(&self, count: usize) -> Result<Vec<Connection>> {
         let mut connections = Vec::with_capacity(count);
         for _ in 0..count {
             connections.push(self.connect().await?);
@@ -62,7 +62,7 @@ impl Door {
 }
 
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub struct Connection {
     requests: SendRequest<Full<Bytes>>,
     address: SocketAddr,
     _driver: Arc<tokio::task::JoinSet<()>>,
@@ -70,23 +70,27 @@ pub(crate) struct Connection {
 
 /// What to send.
 #[derive(Clone)]
-pub(crate) struct Ask {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) media: &'static str,
-    pub(crate) body: Bytes,
+pub struct Ask {
+    pub method: Method,
+    pub path: String,
+    pub media: &'static str,
+    pub body: Bytes,
 }
 
 impl Ask {
-    pub(crate) fn get(path: impl Into<String>) -> Self {
+    pub fn get(path: impl Into<String>) -> Self {
         Self { method: Method::GET, path: path.into(), media: "application/json", body: Bytes::new() }
     }
 
-    pub(crate) fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+    pub fn post(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
         Self { method: Method::POST, path: path.into(), media: "application/json", body: body.into() }
     }
 
-    pub(crate) fn merge_patch(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self { method: Method::DELETE, ..Self::get(path) }
+    }
+
+    pub fn merge_patch(path: impl Into<String>, body: impl Into<Bytes>) -> Self {
         let media = "application/merge-patch+json";
         Self { method: Method::PATCH, path: path.into(), media, body: body.into() }
     }
@@ -94,7 +98,7 @@ impl Ask {
 
 impl Connection {
     /// The response's head, with its body still to come.
-    pub(crate) async fn send(&mut self, ask: Ask) -> Result<Response<Incoming>> {
+    pub async fn send(&mut self, ask: Ask) -> Result<Response<Incoming>> {
         let uri = format!("https://{}{}", self.address, ask.path);
         let mut request = Request::builder().method(ask.method).uri(uri).header("user-agent", "bench/1");
         request = request.header("accept", "application/json");
@@ -106,7 +110,7 @@ impl Connection {
     }
 
     /// Bytes of the whole body, which is thrown away.
-    pub(crate) async fn drain(&mut self, ask: Ask) -> Result<usize> {
+    pub async fn drain(&mut self, ask: Ask) -> Result<usize> {
         let response = self.send(ask).await?;
         let code = response.status();
         let mut body = response.into_body();
@@ -122,7 +126,7 @@ impl Connection {
         Ok(bytes)
     }
 
-    pub(crate) async fn read(&mut self, ask: Ask) -> Result<Bytes> {
+    pub async fn read(&mut self, ask: Ask) -> Result<Bytes> {
         let response = self.send(ask).await?;
         let code = response.status();
         let bytes = response.into_body().collect().await?.to_bytes();

@@ -90,7 +90,7 @@ impl Node {
 
         let Credentials { agent, proxy, tls, clock } = credentials;
         let cluster_cidr = cluster.cluster_cidr.to_string();
-        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr, own_dns };
+        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr, own_dns, healthz: proxy::HEALTHZ };
         if let Some(kernel) = kernel {
             let config = agent::network::Config { node_name: Some(name.clone()), node_ip };
             let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
@@ -174,7 +174,8 @@ pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
     let kubeconfig = crate::brain::read_kubeconfig(&args.client)?;
     let servers = client::transport::Servers::open(&kubeconfig, &args.client.server).await?;
     let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
-    let config = proxy::Config { node_name, cluster_cidr: args.cluster_cidr.to_string(), own_dns: None };
+    let cluster_cidr = args.cluster_cidr.to_string();
+    let config = proxy::Config { node_name, cluster_cidr, own_dns: None, healthz: proxy::HEALTHZ };
     let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
     let mut crew = Crew::default();
     crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });

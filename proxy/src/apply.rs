@@ -22,6 +22,11 @@ pub(crate) async fn restore(input: &str) -> Result<(), ApplyError> {
     run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
 }
 
+/// Whether what `inspection` names is in the kernel; an error says what is not.
+pub(crate) async fn inspect(inspection: &str) -> Result<(), ApplyError> {
+    run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], inspection).await.map(drop)
+}
+
 /// The chains that an earlier process left behind.
 pub(crate) async fn existing() -> Result<Tables, ApplyError> {
     let nat: Chains = leftovers(&run("iptables-save", &["-t", "nat"], "").await?);

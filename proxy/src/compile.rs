@@ -1,11 +1,11 @@
-//! From API objects to a [`Ruleset`]: which endpoints a Service's port may use on this node. Pure.
-//!
-//! k8s: ready endpoints; where there are none, those that are serving though terminating, so that the last pods of a
-//! rolling update still answer.
+//! From API objects to a [`Ruleset`]: what the ports of a Service are on this node. Pure.
 
-use crate::ruleset::{Endpoint, PortKey, Protocol, Ruleset, ServicePort, Target};
-use k8s_openapi::api::core::v1::{Service, ServicePort as ApiPort, ServiceSpec};
-use k8s_openapi::api::discovery::v1::{Endpoint as ApiEndpoint, EndpointSlice};
+mod endpoints;
+
+use crate::ruleset::{HealthCheck, PortKey, Protocol, Ruleset, ServicePort, SourceRange, Target};
+use endpoints::Candidate;
+use k8s_openapi::api::core::v1::{Node, Service, ServicePort as ApiPort, ServiceSpec};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use std::net::Ipv4Addr;
 
 /// A Service with this label belongs to another proxy.
@@ -14,8 +14,28 @@ const OTHER_PROXY: &str = "service.kubernetes.io/service-proxy-name";
 /// k8s: `timeoutSeconds` of ClientIP affinity.
 const AFFINITY_SECS: i32 = 10_800;
 
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// Where this node is: what hints and Local policies are read against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub node: String,
+    pub zone: Option<String>,
+}
+
+impl Place {
+    pub fn of(name: &str, node: Option<&Node>) -> Self {
+        let labels = node.and_then(|node| node.metadata.labels.as_ref());
+        Self { node: name.to_owned(), zone: labels.and_then(|labels| labels.get(ZONE).cloned()) }
+    }
+}
+
 /// The ports of one Service, given the slices that carry its name.
-pub fn service<'a>(service: &Service, slices: impl Iterator<Item = &'a EndpointSlice> + Clone, node: &str) -> Ruleset {
+pub fn service<'a>(
+    service: &Service,
+    slices: impl Iterator<Item = &'a EndpointSlice> + Clone,
+    place: &Place,
+) -> Ruleset {
     let (Some(spec), Some(cluster_ip)) = (service.spec.as_ref(), cluster_ip(service)) else {
         return Ruleset::new();
     };
@@ -29,8 +49,9 @@ pub fn service<'a>(service: &Service, slices: impl Iterator<Item = &'a EndpointS
                 port: port.name.clone().unwrap_or_default(),
                 protocol,
             };
-            let candidates = candidates(&key, slices.clone(), node);
-            Some((key, service_port(service, spec, port, cluster_ip, &candidates)?))
+            let candidates = endpoints::candidates(&key, slices.clone(), place);
+            let compiled = service_port(service, spec, port, cluster_ip, (&candidates, place))?;
+            Some((key, compiled))
         })
         .collect()
 }
@@ -45,68 +66,31 @@ fn cluster_ip(service: &Service) -> Option<Ipv4Addr> {
     spec.cluster_ip.as_deref()?.parse().ok()
 }
 
-struct Candidate {
-    endpoint: Endpoint,
-    local: bool,
-    ready: bool,
-    serving: bool,
-}
-
-fn candidates<'a>(key: &PortKey, slices: impl Iterator<Item = &'a EndpointSlice>, node: &str) -> Vec<Candidate> {
-    let mut found = Vec::new();
-    for slice in slices.filter(|slice| slice.address_type == "IPv4") {
-        let port = slice.ports.iter().flatten().find(|port| {
-            port.name.as_deref().unwrap_or_default() == key.port
-                && Protocol::parse(port.protocol.as_deref()) == Some(key.protocol)
-        });
-        let Some(port) = port.and_then(|port| port.port).and_then(|port| u16::try_from(port).ok()) else { continue };
-        found.extend(slice.endpoints.iter().flatten().filter_map(|endpoint| candidate(endpoint, port, node)));
-    }
-    found
-}
-
-fn candidate(endpoint: &ApiEndpoint, port: u16, node: &str) -> Option<Candidate> {
-    let conditions = endpoint.conditions.as_ref();
-    let ready = conditions.and_then(|c| c.ready).unwrap_or(true);
-    Some(Candidate {
-        // k8s: only the first address of an endpoint counts.
-        endpoint: Endpoint { address: endpoint.addresses.first()?.parse().ok()?, port },
-        local: endpoint.node_name.as_deref() == Some(node),
-        ready,
-        serving: conditions.and_then(|c| c.serving).unwrap_or(ready),
-    })
-}
-
 fn service_port(
     service: &Service,
     spec: &ServiceSpec,
     port: &ApiPort,
     cluster_ip: Ipv4Addr,
-    candidates: &[Candidate],
+    (candidates, place): (&[Candidate], &Place),
 ) -> Option<ServicePort> {
+    let number = |port: i32| u16::try_from(port).ok().filter(|port| *port != 0);
     Some(ServicePort {
         cluster_ip,
-        port: u16::try_from(port.port).ok()?,
-        node_port: port.node_port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0),
-        external_ips: load_balancer_ips(service),
+        port: number(port.port)?,
+        node_port: port.node_port.and_then(number),
+        external_ips: spec.external_ips.iter().flatten().filter_map(|ip| ip.parse().ok()).collect(),
+        load_balancer_ips: load_balancer_ips(service),
+        source_ranges: source_ranges(spec),
+        health_check: spec
+            .health_check_node_port
+            .and_then(number)
+            .map(|port| HealthCheck { port, local: endpoints::ready_addresses_here(candidates) }),
         internal: policy(spec.internal_traffic_policy.as_deref()),
         external: policy(spec.external_traffic_policy.as_deref()),
         affinity_secs: affinity_secs(spec),
-        endpoints: usable(candidates.iter()),
-        local_endpoints: usable(candidates.iter().filter(|candidate| candidate.local)),
+        endpoints: endpoints::of_cluster(candidates, place),
+        local_endpoints: endpoints::of_node(candidates),
     })
-}
-
-/// The ready ones, else the serving ones; sorted, each once.
-fn usable<'a>(candidates: impl Iterator<Item = &'a Candidate> + Clone) -> Vec<Endpoint> {
-    let pick = |test: fn(&Candidate) -> bool| {
-        let mut found: Vec<Endpoint> = candidates.clone().filter(|c| test(c)).map(|c| c.endpoint).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    };
-    let ready = pick(|candidate| candidate.ready);
-    if ready.is_empty() { pick(|candidate| candidate.serving) } else { ready }
 }
 
 fn policy(text: Option<&str>) -> Target {
@@ -129,4 +113,11 @@ fn load_balancer_ips(service: &Service) -> Vec<Ipv4Addr> {
         .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
         .filter_map(|ingress| ingress.ip.as_deref()?.parse().ok())
         .collect()
+}
+
+/// k8s: a range that covers every address restricts nothing.
+fn source_ranges(spec: &ServiceSpec) -> Vec<SourceRange> {
+    let texts = spec.load_balancer_source_ranges.iter().flatten();
+    let ranges: Vec<SourceRange> = texts.filter_map(|text| SourceRange::parse(text)).collect();
+    if ranges.iter().any(|range| range.length == 0) { Vec::new() } else { ranges }
 }

@@ -12,23 +12,27 @@ pub type Deletion = Vec<String>;
 pub fn stale(old: &Ruleset, new: &Ruleset) -> Vec<Deletion> {
     let mut deletions = BTreeSet::new();
     for (key, before) in old.iter().filter(|(key, _)| key.protocol == Protocol::Udp) {
-        let after = new.get(key).map_or(&[][..], |port| &port.endpoints);
-        for endpoint in before.endpoints.iter().filter(|endpoint| !after.contains(endpoint)) {
+        let after = new.get(key).map(used).unwrap_or_default();
+        for endpoint in used(before).difference(&after) {
             deletions.extend(doors(before).into_iter().map(|door| with_endpoint(door, *endpoint)));
         }
     }
     for (key, after) in new.iter().filter(|(key, port)| key.protocol == Protocol::Udp && !port.endpoints.is_empty()) {
-        if old.get(key).is_none_or(|port| port.endpoints.is_empty()) {
-            deletions.extend(doors(after));
-        }
+        // A door that is new to a Service may have been knocked at before, as may all of one that nobody was behind.
+        let before = old.get(key).filter(|port| !port.endpoints.is_empty()).map(doors).unwrap_or_default();
+        deletions.extend(doors(after).into_iter().filter(|door| !before.contains(door)));
     }
     deletions.into_iter().collect()
 }
 
+fn used(port: &ServicePort) -> BTreeSet<Endpoint> {
+    port.endpoints.iter().chain(&port.local_endpoints).copied().collect()
+}
+
 /// How conntrack names each way in.
 fn doors(port: &ServicePort) -> Vec<Deletion> {
-    let addresses = [port.cluster_ip].into_iter().chain(port.external_ips.iter().copied());
-    let by_address = addresses
+    let by_address = port
+        .addresses()
         .map(|ip| vec!["--orig-dst".to_owned(), ip.to_string(), "--orig-port-dst".to_owned(), port.port.to_string()]);
     let by_node_port = port.node_port.map(|port| vec!["--orig-port-dst".to_owned(), port.to_string()]);
     by_address.chain(by_node_port).collect()

@@ -1,7 +1,7 @@
 //! What a node must do for Services, free of any packet filter's language: the product of `compile`, the input of the
 //! renderers, and what two states are compared by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,20 +70,33 @@ pub enum Target {
     Local,
 }
 
+/// Where load balancers ask whether this node has endpoints of a Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    pub port: u16,
+    /// Ready endpoints on this node.
+    pub local: BTreeSet<Ipv4Addr>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
     pub cluster_ip: Ipv4Addr,
     pub port: u16,
     pub node_port: Option<u16>,
-    /// Addresses outside the cluster that lead here: `status.loadBalancer.ingress` of mode VIP.
+    /// `spec.externalIPs`: addresses that others route to this node.
     pub external_ips: Vec<Ipv4Addr>,
+    /// `status.loadBalancer.ingress` of mode VIP: addresses that a load balancer leaves in its packets.
+    pub load_balancer_ips: Vec<Ipv4Addr>,
+    /// Who may use the load balancer's addresses; empty means everybody.
+    pub source_ranges: Vec<SourceRange>,
+    pub health_check: Option<HealthCheck>,
     pub internal: Target,
     pub external: Target,
     /// Seconds for which a client stays with its endpoint.
     pub affinity_secs: Option<u32>,
-    /// Usable endpoints of the cluster, sorted.
+    /// Endpoints that this node may use, sorted; empty only where the whole cluster has none.
     pub endpoints: Vec<Endpoint>,
-    /// Those of them on this node, or, where a Local policy finds none ready, its serving ones that terminate.
+    /// Usable endpoints on this node, whatever hints say.
     pub local_endpoints: Vec<Endpoint>,
 }
 
@@ -93,6 +106,47 @@ impl ServicePort {
             Target::Cluster => &self.endpoints,
             Target::Local => &self.local_endpoints,
         }
+    }
+
+    /// Whether anything but the cluster's own address leads here.
+    pub fn is_external(&self) -> bool {
+        self.node_port.is_some() || !self.external_ips.is_empty() || !self.load_balancer_ips.is_empty()
+    }
+
+    /// All addresses that are this Service's own.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        [self.cluster_ip]
+            .into_iter()
+            .chain(self.external_ips.iter().copied())
+            .chain(self.load_balancer_ips.iter().copied())
+    }
+}
+
+/// An IPv4 network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRange {
+    pub network: Ipv4Addr,
+    pub length: u8,
+}
+
+impl SourceRange {
+    /// `10.0.0.0/8`, spaces around it allowed; networks of the other family are `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (network, length) = text.trim().split_once('/')?;
+        let length = length.parse().ok().filter(|length| *length <= 32)?;
+        Some(Self { network: network.parse().ok()?, length })
+    }
+
+    pub fn contains(self, address: Ipv4Addr) -> bool {
+        let shift = 32 - u32::from(self.length);
+        let prefix = |address: Ipv4Addr| u64::from(address.to_bits()) >> shift;
+        prefix(address) == prefix(self.network)
+    }
+}
+
+impl std::fmt::Display for SourceRange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.network, self.length)
     }
 }
 

@@ -3,12 +3,15 @@
 use expect_test::{Expect, expect};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use proxy::iptables::{Node, Tables, difference, render};
+use proxy::compile::Place;
+use proxy::iptables::{Node, Tables, difference, inspection, render};
 use proxy::ruleset::Ruleset;
 use proxy::{compile, conntrack};
 use serde_json::{Value, json};
 
-const NODE: &str = "node-1";
+fn here() -> Place {
+    Place { node: "node-1".into(), zone: Some("east".into()) }
+}
 
 fn service(spec: Value) -> Service {
     serde_json::from_value(json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": spec})).unwrap()
@@ -26,7 +29,7 @@ fn slice(port: &Value, endpoints: &[&str]) -> EndpointSlice {
                 "terminating" => (false, true),
                 _ => (false, false),
             };
-            json!({"addresses": [address], "nodeName": node, "conditions": {"ready": ready, "serving": serving}})
+            json!({"addresses": [address], "nodeName": node, "conditions": {"ready": ready, "serving": serving, "terminating": condition == "terminating"}})
         })
         .collect();
     serde_json::from_value(json!({"metadata": {}, "addressType": "IPv4", "ports": [port], "endpoints": endpoints}))
@@ -47,11 +50,11 @@ fn node_port(external: &str) -> Value {
 }
 
 fn compiled(spec: Value, slices: &[EndpointSlice]) -> Ruleset {
-    compile::service(&service(spec), slices.iter(), NODE)
+    compile::service(&service(spec), slices.iter(), &here())
 }
 
 fn tables(rules: &Ruleset) -> Tables {
-    render(rules, &Node { cluster_cidr: "10.42.0.0/16".into() })
+    render(rules, &Node { cluster_cidr: "10.42.0.0/16".into(), addresses: ["192.168.7.2".parse().unwrap()].into() })
 }
 
 /// What a Service adds to an empty node; the chains of the frame are taken as given.
@@ -145,8 +148,8 @@ fn without_endpoints_clients_are_refused_and_a_local_policy_drops() {
         *filter
         :KUBE-EXTERNAL-SERVICES - [0:0]
         :KUBE-SERVICES - [0:0]
-        -A KUBE-EXTERNAL-SERVICES -m addrtype --dst-type LOCAL -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port has no endpoints" -j REJECT --reject-with icmp-port-unreachable
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP has no endpoints" -j REJECT --reject-with icmp-port-unreachable
+        -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
+        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
         COMMIT"#]],
     );
     check(
@@ -173,7 +176,7 @@ fn without_endpoints_clients_are_refused_and_a_local_policy_drops() {
         COMMIT
         *filter
         :KUBE-EXTERNAL-SERVICES - [0:0]
-        -A KUBE-EXTERNAL-SERVICES -m addrtype --dst-type LOCAL -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port has no endpoints" -j DROP
+        -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no local endpoints" -j DROP
         COMMIT"#]],
     );
 }
@@ -236,7 +239,7 @@ fn headless_external_name_and_foreign_services_program_nothing() {
     let mut foreign = service(cluster_ip());
     foreign.metadata.labels =
         Some([("service.kubernetes.io/service-proxy-name".to_owned(), "other".to_owned())].into());
-    assert!(compile::service(&foreign, some.iter(), NODE).is_empty());
+    assert!(compile::service(&foreign, some.iter(), &here()).is_empty());
 }
 
 #[test]
@@ -274,4 +277,91 @@ fn udp_flows_to_departed_endpoints_are_forgotten_and_those_to_nobody_too() {
     assert_eq!(joined(conntrack::stale(&one, &none)), ["--orig-dst 10.43.0.10 --orig-port-dst 53 --dst-nat 10.42.0.2"]);
     assert_eq!(joined(conntrack::stale(&none, &one)), ["--orig-dst 10.43.0.10 --orig-port-dst 53"]);
     assert!(conntrack::stale(&one, &one).is_empty());
+}
+
+/// Endpoints as `address@node zone>hints`, all ready; hints are nodes (`n:`) or zones (`z:`).
+fn hinted(endpoints: &[(&str, &str, Value)]) -> Vec<String> {
+    let endpoints: Vec<Value> = endpoints
+        .iter()
+        .map(|(address, node, hints)| json!({"addresses": [address], "nodeName": node, "hints": hints}))
+        .collect();
+    let slice = json!({"metadata": {}, "addressType": "IPv4", "ports": [{"port": 80}], "endpoints": endpoints});
+    let rules = compiled(cluster_ip(), &[serde_json::from_value(slice).unwrap()]);
+    rules.values().flat_map(|port| &port.endpoints).map(|endpoint| endpoint.address.to_string()).collect()
+}
+
+fn zone(name: &str) -> Value {
+    json!({"forZones": [{"name": name}]})
+}
+
+fn node_and_zone(node: &str, zone: &str) -> Value {
+    json!({"forNodes": [{"name": node}], "forZones": [{"name": zone}]})
+}
+
+#[test]
+fn hints_are_followed_where_every_endpoint_has_one_and_one_means_this_node() {
+    let far = ("10.42.1.2", "node-2", zone("west"));
+    assert_eq!(hinted(&[("10.42.0.2", "node-1", zone("east")), far.clone()]), ["10.42.0.2"]);
+    assert_eq!(hinted(&[("10.42.0.2", "node-1", json!({})), far.clone()]).len(), 2, "one endpoint without hints");
+    assert_eq!(hinted(&[("10.42.2.2", "node-3", zone("west")), far]).len(), 2, "nobody means this zone");
+}
+
+#[test]
+fn the_same_node_goes_before_the_same_zone() {
+    let mine = ("10.42.0.2", "node-1", node_and_zone("node-1", "east"));
+    let near = ("10.42.1.2", "node-2", node_and_zone("node-2", "east"));
+    let far = ("10.42.2.2", "node-3", node_and_zone("node-3", "west"));
+    assert_eq!(hinted(&[mine, near.clone(), far.clone()]), ["10.42.0.2"]);
+    assert_eq!(hinted(&[near, far]), ["10.42.1.2"]);
+}
+
+#[test]
+fn a_load_balancers_address_lets_only_its_source_ranges_through() {
+    let mut balanced = service(json!({
+        "type": "LoadBalancer", "clusterIP": "10.43.0.7", "ports": [{"port": 80, "nodePort": 30080}],
+        "externalIPs": ["203.0.113.9"], "loadBalancerSourceRanges": ["198.51.100.0/24", " 192.168.7.0/24"],
+    }));
+    balanced.status = serde_json::from_value(json!({"loadBalancer": {"ingress": [
+        {"ip": "203.0.113.7", "ipMode": "VIP"}, {"ip": "203.0.113.8", "ipMode": "Proxy"}]}}))
+    .unwrap();
+    let rules = compile::service(&balanced, [http(&["10.42.0.2@node-1 ready"])].iter(), &here());
+    let text = difference(&tables(&Ruleset::new()), &tables(&rules)).unwrap();
+    let kept: Vec<&str> =
+        text.lines().filter(|line| line.contains("203.0.113") || line.contains("-A KUBE-FW")).collect();
+    expect![[r#"
+        -A KUBE-FW-E3PXEPMWAWIUT6ZV -s 198.51.100.0/24 -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+        -A KUBE-FW-E3PXEPMWAWIUT6ZV -s 192.168.7.0/24 -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+        -A KUBE-FW-E3PXEPMWAWIUT6ZV -s 203.0.113.7/32 -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+        -A KUBE-SERVICES -d 203.0.113.9/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web external IP" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+        -A KUBE-SERVICES -d 203.0.113.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web loadbalancer IP" -j KUBE-FW-E3PXEPMWAWIUT6ZV
+        -A KUBE-PROXY-FIREWALL -d 203.0.113.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web traffic not accepted by KUBE-FW-E3PXEPMWAWIUT6ZV" -j DROP"#]]
+    .assert_eq(&kept.join("\n"));
+}
+
+#[test]
+fn a_health_checks_port_is_open_and_its_count_is_of_ready_pods_here() {
+    let spec = json!({"type": "LoadBalancer", "clusterIP": "10.43.0.7", "externalTrafficPolicy": "Local",
+                      "healthCheckNodePort": 31000, "ports": [{"port": 80, "nodePort": 30080}]});
+    let here = ["10.42.0.2@node-1 ready", "10.42.0.3@node-1 terminating", "10.42.1.2@node-2 ready"];
+    let rules = compiled(spec, &[http(&here)]);
+    let check = rules.values().next().unwrap().health_check.clone().unwrap();
+    assert_eq!((check.port, check.local.len()), (31000, 1));
+    let text = difference(&tables(&Ruleset::new()), &tables(&rules)).unwrap();
+    assert!(text.contains("-A KUBE-NODEPORTS -p tcp -m tcp --dport 31000 -m comment"), "{text}");
+}
+
+#[test]
+fn an_inspection_asks_for_every_jump_and_every_rule_of_the_frame() {
+    let text = inspection();
+    assert!(text.contains("*nat\n-C PREROUTING ") && text.contains("\n*filter\n-C INPUT "), "{text}");
+    assert!(text.lines().filter(|line| line.contains("KUBE-PROXY-CANARY")).count() == 2, "{text}");
+    assert!(text.lines().all(|line| line.starts_with("-C ") || line.starts_with('*') || line == "COMMIT"), "{text}");
+}
+
+#[test]
+fn a_door_that_is_new_to_a_service_forgets_who_knocked_before() {
+    let ports = |node_port: Value| json!({"clusterIP": "10.43.0.10", "ports": [{"port": 53, "protocol": "UDP", "nodePort": node_port}]});
+    let slices = [slice(&json!({"port": 53, "protocol": "UDP"}), &["10.42.0.2@node-1 ready"])];
+    let (before, after) = (compiled(ports(Value::Null), &slices), compiled(ports(json!(30053)), &slices));
+    assert_eq!(conntrack::stale(&before, &after), [["--orig-port-dst", "30053"]]);
 }

@@ -4,7 +4,7 @@ use super::Seen;
 use crate::pod;
 use crate::service_pods::{self, address, hostname, reference, target_port};
 use k8s_openapi::api::core::v1::{Pod, Service};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointHints, EndpointPort, ForNode, ForZone};
 
 /// Endpoints that may share slices.
 pub(super) struct Group {
@@ -56,19 +56,36 @@ fn ports(service: &Service, pod: &Pod) -> Vec<EndpointPort> {
 fn endpoint(service: &Service, pod: &Pod, ip: &str, zone: Option<String>) -> Endpoint {
     let serving = pod::is_ready(pod);
     let terminating = pod::is_terminating(pod);
+    // k8s: a terminating pod is never ready, unless the Service publishes what is not ready
+    let ready = service_pods::publishes_unready(service) || (serving && !terminating);
     let node = pod::node_name(pod);
     Endpoint {
         addresses: vec![ip.to_owned()],
         conditions: Some(EndpointConditions {
-            // k8s: a terminating pod is never ready, unless the Service publishes what is not ready
-            ready: Some(service_pods::publishes_unready(service) || (serving && !terminating)),
+            ready: Some(ready),
             serving: Some(serving),
             terminating: Some(terminating),
         }),
         hostname: hostname(pod, service),
         node_name: (!node.is_empty()).then(|| node.to_owned()),
         target_ref: Some(reference(pod)),
+        hints: ready.then(|| hints(service, node, zone.as_deref())).flatten(),
         zone,
         ..Endpoint::default()
+    }
+}
+
+/// Whom an endpoint is meant for: those who are where it is, as the Service's `trafficDistribution` prefers. Proxies use
+/// hints only where every ready endpoint has them, so one on a node without a zone turns them off.
+fn hints(service: &Service, node: &str, zone: Option<&str>) -> Option<EndpointHints> {
+    let for_zones = zone.map(|zone| vec![ForZone { name: zone.to_owned() }]);
+    match service.spec.as_ref()?.traffic_distribution.as_deref()? {
+        "PreferClose" | "PreferSameZone" => {
+            for_zones.map(|zones| EndpointHints { for_zones: Some(zones), for_nodes: None })
+        }
+        "PreferSameNode" if !node.is_empty() => {
+            Some(EndpointHints { for_zones, for_nodes: Some(vec![ForNode { name: node.to_owned() }]) })
+        }
+        _ => None,
     }
 }

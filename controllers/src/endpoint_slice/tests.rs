@@ -140,3 +140,30 @@ fn a_service_that_publishes_unready_pods_shows_them_ready() {
     "#]],
     );
 }
+
+/// `ip nodes/zones` of each endpoint's hints.
+fn hints(distribution: &str, zone: &str) -> String {
+    let service = SERVICE.replace("clusterIP", &format!("trafficDistribution: {distribution}, clusterIP"));
+    let node = format!("\n---\napiVersion: v1\nkind: Node\nmetadata: {{name: n1, labels: {{{zone}}}}}");
+    let pods = pod("a", "10.42.0.2", true, "") + &pod("b", "10.42.0.3", false, "");
+    let actions = run(&format!("{service}{node}{pods}"));
+    let [Action::Create { object, .. }] = actions.as_slice() else { panic!("one slice") };
+    let names = |endpoint: &Value, field: &str| -> String {
+        endpoint["hints"][field].as_array().into_iter().flatten().filter_map(|hint| hint["name"].as_str()).collect()
+    };
+    let shown = |endpoint: &Value| {
+        let ip = endpoint["addresses"][0].as_str().unwrap_or_default();
+        format!("{ip} {}/{}", names(endpoint, "forNodes"), names(endpoint, "forZones"))
+    };
+    object["endpoints"].as_array().unwrap().iter().map(shown).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn ready_endpoints_are_hinted_as_the_service_prefers() {
+    const EAST: &str = "topology.kubernetes.io/zone: east";
+    assert_eq!(hints("PreferClose", EAST), "10.42.0.2 /east, 10.42.0.3 /");
+    assert_eq!(hints("PreferSameZone", EAST), "10.42.0.2 /east, 10.42.0.3 /");
+    assert_eq!(hints("PreferSameNode", EAST), "10.42.0.2 n1/east, 10.42.0.3 /");
+    assert_eq!(hints("PreferSameNode", ""), "10.42.0.2 n1/, 10.42.0.3 /");
+    assert_eq!(hints("PreferClose", ""), "10.42.0.2 /, 10.42.0.3 /");
+}

@@ -72,7 +72,9 @@ fn render(
     ));
     for (table, chain, rule) in missing {
         let out = if *table == "nat" { &mut nat } else { &mut filter };
-        writeln!(out, "-I {chain} {rule}").expect("writing to a string cannot fail");
+        // What is refused goes before what is let through: the Service proxy's rules in front, this accept behind them.
+        let place = if *chain == "FORWARD" { "-A" } else { "-I" };
+        writeln!(out, "{place} {chain} {rule}").expect("writing to a string cannot fail");
     }
     format!("{nat}COMMIT\n{filter}COMMIT\n")
 }
@@ -167,6 +169,12 @@ mod tests {
                 "-I OUTPUT -m addrtype --dst-type LOCAL -j DROVER-HOSTPORTS",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_let_through_stands_behind_what_others_refuse() {
+        let text = render(&config(), "10.42.1.0/24".parse().unwrap(), &[], &missing("filter", ""));
+        assert!(text.contains("\n-A FORWARD -j DROVER-FORWARD\n-I INPUT -j DROVER-INPUT\n"), "{text}");
     }
 
     #[test]

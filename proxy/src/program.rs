@@ -1,0 +1,246 @@
+//! The loop between the caches and the kernel: what changed is compiled again and restored, and what others took out of
+//! the kernel is put back.
+
+use crate::apply::{self, ApplyError};
+use crate::compile::{self, Place};
+use crate::health::{self, Answers, Eligibility};
+use crate::ruleset::Ruleset;
+use crate::{BY_SERVICE, Config, Error, conntrack, dns, index_value, iptables, service_of};
+use client::action::Key;
+use client::cache::{Caches, Change};
+use client::clock::Clock;
+use k8s_openapi::api::core::v1::{Node, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch::{self, Sender};
+use tracing::{debug, info, warn};
+
+/// Changes that arrive within this time go into one restore: a rolling update touches a slice many times a second.
+const COALESCE: Duration = Duration::from_millis(10);
+
+/// After a failed restore; something else may hold the lock or have broken a table.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often the kernel is asked whether our rules are still there: it takes about two milliseconds.
+const INSPECT: Duration = Duration::from_secs(3);
+
+/// Autoscalers taint a node that they are about to delete.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
+/// Changes that have not been programmed yet.
+struct Inbox {
+    services: UnboundedReceiver<Change<Service>>,
+    slices: UnboundedReceiver<Change<EndpointSlice>>,
+    nodes: UnboundedReceiver<Change<Node>>,
+    own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
+    dirty: BTreeSet<Key>,
+}
+
+/// Why the loop goes on.
+enum Woken {
+    Changed,
+    TimeToInspect,
+}
+
+impl Inbox {
+    /// Waits for the first change, then for those that follow closely.
+    async fn wait(&mut self) -> Woken {
+        tokio::select! {
+            Some(change) = self.services.recv() => { self.dirty.insert(change.key); }
+            Some(change) = self.slices.recv() => self.dirty.extend(touched(&change)),
+            Some(_) = self.nodes.recv() => {}
+            () = changed(&mut self.own_dns) => { self.dirty.insert(dns::key()); }
+            () = tokio::time::sleep(INSPECT) => return Woken::TimeToInspect,
+        }
+        tokio::time::sleep(COALESCE).await;
+        Woken::Changed
+    }
+
+    fn drain(&mut self) {
+        while let Ok(change) = self.services.try_recv() {
+            self.dirty.insert(change.key);
+        }
+        while let Ok(change) = self.slices.try_recv() {
+            self.dirty.extend(touched(&change));
+        }
+        while self.nodes.try_recv().is_ok() {}
+    }
+}
+
+/// Never where this node has no DNS server of its own.
+async fn changed(own_dns: &mut Option<watch::Receiver<Option<SocketAddr>>>) {
+    if let Some(address) = own_dns
+        && address.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The Services that a slice belonged and belongs to.
+fn touched(change: &Change<EndpointSlice>) -> impl Iterator<Item = Key> {
+    [&change.old, &change.new].into_iter().flatten().filter_map(|slice| service_of(slice))
+}
+
+/// What this process has programmed, and what it should be.
+struct Programmed {
+    rules: Ruleset,
+    wanted: Ruleset,
+    tables: iptables::Tables,
+    jumps: Jumps,
+    place: Place,
+    node: iptables::Node,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Jumps {
+    Unknown,
+    InPlace,
+}
+
+impl Programmed {
+    /// Looks at the kernel again, after somebody else was there.
+    async fn forget(&mut self) -> Result<(), ApplyError> {
+        self.tables = apply::existing().await?;
+        self.jumps = Jumps::Unknown;
+        Ok(())
+    }
+}
+
+pub(crate) async fn run(
+    config: &Config,
+    caches: &Caches,
+    clock: &dyn Clock,
+    tell: &Sender<Answers>,
+) -> Result<(), Error> {
+    if let Err(error) = apply::allow_local_node_ports() {
+        warn!(%error, "NodePorts will not answer on 127.0.0.1");
+    }
+    let mut inbox = Inbox {
+        services: caches.of::<Service>().subscribe(),
+        slices: caches.of::<EndpointSlice>().subscribe(),
+        nodes: caches.of::<Node>().subscribe(),
+        own_dns: config.own_dns.clone(),
+        dirty: BTreeSet::new(),
+    };
+    caches.synced().await;
+    let mut state = Programmed {
+        rules: Ruleset::new(),
+        wanted: Ruleset::new(),
+        tables: apply::existing().await?,
+        jumps: Jumps::Unknown,
+        place: Place::of(&config.node_name, None),
+        node: iptables::Node::default(),
+    };
+    let frame = iptables::inspection();
+    loop {
+        inbox.drain();
+        recompile(config, caches, &mut inbox.dirty, &mut state);
+        let outcome = sync(&mut state).await;
+        tell.send_modify(|answers| report(answers, &outcome, &state, eligibility(config, caches), clock));
+        if let Err(error) = outcome {
+            warn!(%error, "will program everything again");
+            tokio::time::sleep(RETRY).await;
+            state.forget().await?;
+            continue;
+        }
+        while let Woken::TimeToInspect = inbox.wait().await {
+            if let Err(error) = apply::inspect(&frame).await {
+                warn!(%error, "somebody took Service rules away; will program everything again");
+                state.forget().await?;
+                break;
+            }
+        }
+    }
+}
+
+/// Compiles the Services of `dirty` again, and all of them where the node has moved; others keep their rules.
+fn recompile(config: &Config, caches: &Caches, dirty: &mut BTreeSet<Key>, state: &mut Programmed) {
+    let node = caches.of::<Node>().get("", &config.node_name);
+    state.node = iptables::Node {
+        cluster_cidr: config.cluster_cidr.clone(),
+        addresses: node.as_deref().map(addresses).unwrap_or_default(),
+    };
+    let place = Place::of(&config.node_name, node.as_deref());
+    if place != state.place {
+        dirty.extend(caches.of::<Service>().list().iter().map(|service| key_of(service)));
+        state.place = place;
+    }
+    if dirty.is_empty() {
+        return;
+    }
+    state.wanted.retain(|port, _| !dirty.contains(&Key::new(port.ns.clone(), port.service.clone())));
+    for key in std::mem::take(dirty) {
+        let Some(service) = caches.of::<Service>().get(&key.ns, &key.name) else { continue };
+        let own_dns = config.own_dns.as_ref().and_then(|address| *address.borrow());
+        if let Some(own) = own_dns.and_then(|address| dns::own_slice(&service, address, &config.node_name)) {
+            state.wanted.extend(compile::service(&service, std::iter::once(&own), &state.place));
+            continue;
+        }
+        let slices = caches.of::<EndpointSlice>().by_index(BY_SERVICE, &index_value(&key));
+        state.wanted.extend(compile::service(&service, slices.iter().map(AsRef::as_ref), &state.place));
+    }
+}
+
+fn key_of(service: &Service) -> Key {
+    Key::new(service.metadata.namespace.clone().unwrap_or_default(), service.metadata.name.clone().unwrap_or_default())
+}
+
+fn addresses(node: &Node) -> BTreeSet<std::net::Ipv4Addr> {
+    let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+    addresses.filter_map(|address| address.address.parse().ok()).collect()
+}
+
+fn eligibility(config: &Config, caches: &Caches) -> Eligibility {
+    let Some(node) = caches.of::<Node>().get("", &config.node_name) else { return Eligibility::Eligible };
+    let mut taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    if node.metadata.deletion_timestamp.is_some() || taints.any(|taint| taint.key == TO_BE_DELETED) {
+        Eligibility::Leaving
+    } else {
+        Eligibility::Eligible
+    }
+}
+
+fn report(
+    answers: &mut Answers,
+    outcome: &Result<(), ApplyError>,
+    state: &Programmed,
+    node: Eligibility,
+    clock: &dyn Clock,
+) {
+    answers.node = node;
+    match outcome {
+        Ok(()) => {
+            answers.programmed = Some(clock.now());
+            answers.failing_since = None;
+            answers.checks = health::checks(&state.rules);
+        }
+        Err(_) => {
+            answers.failing_since.get_or_insert(clock.now());
+        }
+    }
+}
+
+async fn sync(state: &mut Programmed) -> Result<(), ApplyError> {
+    let tables = iptables::render(&state.wanted, &state.node);
+    if let Some(input) = iptables::difference(&state.tables, &tables) {
+        apply::restore(&input).await?;
+        debug!(bytes = input.len(), ports = state.wanted.len(), "programmed");
+    }
+    state.tables = tables;
+    if state.jumps == Jumps::Unknown {
+        apply::ensure_jumps().await?;
+        state.jumps = Jumps::InPlace;
+        info!(ports = state.wanted.len(), "Services are programmed");
+    }
+    for deletion in conntrack::stale(&state.rules, &state.wanted) {
+        if let Err(error) = apply::forget(&deletion).await {
+            warn!(%error, "stale UDP flows may linger");
+        }
+    }
+    state.rules.clone_from(&state.wanted);
+    Ok(())
+}

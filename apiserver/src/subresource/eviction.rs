@@ -1,5 +1,7 @@
 //! `pods/eviction`: a delete that respects PodDisruptionBudgets.
 
+mod condition;
+
 use crate::admission::{Operation, Warnings};
 use crate::error::{ApiError, Qualified, StatusCause};
 use crate::registry::delete::{DeleteOptions, check_preconditions};
@@ -69,7 +71,7 @@ impl Registry {
                 // One that has begun to run meanwhile has a budget again.
                 bind_to(&mut options, &pod);
             }
-            return match self.delete(call, &options).await {
+            return match self.tell_and_delete(call, &options).await {
                 Ok(_) => Ok(Attempt::Done),
                 Err(ApiError::Conflict { .. }) => Ok(Attempt::Overtaken),
                 Err(error) => Err(error),
@@ -98,7 +100,7 @@ impl Registry {
                 options.uid.get_or_insert_with(|| metadata::text(&pod, "uid").to_owned());
             }
         }
-        match self.delete(call, &options).await {
+        match self.tell_and_delete(call, &options).await {
             Err(ApiError::Conflict { .. }) if options.resource_version != asked.resource_version => {
                 Err(unobserved(budget.map_or("", |budget| metadata::text(budget, "name"))))
             }

@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -177,6 +177,31 @@ async fn an_eviction_respects_the_budget() {
 }
 
 #[tokio::test]
+async fn an_evicted_pod_says_so_before_it_goes() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let pod = json!({"metadata": {"name": "p", "finalizers": ["example.com/held"]}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    client.post(at, &pod).await.expect(201);
+    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    let rev =
+        client.patch(&format!("{at}/p/status"), "merge", &ready).await.expect(200).body["metadata"]["resourceVersion"]
+            .clone();
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"},
+                          "deleteOptions": {"preconditions": {"resourceVersion": rev}}});
+    client.post(&format!("{at}/p/eviction"), &eviction).await.expect(201);
+    let pod = client.get(&format!("{at}/p")).await.expect(200).body;
+    assert!(pod["metadata"]["deletionTimestamp"].is_string(), "{pod}");
+    let conditions = pod["status"]["conditions"].as_array().unwrap();
+    let told: Vec<&Value> = conditions.iter().filter(|condition| condition["type"] == "DisruptionTarget").collect();
+    assert_eq!(
+        (told.len(), &told[0]["status"], &told[0]["reason"]),
+        (1, &json!("True"), &json!("EvictionByEvictionAPI"))
+    );
+}
+
+#[tokio::test]
 async fn every_writer_owns_the_fields_it_changed() {
     let server = Server::start().await;
     let client = server.admin();
@@ -229,7 +254,7 @@ async fn strategic_patches_merge_lists_by_their_keys() {
     assert_eq!(images, ["i", "new"]);
 }
 
-async fn apply(client: &crate::server::Client, uri: &str, body: &serde_json::Value) -> crate::server::Answer {
+async fn apply(client: &crate::server::Client, uri: &str, body: &Value) -> crate::server::Answer {
     let headers = &[("content-type", "application/apply-patch+yaml")];
     client.ask(Method::PATCH, uri, headers, body.to_string().into()).await
 }
@@ -239,7 +264,8 @@ async fn apply_creates_merges_takes_out_and_finds_conflicts() {
     let server = Server::start().await;
     let client = server.admin();
     let one = format!("{MAPS}/applied");
-    let config = |data: serde_json::Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": data});
+    let config =
+        |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": data});
     let nameless = apply(&client, &one, &config(json!({}))).await;
     assert_eq!(nameless.code, 422, "{}", nameless.text);
 
@@ -313,9 +339,10 @@ async fn a_resize_keeps_the_class_and_changes_resources_alone() {
     let at = "/api/v1/namespaces/default/pods";
     client.service_account("default").await;
     let same = |cpu: &str| json!({"requests": {"cpu": cpu, "memory": "1Mi"}, "limits": {"cpu": cpu, "memory": "1Mi"}});
-    let pod = |resources: &serde_json::Value| json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]}});
+    let pod = |resources: &Value| json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]}});
     client.post(at, &pod(&same("1"))).await.expect(201);
-    let resize = |resources: serde_json::Value| json!({"spec": {"containers": [{"name": "c", "image": "other", "resources": resources}]}});
+    let resize =
+        |resources: Value| json!({"spec": {"containers": [{"name": "c", "image": "other", "resources": resources}]}});
     let uri = format!("{at}/p/resize");
     let resized = client.patch(&uri, "strategic", &resize(same("2"))).await.expect(200);
     let container = &resized.body["spec"]["containers"][0];
@@ -333,8 +360,7 @@ async fn a_resize_keeps_the_class_and_changes_resources_alone() {
     for (resources, field, text) in table {
         let refused = client.patch(&uri, "strategic", &resize(resources)).await.expect(422);
         let causes = refused.body["details"]["causes"].as_array().unwrap();
-        let named =
-            |cause: &serde_json::Value| cause["field"] == field && cause["message"].as_str().unwrap().contains(text);
+        let named = |cause: &Value| cause["field"] == field && cause["message"].as_str().unwrap().contains(text);
         assert!(causes.iter().any(named), "{field} {text}: {causes:?}");
     }
 }

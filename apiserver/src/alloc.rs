@@ -29,6 +29,9 @@ use store::{Expect, RangeRequest, Store, Write};
 const PORT_PREFIX: &str = "/registry/ranges/servicenodeports/";
 /// `registry::key` of an IPAddress without its name.
 const ADDRESS_PREFIX: &str = "/registry/networking.k8s.io/ipaddresses/";
+/// `registry::key` of a ServiceCIDR without its name.
+const RANGE_PREFIX: &str = "/registry/networking.k8s.io/servicecidrs/";
+
 /// Random tries before the whole range is read to find what is left.
 const RANDOM_TRIES: usize = 16;
 

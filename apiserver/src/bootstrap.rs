@@ -15,11 +15,15 @@ pub use objects::{Membership, Params};
 
 use futures::stream::{StreamExt, TryStreamExt};
 use reconcile::{Step, plan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Writes in flight: enough to share the store's group commits, few enough not to crowd out other requests.
 const WRITES_IN_FLIGHT: usize = 32;
+/// k8s: the reconciler of the Service `kubernetes` looks as often.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
 /// Another API server may start at the same time; its writes make ours conflict.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -59,11 +63,28 @@ fn is_of_lost_machine(slice: &serde_json::Value, living: &[IpAddr]) -> bool {
         && address.is_some_and(|address| !living.contains(&address))
 }
 
+/// Puts back what the cluster cannot do without, should somebody delete or change it, until `drain`.
+pub async fn keep(api: Api, params: Params, drain: CancellationToken) {
+    let wanted = objects::indispensable(&params);
+    loop {
+        tokio::select! {
+            () = drain.cancelled() => return,
+            () = tokio::time::sleep(KEEP_EVERY) => {}
+        }
+        // One by one: a namespace that is still going must not keep the Service `kubernetes` from coming back.
+        for one in &wanted {
+            if let Err(error) = converge(&api, std::slice::from_ref(one)).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "cannot put back yet");
+            }
+        }
+    }
+}
+
 async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), BootstrapError> {
     let mut attempt = 1;
     loop {
         let steps = plan(wanted, &observe(api, wanted).await?);
-        let writes = futures::stream::iter(steps.iter().map(|step| execute(api, step)));
+        let writes = futures::stream::iter(steps.into_iter().map(|step| async move { execute(api, &step).await }));
         let outcome: Result<Vec<()>, BootstrapError> = writes.buffer_unordered(WRITES_IN_FLIGHT).try_collect().await;
         match outcome {
             Ok(_) => return Ok(()),
@@ -75,12 +96,10 @@ async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), Bootstrap
 
 /// Existing objects by collection and name.
 async fn observe(api: &Api, wanted: &[objects::Wanted]) -> Result<reconcile::Observed, BootstrapError> {
-    let mut collections: Vec<&str> = wanted.iter().map(|wanted| wanted.collection.as_str()).collect();
-    collections.sort_unstable();
-    collections.dedup();
+    let collections: BTreeSet<String> = wanted.iter().map(|wanted| wanted.collection.clone()).collect();
     let lists = collections.into_iter().map(|collection| async move {
-        let found: BTreeMap<String, serde_json::Value> = api.list(collection).await?;
-        Ok::<_, BootstrapError>((collection.to_owned(), found))
+        let found: BTreeMap<String, serde_json::Value> = api.list(&collection).await?;
+        Ok::<_, BootstrapError>((collection, found))
     });
     futures::future::try_join_all(lists).await.map(|lists| lists.into_iter().collect())
 }

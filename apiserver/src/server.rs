@@ -149,6 +149,7 @@ pub struct ApiServer {
     tasks: JoinSet<()>,
     /// Set where other servers may serve the same store.
     members: Option<Members>,
+    bootstrap: bootstrap::Params,
 }
 
 impl ApiServer {
@@ -209,16 +210,17 @@ impl ApiServer {
         tasks.spawn(definitions.run(Arc::clone(&server), server.draining.clone()));
         let tls = serve::tls(&pki)?;
         let (limits, history) = (config.limits, config.history);
-        let mut opened = Self { server, listener, tls, limits, history, tasks, members: None };
-        let params = first_objects(config, &pki, (service_ip, port));
-        bootstrap::run(&bootstrap::Api::new(opened.router()), &params).await?;
-        opened.share(params, shared_store);
+        let first = first_objects(config, &pki, (service_ip, port));
+        let mut opened = Self { server, listener, tls, limits, history, tasks, members: None, bootstrap: first };
+        bootstrap::run(&bootstrap::Api::new(opened.router()), &opened.bootstrap).await?;
+        opened.share(shared_store);
         health.set_bootstrapped();
         Ok(opened)
     }
 
     /// Where other servers may serve the same store, they and this one look after each other's addresses.
-    fn share(&mut self, params: bootstrap::Params, store: Arc<dyn Store>) {
+    fn share(&mut self, store: Arc<dyn Store>) {
+        let params = self.bootstrap.clone();
         if params.membership == Membership::Shared && !params.advertise.is_loopback() {
             self.members = Some(Members { store, api: bootstrap::Api::new(self.router()), params });
         }
@@ -246,7 +248,9 @@ impl ApiServer {
 
     /// Serves until `drain`, then lets requests end.
     pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
-        let Self { server, listener, tls, limits, history, mut tasks, members } = self;
+        let api = bootstrap::Api::new(self.router());
+        let Self { server, listener, tls, limits, history, mut tasks, members, bootstrap } = self;
+        tasks.spawn(bootstrap::keep(api, bootstrap, server.draining.clone()));
         if let Some(members) = members {
             tasks.spawn(members::keep(members, server.draining.clone()));
         }

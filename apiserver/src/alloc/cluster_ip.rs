@@ -1,8 +1,8 @@
 //! The cluster IP of a Service: the one it asks for, or one from the range.
 
 use super::claim::Claim;
-use super::range::{in_order, random_index};
-use super::{ADDRESS_PREFIX, Allocator, RANDOM_TRIES, invalid, needs_address};
+use super::range::{AddressRange, in_order, random_index};
+use super::{ADDRESS_PREFIX, Allocator, RANDOM_TRIES, RANGE_PREFIX, invalid, needs_address};
 use crate::error::ApiError;
 use crate::registry::create::new_uid;
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use kinds::errors::FieldError;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use store::RangeRequest;
 
 /// Sets `clusterIP` and `clusterIPs` together, and takes the address where it is new.
 pub(super) async fn settle(allocator: &Allocator, service: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
@@ -56,7 +57,7 @@ async fn take(allocator: &Allocator, service: &Value, asked: &str) -> Result<IpA
     let Ok(ip) = asked.parse::<IpAddr>() else {
         return Err(invalid(service, FieldError::invalid("spec.clusterIPs[0]", asked, "must be a valid IP address")));
     };
-    if !range.contains(ip) {
+    if !range.contains(ip) && !further_ranges(allocator).await?.iter().any(|range| range.contains(ip)) {
         let cidr = range.cidr();
         return Err(refuse(format!(
             "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {cidr}"
@@ -69,22 +70,56 @@ async fn take(allocator: &Allocator, service: &Value, asked: &str) -> Result<IpA
     }
 }
 
+/// From the first range, and where that is full from those that were added.
 async fn pick(allocator: &Allocator) -> Result<IpAddr, ApiError> {
-    let range = &allocator.params.addresses;
+    if let Some(ip) = pick_from(allocator, &allocator.params.addresses).await? {
+        return Ok(ip);
+    }
+    for range in further_ranges(allocator).await? {
+        if let Some(ip) = pick_from(allocator, &range).await? {
+            return Ok(ip);
+        }
+    }
+    Err(ApiError::internal("failed to allocate a serviceIP: range is full"))
+}
+
+/// What ServiceCIDR objects add to the first range. Read when it is needed, which is seldom: a range is full, or a
+/// Service asks for an address elsewhere.
+async fn further_ranges(allocator: &Allocator) -> Result<Vec<AddressRange>, ApiError> {
+    let request = RangeRequest { prefix: RANGE_PREFIX.to_owned(), after: None, limit: 0, at: None };
+    let entries = allocator.store.range(request).await?.entries;
+    let first = &allocator.params.addresses;
+    let objects = entries.iter().filter_map(|entry| serde_json::from_slice::<Value>(&entry.value).ok());
+    let cidrs = objects.filter(is_open).flat_map(|object| match &object["spec"]["cidrs"] {
+        Value::Array(cidrs) => cidrs.clone(),
+        _ => Vec::new(),
+    });
+    let ranges = cidrs.filter_map(|cidr| AddressRange::parse(cidr.as_str()?).ok());
+    Ok(ranges.filter(|range| range.is_ipv6() == first.is_ipv6() && range.cidr() != first.cidr()).collect())
+}
+
+/// Whether addresses come from a ServiceCIDR: its controller has taken it up, and it is not on its way out.
+fn is_open(range: &Value) -> bool {
+    let conditions = range["status"]["conditions"].as_array().into_iter().flatten();
+    range["metadata"]["deletionTimestamp"].is_null()
+        && conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+}
+
+async fn pick_from(allocator: &Allocator, range: &AddressRange) -> Result<Option<IpAddr>, ApiError> {
     let (len, reserved) = (range.len(), range.reserved());
     for _ in 0..RANDOM_TRIES {
         let ip = range.at(random_index(len, reserved));
         if allocator.try_take(&Claim::Address(ip)).await? {
-            return Ok(ip);
+            return Ok(Some(ip));
         }
     }
     let taken = allocator.taken(ADDRESS_PREFIX).await?;
     for ip in in_order(len, reserved).map(|index| range.at(index)).filter(|ip| !taken.contains(&ip.to_string())) {
         if allocator.try_take(&Claim::Address(ip)).await? {
-            return Ok(ip);
+            return Ok(Some(ip));
         }
     }
-    Err(ApiError::internal("failed to allocate a serviceIP: range is full"))
+    Ok(None)
 }
 
 /// k8s: `ipallocator` writes these objects with this label.

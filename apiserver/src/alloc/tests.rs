@@ -11,6 +11,7 @@ fn prefixes_are_where_the_registry_keeps_these_kinds() {
         crate::registry::key(kinds::table::find(group, version, plural).unwrap().row(), "", "x")
     };
     assert_eq!(key("networking.k8s.io", "v1", "ipaddresses"), format!("{ADDRESS_PREFIX}x"));
+    assert_eq!(key("networking.k8s.io", "v1", "servicecidrs"), format!("{RANGE_PREFIX}x"));
     assert_eq!(key("", "v1", "services"), "/registry/services/x");
 }
 
@@ -155,4 +156,38 @@ async fn a_restart_gives_back_what_nobody_holds_and_records_what_somebody_does()
     let addresses = allocator.taken(ADDRESS_PREFIX).await.unwrap();
     assert_eq!(addresses, HashSet::from(["10.43.0.8".to_owned()]));
     assert!(allocator.taken(PORT_PREFIX).await.unwrap().is_empty());
+}
+
+/// A ServiceCIDR object as its controller leaves it.
+async fn add_range(store: &Arc<dyn Store>, cidr: &str, ready: &str) {
+    let object = json!({"metadata": {"name": "more"}, "spec": {"cidrs": [cidr]},
+        "status": {"conditions": [{"type": "Ready", "status": ready}]}});
+    let value = Some(bytes::Bytes::from(object.to_string()));
+    store.txn(vec![Write { key: format!("{RANGE_PREFIX}more"), expect: Expect::Any, value }]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_may_ask_for_an_address_of_a_range_that_was_added_and_is_ready() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let asks = || service("web", json!({"clusterIP": "203.0.113.10", "ports": [{"port": 80}]}));
+    assert!(write(&allocator, &mut asks(), None).await.is_err());
+    add_range(&store, "203.0.113.0/24", "False").await;
+    assert!(write(&allocator, &mut asks(), None).await.is_err());
+    add_range(&store, "203.0.113.0/24", "True").await;
+    write(&allocator, &mut asks(), None).await.unwrap();
+    assert!(store.get(&format!("{ADDRESS_PREFIX}203.0.113.10"), None).await.unwrap().0.is_some());
+}
+
+#[tokio::test]
+async fn a_full_range_overflows_into_one_that_was_added() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/29", "30000-32767");
+    add_range(&store, "203.0.113.0/24", "True").await;
+    for n in 0..8 {
+        let mut object = service(&format!("web-{n}"), json!({"ports": [{"port": 80}]}));
+        write(&allocator, &mut object, None).await.unwrap();
+        let ip = object["spec"]["clusterIP"].as_str().unwrap();
+        assert_eq!(ip.starts_with("203.0.113."), n >= 6, "{n}: {ip}");
+    }
 }

@@ -58,16 +58,37 @@ pub(super) struct Wanted {
 const PUBLIC_MAPS: &str = "/api/v1/namespaces/kube-public/configmaps";
 const NAMESPACES: &[&str] = &["default", "kube-system", "kube-public", "kube-node-lease"];
 
+/// What is put back while the server runs; all else may be deleted until the next start. Where other servers may serve
+/// the same store, who keeps their list keeps the endpoints too.
+pub(super) fn indispensable(params: &Params) -> Vec<Wanted> {
+    let mut wanted: Vec<Wanted> = namespaces().collect();
+    wanted.extend([service_cidr(params), authentication_config(params), kubernetes_service(params)]);
+    if params.membership == Membership::Sole {
+        wanted.extend(own_endpoints(params));
+    }
+    wanted
+}
+
+fn namespaces() -> impl Iterator<Item = Wanted> {
+    NAMESPACES.iter().map(|name| Wanted {
+        collection: "/api/v1/namespaces".to_owned(),
+        object: json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        policy: Policy::Keep,
+    })
+}
+
+/// Where the Service `kubernetes` leads; validation refuses a loopback address there, in a pod it would be the pod itself.
+fn own_endpoints(params: &Params) -> Vec<Wanted> {
+    if params.advertise.is_loopback() {
+        return Vec::new();
+    }
+    let policies = (Policy::Endpoints(params.membership), Policy::Slice(params.membership));
+    servers(params, &[params.advertise], policies).into_iter().collect()
+}
+
 pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
     let rbac_path = |plural: &str| format!("/apis/rbac.authorization.k8s.io/v1/{plural}");
-    let mut wanted: Vec<Wanted> = NAMESPACES
-        .iter()
-        .map(|name| Wanted {
-            collection: "/api/v1/namespaces".to_owned(),
-            object: json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
-            policy: Policy::Keep,
-        })
-        .collect();
+    let mut wanted: Vec<Wanted> = namespaces().collect();
     wanted.extend(priority_classes());
     wanted.extend(super::api_services::wanted());
     wanted.extend(flow_control());
@@ -98,12 +119,9 @@ pub(super) fn namespaced(params: &Params) -> Vec<Wanted> {
     wanted.extend([authentication_config(params), cluster_info(params), cluster_config(params)]);
     wanted.push(kubernetes_service(params));
     if params.advertise.is_loopback() {
-        // Validation refuses such endpoints: in a pod they would be the pod itself.
         tracing::warn!(address = %params.advertise, "pods cannot reach this API server: advertise an address that is not loopback");
-    } else {
-        let policies = (Policy::Endpoints(params.membership), Policy::Slice(params.membership));
-        wanted.extend(servers(params, &[params.advertise], policies));
     }
+    wanted.extend(own_endpoints(params));
     wanted
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod admission_policy;
+mod attach_detach;
 mod bootstrap_signer;
 mod certificate_cleaner;
 mod cluster_role_aggregation;
@@ -54,6 +55,7 @@ mod token_cleaner;
 mod ttl_after_finished;
 mod victim;
 mod volume_binder;
+mod volume_expansion;
 mod volume_protection;
 mod volume_use;
 mod write;

@@ -22,7 +22,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
     refused: None,
 };
 
-const NAME: &str = "drover.dev/local-path";
+pub(crate) const NAME: &str = "drover.dev/local-path";
 /// Where the directories are, unless the class says otherwise by its parameter `nodePath`.
 const ROOT: &str = "/var/lib/drover/local-path";
 const HOSTNAME: &str = "kubernetes.io/hostname";

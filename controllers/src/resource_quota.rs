@@ -8,6 +8,7 @@ use client::cache::{Caches, Change, Node, Tracked as _};
 use client::controller::{Controller, Look, Reconcile, Sight, Watches};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaStatus, Service};
+use k8s_openapi::api::resource::v1::ResourceClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use kinds::pod_resources::{Amounts, add, amounts};
 use kinds::quantity::Quantity;
@@ -29,13 +30,18 @@ fn watches(watches: &mut Watches) {
     watches.reads::<Pod>();
     watches.reads::<Service>();
     watches.reads::<PersistentVolumeClaim>();
+    watches.reads::<ResourceClaim>();
     watches.metadata(content_changed);
 }
 
-/// Usage that admission or this controller wrote is no reason to count again.
+/// Usage that admission or this controller wrote is no reason to count again; limits that somebody else wrote are.
 fn quota_changed(change: &Change<ResourceQuota>, caches: &Caches) -> Vec<Key> {
+    let tells_limits = |quota: &ResourceQuota| {
+        let told = quota.status.as_ref().and_then(|status| status.hard.as_ref());
+        told.is_some_and(|told| *told == hard(quota))
+    };
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) if old.spec == new.spec => Vec::new(),
+        (Some(old), Some(new)) if old.spec == new.spec && tells_limits(new) => Vec::new(),
         _ => quotas_in(&change.key.ns, caches),
     }
 }
@@ -60,7 +66,8 @@ fn counted_by_server(quota: &ResourceQuota, caches: &Caches) -> Vec<(String, Res
     let served = caches.metadata().served();
     let find = |name: String| {
         let (group, plural) = counted_resource(&name)?;
-        let typed = group.is_empty() && matches!(plural, "pods" | "services" | "persistentvolumeclaims");
+        let typed = matches!((group, plural), ("", "pods" | "services" | "persistentvolumeclaims"))
+            || (group, plural) == ("resource.k8s.io", "resourceclaims");
         let is = |resource: &Resource| resource.plural == plural && group_of(resource) == group;
         let found = served.iter().find(|one| one.namespaced && is(&one.resource)).filter(|_| !typed)?;
         Some((name.clone(), found.resource.clone()))
@@ -115,7 +122,7 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     actions
 }
 
-/// What the namespace's pods, services and claims add up to, with a zero for each of the quota's names that they concern.
+/// What the namespace's pods, services, claims and devices add up to, with a zero for each of the quota's names that they concern.
 fn typed_usage(quota: &ResourceQuota, caches: &Caches, now: Timestamp) -> Amounts {
     let ns = quota.ns();
     let empty = k8s_openapi::api::core::v1::ResourceQuotaSpec::default();
@@ -126,12 +133,19 @@ fn typed_usage(quota: &ResourceQuota, caches: &Caches, now: Timestamp) -> Amount
     let services = services.map(|service| Counted::Service(Box::new(service.as_ref().clone())));
     let claims = caches.of::<PersistentVolumeClaim>().list_in(ns).into_iter();
     let claims = claims.map(|claim| Counted::Claim(Box::new(claim.as_ref().clone())));
+    let devices = caches.of::<ResourceClaim>().list_in(ns).into_iter();
+    let devices = devices.map(|claim| Counted::Devices(Box::new(claim.as_ref().clone())));
     let mut used = Amounts::new();
-    let kinds = [Counted::Pod(Box::default()), Counted::Service(Box::default()), Counted::Claim(Box::default())];
+    let kinds = [
+        Counted::Pod(Box::default()),
+        Counted::Service(Box::default()),
+        Counted::Claim(Box::default()),
+        Counted::Devices(Box::default()),
+    ];
     for kind in &kinds {
         used.extend(kind.concerned(limited.keys()).into_iter().map(|name| (name.to_owned(), Quantity::ZERO)));
     }
-    for object in pods.chain(services).chain(claims).filter(|object| object.is_in_scope(spec)) {
+    for object in pods.chain(services).chain(claims).chain(devices).filter(|object| object.is_in_scope(spec)) {
         add(&mut used, &object.usage(now.as_second()));
     }
     used
@@ -163,6 +177,19 @@ mod tests {
         let sights: Vec<Sight> =
             (0..counts).map(|n| Sight::Remaining(Remaining { objects: n + 1, ..Remaining::default() })).collect();
         lines(&reconcile(&key, &caches, &sights, at(0)))
+    }
+
+    #[test]
+    fn limits_that_somebody_else_wrote_into_the_status_are_put_right() {
+        let told = |hard: &str| format!("{QUOTA}\nstatus: {{hard: {hard}}}");
+        let right = "{pods: '2', requests.cpu: '1', services: '1', configmaps: '3', count/widgets.example.com: '1', bogus: '1'}";
+        let seen = |status: &str| {
+            let caches = caches(watches, &told(status));
+            let new = caches.of::<ResourceQuota>().get("a", "q");
+            let change = Change { key: Key::new("a", "q"), old: new.clone(), new };
+            quota_changed(&change, &caches).len()
+        };
+        assert_eq!((seen(right), seen("{pods: '9'}")), (0, 1));
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //!
 //! k8s: `pkg/quota/v1`
 
+mod devices;
 mod pod;
 mod scope;
 
 use crate::pod_resources::Amounts;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, ResourceQuota, ResourceQuotaSpec, Service};
+use k8s_openapi::api::resource::v1::ResourceClaim;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +28,7 @@ pub enum Counted<'a> {
     Pod(Box<Pod>),
     Service(Box<Service>),
     Claim(Box<PersistentVolumeClaim>),
+    Devices(Box<ResourceClaim>),
     /// Everything else counts for one.
     Other {
         group: &'a str,
@@ -42,6 +45,9 @@ impl<'a> Counted<'a> {
             ("", "persistentvolumeclaims") => {
                 PersistentVolumeClaim::deserialize(object).map_or(other, |claim| Self::Claim(Box::new(claim)))
             }
+            (CLAIM_GROUP, CLAIM_PLURAL) => {
+                ResourceClaim::deserialize(object).map_or(other, |claim| Self::Devices(Box::new(claim)))
+            }
             _ => other,
         }
     }
@@ -52,6 +58,11 @@ impl<'a> Counted<'a> {
             Self::Pod(pod) => pod::usage(pod, now_unix_secs),
             Self::Service(service) => service_usage(service),
             Self::Claim(claim) => claim_usage(claim),
+            Self::Devices(claim) => {
+                let mut all = objects(CLAIM_GROUP, CLAIM_PLURAL);
+                all.extend(devices::usage(claim));
+                all
+            }
             Self::Other { group, plural } => objects(group, plural),
         }
     }
@@ -71,6 +82,7 @@ impl<'a> Counted<'a> {
                 matches!(name, "count/persistentvolumeclaims" | "persistentvolumeclaims" | "requests.storage")
                     || name.contains(CLASS_INFIX)
             }
+            Self::Devices(_) => devices::concerns(name) || objects(CLAIM_GROUP, CLAIM_PLURAL).contains_key(name),
             Self::Other { group, plural } => objects(group, plural).contains_key(name),
         }
     }
@@ -80,10 +92,13 @@ impl<'a> Counted<'a> {
         scope::requirements(spec).iter().all(|requirement| match self {
             Self::Pod(pod) => scope::picks_pod(requirement, pod),
             Self::Claim(claim) => scope::picks_claim(requirement, claim),
-            Self::Service(_) | Self::Other { .. } => false,
+            Self::Service(_) | Self::Devices(_) | Self::Other { .. } => false,
         })
     }
 }
+
+const CLAIM_GROUP: &str = "resource.k8s.io";
+const CLAIM_PLURAL: &str = "resourceclaims";
 
 const CLASS_INFIX: &str = ".storageclass.storage.k8s.io/";
 

@@ -5,7 +5,11 @@ use crate::quota::unspecified;
 use serde_json::json;
 
 fn usage(plural: &str, object: Value) -> String {
-    let group = if plural == "widgets" { "example.com" } else { "" };
+    let group = match plural {
+        "widgets" => "example.com",
+        "resourceclaims" => "resource.k8s.io",
+        _ => "",
+    };
     let used = Counted::of(group, plural, &object).usage(0);
     used.iter().map(|(name, amount)| format!("{name}={amount}")).collect::<Vec<_>>().join(",")
 }
@@ -43,6 +47,24 @@ fn every_kind_counts_and_some_count_for_more() {
     for (plural, object, text) in table {
         assert_eq!(usage(plural, object), text);
     }
+}
+
+#[test]
+fn a_resource_claim_counts_for_the_devices_that_it_may_be_given() {
+    let claim = json!({"metadata": {}, "spec": {"devices": {"requests": [
+        {"name": "a", "exactly": {"deviceClassName": "gpu", "count": 2}},
+        {"name": "b", "exactly": {"deviceClassName": "nic", "allocationMode": "All"}},
+        {"name": "c", "firstAvailable": [{"name": "x", "deviceClassName": "gpu", "count": 4},
+            {"name": "y", "deviceClassName": "gpu", "count": 3}, {"name": "z", "deviceClassName": "tpu"}]}]}}});
+    assert_eq!(
+        usage("resourceclaims", claim.clone()),
+        "count/resourceclaims.resource.k8s.io=1,gpu.deviceclass.resource.k8s.io/devices=6,\
+         nic.deviceclass.resource.k8s.io/devices=32,tpu.deviceclass.resource.k8s.io/devices=1"
+    );
+    let names = ["gpu.deviceclass.resource.k8s.io/devices", "count/resourceclaims.resource.k8s.io", "pods"];
+    let names = names.map(str::to_owned);
+    let concerned = Counted::of("resource.k8s.io", "resourceclaims", &claim).concerned(names.iter()).len();
+    assert_eq!(concerned, 2);
 }
 
 #[test]

@@ -133,10 +133,22 @@ fn operate(object: &mut Value, operations: &[PatchOperation]) -> Result<(), ApiE
                 return Err(ApiError::Unprocessable { why });
             }
         }
+        if let PatchOperation::Test(test) = operation
+            && test.value.is_null()
+            && is_absent_member(object, test.path.as_str())
+        {
+            continue;
+        }
         json_patch::patch_unsafe(object, std::slice::from_ref(operation))
             .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?;
     }
     Ok(())
+}
+
+/// Whether only the last step of a path leads nowhere. k8s: a test for null holds then; kube-rs adds its finalizers that way
+fn is_absent_member(object: &Value, path: &str) -> bool {
+    let parent = path.rsplit_once('/').and_then(|(parent, _)| object.pointer(parent));
+    parent.is_some_and(Value::is_object) && object.pointer(path).is_none()
 }
 
 fn json_patch_duplicates(body: &[u8]) -> Vec<String> {
@@ -207,6 +219,17 @@ mod tests {
         let patch = Patch::parse(JSON, serde_json::to_vec(&all).unwrap().as_slice()).unwrap();
         let refused = patch.apply(None, &json!({"data": {"a": "x".repeat(1000)}}));
         assert!(matches!(refused, Err(ApiError::Unprocessable { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn a_test_for_null_holds_where_there_is_nothing() {
+        let patch = |path: &str| {
+            let operations = json!([{"op": "test", "path": path, "value": null}]);
+            Patch::parse(JSON, operations.to_string().as_bytes()).unwrap().apply(None, &json!({"metadata": {"a": 1}}))
+        };
+        assert!(patch("/metadata/finalizers").is_ok());
+        assert!(patch("/metadata/a").is_err(), "there is something");
+        assert!(patch("/none/finalizers").is_err(), "there is no parent");
     }
 
     #[test]

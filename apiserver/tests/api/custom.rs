@@ -267,13 +267,15 @@ async fn a_kind_that_another_definition_has_is_not_taken_twice() {
     assert_eq!(client.get("/apis/example.com/v1/gadgets").await.code, StatusCode::NOT_FOUND);
 }
 
-/// A webhook that moves `spec.size` to `spec.length` between v1 and v2; `https://127.0.0.1:port/`.
+/// A webhook that moves `spec.size` to `spec.length` between v1 and v2, at an address of this machine that is not loopback:
+/// those are not dialled.
 mod converter {
     use http_body_util::{BodyExt, Full};
     use hyper::body::Incoming;
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use serde_json::{Value, json};
+    use std::net::{IpAddr, UdpSocket};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::net::TcpListener;
@@ -288,8 +290,16 @@ mod converter {
         _tasks: JoinSet<()>,
     }
 
+    /// Nothing is sent.
+    fn own_address() -> IpAddr {
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+        socket.connect(("192.0.2.254", 9)).expect("this test needs a network interface with a route");
+        socket.local_addr().unwrap().ip()
+    }
+
     pub(super) async fn start() -> Converter {
-        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let own = own_address();
+        let made = rcgen::generate_simple_self_signed(vec![own.to_string()]).unwrap();
         let chain = vec![made.cert.der().clone()];
         let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -299,8 +309,8 @@ mod converter {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://127.0.0.1:{}/convert", listener.local_addr().unwrap().port());
+        let listener = TcpListener::bind((own, 0)).await.unwrap();
+        let url = format!("https://{}/convert", listener.local_addr().unwrap());
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let mut tasks = JoinSet::new();
         let calls = Arc::new(AtomicUsize::new(0));

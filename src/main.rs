@@ -25,6 +25,10 @@ use tracing_subscriber::EnvFilter;
 /// kube warns of each connection to a server that is not known yet; joining makes one on purpose.
 const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error";
 
+/// Requests are made of small pieces that one thread allocates and another frees, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The runtime starts this binary again as the supervisor of a pod; that process must stay small and single-threaded,
     // so nothing else may happen before.

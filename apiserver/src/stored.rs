@@ -2,8 +2,10 @@
 //! keeps no resourceVersion (it is the revision of the write); it is spliced in here, without parsing, when an object is read.
 
 use bytes::{Bytes, BytesMut};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::fmt;
 use store::Rev;
 
@@ -74,6 +76,78 @@ pub fn labels(stored: &[u8]) -> Option<Labels> {
     let start = metadata_at(stored)? - 1;
     let metadata = Metadata::deserialize(&mut serde_json::Deserializer::from_slice(&stored[start..])).ok()?;
     Some(metadata.labels.0)
+}
+
+/// Of an object's bytes the values at these dotted paths alone, where they are; the rest is passed over without being
+/// kept. `Null` for what is no object.
+pub fn pick(json: &[u8], paths: &[&str]) -> Value {
+    Pick { paths }.deserialize(&mut serde_json::Deserializer::from_slice(json)).unwrap_or_default()
+}
+
+/// Reads a value of which these paths are wanted.
+struct Pick<'a> {
+    paths: &'a [&'a str],
+}
+
+impl<'de> DeserializeSeed<'de> for Pick<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Pick<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut picked = Map::new();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let below: SmallVec<[&str; 8]> = self.paths.iter().filter_map(|path| path.strip_prefix(&*key)).collect();
+            let deeper: SmallVec<[&str; 8]> = below.iter().filter_map(|rest| rest.strip_prefix('.')).collect();
+            if below.contains(&"") {
+                picked.insert(key.into_owned(), map.next_value()?);
+            } else if deeper.is_empty() {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                picked.insert(key.into_owned(), map.next_value_seed(Pick { paths: &deeper })?);
+            }
+        }
+        Ok(Value::Object(picked))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -208,6 +282,20 @@ mod tests {
         assert_eq!(*labels(&encode(&labelled)).unwrap(), [pair("a", "b"), pair("c", "\"d")]);
         assert_eq!(*labels(&encode(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {}}))).unwrap(), []);
         assert_eq!(labels(b"{}"), None);
+    }
+
+    #[test]
+    fn fields_are_picked_without_the_rest() {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "labels": {"a": "b"}},
+            "spec": {"nodeName": "n", "containers": [{"name": "c"}], "hostNetwork": true}, "status": "no object",
+        });
+        let paths = ["metadata.labels", "spec.nodeName", "spec.host", "status.phase", "kind"];
+        let picked = json!({
+            "kind": "Pod", "metadata": {"labels": {"a": "b"}}, "spec": {"nodeName": "n"}, "status": null,
+        });
+        assert_eq!(pick(&encode(&pod), &paths), picked);
+        assert_eq!(pick(b"[1, ", &paths), Value::Null);
     }
 
     #[test]

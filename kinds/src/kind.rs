@@ -77,10 +77,22 @@ pub trait Kind: Send + Sync + 'static {
     /// Value of a selectable field (`spec.nodeName`); `None` = no such field for this kind.
     fn field(&self, object: &Value, field: &str) -> Option<String>;
 
+    /// Whether [`Kind::field`] reads the row's paths and nothing else, so that it can be asked of a tree that holds only those.
+    fn reads_row_paths(&self) -> bool {
+        false
+    }
+
     /// The OpenAPI v3 schema of a kind that is not in the schema table, as its author wrote it (`openAPIV3Schema`).
     /// `row().schema` is then the name of its definition: `com.example.stable.v1.CronTab`.
     fn openapi(&self) -> Option<Value> {
         None
+    }
+
+    /// [`Kind::warnings`], then [`Kind::default`], with one typed decode.
+    fn settle(&self, object: &mut Value) -> Vec<String> {
+        let texts = self.warnings(object);
+        self.default(object);
+        texts
     }
 
     /// [`Kind::prepare_create`], then [`Kind::validate`], with one typed decode.

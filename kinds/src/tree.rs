@@ -5,10 +5,24 @@ use crate::row::Row;
 use crate::schema::{self, Field, Leaf};
 use serde_json::{Map, Value};
 
+pub(crate) const MANAGED_FIELDS: &str = "managedFields";
+
 /// Metadata that a write through `status` may change; the rest stays as it was.
 /// k8s: most status strategies let labels and annotations through, and conformance patches them there; kinds whose
 /// strategy does not (Deployment, ReplicaSet, ..) put them back in their hook.
 const STATUS_WRITABLE_METADATA: &[&str] = &["annotations", "labels", "managedFields", "resourceVersion"];
+
+/// Takes the list of owners out for as long as typed code works on the object: it never looks at it, and to decode and
+/// encode it would cost as much as all the rest.
+pub(crate) fn take_managed_fields(object: &mut Value) -> Option<Value> {
+    object.get_mut("metadata")?.as_object_mut()?.remove(MANAGED_FIELDS)
+}
+
+pub(crate) fn put_managed_fields(object: &mut Value, list: Option<Value>) {
+    if let (Some(list), Some(Value::Object(metadata))) = (list, object.get_mut("metadata")) {
+        metadata.insert(MANAGED_FIELDS.to_owned(), list);
+    }
+}
 
 /// The value at a dotted path of object fields.
 pub fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {

@@ -9,6 +9,8 @@ use crate::kind::Kind;
 use crate::row::Row;
 use crate::tree;
 use crate::validate::metadata::{self, Origin};
+use k8s_openapi::Metadata;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,7 +30,7 @@ pub enum Hook {
 /// What the file of a kind with hooks implements, on a unit struct of that file. Every hook is pure and total: objects
 /// have passed the schema, but any field may hold anything its type allows.
 pub trait TypedKind: Send + Sync + 'static {
-    type Object: k8s_openapi::Resource + Serialize + DeserializeOwned;
+    type Object: Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned;
 
     const ROW: Row;
 
@@ -40,6 +42,10 @@ pub trait TypedKind: Send + Sync + 'static {
 
     /// Before validation of a create. `status` is already gone where the kind has a `status` subresource.
     fn prepare_create(_object: &mut Self::Object) {}
+
+    /// The status that a new object starts with, where that is all that there is to prepare: then the rest of the object is not
+    /// encoded again.
+    const FIRST_STATUS: Option<fn(&Self::Object) -> Value> = None;
 
     /// Before validation of an update of the main resource. `status` is already that of `old` where the kind has a
     /// `status` subresource.
@@ -74,14 +80,6 @@ pub trait TypedKind: Send + Sync + 'static {
 
     /// Cells straight from the tree, where a printer needs no types: a list is then shown without decoding it.
     const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = None;
-
-    /// Value of a selectable field that is not simply at its dotted path; `None` = ask the path.
-    fn field(_object: &Self::Object, _field: &str) -> Option<String> {
-        None
-    }
-
-    /// Fields for which [`TypedKind::field`] is asked.
-    const OWN_FIELDS: &'static [&'static str] = &[];
 }
 
 /// A [`TypedKind`] as a [`Kind`].
@@ -104,16 +102,36 @@ impl<K: TypedKind> Typed<K> {
         serde_json::from_value(tree.take()).map_err(|error| unreadable(&error))
     }
 
-    fn edit(tree: &mut Value, edit: impl FnOnce(&mut K::Object)) {
+    fn edit<R>(tree: &mut Value, edit: impl FnOnce(&mut K::Object) -> R) -> Option<R> {
+        let managed = tree::take_managed_fields(tree);
         // A tree that passed the schema decodes; one that did not is left as it is, and `validate` reports it.
-        let Ok(mut object) = Self::read(tree) else { return };
-        edit(&mut object);
-        *tree = encode(&object);
+        let edited = Self::read(tree).ok().map(|mut object| {
+            let result = edit(&mut object);
+            *tree = encode(&object);
+            result
+        });
+        tree::put_managed_fields(tree, managed);
+        edited
     }
 
     fn edit_with(tree: &mut Value, old: &Value, edit: impl FnOnce(&mut K::Object, &K::Object)) {
         let Ok(before) = Self::read(old) else { return };
         Self::edit(tree, |object| edit(object, &before));
+    }
+
+    /// What a write brings, prepared. `prepare` is `None` where there is nothing to do, so that the tree stays as it is.
+    fn prepared(tree: &mut Value, prepare: Option<impl FnOnce(&mut K::Object)>) -> Result<K::Object, FieldError> {
+        let Some(prepare) = prepare else { return Self::read(tree) };
+        let mut object = Self::take(tree)?;
+        prepare(&mut object);
+        *tree = encode(&object);
+        Ok(object)
+    }
+
+    fn rules_of(&self, object: &K::Object, managed: Option<&Value>) -> FieldErrors {
+        let mut errors = metadata::of_meta(&self.row, Origin::Builtin, object.metadata(), managed);
+        errors.extend(K::validate(object));
+        errors
     }
 
     fn lacks(hook: Hook) -> bool {
@@ -140,7 +158,11 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn prepare_create(&self, object: &mut Value) {
         tree::prepare_create(&self.row, object);
-        if !Self::lacks(Hook::PrepareCreate) {
+        if let Some(status) = K::FIRST_STATUS {
+            if let Ok(typed) = Self::read(object) {
+                object["status"] = status(&typed);
+            }
+        } else if !Self::lacks(Hook::PrepareCreate) {
             Self::edit(object, K::prepare_create);
         }
     }
@@ -207,48 +229,60 @@ impl<K: TypedKind> Kind for Typed<K> {
     }
 
     fn field(&self, object: &Value, field: &str) -> Option<String> {
-        if K::OWN_FIELDS.contains(&field) {
-            let object = Self::read(object).ok()?;
-            if let Some(value) = K::field(&object, field) {
-                return Some(value);
-            }
-        }
         tree::field(&self.row, object, field)
+    }
+
+    fn reads_row_paths(&self) -> bool {
+        true
+    }
+
+    fn settle(&self, object: &mut Value) -> Vec<String> {
+        if Self::lacks(Hook::Default) {
+            return self.warnings(object);
+        }
+        let settled = Self::edit(object, |typed| {
+            let texts = K::warnings(typed);
+            K::default(typed);
+            texts
+        });
+        settled.unwrap_or_default()
     }
 
     fn create(&self, object: &mut Value) -> FieldErrors {
         tree::prepare_create(&self.row, object);
-        let unchanged = Self::lacks(Hook::PrepareCreate);
-        let read = if unchanged { Self::read(object) } else { Self::take(object) };
-        let mut typed = match read {
-            Ok(typed) => typed,
-            Err(error) => return vec![error],
+        let managed = tree::take_managed_fields(object);
+        let nothing = K::FIRST_STATUS.is_some() || Self::lacks(Hook::PrepareCreate);
+        let typed = Self::prepared(object, (!nothing).then_some(K::prepare_create));
+        let errors = match &typed {
+            Ok(typed) => self.rules_of(typed, managed.as_ref()),
+            Err(error) => vec![error.clone()],
         };
-        if !unchanged {
-            K::prepare_create(&mut typed);
-            *object = encode(&typed);
+        if let (Some(status), Ok(typed)) = (K::FIRST_STATUS, &typed) {
+            object["status"] = status(typed);
         }
-        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
-        errors.extend(K::validate(&typed));
+        tree::put_managed_fields(object, managed);
         errors
     }
 
     fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
         tree::prepare_update(&self.row, object, old);
-        let unchanged = Self::lacks(Hook::PrepareUpdate);
-        let read = if unchanged { Self::read(object) } else { Self::take(object) };
-        let (mut typed, before) = match (read, Self::read(old)) {
-            (Ok(typed), Ok(before)) => (typed, before),
-            (Err(error), _) | (_, Err(error)) => return vec![error],
+        let managed = tree::take_managed_fields(object);
+        let errors = match Self::read(old) {
+            Ok(before) => {
+                let prepare = |typed: &mut K::Object| K::prepare_update(typed, &before);
+                match Self::prepared(object, (!Self::lacks(Hook::PrepareUpdate)).then_some(prepare)) {
+                    Ok(typed) => {
+                        let mut errors = self.rules_of(&typed, managed.as_ref());
+                        errors.extend(metadata::on_update(typed.metadata(), before.metadata()));
+                        errors.extend(K::validate_update(&typed, &before));
+                        errors
+                    }
+                    Err(error) => vec![error],
+                }
+            }
+            Err(error) => vec![error],
         };
-        if !unchanged {
-            K::prepare_update(&mut typed, &before);
-            *object = encode(&typed);
-        }
-        let mut errors = metadata::of_object(&self.row, Origin::Builtin, object);
-        errors.extend(metadata::of_change(object, old));
-        errors.extend(K::validate(&typed));
-        errors.extend(K::validate_update(&typed, &before));
+        tree::put_managed_fields(object, managed);
         errors
     }
 }
@@ -308,6 +342,10 @@ impl Kind for Plain {
 
     fn field(&self, object: &Value, field: &str) -> Option<String> {
         tree::field(&self.row, object, field)
+    }
+
+    fn reads_row_paths(&self) -> bool {
+        true
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::node::NodeAuthorizer;
 use super::objects::{
-    INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PRIORITY_CLASSES, RESOURCE_QUOTAS,
+    INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, RESOURCE_QUOTAS,
     RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
 };
 use super::rbac::Rbac;
@@ -45,7 +45,7 @@ const FOLLOWED: &[Resource] = &[
     VALIDATING_POLICY_BINDINGS,
     MUTATING_POLICIES,
     MUTATING_POLICY_BINDINGS,
-    super::objects::PODS,
+    PODS,
 ];
 
 /// Kinds that decisions read from the watch cache alone, or on nearly every write: their caches are started with the server.
@@ -74,7 +74,9 @@ pub struct Sinks {
 impl Sinks {
     fn take(&self, resource: Resource, seen: &Seen) {
         let object = &seen.object;
-        let value = (seen.change == Change::Is).then(|| object.value());
+        // A pod that no node has been chosen for concerns no node: its content is not read.
+        let unbound = resource == PODS && object.field("spec.nodeName").is_none_or(str::is_empty);
+        let value = (seen.change == Change::Is && !unbound).then(|| object.value());
         self.apply(resource, object.ns(), object.name(), value.as_ref());
     }
 

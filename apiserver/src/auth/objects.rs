@@ -82,8 +82,11 @@ impl CachedObjects {
 /// Trees that are kept: enough for the namespaces and accounts that are written into at a time.
 const TREES_MAX: usize = 1024;
 
+/// A longer list is read anew each time: it would push the others out.
+const LISTED_TREES_MAX: usize = 64;
+
 /// Trees of objects that are asked for by name again and again: every write asks for its namespace, every pod for its
-/// account. The caches themselves keep only bytes.
+/// account and the classes of priority. The caches themselves keep only bytes.
 #[derive(Default)]
 struct Trees(Mutex<HashMap<Resource, ByKey>>);
 
@@ -124,7 +127,11 @@ impl Objects for CachedObjects {
     fn cached_list(&self, resource: Resource, ns: &str) -> Vec<Arc<Value>> {
         let Some(cache) = self.caches.started(kind(resource).as_ref()) else { return Vec::new() };
         let snapshot = cache.list(ns, &crate::request::Selection::default());
-        snapshot.objects.iter().map(|object| Arc::new(object.value())).collect()
+        let all = &snapshot.objects;
+        if all.len() > LISTED_TREES_MAX {
+            return all.iter().map(|object| Arc::new(object.value())).collect();
+        }
+        all.iter().map(|object| self.trees.of(resource, object)).collect()
     }
 
     async fn live(&self, resource: Resource, ns: &str, name: &str) -> Result<Option<Arc<Value>>, Unavailable> {

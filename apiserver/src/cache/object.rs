@@ -8,6 +8,7 @@ use kinds::kind::Kind;
 use kinds::selector::Labels;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 use store::{Entry, Rev};
 
@@ -43,11 +44,9 @@ impl Object {
     }
 
     fn build(kind: &Arc<dyn Kind>, key: &str, value: &[u8], rev: Rev, ty: EventType) -> Self {
-        // Most kinds are selected by labels alone: those are read without making a tree of the rest.
-        let by_labels = kind.row().fields.is_empty() && view::is_as_stored(kind.as_ref(), value);
-        let labels = if by_labels { stored::labels(value) } else { None };
-        let (viewed, labels, fields) = if let Some(labels) = labels {
-            (None, labels, Box::default())
+        let (viewed, labels, fields) = if view::is_as_stored(kind.as_ref(), value) {
+            let (labels, fields) = selected(kind.as_ref(), value);
+            (None, labels, fields)
         } else {
             let tree: Value = serde_json::from_slice(value).unwrap_or_default();
             let viewed = view::to_kind(kind.as_ref(), &tree);
@@ -166,6 +165,24 @@ impl Labels for Object {
     fn label(&self, key: &str) -> Option<&str> {
         self.labels.iter().find(|(name, _)| &**name == key).map(|(_, value)| &**value)
     }
+}
+
+/// Labels and selectable fields, without making a tree of the rest: most of an object is nothing that selectors ask.
+fn selected(kind: &dyn Kind, value: &[u8]) -> (stored::Labels, Box<[Box<str>]>) {
+    let fields = &kind.row().fields;
+    if fields.is_empty()
+        && let Some(labels) = stored::labels(value)
+    {
+        return (labels, Box::default());
+    }
+    if !kind.reads_row_paths() {
+        let tree = serde_json::from_slice(value).unwrap_or_default();
+        return (labels_of(&tree), fields_of(kind, &tree));
+    }
+    let paths: SmallVec<[&str; 16]> =
+        std::iter::once("metadata.labels").chain(fields.iter().map(|(_, path)| path.as_ref())).collect();
+    let picked = stored::pick(value, &paths);
+    (labels_of(&picked), fields_of(kind, &picked))
 }
 
 fn labels_of(tree: &Value) -> stored::Labels {

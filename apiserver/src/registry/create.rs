@@ -53,8 +53,7 @@ impl Registry {
             metadata::set(&mut object, "generation", 1);
         }
         let mut warnings: Warnings = metadata::dedup_owners(&mut object).into_iter().collect();
-        warnings.extend(call.kind.warnings(&object));
-        call.kind.default(&mut object);
+        warnings.extend(call.kind.settle(&mut object));
         managed::on_create(&mut object, call, now);
         warnings.extend(self.admit(call, Operation::Create, &mut object, None).await?);
         if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {

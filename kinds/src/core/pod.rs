@@ -10,8 +10,8 @@ use crate::row::Row;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{each, pod_spec, pod_update};
-use k8s_openapi::api::core::v1::{Pod, PodCondition, PodSpec, PodStatus};
-use serde_json::Value;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use serde_json::{Value, json};
 
 const SPEC: Path<'static> = Path::new("spec");
 
@@ -27,17 +27,7 @@ impl TypedKind for PodKind {
         defaults::pod(pod);
     }
 
-    fn prepare_create(pod: &mut Pod) {
-        let empty = PodSpec::default();
-        let spec = pod.spec.as_ref().unwrap_or(&empty);
-        let gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
-        pod.status = Some(PodStatus {
-            phase: Some("Pending".to_owned()),
-            qos_class: Some(qos::class(spec).to_owned()),
-            conditions: gated.then(|| vec![scheduling_gated()]),
-            ..PodStatus::default()
-        });
-    }
+    const FIRST_STATUS: Option<fn(&Pod) -> Value> = Some(first_status);
 
     fn prepare_status(pod: &mut Pod, old: &Pod) {
         // k8s: the class is decided at creation; agents that do not send it do not unset it.
@@ -86,14 +76,18 @@ impl TypedKind for PodKind {
     }
 }
 
-fn scheduling_gated() -> PodCondition {
-    PodCondition {
-        type_: "PodScheduled".to_owned(),
-        status: "False".to_owned(),
-        reason: Some("SchedulingGated".to_owned()),
-        message: Some("Scheduling is blocked due to non-empty scheduling gates".to_owned()),
-        ..PodCondition::default()
+fn first_status(pod: &Pod) -> Value {
+    let empty = PodSpec::default();
+    let spec = pod.spec.as_ref().unwrap_or(&empty);
+    let gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
+    let mut status = json!({ "phase": "Pending", "qosClass": qos::class(spec) });
+    if gated {
+        status["conditions"] = json!([{
+            "type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
     }
+    status
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use super::format;
 use super::path::Path;
 use crate::errors::{FieldError, FieldErrors, go_quote};
 use crate::row::{Row, Scope};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference};
+use crate::tree::MANAGED_FIELDS;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::de::value::MapDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -80,19 +82,23 @@ pub enum Origin {
 
 /// Rules of an object's metadata alone, after its name was generated. Reviews, which are not kept, have none.
 pub fn of_object(row: &Row, origin: Origin, object: &Value) -> FieldErrors {
+    match read(object) {
+        Ok(meta) => of_meta(row, origin, &meta, object.get("metadata").and_then(|meta| meta.get(MANAGED_FIELDS))),
+        Err(error) => vec![error],
+    }
+}
+
+/// The same for metadata that is decoded already, but for its managed fields.
+pub fn of_meta(row: &Row, origin: Origin, meta: &ObjectMeta, managed: Option<&Value>) -> FieldErrors {
     if !row.has_verb("get") {
         return FieldErrors::new();
     }
-    match read(object) {
-        Ok(meta) => {
-            let mut errors = on_create(&meta, NameRule::of(row), row.scope);
-            if origin == Origin::Builtin {
-                builtin_finalizers(&meta, &mut errors);
-            }
-            errors
-        }
-        Err(error) => vec![error],
+    let mut errors = on_create(meta, NameRule::of(row), row.scope);
+    managed_fields(managed, &METADATA.child(MANAGED_FIELDS), &mut errors);
+    if origin == Origin::Builtin {
+        builtin_finalizers(meta, &mut errors);
     }
+    errors
 }
 
 /// Rules that compare with the metadata before. [`of_object`] of the new object runs too.
@@ -103,11 +109,17 @@ pub fn of_change(object: &Value, old: &Value) -> FieldErrors {
     }
 }
 
+/// Metadata without its managed fields.
 fn read(object: &Value) -> Result<ObjectMeta, FieldError> {
     let tree = object.get("metadata").unwrap_or(&Value::Null);
-    Option::<ObjectMeta>::deserialize(tree)
-        .map(Option::unwrap_or_default)
-        .map_err(|error| FieldError::type_invalid(METADATA, tree, error.to_string()))
+    let read = match tree {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| *name != MANAGED_FIELDS);
+            ObjectMeta::deserialize(MapDeserializer::new(kept.map(|(name, value)| (name.as_str(), value))))
+        }
+        other => Option::<ObjectMeta>::deserialize(other).map(Option::unwrap_or_default),
+    };
+    read.map_err(|error| FieldError::type_invalid(METADATA, tree, error.to_string()))
 }
 
 /// Rules of metadata alone.
@@ -179,8 +191,6 @@ fn content(meta: &ObjectMeta, errors: &mut FieldErrors) {
     annotations(meta.annotations.as_ref(), &METADATA.child("annotations"), errors);
     let owners = meta.owner_references.as_deref().unwrap_or_default();
     owner_references(owners, &METADATA.child("ownerReferences"), errors);
-    let entries = meta.managed_fields.as_deref().unwrap_or_default();
-    managed_fields(entries, &METADATA.child("managedFields"), errors);
 }
 
 pub fn labels(labels: Option<&BTreeMap<String, String>>, path: &Path<'_>, errors: &mut FieldErrors) {
@@ -262,19 +272,19 @@ fn no_new_finalizers(new: &ObjectMeta, old: &ObjectMeta, errors: &mut FieldError
     }
 }
 
-fn managed_fields(entries: &[ManagedFieldsEntry], path: &Path<'_>, errors: &mut FieldErrors) {
-    for (i, entry) in entries.iter().enumerate() {
+fn managed_fields(list: Option<&Value>, path: &Path<'_>, errors: &mut FieldErrors) {
+    for (i, entry) in list.and_then(Value::as_array).into_iter().flatten().enumerate() {
         let entry_path = path.index(i);
-        let operation = entry.operation.as_deref().unwrap_or_default();
+        let text = |field| entry.get(field).and_then(Value::as_str).unwrap_or_default();
+        let operation = text("operation");
         if operation != "Apply" && operation != "Update" {
             errors.push(FieldError::invalid(entry_path.child("operation"), operation, "must be `Apply` or `Update`"));
         }
-        let kind = entry.fields_type.as_deref().unwrap_or_default();
+        let kind = text("fieldsType");
         if !kind.is_empty() && kind != "FieldsV1" {
             errors.push(FieldError::invalid(entry_path.child("fieldsType"), kind, "must be `FieldsV1`"));
         }
-        let manager = entry.manager.as_deref().unwrap_or_default();
-        if manager.len() > FIELD_MANAGER_MAX_BYTES {
+        if text("manager").len() > FIELD_MANAGER_MAX_BYTES {
             errors.push(FieldError::too_long(entry_path.child("manager"), FIELD_MANAGER_MAX_BYTES));
         }
     }
@@ -293,7 +303,9 @@ mod tests {
 
     #[expect(clippy::needless_pass_by_value, reason = "tables read better with values")]
     fn create(value: Value, rule: NameRule, want: Expect) {
-        want.assert_eq(&aggregate(&on_create(&meta(value), rule, Scope::Namespaced)));
+        let mut errors = on_create(&meta(value.clone()), rule, Scope::Namespaced);
+        managed_fields(value.get(MANAGED_FIELDS), &METADATA.child(MANAGED_FIELDS), &mut errors);
+        want.assert_eq(&aggregate(&errors));
     }
 
     #[test]

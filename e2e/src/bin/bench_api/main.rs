@@ -20,10 +20,17 @@ use anyhow::{Context, Result, bail};
 use e2e::bench::{connection, process, server};
 use std::path::Path;
 
+/// As in `drover`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Clients, each with a connection of its own and one request at a time.
 pub(crate) const CLIENTS: usize = 32;
 
-const USAGE: &str = "usage: bench_api [--scale FACTOR] [requests|fan-out|many|etcd ...]";
+const USAGE: &str = "usage: bench_api [--scale FACTOR] [create|get|patch|pods|list|fan-out|many|etcd ...]";
+
+/// Parts that need the same two servers.
+const REQUESTS: &[&str] = &["create", "get", "patch", "pods", "list"];
 
 /// What was asked for.
 pub(crate) struct Plan {
@@ -39,7 +46,8 @@ impl Plan {
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
-                "requests" | "fan-out" | "many" | "etcd" => plan.parts.push(arg.clone()),
+                "fan-out" | "many" | "etcd" => plan.parts.push(arg.clone()),
+                arg if REQUESTS.contains(&arg) => plan.parts.push(arg.to_owned()),
                 _ => bail!(USAGE),
             }
         }
@@ -73,7 +81,7 @@ fn main() -> Result<()> {
 
 async fn bench(plan: &Plan) -> Result<()> {
     report::head();
-    if plan.wants("requests") {
+    if REQUESTS.iter().any(|part| plan.wants(part)) {
         Box::pin(works::requests(plan)).await?;
     }
     if plan.wants("fan-out") {

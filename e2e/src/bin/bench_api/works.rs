@@ -31,19 +31,29 @@ pub(crate) async fn requests(plan: &Plan) -> Result<()> {
     let stack = Stack { plan, process: &null_process, connections: null_door.connect_all(CLIENTS).await? };
     let ours = Stack { plan, process: &process, connections };
 
-    let (floor, outcome) = (stack.create().await?, ours.create().await?);
-    report::requests("null server: POST", &floor, None, "");
-    report::requests("create of a 1 KiB ConfigMap", &outcome, Some(&floor), "12,000/s, p99 10 ms, 90 us");
-    let (floor, outcome) = (stack.get().await?, ours.get().await?);
-    report::requests("null server: GET", &floor, None, "");
-    report::requests("get", &outcome, Some(&floor), "22,000/s, 30 us");
-    report::requests("merge patch", &ours.patch().await?, None, "10,000/s, 120 us");
-    report::requests("create of a Pod", &ours.pods().await?, None, "8,000/s, 160 us");
-    let floor = stack.list("").await?;
-    let (cached, fresh) = (ours.list("?resourceVersion=0").await?, ours.list("").await?);
-    report::transfer("null server: the same list", &floor, None, "");
-    report::transfer("LIST of 10,000 from the cache", &cached, Some(&floor), "0.8 of the null server, 1 ms/MiB");
-    report::transfer("LIST of 10,000, consistent", &fresh, Some(&floor), "within 10 % of the above");
+    if plan.wants("create") {
+        let (floor, outcome) = (stack.create().await?, ours.create().await?);
+        report::requests("null server: POST", &floor, None, "");
+        report::requests("create of a 1 KiB ConfigMap", &outcome, Some(&floor), "12,000/s, p99 10 ms, 90 us");
+    }
+    if plan.wants("get") {
+        let (floor, outcome) = (stack.get().await?, ours.get().await?);
+        report::requests("null server: GET", &floor, None, "");
+        report::requests("get", &outcome, Some(&floor), "22,000/s, 30 us");
+    }
+    if plan.wants("patch") {
+        report::requests("merge patch", &ours.patch().await?, None, "10,000/s, 120 us");
+    }
+    if plan.wants("pods") {
+        report::requests("create of a Pod", &ours.pods().await?, None, "8,000/s, 160 us");
+    }
+    if plan.wants("list") {
+        let floor = stack.list("").await?;
+        let (cached, fresh) = (ours.list("?resourceVersion=0").await?, ours.list("").await?);
+        report::transfer("null server: the same list", &floor, None, "");
+        report::transfer("LIST of 10,000 from the cache", &cached, Some(&floor), "0.8 of the null server, 1 ms/MiB");
+        report::transfer("LIST of 10,000, consistent", &fresh, Some(&floor), "within 10 % of the above");
+    }
     report::figure("resident memory after all that", &format!("{:.1} MiB", process.resident()?), "150 MiB");
     Ok(())
 }

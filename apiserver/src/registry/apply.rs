@@ -137,14 +137,16 @@ fn applied(call: &Call<'_>, live: &Value, config: &Value, now: Timestamp) -> Res
     let last = entries.iter().position(|entry| entry.is_same_owner(&mine)).map(|at| entries.remove(at));
     if let Some(last) = &last {
         let mut held = mine.set.clone();
-        entries.iter().filter(|entry| entry.operation == Operation::Apply).for_each(|entry| held.add(&entry.set));
+        entries
+            .iter()
+            .filter(|entry| entry.operation == Operation::Apply)
+            .for_each(|entry| held.add(entry.set.clone()));
         merged = pruned(&merged, &last.set, &held, context);
     }
-    let found = managed::changes(call, &bare, &merged);
-    let touched = found.touched();
+    let (touched, removed) = managed::changes(call, &bare, &merged).into_touched_and_removed();
     conflict::resolve(call, &mut entries, &touched, live)?;
     for entry in &mut entries {
-        entry.set.subtract(&found.removed);
+        entry.set.subtract(&removed);
     }
     managed::strip(&mut mine.set);
     entries.push(mine);
@@ -166,7 +168,7 @@ fn pruned(merged: &Value, last: &Set, held: &Set, context: Context<'_>) -> Value
     let paths = |value: &Value| fields::with_structs(&fields::stated(value, context), context);
     // Everything that this applier stated, but for what appliers hold ..
     let mut stay = paths(&without(&last));
-    stay.add(&fields::with_structs(held, context));
+    stay.add(fields::with_structs(held, context));
     let mut gone = all.clone();
     gone.subtract(&stay);
     // .. and of that only what was stated: an item that is not ours keeps what is in it.

@@ -4,6 +4,7 @@
 //! nobody owns a field that is gone. Both are settled before admission, so that what the server adds is nobody's.
 //! k8s: apimachinery's `util/managedfields`; structured-merge-diff's `Update`
 
+mod below;
 mod compare;
 mod element;
 mod entry;
@@ -64,10 +65,10 @@ pub fn restrict(call: &Call<'_>, set: &mut Set) {
     match call.subresource {
         "" if call.row().subresource("status").is_some() => set.forget(&["status"]),
         "status" => {
-            set.below.retain(|element, inner| match element.as_str() {
+            set.below.retain(|element, inner| match element {
                 "f:status" => true,
                 "f:metadata" => {
-                    inner.below.retain(|element, _| matches!(element.as_str(), "f:annotations" | "f:labels"));
+                    inner.below.retain(|element, _| matches!(element, "f:annotations" | "f:labels"));
                     !inner.is_empty()
                 }
                 _ => false,
@@ -96,7 +97,7 @@ pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     let given = take(object);
     let entries = given.as_ref().filter(|_| call.subresource.is_empty()).and_then(read).unwrap_or_default();
     let found = changes(call, &nothing, object);
-    write(object, updated(entries, &found, call, now));
+    write(object, updated(entries, found, call, now));
 }
 
 /// Gives a changed object its owners. `object` may carry a list of its own: an empty one resets ownership, any other that
@@ -123,14 +124,14 @@ pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: T
     };
     // k8s: who has reset ownership is not tracked again before the next apply.
     if !entries.is_empty() {
-        write(object, updated(entries, &found, call, now));
+        write(object, updated(entries, found, call, now));
     }
 }
 
 /// The owners of an object that nobody tracked until its first apply.
 /// k8s: skipNonAppliedManager
 pub(super) fn before_first_apply(live: &Value, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
-    let mut owned = changes(call, &json!({}), live).touched();
+    let (mut owned, _) = changes(call, &json!({}), live).into_touched_and_removed();
     strip(&mut owned);
     if owned.is_empty() {
         return Vec::new();
@@ -152,21 +153,21 @@ fn is_reset(list: &Value) -> bool {
 }
 
 /// The entries after an update that changed what `found` says.
-fn updated(mut entries: Vec<Entry>, found: &Comparison, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
+fn updated(mut entries: Vec<Entry>, found: Comparison, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
     if found.is_empty() {
         return entries;
     }
-    let mut mine = found.touched();
+    let (mut mine, removed) = found.into_touched_and_removed();
     for entry in &mut entries {
         entry.set.subtract(&mine);
-        entry.set.subtract(&found.removed);
+        entry.set.subtract(&removed);
     }
     strip(&mut mine);
     if !mine.is_empty() {
         let mine = Entry::of(call, Operation::Update, mine, now);
         match entries.iter_mut().find(|entry| entry.is_same_owner(&mine)) {
             Some(entry) => {
-                entry.set.add(&mine.set);
+                entry.set.add(mine.set);
                 entry.time = mine.time;
             }
             None => entries.push(mine),
@@ -187,7 +188,7 @@ fn capped(mut entries: Vec<Entry>) -> Vec<Entry> {
         let oldest = kept.iter_mut().find(|first| is_update(first) && first.api_version == entry.api_version);
         match oldest {
             Some(bucket) if excess > 0 && is_update(&entry) => {
-                bucket.set.add(&entry.set);
+                bucket.set.add(entry.set);
                 bucket.time = entry.time;
                 MERGED_MANAGER.clone_into(&mut bucket.manager);
                 bucket.subresource.clear();

@@ -22,12 +22,11 @@ impl Comparison {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
     }
 
-    /// What the writer has set.
-    #[must_use]
-    pub fn touched(&self) -> Set {
-        let mut touched = self.added.clone();
-        touched.add(&self.modified);
-        touched
+    /// What the writer has set, and what went.
+    pub fn into_touched_and_removed(self) -> (Set, Set) {
+        let Self { added: mut touched, modified, removed } = self;
+        touched.add(modified);
+        (touched, removed)
     }
 
     /// Applies a filter to all three.
@@ -36,9 +35,9 @@ impl Comparison {
     }
 
     fn put(&mut self, element: &str, inner: Comparison) {
-        self.added.put(element.to_owned(), inner.added);
-        self.modified.put(element.to_owned(), inner.modified);
-        self.removed.put(element.to_owned(), inner.removed);
+        self.added.put(element, inner.added);
+        self.modified.put(element, inner.modified);
+        self.removed.put(element, inner.removed);
     }
 }
 
@@ -51,10 +50,12 @@ pub fn compare(old: &Value, new: &Value, context: Context<'_>) -> Comparison {
 }
 
 fn walk(old: Option<&Value>, new: Option<&Value>, context: Context<'_>) -> Comparison {
+    if old == new { Comparison::default() } else { difference(old, new, context) }
+}
+
+/// Of two that are not equal, which is not asked again.
+fn difference(old: Option<&Value>, new: Option<&Value>, context: Context<'_>) -> Comparison {
     let mut found = Comparison::default();
-    if old == new {
-        return found;
-    }
     let is_leaf = |value: Option<&Value>| value.is_none_or(|value| context.is_leaf(value));
     // k8s: emptyPromoteToLeaf
     if is_hollow(old) && is_hollow(new) || is_leaf(old) && is_leaf(new) {
@@ -69,8 +70,7 @@ fn walk(old: Option<&Value>, new: Option<&Value>, context: Context<'_>) -> Compa
         // Another type than before, where the schema allows both.
         _ => {
             found.modified.is_member = true;
-            let below = walk(None, new, context);
-            found.added.add(&below.added);
+            found.added.add(walk(None, new, context).added);
             found.added.is_member = false;
             return found;
         }
@@ -113,7 +113,7 @@ fn fields(
         let [before, after] =
             [old, new].map(|side| side.and_then(|side| side.get(name).or_else(|| implied(inside, old, new, name))));
         if before != after {
-            found.put(&format!("f:{name}"), walk(before, after, inside));
+            found.put(&["f:", name].concat(), difference(before, after, inside));
         }
     };
     old.into_iter().flatten().for_each(|(name, _)| visit(name));

@@ -98,7 +98,7 @@ impl Entry {
         })
     }
 
-    fn to_json(&self) -> Value {
+    fn into_json(self) -> Value {
         let mut shown = Map::new();
         let mut put = |field: &str, text: &str| {
             if !text.is_empty() {
@@ -111,7 +111,7 @@ impl Entry {
         put("time", &self.time);
         put("fieldsType", "FieldsV1");
         put("subresource", &self.subresource);
-        shown.insert("fieldsV1".to_owned(), self.set.to_json());
+        shown.insert("fieldsV1".to_owned(), self.set.into_json());
         Value::Object(shown)
     }
 }
@@ -138,8 +138,9 @@ pub fn write(object: &mut Value, mut entries: Vec<Entry>) {
         };
         key(a).cmp(&key(b))
     });
-    match entries.as_slice() {
-        [] => metadata::unset(object, "managedFields"),
-        entries => metadata::set(object, "managedFields", entries.iter().map(Entry::to_json).collect::<Vec<_>>()),
+    if entries.is_empty() {
+        metadata::unset(object, "managedFields");
+    } else {
+        metadata::set(object, "managedFields", entries.into_iter().map(Entry::into_json).collect::<Vec<_>>());
     }
 }

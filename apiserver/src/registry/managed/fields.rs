@@ -17,7 +17,7 @@ pub fn stated(value: &Value, context: Context<'_>) -> Set {
                 let mut inner = stated(value, context.field(name));
                 let hollow = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
                 inner.is_member |= hollow || !context.declares(name);
-                set.put(format!("f:{name}"), inner);
+                set.put(&["f:", name].concat(), inner);
             }
         }
         (Parts::Keyed(_) | Parts::Values, Value::Array(items)) => {
@@ -30,7 +30,7 @@ pub fn stated(value: &Value, context: Context<'_>) -> Set {
                 // Of what is there twice only the name is stated.
                 let mut inner = item.map(|item| stated(item, naming.item())).unwrap_or_default();
                 inner.is_member = true;
-                set.put(element, inner);
+                set.put(&element, inner);
             }
         }
         _ => set.is_member = true,
@@ -41,13 +41,13 @@ pub fn stated(value: &Value, context: Context<'_>) -> Set {
 /// The set with every struct that it has a field of: so that structs go when all of their fields do.
 #[must_use]
 pub fn with_structs(set: &Set, context: Context<'_>) -> Set {
-    let mut all = Set { is_member: set.is_member, below: BTreeMap::new() };
-    for (element, inner) in &set.below {
+    let mut all = Set { is_member: set.is_member, ..Set::default() };
+    for (element, inner) in set.below.elements() {
         let name = element.strip_prefix("f:");
         let inside = name.map_or_else(|| context.item(), |name| context.field(name));
         let mut inner = with_structs(inner, inside);
         inner.is_member |= name.is_some_and(|name| context.declares(name)) && !inner.below.is_empty();
-        all.below.insert(element.clone(), inner);
+        all.below.insert(element.to_owned(), inner);
     }
     all
 }
@@ -57,7 +57,7 @@ pub fn remove(value: &mut Value, gone: &Set, context: Context<'_>) {
     match (context.parts(value), &mut *value) {
         (Parts::Keys, Value::Object(fields)) => {
             fields.retain(|name, value| {
-                let Some(inner) = gone.below.get(&format!("f:{name}")) else { return true };
+                let Some(inner) = gone.below.get(&["f:", name].concat()) else { return true };
                 if inner.is_member {
                     return false;
                 }
@@ -113,7 +113,7 @@ mod tests {
                 "f:volumes": {"k:{\"name\":\"v\"}": {".": {}, "f:name": {}, "f:emptyDir": {}}},
             },
         });
-        assert_eq!(stated(&config, pod()).to_json(), expected);
+        assert_eq!(stated(&config, pod()).into_json(), expected);
     }
 
     #[test]

@@ -4,15 +4,15 @@
 //!
 //! k8s: structured-merge-diff's `fieldpath.Set`
 
+use super::below::Below;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 
 /// A node of a path tree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Set {
     /// The path that leads here is in the set.
     pub is_member: bool,
-    pub below: BTreeMap<String, Set>,
+    pub below: Below,
 }
 
 impl Set {
@@ -31,16 +31,17 @@ impl Set {
         set
     }
 
-    pub fn to_json(&self) -> Value {
-        let mut map = Map::new();
-        for (element, inner) in &self.below {
-            let mut shown = inner.to_json();
-            if inner.is_member && !inner.below.is_empty() {
+    pub fn into_json(self) -> Value {
+        let shown = |(element, inner): (String, Set)| {
+            let is_struct = inner.is_member && !inner.below.is_empty();
+            let mut shown = inner.into_json();
+            if is_struct {
                 shown["."] = json!({});
             }
-            map.insert(element.clone(), shown);
-        }
-        Value::Object(map)
+            (element, shown)
+        };
+        // In order already, so that the map is made in one go.
+        Value::Object(self.below.into_iter().map(shown).collect())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -48,20 +49,22 @@ impl Set {
     }
 
     /// Puts a subtree at one element; an empty one is left out.
-    pub fn put(&mut self, element: String, inner: Set) {
+    pub fn put(&mut self, element: &str, inner: Set) {
         if !inner.is_empty() {
-            self.below.insert(element, inner);
+            self.below.insert(element.to_owned(), inner);
         }
     }
 
-    pub fn add(&mut self, other: &Set) {
+    pub fn add(&mut self, other: Set) {
         self.is_member |= other.is_member;
-        for (element, theirs) in &other.below {
-            match self.below.get_mut(element) {
+        if self.below.is_empty() {
+            self.below = other.below;
+            return;
+        }
+        for (element, theirs) in other.below {
+            match self.below.get_mut(&element) {
                 Some(mine) => mine.add(theirs),
-                None => {
-                    self.below.insert(element.clone(), theirs.clone());
-                }
+                None => self.below.insert(element, theirs),
             }
         }
     }
@@ -69,7 +72,7 @@ impl Set {
     /// Takes out the paths of `other`, and nothing below them.
     pub fn subtract(&mut self, other: &Set) {
         self.is_member &= !other.is_member;
-        for (element, theirs) in &other.below {
+        for (element, theirs) in other.below.elements() {
             if let Some(mine) = self.below.get_mut(element) {
                 mine.subtract(theirs);
                 if mine.is_empty() {
@@ -82,10 +85,10 @@ impl Set {
     /// The paths that both have.
     #[must_use]
     pub fn common(&self, other: &Set) -> Set {
-        let mut both = Set { is_member: self.is_member && other.is_member, below: BTreeMap::new() };
-        for (element, mine) in &self.below {
+        let mut both = Set { is_member: self.is_member && other.is_member, below: Below::default() };
+        for (element, mine) in self.below.elements() {
             if let Some(theirs) = other.below.get(element) {
-                both.put(element.clone(), mine.common(theirs));
+                both.put(element, mine.common(theirs));
             }
         }
         both
@@ -94,7 +97,7 @@ impl Set {
     /// Forgets a path of fields and everything below it.
     pub fn forget(&mut self, path: &[&str]) {
         let [name, rest @ ..] = path else { return };
-        let element = format!("f:{name}");
+        let element = ["f:", name].concat();
         if rest.is_empty() {
             self.below.remove(&element);
         } else if let Some(inner) = self.below.get_mut(&element) {
@@ -116,7 +119,7 @@ impl Set {
         if self.is_member {
             all.push(path.clone());
         }
-        for (element, inner) in &self.below {
+        for (element, inner) in self.below.elements() {
             let length = path.len();
             path.push_str(&shown(element));
             inner.collect(path, all);
@@ -155,7 +158,7 @@ mod tests {
             "f:metadata": {"f:finalizers": {".": {}, "v:\"f\"": {}}, "f:labels": {"f:x": {}}},
             "f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {".": {}, "f:name": {}, "f:args": {}}}},
         });
-        assert_eq!(set(&fields).to_json(), fields);
+        assert_eq!(set(&fields).into_json(), fields);
         assert_eq!(
             set(&fields).paths(),
             [
@@ -176,7 +179,7 @@ mod tests {
         assert_eq!(mine.paths(), [".a.b"]);
         let both = set(&json!({"f:a": {"f:b": {}}, "f:c": {}}));
         assert_eq!(mine.common(&both).paths(), [".a.b"]);
-        mine.add(&set(&json!({"f:a": {}})));
+        mine.add(set(&json!({"f:a": {}})));
         assert_eq!(mine.paths(), [".a", ".a.b"]);
         mine.forget(&["a", "b"]);
         assert_eq!(mine.paths(), [".a"]);

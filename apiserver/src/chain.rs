@@ -31,6 +31,7 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let (mut parts, body) = request.into_parts();
     let audit_id =
         parts.headers.remove(AUDIT_ID).or_else(|| HeaderValue::from_str(&crate::registry::create::new_uid()).ok());
+    let audit_id = audit_id.map(unrepeated);
     let metrics = server.publisher.metrics();
     let _in_flight = metrics.enter();
     let started = Instant::now();
@@ -51,6 +52,13 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     }
     response
+}
+
+/// A value that no later response has: HTTP/2 need not look for it in the connection's table of headers, nor push the others
+/// out of it.
+fn unrepeated(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 /// The whole chain, in order.

@@ -26,6 +26,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -209,14 +210,22 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service_fn(counted)));
     let mut stopping = pin!(draining.cancelled());
     let mut told = false;
+    let mut stood_back = false;
     poll_fn(|cx| {
+        // A stream that has something to send wakes the connection before the next stream has run. The connection goes to the
+        // end of the queue first, so that what all of them have leaves in one turn.
+        stood_back = !stood_back;
+        if stood_back {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if !told && (stopping.as_mut().poll(cx).is_ready() || idle.poll_over(cx).is_ready()) {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
         let ended = connection.as_mut().poll(cx);
         // A stream that is broken or full shows itself at the connection's next read or write.
-        if let std::task::Poll::Ready(Err(error)) = cork.release(cx) {
+        if let Poll::Ready(Err(error)) = cork.release(cx) {
             tracing::debug!(%error, "cannot write to the client");
         }
         ended

@@ -138,6 +138,9 @@ pub struct Stored {
     pub rev: Rev,
     /// Kept in another version than the one that is kept today: the next write moves it, even one that changes nothing.
     pub outdated: bool,
+    /// Out of a cache: a newer version may be stored. A write that names its revision finds that out; nothing else may be
+    /// concluded from it.
+    pub maybe_old: bool,
 }
 
 pub struct Registry {
@@ -219,6 +222,17 @@ impl Registry {
         let kept = kind.custom().map(Custom::stored_api_version);
         let outdated = kept.is_some_and(|kept| !view::is_of_version(&entry.value, &kept));
         let tree = serde_json::from_slice(&json).unwrap_or_default();
-        Ok(Some(Stored { tree, json, rev: entry.mod_rev, outdated }))
+        Ok(Some(Stored { tree, json, rev: entry.mod_rev, outdated, maybe_old: false }))
+    }
+
+    /// What the watch cache has, for a first try of a change.
+    fn read_cached(&self, call: &Call<'_>) -> Option<Stored> {
+        // Only the store knows in which version a custom resource is kept.
+        if call.kind.custom().is_some() {
+            return None;
+        }
+        let object = self.caches.started(call.kind.as_ref())?.get(call.ns, call.name)?;
+        let (json, rev) = (object.json(), object.rev);
+        Some(Stored { tree: object.value(), json, rev, outdated: false, maybe_old: true })
     }
 }

@@ -43,8 +43,29 @@ impl Registry {
     /// Reads, changes and writes until nobody came between. A new version that carries a resourceVersion or uid is
     /// bound to it.
     pub async fn change(&self, call: &Call<'_>, verb: Verb, make: Make<'_>) -> Result<Written, ApiError> {
+        // k8s: GuaranteedUpdate with a cached existing object
+        let cached = if call.options.dry_run { None } else { self.read_cached(call) };
+        let mut refused = None;
+        if let Some(old) = cached {
+            let rev = old.rev;
+            let tried = match make(&old.tree) {
+                Ok(new) => self.try_change(call, verb, old, new).await,
+                Err(error) => Err(error),
+            };
+            match tried {
+                Ok(Some(written)) => return Ok(written),
+                Ok(None) => {}
+                // The write may have happened, or somebody else has failed: no newer version changes that.
+                Err(error) if error.code() >= 500 => return Err(error),
+                Err(error) => refused = Some((rev, error)),
+            }
+        }
         for _ in 0..TRIES_MAX {
             let old = self.read(call).await?.ok_or_else(|| call.not_found())?;
+            // What was refused was the newest version.
+            if let Some((_, error)) = refused.take_if(|(rev, _)| *rev == old.rev) {
+                return Err(error);
+            }
             let new = make(&old.tree)?;
             if let Some(written) = self.try_change(call, verb, old, new).await? {
                 return Ok(written);
@@ -71,8 +92,7 @@ impl Registry {
         metadata::carry_over(&mut new, &old.tree);
         metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
         let mut warnings: Warnings = metadata::dedup_owners(&mut new).into_iter().collect();
-        warnings.extend(call.kind.warnings(&new));
-        call.kind.default(&mut new);
+        warnings.extend(call.kind.settle(&mut new));
         if crate::subresource::part::PARTS.contains(&call.subresource) && call.subresource != "status" {
             crate::subresource::part::keep_only(call.subresource, call.kind.as_ref(), &mut new, &old.tree);
         }
@@ -125,7 +145,11 @@ impl Registry {
             metadata::bump_generation(new, &old.tree);
         }
         let warnings = self.admit_final_change(call, new, &old.tree).await?;
-        if metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) && !old.outdated {
+        let is_same = metadata::is_same(new, &old.tree) && !managed::differs(new, &old.tree) && !old.outdated;
+        if is_same && old.maybe_old {
+            return Ok(None);
+        }
+        if is_same {
             return Ok(Some(Done { json: old.json.clone(), gone: false, warnings }));
         }
         let gone = is_finished(call, new);

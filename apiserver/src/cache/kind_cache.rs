@@ -16,6 +16,9 @@ use std::sync::Arc;
 use store::{Batch, RangeRequest, Rev, Store};
 use tokio::sync::watch;
 
+/// Objects read from the store at once when a cache starts: all of them would be there twice for a moment.
+const LOAD_STEP: usize = 8192;
+
 /// Read by many, written by the feed alone.
 pub struct KindCache {
     kind: Arc<dyn Kind>,
@@ -85,21 +88,29 @@ impl KindCache {
         }
     }
 
-    /// Reads all objects; commits that came meanwhile are applied on top.
+    /// Reads all objects at one revision; commits that came meanwhile are applied on top.
     pub(super) async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), ApiError> {
-        let request = RangeRequest { prefix: self.prefix.clone(), after: None, limit: 0, at: None };
-        let page = store.range(request).await?;
-        let decode = |entry| Arc::new(Object::decode(&self.kind, self.prefix.len(), entry, EventType::Added));
-        let objects: BTreeMap<_, _> =
-            page.entries.iter().map(decode).map(|object| (object.key.clone(), object)).collect();
+        let mut objects = Objects::new();
+        let (mut after, mut at) = (None, None);
+        let rev = loop {
+            let request = RangeRequest { prefix: self.prefix.clone(), after, limit: LOAD_STEP, at };
+            let page = store.range(request).await?;
+            let decode = |entry| Arc::new(Object::decode(&self.kind, self.prefix.len(), entry, EventType::Added));
+            objects.extend(page.entries.iter().map(decode).map(|object| (object.key.clone(), object)));
+            at = Some(page.rev);
+            match page.entries.last() {
+                Some(last) if page.remaining > 0 => after = Some(last.key.to_string()),
+                Some(_) | None => break page.rev,
+            }
+        };
         let mut state = self.state.write();
         let waiting = match std::mem::replace(&mut state.phase, Phase::Live) {
             Phase::Loading(commits) => commits,
             Phase::Live => Vec::new(),
         };
         state.objects = objects;
-        state.ring = Ring::new(page.rev);
-        state.rev = page.rev;
+        state.ring = Ring::new(rev);
+        state.rev = rev;
         for commit in waiting {
             apply_live(&mut state, commit, now);
         }

@@ -1,7 +1,7 @@
 //! LimitRanger: pods get the defaults of their namespace's ranges, and pods and claims stay within them.
 //! k8s: `plugin/pkg/admission/limitranger`
 
-use super::{Call, Context, Operation};
+use super::{Call, Context, Operation, pod};
 use crate::auth::objects::LIMIT_RANGES;
 use crate::error::ApiError;
 use k8s_openapi::api::core::v1::{Container, LimitRange, LimitRangeItem, PersistentVolumeClaim, Pod};
@@ -40,7 +40,7 @@ pub(super) fn mutate(context: &Context, call: &Call<'_>, object: &mut Value) {
         let mut set = Vec::new();
         let items: Vec<&Value> = items.filter(|item| item["type"] == "Container").collect();
         for (list, about) in [("containers", "container"), ("initContainers", "init container")] {
-            for container in object["spec"][list].as_array_mut().into_iter().flatten() {
+            for container in pod::containers(&mut object["spec"], list) {
                 set.extend(fill(container, &items, about));
             }
         }

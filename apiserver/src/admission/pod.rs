@@ -17,6 +17,11 @@ pub(super) fn is_mirror(pod: &Value) -> bool {
     pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some_and(|value| !value.is_null())
 }
 
+/// The containers of one of the lists of `spec`; a list that is missing stays so.
+pub(super) fn containers<'a>(spec: &'a mut Value, list: &str) -> impl Iterator<Item = &'a mut Value> {
+    spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten()
+}
+
 /// A member of `spec`, made where it is missing.
 pub(super) fn array<'a>(spec: &'a mut Value, field: &str) -> &'a mut Vec<Value> {
     if !spec[field].is_array() {

@@ -85,7 +85,7 @@ fn mount_token(spec: &mut Value, suffix: &str) {
     let volume = existing.clone().unwrap_or_else(|| format!("{VOLUME_PREFIX}{suffix}"));
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
+        for container in pod::containers(spec, list) {
             let mounts = pod::array(container, "volumeMounts");
             if mounts.iter().any(|mount| mount["mountPath"] == MOUNT_PATH) {
                 continue;

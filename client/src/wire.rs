@@ -67,9 +67,13 @@ pub(crate) fn path(resource: &Resource, ns: &str, name: &str, subresource: &str)
         write!(path, "/namespaces/{ns}").expect("writing to a String cannot fail");
     }
     write!(path, "/{}", resource.plural).expect("writing to a String cannot fail");
-    for segment in [name, subresource].into_iter().filter(|segment| !segment.is_empty()) {
-        write!(path, "/{}", percent_encoding::utf8_percent_encode(segment, SEGMENT))
+    if !name.is_empty() {
+        write!(path, "/{}", percent_encoding::utf8_percent_encode(name, SEGMENT))
             .expect("writing to a String cannot fail");
+    }
+    if !subresource.is_empty() {
+        // Ours, and with what lies below it where it is a proxy.
+        write!(path, "/{subresource}").expect("writing to a String cannot fail");
     }
     path
 }

@@ -1,10 +1,12 @@
 //! Makes volumes that are directories on the node of their first pod: the class `local-path` works without anything
-//! installed. The directory is made by the node agent when the volume is first mounted.
+//! installed. The directory is made by the node agent when the volume is first mounted, in the folder that the node
+//! names for that, and taken away by it when the volume goes, unless the class has another folder or the volume is to be
+//! retained.
 
 use crate::volume_binder::{PROVISIONED_BY, PROVISIONER};
 use crate::volume_use::{self, BY_CLAIM};
 use crate::write;
-use client::action::{Action, Key};
+use client::action::{Action, Key, Resource};
 use client::cache::{Caches, Tracked as _};
 use client::controller::{Controller, Reconcile, Watches};
 use k8s_openapi::Resource as _;
@@ -14,6 +16,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::json;
 
 pub(crate) const CONTROLLER: Controller = Controller {
     name: "local-path-provisioner",
@@ -23,8 +26,16 @@ pub(crate) const CONTROLLER: Controller = Controller {
 };
 
 pub(crate) const NAME: &str = "drover.dev/local-path";
-/// Where the directories are, unless the class says otherwise by its parameter `nodePath`.
+/// Where the directories are, unless the class says otherwise by its parameter `nodePath` or the node does.
 const ROOT: &str = "/var/lib/drover/local-path";
+/// On a node: its folder for such directories. What is in there it takes away when it is asked to.
+const FOLDER: &str = "drover.dev/local-path";
+/// On a volume: the node that has its directory.
+const ON_NODE: &str = "drover.dev/node";
+/// Holds a volume until its directory is gone.
+const FINALIZER: &str = "drover.dev/local-path";
+/// Where a node agent is asked to take a directory away.
+const REMOVE: &str = "proxy/localPaths";
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 fn watches(watches: &mut Watches) {
@@ -40,11 +51,12 @@ fn watches(watches: &mut Watches) {
 fn reconcile(key: &Key, caches: &Caches) -> Vec<Action> {
     if key.ns.is_empty() {
         let volume = caches.of::<PersistentVolume>().get("", &key.name);
-        return volume
-            .filter(|volume| is_done_with(volume))
-            .map(|volume| write::delete(volume.as_ref()))
-            .into_iter()
-            .collect();
+        let ours = volume.filter(|volume| annotation(&volume.metadata, PROVISIONED_BY) == Some(NAME));
+        return match ours {
+            Some(volume) if volume.deleting() => clean_up(&volume, caches),
+            Some(volume) if is_done_with(&volume) => vec![write::delete(volume.as_ref())],
+            Some(_) | None => Vec::new(),
+        };
     }
     let claim = caches.of::<PersistentVolumeClaim>().get(&key.ns, &key.name);
     claim.filter(|claim| wants_us(claim)).map(|claim| provision(&claim, caches)).unwrap_or_default()
@@ -56,10 +68,35 @@ fn annotation<'a>(meta: &'a ObjectMeta, name: &str) -> Option<&'a str> {
 
 fn is_done_with(volume: &PersistentVolume) -> bool {
     let phase = volume.status.as_ref().and_then(|status| status.phase.as_deref());
-    let policy = volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref());
-    annotation(&volume.metadata, PROVISIONED_BY) == Some(NAME)
-        && (phase, policy) == (Some("Released"), Some("Delete"))
-        && !volume.deleting()
+    phase == Some("Released") && goes_with_its_volume(volume)
+}
+
+fn goes_with_its_volume(volume: &PersistentVolume) -> bool {
+    volume.spec.as_ref().and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref()) == Some("Delete")
+}
+
+/// The last steps of a volume that nothing else holds any more: its directory goes, then the volume may.
+fn clean_up(volume: &PersistentVolume, caches: &Caches) -> Vec<Action> {
+    if volume.metadata.finalizers.as_deref() != Some(&[FINALIZER.to_owned()]) {
+        return Vec::new();
+    }
+    let mut freed = volume.clone();
+    freed.metadata.finalizers = None;
+    let removal = if goes_with_its_volume(volume) { removal(volume, caches) } else { None };
+    removal.into_iter().chain([write::update(&freed, "")]).collect()
+}
+
+/// Asks the node to take the directory away, where it is in the node's own folder and the node is still there.
+fn removal(volume: &PersistentVolume, caches: &Caches) -> Option<Action> {
+    let path = &volume.spec.as_ref()?.host_path.as_ref()?.path;
+    let (folder, name) = path.rsplit_once('/')?;
+    let node = caches.of::<Node>().get("", annotation(&volume.metadata, ON_NODE)?)?;
+    (annotation(&node.metadata, FOLDER) == Some(folder)).then(|| Action::Post {
+        resource: Resource::of::<Node>(),
+        key: node.key(),
+        subresource: REMOVE,
+        body: json!({ "name": name }),
+    })
 }
 
 fn wants_us(claim: &PersistentVolumeClaim) -> bool {
@@ -103,12 +140,16 @@ fn provision(claim: &PersistentVolumeClaim, caches: &Caches) -> Vec<Action> {
 
 fn new_volume(claim: &PersistentVolumeClaim, class: &StorageClass, node: &Node, name: String) -> PersistentVolume {
     let spec = claim.spec.clone().unwrap_or_default();
-    let root = class.parameters.as_ref().and_then(|all| all.get("nodePath")).map_or(ROOT, String::as_str);
+    let by_class = class.parameters.as_ref().and_then(|all| all.get("nodePath")).map(String::as_str);
+    let root = by_class.or(annotation(&node.metadata, FOLDER)).unwrap_or(ROOT);
     let path = format!("{}/{name}_{}_{}", root.trim_end_matches('/'), claim.ns(), claim.name());
     PersistentVolume {
         metadata: ObjectMeta {
             name: Some(name),
-            annotations: Some([(PROVISIONED_BY.to_owned(), NAME.to_owned())].into()),
+            annotations: Some(
+                [(PROVISIONED_BY, NAME), (ON_NODE, node.name())].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ),
+            finalizers: Some(vec![FINALIZER.to_owned()]),
             ..ObjectMeta::default()
         },
         spec: Some(PersistentVolumeSpec {
@@ -183,6 +224,37 @@ spec: {nodeName: n1, containers: [], volumes: [{name: d, persistentVolumeClaim: 
         let term = "/spec/nodeAffinity/required/nodeSelectorTerms/0/matchExpressions/0/values/0";
         assert_eq!(object.pointer(term).unwrap(), "host-1");
         assert_eq!(object["spec"]["claimRef"]["uid"], "c1");
+        let named =
+            CLAIM.replace("{name: n1, labels", "{name: n1, annotations: {drover.dev/local-path: /data/lp}, labels");
+        let Action::Create { object, .. } = &run(&named)[0] else { panic!("a volume is created") };
+        assert_eq!(object["spec"]["hostPath"]["path"], "/data/lp/pvc-c1_a_c");
+    }
+
+    #[test]
+    fn a_directory_goes_before_its_volume_does() {
+        let yaml = "apiVersion: v1
+kind: PersistentVolume
+metadata: {name: v, uid: v, deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: [drover.dev/local-path], annotations: {pv.kubernetes.io/provisioned-by: drover.dev/local-path, drover.dev/node: n1}}
+spec: {persistentVolumeReclaimPolicy: Delete, hostPath: {path: /data/lp/pvc-1_a_c}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n1, annotations: {drover.dev/local-path: /data/lp}}";
+        let run = |yaml: &str| reconcile(&Key::new("", "v"), &caches(watches, yaml));
+        let [Action::Post { key, subresource, body, .. }, Action::Update { object, .. }] = &run(yaml)[..] else {
+            panic!("the directory is removed, then the volume is freed")
+        };
+        assert_eq!((key.name.as_str(), *subresource, body), ("n1", "proxy/localPaths", &json!({"name": "pvc-1_a_c"})));
+        assert_eq!(object["metadata"].get("finalizers"), None);
+        // Retained, in another folder, or on a node that is gone: only freed. Held by others: not yet.
+        let freed = |yaml: &str| matches!(run(yaml)[..], [Action::Update { .. }]);
+        assert!(freed(&yaml.replace("Policy: Delete", "Policy: Retain")));
+        assert!(freed(&yaml.replace("path: /data/lp/pvc", "path: /other/pvc")));
+        assert!(freed(&yaml.replace("{name: n1, ann", "{name: n2, ann")));
+        assert!(
+            run(&yaml.replace("[drover.dev/local-path]", "[kubernetes.io/pv-protection, drover.dev/local-path]"))
+                .is_empty()
+        );
     }
 
     #[test]

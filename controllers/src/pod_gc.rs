@@ -89,6 +89,7 @@ fn lost(pod: &Pod, now: Timestamp) -> Vec<Action> {
             reason: Some("DeletionByPodGC".to_owned()),
             message: Some("PodGC: node no longer exists".to_owned()),
             last_transition_time: Some(time(now)),
+            observed_generation: pod.metadata.generation,
             ..PodCondition::default()
         };
         let body = json!({"status": {"phase": "Failed", "conditions": [condition]}});

@@ -76,6 +76,7 @@ fn evict(pod: &Pod, now: Timestamp) -> Vec<Action> {
         reason: Some("DeletionByTaintManager".to_owned()),
         message: Some("Taint manager: deleting due to NoExecute taint".to_owned()),
         last_transition_time: Some(time(now)),
+        observed_generation: pod.metadata.generation,
         ..PodCondition::default()
     };
     let message = format!("Marking for deletion Pod {}/{}", pod.ns(), pod.name());

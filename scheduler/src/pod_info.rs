@@ -58,7 +58,7 @@ impl PodInfo {
         let metadata = &pod.metadata;
         let empty = PodSpec::default();
         let spec = pod.spec.as_ref().unwrap_or(&empty);
-        let (requests, scored) = requests(spec);
+        let (requests, scored) = requests(spec, pod.status.as_ref());
         let ns = metadata.namespace.as_deref().unwrap_or_default();
         let labels = metadata.labels.as_ref().unwrap_or(&NO_LABELS);
         Self {

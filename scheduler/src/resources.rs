@@ -1,6 +1,6 @@
 //! Amounts of node resources as integers: what pods ask for, what nodes have. Pure.
 
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodCondition, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as ApiQuantity;
 use kinds::quantity::Quantity;
 use std::collections::BTreeMap;
@@ -73,11 +73,11 @@ impl Resources {
 ///
 /// k8s: containers and sidecars run together; an init container runs beside the sidecars started before it; the pod
 /// needs the larger of the two phases, plus its overhead. Pod-level requests replace the sum where they are given.
-pub fn requests(spec: &PodSpec) -> (Resources, Resources) {
-    let stated = total(spec, |container| Resources::of(container.resources.as_ref().and_then(|r| r.requests.as_ref())));
+pub fn requests(spec: &PodSpec, status: Option<&PodStatus>) -> (Resources, Resources) {
+    let stated = total(spec, |container| taken(container, status));
     let counted = total(spec, |container| {
         let requests = container.resources.as_ref().and_then(|r| r.requests.as_ref());
-        let mut resources = Resources::of(requests);
+        let mut resources = taken(container, status);
         let states = |name: &str| requests.is_some_and(|list| list.contains_key(name));
         if !states("cpu") {
             resources.milli_cpu = UNSTATED_MILLI_CPU;
@@ -88,6 +88,25 @@ pub fn requests(spec: &PodSpec) -> (Resources, Resources) {
         resources
     });
     (stated, counted)
+}
+
+/// What a container takes: as its spec asks, or while it is resized the larger of before and after; what its node can
+/// never give it does not count.
+/// k8s: determineContainerReqs
+fn taken(container: &Container, status: Option<&PodStatus>) -> Resources {
+    let mut asked = Resources::of(container.resources.as_ref().and_then(|r| r.requests.as_ref()));
+    let init = container.restart_policy.as_deref() == Some("Always");
+    let Some(status) = status else { return asked };
+    let list = if init { &status.init_container_statuses } else { &status.container_statuses };
+    let Some(reported) = list.iter().flatten().find(|reported| reported.name == container.name) else { return asked };
+    let mut held = Resources::of(reported.allocated_resources.as_ref());
+    held.cover(&Resources::of(reported.resources.as_ref().and_then(|r| r.requests.as_ref())));
+    let refused = |c: &PodCondition| c.type_ == "PodResizePending" && c.reason.as_deref() == Some("Infeasible");
+    if status.conditions.iter().flatten().any(refused) {
+        return held;
+    }
+    asked.cover(&held);
+    asked
 }
 
 fn total(spec: &PodSpec, of: impl Fn(&Container) -> Resources) -> Resources {
@@ -118,4 +137,30 @@ fn total(spec: &PodSpec, of: impl Fn(&Container) -> Resources) -> Resources {
     }
     running.add(&Resources::of(spec.overhead.as_ref()));
     running
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::api::core::v1::Pod;
+
+    #[test]
+    fn a_resized_pod_takes_the_larger_of_before_and_after_and_never_what_it_cannot_get() {
+        let cpu = |reason: &str| {
+            let pod: Pod = serde_json::from_value(serde_json::json!({
+                "spec": {"containers": [{"name": "a", "resources": {"requests": {"cpu": "5"}}}]},
+                "status": {
+                    "conditions": [{"type": "PodResizePending", "status": "True", "reason": reason}],
+                    "containerStatuses": [{
+                        "name": "a", "image": "i", "imageID": "i", "ready": true, "restartCount": 0,
+                        "allocatedResources": {"cpu": "1"}, "resources": {"requests": {"cpu": "2"}},
+                    }],
+                },
+            }))
+            .unwrap();
+            requests(pod.spec.as_ref().unwrap(), pod.status.as_ref()).0.milli_cpu
+        };
+        assert_eq!(cpu("Deferred"), 5000);
+        assert_eq!(cpu("Infeasible"), 2000);
+    }
 }

@@ -5,6 +5,7 @@ mod auth;
 mod certificate;
 mod command;
 mod host_logs;
+mod local_paths;
 mod logs;
 mod metrics;
 mod routes;

@@ -10,10 +10,11 @@ mod sandbox;
 
 use crate::plan::SandboxPlan;
 use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
-use crate::sys::process::{SingleThreaded, close_inherited, give_memory_back};
+use crate::sys::process::{SingleThreaded, close_inherited, sleep_small};
 use crate::wire::{Answer, Call, Message, Request};
 use container::{Container, Source, Starting};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{WaitOptions, wait};
 pub(crate) use sandbox::short_path;
@@ -105,7 +106,7 @@ fn run() -> io::Result<()> {
     close_inherited(&proof)?;
     let signals = sandbox::block_signals()?;
     let runtime = io::stdin().as_fd().try_clone_to_owned()?;
-    give_memory_back()?;
+    sleep_small(&mut [PollFd::new(&runtime, PollFlags::IN)])?;
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     let (n, _) = channel::receive(&runtime, &mut buffer)?;
     if n == 0 {
@@ -160,12 +161,7 @@ impl Supervisor {
                 self.answer(client, id, Answer::Done);
                 return Ok(());
             }
-            let ready = self.wait()?;
-            if ready.is_empty() && self.busy {
-                self.busy = false;
-                give_memory_back()?;
-            }
-            for token in ready {
+            for token in self.wait()? {
                 self.busy = true;
                 self.handle(token)?;
             }
@@ -173,7 +169,8 @@ impl Supervisor {
     }
 
     /// Waits until something can be done, and says what.
-    fn wait(&self) -> io::Result<Vec<Token>> {
+    fn wait(&mut self) -> io::Result<Vec<Token>> {
+        let busy = std::mem::take(&mut self.busy);
         let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Token)> = vec![
             (self.signals.as_fd(), PollFlags::IN, Token::Signals),
             (self.listener.as_fd(), PollFlags::IN, Token::Listener),
@@ -192,8 +189,9 @@ impl Supervisor {
         let mut fds: Vec<PollFd<'_>> =
             watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         // Without anything to do there is no reason to wake up, but for once after the last thing done.
-        match poll(&mut fds, self.busy.then_some(&QUIET)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        match poll(&mut fds, busy.then_some(&QUIET)) {
+            Ok(0) if busy => sleep_small(&mut fds)?,
+            Ok(_) | Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
@@ -234,7 +232,7 @@ impl Supervisor {
         loop {
             let (pid, status) = match wait(WaitOptions::NOHANG) {
                 Ok(Some(ended)) => ended,
-                Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(()),
+                Ok(None) | Err(Errno::CHILD) => return Ok(()),
                 Err(e) => return Err(e.into()),
             };
             let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));

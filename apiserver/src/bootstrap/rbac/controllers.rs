@@ -320,8 +320,10 @@ fn storage() -> Vec<Row> {
             "local-path-provisioner",
             &["local-path-provisioner", "local-path-provisioner-controller"],
             vec![
-                rule("create delete get list watch", "core", "persistentvolumes"),
+                rule("create delete get list update watch", "core", "persistentvolumes"),
                 rule(READ, "core", "persistentvolumeclaims pods nodes"),
+                // Directories are taken away by the agent of their node.
+                rule("create", "core", "nodes/proxy"),
                 rule(READ, "storage.k8s.io", "storageclasses"),
                 events(),
             ],

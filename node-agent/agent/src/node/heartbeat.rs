@@ -238,7 +238,7 @@ impl Heartbeat {
             self.known = Some(made);
             return Ok(());
         };
-        if let Some(patch) = object::label_patch(&self.config, found) {
+        if let Some(patch) = object::metadata_patch(&self.config, found) {
             let patched = api.patch(&self.node.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
             self.known = Some(patched);
         }

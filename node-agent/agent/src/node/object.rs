@@ -39,14 +39,22 @@ pub fn new(config: &Config, findings: &Findings, now: Timestamp) -> Node {
         metadata: ObjectMeta {
             name: Some(config.node_name.clone()),
             labels: Some(labels(config)),
-            annotations: Some(
-                [("volumes.kubernetes.io/controller-managed-attach-detach".to_owned(), "true".to_owned())].into(),
-            ),
+            annotations: Some(annotations(config)),
             ..ObjectMeta::default()
         },
         spec: Some(NodeSpec { taints: Some(config.taints.clone()).filter(|t| !t.is_empty()), ..NodeSpec::default() }),
         status: Some(status(config, findings, &NodeStatus::default(), now)),
     }
+}
+
+/// What others go by: who attaches volumes, and where those of the class `local-path` are.
+fn annotations(config: &Config) -> BTreeMap<String, String> {
+    let folder = config.data_dir.join("local-path").display().to_string();
+    let all = [
+        ("volumes.kubernetes.io/controller-managed-attach-detach", "true".to_owned()),
+        ("drover.dev/local-path", folder),
+    ];
+    all.map(|(key, value)| (key.to_owned(), value)).into()
 }
 
 /// The whole status of our own; `old` gives transition times.
@@ -168,11 +176,16 @@ pub fn status_patch(old: &NodeStatus, new: &NodeStatus) -> Value {
     json!({ "status": status })
 }
 
-/// Labels that the node lacks or has wrong, as a merge patch.
-pub fn label_patch(config: &Config, found: &Node) -> Option<Value> {
-    let has = found.metadata.labels.clone().unwrap_or_default();
-    let wrong: BTreeMap<String, String> = labels(config).into_iter().filter(|(k, v)| has.get(k) != Some(v)).collect();
-    (!wrong.is_empty()).then(|| json!({ "metadata": { "labels": wrong } }))
+/// Labels and annotations of ours that the node lacks or has wrong, as a merge patch.
+pub fn metadata_patch(config: &Config, found: &Node) -> Option<Value> {
+    let wrong =
+        |wanted: BTreeMap<String, String>, has: Option<&BTreeMap<String, String>>| -> BTreeMap<String, String> {
+            wanted.into_iter().filter(|(key, value)| has.and_then(|has| has.get(key)) != Some(value)).collect()
+        };
+    let labels = wrong(labels(config), found.metadata.labels.as_ref());
+    let annotations = wrong(annotations(config), found.metadata.annotations.as_ref());
+    let right = labels.is_empty() && annotations.is_empty();
+    (!right).then(|| json!({ "metadata": { "labels": labels, "annotations": annotations } }))
 }
 
 /// The runtime's handlers as the node lists them.

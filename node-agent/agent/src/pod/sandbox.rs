@@ -30,6 +30,11 @@ impl Places {
         self.log_dir.join(format!("{}_{}_{}", namespace(pod), name(pod), uid(pod)))
     }
 
+    /// Directories of volumes of the class `local-path`.
+    pub fn local_paths(&self) -> PathBuf {
+        self.data_dir.join("local-path")
+    }
+
     /// Seccomp profiles that the node's administrator put there.
     pub fn seccomp(&self) -> PathBuf {
         self.data_dir.join("seccomp")

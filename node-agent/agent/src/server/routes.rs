@@ -1,6 +1,6 @@
 //! The paths of the node API.
 
-use super::{auth, command, host_logs, logs, metrics, stats, stream};
+use super::{auth, command, host_logs, local_paths, logs, metrics, stats, stream};
 use crate::node::Node;
 use crate::pod::label;
 use axum::Router;
@@ -37,6 +37,7 @@ pub(super) fn router(node: Arc<Node>) -> Router {
         .route("/logs", get(async || Redirect::permanent("logs/")))
         .route("/logs/", get(host_logs::root))
         .route("/logs/{*path}", get(host_logs::below))
+        .route("/localPaths", post(local_paths::remove))
         .route("/run/{ns}/{pod}/{container}", post(command::run))
         .route("/run/{ns}/{pod}/{uid}/{container}", post(command::run_uid))
         .route("/checkpoint/{ns}/{pod}/{container}", post(command::checkpoint))

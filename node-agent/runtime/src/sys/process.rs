@@ -1,6 +1,8 @@
 //! Making processes: `clone3` into a cgroup and namespaces, joining and leaving namespaces, closing descriptors.
 #![expect(unsafe_code, reason = "clone3, unshare and close_range have no safe wrapper")]
 
+use rustix::event::{PollFd, poll};
+use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -106,9 +108,9 @@ pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Gives back memory that a process which now waits does not need: freed heap, and pages of its program that can be
-/// read again from the file.
-pub(crate) fn give_memory_back() -> io::Result<()> {
+/// Waits, without end, in as little memory as can be: freed heap is given back, and so are the pages of the program that
+/// can be read again from its file. Between that and the wait nothing is done, for all code that runs comes back.
+pub(crate) fn sleep_small(fds: &mut [PollFd<'_>]) -> io::Result<()> {
     // SAFETY: malloc_trim only returns free memory to the kernel.
     unsafe { libc::malloc_trim(0) };
     for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?) {
@@ -118,7 +120,10 @@ pub(crate) fn give_memory_back() -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok(())
+    match poll(fds, None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Start and length of the mappings in the text of /proc/self/smaps that show an unchanged file, read-only.
@@ -201,6 +206,7 @@ pub(crate) fn random_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::event::PollFlags;
 
     #[test]
     fn only_unchanged_files_are_dropped_from_memory() {
@@ -215,8 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn a_process_runs_on_after_it_gave_memory_back() {
-        give_memory_back().unwrap();
+    fn a_process_runs_on_after_it_slept() {
+        let (read, write) = io::pipe().unwrap();
+        drop(write);
+        let mut fds = [PollFd::new(&read, PollFlags::IN)];
+        sleep_small(&mut fds).unwrap();
+        assert_eq!(fds[0].revents(), PollFlags::HUP);
         assert_eq!(random_id().len(), 64);
     }
 }

@@ -8,6 +8,7 @@ mod archives;
 mod census;
 mod client;
 mod containers;
+mod critest;
 mod features;
 mod image;
 mod lifecycle;
@@ -53,6 +54,10 @@ const TESTS: &[Test] = tests![
     features::images_are_mounted_as_volumes,
     features::pods_are_limited_as_a_whole_and_can_be_resized,
     features::lists_can_be_streamed_and_stops_repeated,
+    critest::lists_are_filtered,
+    critest::calls_can_be_made_again_and_for_what_is_not_there,
+    critest::an_image_is_one_under_all_its_names,
+    critest::groups_are_merged_or_strictly_those_asked_for,
     streaming::commands_run_over_websockets,
     streaming::terminals_have_a_size_and_containers_can_be_attached_to,
     streaming::ports_are_forwarded_into_the_pod,

@@ -94,7 +94,7 @@ pub(crate) async fn users_are_resolved_in_the_image(mut node: Node) {
     let named = node.launch(&sandbox, &pod, named).await;
     assert_eq!(node.sh(&named, "id -u; id -g; id -G; echo $HOME").await, "1000\n1001\n1001 50\n/srv");
     let user = node.status(&named).await.user.unwrap().linux.unwrap();
-    assert_eq!((user.uid, user.gid, user.supplemental_groups), (1000, 1001, vec![50]));
+    assert_eq!((user.uid, user.gid, user.supplemental_groups), (1000, 1001, vec![50, 1001]));
     let mut number = script("number", "sleep 1000");
     context(&mut number).run_as_user = Some(Int64Value { value: 4000 });
     context(&mut number).supplemental_groups = vec![7000];

@@ -212,5 +212,7 @@ pub(crate) const WORK: &str = "work";
 /// Where a container with mapped ids sees the layers, and its own folder.
 pub(crate) const MAPPED_LAYERS: &str = "mapped-layers";
 pub(crate) const MAPPED_SELF: &str = "mapped";
+/// Where an image is attached while a folder in it is taken for a mount.
+pub(crate) const IMAGE_MOUNT: &str = "image";
 /// The supervisor's socket in the sandbox's folder.
 pub(crate) const SOCKET: &str = "supervisor.sock";

@@ -90,9 +90,10 @@ pub(crate) trait Sys {
     fn is_procfs(&self, fd: BorrowedFd<'_>) -> io::Result<bool>;
     /// A detached clone of the host's mount at `path`; symbolic links are followed.
     fn clone_host_tree(&self, path: &Path, recursive: bool) -> io::Result<OwnedFd>;
-    /// A detached clone of the mount that `fd` is on, with `fd` as its root.
+    /// A detached clone of the mount that `fd` is on, with `fd` as its root. That mount must be attached in the calling
+    /// process's own mount namespace: kernels before 6.15 clone no other.
     fn clone_tree(&self, fd: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd>;
-    /// The host's null device, checked to be it, as a detached mount.
+    /// The host's null device, checked to be it.
     fn null_device(&self) -> io::Result<OwnedFd>;
     /// A detached mount of a new instance of a file system.
     fn new_filesystem(&self, kind: &str, options: &[(&str, &str)], attributes: Attributes) -> io::Result<OwnedFd>;

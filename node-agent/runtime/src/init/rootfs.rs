@@ -4,8 +4,8 @@
 //! is changed.
 
 use crate::plan::{
-    CgroupPlan, ContainerPlan, DevicePlan, MAPPED_LAYERS, MAPPED_SELF, MountPlan, MountSource, PropagationPlan, ROOTFS,
-    UPPER, WORK,
+    CgroupPlan, ContainerPlan, DevicePlan, IMAGE_MOUNT, MAPPED_LAYERS, MAPPED_SELF, MountPlan, MountSource,
+    PropagationPlan, ROOTFS, UPPER, WORK,
 };
 use crate::sys::{Attributes, Node, Overlay, Propagation, Resolve, Sys};
 use std::io;
@@ -56,7 +56,6 @@ pub(crate) fn build(
     // Sources first: they are the host's mounts, and sharing with the host ends with the next line.
     let sources = plan.mounts.iter().map(|m| source(sys, m, users)).collect::<Result<Vec<_>, _>>()?;
     let shm = shm.map(|path| sys.clone_host_tree(path, false)).transpose().map_err(doing("open the pod's /dev/shm"))?;
-    let null = sys.null_device().map_err(doing("open the null device"))?;
     sys.isolate_mounts().map_err(doing("isolate mounts from the host"))?;
     let (layers, own) = match users {
         Some(users) => map_folders(sys, plan, users)?,
@@ -77,10 +76,10 @@ pub(crate) fn build(
     let terminals = dev(&at, plan, shm)?;
     sysfs(&at, plan)?;
     for (mount, tree) in plan.mounts.iter().zip(sources) {
-        at.mount(mount, tree)?;
+        at.mount(mount, tree, &plan.dir)?;
     }
     if !plan.privileged {
-        mask(&at, plan, &null)?;
+        mask(&at, plan)?;
     }
     if plan.rootfs.read_only {
         let read_only = Attributes { read_only: true, ..Attributes::default() };
@@ -189,12 +188,12 @@ impl<S: Sys> Tree<'_, S> {
         self.sys.attach(mount, target.as_fd()).map_err(doing(format!("mount {}", path.display())))
     }
 
-    /// One of the pod's mounts.
-    fn mount(&self, mount: &MountPlan, tree: Option<OwnedFd>) -> Result<(), RootfsError> {
+    /// One of the pod's mounts; `own` is the container's folder on the host.
+    fn mount(&self, mount: &MountPlan, tree: Option<OwnedFd>, own: &Path) -> Result<(), RootfsError> {
         let what = || format!("mount {}", mount.target.display());
         let tree = match (tree, &mount.source) {
             (Some(tree), _) => tree,
-            (None, MountSource::Image { lowers, sub_path }) => self.image(mount, lowers, sub_path)?,
+            (None, MountSource::Image { lowers, sub_path }) => self.image(mount, lowers, sub_path, own)?,
             (None, MountSource::Host(path)) => return Err(RootfsError::NoSource(path.clone())),
         };
         let propagation = match mount.propagation {
@@ -220,7 +219,7 @@ impl<S: Sys> Tree<'_, S> {
 
     /// The content of an image, read-only. Layers are named relative to the folder of layers, which has been the working
     /// directory since the root was mounted.
-    fn image(&self, mount: &MountPlan, lowers: &[String], sub_path: &Path) -> Result<OwnedFd, RootfsError> {
+    fn image(&self, mount: &MountPlan, lowers: &[String], sub_path: &Path, own: &Path) -> Result<OwnedFd, RootfsError> {
         let what = || format!("mount the image for {}", mount.target.display());
         // One layer is shown as it is; several need an overlay, whose options name each layer in full.
         let tree = if let [only] = lowers {
@@ -235,6 +234,8 @@ impl<S: Sys> Tree<'_, S> {
         if sub_path.as_os_str().is_empty() {
             return Ok(tree);
         }
+        // Before Linux 6.15 only what is attached somewhere can be cloned; the host's side of it goes with the old root.
+        self.sys.attach_host(tree.as_fd(), &own.join(IMAGE_MOUNT)).map_err(|e| doing(what())(e))?;
         let inside = self.sys.open_in_root(tree.as_fd(), sub_path, Resolve::NoLinks).map_err(|e| doing(what())(e))?;
         self.sys.clone_tree(inside.as_fd(), false).map_err(|e| doing(what())(e))
     }
@@ -360,23 +361,28 @@ fn sysfs<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan) -> Result<(), RootfsErr
 
 /// Hides what a container should not read and freezes what it should not write. A path that does not exist needs
 /// nothing; a link on the way means that somebody plays tricks.
-fn mask<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan, null: &OwnedFd) -> Result<(), RootfsError> {
+fn mask<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan) -> Result<(), RootfsError> {
+    let null = at.sys.null_device().map_err(doing("open the null device"))?;
+    // One empty folder for all: attached where it is first needed and cloned from there, because before Linux 6.15 only
+    // an attached mount can be cloned.
     let mut empty: Option<OwnedFd> = None;
     for path in &plan.masked_paths {
         let what = || format!("mask {}", path.display());
         let Some(target) = open_existing(at, path)? else { continue };
-        let cover = if at.sys.is_directory(target.as_fd()).map_err(|e| doing(what())(e))? {
-            if empty.is_none() {
+        let directory = at.sys.is_directory(target.as_fd()).map_err(|e| doing(what())(e))?;
+        let cover = match &empty {
+            Some(attached) if directory => at.sys.clone_tree(attached.as_fd(), false),
+            None if directory => {
                 let attributes = Attributes { read_only: true, ..NO_EXEC };
-                let tmpfs = at.sys.new_filesystem("tmpfs", &[("mode", "555"), ("size", "4k")], attributes);
-                empty = Some(tmpfs.map_err(|e| doing(what())(e))?);
+                at.sys.new_filesystem("tmpfs", &[("mode", "555"), ("size", "4k")], attributes)
             }
-            at.sys.clone_tree(empty.as_ref().expect("made above").as_fd(), false)
-        } else {
-            at.sys.clone_tree(null.as_fd(), false)
+            _ => at.sys.clone_tree(null.as_fd(), false),
         };
         let cover = cover.map_err(|e| doing(what())(e))?;
         at.sys.attach(cover.as_fd(), target.as_fd()).map_err(|e| doing(what())(e))?;
+        if directory {
+            empty.get_or_insert(cover);
+        }
     }
     for path in &plan.readonly_paths {
         let what = || format!("make {} read-only", path.display());

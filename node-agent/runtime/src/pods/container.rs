@@ -5,7 +5,9 @@ use super::{PodError, Pods, Sandbox, doing};
 use crate::cgroup::Resources;
 use crate::image::{ImageError, Record, remove_tree};
 use crate::link::LinkError;
-use crate::plan::{CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK};
+use crate::plan::{
+    CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, IMAGE_MOUNT, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK,
+};
 use crate::spec::{self, Inputs, SpecError};
 use crate::sys::clock::now_ns;
 use crate::sys::linux::Linux;
@@ -272,6 +274,9 @@ impl Pods {
             for folder in [MAPPED_LAYERS, MAPPED_SELF] {
                 fs::create_dir_all(dir.join(folder)).map_err(doing("make the container's folder"))?;
             }
+        }
+        if !image_mounts.is_empty() {
+            fs::create_dir_all(dir.join(IMAGE_MOUNT)).map_err(doing("make the container's folder"))?;
         }
         plan.process.seccomp = self.seccomp_for(&context, plan.process.capabilities)?;
         plan.process.apparmor = crate::label::apparmor(&context)?;

@@ -81,7 +81,7 @@ impl Sys for Linux {
     fn null_device(&self) -> io::Result<OwnedFd> {
         let fd = openat(CWD, "/dev/null", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
         check_null(fd.as_fd())?;
-        self.clone_tree(fd.as_fd(), false)
+        Ok(fd)
     }
 
     fn new_filesystem(&self, kind: &str, options: &[(&str, &str)], attributes: Attributes) -> io::Result<OwnedFd> {

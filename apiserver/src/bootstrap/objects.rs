@@ -161,6 +161,7 @@ fn local_path_class() -> Wanted {
             },
             "provisioner": "drover.dev/local-path",
             "reclaimPolicy": "Delete",
+            "allowVolumeExpansion": true,
             "volumeBindingMode": "WaitForFirstConsumer",
         }),
         policy: Policy::Keep,

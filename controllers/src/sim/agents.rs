@@ -104,7 +104,10 @@ fn get_on(world: &mut World, pod: &Value, pick: u8) -> bool {
 /// Something happens to some pod.
 pub(super) fn something(world: &mut World, which: u8, what: u8, ends: Ends) {
     let all: Vec<Value> = world.of(&pods()).cloned().collect();
-    let Some(pod) = all.get(usize::from(which) % all.len().max(1)) else { return collect(world) };
+    let Some(pod) = all.get(usize::from(which) % all.len().max(1)) else {
+        collect(world);
+        return;
+    };
     let key = key_of(pod);
     let runs = pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
     match (what % 16, ends) {
@@ -114,7 +117,9 @@ pub(super) fn something(world: &mut World, which: u8, what: u8, ends: Ends) {
             world.edit(&pods(), &key, |pod| pod["status"]["conditions"] = conditions);
         }
         (2, _) => world.delete(&pods(), &key),
-        (3, _) => collect(world),
+        (3, _) => {
+            collect(world);
+        }
         (4..8, Ends::Working) if runs => end(world, &key, "Succeeded"),
         _ => drop(get_on(world, pod, what)),
     }
@@ -122,9 +127,8 @@ pub(super) fn something(world: &mut World, which: u8, what: u8, ends: Ends) {
 
 /// Every pod takes its next step; work that runs succeeds. Whether anything changed.
 pub(super) fn everything_gets_on(world: &mut World, ends: Ends) -> bool {
-    collect(world);
+    let mut changed = collect(world);
     let all: Vec<Value> = world.of(&pods()).cloned().collect();
-    let mut changed = false;
     for (at, pod) in all.iter().enumerate() {
         let went_on = get_on(world, pod, at as u8);
         changed |= went_on;
@@ -137,8 +141,8 @@ pub(super) fn everything_gets_on(world: &mut World, ends: Ends) -> bool {
     changed
 }
 
-/// The garbage collector: what is left without its owner goes.
-fn collect(world: &mut World) {
+/// The garbage collector: what is left without its owner goes. Whether anything went.
+fn collect(world: &mut World) -> bool {
     let kinds = [
         pods(),
         Resource::of::<k8s_openapi::api::core::v1::PersistentVolumeClaim>(),
@@ -153,16 +157,22 @@ fn collect(world: &mut World) {
         .flat_map(|kind| world.of(kind))
         .filter_map(|object| object["metadata"]["uid"].as_str().map(ToOwned::to_owned))
         .collect();
+    let mut changed = false;
     for kind in &kinds {
         let orphaned = |object: &&Value| {
             let owners = object["metadata"]["ownerReferences"].as_array().cloned().unwrap_or_default();
-            !owners.is_empty() && owners.iter().all(|one| !uids.contains(one["uid"].as_str().unwrap_or_default()))
+            let goes = !object["metadata"]["deletionTimestamp"].is_null();
+            !goes
+                && !owners.is_empty()
+                && owners.iter().all(|one| !uids.contains(one["uid"].as_str().unwrap_or_default()))
         };
         let lost: Vec<Key> = world.of(kind).filter(orphaned).map(key_of).collect();
+        changed |= !lost.is_empty();
         for key in lost {
             world.delete(kind, &key);
         }
     }
+    changed
 }
 
 /// Node `n0`..`n3`: gone with its pods if it is there, back if it is not.

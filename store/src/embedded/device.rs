@@ -100,7 +100,17 @@ impl StorageBackend for Device {
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     folder: PathBuf,
-    _file: File,
+    file: File,
+}
+
+impl Drop for FolderLock {
+    /// A child that another thread is about to start holds the file until it has become its program: closing alone would
+    /// not let go of the lock at once.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::debug!(%error, "the folder's lock goes with the process");
+        }
+    }
 }
 
 impl FolderLock {
@@ -121,7 +131,7 @@ impl FolderLock {
         file.set_len(0).map_err(io_error)?;
         file.rewind().map_err(io_error)?;
         writeln!(file, "{}", std::process::id()).map_err(io_error)?;
-        Ok(Self { folder: folder.to_owned(), _file: file })
+        Ok(Self { folder: folder.to_owned(), file })
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -1,11 +1,17 @@
 //! A machine of the tests: network and mount namespaces held open by one process, and an uplink with an address.
 
 use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Each host of a test process gets its own number, so that names never meet.
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// Where the hierarchies of cgroup v1 are folders, or the one of v2 is.
+const CGROUPS: &str = "/sys/fs/cgroup";
 
 pub struct Host {
     holder: Child,
@@ -54,16 +60,14 @@ impl Host {
 
     /// `unshare` has made its namespaces once they differ from ours.
     fn await_namespaces(&self) -> Result<()> {
-        let ours = std::fs::read_link("/proc/self/ns/net")?;
+        let ours = fs::read_link("/proc/self/ns/net")?;
         let theirs = format!("/proc/{}/ns/net", self.holder.id());
-        crate::wait::eventually(
-            "namespaces of the host",
-            std::time::Duration::from_secs(5),
-            || match std::fs::read_link(&theirs) {
+        crate::wait::eventually("namespaces of the host", std::time::Duration::from_secs(5), || {
+            match fs::read_link(&theirs) {
                 Ok(link) if link != ours => Ok(()),
                 other => Err(format!("{other:?}")),
-            },
-        );
+            }
+        });
         Ok(())
     }
 
@@ -170,5 +174,27 @@ impl Drop for Host {
         if let Err(error) = self.holder.kill().and_then(|()| self.holder.wait().map(drop)) {
             eprintln!("{}: {error}", self.name);
         }
+        // As a kubelet does, a node leaves the empty folders that its pods' cgroups were in.
+        if let Err(error) = remove_cgroups(&self.name) {
+            eprintln!("cgroups of {}: {error}", self.name);
+        }
     }
+}
+
+/// Removes the cgroup `name` of every hierarchy, with those in it. One that still holds a process is an error.
+fn remove_cgroups(name: &str) -> io::Result<()> {
+    let folders = fs::read_dir(CGROUPS)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let unified = PathBuf::from(CGROUPS);
+    let cgroups = folders.iter().chain([&unified]).map(|hierarchy| hierarchy.join(name));
+    cgroups.filter(|cgroup| cgroup.is_dir()).try_for_each(|cgroup| remove_cgroup(&cgroup))
+}
+
+fn remove_cgroup(cgroup: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(cgroup)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_cgroup(&entry.path())?;
+        }
+    }
+    fs::remove_dir(cgroup)
 }

@@ -199,7 +199,7 @@ fn authentication_config(params: &Params) -> Wanted {
         object: json!({
             "apiVersion": "v1", "kind": "ConfigMap",
             "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
-                "data": {
+            "data": {
                 "client-ca-file": params.ca_pem,
                 "requestheader-client-ca-file": params.front_proxy_ca_pem,
                 "requestheader-allowed-names": json!([crate::pki::FRONT_PROXY]).to_string(),

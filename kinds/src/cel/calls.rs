@@ -236,9 +236,18 @@ fn junction<'a>(
     rest: &'a [IdedExpr],
     decisive: bool,
 ) -> Result<Val<'a>, EvalError> {
+    decided(std::iter::once(first).chain(rest).map(|operand| scope.value(operand)), decisive)
+}
+
+/// Whether one of the values, which are looked at as long as that is open, is `decisive`. One that is overrules the error
+/// of another; running out of budget overrules everything.
+pub(super) fn decided<'a>(
+    values: impl Iterator<Item = Result<Val<'a>, EvalError>>,
+    decisive: bool,
+) -> Result<Val<'a>, EvalError> {
     let mut failed = None;
-    for operand in std::iter::once(first).chain(rest) {
-        match scope.value(operand) {
+    for value in values {
+        match value {
             Ok(Val::Bool(flag)) if flag == decisive => return Ok(Val::Bool(decisive)),
             Ok(Val::Bool(_)) => {}
             Ok(_) => failed = failed.or_else(|| Some(EvalError::overload())),

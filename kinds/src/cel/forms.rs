@@ -1,6 +1,7 @@
 //! Calls that bind names: `optMap` and its kin, and the comprehensions over pairs. The parser knows the others as macros.
 //! k8s: cel-go's OptionalTypes and ext.TwoVarComprehensions
 
+use super::calls::decided;
 use super::eval::{EvalError, Scope};
 use super::ty::Ty;
 use super::value::Val;
@@ -96,17 +97,10 @@ fn quantified<'a>(
     form: &Form<'a>,
     decisive: bool,
 ) -> Result<Val<'a>, EvalError> {
-    let mut failed = None;
-    for (key, value) in range.pairs().ok_or_else(EvalError::overload)? {
-        match scope.bind(&form.names, vec![key, value], |scope| scope.value(&form.bodies[0])) {
-            Ok(Val::Bool(flag)) if flag == decisive => return Ok(Val::Bool(decisive)),
-            Ok(Val::Bool(_)) => {}
-            Ok(_) => failed = failed.or_else(|| Some(EvalError::overload())),
-            Err(cost @ (EvalError::CallCost | EvalError::TotalCost)) => return Err(cost),
-            Err(error) => failed = failed.or(Some(error)),
-        }
-    }
-    failed.map_or(Ok(Val::Bool(!decisive)), Err)
+    let items = range.pairs().ok_or_else(EvalError::overload)?.into_iter();
+    let holds =
+        items.map(|(key, value)| scope.bind(&form.names, vec![key, value], |scope| scope.value(&form.bodies[0])));
+    decided(holds, decisive)
 }
 
 fn transformed<'a>(scope: &mut Scope<'a, '_>, range: &Val<'a>, form: &Form<'a>) -> Result<Val<'a>, EvalError> {

@@ -44,31 +44,26 @@ pub(super) fn operator<'a>(name: &str, args: &[Val<'a>]) -> Answer<'a> {
     })
 }
 
+/// An operator on two integers of one kind; both kinds have these methods, and no trait has them.
+macro_rules! checked {
+    ($name:expr, $a:expr, $b:expr) => {
+        match $name {
+            "_+_" => $a.checked_add($b),
+            "_-_" => $a.checked_sub($b),
+            "_*_" => $a.checked_mul($b),
+            "_/_" => $a.checked_div($b),
+            _ => $a.checked_rem($b),
+        }
+    };
+}
+
 fn arithmetic<'a>(name: &str, a: &Val<'a>, b: &Val<'a>) -> Result<Val<'a>, EvalError> {
     let overflow = || EvalError::new("integer overflow");
     let zero = || EvalError::new(if name == "_%_" { "modulus by zero" } else { "division by zero" });
     Ok(match (name, a, b) {
         ("_/_" | "_%_", Val::Int(_), Val::Int(0)) | ("_/_" | "_%_", Val::Uint(_), Val::Uint(0)) => return Err(zero()),
-        (_, Val::Int(a), Val::Int(b)) => Val::Int(
-            match name {
-                "_+_" => a.checked_add(*b),
-                "_-_" => a.checked_sub(*b),
-                "_*_" => a.checked_mul(*b),
-                "_/_" => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            }
-            .ok_or_else(overflow)?,
-        ),
-        (_, Val::Uint(a), Val::Uint(b)) => Val::Uint(
-            match name {
-                "_+_" => a.checked_add(*b),
-                "_-_" => a.checked_sub(*b),
-                "_*_" => a.checked_mul(*b),
-                "_/_" => a.checked_div(*b),
-                _ => a.checked_rem(*b),
-            }
-            .ok_or_else(overflow)?,
-        ),
+        (_, Val::Int(a), Val::Int(b)) => Val::Int(checked!(name, *a, *b).ok_or_else(overflow)?),
+        (_, Val::Uint(a), Val::Uint(b)) => Val::Uint(checked!(name, *a, *b).ok_or_else(overflow)?),
         ("_+_", Val::Double(a), Val::Double(b)) => Val::Double(a + b),
         ("_-_", Val::Double(a), Val::Double(b)) => Val::Double(a - b),
         ("_*_", Val::Double(a), Val::Double(b)) => Val::Double(a * b),

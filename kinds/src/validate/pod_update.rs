@@ -74,12 +74,14 @@ fn images_of(new: &mut [Container], old: &[Container]) {
     }
 }
 
+/// The containers that a pod begins with, by the name of their field: new and old ones.
+fn container_lists<'a>(new: &'a PodSpec, old: &'a PodSpec) -> [(&'static str, &'a [Container], &'a [Container]); 2] {
+    let init = |spec: &'a PodSpec| spec.init_containers.as_deref().unwrap_or_default();
+    [("containers", &new.containers, &old.containers), ("initContainers", init(new), init(old))]
+}
+
 fn same_containers(new: &PodSpec, old: &PodSpec, errors: &mut FieldErrors) -> bool {
-    let lists = [
-        ("containers", new.containers.as_slice(), old.containers.as_slice()),
-        ("initContainers", each(&new.init_containers).as_slice(), each(&old.init_containers).as_slice()),
-    ];
-    for (field, new, old) in lists {
+    for (field, new, old) in container_lists(new, old) {
         let at = SPEC.child(field);
         if new.len() != old.len() {
             errors.push(FieldError::forbidden(at, "pod updates may not add or remove containers"));
@@ -262,11 +264,7 @@ pub fn resize(new: &Pod, old: &Pod) -> FieldErrors {
 /// k8s: validatePodResizeContainerOrdering
 fn reordered(new: &PodSpec, old: &PodSpec) -> FieldErrors {
     let mut errors = FieldErrors::new();
-    let lists = [
-        ("containers", new.containers.as_slice(), old.containers.as_slice()),
-        ("initContainers", each(&new.init_containers).as_slice(), each(&old.init_containers).as_slice()),
-    ];
-    for (field, new, old) in lists {
+    for (field, new, old) in container_lists(new, old) {
         let at = SPEC.child(field);
         if new.len() != old.len() {
             errors.push(FieldError::forbidden(at, format!("{field} may not be added or removed on resize")));

@@ -32,6 +32,8 @@ const RENEWALS: u32 = 4;
 const STATUS_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// Until the node is ready, and after a failure, it looks again after this long, doubling to the lease's pace.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Looks are this far apart when the reason of an unready node is said: some two seconds after the first.
+const WORTH_SAYING: Duration = Duration::from_secs(1);
 
 struct Heartbeat {
     node: Arc<Shared>,
@@ -67,17 +69,20 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
     };
     heart.node.about_node("Normal", "Starting", "Starting kubelet.".to_owned());
     let lease_every = heart.lease_every();
-    let mut hurry = LOOK_AGAIN;
+    let mut trouble = Trouble::default();
     loop {
         let wait = match in_time(heart.beat()).await {
-            Ok(true) => {
-                hurry = LOOK_AGAIN;
+            Ok(not_ready) if not_ready.is_empty() => {
+                trouble = Trouble::default();
                 LOOK_EVERY
             }
-            Ok(false) => next(&mut hurry, lease_every),
+            Ok(not_ready) => {
+                trouble.say(not_ready.join(", "));
+                trouble.look_again(lease_every)
+            }
             Err(error) => {
                 heart.complain(&*error);
-                next(&mut hurry, lease_every)
+                trouble.look_again(lease_every)
             }
         };
         let look = tokio::time::Instant::now() + wait;
@@ -106,10 +111,27 @@ async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T,
     tokio::time::timeout(ANSWER_MAX, work).await.unwrap_or_else(|_| Err("the API server does not answer".into()))
 }
 
-fn next(hurry: &mut Duration, max: Duration) -> Duration {
-    let wait = *hurry;
-    *hurry = (wait * 2).min(max);
-    wait
+/// A node that is not ready, or cannot be told of.
+#[derive(Default)]
+struct Trouble {
+    waited: Duration,
+    said: String,
+}
+
+impl Trouble {
+    /// How long to wait before the next look, at most `longest`.
+    fn look_again(&mut self, longest: Duration) -> Duration {
+        self.waited = (self.waited * 2).clamp(LOOK_AGAIN, longest);
+        self.waited
+    }
+
+    /// Says why the node is not ready when that is new, and lasts: a node that starts is not ready for some moments.
+    fn say(&mut self, why: String) {
+        if self.waited >= WORTH_SAYING && why != self.said {
+            warn!(why, "the node is not ready");
+            self.said = why;
+        }
+    }
 }
 
 /// Waits for a change of the node's object that asks for action: a pod range, a deletion.
@@ -138,8 +160,8 @@ impl Heartbeat {
         Duration::from_secs(self.config.lease_seconds.into()) / RENEWALS
     }
 
-    /// One round; says whether the node is ready.
-    async fn beat(&mut self) -> Result<bool, Failure> {
+    /// One round; says why the node is not ready, nothing when it is.
+    async fn beat(&mut self) -> Result<Vec<String>, Failure> {
         let now = self.node.clock.now();
         if let Some(cached) = self.node.caches.of::<Node>().get("", &self.node.name) {
             // The cache may be behind what the last write returned.
@@ -147,8 +169,11 @@ impl Heartbeat {
                 self.known = Some((*cached).clone());
             }
         }
-        self.configure_network().await?;
-        let findings = self.look().await;
+        let network = self.configure_network().await;
+        let mut findings = self.look().await;
+        if let Err(status) = network {
+            findings.not_ready.push(format!("cannot set up the pod network: {}", status.message()));
+        }
         let ready = findings.not_ready.is_empty();
         self.register(&findings, now).await?;
         self.write_status(&findings, now).await?;
@@ -159,7 +184,7 @@ impl Heartbeat {
             self.node.about_node("Normal", reason, format!("Node {} status is now: {text}", self.node.name));
             self.was_ready = ready;
         }
-        Ok(ready)
+        Ok(findings.not_ready)
     }
 
     /// A server that is away for a while is everyday life; one that does not know this node any more is not.
@@ -174,7 +199,7 @@ impl Heartbeat {
     }
 
     /// Tells the runtime the node's pod range, once it has one.
-    async fn configure_network(&mut self) -> Result<(), Failure> {
+    async fn configure_network(&mut self) -> Result<(), tonic::Status> {
         let cidr = self.known.as_ref().and_then(|n| n.spec.as_ref()?.pod_cidr.clone()).unwrap_or_default();
         if cidr.is_empty() || cidr == self.pod_cidr {
             return Ok(());

@@ -108,11 +108,9 @@ pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits, without end, in as little memory as can be: freed heap is given back, and so are the pages of the program that
-/// can be read again from its file. Between that and the wait nothing is done, for all code that runs comes back.
+/// Waits, without end, in as little memory as can be: the pages of the program that can be read again from its file are
+/// given back. Between that and the wait nothing is done, for all code that runs comes back.
 pub(crate) fn sleep_small(fds: &mut [PollFd<'_>]) -> io::Result<()> {
-    // SAFETY: malloc_trim only returns free memory to the kernel.
-    unsafe { libc::malloc_trim(0) };
     for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?) {
         // SAFETY: the range is a mapping of a file that cannot be written to and of which no page was changed (it has
         // no anonymous page), so a page that is dropped comes back with the same content when it is next touched.

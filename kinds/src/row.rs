@@ -115,6 +115,8 @@ pub struct Row {
     pub generation: bool,
     /// Whether a PUT to a missing name creates it (Lease, Endpoints, .. as upstream's AllowCreateOnUpdate).
     pub create_on_update: bool,
+    /// Whether a create may bring a status (Node: a node agent registers with one).
+    pub status_on_create: bool,
 }
 
 impl Row {
@@ -145,6 +147,7 @@ impl Row {
             schema: Cow::Borrowed(schema),
             generation: false,
             create_on_update: false,
+            status_on_create: false,
         }
     }
 
@@ -274,5 +277,6 @@ macro_rules! row_part {
     };
     ($row:ident generation $on:literal) => { $row.generation = $on };
     ($row:ident create_on_update $on:literal) => { $row.create_on_update = $on };
+    ($row:ident status_on_create $on:literal) => { $row.status_on_create = $on };
 }
 pub(crate) use row_part;

@@ -60,6 +60,7 @@ pub fn count(object: &Value, path: &str) -> usize {
 
 pub(crate) fn prepare_create(row: &Row, object: &mut Value) {
     if has_status(row)
+        && !row.status_on_create
         && let Value::Object(fields) = object
     {
         fields.remove("status");

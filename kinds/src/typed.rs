@@ -40,7 +40,8 @@ pub trait TypedKind: Send + Sync + 'static {
     /// Fills defaults. Idempotent.
     fn default(_object: &mut Self::Object) {}
 
-    /// Before validation of a create. `status` is already gone where the kind has a `status` subresource.
+    /// Before validation of a create. `status` is already gone where the kind has a `status` subresource, unless
+    /// its row lets a create bring one.
     fn prepare_create(_object: &mut Self::Object) {}
 
     /// The status that a new object starts with, where that is all that there is to prepare: then the rest of the object is not

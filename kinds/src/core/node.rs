@@ -161,6 +161,15 @@ mod tests {
     }
 
     #[test]
+    fn a_node_registers_with_its_status() {
+        let status = json!({"capacity": {"cpu": "2"}, "allocatable": {"cpu": "1"}});
+        let node = check::created::<NodeKind>(json!({"metadata": {"name": "n"}, "status": status.clone()}));
+        assert_eq!(node["status"], status);
+        let updated = check::updated::<NodeKind>(node, &json!({"status": {"capacity": {"cpu": "9"}}}));
+        assert_eq!(updated["status"], status);
+    }
+
+    #[test]
     fn taints_and_ranges_are_checked() {
         expect![[r#"
             spec.taints[0].key: Required value

@@ -150,6 +150,7 @@ impl Definition {
             schema: Cow::Owned(definition_name(&self.group, &version.name, &names.kind)),
             generation: true,
             create_on_update: false,
+            status_on_create: false,
         }
     }
 }

@@ -20,7 +20,7 @@ const USAGE: &str =
     "usage: bench_scheduler [--quick] [--nodes N] [--scale FACTOR] [--store embedded|etcd] [WORKLOAD...]";
 
 /// Of a quick run: enough to see that everything works.
-const QUICK_NODES: usize = 100;
+const QUICK_NODES: usize = 200;
 const QUICK_SCALE: f64 = 0.02;
 
 /// What was asked for.

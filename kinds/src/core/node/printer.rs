@@ -25,6 +25,7 @@ pub(crate) const ROW: Row = row! {
         Column::wide("Container-Runtime", "string"),
     ],
     fields: ["spec.unschedulable" = "spec.unschedulable"],
+    status_on_create: true,
 };
 
 pub(crate) fn cells(node: &Node, now_unix_secs: i64) -> Vec<Value> {

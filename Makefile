@@ -5,7 +5,7 @@ RELEASE := target/release
 IMAGES := target/images/web.tar
 CLIENTS := target/clients
 
-.PHONY: up build install images test check bench fuzz deps test-deps fmt codegen
+.PHONY: up build install images vm-image test check bench fuzz deps test-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -36,7 +36,12 @@ check: deps
 test: deps test-deps
 	$(CARGO) build --locked -p drover -p kctl -p e2e --bins
 	$(CARGO) run --locked -q -p xtask -- example-image $(IMAGES)
+	@$(MAKE) --no-print-directory vm-image
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+## vm-image: what the virtual machines of the tests boot, with the debug binaries on its disk
+vm-image: test-deps
+	e2e/vm/build target/vm target/debug $(IMAGES)
 
 ## bench: the figures of the README, each beside its reference
 bench: deps build images
@@ -61,9 +66,11 @@ fmt:
 deps:
 	@.ci/install protobuf-compiler:protoc libprotobuf-dev:/usr/include/google/protobuf/wrappers.proto iptables:iptables conntrack:conntrack iproute2:ip gcc:cc libc6-dev:/usr/lib/x86_64-linux-gnu/libc.a
 
-# What only the tests need: a real etcd and registry to test against, busybox for test images, client programs in Python.
+# What only the tests need: a real etcd and registry to test against, busybox for test images, client programs in Python,
+# an emulator and what fills its machines' disk.
 test-deps: $(CLIENTS)/installed
-	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter procps:pgrep bind9-dnsutils:dig curl:curl
+	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter procps:pgrep bind9-dnsutils:dig curl:curl \
+		qemu-system-x86:qemu-system-x86_64 kmod:depmod e2fsprogs:mke2fs cpio:cpio binutils:strip
 
 $(CLIENTS)/installed: e2e/clients/requirements.txt
 	@.ci/install python3:python3 python3-venv:/usr/share/python-wheels

@@ -1,7 +1,8 @@
 //! The harness of the end-to-end tests: a [`Host`] is a network and mount namespace with an uplink address of its own, a
 //! [`Cluster`] is `drover up` inside it, with its own data folder and cgroup subtree. The machine's own tables, mounts and
 //! cgroups stay untouched; [`census`] counts what a cluster leaves behind;
-//! a [`Fleet`] is a server and nodes on several of them.
+//! a [`Fleet`] is a server and nodes on several of them. A [`vm::Machine`] has a kernel of its own, for what namespaces
+//! cannot show.
 //!
 //! The tests drive the binaries that `make test` builds; they know nothing of the crates inside them.
 //! [`bench`] does.
@@ -17,6 +18,7 @@ pub mod follow;
 pub mod host;
 pub mod process;
 pub mod script;
+pub mod vm;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};

@@ -1,7 +1,7 @@
 //! A node on a kernel of its own with cgroup v2, in a virtual machine: what a host with cgroup v1 cannot show.
 
 use anyhow::Result;
-use e2e::Machine;
+use e2e::vm::Machine;
 use std::time::Duration;
 
 /// Emulated, on a busy machine.

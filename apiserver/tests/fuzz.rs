@@ -1,6 +1,6 @@
 //! The fuzz targets on the stable toolchain: over the corpus that is kept, and over chance bytes and changes to it.
 
-use apiserver::fuzzing;
+use apiserver::fuzzing::TARGETS;
 use proptest::prelude::*;
 use std::path::Path;
 
@@ -11,12 +11,6 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
     assert!(!found.is_empty(), "{target} has a corpus");
     found
 }
-
-/// Name of the corpus, and what must hold for its bytes.
-type Target = (&'static str, fn(&[u8]));
-
-const TARGETS: [Target; 4] =
-    [("json", fuzzing::json), ("yaml", fuzzing::yaml), ("protobuf", fuzzing::protobuf), ("accept", fuzzing::accept)];
 
 #[test]
 fn the_corpus_holds() {

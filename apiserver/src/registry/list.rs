@@ -23,12 +23,12 @@ pub struct List {
 /// Where the next page starts. Opaque to clients.
 /// k8s: storage/continue.go
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Token {
+pub(crate) struct Token {
     v: String,
     /// Negative: whatever the newest revision is (a pager whose revision expired goes on, inconsistently).
     rv: i64,
     /// The last key of the page before.
-    start: String,
+    pub(crate) start: String,
 }
 
 const TOKEN_VERSION: &str = "meta.k8s.io/v1";
@@ -50,7 +50,7 @@ impl Token {
     }
 
     /// `ns` is the namespace of the request: a token of another one is refused.
-    fn decode(text: &str, ns: &str) -> Result<Self, ApiError> {
+    pub(crate) fn decode(text: &str, ns: &str) -> Result<Self, ApiError> {
         let bad =
             |why: &str| ApiError::bad_request(format!("invalid continue token: continue key is not valid: {why}"));
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {

@@ -64,9 +64,9 @@ codegen:
 fmt:
 	$(CARGO) fmt --all
 
-# Debian packages: protoc and its own definitions build the CRI and CSI stubs, iptables and conntrack program Services, iproute2 is for people.
+# Debian packages: protoc and its own definitions build the CRI and CSI stubs, iptables and conntrack program Services, nftables policies, iproute2 is for people.
 deps:
-	@.ci/install protobuf-compiler:protoc libprotobuf-dev:/usr/include/google/protobuf/wrappers.proto iptables:iptables conntrack:conntrack iproute2:ip gcc:cc libc6-dev:/usr/lib/x86_64-linux-gnu/libc.a
+	@.ci/install protobuf-compiler:protoc libprotobuf-dev:/usr/include/google/protobuf/wrappers.proto iptables:iptables nftables:nft conntrack:conntrack iproute2:ip gcc:cc libc6-dev:/usr/lib/x86_64-linux-gnu/libc.a
 
 # What only the tests need: a real etcd and registry to test against, busybox for test images, client programs in Python,
 # an emulator and what fills its machines' disk.

@@ -1,4 +1,4 @@
-//! The only I/O of the proxy: runs iptables-restore, iptables-save and conntrack, and sets the kernel's switches.
+//! The only I/O of the proxy: runs iptables-restore, iptables-save, nft and conntrack, and sets the kernel's switches.
 
 use crate::conntrack::Deletion;
 use crate::iptables::{Chains, JUMPS, Tables, leftovers};
@@ -11,10 +11,12 @@ const LOCK_WAIT_SECS: &str = "10";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    #[error("cannot run {program} (install Debian's packages iptables and conntrack)")]
+    #[error("cannot run {program} (install Debian's packages iptables, nftables and conntrack)")]
     Missing { program: &'static str, source: std::io::Error },
     #[error("{program} failed: {message}")]
     Failed { program: &'static str, message: String },
+    #[error("chain {chain} of table {table} has no rule with {rule}")]
+    Gone { table: &'static str, chain: &'static str, rule: String },
 }
 
 /// Feeds one restore; all of it takes effect, or nothing.
@@ -64,6 +66,17 @@ pub(crate) async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
         Err(ApplyError::Failed { message, .. }) if message.contains("0 flow entries") => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Feeds one transaction of nftables; all of it takes effect, or nothing.
+pub(crate) async fn nft(transaction: &str) -> Result<(), ApplyError> {
+    run("nft", &["-f", "-"], transaction).await.map(drop)
+}
+
+/// Whether a chain of ours is there and has a rule that holds `rule`.
+pub(crate) async fn nft_has(table: &'static str, chain: &'static str, rule: &str) -> Result<(), ApplyError> {
+    let listing = run("nft", &["--stateless", "list", "chain", "ip", table, chain], "").await?;
+    if listing.contains(rule) { Ok(()) } else { Err(ApplyError::Gone { table, chain, rule: rule.to_owned() }) }
 }
 
 /// NodePorts on 127.0.0.1 need local addresses to be routable; the martian rule in KUBE-FIREWALL keeps others out.

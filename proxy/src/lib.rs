@@ -1,5 +1,6 @@
 //! Service load balancing on one node: Services and EndpointSlices become a rule set (`compile`), the rule set becomes
-//! packet-filter text (`iptables`), and what changed is applied in one restore (`apply`).
+//! packet-filter text (`iptables`), and what changed is applied in one restore (`apply`). `policy` does the same for
+//! NetworkPolicies.
 //!
 //! `compile`, `iptables` and `conntrack` are pure; `program` is the loop between the caches and the kernel, `health` what
 //! load balancers ask. The proxy keeps no state of its own: a fresh start reads what its predecessor left in the kernel
@@ -10,8 +11,11 @@ mod apply;
 pub mod compile;
 pub mod conntrack;
 mod dns;
+mod hash;
 mod health;
 pub mod iptables;
+pub mod nft;
+pub mod policy;
 mod program;
 pub mod ruleset;
 
@@ -48,6 +52,7 @@ pub struct Config {
     pub healthz: SocketAddr,
 }
 
+#[derive(Clone)]
 pub struct Deps {
     pub client: kube::Client,
     pub clock: Arc<dyn Clock>,
@@ -59,10 +64,11 @@ pub enum Error {
     Apply(#[from] ApplyError),
 }
 
-/// Programs Services until drained. Rules stay behind: connections outlive the proxy.
+/// Programs Services and enforces NetworkPolicies until drained. Rules stay behind: connections outlive the proxy.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
     let tracker = TaskTracker::new();
     let clock = Arc::clone(&deps.clock);
+    tracker.spawn(policy::program::run(config.node_name.clone(), deps.clone(), drain.clone()));
     let caches = caches(&config, deps, &tracker, &drain);
     let (tell, answers) = watch::channel(health::Answers::none());
     tracker.spawn(health::serve(config.healthz, answers, Arc::clone(&clock), drain.clone()));

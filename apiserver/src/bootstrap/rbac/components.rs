@@ -100,6 +100,17 @@ fn certificate_roles() -> impl Iterator<Item = ClusterRole> {
         .to(To::Group(BOOTSTRAPPERS)),
         // Their DNS servers tell a namespace that is not there from a Service that is not.
         ClusterRole::new("drover:node-names", vec![rule("list watch", "core", "namespaces")]).to(To::Group(NODES)),
+        // Every node enforces policies, whose selectors mean pods and namespaces of the whole cluster: what the agents
+        // of other network plugins read on each node, too.
+        ClusterRole::new(
+            "drover:network-policies",
+            vec![
+                rule("list watch", "core", "namespaces pods"),
+                rule("list watch", "networking.k8s.io", "networkpolicies"),
+            ],
+        )
+        .to(To::User(PROXY))
+        .to(To::Group(NODES)),
         // Who holds a join token may name a node that is not there yet; a node renews its own.
         approve("nodeclient", "certificatesigningrequests/nodeclient").to(To::Group(BOOTSTRAPPERS)),
         approve("selfnodeclient", "certificatesigningrequests/selfnodeclient").to(To::Group(NODES)),

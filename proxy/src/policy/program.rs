@@ -1,0 +1,200 @@
+//! The loop between the caches and the kernel. Pods and namespaces are watched from the first policy on: a cluster
+//! without policies pays for one watch that never speaks.
+
+use super::compile::{World, compile};
+use super::pod::Subject;
+use super::render;
+use crate::Deps;
+use crate::apply::{self, ApplyError};
+use crate::nft::{self, Table};
+use client::cache::{Caches, Change};
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+/// Our table of the family `ip`.
+const TABLE: &str = "drover-network-policy";
+
+/// Changes that arrive within this time go into one transaction.
+const COALESCE: Duration = Duration::from_millis(10);
+
+/// After a failed transaction.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How often the kernel is asked whether our table is still there.
+const INSPECT: Duration = Duration::from_secs(3);
+
+/// Enforces policies until drained. The table stays behind: a node is not to open because its proxy restarts.
+pub(crate) async fn run(node: String, deps: Deps, drain: CancellationToken) {
+    let tracker = TaskTracker::new();
+    tokio::select! {
+        () = drain.cancelled() => {}
+        () = enforce(&node, deps, &tracker, &drain) => {}
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &CancellationToken) {
+    let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
+    builder.watch::<NetworkPolicy>();
+    let policies = builder.start(tracker, drain.clone());
+    let mut changes = policies.of::<NetworkPolicy>().subscribe();
+    policies.synced().await;
+    if policies.of::<NetworkPolicy>().is_empty() {
+        // What an earlier process left, if nft is there at all; without it there is nothing.
+        if let Err(error @ ApplyError::Failed { .. }) = apply::nft(&nft::removal(TABLE)).await {
+            warn!(%error, "rules of policies that are gone may linger");
+        }
+        if changes.recv().await.is_none() {
+            return;
+        }
+    }
+    let mut builder = Caches::builder(deps.client, deps.clock);
+    builder.watch::<Pod>();
+    builder.watch::<Namespace>();
+    let peers = builder.start(tracker, drain.clone());
+    let inbox = Inbox {
+        policies: changes,
+        pods: peers.of::<Pod>().subscribe(),
+        namespaces: peers.of::<Namespace>().subscribe(),
+        world: World::default(),
+    };
+    peers.synced().await;
+    follow(node, &policies, inbox).await;
+}
+
+struct Inbox {
+    policies: UnboundedReceiver<Change<NetworkPolicy>>,
+    pods: UnboundedReceiver<Change<Pod>>,
+    namespaces: UnboundedReceiver<Change<Namespace>>,
+    world: World,
+}
+
+/// Why the loop goes on.
+enum Woken {
+    Changed,
+    TimeToInspect,
+}
+
+/// Whether policies may mean something else now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Matters {
+    No,
+    Yes,
+}
+
+impl Inbox {
+    async fn wait(&mut self) -> Woken {
+        let inspection = tokio::time::sleep(INSPECT);
+        tokio::pin!(inspection);
+        loop {
+            let matters = tokio::select! {
+                Some(_) = self.policies.recv() => Matters::Yes,
+                Some(change) = self.pods.recv() => self.take_pod(&change),
+                Some(change) = self.namespaces.recv() => self.take_namespace(&change),
+                () = &mut inspection => return Woken::TimeToInspect,
+            };
+            if matters == Matters::Yes {
+                tokio::time::sleep(COALESCE).await;
+                return Woken::Changed;
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        while self.policies.try_recv().is_ok() {}
+        while let Ok(change) = self.pods.try_recv() {
+            self.take_pod(&change);
+        }
+        while let Ok(change) = self.namespaces.try_recv() {
+            self.take_namespace(&change);
+        }
+    }
+
+    fn take_pod(&mut self, change: &Change<Pod>) -> Matters {
+        let now = change.new.as_deref().and_then(Subject::of);
+        let pods = self.world.pods.entry(change.key.ns.clone()).or_default();
+        let same = pods.get(&change.key.name) == now.as_ref();
+        match now {
+            Some(pod) => pods.insert(change.key.name.clone(), pod),
+            None => pods.remove(&change.key.name),
+        };
+        if pods.is_empty() {
+            self.world.pods.remove(&change.key.ns);
+        }
+        if same { Matters::No } else { Matters::Yes }
+    }
+
+    fn take_namespace(&mut self, change: &Change<Namespace>) -> Matters {
+        let labels = change.new.as_ref().map(|ns| ns.metadata.labels.clone().unwrap_or_default());
+        let name = &change.key.name;
+        let same = self.world.namespaces.get(name) == labels.as_ref();
+        match labels {
+            Some(labels) => self.world.namespaces.insert(name.clone(), labels),
+            None => self.world.namespaces.remove(name),
+        };
+        if same { Matters::No } else { Matters::Yes }
+    }
+}
+
+async fn follow(node: &str, policies: &Caches, mut inbox: Inbox) {
+    // `None`: what the kernel holds is not known.
+    let mut programmed: Option<Table> = None;
+    let mut isolated = None;
+    loop {
+        inbox.drain();
+        let all = policies.of::<NetworkPolicy>().list();
+        let rules = compile(all.iter().map(AsRef::as_ref), &inbox.world, node);
+        let table = render::render(&rules);
+        if let Err(error) = apply(programmed.as_ref(), &table).await {
+            error!(%error, "NetworkPolicies are not enforced as they should be; will try again");
+            programmed = None;
+            tokio::time::sleep(RETRY).await;
+            continue;
+        }
+        let count = render::isolated(&rules);
+        if isolated.replace(count) != Some(count) {
+            info!(pods = count, "pods are isolated by NetworkPolicies");
+        }
+        programmed = Some(table);
+        while let Woken::TimeToInspect = inbox.wait().await {
+            if let Err(error) = inspect(programmed.as_ref()).await {
+                warn!(%error, "somebody took the rules of NetworkPolicies away; will program them again");
+                programmed = None;
+                break;
+            }
+        }
+    }
+}
+
+/// A node where nobody is isolated has no table.
+async fn apply(old: Option<&Table>, new: &Table) -> Result<(), ApplyError> {
+    let nothing = Table::default();
+    let transaction = match old {
+        None if *new == nothing => Some(nft::removal(TABLE)),
+        Some(old) if *new == nothing => (*old != nothing).then(|| nft::removal(TABLE)),
+        // Made anew, since there is none.
+        Some(old) if *old == nothing => nft::difference(TABLE, None, new),
+        old => nft::difference(TABLE, old, new),
+    };
+    match transaction {
+        Some(transaction) => apply::nft(&transaction).await,
+        None => Ok(()),
+    }
+}
+
+async fn inspect(programmed: Option<&Table>) -> Result<(), ApplyError> {
+    if programmed.is_none_or(|table| *table == Table::default()) {
+        return Ok(());
+    }
+    for (chain, rule) in render::landmarks() {
+        apply::nft_has(TABLE, chain, &rule).await?;
+    }
+    Ok(())
+}

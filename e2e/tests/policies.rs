@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result};
 use e2e::wait::eventually;
-use e2e::{Cluster, Follow, Options};
+use e2e::{Cluster, Fleet, Follow, Host, Options};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Child;
@@ -59,7 +59,7 @@ impl World {
             cluster.kctl(&["wait", "--for=condition=Ready", "pod", name, "-n", ns, "--timeout=60s"])?;
             let ip = cluster.json(&["get", "pod", name, "-n", ns])?["status"]["podIP"].as_str().map(str::to_owned);
             let ip = ip.with_context(|| format!("{pod} has no address"))?;
-            pods.insert(pod, (ip.clone(), net_of(&cluster, &ip)?));
+            pods.insert(pod, (ip.clone(), net_of(&cluster.host, &ip)?));
         }
         Ok(Self { cluster, pods })
     }
@@ -140,14 +140,14 @@ impl World {
 }
 
 /// Finds a server whose network has that address.
-fn net_of(cluster: &Cluster, ip: &str) -> Result<String> {
-    let all = cluster.host.read("pgrep", &["--full", "--exact", "/web serve"])?;
+fn net_of(host: &Host, ip: &str) -> Result<String> {
+    let all = host.read("pgrep", &["--full", "--exact", "/web serve"])?;
     let address = format!("{ip} ");
     all.lines()
         .find(|pid| {
             let fib = std::fs::read_to_string(format!("/proc/{pid}/net/fib_trie")).unwrap_or_default();
             let ours = std::fs::read_to_string(format!("/proc/{pid}/cgroup"));
-            ours.is_ok_and(|text| text.contains(&cluster.host.name))
+            ours.is_ok_and(|text| text.contains(&host.name))
                 && fib.lines().any(|line| format!("{} ", line.trim_start_matches([' ', '|', '-'])) == address)
         })
         .map(|pid| format!("--net=/proc/{pid}/ns/net"))
@@ -244,6 +244,37 @@ fn blocks_port_ranges_and_egress_are_enforced_while_names_and_replies_pass() -> 
     Ok(())
 }
 
+#[test]
+fn a_new_pod_is_isolated_from_its_first_packet_on() -> Result<()> {
+    let world = World::new()?;
+    world.apply("x", "alone", "{podSelector: {matchLabels: {pod: new}}, policyTypes: [Egress]}")?;
+    eventually("the policy to be in the kernel", SOON, || {
+        let listing = world.cluster.host.read("nft", &["list", "ruleset"]).map_err(|error| format!("{error:#}"))?;
+        if listing.contains("drover-network-policy") { Ok(()) } else { Err(listing) }
+    });
+    let names: Vec<String> = (0..5).map(|number| format!("new-{number}")).collect();
+    let pods = names.iter().map(|name| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: x, labels: {{pod: new}}}}\n\
+             spec:\n  restartPolicy: Never\n  terminationGracePeriodSeconds: 0\n  containers:\n\
+             \x20 - {{name: get, image: 'drover.local/web:1', args: [get, '{}:8080/hostname']}}\n",
+            world.ip("x/a")
+        )
+    });
+    world.cluster.apply(&pods.collect::<String>())?;
+    for name in &names {
+        let running = ["wait", "--for=jsonpath={.status.phase}=Running", "pod", name, "-n", "x", "--timeout=60s"];
+        world.cluster.kctl(&running)?;
+    }
+    // As long as others need to reach everybody, and to find that nobody is where nothing answers.
+    world.expect("everybody else is free", &[]);
+    for name in &names {
+        let phase = world.cluster.json(&["get", "pod", name, "-n", "x"])?["status"]["phase"].clone();
+        assert_eq!(phase, "Running", "{name} still asks");
+    }
+    Ok(())
+}
+
 /// Asks on one connection, again and again, and prints what it hears.
 const CONVERSE: &str = "use IO::Socket::INET; $| = 1; \
     my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 8080) or die; \
@@ -269,5 +300,52 @@ fn a_policy_ends_connections_that_it_does_not_allow_and_comes_back_when_flushed(
     world.expect("everybody reaches everybody", &[]);
     let tables = world.cluster.host.read("nft", &["list", "tables"])?;
     assert!(!tables.contains("drover-network-policy"), "{tables}");
+    Ok(())
+}
+
+/// One pod that others may reach, on the second machine, and two on the first.
+const APART: [(&str, &str); 3] = [("goal", "node-2"), ("friend", "node-1"), ("stranger", "node-1")];
+
+#[test]
+fn policies_hold_between_machines() -> Result<()> {
+    let fleet = Fleet::start(&[0, 0], &[])?;
+    let mut places = BTreeMap::new();
+    for (name, node) in APART {
+        let metadata = format!("metadata: {{name: {name}, labels: {{pod: {name}}}}}");
+        let spec = format!(
+            "spec: {{nodeName: {node}, terminationGracePeriodSeconds: 0, \
+             containers: [{{name: web, image: 'drover.local/web:1'}}]}}"
+        );
+        fleet.apply(&format!("apiVersion: v1\nkind: Pod\n{metadata}\n{spec}\n"))?;
+        fleet.kctl(&["wait", "--for=condition=Ready", "pod", name, "--timeout=60s"])?;
+        let ip = fleet.json(&["get", "pod", name])?["status"]["podIP"].as_str().map(str::to_owned);
+        let ip = ip.with_context(|| format!("{name} has no address"))?;
+        let host = &fleet.nodes[usize::from(node == "node-2")].host;
+        places.insert(name, (host, net_of(host, &ip)?, ip));
+    }
+    let url = format!("http://{}:8080/hostname", places["goal"].2);
+    let get = ["curl", "--silent", "--fail", "--max-time", "1", &url];
+    let reaches = |name: &str| -> Result<bool> {
+        let (host, net, _) = &places[name];
+        let args: Vec<&str> = [net.as_str()].into_iter().chain(get).collect();
+        Ok(host.run("nsenter", &args)?.status.success())
+    };
+    let expect = |what: &str, friend: bool, stranger: bool| {
+        eventually(what, SOON, || match (reaches("friend"), reaches("stranger")) {
+            (Ok(a), Ok(b)) if (a, b) == (friend, stranger) => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    };
+    expect("both to reach the goal", true, true);
+    let peer = "ingress: [{from: [{podSelector: {matchLabels: {pod: friend}}}]}]";
+    let spec = format!("spec: {{podSelector: {{matchLabels: {{pod: goal}}}}, {peer}}}");
+    fleet
+        .apply(&format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: goal}}\n{spec}\n"))?;
+    expect("one to be let in", true, false);
+    let out = "spec: {podSelector: {matchLabels: {pod: friend}}, policyTypes: [Egress]}";
+    fleet.apply(&format!("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {{name: out}}\n{out}\n"))?;
+    expect("the other not to be let out", false, false);
+    let (host, ..) = places["goal"];
+    assert!(host.run(get[0], &get[1..])?.status.success(), "the goal's own node may always reach it");
     Ok(())
 }

@@ -9,7 +9,7 @@ use proxy::nft::{self, difference};
 use proxy::policy::compile::{World, compile};
 use proxy::policy::ruleset::{Allow, Direction, NamedPort, Peers, Ports, Ruleset};
 use proxy::policy::{Subject, render::render};
-use proxy::ruleset::Protocol;
+use proxy::ruleset::{Protocol, SourceRange};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -34,7 +34,7 @@ fn pod(row: &str) -> (String, String, Subject) {
 
 /// Namespaces have their name as the label `ns`.
 fn world(rows: &[&str]) -> World {
-    let mut world = World::default();
+    let mut world = World { range: SourceRange::parse("10.42.0.0/24"), ..World::default() };
     for (ns, name, pod) in rows.iter().map(|row| pod(row)) {
         world.namespaces.insert(ns.clone(), [("ns".to_owned(), ns.clone())].into());
         world.pods.entry(ns).or_default().insert(name, pod);
@@ -55,11 +55,36 @@ fn text(policies: &[NetworkPolicy]) -> String {
 }
 
 #[test]
-fn without_policies_for_this_nodes_pods_there_is_nothing() {
+fn without_policies_there_is_nothing() {
+    assert_eq!(text(&[]), "");
+}
+
+#[test]
+fn while_there_are_policies_only_known_pods_are_free() {
     let elsewhere = policy("z", "deny", json!({"podSelector": {}}));
     let nobody = policy("x", "deny", json!({"podSelector": {"matchLabels": {"app": "other"}}}));
-    assert_eq!(text(&[elsewhere, nobody]), "");
-    assert_eq!(compile(&[policy("x", "deny", json!({"podSelector": {}}))], &three(), "node-2"), Ruleset::default());
+    expect![[r"
+        add map ip t egress-pods { type ipv4_addr : verdict; }
+        add set ip t hairpin { type ipv4_addr . ipv4_addr; }
+        add map ip t ingress-pods { type ipv4_addr : verdict; }
+        add chain ip t egress { type filter hook forward priority filter; policy accept; }
+        add chain ip t ingress { type filter hook forward priority filter; policy accept; }
+        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add element ip t ingress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add rule ip t egress ct state related accept
+        add rule ip t egress ct state established ct direction reply accept
+        add rule ip t egress ip saddr . ip daddr @hairpin accept
+        add rule ip t egress ip saddr vmap @egress-pods
+        add rule ip t egress ip saddr 10.42.0.0/24 drop
+        add rule ip t ingress ct state related accept
+        add rule ip t ingress ct state established ct direction reply accept
+        add rule ip t ingress ip saddr . ip daddr @hairpin accept
+        add rule ip t ingress ip daddr vmap @ingress-pods
+        add rule ip t ingress ip daddr 10.42.0.0/24 drop
+    "]]
+    .assert_eq(&text(&[elsewhere, nobody]));
+    let unknown = compile(&[policy("x", "deny", json!({"podSelector": {}}))], &three(), "node-2").guard.unwrap();
+    assert!(unknown.known.is_empty(), "{unknown:?}");
 }
 
 #[test]
@@ -71,16 +96,19 @@ fn isolated_pods_share_a_chain_that_drops() {
         add chain ip t egress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress-pods-RNH33DNVBPIY6OHP
+        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add element ip t hairpin { 10.42.0.2 . 10.42.0.2, 10.42.0.3 . 10.42.0.3 }
-        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.3 : goto ingress-pods-RNH33DNVBPIY6OHP }
+        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.3 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.4 : accept }
         add rule ip t egress ct state related accept
         add rule ip t egress ct state established ct direction reply accept
         add rule ip t egress ip saddr . ip daddr @hairpin accept
         add rule ip t egress ip saddr vmap @egress-pods
+        add rule ip t egress ip saddr 10.42.0.0/24 drop
         add rule ip t ingress ct state related accept
         add rule ip t ingress ct state established ct direction reply accept
         add rule ip t ingress ip saddr . ip daddr @hairpin accept
         add rule ip t ingress ip daddr vmap @ingress-pods
+        add rule ip t ingress ip daddr 10.42.0.0/24 drop
         add rule ip t ingress-pods-RNH33DNVBPIY6OHP drop
     "]].assert_eq(&text(&[policy("x", "deny", json!({"podSelector": {}, "policyTypes": ["Ingress"]}))]));
 }
@@ -110,9 +138,9 @@ fn peers_and_ports_become_sets_and_rules() {
         add chain ip t ingress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress-pods-WWD2XLF7NPP3UBPQ
         add chain ip t ingress-policy-WWD2XLF7NPP3UBPQ
-        add element ip t egress-pods { 10.42.0.2 : goto egress-pods-WWD2XLF7NPP3UBPQ }
+        add element ip t egress-pods { 10.42.0.2 : goto egress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
-        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ }
+        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add element ip t port-tcp-http { 10.42.0.2 . tcp . 8080 }
         add element ip t selected-LQLM72JOEJT4MHK2 { 10.42.0.4 }
         add element ip t selected-PBFFG2O3EZXU3QVD { 10.42.0.2, 10.42.0.3 }
@@ -120,6 +148,7 @@ fn peers_and_ports_become_sets_and_rules() {
         add rule ip t egress ct state established ct direction reply accept
         add rule ip t egress ip saddr . ip daddr @hairpin accept
         add rule ip t egress ip saddr vmap @egress-pods
+        add rule ip t egress ip saddr 10.42.0.0/24 drop
         add rule ip t egress-pods-WWD2XLF7NPP3UBPQ jump egress-policy-WWD2XLF7NPP3UBPQ
         add rule ip t egress-pods-WWD2XLF7NPP3UBPQ drop
         add rule ip t egress-policy-WWD2XLF7NPP3UBPQ ip daddr @selected-LQLM72JOEJT4MHK2 accept comment "x/web"
@@ -127,6 +156,7 @@ fn peers_and_ports_become_sets_and_rules() {
         add rule ip t ingress ct state established ct direction reply accept
         add rule ip t ingress ip saddr . ip daddr @hairpin accept
         add rule ip t ingress ip daddr vmap @ingress-pods
+        add rule ip t ingress ip daddr 10.42.0.0/24 drop
         add rule ip t ingress-pods-WWD2XLF7NPP3UBPQ jump ingress-policy-WWD2XLF7NPP3UBPQ
         add rule ip t ingress-pods-WWD2XLF7NPP3UBPQ drop
         add rule ip t ingress-policy-WWD2XLF7NPP3UBPQ ip saddr @selected-PBFFG2O3EZXU3QVD tcp dport { 80-90 } accept comment "x/web"
@@ -146,24 +176,20 @@ fn a_pod_that_comes_is_one_element_and_a_pod_that_goes_leaves_nothing() {
     let more = table(&["x/a 10.42.0.2 app=a", "x/b 10.42.0.3 app=b", "x/b2 10.42.0.9 app=b"]);
     let none = table(&["x/b 10.42.0.3 app=b"]);
     expect![[r"
+        add element ip t egress-pods { 10.42.0.9 : accept }
+        add element ip t ingress-pods { 10.42.0.9 : accept }
         add element ip t selected-U2AHESYLDWCTSBDI { 10.42.0.9 }
     "]]
     .assert_eq(&difference("t", Some(&few), &more).unwrap());
     expect![[r"
+        delete element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.9 : accept }
         delete element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
-        delete element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ }
+        delete element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.9 : accept }
         delete element ip t selected-U2AHESYLDWCTSBDI { 10.42.0.3, 10.42.0.9 }
-        flush chain ip t egress
-        flush chain ip t ingress
         flush chain ip t ingress-pods-WWD2XLF7NPP3UBPQ
         flush chain ip t ingress-policy-WWD2XLF7NPP3UBPQ
-        delete chain ip t egress
-        delete chain ip t ingress
         delete chain ip t ingress-pods-WWD2XLF7NPP3UBPQ
         delete chain ip t ingress-policy-WWD2XLF7NPP3UBPQ
-        delete map ip t egress-pods
-        delete set ip t hairpin
-        delete map ip t ingress-pods
         delete set ip t selected-U2AHESYLDWCTSBDI
     "]]
     .assert_eq(&difference("t", Some(&more), &none).unwrap());

@@ -4,8 +4,8 @@
 
 use super::pod::Subject;
 use super::ranges::{self, merge};
-use super::ruleset::{Allow, Direction, NamedPort, Peers, PolicyKey, Ports, Ruleset, Selection};
-use crate::ruleset::Protocol;
+use super::ruleset::{Allow, Direction, Guard, NamedPort, Peers, PolicyKey, Ports, Ruleset, Selection};
+use crate::ruleset::{Protocol, SourceRange};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -20,6 +20,8 @@ pub struct World {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Namespace -> pod -> what policies see of it.
     pub pods: BTreeMap<String, BTreeMap<String, Subject>>,
+    /// The node's part of the pods' addresses.
+    pub range: Option<SourceRange>,
 }
 
 impl World {
@@ -32,6 +34,9 @@ impl World {
 pub fn compile<'a>(policies: impl IntoIterator<Item = &'a NetworkPolicy>, world: &World, node: &str) -> Ruleset {
     let mut rules = Ruleset::default();
     for policy in policies {
+        if rules.guard.is_none() {
+            rules.guard = guard(world, node);
+        }
         let Some(spec) = &policy.spec else { continue };
         let key = PolicyKey {
             ns: policy.metadata.namespace.clone().unwrap_or_default(),
@@ -55,6 +60,11 @@ pub fn compile<'a>(policies: impl IntoIterator<Item = &'a NetworkPolicy>, world:
         }
     }
     rules
+}
+
+fn guard(world: &World, node: &str) -> Option<Guard> {
+    let here = world.pods.values().flat_map(BTreeMap::values).filter(|pod| pod.node == node);
+    Some(Guard { range: world.range?, known: here.map(|pod| pod.address).collect() })
 }
 
 /// k8s: a policy without types is about incoming traffic, and about outgoing where it says anything of it.

@@ -7,8 +7,9 @@ use super::render;
 use crate::Deps;
 use crate::apply::{self, ApplyError};
 use crate::nft::{self, Table};
-use client::cache::{Caches, Change};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use crate::ruleset::SourceRange;
+use client::cache::{Caches, Change, WatchOptions};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,11 +59,14 @@ async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &Cancella
     let mut builder = Caches::builder(deps.client, deps.clock);
     builder.watch::<Pod>();
     builder.watch::<Namespace>();
+    let this = format!("metadata.name={node}");
+    builder.watch_with::<Node>(WatchOptions { fields: Some(this), ..WatchOptions::default() });
     let peers = builder.start(tracker, drain.clone());
     let inbox = Inbox {
         policies: changes,
         pods: peers.of::<Pod>().subscribe(),
         namespaces: peers.of::<Namespace>().subscribe(),
+        nodes: peers.of::<Node>().subscribe(),
         world: World::default(),
     };
     peers.synced().await;
@@ -73,6 +77,7 @@ struct Inbox {
     policies: UnboundedReceiver<Change<NetworkPolicy>>,
     pods: UnboundedReceiver<Change<Pod>>,
     namespaces: UnboundedReceiver<Change<Namespace>>,
+    nodes: UnboundedReceiver<Change<Node>>,
     world: World,
 }
 
@@ -98,6 +103,7 @@ impl Inbox {
                 Some(_) = self.policies.recv() => Matters::Yes,
                 Some(change) = self.pods.recv() => self.take_pod(&change),
                 Some(change) = self.namespaces.recv() => self.take_namespace(&change),
+                Some(change) = self.nodes.recv() => self.take_node(&change),
                 () = &mut inspection => return Woken::TimeToInspect,
             };
             if matters == Matters::Yes {
@@ -115,6 +121,18 @@ impl Inbox {
         while let Ok(change) = self.namespaces.try_recv() {
             self.take_namespace(&change);
         }
+        while let Ok(change) = self.nodes.try_recv() {
+            self.take_node(&change);
+        }
+    }
+
+    fn take_node(&mut self, change: &Change<Node>) -> Matters {
+        let spec = change.new.as_ref().and_then(|node| node.spec.as_ref());
+        let mut all = spec.into_iter().flat_map(|spec| spec.pod_cidrs.iter().flatten().chain(&spec.pod_cidr));
+        let range = all.find_map(|range| SourceRange::parse(range));
+        let same = self.world.range == range;
+        self.world.range = range;
+        if same { Matters::No } else { Matters::Yes }
     }
 
     fn take_pod(&mut self, change: &Change<Pod>) -> Matters {
@@ -173,7 +191,7 @@ async fn follow(node: &str, policies: &Caches, mut inbox: Inbox) {
     }
 }
 
-/// A node where nobody is isolated has no table.
+/// Without policies a node has no table.
 async fn apply(old: Option<&Table>, new: &Table) -> Result<(), ApplyError> {
     let nothing = Table::default();
     let transaction = match old {

@@ -7,7 +7,7 @@
 //! What the node itself sends to its pods, and they to it, does not come through here. k8s: a pod's node may always
 //! reach it, as probes must.
 
-use super::ruleset::{Allow, Direction, NamedPort, Peers, PolicyKey, Ports, Ruleset};
+use super::ruleset::{Allow, Direction, Guard, NamedPort, Peers, PolicyKey, Ports, Ruleset};
 use crate::hash::short;
 use crate::nft::{Chain, Set, SetKind, Table};
 use std::collections::BTreeSet;
@@ -23,17 +23,22 @@ const COMMENT_MAX: usize = 120;
 /// Pods, paired with themselves: a packet's two addresses cannot be compared with each other.
 const HAIRPIN: &str = "hairpin";
 
-/// The table for a rule set; empty where nobody is isolated.
+/// The table for a rule set; empty where there are no policies.
 pub fn render(rules: &Ruleset) -> Table {
     let mut table = Table::default();
-    if rules.isolated.is_empty() {
+    if rules.isolated.is_empty() && rules.guard.is_none() {
         return table;
     }
     table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, "type ipv4_addr . ipv4_addr;"));
     for direction in [Direction::Egress, Direction::Ingress] {
         let name = names(direction);
         table.sets.insert(name.pods.to_owned(), Set::new(SetKind::Map, "type ipv4_addr : verdict;"));
-        table.chains.insert(name.base.to_owned(), Chain { hook: Some(HOOK), rules: entrance(direction) });
+        let rules_of_all = entrance(direction, rules.guard.as_ref());
+        table.chains.insert(name.base.to_owned(), Chain { hook: Some(HOOK), rules: rules_of_all });
+        // Whom a policy selects has another verdict below.
+        for address in rules.guard.iter().flat_map(|guard| &guard.known) {
+            table.element(name.pods, address.to_string(), "accept");
+        }
     }
     for (selection, addresses) in &rules.selected {
         let mut set = Set::new(SetKind::Set, "type ipv4_addr;");
@@ -72,17 +77,20 @@ pub fn render(rules: &Ruleset) -> Table {
 
 /// The rules that every packet meets. The first packets of a connection and all that go the same way are asked, so that
 /// a policy that changes ends connections that it no longer allows; answers pass.
-fn entrance(direction: Direction) -> Vec<String> {
+fn entrance(direction: Direction, guard: Option<&Guard>) -> Vec<String> {
     let (own, map) = match direction {
         Direction::Egress => ("saddr", names(direction).pods),
         Direction::Ingress => ("daddr", names(direction).pods),
     };
-    vec![
+    let mut rules = vec![
         "ct state related accept".to_owned(),
         "ct state established ct direction reply accept".to_owned(),
         format!("ip saddr . ip daddr @{HAIRPIN} accept"),
         format!("ip {own} vmap @{map}"),
-    ]
+    ];
+    // A pod that nobody knows yet waits until its policies are known.
+    rules.extend(guard.map(|guard| format!("ip {own} {} drop", guard.range)));
+    rules
 }
 
 struct Names {

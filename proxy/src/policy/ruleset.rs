@@ -1,7 +1,7 @@
 //! What NetworkPolicies demand of one node, free of any packet filter's language: the product of `compile`, the input of
 //! the renderer.
 
-use crate::ruleset::Protocol;
+use crate::ruleset::{Protocol, SourceRange};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -37,8 +37,17 @@ pub struct Ruleset {
     pub allowed: BTreeMap<(Direction, PolicyKey), Vec<Allow>>,
     /// Addresses of the selected pods, all over the cluster.
     pub selected: BTreeMap<Selection, BTreeSet<Ipv4Addr>>,
+    pub guard: Option<Guard>,
     /// Where ports of a name are, by the name and protocol that a policy gives.
     pub named: BTreeMap<NamedPort, BTreeSet<(Ipv4Addr, u16)>>,
+}
+
+/// This node's part of the pods' addresses, and those whose pods are known. k8s: a pod is isolated from its very first
+/// packet on; one that is not known yet may be one that a policy selects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guard {
+    pub range: SourceRange,
+    pub known: BTreeSet<Ipv4Addr>,
 }
 
 /// Connections that have one of the peers and one of the ports.

@@ -251,6 +251,7 @@ pub(crate) struct Node {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Image {
     /// Import an archive (docker-archive or OCI layout)
+    #[command(visible_alias = "load")]
     Import {
         file: PathBuf,
         #[command(flatten)]
@@ -273,6 +274,41 @@ pub(crate) enum Image {
         #[command(flatten)]
         place: Place,
     },
+    /// Give an image one more name
+    Tag {
+        /// A name or id that it has
+        image: String,
+        name: String,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Save images in an archive (an OCI layout that docker can load)
+    Save {
+        #[arg(required = true)]
+        images: Vec<String>,
+        /// File to make
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Send an image to the registry that its name says
+    Push(Push),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Push {
+    pub(crate) image: String,
+    /// User of the registry; the password is taken from the environment
+    #[arg(long, requires = "password")]
+    pub(crate) username: Option<String>,
+    #[arg(long, env = "DROVER_REGISTRY_PASSWORD", hide_env_values = true, hide = true)]
+    pub(crate) password: Option<String>,
+    /// Token that the registry takes as it is, instead of a user
+    #[arg(long, env = "DROVER_REGISTRY_TOKEN", hide_env_values = true, conflicts_with = "username")]
+    pub(crate) token: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 /// An IPv4 address range, `10.42.0.0/16`.

@@ -1,6 +1,6 @@
 //! `drover image ..`, and what `drover up` asks of the runtime beside the agent: a client of its socket.
 
-use crate::args::{Image, Place};
+use crate::args::{Image, Place, Push};
 use crate::steps::say;
 use anyhow::{Context, Result, bail, ensure};
 use hyper_util::rt::TokioIo;
@@ -9,11 +9,12 @@ use proto::cri::runtime_service_client::RuntimeServiceClient;
 use proto::cri::{
     ImageSpec, ImageStatusRequest, ListImagesRequest, PullImageRequest, RemoveImageRequest, VersionRequest,
 };
-use proto::drover::ImportChunk;
 use proto::drover::image_import_client::ImageImportClient;
+use proto::drover::image_keep_client::ImageKeepClient;
+use proto::drover::{ImportChunk, PushRequest, SaveRequest, TagRequest};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -38,6 +39,9 @@ pub(crate) async fn run(command: Image) -> Result<()> {
         Image::Ls { place } => list(&socket(&place)).await,
         Image::Rm { image, place } => remove(&socket(&place), image).await,
         Image::Pull { image, place } => pull(&socket(&place), image).await,
+        Image::Tag { image, name, place } => tag(&socket(&place), image, name).await,
+        Image::Save { images, output, place } => save(&socket(&place), images, &output).await,
+        Image::Push(push_args) => push(push_args).await,
     }
 }
 
@@ -127,6 +131,48 @@ async fn pull(socket: &Path, name: String) -> Result<()> {
     let request = PullImageRequest { image: spec, ..PullImageRequest::default() };
     let pulled = client.pull_image(request).await.map_err(said)?.into_inner();
     say(&pulled.image_ref);
+    Ok(())
+}
+
+async fn tag(socket: &Path, image: String, name: String) -> Result<()> {
+    let mut client = ImageKeepClient::new(connect(socket).await?);
+    client.tag(TagRequest { image, name }).await.map_err(said).map(drop)
+}
+
+/// Writes an archive beside the file, which then takes its place whole.
+async fn save(socket: &Path, images: Vec<String>, file: &Path) -> Result<()> {
+    let mut client = ImageKeepClient::new(connect(socket).await?);
+    let mut chunks = client.save(SaveRequest { images }).await.map_err(said)?.into_inner();
+    let mut name = file.file_name().with_context(|| format!("{} names no file", file.display()))?.to_owned();
+    name.push(".partial");
+    let partial = file.with_file_name(name);
+    let written = async {
+        let mut out = tokio::fs::File::create(&partial).await?;
+        while let Some(chunk) = chunks.message().await.map_err(said)? {
+            out.write_all(&chunk.data).await?;
+        }
+        out.sync_all().await?;
+        Ok(tokio::fs::rename(&partial, file).await?)
+    };
+    let written: Result<()> = written.await;
+    if written.is_err()
+        && let Err(error) = tokio::fs::remove_file(&partial).await
+    {
+        tracing::debug!(%error, "no part of an archive is left");
+    }
+    written.with_context(|| format!("cannot save {}", file.display()))
+}
+
+async fn push(args: Push) -> Result<()> {
+    let mut client = ImageKeepClient::new(connect(&socket(&args.place)).await?);
+    let request = PushRequest {
+        image: args.image,
+        username: args.username.unwrap_or_default(),
+        password: args.password.unwrap_or_default(),
+        token: args.token.unwrap_or_default(),
+    };
+    let pushed = client.push(request).await.map_err(said)?.into_inner();
+    say(&pushed.digest);
     Ok(())
 }
 

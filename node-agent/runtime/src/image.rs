@@ -1,11 +1,14 @@
 //! Images on this node: a store of unpacked layers shared by all images, archives that are imported, registries that
-//! are pulled from. Knows nothing about containers but which layers they use.
+//! are pulled from and pushed to. Knows nothing about containers but which layers they use.
 
 pub(crate) mod archive;
 mod gc;
 pub(crate) mod layer;
 pub(crate) mod pull;
+pub(crate) mod push;
+mod recipe;
 mod remove;
+pub(crate) mod save;
 pub(crate) mod store;
 
 use serde::{Deserialize, Serialize};
@@ -32,11 +35,15 @@ pub enum ImageError {
     Platform(String),
     #[error("image has {0} layers, more than {max} cannot be mounted", max = store::LAYERS_MAX)]
     TooManyLayers(usize),
+    #[error("layer {0} cannot be written again as it was unpacked (remove the image, then pull or import it again)")]
+    NotAsUnpacked(String),
+    #[error("{0:?} is not a name of an image (give it one with `drover image tag`)")]
+    NotTagged(String),
     #[error("registry refused credentials for {0} (check imagePullSecrets)")]
     Unauthorized(String),
     #[error("registry has no {0}")]
     NotInRegistry(String),
-    #[error("cannot pull {image}: {reason}")]
+    #[error("registry of {image}: {reason}")]
     Registry { image: String, reason: String },
     #[error("no space left on the disk of the image store (remove images, or free space)")]
     DiskFull,

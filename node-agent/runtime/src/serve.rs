@@ -3,11 +3,12 @@
 use crate::image::{ImageError, Store};
 use crate::net::{NetConfig, NetError, Network};
 use crate::pods::{PodError, Pods, Spawner};
-use crate::service::{Images, Import, Service};
+use crate::service::{Images, Import, Keep, Service};
 use crate::stream::Streaming;
 use proto::cri::image_service_server::ImageServiceServer;
 use proto::cri::runtime_service_server::RuntimeServiceServer;
 use proto::drover::image_import_server::ImageImportServer;
+use proto::drover::image_keep_server::ImageKeepServer;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -101,7 +102,8 @@ pub async fn run(config: Config, drain: CancellationToken) -> Result<(), Error> 
     tonic::transport::Server::builder()
         .add_service(runtime.max_decoding_message_size(REQUEST_BYTES_MAX).max_encoding_message_size(usize::MAX))
         .add_service(images.max_decoding_message_size(REQUEST_BYTES_MAX))
-        .add_service(ImageImportServer::new(Import::new(store)).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(ImageImportServer::new(Import::new(store.clone())).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(ImageKeepServer::new(Keep::new(store)))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), drain.cancelled_owned())
         .await?;
     pods.close(config.at_end).await?;

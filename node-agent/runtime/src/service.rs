@@ -4,11 +4,13 @@
 pub(crate) mod convert;
 mod images;
 mod import;
+mod keep;
 mod metrics;
 mod runtime;
 
 pub(crate) use images::Images;
 pub(crate) use import::Import;
+pub(crate) use keep::Keep;
 pub(crate) use runtime::Service;
 
 use crate::image::ImageError;
@@ -43,7 +45,9 @@ impl From<ImageError> for Status {
             | ImageError::UnsafePath { .. }
             | ImageError::Digest { .. }
             | ImageError::Platform(_)
+            | ImageError::NotTagged(_)
             | ImageError::TooManyLayers(_) => Status::invalid_argument(text),
+            ImageError::NotAsUnpacked(_) => Status::failed_precondition(text),
             ImageError::Unauthorized(_) => Status::permission_denied(text),
             ImageError::DiskFull => Status::resource_exhausted(text),
             ImageError::Registry { .. } => Status::unavailable(text),

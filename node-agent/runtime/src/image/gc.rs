@@ -11,7 +11,7 @@ pub(super) fn collect(store: &Store, needed: &BTreeSet<String>) -> Result<(), Im
     let mut doomed = Vec::new();
     for entry in fs::read_dir(store.layers_folder()).map_err(doing())? {
         let name = entry.map_err(doing())?.file_name().to_string_lossy().into_owned();
-        if !needed.contains(name.strip_suffix(".size").unwrap_or(&name)) {
+        if !needed.contains(name.split_once('.').map_or(name.as_str(), |(layer, _)| layer)) {
             doomed.push(name);
         }
     }

@@ -2,14 +2,16 @@
 //! otherwise: every entry is made by name in an open folder that was reached from the layer's root without following
 //! a link, so nothing it says can lead out of there.
 
+use super::recipe::{Noting, Recorder};
 use super::{ImageError, digest, hex};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
     fsetxattr, linkat, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat, utimensat,
 };
 use sha2::{Digest as _, Sha256};
+use std::cell::RefCell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -47,6 +49,36 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
+/// Writes and hashes on the way.
+pub(crate) struct Writing<W> {
+    inner: W,
+    hasher: Sha256,
+    pub(crate) bytes: u64,
+}
+
+impl<W: Write> Writing<W> {
+    pub(crate) fn new(inner: W) -> Self {
+        Self { inner, hasher: Sha256::new(), bytes: 0 }
+    }
+
+    pub(crate) fn digest(self) -> String {
+        format!("sha256:{}", hex(&self.hasher.finalize()))
+    }
+}
+
+impl<W: Write> Write for Writing<W> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buffer)?;
+        self.hasher.update(&buffer[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Undoes gzip or zstd, which the first bytes tell.
 pub(crate) fn decompress<'a>(mut reader: impl Read + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     let mut start = Vec::new();
@@ -68,14 +100,16 @@ pub(crate) struct Unpacked {
     pub(crate) bytes: u64,
 }
 
-/// Unpacks a plain tar into the folder `into`; `below` are the layers under it, the uppermost first, in which a hard
-/// link may name its target.
-pub(crate) fn unpack(plain: impl Read, into: &Path, below: &[PathBuf]) -> Result<Unpacked, ImageError> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = rustix::fs::open(into, flags, Mode::empty())
-        .map_err(|e| ImageError::doing("open the layer's folder")(e.into()))?;
-    let mut hashing = Hashing::new(plain);
-    let mut unpacking = Unpacking { root, below, folders: Vec::new() };
+/// Unpacks a plain tar into the folder `root`; `below` are the layers under it, the uppermost first, in which a hard
+/// link may name its target. `recorder` is told what it takes to write the archive again.
+pub(crate) fn unpack(
+    plain: impl Read,
+    root: OwnedFd,
+    below: &[PathBuf],
+    recorder: Option<&RefCell<Recorder>>,
+) -> Result<Unpacked, ImageError> {
+    let mut hashing = Hashing::new(Noting { inner: plain, recorder });
+    let mut unpacking = Unpacking { root, below, recorder, folders: Vec::new() };
     let mut archive = tar::Archive::new(&mut hashing);
     let entries = archive.entries().map_err(ImageError::doing("read the layer"))?;
     for entry in entries {
@@ -91,6 +125,7 @@ pub(crate) fn unpack(plain: impl Read, into: &Path, below: &[PathBuf]) -> Result
 struct Unpacking<'a> {
     root: OwnedFd,
     below: &'a [PathBuf],
+    recorder: Option<&'a RefCell<Recorder>>,
     /// Folders whose times are set last, because what is made in them changes them.
     folders: Vec<(PathBuf, Timestamps)>,
 }
@@ -132,6 +167,12 @@ impl Unpacking<'_> {
         }
         let kind = entry.header().entry_type();
         make_room(&parent, name, kind.is_dir()).map_err(ImageError::doing(what()))?;
+        if let Some(recorder) = self.recorder
+            && matches!(kind, tar::EntryType::Regular | tar::EntryType::Continuous)
+        {
+            let place: PathBuf = names.iter().collect();
+            recorder.borrow_mut().content(&place, entry.size()).map_err(ImageError::doing(what()))?;
+        }
         let made = self.make(&mut entry, &parent, name, &path)?;
         if made {
             self.dress(&mut entry, &parent, name, &path).map_err(ImageError::doing(what()))?;
@@ -303,7 +344,7 @@ impl Unpacking<'_> {
 }
 
 /// Opens a regular file below a layer, following no link.
-fn open_beneath(layer: &Path, relative: &Path) -> io::Result<Option<OwnedFd>> {
+pub(super) fn open_beneath(layer: &Path, relative: &Path) -> io::Result<Option<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(layer, flags, Mode::empty())?;
     let how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -341,7 +382,7 @@ fn copy(from: &mut impl Read, to: &mut File) -> io::Result<()> {
         if n == 0 {
             return Ok(());
         }
-        io::Write::write_all(to, &buffer[..n])?;
+        Write::write_all(to, &buffer[..n])?;
     }
 }
 

@@ -61,7 +61,7 @@ fn set_cryptography() {
     }
 }
 
-fn client(reference: &Reference) -> Client {
+pub(super) fn client(reference: &Reference) -> Client {
     set_cryptography();
     let registry = reference.resolve_registry();
     let protocol = if is_loopback(registry) { ClientProtocol::Http } else { ClientProtocol::Https };
@@ -86,8 +86,15 @@ fn platform(entries: &[ImageIndexEntry]) -> Option<String> {
     entries.iter().find(here).map(|e| e.digest.clone())
 }
 
-fn explain(image: &str, error: &OciDistributionError) -> ImageError {
+pub(super) fn explain(image: &str, error: &OciDistributionError) -> ImageError {
     use OciDistributionError as E;
+    let refused = |error: &E| match error {
+        E::RequestError(e) => e.status().is_some_and(|s| matches!(s.as_u16(), 401 | 403)),
+        _ => false,
+    };
+    if refused(error) {
+        return ImageError::Unauthorized(image.to_owned());
+    }
     match error {
         E::UnauthorizedError { .. } | E::AuthenticationFailure(_) | E::ServerError { code: 401 | 403, .. } => {
             ImageError::Unauthorized(image.to_owned())

@@ -1,13 +1,17 @@
-//! The images of this node on disk: `images/<id>.json`, a record each, and `layers/<chain>`, an unpacked layer each.
+//! The images of this node on disk: `images/<id>.json`, a record each, and `layers/<chain>`, an unpacked layer each, with
+//! its size and the recipe of its archive beside it.
 //! Whatever is made is made under `tmp/` and renamed when it is whole; what a crash leaves there is removed at the
 //! start. The store has no lock file: one runtime owns its folder.
 
+use super::recipe::{self, Recorder};
 use super::{ConfigFile, ImageError, Record, digest, layer, parse_reference, remove, repository};
 use crate::sys::process::random_id;
 use parking_lot::{Mutex, RwLock};
+use rustix::fs::{Mode, OFlags};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -142,13 +146,46 @@ impl Store {
         self.insert(record)
     }
 
+    /// Gives the image with this id more names.
+    pub(crate) fn add_names(&self, id: &str, names: Names) -> Result<(), ImageError> {
+        let _adding = self.adding.read();
+        let Some(record) = self.images.lock().get(id).cloned() else {
+            return Err(ImageError::NotFound(id.to_owned()));
+        };
+        // Those that it has are kept.
+        self.insert(Record { tags: names.tags, digests: names.digests, ..Record::clone(&record) }).map(drop)
+    }
+
+    /// Writes the plain archive of a layer, whose digest must be `diff_id`.
+    pub(crate) fn write_layer(&self, folder: &str, diff_id: &str, out: &mut impl Write) -> Result<(), ImageError> {
+        let lost = || ImageError::NotAsUnpacked(diff_id.to_owned());
+        let recipe = match fs::File::open(self.recipe_file(folder)) {
+            Ok(recipe) => recipe,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(lost()),
+            Err(e) => return Err(ImageError::doing("read the layer's recipe")(e)),
+        };
+        let mut out = layer::Writing::new(out);
+        recipe::assemble(recipe, &self.layers_folder().join(folder), &mut out).map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidData => lost(),
+            _ => ImageError::doing("write the layer")(e),
+        })?;
+        if out.digest() == diff_id { Ok(()) } else { Err(lost()) }
+    }
+
     fn unpack(&self, folder: &str, source: LayerSource<'_>, below: &[String]) -> Result<(), ImageError> {
         let scratch = Scratch::new(&self.root)?;
         let place = scratch.path.join("layer");
         fs::create_dir(&place).map_err(ImageError::doing("make the layer's folder"))?;
         let below: Vec<PathBuf> = below.iter().rev().map(|l| self.layers_folder().join(l)).collect();
         let plain = layer::decompress((source.open)()?).map_err(ImageError::doing("read the layer"))?;
-        let unpacked = layer::unpack(plain, &place, &below)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&place, flags, Mode::empty())
+            .map_err(|e| ImageError::doing("open the layer's folder")(e.into()))?;
+        let recording = || ImageError::doing("write the layer's recipe");
+        let notes = fs::File::create(scratch.path.join("recipe")).map_err(recording())?;
+        let recorder = RefCell::new(Recorder::new(notes).map_err(recording())?);
+        let unpacked = layer::unpack(plain, root, &below, Some(&recorder))?;
+        recorder.into_inner().finish().map_err(recording())?;
         if unpacked.diff_id != source.diff_id {
             return Err(ImageError::Digest {
                 what: "layer".into(),
@@ -162,6 +199,7 @@ impl Store {
         sync(&place).map_err(ImageError::doing("write the layer to disk"))?;
         fs::rename(scratch.path.join("size"), self.size_file(folder))
             .map_err(ImageError::doing("keep the layer's size"))?;
+        fs::rename(scratch.path.join("recipe"), self.recipe_file(folder)).map_err(recording())?;
         match fs::rename(&place, self.layers_folder().join(folder)) {
             Ok(()) => Ok(()),
             // Another pull of the same layer was faster.
@@ -172,6 +210,10 @@ impl Store {
 
     pub(crate) fn size_file(&self, folder: &str) -> PathBuf {
         self.root.join("layers").join(format!("{folder}.size"))
+    }
+
+    fn recipe_file(&self, folder: &str) -> PathBuf {
+        self.root.join("layers").join(format!("{folder}.recipe"))
     }
 
     pub(crate) fn layer_size(&self, folder: &str) -> u64 {

@@ -3,6 +3,7 @@
 use crate::client::Node;
 use crate::image::{BUSYBOX, Entry, busybox_layer, docker_archive, layer};
 use proto::cri::*;
+use proto::drover::{SaveRequest, TagRequest};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -73,7 +74,7 @@ pub(crate) async fn a_full_disk_leaves_nothing_half_written(node: Node) {
 
 pub(crate) async fn images_share_layers_and_go_one_by_one(mut node: Node) {
     let layers = node.folder.path().join("runtime/images-store/layers");
-    let count = || names(&layers).iter().filter(|n| !n.contains(".size")).count();
+    let count = || names(&layers).iter().filter(|n| !n.contains('.')).count();
     assert_eq!(count(), 1);
     let extra = layer(&[Entry::File("etc/extra", 0o644, b"x"), Entry::File("etc/.wh.group", 0o644, b"")]);
     let second =
@@ -100,4 +101,64 @@ pub(crate) async fn images_share_layers_and_go_one_by_one(mut node: Node) {
     let node = node.restart().await;
     assert_eq!(count(), 0);
     node.finish().await;
+}
+
+/// The archive of the images, or why there is none.
+async fn save(node: &mut Node, images: &[&str]) -> Result<Vec<u8>, tonic::Status> {
+    let images = images.iter().map(|i| (*i).to_owned()).collect();
+    let mut chunks = node.keep.save(SaveRequest { images }).await?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = chunks.message().await? {
+        bytes.extend(chunk.data);
+    }
+    Ok(bytes)
+}
+
+pub(crate) async fn images_are_tagged_saved_and_loaded_again(mut node: Node) {
+    let tag = |image: &str, name: &str| TagRequest { image: image.into(), name: name.into() };
+    let id = node.images.list_images(ListImagesRequest::default()).await.unwrap().into_inner().images[0].id.clone();
+    node.keep.tag(tag(BUSYBOX, "example.test/other:2")).await.unwrap();
+    for (image, name, code) in [
+        ("example.test/none:1", "x:1", tonic::Code::NotFound),
+        (BUSYBOX, "Not a name", tonic::Code::InvalidArgument),
+        (BUSYBOX, &format!("x@sha256:{}", "0".repeat(64)), tonic::Code::InvalidArgument),
+    ] {
+        assert_eq!(node.keep.tag(tag(image, name)).await.unwrap_err().code(), code, "{name}");
+    }
+    let extra = layer(&[Entry::File("etc/extra", 0o644, b"x"), Entry::File("etc/.wh.group", 0o644, b"")]);
+    let second = docker_archive("example.test/second:1", &[busybox_layer(), extra], &serde_json::json!({}));
+    let second_id = node.import(&second).await.unwrap().images[0].id.clone();
+    let names = ["example.test/other:2", BUSYBOX, "example.test/second:1"];
+    let archive = save(&mut node, &names).await.unwrap();
+    assert_eq!(save(&mut node, &["example.test/none:1"]).await.unwrap_err().code(), tonic::Code::NotFound);
+    for name in [BUSYBOX, "example.test/second:1"] {
+        let image = Some(ImageSpec { image: name.into(), ..Default::default() });
+        node.images.remove_image(RemoveImageRequest { image }).await.unwrap();
+    }
+    let loaded = node.import(&archive).await.unwrap().images;
+    let ids: BTreeSet<&str> = loaded.iter().map(|i| i.id.as_str()).collect();
+    assert_eq!(ids, BTreeSet::from([id.as_str(), second_id.as_str()]));
+    let tags: BTreeSet<&str> = loaded.iter().flat_map(|i| i.repo_tags.iter().map(String::as_str)).collect();
+    assert_eq!(tags, BTreeSet::from(names));
+    // Others read it as an OCI layout.
+    let plain: Vec<String> = tar::Archive::new(&*archive)
+        .entries()
+        .unwrap()
+        .map(|e| e.unwrap().path().unwrap().display().to_string())
+        .collect();
+    assert!(["oci-layout", "index.json", "manifest.json"].iter().all(|n| plain.iter().any(|p| p == n)), "{plain:?}");
+    assert_eq!(plain.iter().collect::<BTreeSet<_>>().len(), plain.len(), "what two images share is there once");
+    let again = save(&mut node, &names).await.unwrap();
+    assert!(archive == again, "the same images make the same archive");
+    // A layer that was changed is not passed on under its old name.
+    let store = node.folder.path().join("runtime/images-store/layers");
+    let changed = names_of_layers(&store).into_iter().find(|l| store.join(l).join("etc/extra").exists()).unwrap();
+    std::fs::write(store.join(changed).join("etc/extra"), "y").unwrap();
+    let error = save(&mut node, &["example.test/second:1"]).await.unwrap_err();
+    assert_eq!(error.code(), tonic::Code::FailedPrecondition, "{error}");
+    node.finish().await;
+}
+
+fn names_of_layers(store: &Path) -> Vec<String> {
+    names(store).into_iter().filter(|n| !n.contains('.')).collect()
 }

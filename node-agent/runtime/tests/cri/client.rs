@@ -8,6 +8,7 @@ use proto::cri::image_service_client::ImageServiceClient;
 use proto::cri::runtime_service_client::RuntimeServiceClient;
 use proto::cri::*;
 use proto::drover::image_import_client::ImageImportClient;
+use proto::drover::image_keep_client::ImageKeepClient;
 use proto::drover::{ImportChunk, ImportResponse};
 use runtime::{AtEnd, Config, Masquerade, NetConfig};
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ pub(crate) struct Node {
     pub(crate) runtime: RuntimeServiceClient<Channel>,
     pub(crate) images: ImageServiceClient<Channel>,
     pub(crate) import: ImageImportClient<Channel>,
+    pub(crate) keep: ImageKeepClient<Channel>,
 }
 
 async fn connect(socket: PathBuf) -> Channel {
@@ -109,7 +111,8 @@ impl Node {
             server,
             runtime: RuntimeServiceClient::new(channel.clone()),
             images: ImageServiceClient::new(channel.clone()),
-            import: ImageImportClient::new(channel),
+            import: ImageImportClient::new(channel.clone()),
+            keep: ImageKeepClient::new(channel),
         }
     }
 

@@ -63,6 +63,8 @@ const TESTS: &[Test] = tests![
     streaming::ports_are_forwarded_into_the_pod,
     streaming::a_token_is_good_once,
     registry::images_are_pulled_with_credentials_and_checked,
+    registry::images_are_pushed_with_their_digests,
+    archives::images_are_tagged_saved_and_loaded_again,
     archives::hostile_archives_are_refused_and_leave_nothing,
     archives::a_full_disk_leaves_nothing_half_written,
     archives::images_share_layers_and_go_one_by_one,

@@ -1,11 +1,12 @@
 //! Pulling from a real registry, Debian's docker-registry, with basic authentication.
 
 use crate::client::{Node, script};
-use crate::image::{Entry, busybox_layer, layer, sha256};
+use crate::image::{BUSYBOX, Entry, busybox_layer, layer, sha256};
 use oci_client::client::{Client, ClientConfig, ClientProtocol, Config, ImageLayer};
 use oci_client::manifest::{IMAGE_MANIFEST_MEDIA_TYPE, ImageIndexEntry, OciImageIndex, Platform};
 use oci_client::secrets::RegistryAuth;
 use proto::cri::*;
+use proto::drover::{PushRequest, TagRequest};
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -131,6 +132,40 @@ pub(crate) async fn images_are_pulled_with_credentials_and_checked(mut node: Nod
     let id = node.launch(&sandbox, &pod, config).await;
     assert_eq!(node.sh(&id, "cat /etc/extra").await, "pulled");
     node.remove(&sandbox).await;
+    drop(registry);
+    node.finish().await;
+}
+
+pub(crate) async fn images_are_pushed_with_their_digests(mut node: Node) {
+    let registry = start(node.folder.path()).await;
+    let id = node.images.list_images(ListImagesRequest::default()).await.unwrap().into_inner().images[0].id.clone();
+    let name = format!("{REGISTRY}/team/pushed:1");
+    let push = |image: &str, password: &str| PushRequest {
+        image: image.into(),
+        username: if password.is_empty() { String::new() } else { "robot".into() },
+        password: password.into(),
+        token: String::new(),
+    };
+    for (image, password, code) in
+        [(name.as_str(), "secret", tonic::Code::NotFound), (id.as_str(), "secret", tonic::Code::InvalidArgument)]
+    {
+        let error = node.keep.push(push(image, password)).await.unwrap_err();
+        assert_eq!(error.code(), code, "{image}: {error}");
+    }
+    node.keep.tag(TagRequest { image: BUSYBOX.into(), name: name.clone() }).await.unwrap();
+    for password in ["", "wrong"] {
+        let error = node.keep.push(push(&name, password)).await.unwrap_err();
+        assert_eq!(error.code(), tonic::Code::PermissionDenied, "{password:?}: {error}");
+    }
+    let digest = node.keep.push(push(&name, "secret")).await.unwrap().into_inner().digest;
+    // What is there already is not sent again, and is the same.
+    assert_eq!(node.keep.push(push(&name, "secret")).await.unwrap().into_inner().digest, digest);
+    let spec = |image: &str| Some(ImageSpec { image: image.into(), ..Default::default() });
+    node.images.remove_image(RemoveImageRequest { image: spec(&name) }).await.unwrap();
+    let auth = Some(AuthConfig { username: "robot".into(), password: "secret".into(), ..Default::default() });
+    let by_digest = format!("{REGISTRY}/team/pushed@{digest}");
+    let pulled = PullImageRequest { image: spec(&by_digest), auth, sandbox_config: None };
+    assert_eq!(node.images.pull_image(pulled).await.unwrap().into_inner().image_ref, id);
     drop(registry);
     node.finish().await;
 }

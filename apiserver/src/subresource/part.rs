@@ -22,7 +22,7 @@ pub fn keep_only(part: &str, kind: &dyn Kind, new: &mut Value, old: &Value) {
         "finalize" => take(new, &sent, "/spec", "finalizers"),
         "ephemeralcontainers" => take(new, &sent, "/spec", "ephemeralContainers"),
         "resize" => take_resources(new, &sent),
-        "approval" => take_decisions(new, &sent),
+        "approval" => take_conditions(new, &sent),
         "scale" => scale::take_replicas(kind, new, &sent),
         _ => {}
     }
@@ -48,15 +48,10 @@ fn take(new: &mut Value, sent: &Value, parent: &str, field: &str) {
     };
 }
 
-/// Approval and denial of a certificate request; its other conditions come through `status`.
-fn take_decisions(new: &mut Value, sent: &Value) {
-    let conditions =
-        |object: &Value| object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let decides = |condition: &Value| condition["type"] == "Approved" || condition["type"] == "Denied";
-    let decided = conditions(sent).into_iter().filter(decides);
-    let all: Vec<Value> = decided.chain(conditions(new).into_iter().filter(|condition| !decides(condition))).collect();
-    let decided = serde_json::json!({"status": {"conditions": all}});
-    take(new, &decided, "/status", "conditions");
+/// All conditions of a certificate request, and its metadata. k8s: csrApprovalStrategy, which keeps spec and certificate
+fn take_conditions(new: &mut Value, sent: &Value) {
+    new["metadata"] = sent["metadata"].clone();
+    take(new, sent, "/status", "conditions");
 }
 
 /// In-place resize: resources of the containers that exist.
@@ -128,6 +123,19 @@ mod tests {
         let mut new = json!({"metadata": {"name": "a", "labels": {}}, "spec": {}});
         keep_only("finalize", kind("", "namespaces").as_ref(), &mut new, &old);
         assert_eq!(new, json!({"metadata": {"name": "a", "labels": {"x": "1"}}, "spec": {}}));
+    }
+
+    #[test]
+    fn approval_changes_metadata_and_conditions_of_any_type_and_nothing_else() {
+        let old = json!({"metadata": {"name": "r"}, "spec": {"signerName": "a/b"}, "status": {"certificate": "eA=="}});
+        let conditions = json!([{"type": "ApprovalPatch", "status": "True"}, {"type": "Approved", "status": "True"}]);
+        let mut new = json!({"metadata": {"name": "r", "annotations": {"patched": "true"}}, "spec": {}, "status": {"conditions": conditions}});
+        keep_only("approval", kind("certificates.k8s.io", "certificatesigningrequests").as_ref(), &mut new, &old);
+        assert_eq!(
+            new,
+            json!({"metadata": {"name": "r", "annotations": {"patched": "true"}}, "spec": {"signerName": "a/b"},
+                "status": {"certificate": "eA==", "conditions": conditions}})
+        );
     }
 
     #[test]

@@ -136,3 +136,24 @@ async fn what_is_no_request_or_asks_for_too_much_is_refused() {
     assert_eq!(code, 422);
     assert_eq!(refused["details"]["causes"][0]["field"], "spec.request");
 }
+
+/// k8s: test/e2e/auth/certificates.go, "should support CSR API operations"
+#[tokio::test]
+async fn approval_takes_annotations_and_conditions_of_any_type() {
+    let cluster = cluster().await;
+    let mut sent = cluster.made(REQUESTS, request("r", "example.com/signer", ("a", "b"))).await;
+    let path = format!("{REQUESTS}/r/approval");
+    sent["metadata"]["annotations"] = json!({"patched": "true"});
+    sent["status"] = json!({"conditions": [{"type": "ApprovalPatch", "status": "True", "reason": "e2e"}]});
+    let (code, mut patched) = cluster.send(&ADMIN, Method::PUT, &path, &sent).await;
+    assert_eq!(code, 200, "{patched}");
+    assert_eq!(patched["metadata"]["annotations"], json!({"patched": "true"}));
+    let approved = json!({"type": "Approved", "status": "True", "reason": "E2E"});
+    patched["status"]["conditions"].as_array_mut().unwrap().push(approved);
+    let (code, decided) = cluster.send(&ADMIN, Method::PUT, &path, &patched).await;
+    assert_eq!(code, 200, "{decided}");
+    let types = |request: &Value| {
+        request["status"]["conditions"].as_array().unwrap().iter().map(|it| it["type"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(types(&decided), ["ApprovalPatch", "Approved"]);
+}

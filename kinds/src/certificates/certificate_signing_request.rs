@@ -67,9 +67,17 @@ impl TypedKind for CertificateSigningRequestKind {
         let decided = |condition: &CertificateSigningRequestCondition| DECISIONS.contains(&condition.type_.as_str());
         let status = request.status.get_or_insert_default();
         let mut conditions: Vec<_> = status.conditions.take().unwrap_or_default();
-        conditions.retain(|condition| !decided(condition));
-        let kept = conditions_of(old).iter().filter(|condition| decided(condition)).cloned();
-        let conditions: Vec<_> = kept.chain(conditions).collect();
+        let held: Vec<_> = conditions_of(old).iter().filter(|condition| decided(condition)).collect();
+        conditions.retain_mut(|condition| match held.iter().find(|held| held.type_ == condition.type_) {
+            Some(held) => {
+                (*held).clone_into(condition);
+                true
+            }
+            None => !decided(condition),
+        });
+        let taken: Vec<_> =
+            held.into_iter().filter(|held| conditions.iter().all(|other| other.type_ != held.type_)).cloned().collect();
+        let conditions: Vec<_> = taken.into_iter().chain(conditions).collect();
         status.conditions = (!conditions.is_empty()).then_some(conditions);
     }
 
@@ -270,6 +278,11 @@ mod tests {
         let types: Vec<&str> =
             new["status"]["conditions"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
         assert_eq!(types, ["Approved", "Failed"]);
+        let mut new = with(&["Reviewed", "Approved", "Issued"]);
+        kind.prepare_status(&mut new, &with(&["Reviewed", "Approved"]));
+        let types: Vec<&str> =
+            new["status"]["conditions"].as_array().unwrap().iter().map(|c| c["type"].as_str().unwrap()).collect();
+        assert_eq!(types, ["Reviewed", "Approved", "Issued"], "each stays where it was");
         let errors = texts(&kind.validate_status(&with(&["Approved"]), &with(&["Denied"])));
         assert_eq!(errors, ["status.conditions: Forbidden: updates may not remove a condition of type \"Denied\""]);
     }

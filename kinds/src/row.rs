@@ -105,7 +105,8 @@ pub struct Row {
     pub verbs: Cow<'static, [Cow<'static, str>]>,
     pub subresources: Cow<'static, [Subresource]>,
     pub columns: Cow<'static, [Column]>,
-    /// Field selectors beyond `metadata.name` and `metadata.namespace`: label and dotted path, `spec.nodeName`.
+    /// Field selectors beyond `metadata.name` and `metadata.namespace`: label and dotted path, `spec.nodeName`; or several
+    /// paths, [apart](paths) by `|`.
     pub fields: Cow<'static, [(Cow<'static, str>, Cow<'static, str>)]>,
     /// Segment(s) under `/registry/`: two rows that share it are two views of one store (core and events.k8s.io Event).
     pub storage: Cow<'static, str>,
@@ -117,6 +118,11 @@ pub struct Row {
     pub create_on_update: bool,
     /// Whether a create may bring a status (Node: a node agent registers with one).
     pub status_on_create: bool,
+}
+
+/// The paths of a selectable field: its value is the first that is not empty.
+pub fn paths(field: &str) -> impl Iterator<Item = &str> {
+    field.split('|')
 }
 
 impl Row {

@@ -115,16 +115,19 @@ pub(crate) fn carry(object: &mut Value, old: &Value, field: &str) {
 /// A selectable field read at its path. An absent one reads as its type's zero value, which is what selectors compare
 /// with.
 pub(crate) fn field(row: &Row, object: &Value, field: &str) -> Option<String> {
-    let path = match field {
+    let paths = match field {
         "metadata.name" | "metadata.namespace" => field,
         _ => row.fields.iter().find(|(label, _)| label == field).map(|(_, path)| path.as_ref())?,
     };
-    Some(match at(object, path) {
+    let said = |path| match at(object, path) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),
         _ => zero(row, path).to_owned(),
-    })
+    };
+    let mut values = crate::row::paths(paths).map(said);
+    let first = values.next()?;
+    Some(if first.is_empty() { values.find(|text| !text.is_empty()).unwrap_or_default() } else { first })
 }
 
 fn zero(row: &Row, path: &str) -> &'static str {

@@ -5,6 +5,7 @@ use crate::registry::view;
 use crate::stored;
 use bytes::Bytes;
 use kinds::kind::Kind;
+use kinds::row::paths;
 use kinds::selector::Labels;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -180,7 +181,7 @@ fn selected(kind: &dyn Kind, value: &[u8]) -> (stored::Labels, Box<[Box<str>]>) 
         return (labels_of(&tree), fields_of(kind, &tree));
     }
     let paths: SmallVec<[&str; 16]> =
-        std::iter::once("metadata.labels").chain(fields.iter().map(|(_, path)| path.as_ref())).collect();
+        std::iter::once("metadata.labels").chain(fields.iter().flat_map(|(_, path)| paths(path))).collect();
     let picked = stored::pick(value, &paths);
     (labels_of(&picked), fields_of(kind, &picked))
 }

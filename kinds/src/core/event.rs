@@ -48,6 +48,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn a_source_is_the_component_or_who_reports() {
+        use crate::kind::Kind;
+        let kind = crate::typed::Typed::<EventKind>::new();
+        let source = |event: Value| kind.field(&event, "source").unwrap();
+        assert_eq!(source(json!({"source": {"component": "c"}, "reportingComponent": "r"})), "c");
+        assert_eq!(source(json!({"source": {}, "reportingComponent": "r"})), "r");
+        assert_eq!(source(json!({})), "");
+    }
+
+    #[test]
     fn an_event_lives_where_its_object_lives() {
         let create = |ns: &str, about: Value| {
             check::create::<EventKind>(json!({"metadata": {"namespace": ns}, "involvedObject": about}))

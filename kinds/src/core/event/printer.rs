@@ -35,7 +35,7 @@ pub(crate) const ROW: Row = row! {
         "involvedObject.fieldPath" = "involvedObject.fieldPath",
         "reason" = "reason",
         "reportingComponent" = "reportingComponent",
-        "source" = "source.component",
+        "source" = "source.component|reportingComponent",
         "type" = "type",
     ],
     create_on_update: true,

@@ -19,6 +19,7 @@ pub mod get;
 pub mod list;
 pub mod managed;
 pub mod metadata;
+pub mod operations;
 pub mod patch;
 pub mod update;
 pub mod view;

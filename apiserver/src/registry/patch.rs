@@ -1,10 +1,9 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch; server-side apply is in `apply`.
 
-use super::{Call, Registry, Written, decode};
+use super::{Call, Registry, Written, decode, operations};
 use crate::error::{ApiError, Qualified};
 use crate::negotiate::BodyFormat;
 use crate::request::Verb;
-use json_patch::PatchOperation;
 use kinds::errors::FieldError;
 use kinds::schema::decode::DecodeError;
 use kinds::schema::{Schema, merge};
@@ -39,7 +38,7 @@ impl Patch {
     pub fn parse(media: &str, body: &[u8]) -> Result<Self, ApiError> {
         let object = |format| decode::tree_and_duplicates(body, format);
         let (change, duplicates) = match media {
-            JSON => (Change::Json(operations(body)?), json_patch_duplicates(body)),
+            JSON => (Change::Json(parse_operations(body)?), json_patch_duplicates(body)),
             MERGE => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Merge(tree), duplicates))?,
             STRATEGIC => object(BodyFormat::Json).map(|(tree, duplicates)| (Change::Strategic(tree), duplicates))?,
             APPLY => object(BodyFormat::Yaml).map(|(tree, duplicates)| (Change::Apply(tree), duplicates))?,
@@ -61,7 +60,8 @@ impl Patch {
     pub fn apply(&self, schema: Option<Schema>, current: &Value) -> Result<Value, ApiError> {
         let mut new = current.clone();
         match &self.change {
-            Change::Json(patch) => operate(&mut new, &patch.0)?,
+            Change::Json(patch) => operations::run(&mut new, &patch.0)
+                .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?,
             Change::Merge(patch) => merge::json_merge(&mut new, patch),
             Change::Strategic(patch) => {
                 let schema = schema.ok_or_else(|| ApiError::unsupported_media_type(&[JSON, MERGE, APPLY]))?;
@@ -116,57 +116,12 @@ fn go_value(value: &Value) -> String {
     }
 }
 
-/// Bytes that the copies of one JSON patch may add up to: each copy can double the object, and ten thousand are allowed.
-/// k8s: AccumulatedCopySizeLimit (CVE-2019-1002100)
-const COPIED_MAX: usize = decode::BODY_MAX;
-
-fn operate(object: &mut Value, operations: &[PatchOperation]) -> Result<(), ApiError> {
-    let mut copied = 0;
-    for operation in operations {
-        if let PatchOperation::Copy(copy) = operation {
-            copied += object.pointer(copy.from.as_str()).map_or(0, weight);
-            if copied > COPIED_MAX {
-                let why = format!(
-                    "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit \
-                     {COPIED_MAX}"
-                );
-                return Err(ApiError::Unprocessable { why });
-            }
-        }
-        if let PatchOperation::Test(test) = operation
-            && test.value.is_null()
-            && is_absent_member(object, test.path.as_str())
-        {
-            continue;
-        }
-        json_patch::patch_unsafe(object, std::slice::from_ref(operation))
-            .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?;
-    }
-    Ok(())
-}
-
-/// Whether only the last step of a path leads nowhere. k8s: a test for null holds then; kube-rs adds its finalizers that way
-fn is_absent_member(object: &Value, path: &str) -> bool {
-    let parent = path.rsplit_once('/').and_then(|(parent, _)| object.pointer(parent));
-    parent.is_some_and(Value::is_object) && object.pointer(path).is_none()
-}
-
 fn json_patch_duplicates(body: &[u8]) -> Vec<String> {
     let paths = kinds::schema::decode::untyped(body).map(|(_, paths)| paths).unwrap_or_default();
     paths.iter().map(|path| format!("json patch duplicate field \"{path}\"")).collect()
 }
 
-/// Bytes that a value takes as JSON, nearly.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + items.len() + 2,
-        Value::Object(map) => map.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
-    }
-}
-
-fn operations(body: &[u8]) -> Result<json_patch::Patch, ApiError> {
+fn parse_operations(body: &[u8]) -> Result<json_patch::Patch, ApiError> {
     let patch: json_patch::Patch = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     match patch.0.len() {

@@ -3,7 +3,7 @@
 
 use super::super::Call;
 use crate::registry::managed::merge;
-use json_patch::PatchErrorKind;
+use crate::registry::operations;
 use kinds::admission::Patch;
 use kinds::kind::Kind;
 use kinds::schema::decode::Strictness;
@@ -72,9 +72,9 @@ fn operated(object: &Value, operations: Value) -> Result<Option<Value>, String> 
     let failed = |why: &dyn std::fmt::Display| format!("JSONPath: {why}");
     let patch: json_patch::Patch = serde_json::from_value(operations).map_err(|error| failed(&error))?;
     let mut patched = object.clone();
-    match json_patch::patch(&mut patched, &patch) {
+    match operations::run(&mut patched, &patch.0) {
         Ok(()) => Ok(Some(patched)),
-        Err(error) if matches!(error.kind, PatchErrorKind::TestFailed) => Ok(None),
+        Err(error) if error.is_failed_test() => Ok(None),
         Err(error) => Err(failed(&error)),
     }
 }

@@ -6,6 +6,7 @@ use super::hook::Hook;
 use super::{Call, Warnings};
 use crate::error::ApiError;
 use crate::registry::create::new_uid;
+use crate::registry::operations;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinds::kind::Kind;
@@ -103,7 +104,7 @@ pub(super) fn patched(hook: &Hook, shown: &Value, patch: &json_patch::Patch) -> 
         )));
     }
     let mut patched = shown.clone();
-    json_patch::patch(&mut patched, patch).map_err(|error| ApiError::internal(error.to_string()))?;
+    operations::run(&mut patched, &patch.0).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(patched)
 }
 

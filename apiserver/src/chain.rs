@@ -89,7 +89,7 @@ async fn answer(
     // Is there room, and how long may it take.
     // An upgrade that another API server grants goes on without its request, which has ended then.
     let long_running = is_long_running(&target);
-    let limit = if long_running { Duration::MAX } else { REQUEST_TIMEOUT };
+    let limit = if long_running { Duration::MAX } else { time_limit(parts.uri.query())? };
     let _seat = if long_running { None } else { Some(take_seat(server).await?) };
     // Made where it is awaited: a future that moves first takes its room twice.
     match tokio::time::timeout(limit, pass_or_serve(server, remote, target, parts, body)).await {
@@ -201,6 +201,19 @@ fn is_long_running(target: &Target) -> bool {
     }
 }
 
+/// What the client allows (`?timeout=10s`), up to the server's own limit. k8s: `WithRequestDeadline`
+fn time_limit(query: Option<&str>) -> Result<Duration, ApiError> {
+    let Some(text) = request::parameter(query.unwrap_or_default(), "timeout").filter(|text| !text.is_empty()) else {
+        return Ok(REQUEST_TIMEOUT);
+    };
+    let asked = kinds::duration::parse(&text).ok_or_else(|| {
+        let why = format!("time: invalid duration {text:?}");
+        ApiError::bad_request(format!("invalid timeout specified in the request URL - {why}"))
+    })?;
+    let asked = Duration::try_from(asked).unwrap_or_default();
+    Ok(if asked.is_zero() { REQUEST_TIMEOUT } else { asked.min(REQUEST_TIMEOUT) })
+}
+
 async fn take_seat(server: &Server) -> Result<SemaphorePermit<'_>, ApiError> {
     if let Ok(seat) = server.seats.try_acquire() {
         return Ok(seat);
@@ -209,5 +222,22 @@ async fn take_seat(server: &Server) -> Result<SemaphorePermit<'_>, ApiError> {
         Ok(Ok(seat)) => Ok(seat),
         Ok(Err(_)) => Err(ApiError::unavailable("the API server is stopping")),
         Err(_) => Err(ApiError::too_many_requests("too many requests, please try again later", 1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_may_wait_for_less_and_not_for_longer() {
+        let limit = |query| time_limit(query).map_err(|error| error.to_string());
+        assert_eq!(limit(None), Ok(REQUEST_TIMEOUT));
+        assert_eq!(limit(Some("timeout=10s&limit=5")), Ok(Duration::from_secs(10)));
+        assert_eq!(limit(Some("timeout=3h")), Ok(REQUEST_TIMEOUT));
+        assert_eq!(limit(Some("timeout=0s")), Ok(REQUEST_TIMEOUT));
+        assert_eq!(limit(Some("timeoutSeconds=5")), Ok(REQUEST_TIMEOUT));
+        let why = limit(Some("timeout=invalid")).unwrap_err();
+        assert_eq!(why, "invalid timeout specified in the request URL - time: invalid duration \"invalid\"");
     }
 }

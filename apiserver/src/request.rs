@@ -5,7 +5,7 @@
 
 mod options;
 
-pub use options::{FieldValidation, Options, Propagation, RevisionMatch, Selection};
+pub use options::{FieldValidation, Options, Propagation, RevisionMatch, Selection, parameter};
 
 use crate::error::ApiError;
 use client::identity::Identity;

@@ -96,36 +96,12 @@ fn descriptor(line: &str) -> Result<When, CronError> {
         return fields(fields_of_macro).map(When::Fields);
     }
     if let Some(text) = line.strip_prefix("@every ") {
-        let seconds = go_duration_secs(text.trim());
-        return seconds
-            .map(|seconds| When::Every(seconds.max(1))) // robfig: a delay is a second at least
+        let duration = crate::duration::parse(text.trim());
+        return duration
+            .map(|duration| When::Every(duration.as_secs().max(1))) // robfig: a delay is a second at least
             .ok_or_else(|| CronError(format!("failed to parse duration {line}: time: invalid duration {text:?}")));
     }
     Err(CronError(format!("unrecognized descriptor: {line}")))
-}
-
-/// A Go duration such as `1h30m`, in whole seconds.
-fn go_duration_secs(text: &str) -> Option<i64> {
-    let mut nanos = 0.0_f64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let unit_len = rest[digits..].find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len() - digits);
-        let (unit, after) = rest[digits..].split_at(unit_len);
-        nanos += number
-            * match unit {
-                "ns" => 1.0,
-                "us" | "µs" => 1e3,
-                "ms" => 1e6,
-                "s" => 1e9,
-                "m" => 60e9,
-                "h" => 3600e9,
-                _ => return None,
-            };
-        rest = after;
-    }
-    (!text.is_empty()).then_some((nanos / 1e9) as i64)
 }
 
 fn fields(line: &str) -> Result<Fields, CronError> {

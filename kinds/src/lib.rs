@@ -23,6 +23,7 @@ mod core;
 pub mod cron;
 pub mod custom;
 mod discovery;
+pub mod duration;
 pub mod errors;
 mod events;
 pub mod flowcontrol;

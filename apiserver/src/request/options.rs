@@ -284,6 +284,12 @@ fn invalid(kind: &str, error: FieldError) -> ApiError {
     ApiError::Invalid { kind: Qualified::new("meta.k8s.io", kind), name: String::new(), errors: vec![error] }
 }
 
+/// The first value of a query parameter that every path knows.
+pub fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value))
+}
+
 fn pairs(query: &str) -> Result<Vec<(String, String)>, ApiError> {
     let pairs: Vec<_> = query
         .split('&')

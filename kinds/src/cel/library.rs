@@ -122,7 +122,7 @@ pub(super) fn global<'a>(name: &str, args: &[Val<'a>]) -> Answer<'a> {
             .map(Val::Timestamp)
             .map_err(|_| EvalError::new("type conversion error from string to timestamp")),
         ("duration", [it @ Val::Duration(_)]) => Ok(it.clone()),
-        ("duration", [Val::Str(text)]) => duration(text)
+        ("duration", [Val::Str(text)]) => crate::duration::parse(text)
             .map(Val::Duration)
             .ok_or_else(|| EvalError::new("type conversion error from string to duration")),
         ("matches", [Val::Str(text), Val::Str(pattern)]) => matches(text, pattern),
@@ -376,35 +376,6 @@ fn of_duration<'a>(it: SignedDuration, name: &str, args: &[Val<'a>]) -> Answer<'
         "getMilliseconds" => (it.as_millis() % 1000) as i64,
         _ => return None,
     })))
-}
-
-/// Go's `time.ParseDuration`: `1h30m`.
-pub(super) fn duration(text: &str) -> Option<SignedDuration> {
-    let (negative, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    if rest == "0" {
-        return Some(SignedDuration::ZERO);
-    }
-    let mut nanos: f64 = 0.0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let number: f64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let units = [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 6e10), ("h", 3.6e12)];
-        let (unit, factor) = units.into_iter().find(|(unit, _)| {
-            let letters = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
-            rest[..letters] == **unit
-        })?;
-        nanos += number * factor;
-        rest = &rest[unit.len()..];
-    }
-    let nanos = if negative { -nanos } else { nanos };
-    (nanos.abs() < i64::MAX as f64).then(|| SignedDuration::from_nanos(nanos as i64))
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

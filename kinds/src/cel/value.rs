@@ -65,7 +65,7 @@ impl<'a> Val<'a> {
         let typed = match format {
             Some(Format::DateTime) => text.parse().ok().map(Self::Timestamp),
             Some(Format::Date) => format!("{text}T00:00:00Z").parse().ok().map(Self::Timestamp),
-            Some(Format::Duration) => super::library::duration(text).map(Self::Duration),
+            Some(Format::Duration) => crate::duration::parse(text).map(Self::Duration),
             Some(Format::Byte) => super::library::base64(text).map(Self::Bytes),
             _ => None,
         };

@@ -406,9 +406,9 @@ async fn rules_for_one_version_of_a_custom_resource_mean_the_others() {
 }
 
 #[tokio::test]
-async fn a_url_that_leads_to_this_machine_is_not_dialled() {
+async fn a_url_that_leads_to_a_cloud_s_metadata_is_not_dialled() {
     let cluster = hooked().await;
-    let url = json!({"clientConfig": {"url": "https://localhost:9/allow", "caBundle": STANDARD.encode(cluster.pki.ca_pem())}});
+    let url = json!({"clientConfig": {"url": "https://169.254.169.254:9/allow", "caBundle": STANDARD.encode(cluster.pki.ca_pem())}});
     configure(&cluster, VALIDATING, "url", vec![webhook(&cluster, "/allow", &url)]).await;
     let (code, status) = create_until(&cluster, &config_map("new"), |code, _| code != 201).await;
     assert_eq!(code, 500);

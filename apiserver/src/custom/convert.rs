@@ -5,7 +5,8 @@
 use crate::cache::{Delivery, Event, EventType, Object};
 use crate::error::ApiError;
 use crate::registry::create::new_uid;
-use crate::registry::{Registry, metadata, view};
+use crate::registry::{Call, Registry, metadata, view};
+use crate::request::{Options, Selection};
 use crate::stored;
 use crate::webhook::{ClientConfig, WebhookClient};
 use bytes::Bytes;
@@ -43,6 +44,19 @@ fn webhook_of(kind: &dyn Kind) -> Option<(&Custom, &Value)> {
 /// Whether objects of the kind may be kept in a form that only a webhook can turn into the kind's.
 pub(crate) fn is_needed(kind: &dyn Kind) -> bool {
     webhook_of(kind).is_some()
+}
+
+/// With what to read the forms that are kept, where a version's own fields pick among what a webhook makes of them: its
+/// fields are nothing that a kept form has. `None`: with the options of the call.
+pub(crate) fn kept_options(call: &Call<'_>) -> Result<Option<Options>, ApiError> {
+    let is_of_all = |field: &str| field.starts_with("metadata.");
+    let fields = &call.options.selection.fields;
+    if !is_needed(call.kind.as_ref()) || fields.requirements().iter().all(|rule| is_of_all(&rule.field)) {
+        return Ok(None);
+    }
+    call.options.selection.check(call.row())?;
+    let selection = Selection { labels: call.options.selection.labels.clone(), fields: fields.only(is_of_all) };
+    Ok(Some(Options { selection, ..call.options.clone() }))
 }
 
 /// The way to the webhooks.
@@ -191,6 +205,43 @@ pub(crate) async fn delivery(by: &Conversions, kind: &dyn Kind, it: &Delivery) -
     Ok(match it {
         Delivery::Initial(_) => Delivery::Initial(object),
         Delivery::Change(_, ty) => Delivery::Change(Arc::new(Event::new(*ty, object, None)), *ty),
+    })
+}
+
+/// What a delivery of kept forms is to a watcher whose selection needs the version of `kind`; `None`: nothing.
+pub(crate) async fn picked(
+    by: &Conversions,
+    kind: &dyn Kind,
+    it: &Delivery,
+    selection: &Selection,
+) -> Result<Option<Delivery>, ApiError> {
+    let Delivery::Change(event, ty) = it else {
+        return Ok(Some(delivery(by, kind, it).await?).filter(|it| selection.matches(it.object())));
+    };
+    let before = match ty {
+        EventType::Added => None,
+        EventType::Modified | EventType::Deleted => Some(event.prev.as_ref().unwrap_or(&event.object)),
+    };
+    let before = match before {
+        Some(object) => Some(delivery(by, kind, &Delivery::Initial(Arc::clone(object))).await?),
+        None => None,
+    };
+    let before = before.filter(|it| selection.matches(it.object()));
+    let after = match ty {
+        EventType::Added | EventType::Modified => Some(delivery(by, kind, it).await?),
+        EventType::Deleted => None,
+    };
+    let after = after.filter(|it| selection.matches(it.object()));
+    let seen_as = |shown: &Delivery, ty| {
+        let encoded = stored::encode(&shown.object().value());
+        let object = Arc::new(shown.object().as_version(&encoded, it.rev(), ty));
+        Delivery::Change(Arc::new(Event::new(ty, object, None)), ty)
+    };
+    Ok(match (before, after) {
+        (Some(_), Some(after)) => Some(after),
+        (None, Some(after)) => Some(seen_as(&after, EventType::Added)),
+        (Some(before), None) => Some(seen_as(&before, EventType::Deleted)),
+        (None, None) => None,
     })
 }
 

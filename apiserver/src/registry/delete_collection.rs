@@ -3,6 +3,7 @@
 use super::delete::DeleteOptions;
 use super::{Call, Registry};
 use crate::cache::Object;
+use crate::custom::convert;
 use crate::error::ApiError;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
@@ -19,10 +20,16 @@ pub struct DeletedList {
 
 impl Registry {
     pub async fn delete_collection(&self, call: &Call<'_>, options: &DeleteOptions) -> Result<DeletedList, ApiError> {
+        let kept = convert::kept_options(call)?;
         call.options.selection.check(call.row())?;
         let cache = self.caches.fresh(call.kind).await?;
         let limit = if call.options.limit == 0 { usize::MAX } else { call.options.limit };
-        let (found, _) = cache.page(call.ns, None, limit, &call.options.selection);
+        let selection = kept.as_ref().map_or(&call.options.selection, |kept| &kept.selection);
+        let (mut found, _) = cache.page(call.ns, None, limit, selection);
+        if kept.is_some() {
+            found.objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;
+            found.objects.retain(|object| call.options.selection.matches(object));
+        }
         let deletes = found.objects.clone().into_iter().map(|object| self.delete_one(call, object, options));
         futures::stream::iter(deletes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
         let objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;

@@ -2,6 +2,7 @@
 
 use super::{Call, Registry};
 use crate::cache::{EventType, Object};
+use crate::custom::convert;
 use crate::error::ApiError;
 use crate::request::RevisionMatch;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -81,8 +82,16 @@ impl Token {
 
 impl Registry {
     pub async fn list(&self, call: &Call<'_>) -> Result<List, ApiError> {
-        let mut list = self.list_as_kept(call).await?;
+        let Some(options) = convert::kept_options(call)? else {
+            let mut list = self.list_as_kept(call).await?;
+            list.objects = self.all_in_version(call.kind.as_ref(), list.objects).await?;
+            return Ok(list);
+        };
+        // A page may then have fewer objects than were asked for, and still not be the last.
+        let mut list = self.list_as_kept(&Call { options: &options, ..*call }).await?;
         list.objects = self.all_in_version(call.kind.as_ref(), list.objects).await?;
+        list.objects.retain(|object| call.options.selection.matches(object));
+        list.remaining = None;
         Ok(list)
     }
 

@@ -38,10 +38,15 @@ pub struct Converted {
     source: Source,
     kind: Arc<dyn Kind>,
     conversions: Arc<Conversions>,
+    /// What picks among converted objects, where the kept forms could not be asked.
+    selection: Option<Selection>,
     /// How far deliveries went.
     seen: Rev,
-    /// Taken from the source, and with the webhook now.
-    waiting: Option<BoxFuture<'static, Result<Delivery, ApiError>>>,
+    /// Revision of what is with the webhook now, and whether it was there when the watch began.
+    taken: Rev,
+    is_opening: bool,
+    /// Taken from the source, and with the webhook now. `None` comes back where it is nothing to this watcher.
+    waiting: Option<BoxFuture<'static, Result<Option<Delivery>, ApiError>>>,
 }
 
 pub struct History {
@@ -58,14 +63,19 @@ impl Registry {
     /// Once a request is known to be sound, all else that is wrong with it is the stream's first event.
     /// k8s: the cacher's errWatcher
     pub async fn watch(&self, call: &Call<'_>) -> Result<Watch, ApiError> {
-        let mut watch = self.watch_as_kept(call).await?;
+        let kept = convert::kept_options(call)?;
+        let options = kept.as_ref().unwrap_or(call.options);
+        let mut watch = self.watch_as_kept(&Call { options, ..*call }).await?;
         if convert::is_needed(call.kind.as_ref()) {
             let (kind, conversions) = (Arc::clone(call.kind), Arc::clone(self.conversions()));
             watch.source = Source::Converted(Box::new(Converted {
                 source: watch.source,
                 kind,
                 conversions,
+                selection: kept.map(|_| call.options.selection.clone()),
                 seen: watch.rev,
+                taken: watch.rev,
+                is_opening: false,
                 waiting: None,
             }));
         }
@@ -190,14 +200,27 @@ impl Converted {
             if let Some(waiting) = &mut self.waiting {
                 let converted = ready!(waiting.as_mut().poll(cx));
                 self.waiting = None;
-                if let Ok(delivery) = &converted {
-                    self.seen = delivery.rev();
+                self.seen = self.seen.max(self.taken);
+                if let Some(delivery) = converted? {
+                    return Poll::Ready(Ok(delivery));
                 }
-                return Poll::Ready(converted);
+                // Whoever waits for the end of the initial objects has to see that this was the last.
+                if self.is_opening && self.source.initial_left() == 0 {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
             }
+            self.is_opening = self.source.initial_left() > 0;
             let delivery = ready!(self.source.poll_next(cx))?;
+            self.taken = delivery.rev();
             let (conversions, kind) = (Arc::clone(&self.conversions), Arc::clone(&self.kind));
-            let convert = async move { convert::delivery(&conversions, kind.as_ref(), &delivery).await };
+            let selection = self.selection.clone();
+            let convert = async move {
+                match selection {
+                    Some(selection) => convert::picked(&conversions, kind.as_ref(), &delivery, &selection).await,
+                    None => convert::delivery(&conversions, kind.as_ref(), &delivery).await.map(Some),
+                }
+            };
             self.waiting = Some(Box::pin(convert));
         }
     }

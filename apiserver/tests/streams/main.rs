@@ -3,6 +3,7 @@
 mod aggregate;
 mod backend;
 mod cluster;
+mod conversion;
 mod node;
 mod proxy;
 mod webhook;

@@ -41,6 +41,11 @@ impl FieldSelector {
         &self.requirements
     }
 
+    /// What it says of the fields that `is` picks.
+    pub fn only(&self, is: impl Fn(&str) -> bool) -> Self {
+        Self { requirements: self.requirements.iter().filter(|it| is(&it.field)).cloned().collect() }
+    }
+
     /// The value that a field must have, where the selector fixes it: how a read of one name or one node is recognized.
     pub fn exact(&self, field: &str) -> Option<&str> {
         let fixed = self.requirements.iter().find(|requirement| requirement.equal && requirement.field == field);

@@ -5,6 +5,7 @@ mod cleanup;
 pub(crate) mod convert;
 mod feed;
 mod naming;
+pub(crate) mod registered;
 mod served;
 
 pub use feed::Feed;

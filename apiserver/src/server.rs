@@ -14,7 +14,7 @@ use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
 use crate::custom::convert::Conversions;
-use crate::custom::{Feed as Definitions, Kinds};
+use crate::custom::{Feed as Definitions, Kinds, registered};
 use crate::error::ApiError;
 use crate::members::{self, Members};
 use crate::pki::{self, Pki};
@@ -257,6 +257,7 @@ impl ApiServer {
         tasks.spawn(keep_house(Arc::clone(&server), history, server.draining.clone()));
         tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(aggregate::keep(Arc::clone(&server), server.draining.clone()));
+        tasks.spawn(registered::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
         let stopped =
             serve::run(serve::Listen { listener, tls, connections: limits.connections }, Arc::clone(&server), {

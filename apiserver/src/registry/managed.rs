@@ -26,9 +26,6 @@ use set::Set;
 const UPDATERS_MAX: usize = 10;
 const MERGED_MANAGER: &str = "ancient-changes";
 
-/// Doors through which the server itself writes: nobody owns what they set.
-const UNTRACKED: &[&str] = &["binding"];
-
 /// Parts of metadata that the server writes: nobody owns them.
 /// k8s: stripMetaFields
 const UNOWNED_METADATA: &[&str] = &[
@@ -112,7 +109,7 @@ pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: T
     let found = changes(call, old, object);
     let entries = match &given {
         // The usual case must not cost: who changes nothing leaves the list alone.
-        None if found.is_empty() || UNTRACKED.contains(&call.subresource) => {
+        None if found.is_empty() => {
             if let Some(live) = live {
                 metadata::set(object, "managedFields", live.clone());
             }

@@ -8,6 +8,8 @@ use crate::error::{ApiError, Qualified};
 use crate::request::Verb;
 use bytes::Bytes;
 use kinds::errors::{FieldError, FieldErrors};
+use kinds::row::Row;
+use kinds::validate::metadata as rules;
 use serde_json::Value;
 use store::Write;
 
@@ -16,6 +18,11 @@ const TRIES_MAX: usize = 10;
 
 /// Doors through which a write leaves the generation as it is: what they change is no wish of a user.
 const KEEPS_GENERATION: &[&str] = &["status", "binding"];
+
+/// Doors through which the server itself makes the new version, out of the stored one: that is prepared, owned and valid
+/// already, but for the metadata that a request may hand on.
+/// k8s: BindingREST writes past the strategy of pods, and tracks no owners
+const SERVERS_OWN: &[&str] = &["binding"];
 
 /// How the new version comes from the stored one.
 pub type Make<'a> = &'a (dyn Fn(&Value) -> Result<Value, ApiError> + Send + Sync);
@@ -83,6 +90,11 @@ impl Registry {
         mut new: Value,
     ) -> Result<Option<Written>, ApiError> {
         let row = call.row();
+        if SERVERS_OWN.contains(&call.subresource) {
+            let (change, errors) = (Change { call, old: &old }, handed_on(row, &new, &old.tree));
+            let done = self.write_change(&change, &mut new, errors, Vec::new()).await?;
+            return Ok(done.map(|done| done.written(Warnings::new())));
+        }
         metadata::settle_type(row, &mut new);
         metadata::settle_namespace(row, &mut new, call.ns)?;
         check_name(call, &new)?;
@@ -237,6 +249,15 @@ fn check_bound(call: &Call<'_>, verb: Verb, new: &Value, old: &Value) -> Result<
         }
         _ => Err(ApiError::modified(row, call.name)),
     }
+}
+
+/// Rules of the labels and annotations that a request has handed on.
+fn handed_on(row: &Row, new: &Value, old: &Value) -> FieldErrors {
+    let is_same = |field| metadata::get(new, field) == metadata::get(old, field);
+    if is_same("labels") && is_same("annotations") {
+        return FieldErrors::new();
+    }
+    rules::of_object(row, rules::Origin::Builtin, new)
 }
 
 /// Puts back what a write through this subresource may not touch, then checks the rest.

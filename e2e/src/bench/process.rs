@@ -42,11 +42,7 @@ impl Process {
 
     /// CPU that it has used, all threads.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-        // The kernel's USER_HZ, the same on all of Linux.
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// MiB of resident memory.
@@ -63,6 +59,19 @@ impl Process {
         self.child.wait()?;
         Ok(())
     }
+}
+
+/// CPU that this program has used, all threads.
+pub fn own_cpu() -> Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(pid: &str) -> Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
+    // The kernel's USER_HZ, the same on all of Linux.
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 impl Drop for Process {

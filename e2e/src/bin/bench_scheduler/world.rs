@@ -25,8 +25,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Those who create pods, each with one request at a time.
-const CREATORS: usize = 16;
+/// Those who create pods, each with one request at a time. k8s: `test/utils`, CreatePod
+const CREATORS: usize = 30;
 
 pub(crate) struct World {
     connections: Vec<Connection>,

@@ -164,22 +164,37 @@ pub(crate) struct Refused {
     pub rejection: Rejection,
 }
 
-/// The first plugin that refuses, as upstream: later ones are not asked. Room that is promised to pods which are at least
-/// as important counts as taken, and so does room that is not: such a pod may also turn out to go elsewhere.
+/// The first plugin that refuses, as upstream: later ones are not asked.
 pub(crate) fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
+    with_promises(ask, node, |_| true)
+}
+
+/// Like [`filter`], without what depends on where other pods are.
+pub(crate) fn filter_alone(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
+    with_promises(ask, node, |plugin| !plugin.looks_around)
+}
+
+/// Whether nothing that depends on where other pods are speaks against the node.
+pub(crate) fn agrees_around(ask: &Question<'_>, node: &NodeInfo) -> bool {
+    pass(ask, node, |plugin| plugin.looks_around).is_ok()
+}
+
+/// Room that is promised to pods which are at least as important counts as taken, and so does room that is not: such a pod
+/// may also turn out to go elsewhere.
+fn with_promises(ask: &Question<'_>, node: &NodeInfo, is_asked: fn(&Plugin) -> bool) -> Result<(), Refused> {
     let promised = |other: &&Arc<PodInfo>| other.priority >= ask.pod.priority && other.uid != ask.pod.uid;
     if node.nominated.iter().any(|other| promised(&other)) {
         let mut fuller = node.clone();
         node.nominated.iter().filter(promised).for_each(|other| fuller.add(Arc::clone(other)));
-        pass(ask, &fuller)?;
+        pass(ask, &fuller, is_asked)?;
     }
-    pass(ask, node)
+    pass(ask, node, is_asked)
 }
 
-fn pass(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
-    for Plugin { name, filter, .. } in ask.profile.filters() {
-        if let Some(filter) = filter {
-            filter(ask, node).map_err(|rejection| Refused { plugin: name, rejection })?;
+fn pass(ask: &Question<'_>, node: &NodeInfo, is_asked: fn(&Plugin) -> bool) -> Result<(), Refused> {
+    for plugin in ask.profile.filters().filter(|plugin| is_asked(plugin)) {
+        if let Some(filter) = plugin.filter {
+            filter(ask, node).map_err(|rejection| Refused { plugin: plugin.name, rejection })?;
         }
     }
     Ok(())

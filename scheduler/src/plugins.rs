@@ -86,12 +86,15 @@ pub struct Plugin {
     pub hopeless: Option<fn(&Question<'_>) -> Option<Rejection>>,
     pub filter: Option<Filter>,
     pub score: Option<Score>,
+    /// Whether what a node means to a pod depends on where other pods are: then it does so by the node's labels alone, under
+    /// the keys that [`crate::question::Places`] collects.
+    pub looks_around: bool,
     pub helped_by: fn(&ClusterEvent, &PodInfo) -> bool,
 }
 
 impl Plugin {
     const fn new(name: &'static str, helped_by: fn(&ClusterEvent, &PodInfo) -> bool) -> Self {
-        Self { name, hopeless: None, filter: None, score: None, helped_by }
+        Self { name, hopeless: None, filter: None, score: None, looks_around: false, helped_by }
     }
 }
 

@@ -67,6 +67,14 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// (score, weight) of plugins that look at where other pods are.
+    pub(crate) fn scores_around(&self) -> impl Iterator<Item = (&'static crate::plugins::Score, i64)> {
+        let around = self.plugins.iter().filter(|active| active.plugin.looks_around);
+        around.filter_map(|active| Some((active.plugin.score.as_ref()?, active.weight?)))
+    }
+}
+
 impl Default for Profile {
     fn default() -> Self {
         Self::new("default-scheduler")

@@ -5,7 +5,8 @@ use crate::pod_info::PodInfo;
 use crate::profile::Profile;
 use crate::snapshot::{NodeInfo, Snapshot};
 use crate::spread::{self, Constraint};
-use crate::tally::Count;
+use crate::tally::{Ask, Count};
+use crate::terms::Terms;
 use crate::volumes::Claims;
 use std::sync::Arc;
 
@@ -73,14 +74,44 @@ pub(crate) fn default_counts(case: Case<'_>) -> Vec<Count> {
     spread::defaults(case).into_iter().map(|Constraint { count, .. }| count).collect()
 }
 
-/// Whether what a node means to the pod depends on that node alone: where others are does not matter to it, and it does
-/// not matter to them.
-pub(crate) fn looks_at_nodes_only(case: Case<'_>) -> bool {
-    let Case { pod, snapshot, .. } = case;
-    pod.terms.is_empty()
-        && pod.spread.is_empty()
-        && pod.claims.is_empty()
-        && pod.disks.is_empty()
-        && spread::defaults(case).is_empty()
-        && snapshot.tally.demands_on(pod, &snapshot.namespaces).next().is_none()
+/// What of nodes decides how the pod stands to other pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// Labels whose values divide nodes into places, sorted.
+    pub(crate) keys: Vec<String>,
+    /// Whether more than a yes or no depends on the places.
+    pub(crate) are_scored: bool,
+}
+
+impl Places {
+    /// Where others are does not matter to the pod, and it does not matter to them.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    pub(crate) fn of(case: Case<'_>) -> Self {
+        let Case { pod, snapshot, .. } = case;
+        let Terms { required, required_apart, preferred } = &pod.terms;
+        let defaults = spread::defaults(case);
+        let wishes = pod.spread.preferred.iter().chain(&defaults);
+        let mut keys: Vec<&str> = wishes
+            .map(|wish| wish.count.key())
+            .chain(preferred.iter().map(|term| term.topology_key.as_str()))
+            .collect();
+        let mut are_scored = !keys.is_empty();
+        keys.extend(pod.spread.required.iter().map(|constraint| constraint.count.key()));
+        keys.extend(required.iter().chain(required_apart).map(|term| term.topology_key.as_str()));
+        for (asked, term, _) in snapshot.tally.demands_on(pod, &snapshot.namespaces) {
+            keys.push(&term.topology_key);
+            are_scored |= asked != Ask::Apart;
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Self { keys: keys.into_iter().map(str::to_owned).collect(), are_scored }
+    }
+}
+
+/// Whether nodes can be ranked for pods like this one: what volumes allow changes without a word from the nodes.
+pub(crate) fn can_be_ranked(pod: &PodInfo) -> bool {
+    pod.claims.is_empty() && pod.disks.is_empty()
 }

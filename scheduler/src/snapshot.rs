@@ -5,7 +5,7 @@ use crate::cycle::{Decision, Rotation, decide};
 use crate::order::Orders;
 use crate::pod_info::{HostPort, PodInfo};
 use crate::profile::Profile;
-use crate::question::{self, Case};
+use crate::question::{self, Case, Places};
 use crate::resources::Resources;
 use crate::tally::Tally;
 use crate::terms::Namespaces;
@@ -175,21 +175,22 @@ impl Cluster {
         chance: &mut dyn FnMut(usize) -> usize,
     ) -> Decision {
         let case = Case { pod, snapshot: &self.snapshot, profile };
-        let nominated = self.nominations.get(&pod.uid).map(String::as_str);
-        let alone = nominated.is_none() && question::looks_at_nodes_only(case);
-        if alone && let Some(decision) = self.orders.decide(case, chance) {
-            return decision;
-        }
-        if !alone {
+        let places = Places::of(case);
+        if !places.is_empty() {
             let mut counts = question::counts(pod);
             counts.extend(question::default_counts(case));
             let Snapshot { nodes, namespaces, tally, .. } = &mut self.snapshot;
             tally.learn(counts, nodes, namespaces);
         }
         let case = Case { pod, snapshot: &self.snapshot, profile };
+        let nominated = self.nominations.get(&pod.uid).map(String::as_str);
+        let ranks = nominated.is_none() && question::can_be_ranked(pod);
+        if ranks && let Some(decision) = self.orders.decide(case, &places, chance) {
+            return decision;
+        }
         let decision = decide(case, nominated, rotation, chance);
-        if alone {
-            self.orders.looked(pod, &decision, self.snapshot.nodes.len());
+        if ranks {
+            self.orders.looked(pod, &places, &decision, self.snapshot.nodes.len());
         }
         decision
     }

@@ -151,3 +151,38 @@ fn a_crowd_of_like_pods_goes_where_each_would_have_gone_alone() {
     }
     assert!(cluster.snapshot().nodes.iter().all(|node| node.requested.milli_cpu <= 8000));
 }
+
+#[test]
+fn a_crowd_that_cares_where_others_are_goes_where_each_would_have_gone_alone() {
+    let words = words();
+    // Those that only wish are left to the other test.
+    for (kind, said) in words.iter().enumerate().take(5) {
+        let mut lot = Lot(11);
+        let mut cluster = Cluster::default();
+        cluster.set_namespace("shop", [("team".to_owned(), "a".to_owned())].into());
+        for nth in 0..90 {
+            cluster.set_node(Arc::new(serde_json::from_value(node(&format!("n{nth}"), nth % 3, 64)).unwrap()));
+            // No two nodes are equally full, so that no lot decides.
+            let there = pod("shop", &format!("there{nth}"), ["web", "cache"][nth % 2], 100 + nth * 370, &json!({}));
+            cluster.place(there, &format!("n{nth}"));
+        }
+        let mut looks = Vec::new();
+        for step in 0..150 {
+            let asked = pod("shop", &format!("p{step}"), "web", 331, said);
+            let kept = cluster.decide(&asked, &PROFILE, &mut Rotation::default(), &mut |_| 0);
+            let anew = decide(case(&cluster, &asked), None, &mut Rotation::default(), &mut |_| 0);
+            assert_eq!(outcome(kept.clone()), outcome(anew), "kind {kind}, step {step}");
+            if let Decision::Place { node, looked_at } = kept {
+                looks.push(looked_at);
+                cluster.place(asked, &node);
+            }
+            if lot.below(9) == 0 {
+                cluster.remove_pod(&format!("p{}", lot.below(step + 1)));
+            }
+        }
+        let ranked = looks.iter().filter(|looked_at| **looked_at <= 3).count();
+        // A wish by host makes each host a place of its own.
+        let scored_by_host = kind == 1;
+        assert_eq!(ranked > looks.len() / 2, !scored_by_host, "kind {kind}: {looks:?}");
+    }
+}

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 pub(super) const PLUGIN: Plugin = Plugin {
     filter: Some(filter),
     score: Some(Score { weight: 2, raw: preference, normalise: Some(between_lowest_and_highest) }),
+    looks_around: true,
     ..Plugin::new("InterPodAffinity", helped_by)
 };
 

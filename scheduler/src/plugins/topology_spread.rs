@@ -16,6 +16,7 @@ const UNLABELLED: i64 = -1;
 pub(super) const PLUGIN: Plugin = Plugin {
     filter: Some(filter),
     score: Some(Score { weight: 2, raw: crowding, normalise: Some(emptiest_is_best) }),
+    looks_around: true,
     ..Plugin::new("PodTopologySpread", helped_by)
 };
 

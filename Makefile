@@ -47,6 +47,7 @@ vm-image: test-deps
 ## bench: the figures of the README, each beside its reference
 bench: deps build images
 	$(CARGO) run --release --locked -p store --example bench
+	$(CARGO) run --release --locked -p proxy --example bench
 	$(CARGO) build --release --locked -p e2e --bins
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api

@@ -99,6 +99,24 @@ pub(crate) enum PodNetwork {
     None,
 }
 
+/// How Services are programmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyMode {
+    /// Chains that people and tools know
+    Iptables,
+    /// Verdict maps: as fast with many Services as with few
+    Nftables,
+}
+
+impl From<ProxyMode> for proxy::Mode {
+    fn from(mode: ProxyMode) -> Self {
+        match mode {
+            ProxyMode::Iptables => Self::Iptables,
+            ProxyMode::Nftables => Self::Nftables,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Backup {
     /// File to make
@@ -157,6 +175,9 @@ pub(crate) struct Proxy {
     /// Name of this node (default: the host name)
     #[arg(long)]
     pub(crate) node_name: Option<String>,
+    /// Which packet filter leads Services to pods
+    #[arg(long, value_name = "MODE", default_value = "iptables")]
+    pub(crate) proxy_mode: ProxyMode,
     /// Addresses for pods; traffic from elsewhere is masqueraded
     #[arg(long, default_value = "10.42.0.0/16")]
     pub(crate) cluster_cidr: Cidr,
@@ -243,6 +264,9 @@ pub(crate) struct Node {
     /// Leave containers running on Ctrl-C; the next start finds them
     #[arg(long)]
     pub(crate) keep_pods: bool,
+    /// Which packet filter leads Services to pods
+    #[arg(long, value_name = "MODE", default_value = "iptables")]
+    pub(crate) proxy_mode: ProxyMode,
     /// How long others believe this node when it is silent; it speaks four times as often (Kubernetes: 40)
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) node_lease_seconds: u32,

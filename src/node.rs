@@ -90,7 +90,13 @@ impl Node {
 
         let Credentials { agent, proxy, tls, clock } = credentials;
         let cluster_cidr = cluster.cluster_cidr.to_string();
-        let proxy_config = proxy::Config { node_name: name.clone(), cluster_cidr, own_dns, healthz: proxy::HEALTHZ };
+        let proxy_config = proxy::Config {
+            mode: args.proxy_mode.into(),
+            node_name: name.clone(),
+            cluster_cidr,
+            own_dns,
+            healthz: proxy::HEALTHZ,
+        };
         if let Some(kernel) = kernel {
             let config = agent::network::Config { node_name: Some(name.clone()), node_ip };
             let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
@@ -175,7 +181,8 @@ pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
     let servers = client::transport::Servers::open(&kubeconfig, &args.client.server).await?;
     let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
     let cluster_cidr = args.cluster_cidr.to_string();
-    let config = proxy::Config { node_name, cluster_cidr, own_dns: None, healthz: proxy::HEALTHZ };
+    let mode = args.proxy_mode.into();
+    let config = proxy::Config { mode, node_name, cluster_cidr, own_dns: None, healthz: proxy::HEALTHZ };
     let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
     let mut crew = Crew::default();
     crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });

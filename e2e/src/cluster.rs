@@ -75,6 +75,11 @@ impl Cluster {
         self.host.command(&binary("drover").to_string_lossy(), &args)
     }
 
+    /// Further arguments from the next start on, in place of those that there were.
+    pub fn set_args(&mut self, args: &[&str]) {
+        self.options.args = args.iter().map(ToString::to_string).collect();
+    }
+
     /// Waits for its own word: a Ready node in the store may be of an earlier run.
     pub fn await_ready(&mut self) -> Result<()> {
         self.process.says("Drover is up after")

@@ -49,19 +49,58 @@ fn until(cluster: &Cluster, url: &str, code: &str, holds: &str) {
     });
 }
 
+/// Both modes answer alike.
+#[derive(Clone, Copy)]
+enum Mode {
+    Iptables,
+    Nftables,
+}
+
+fn start(mode: Mode) -> Result<Cluster> {
+    let mode = match mode {
+        Mode::Iptables => "iptables",
+        Mode::Nftables => "nftables",
+    };
+    Cluster::start(Options { args: vec![format!("--proxy-mode={mode}")], ..Options::default() })
+}
+
+/// What shows that a balancer's address is closed to some: a command and a part of its output.
+fn firewall(mode: Mode) -> (&'static str, &'static [&'static str], &'static str) {
+    match mode {
+        Mode::Iptables => ("iptables-save", &["-t", "filter"], "-A KUBE-PROXY-FIREWALL -d 198.51.100.7/32"),
+        Mode::Nftables => {
+            ("nft", &["list", "map", "ip", "kube-proxy", "service-ips"], "198.51.100.7 . tcp . 80 : goto firewall-")
+        }
+    }
+}
+
 #[test]
 fn load_balancers_are_told_where_pods_are_and_strangers_are_kept_out() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
+    balance(Mode::Iptables)
+}
+
+#[test]
+fn nftables_tells_load_balancers_where_pods_are_and_keeps_strangers_out() -> Result<()> {
+    balance(Mode::Nftables)
+}
+
+fn balance(mode: Mode) -> Result<()> {
+    let cluster = start(mode)?;
     cluster.apply(BALANCED)?;
     until(&cluster, "http://127.0.0.1:10256/healthz", "200", r#""nodeEligible":true"#);
     until(&cluster, "http://127.0.0.1:31000/", "200", r#""localEndpoints":1"#);
     until(&cluster, "http://127.0.0.1:30081/hostname", "200", "web");
 
+    let service = cluster.json(&["get", "service", "web"])?;
+    let itself = format!("{}:80/hostname", service["spec"]["clusterIP"].as_str().unwrap_or_default());
+    assert_eq!(cluster.kctl(&["exec", "web", "--", "/web", "get", &itself])?.trim(), "web", "hairpin");
+
     let balancer = r#"{"status": {"loadBalancer": {"ingress": [{"ip": "198.51.100.7", "ipMode": "VIP"}]}}}"#;
     cluster.kctl(&["patch", "service", "web", "--subresource=status", "--type=merge", "-p", balancer])?;
     eventually("the balancer's address to be closed to this node", SOON, || {
-        let rules = cluster.host.read("iptables-save", &["-t", "filter"]).map_err(|error| format!("{error:#}"))?;
-        if rules.contains("-A KUBE-PROXY-FIREWALL -d 198.51.100.7/32") { Ok(()) } else { Err(rules) }
+        let (program, args, part) = firewall(mode);
+        let rules = cluster.host.read(program, args).map_err(|error| format!("{error:#}"))?;
+        if rules.contains(part) { Ok(()) } else { Err(rules) }
     });
     assert_eq!(ask(&cluster, "http://198.51.100.7/hostname"), Err(28), "dropped: a timeout");
     cluster.kctl(&[
@@ -82,16 +121,32 @@ fn load_balancers_are_told_where_pods_are_and_strangers_are_kept_out() -> Result
 
 #[test]
 fn rules_that_somebody_flushes_come_back_by_themselves() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
+    flush(
+        Mode::Iptables,
+        &[
+            "iptables -t nat -F",
+            "iptables -t filter -F",
+            "iptables -t nat -F PREROUTING",
+            "iptables -t nat -F KUBE-SERVICES",
+        ],
+    )
+}
+
+#[test]
+fn nftables_that_somebody_flushes_come_back_by_themselves() -> Result<()> {
+    flush(
+        Mode::Nftables,
+        &["nft flush table ip kube-proxy", "nft delete table ip kube-proxy", "nft flush chain ip kube-proxy services"],
+    )
+}
+
+fn flush(mode: Mode, commands: &[&str]) -> Result<()> {
+    let cluster = start(mode)?;
     cluster.apply(BALANCED)?;
     until(&cluster, "http://127.0.0.1:30081/hostname", "200", "web");
-    for (program, args) in [
-        ("iptables", vec!["-t", "nat", "-F"]),
-        ("iptables", vec!["-t", "filter", "-F"]),
-        ("iptables", vec!["-t", "nat", "-F", "PREROUTING"]),
-        ("iptables", vec!["-t", "nat", "-F", "KUBE-SERVICES"]),
-    ] {
-        cluster.host.read(program, &args)?;
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        cluster.host.read(words[0], &words[1..])?;
         until(&cluster, "http://127.0.0.1:30081/hostname", "200", "web");
         eventually("the refusal of a Service without endpoints", SOON, || {
             match ask(&cluster, "http://127.0.0.1:30082/") {
@@ -99,6 +154,46 @@ fn rules_that_somebody_flushes_come_back_by_themselves() -> Result<()> {
                 other => Err(format!("{other:?}")),
             }
         });
+    }
+    Ok(())
+}
+
+/// Ten answers of a Service, as the names of the pods that gave them.
+fn ten(cluster: &Cluster, address: &str) -> Vec<String> {
+    let url = format!("http://{address}/hostname");
+    (0..10).filter_map(|_| ask(cluster, &url).ok()).map(|(_, body)| body.trim().to_owned()).collect()
+}
+
+#[test]
+fn services_outlive_a_change_of_the_mode() -> Result<()> {
+    let mut cluster = Cluster::start(Options::default())?;
+    cluster.apply(&BALANCED.replace("name: web, labels", "name: other, labels"))?;
+    cluster.apply(BALANCED)?;
+    for mode in ["nftables", "iptables"] {
+        cluster.stop()?;
+        cluster.set_args(&[&format!("--proxy-mode={mode}")]);
+        cluster.up()?;
+        cluster.kctl(&["wait", "--for=condition=Ready", "pod", "web", "other", "--timeout=60s"])?;
+        eventually(&format!("both pods to answer in mode {mode}"), SOON, || {
+            let answers = ten(&cluster, "127.0.0.1:30081");
+            if ["web", "other"].iter().all(|pod| answers.iter().any(|a| a == pod)) {
+                Ok(())
+            } else {
+                Err(format!("{answers:?}"))
+            }
+        });
+        let affinity = |kind: &str| format!(r#"{{"spec": {{"sessionAffinity": "{kind}"}}}}"#);
+        cluster.kctl(&["patch", "service", "web", "--type=merge", "-p", &affinity("ClientIP")])?;
+        eventually(&format!("one pod to answer one client in mode {mode}"), SOON, || {
+            let answers = ten(&cluster, "127.0.0.1:30081");
+            let same = answers.len() == 10 && answers.iter().all(|answer| *answer == answers[0]);
+            if same { Ok(()) } else { Err(format!("{answers:?}")) }
+        });
+        cluster.kctl(&["patch", "service", "web", "--type=merge", "-p", &affinity("None")])?;
+        let rules = cluster.host.read("iptables-save", &["-t", "nat"])?;
+        assert_eq!(rules.contains("KUBE-SERVICES"), mode == "iptables", "{rules}");
+        let tables = cluster.host.read("nft", &["list", "tables"])?;
+        assert_eq!(tables.contains("kube-proxy"), mode == "nftables", "{tables}");
     }
     Ok(())
 }

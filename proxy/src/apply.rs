@@ -1,7 +1,7 @@
 //! The only I/O of the proxy: runs iptables-restore, iptables-save, nft and conntrack, and sets the kernel's switches.
 
 use crate::conntrack::Deletion;
-use crate::iptables::{Chains, JUMPS, Tables, leftovers};
+use crate::iptables::{Chains, JUMPS, Tables, leftovers, removal};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -34,6 +34,16 @@ pub(crate) async fn existing() -> Result<Tables, ApplyError> {
     let nat: Chains = leftovers(&run("iptables-save", &["-t", "nat"], "").await?);
     let filter = leftovers(&run("iptables-save", &["-t", "filter"], "").await?);
     Ok(Tables { nat, filter })
+}
+
+/// Takes away all that a proxy in iptables mode programmed.
+pub(crate) async fn remove_iptables() -> Result<(), ApplyError> {
+    for table in ["nat", "filter"] {
+        if let Some(input) = removal(table, &run("iptables-save", &["-t", table], "").await?) {
+            restore(&input).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts our jumps in front of the built-in chains where they are missing.

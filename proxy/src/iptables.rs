@@ -9,10 +9,9 @@ mod service;
 
 pub use frame::JUMPS;
 
-use crate::ruleset::Ruleset;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ruleset::{Node, Ruleset};
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::Ipv4Addr;
 
 /// The mark that asks for masquerading; upstream's bit 14.
 const MARK: &str = "0x4000";
@@ -30,13 +29,18 @@ pub struct Tables {
     pub filter: Chains,
 }
 
-/// What rendering needs to know of the node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Node {
-    /// Traffic from outside these addresses is masqueraded.
-    pub cluster_cidr: String,
-    /// The node's own addresses.
-    pub addresses: BTreeSet<Ipv4Addr>,
+/// Input of `iptables-restore --noflush` that takes the proxy's chains and the jumps to them out of a table, given the
+/// output of `iptables-save -t TABLE`; `None` where there are none.
+pub fn removal(table: &str, saved: &str) -> Option<String> {
+    let chains: Vec<String> = leftovers(saved).into_keys().collect();
+    let is_jump = |rule: &&str| !rule.starts_with("KUBE-") && rule.contains(" -j KUBE-");
+    let jumps = saved.lines().filter_map(|line| line.strip_prefix("-A ")).filter(is_jump);
+    let mut text = format!("*{table}\n");
+    chains.iter().for_each(|chain| line(&mut text, format_args!(":{chain} - [0:0]")));
+    jumps.for_each(|jump| line(&mut text, format_args!("-D {jump}")));
+    chains.iter().for_each(|chain| line(&mut text, format_args!("-X {chain}")));
+    text.push_str("COMMIT\n");
+    (!chains.is_empty()).then_some(text)
 }
 
 /// All chains for a rule set.

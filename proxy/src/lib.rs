@@ -1,8 +1,8 @@
 //! Service load balancing on one node: Services and EndpointSlices become a rule set (`compile`), the rule set becomes
-//! packet-filter text (`iptables`), and what changed is applied in one restore (`apply`). `policy` does the same for
+//! packet-filter text (`iptables` or `nftables`), and what changed is applied in one restore or transaction (`kernel`). `policy` does the same for
 //! NetworkPolicies.
 //!
-//! `compile`, `iptables` and `conntrack` are pure; `program` is the loop between the caches and the kernel, `health` what
+//! `compile`, `iptables`, `nftables` and `conntrack` are pure; `program` is the loop between the caches and the kernel, `health` what
 //! load balancers ask. The proxy keeps no state of its own: a fresh start reads what its predecessor left in the kernel
 //! and replaces it.
 #![forbid(unsafe_code)]
@@ -14,10 +14,14 @@ mod dns;
 mod hash;
 mod health;
 pub mod iptables;
+mod kernel;
 pub mod nft;
+pub mod nftables;
 pub mod policy;
 mod program;
 pub mod ruleset;
+
+pub use kernel::Mode;
 
 use apply::ApplyError;
 use client::action::Key;
@@ -42,6 +46,7 @@ pub const HEALTHZ: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPE
 
 #[derive(Clone, Debug)]
 pub struct Config {
+    pub mode: Mode,
     /// This node's name: endpoints on it are local.
     pub node_name: String,
     /// Pods' addresses; other sources are masqueraded.

@@ -1,11 +1,12 @@
-//! The loop between the caches and the kernel: what changed is compiled again and restored, and what others took out of
+//! The loop between the caches and the kernel: what changed is compiled again and written, and what others took out of
 //! the kernel is put back.
 
 use crate::apply::{self, ApplyError};
 use crate::compile::{self, Place};
 use crate::health::{self, Answers, Eligibility};
-use crate::ruleset::Ruleset;
-use crate::{BY_SERVICE, Config, Error, conntrack, dns, index_value, iptables, service_of};
+use crate::kernel::Kernel;
+use crate::ruleset::{self, Ruleset};
+use crate::{BY_SERVICE, Config, Error, conntrack, dns, index_value, service_of};
 use client::action::Key;
 use client::cache::{Caches, Change};
 use client::clock::Clock;
@@ -16,7 +17,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch::{self, Sender};
-use tracing::{debug, info, warn};
+use tracing::warn;
 
 /// Changes that arrive within this time go into one restore: a rolling update touches a slice many times a second.
 const COALESCE: Duration = Duration::from_millis(10);
@@ -89,25 +90,9 @@ fn touched(change: &Change<EndpointSlice>) -> impl Iterator<Item = Key> {
 struct Programmed {
     rules: Ruleset,
     wanted: Ruleset,
-    tables: iptables::Tables,
-    jumps: Jumps,
+    kernel: Kernel,
     place: Place,
-    node: iptables::Node,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Jumps {
-    Unknown,
-    InPlace,
-}
-
-impl Programmed {
-    /// Looks at the kernel again, after somebody else was there.
-    async fn forget(&mut self) -> Result<(), ApplyError> {
-        self.tables = apply::existing().await?;
-        self.jumps = Jumps::Unknown;
-        Ok(())
-    }
+    node: ruleset::Node,
 }
 
 pub(crate) async fn run(
@@ -130,12 +115,10 @@ pub(crate) async fn run(
     let mut state = Programmed {
         rules: Ruleset::new(),
         wanted: Ruleset::new(),
-        tables: apply::existing().await?,
-        jumps: Jumps::Unknown,
+        kernel: Kernel::open(config.mode).await?,
         place: Place::of(&config.node_name, None),
-        node: iptables::Node::default(),
+        node: ruleset::Node::default(),
     };
-    let frame = iptables::inspection();
     loop {
         inbox.drain();
         recompile(config, caches, &mut inbox.dirty, &mut state);
@@ -144,13 +127,13 @@ pub(crate) async fn run(
         if let Err(error) = outcome {
             warn!(%error, "will program everything again");
             tokio::time::sleep(RETRY).await;
-            state.forget().await?;
+            state.kernel.forget().await?;
             continue;
         }
         while let Woken::TimeToInspect = inbox.wait().await {
-            if let Err(error) = apply::inspect(&frame).await {
+            if let Err(error) = state.kernel.inspect().await {
                 warn!(%error, "somebody took Service rules away; will program everything again");
-                state.forget().await?;
+                state.kernel.forget().await?;
                 break;
             }
         }
@@ -160,7 +143,7 @@ pub(crate) async fn run(
 /// Compiles the Services of `dirty` again, and all of them where the node has moved; others keep their rules.
 fn recompile(config: &Config, caches: &Caches, dirty: &mut BTreeSet<Key>, state: &mut Programmed) {
     let node = caches.of::<Node>().get("", &config.node_name);
-    state.node = iptables::Node {
+    state.node = ruleset::Node {
         cluster_cidr: config.cluster_cidr.clone(),
         addresses: node.as_deref().map(addresses).unwrap_or_default(),
     };
@@ -225,17 +208,7 @@ fn report(
 }
 
 async fn sync(state: &mut Programmed) -> Result<(), ApplyError> {
-    let tables = iptables::render(&state.wanted, &state.node);
-    if let Some(input) = iptables::difference(&state.tables, &tables) {
-        apply::restore(&input).await?;
-        debug!(bytes = input.len(), ports = state.wanted.len(), "programmed");
-    }
-    state.tables = tables;
-    if state.jumps == Jumps::Unknown {
-        apply::ensure_jumps().await?;
-        state.jumps = Jumps::InPlace;
-        info!(ports = state.wanted.len(), "Services are programmed");
-    }
+    state.kernel.program(&state.wanted, &state.node).await?;
     for deletion in conntrack::stale(&state.rules, &state.wanted) {
         if let Err(error) = apply::forget(&deletion).await {
             warn!(%error, "stale UDP flows may linger");

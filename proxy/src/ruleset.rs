@@ -152,3 +152,12 @@ impl std::fmt::Display for SourceRange {
 
 /// Everything, ordered: equal inputs give equal rule sets.
 pub type Ruleset = BTreeMap<PortKey, ServicePort>;
+
+/// What rendering needs to know of the node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// Traffic from outside these addresses is masqueraded.
+    pub cluster_cidr: String,
+    /// The node's own addresses.
+    pub addresses: BTreeSet<Ipv4Addr>,
+}

@@ -4,9 +4,9 @@ use expect_test::{Expect, expect};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use proxy::compile::Place;
-use proxy::iptables::{Node, Tables, difference, inspection, render};
-use proxy::ruleset::Ruleset;
-use proxy::{compile, conntrack};
+use proxy::iptables::{Tables, difference, inspection, removal, render};
+use proxy::ruleset::{Node, Ruleset};
+use proxy::{compile, conntrack, nft, nftables};
 use serde_json::{Value, json};
 
 fn here() -> Place {
@@ -53,8 +53,18 @@ fn compiled(spec: Value, slices: &[EndpointSlice]) -> Ruleset {
     compile::service(&service(spec), slices.iter(), &here())
 }
 
+fn node() -> Node {
+    Node { cluster_cidr: "10.42.0.0/16".into(), addresses: ["192.168.7.2".parse().unwrap()].into() }
+}
+
 fn tables(rules: &Ruleset) -> Tables {
-    render(rules, &Node { cluster_cidr: "10.42.0.0/16".into(), addresses: ["192.168.7.2".parse().unwrap()].into() })
+    render(rules, &node())
+}
+
+/// The same for nftables, from one rule set to another.
+fn transaction(old: &Ruleset, new: &Ruleset) -> String {
+    let table = |rules| nftables::render(rules, &node());
+    nft::difference("t", Some(&table(old)), &table(new)).unwrap_or_default()
 }
 
 /// What a Service adds to an empty node; the chains of the frame are taken as given.
@@ -364,4 +374,152 @@ fn a_door_that_is_new_to_a_service_forgets_who_knocked_before() {
     let slices = [slice(&json!({"port": 53, "protocol": "UDP"}), &["10.42.0.2@node-1 ready"])];
     let (before, after) = (compiled(ports(Value::Null), &slices), compiled(ports(json!(30053)), &slices));
     assert_eq!(conntrack::stale(&before, &after), [["--orig-port-dst", "30053"]]);
+}
+
+#[test]
+fn a_table_that_is_not_known_is_made_anew_with_its_frame() {
+    let frame = nftables::render(&Ruleset::new(), &node());
+    expect![[r"
+        add table ip t
+        delete table ip t
+        add table ip t
+        add set ip t hairpin { type ipv4_addr . ipv4_addr; }
+        add map ip t refused-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+        add map ip t refused-nodeports { type inet_proto . inet_service : verdict; }
+        add map ip t service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+        add map ip t service-nodeports { type inet_proto . inet_service : verdict; }
+        add chain ip t filter-forward { type filter hook forward priority filter; policy accept; }
+        add chain ip t filter-input { type filter hook input priority filter; policy accept; }
+        add chain ip t filter-output { type filter hook output priority filter; policy accept; }
+        add chain ip t localnet
+        add chain ip t mark-masquerade
+        add chain ip t nat-output { type nat hook output priority -100; policy accept; }
+        add chain ip t nat-postrouting { type nat hook postrouting priority srcnat; policy accept; }
+        add chain ip t nat-prerouting { type nat hook prerouting priority dstnat; policy accept; }
+        add chain ip t refusals
+        add chain ip t reject-connection
+        add chain ip t services
+        add rule ip t filter-forward ct state invalid drop
+        add rule ip t filter-forward ct state new jump refusals
+        add rule ip t filter-input ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 jump localnet
+        add rule ip t filter-input ct state new jump refusals
+        add rule ip t filter-output ct state new jump refusals
+        add rule ip t localnet ct state established,related return
+        add rule ip t localnet ct status dnat return
+        add rule ip t localnet drop
+        add rule ip t mark-masquerade meta mark set meta mark or 0x4000
+        add rule ip t nat-output jump services
+        add rule ip t nat-postrouting ip saddr . ip daddr @hairpin masquerade fully-random
+        add rule ip t nat-postrouting meta mark & 0x4000 == 0 return
+        add rule ip t nat-postrouting meta mark set meta mark xor 0x4000
+        add rule ip t nat-postrouting masquerade fully-random
+        add rule ip t nat-prerouting jump services
+        add rule ip t refusals ip daddr . meta l4proto . th dport vmap @refused-ips
+        add rule ip t refusals fib daddr type local meta l4proto . th dport vmap @refused-nodeports
+        add rule ip t reject-connection reject
+        add rule ip t services ip daddr . meta l4proto . th dport vmap @service-ips
+        add rule ip t services fib daddr type local meta l4proto . th dport vmap @service-nodeports
+    "]]
+    .assert_eq(&nft::difference("t", None, &frame).unwrap());
+    assert_eq!(nft::difference("t", Some(&frame), &frame), None);
+}
+
+#[test]
+fn nftables_leads_from_one_map_to_endpoints() {
+    let two = compiled(cluster_ip(), &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])]);
+    expect![[r"
+        add chain ip t service-E3PXEPMWAWIUT6ZV
+        add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
+        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.42.0.2 . 8080, 1 : 10.42.1.2 . 8080 }
+    "]].assert_eq(&transaction(&Ruleset::new(), &two));
+    let one = compiled(cluster_ip(), &[http(&["10.42.0.2@node-1 ready"])]);
+    expect![[r"
+        flush chain ip t service-E3PXEPMWAWIUT6ZV
+        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat to 10.42.0.2:8080
+    "]]
+    .assert_eq(&transaction(&two, &one));
+    expect![[r"
+        delete element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
+        delete element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
+        add element ip t refused-ips { 10.43.0.7 . tcp . 80 : goto reject-connection }
+        flush chain ip t service-E3PXEPMWAWIUT6ZV
+        delete chain ip t service-E3PXEPMWAWIUT6ZV
+    "]]
+    .assert_eq(&transaction(&one, &compiled(cluster_ip(), &[])));
+}
+
+#[test]
+fn nftables_keeps_policies_and_affinity_and_refuses_alike() {
+    let slices = [http(&["10.42.1.2@node-2 ready"])];
+    expect![[r"
+        add chain ip t external-E3PXEPMWAWIUT6ZV
+        add chain ip t local-E3PXEPMWAWIUT6ZV
+        add chain ip t service-E3PXEPMWAWIUT6ZV
+        add element ip t refused-nodeports { tcp . 30080 : drop }
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
+        add element ip t service-nodeports { tcp . 30080 : goto external-E3PXEPMWAWIUT6ZV }
+        add rule ip t external-E3PXEPMWAWIUT6ZV ip saddr 10.42.0.0/16 goto service-E3PXEPMWAWIUT6ZV
+        add rule ip t external-E3PXEPMWAWIUT6ZV fib saddr type local jump mark-masquerade
+        add rule ip t external-E3PXEPMWAWIUT6ZV fib saddr type local goto service-E3PXEPMWAWIUT6ZV
+        add rule ip t external-E3PXEPMWAWIUT6ZV goto local-E3PXEPMWAWIUT6ZV
+        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat to 10.42.1.2:8080
+    "]]
+    .assert_eq(&transaction(&Ruleset::new(), &compiled(node_port("Local"), &slices)));
+    let mut sticky = node_port("Cluster");
+    sticky["sessionAffinity"] = "ClientIP".into();
+    expect![[r"
+        add set ip t affinity-10800-7N5NZTWFYNOINTVX { type ipv4_addr; flags dynamic,timeout; timeout 10800s; }
+        add chain ip t endpoint-7N5NZTWFYNOINTVX
+        add chain ip t external-E3PXEPMWAWIUT6ZV
+        add chain ip t service-E3PXEPMWAWIUT6ZV
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
+        add element ip t service-nodeports { tcp . 30080 : goto external-E3PXEPMWAWIUT6ZV }
+        add rule ip t endpoint-7N5NZTWFYNOINTVX update @affinity-10800-7N5NZTWFYNOINTVX { ip saddr }
+        add rule ip t endpoint-7N5NZTWFYNOINTVX meta l4proto tcp dnat to 10.42.1.2:8080
+        add rule ip t external-E3PXEPMWAWIUT6ZV jump mark-masquerade
+        add rule ip t external-E3PXEPMWAWIUT6ZV goto service-E3PXEPMWAWIUT6ZV
+        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t service-E3PXEPMWAWIUT6ZV ip saddr @affinity-10800-7N5NZTWFYNOINTVX goto endpoint-7N5NZTWFYNOINTVX
+        add rule ip t service-E3PXEPMWAWIUT6ZV goto endpoint-7N5NZTWFYNOINTVX
+    "]]
+    .assert_eq(&transaction(&Ruleset::new(), &compiled(sticky, &slices)));
+}
+
+#[test]
+fn nftables_drops_who_is_not_in_a_source_range() {
+    let mut balanced = service(json!({
+        "type": "LoadBalancer", "clusterIP": "10.43.0.7", "ports": [{"port": 80, "nodePort": 30080}],
+        "loadBalancerSourceRanges": ["198.51.100.0/24", "192.168.7.0/24"],
+    }));
+    balanced.status = serde_json::from_value(json!({"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}})).unwrap();
+    let rules = compile::service(&balanced, [http(&["10.42.0.2@node-1 ready"])].iter(), &here());
+    let text = transaction(&Ruleset::new(), &rules);
+    let kept: Vec<&str> =
+        text.lines().filter(|line| line.contains("203.0.113") || line.contains("firewall-")).collect();
+    expect![[r"
+        add chain ip t firewall-E3PXEPMWAWIUT6ZV
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV, 203.0.113.7 . tcp . 80 : goto firewall-E3PXEPMWAWIUT6ZV }
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 198.51.100.0/24 goto external-E3PXEPMWAWIUT6ZV
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 192.168.7.0/24 goto external-E3PXEPMWAWIUT6ZV
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 203.0.113.7 goto external-E3PXEPMWAWIUT6ZV
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV drop"]].assert_eq(&kept.join("\n"));
+}
+
+#[test]
+fn chains_of_the_other_mode_go_with_the_jumps_to_them() {
+    let saved = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -m comment --comment \"a b\" -j KUBE-SERVICES\n\
+                 -A PREROUTING -j DOCKER\n-A KUBE-SERVICES -j KUBE-SEP-X\nCOMMIT\n";
+    expect![[r#"
+        *nat
+        :KUBE-SERVICES - [0:0]
+        -D PREROUTING -m comment --comment "a b" -j KUBE-SERVICES
+        -X KUBE-SERVICES
+        COMMIT
+    "#]]
+    .assert_eq(&removal("nat", saved).unwrap());
+    assert_eq!(removal("nat", "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"), None);
 }

@@ -2,8 +2,8 @@
 //! chains that choose an endpoint, and the endpoints' own.
 
 use super::names::{Names, endpoint_chain};
-use super::{Node, Tables, push};
-use crate::ruleset::{Endpoint, PortKey, ServicePort, Target};
+use super::{Tables, push};
+use crate::ruleset::{Endpoint, Node, PortKey, ServicePort, Target};
 use std::net::Ipv4Addr;
 
 pub(super) fn write(tables: &mut Tables, key: &PortKey, port: &ServicePort, node: &Node, commented: bool) {

@@ -1,0 +1,102 @@
+//! A [`Ruleset`] as a table of nftables. Pure.
+//!
+//! One verdict map leads from address, protocol and port to a Service's chain, one from NodePorts: what a packet costs does
+//! not depend on the number of Services. Names are near upstream's (`kube-proxy`, `service-ips`, ..), as people look for
+//! them. Nothing here accepts what another firewall drops: chains of other tables are asked, whatever ours says.
+
+mod service;
+
+use crate::nft::{Chain, Set, SetKind, Table};
+use crate::ruleset::{Node, Ruleset};
+
+/// Our table of the family `ip`, as upstream calls its own.
+pub const TABLE: &str = "kube-proxy";
+
+/// The mark that asks for masquerading; upstream's bit 14.
+const MARK: &str = "0x4000";
+
+const SERVICES: &str = "services";
+const MARK_MASQUERADE: &str = "mark-masquerade";
+const REFUSALS: &str = "refusals";
+const REJECT: &str = "reject-connection";
+
+/// Where Services are asked for; maps of address, protocol and port, and of protocol and port.
+const SERVICE_IPS: &str = "service-ips";
+const NODE_PORTS: &str = "service-nodeports";
+/// The same for what nobody serves.
+const REFUSED_IPS: &str = "refused-ips";
+const REFUSED_NODE_PORTS: &str = "refused-nodeports";
+
+/// Endpoints on this node, paired with themselves.
+const HAIRPIN: &str = "hairpin";
+
+/// A rule that is there without any Service, and its chain, as the kernel lists it: what an inspection looks for.
+pub const LANDMARK: (&str, &str) = (SERVICES, "vmap @service-ips");
+
+/// The whole table for a rule set.
+pub fn render(rules: &Ruleset, node: &Node) -> Table {
+    let mut table = frame();
+    for (key, port) in rules {
+        service::write(&mut table, key, port, node);
+    }
+    table
+}
+
+/// What is there without any Service.
+fn frame() -> Table {
+    let mut table = Table::default();
+    for (name, key) in [
+        (SERVICE_IPS, "ipv4_addr . inet_proto . inet_service"),
+        (NODE_PORTS, "inet_proto . inet_service"),
+        (REFUSED_IPS, "ipv4_addr . inet_proto . inet_service"),
+        (REFUSED_NODE_PORTS, "inet_proto . inet_service"),
+    ] {
+        table.sets.insert(name.to_owned(), Set::new(SetKind::Map, format!("type {key} : verdict;")));
+    }
+    table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, "type ipv4_addr . ipv4_addr;"));
+    let refused = || vec![format!("ct state new jump {REFUSALS}")];
+    let base: [(&str, &'static str, Vec<String>); 6] = [
+        (
+            "nat-prerouting",
+            "type nat hook prerouting priority dstnat; policy accept;",
+            vec![format!("jump {SERVICES}")],
+        ),
+        ("nat-output", "type nat hook output priority -100; policy accept;", vec![format!("jump {SERVICES}")]),
+        ("nat-postrouting", "type nat hook postrouting priority srcnat; policy accept;", masquerading()),
+        ("filter-input", "type filter hook input priority filter; policy accept;", {
+            let martian = "ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 jump localnet".to_owned();
+            [martian].into_iter().chain(refused()).collect()
+        }),
+        ("filter-forward", "type filter hook forward priority filter; policy accept;", {
+            // A connection whose DNAT is forgotten would be answered by a reset from the pod's own address.
+            ["ct state invalid drop".to_owned()].into_iter().chain(refused()).collect()
+        }),
+        ("filter-output", "type filter hook output priority filter; policy accept;", refused()),
+    ];
+    for (name, hook, rules) in base {
+        table.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules });
+    }
+    table.rule(SERVICES, format!("ip daddr . meta l4proto . th dport vmap @{SERVICE_IPS}"));
+    // Everything that is sent to an address of this node and is no Service's own address may be a NodePort.
+    table.rule(SERVICES, format!("fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}"));
+    table.rule(REFUSALS, format!("ip daddr . meta l4proto . th dport vmap @{REFUSED_IPS}"));
+    table.rule(REFUSALS, format!("fib daddr type local meta l4proto . th dport vmap @{REFUSED_NODE_PORTS}"));
+    table.rule(REJECT, "reject");
+    table.rule(MARK_MASQUERADE, format!("meta mark set meta mark or {MARK}"));
+    // CVE-2020-8558: route_localnet lets neighbours reach services on 127.0.0.1 unless such packets are dropped.
+    for rule in ["ct state established,related return", "ct status dnat return", "drop"] {
+        table.rule("localnet", rule);
+    }
+    table
+}
+
+fn masquerading() -> Vec<String> {
+    vec![
+        // A pod that reaches itself through its Service must see another source than itself.
+        format!("ip saddr . ip daddr @{HAIRPIN} masquerade fully-random"),
+        format!("meta mark & {MARK} == 0 return"),
+        // Cleared, so that a packet that passes here twice is not masqueraded twice.
+        format!("meta mark set meta mark xor {MARK}"),
+        "masquerade fully-random".to_owned(),
+    ]
+}

@@ -5,7 +5,7 @@ RELEASE := target/release
 IMAGES := target/images/web.tar
 CLIENTS := target/clients
 
-.PHONY: up build install images vm-image test check bench fuzz deps test-deps fmt codegen
+.PHONY: up build install images vm-image test check bench sim fuzz deps test-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -52,6 +52,11 @@ bench: deps build images
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler
+
+## sim: the control plane in virtual time from many seeds: make sim SEEDS=100000 (FROM=1 is the first)
+sim:
+	$(CARGO) build --release --locked -p sim
+	$(RELEASE)/sim seeds --from $(or $(FROM),1) --count $(or $(SEEDS),1000)
 
 ## fuzz: looks for inputs that break what must hold for any bytes; ten seconds for each property, or make fuzz FOR=3600
 FOR ?= 10

@@ -23,6 +23,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("drover", &["*"]),
     ("e2e", &["*"]),
+    ("sim", &["*"]),
     ("xtask", &[]),
     ("web-server", &[]),
 ];

@@ -1,0 +1,114 @@
+//! What goes wrong, and when: chosen by the seed, over a stretch of virtual time.
+
+use crate::cluster::{Cluster, Program};
+use crate::network::Weather;
+use crate::scenario::Edit;
+use anyhow::Result;
+use rand::RngExt as _;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long things go wrong.
+const STORM: Duration = Duration::from_mins(4);
+/// Longest pause between two events.
+const PAUSE_MS_MAX: u64 = 12_000;
+
+/// What will be undone, and when.
+enum Undo {
+    Start(usize),
+    Reconnect(usize),
+}
+
+/// How wild it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    /// Nothing goes wrong.
+    Fair,
+    /// Connections are bad.
+    Rough,
+    /// Processes die and nodes are lost, too.
+    Stormy,
+}
+
+impl Mood {
+    pub(crate) fn of(cluster: &mut Cluster) -> Self {
+        match cluster.chance.random_range(0..8) {
+            0 => Self::Fair,
+            1..3 => Self::Rough,
+            _ => Self::Stormy,
+        }
+    }
+}
+
+/// Plays the storm; the user's edits happen in between, in order. Returns when it is over, or when a rule is broken.
+pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> Result<()> {
+    let admin = cluster.admin();
+    let mut edits = edits.iter();
+    let mut undos: Vec<(Duration, Undo)> = Vec::new();
+    let mut at = Duration::ZERO;
+    while at < STORM && cluster.broken().is_none() {
+        let pause = Duration::from_millis(cluster.chance.random_range(0..=PAUSE_MS_MAX));
+        sleep(pause).await;
+        at += pause;
+        let (due, later) = undos.into_iter().partition(|(when, _)| *when <= at);
+        undos = later;
+        for (_, undo) in Vec::<(Duration, Undo)>::from_iter(due) {
+            match undo {
+                Undo::Start(which) if !cluster.processes[which].is_up() => cluster.start_process(which),
+                Undo::Start(_) => {}
+                Undo::Reconnect(which) => cluster.set_down(which, false),
+            }
+        }
+        if cluster.chance.random_bool(0.15)
+            && let Some(edit) = edits.next()
+        {
+            edit.make(&admin).await?;
+        }
+        if mood != Mood::Fair {
+            let undo = strike(cluster, mood).await;
+            undos.extend(undo.map(|(after, undo)| (at + after, undo)));
+        }
+    }
+    cluster.heal();
+    for edit in edits {
+        edit.make(&admin).await?;
+    }
+    Ok(())
+}
+
+/// One thing goes wrong.
+async fn strike(cluster: &mut Cluster, mood: Mood) -> Option<(Duration, Undo)> {
+    let which = cluster.chance.random_range(0..cluster.processes.len());
+    let what = cluster.chance.random_range(0..if mood == Mood::Stormy { 10 } else { 5 });
+    let is_node = cluster.processes[which].program == Program::Node;
+    // Mostly short, sometimes so long that a node's pods are moved.
+    let long = cluster.chance.random_bool(0.1);
+    let back = Duration::from_millis(cluster.chance.random_range(0..if long { 500_000 } else { 40_000 }));
+    match what {
+        0..3 => {
+            let weather = Weather::rough(&mut cluster.chance);
+            cluster.set_weather(which, weather);
+            None
+        }
+        3 => {
+            cluster.compact().await;
+            None
+        }
+        4 => {
+            cluster.set_weather(which, Weather::CALM);
+            None
+        }
+        5..7 => {
+            cluster.set_down(which, true);
+            Some((back, Undo::Reconnect(which)))
+        }
+        7 if is_node => {
+            cluster.power_off(which);
+            Some((back, Undo::Start(which)))
+        }
+        _ => {
+            cluster.kill(which);
+            Some((if long { back } else { back / 4 }, Undo::Start(which)))
+        }
+    }
+}

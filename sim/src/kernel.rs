@@ -1,0 +1,94 @@
+//! What the simulated machine's kernel answers: the time, chance, and waiting. The three calls by which a process learns of
+//! the world outside are defined here, so that every crate of the process gets these answers, the standard library and the
+//! async runtime included: there is no second clock and no second source of chance that a simulation could forget.
+//!
+//! Until [`boot`] all of them are the real ones; the runner's own process never boots.
+
+use libc::{c_int, c_uint, c_void, clockid_t, epoll_event, size_t, ssize_t, timespec};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+static BOOTED: AtomicBool = AtomicBool::new(false);
+/// Nanoseconds since the boot.
+static ELAPSED: AtomicU64 = AtomicU64::new(0);
+static CHANCE: AtomicU64 = AtomicU64::new(0);
+
+/// What calendars show at the boot: 2026-01-01T00:00:00Z.
+const EPOCH_SECONDS: u64 = 1_767_225_600;
+/// What the monotonic clock shows at the boot; not zero, so that programs can look back.
+const UPTIME_SECONDS: u64 = 100_000;
+const NANOS: u64 = 1_000_000_000;
+
+/// From here on this process lives in the simulation of `seed`. Only threads that start afterwards are deterministic: older
+/// ones may remember chance from before.
+pub(crate) fn boot(seed: u64) {
+    CHANCE.store(seed, Ordering::SeqCst);
+    BOOTED.store(true, Ordering::SeqCst);
+}
+
+/// Since the boot.
+pub(crate) fn elapsed() -> Duration {
+    Duration::from_nanos(ELAPSED.load(Ordering::SeqCst))
+}
+
+/// SplitMix64.
+fn chance() -> u64 {
+    let state = CHANCE.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst).wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// As `clock_gettime(2)`.
+///
+/// # Safety
+/// `time` points to a timespec that may be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
+    if !BOOTED.load(Ordering::SeqCst) {
+        // SAFETY: the arguments are the caller's own, who promises what the real call asks for.
+        return unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time) } as c_int;
+    }
+    let base = if matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE) {
+        EPOCH_SECONDS
+    } else {
+        UPTIME_SECONDS
+    };
+    let elapsed = ELAPSED.load(Ordering::SeqCst);
+    let now = timespec { tv_sec: (base + elapsed / NANOS) as i64, tv_nsec: (elapsed % NANOS) as i64 };
+    // SAFETY: the caller hands over a timespec to be written.
+    unsafe { time.write(now) };
+    0
+}
+
+/// As `getrandom(2)`.
+///
+/// # Safety
+/// `buffer` points to `length` bytes that may be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getrandom(buffer: *mut c_void, length: size_t, flags: c_uint) -> ssize_t {
+    if !BOOTED.load(Ordering::SeqCst) {
+        // SAFETY: the arguments are the caller's own, who promises what the real call asks for.
+        return unsafe { libc::syscall(libc::SYS_getrandom, buffer, length, flags) } as ssize_t;
+    }
+    for at in 0..length {
+        // SAFETY: `at` is within the bytes that the caller hands over.
+        unsafe { buffer.cast::<u8>().add(at).write(chance() as u8) };
+    }
+    length as ssize_t
+}
+
+/// As `epoll_wait(2)` on a machine to which nobody ever connects: who waits for a while has waited at once, and it is later.
+///
+/// # Safety
+/// `events` points to `count` events that may be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn epoll_wait(epoll: c_int, events: *mut epoll_event, count: c_int, timeout_ms: c_int) -> c_int {
+    if !BOOTED.load(Ordering::SeqCst) {
+        // SAFETY: the arguments are the caller's own, who promises what the real call asks for.
+        return unsafe { libc::syscall(libc::SYS_epoll_wait, epoll, events, count, timeout_ms) } as c_int;
+    }
+    let millis = u64::try_from(timeout_ms).expect("somebody is always waiting for a time");
+    ELAPSED.fetch_add(millis * (NANOS / 1000), Ordering::SeqCst);
+    0
+}

@@ -1,0 +1,136 @@
+//! `sim`: the whole control plane on one thread, in virtual time, from a seed. One process plays one seed, so that nothing is
+//! left over from another; `sim seeds` starts a process for each.
+#![deny(unsafe_code)]
+
+mod chaos;
+mod cluster;
+#[expect(unsafe_code, reason = "the calls that libc is asked for by name are defined here")]
+mod kernel;
+mod network;
+mod node;
+mod rules;
+mod scenario;
+mod seeds;
+mod trace;
+mod witness;
+mod world;
+
+use anyhow::{Context as _, Result};
+use chaos::Mood;
+use clap::{Parser, Subcommand, ValueEnum};
+use scenario::{SCENARIOS, Scenario};
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use trace::{Keep, Trace};
+
+#[derive(Parser)]
+#[command(about = "Plays the whole control plane in virtual time, from a seed")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Play one scenario from one seed
+    Play {
+        scenario: String,
+        seed: u64,
+        /// Print everything that happened
+        #[arg(long)]
+        trace: bool,
+        /// How wild it gets, in place of what the seed says
+        #[arg(long)]
+        mood: Option<MoodArg>,
+    },
+    /// Play every scenario from many seeds, each in a process of its own
+    Seeds {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        count: u64,
+        /// Stop starting new ones after so long
+        #[arg(long)]
+        seconds: Option<u64>,
+        /// Only this scenario
+        #[arg(long)]
+        scenario: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MoodArg {
+    Fair,
+    Rough,
+    Stormy,
+}
+
+impl From<MoodArg> for Mood {
+    fn from(mood: MoodArg) -> Self {
+        match mood {
+            MoodArg::Fair => Self::Fair,
+            MoodArg::Rough => Self::Rough,
+            MoodArg::Stormy => Self::Stormy,
+        }
+    }
+}
+
+fn find(name: &str) -> Result<&'static Scenario> {
+    let known = || SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
+    let found = SCENARIOS.iter().find(|scenario| scenario.name == name);
+    found.with_context(|| format!("no scenario `{name}`; there are {}", known()))
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let outcome = match Cli::parse().command {
+        Command::Play { scenario, seed, trace, mood } => find(&scenario)
+            .and_then(|scenario| play(scenario, seed, if trace { Keep::Everything } else { Keep::Tail }, mood)),
+        Command::Seeds { from, count, seconds, scenario } => {
+            let one = scenario.as_deref().map(find).transpose();
+            one.and_then(|one| seeds::run(one, from..from + count, seconds))
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A line on the standard output, which is this program's product.
+fn say(text: &str) {
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        tracing::debug!(%error, "nobody reads the output");
+    }
+}
+
+fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg>) -> Result<()> {
+    kernel::boot(seed);
+    // A thread of its own: this one may remember chance from before the boot.
+    let played = std::thread::spawn(move || {
+        let trace = Arc::new(Trace::new(keep));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let outcome = runtime.block_on(scenario::play(scenario, seed, mood.map(Mood::from), &trace));
+        if keep == Keep::Everything || outcome.is_err() {
+            say(trace.text().trim_end());
+        }
+        let name = scenario.name;
+        let outcome = outcome.with_context(|| format!("{name} {seed} (replay: sim play {name} {seed} --trace)"))?;
+        let at = outcome.settled_at.as_secs();
+        let (commits, digest) = (outcome.commits, trace.digest());
+        say(&format!("{name} {seed}: {:?}, {commits} commits, settled at {at} s, digest {digest:016x}", outcome.mood));
+        // Whatever still runs is of no interest, and some of it never ends.
+        runtime.shutdown_background();
+        anyhow::Ok(())
+    });
+    played.join().unwrap_or_else(|_| Err(anyhow::anyhow!("{} {seed}: panicked", scenario.name)))
+}

@@ -1,0 +1,356 @@
+//! A node: an agent that talks to the API server like the real one, and a machine whose containers exist in name only.
+//! The machine outlives the agent, as containers outlive a kubelet; it does not outlive a power cut.
+//!
+//! An image `serve` runs for ever; `work` ends by itself after a while, now and then with a failure.
+
+use crate::kernel;
+use crate::network::Link;
+use crate::trace::Trace;
+use crate::world::SharedWorld;
+use client::cache::{Caches, Change, WatchOptions};
+use client::clock::Clock;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kinds::quantity::Quantity;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How often the node says that it is there; the grace of the node lifecycle is 50 s.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// Longest pause between two looks at the machine.
+const LOOK: Duration = Duration::from_secs(1);
+/// Chance that work fails, and how long it may take.
+const FAILS: f64 = 0.15;
+const WORK_MS_MAX: u64 = 20_000;
+const START_MS_MAX: u64 = 2_000;
+const STOP_MS_MAX: u64 = 3_000;
+
+/// What a pod's containers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Starting(Duration),
+    Running,
+    /// Until this time.
+    Working(Duration),
+    Stopping(Duration),
+    Over {
+        code: i32,
+    },
+    Refused,
+}
+
+struct Running {
+    name: String,
+    cpu_millis: i64,
+    stage: Stage,
+}
+
+impl Running {
+    fn is_up(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Working(_) | Stage::Stopping(_))
+    }
+
+    fn takes_room(&self) -> bool {
+        !matches!(self.stage, Stage::Over { .. } | Stage::Refused)
+    }
+}
+
+/// What runs where, in truth, by node and uid.
+#[derive(Clone, Default)]
+pub(crate) struct Machines(Arc<Mutex<BTreeMap<String, BTreeMap<String, Running>>>>);
+
+impl Machines {
+    /// Everything on the machine ends at once.
+    pub(crate) fn power_off(&self, node: &str) {
+        self.0.lock().remove(node);
+    }
+}
+
+pub(crate) struct Agent {
+    pub(crate) name: String,
+    pub(crate) link: Arc<Link>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) machines: Machines,
+    pub(crate) world: SharedWorld,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) cpu_millis: i64,
+    pub(crate) seed: u64,
+}
+
+impl Agent {
+    /// Runs until `drain`, or until it is dropped.
+    pub(crate) async fn run(self, drain: CancellationToken) {
+        let client = self.link.client(&format!("system:node:{}", self.name), &["system:nodes"]);
+        let tracker = TaskTracker::new();
+        let mut builder = Caches::builder(client.clone(), Arc::clone(&self.clock));
+        builder.watch_with::<Pod>(WatchOptions {
+            fields: Some(format!("spec.nodeName={}", self.name)),
+            ..WatchOptions::default()
+        });
+        let caches = builder.start(&tracker, drain.clone());
+        let changes = caches.of::<Pod>().subscribe();
+        let chance = SmallRng::seed_from_u64(self.seed);
+        let heart = heartbeat(client.clone(), self.name.clone(), self.cpu_millis, Arc::clone(&self.clock));
+        let work = Work { client, agent: self, caches, chance, written: BTreeMap::new() };
+        tokio::select! {
+            biased;
+            () = drain.cancelled() => {}
+            () = work.run(changes) => {}
+            () = heart => {}
+        }
+    }
+}
+
+/// Registers the node and renews its lease, for ever.
+async fn heartbeat(client: kube::Client, name: String, cpu_millis: i64, clock: Arc<dyn Clock>) {
+    let nodes: Api<Node> = Api::all(client.clone());
+    let leases: Api<Lease> = Api::namespaced(client, "kube-node-lease");
+    loop {
+        let now = clock.now();
+        let told = timeout(HEARTBEAT, async {
+            say_ready(&nodes, &name, cpu_millis, now).await?;
+            renew(&leases, &name, now).await
+        });
+        // What fails is tried again at the next beat, or soon if it was refused.
+        let pause = if matches!(told.await, Ok(Ok(()))) { HEARTBEAT } else { LOOK };
+        sleep(pause).await;
+    }
+}
+
+fn node(name: &str, cpu_millis: i64, now: Timestamp) -> Value {
+    let room = json!({"cpu": format!("{cpu_millis}m"), "memory": "8Gi", "pods": "20"});
+    let now = Timestamp::from_second(now.as_second()).expect("a time of this age");
+    json!({
+        "apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "status": {
+            "capacity": room, "allocatable": room,
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady",
+                "lastHeartbeatTime": now, "lastTransitionTime": now}],
+        },
+    })
+}
+
+async fn say_ready(nodes: &Api<Node>, name: &str, cpu_millis: i64, now: Timestamp) -> Result<(), kube::Error> {
+    let wanted = node(name, cpu_millis, now);
+    let Some(held) = nodes.get_opt(name).await? else {
+        let node = serde_json::from_value(wanted).expect("a node");
+        nodes.create(&PostParams::default(), &node).await?;
+        return Ok(());
+    };
+    let conditions = held.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    if !conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True") {
+        let patch = json!({"status": wanted["status"]});
+        nodes.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
+    }
+    Ok(())
+}
+
+async fn renew(leases: &Api<Lease>, name: &str, now: Timestamp) -> Result<(), kube::Error> {
+    let patch = json!({"spec": {"renewTime": format!("{now:.6}")}});
+    match leases.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            let lease = json!({"metadata": {"name": name}, "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": format!("{now:.6}")}});
+            leases.create(&PostParams::default(), &serde_json::from_value(lease).expect("a lease")).await.map(drop)
+        }
+        other => other.map(drop),
+    }
+}
+
+struct Work {
+    agent: Agent,
+    client: kube::Client,
+    caches: Arc<Caches>,
+    chance: SmallRng,
+    /// Revisions of this agent's own writes, by uid: the cache must show them before it writes again.
+    written: BTreeMap<String, u64>,
+}
+
+impl Work {
+    async fn run(mut self, mut changes: UnboundedReceiver<Change<Pod>>) {
+        self.caches.synced().await;
+        loop {
+            let due = Instant::now() + self.step();
+            self.tell().await;
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(due) => {}
+                change = changes.recv() => if change.is_none() { return },
+            }
+            while changes.try_recv().is_ok() {}
+        }
+    }
+
+    /// Lets the machine get on; returns for how long nothing will happen by itself.
+    fn step(&mut self) -> Duration {
+        let now = kernel::elapsed();
+        let pods = self.caches.of::<Pod>().list();
+        let machines = self.agent.machines.clone();
+        let mut machines = machines.0.lock();
+        let here = machines.entry(self.agent.name.clone()).or_default();
+        here.retain(|uid, held| held.is_up() || pods.iter().any(|pod| pod.metadata.uid.as_ref() == Some(uid)));
+        for pod in &pods {
+            let uid = pod.metadata.uid.clone().unwrap_or_default();
+            if !here.contains_key(&uid) && !is_over(pod) && pod.metadata.deletion_timestamp.is_none() {
+                let started = self.admit(pod, here, now);
+                here.insert(uid, started);
+            }
+        }
+        let mut next = LOOK;
+        let mut started = Vec::new();
+        for (uid, held) in here.iter_mut() {
+            let pod = pods.iter().find(|pod| pod.metadata.uid.as_ref() == Some(uid));
+            let was_up = held.is_up();
+            held.stage = self.next(held.stage, pod.map(AsRef::as_ref), now);
+            if held.is_up() && !was_up {
+                started.push(held.name.clone());
+            }
+            if let Stage::Starting(at) | Stage::Working(at) | Stage::Stopping(at) = held.stage {
+                next = next.min(at.saturating_sub(now).max(Duration::from_millis(1)));
+            }
+        }
+        for name in started {
+            self.check_alone(&name, &machines);
+        }
+        next
+    }
+
+    /// k8s: the kubelet admits a pod, or says that there is no room.
+    fn admit(&mut self, pod: &Pod, here: &BTreeMap<String, Running>, now: Duration) -> Running {
+        let cpu_millis = cpu_of(pod);
+        let taken: i64 = here.values().filter(|held| held.takes_room()).map(|held| held.cpu_millis).sum();
+        let start = now + Duration::from_millis(self.chance.random_range(0..=START_MS_MAX));
+        let stage = if taken + cpu_millis > self.agent.cpu_millis { Stage::Refused } else { Stage::Starting(start) };
+        let ns = pod.metadata.namespace.as_deref().unwrap_or_default();
+        let name = format!("{ns}/{}", pod.metadata.name.as_deref().unwrap_or_default());
+        Running { name, cpu_millis, stage }
+    }
+
+    fn next(&mut self, stage: Stage, pod: Option<&Pod>, now: Duration) -> Stage {
+        let goes = pod.is_none_or(|pod| pod.metadata.deletion_timestamp.is_some());
+        match stage {
+            Stage::Starting(_) if goes => Stage::Over { code: 137 },
+            Stage::Starting(at) if at <= now => {
+                if pod.is_some_and(works) {
+                    Stage::Working(now + Duration::from_millis(self.chance.random_range(0..=WORK_MS_MAX)))
+                } else {
+                    Stage::Running
+                }
+            }
+            Stage::Working(at) if at <= now => Stage::Over { code: i32::from(self.chance.random_bool(FAILS)) },
+            Stage::Running | Stage::Working(_) if goes => {
+                Stage::Stopping(now + Duration::from_millis(self.chance.random_range(0..=STOP_MS_MAX)))
+            }
+            Stage::Stopping(at) if at <= now => Stage::Over { code: 137 },
+            other => other,
+        }
+    }
+
+    /// An identity must not run twice at the same time, wherever.
+    fn check_alone(&self, name: &str, machines: &BTreeMap<String, BTreeMap<String, Running>>) {
+        let up = |held: &BTreeMap<String, Running>| held.values().filter(|one| one.name == name && one.is_up()).count();
+        let nodes: Vec<&String> = machines.iter().flat_map(|(node, held)| vec![node; up(held)]).collect();
+        if nodes.len() > 1 {
+            self.agent.world.lock().fail(format!("{name} runs twice: {nodes:?}"), &self.agent.trace);
+        }
+    }
+
+    /// Writes what the API server does not know yet.
+    async fn tell(&mut self) {
+        for pod in self.caches.of::<Pod>().list() {
+            let uid = pod.metadata.uid.clone().unwrap_or_default();
+            let seen: u64 = pod.metadata.resource_version.as_deref().and_then(|rev| rev.parse().ok()).unwrap_or(0);
+            if self.written.get(&uid).is_some_and(|written| *written > seen) {
+                continue;
+            }
+            let stage = {
+                let machines = self.agent.machines.0.lock();
+                machines.get(&self.agent.name).and_then(|here| here.get(&uid)).map(|held| held.stage)
+            };
+            let told = timeout(HEARTBEAT, self.tell_of(&pod, stage)).await;
+            if let Ok(Some(rev)) = told {
+                self.written.insert(uid, rev);
+            }
+        }
+    }
+
+    /// The revision that was written, if anything was.
+    async fn tell_of(&self, pod: &Pod, stage: Option<Stage>) -> Option<u64> {
+        let (ns, name) = (pod.metadata.namespace.as_deref()?, pod.metadata.name.as_deref()?);
+        let uid = pod.metadata.uid.clone()?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), ns);
+        let goes = pod.metadata.deletion_timestamp.is_some();
+        let gone = matches!(stage, None | Some(Stage::Over { .. } | Stage::Refused));
+        if is_over(pod) || stage.is_none() {
+            if goes && gone {
+                let uid = Preconditions { uid: Some(uid), resource_version: None };
+                let params = DeleteParams { preconditions: Some(uid), ..DeleteParams::default() }.grace_period(0);
+                let deleted = pods.delete(name, &params).await;
+                return deleted.ok().map(|_| u64::MAX);
+            }
+            return None;
+        }
+        let status = status(stage?, self.agent.clock.now())?;
+        if same(pod, &status) {
+            return None;
+        }
+        let patch = json!({"metadata": {"uid": uid}, "status": status});
+        let written = pods.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await.ok()?;
+        written.metadata.resource_version?.parse().ok()
+    }
+}
+
+fn is_over(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed"))
+}
+
+fn works(pod: &Pod) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers.into_iter().any(|container| container.image.as_deref() == Some("work"))
+}
+
+fn cpu_of(pod: &Pod) -> i64 {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let requests = containers.filter_map(|container| container.resources.as_ref()?.requests.as_ref()?.get("cpu"));
+    requests.filter_map(|cpu| cpu.0.parse::<Quantity>().ok()).map(|cpu| cpu.milli_value()).sum()
+}
+
+/// What the agent says of a stage; `None` while there is nothing to say.
+fn status(stage: Stage, now: Timestamp) -> Option<Value> {
+    let now = Timestamp::from_second(now.as_second()).expect("a time of this age");
+    let (phase, ready, state) = match stage {
+        Stage::Starting(_) => return None,
+        Stage::Running | Stage::Working(_) | Stage::Stopping(_) => {
+            ("Running", "True", json!({"running": {"startedAt": now}}))
+        }
+        Stage::Over { code: 0 } => ("Succeeded", "False", json!({"terminated": {"exitCode": 0, "finishedAt": now}})),
+        Stage::Over { code } => ("Failed", "False", json!({"terminated": {"exitCode": code, "finishedAt": now}})),
+        Stage::Refused => return Some(json!({"phase": "Failed", "reason": "OutOfcpu"})),
+    };
+    Some(json!({
+        "phase": phase, "podIP": "10.42.0.9", "podIPs": [{"ip": "10.42.0.9"}],
+        "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": now}],
+        "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": ready == "True", "restartCount": 0, "state": state}],
+    }))
+}
+
+/// Whether a pod's status says that already.
+fn same(pod: &Pod, status: &Value) -> bool {
+    let held = pod.status.as_ref();
+    let ready = held.and_then(|held| held.conditions.as_ref()).into_iter().flatten().find(|one| one.type_ == "Ready");
+    let wanted = status["conditions"][0]["status"].as_str();
+    held.and_then(|held| held.phase.as_deref()) == status["phase"].as_str()
+        && (wanted.is_none() || ready.map(|ready| ready.status.as_str()) == wanted)
+}

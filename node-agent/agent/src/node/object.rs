@@ -66,7 +66,7 @@ pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Times
             address("Hostname", config.node_name.clone()),
         ]),
         capacity: Some(findings.capacity.clone()),
-        allocatable: Some(findings.allocatable.clone()),
+        allocatable: Some(allocatable(findings, old)),
         conditions: Some(conditions(findings, old, now)),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: i32::from(config.bind.port()) }),
@@ -77,6 +77,15 @@ pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Times
         features: findings.features.clone(),
         ..NodeStatus::default()
     }
+}
+
+/// What pods may have: of our own resources what is not reserved, and all of those that somebody advertises by writing them
+/// into the node's capacity. k8s: `nodestatus.MachineInfo`
+fn allocatable(findings: &Findings, old: &NodeStatus) -> BTreeMap<String, Quantity> {
+    let advertised = old.capacity.iter().flatten().filter(|(name, _)| !findings.capacity.contains_key(*name));
+    let mut all: BTreeMap<_, _> = advertised.map(|(name, quantity)| (name.clone(), quantity.clone())).collect();
+    all.extend(findings.allocatable.clone());
+    all
 }
 
 fn conditions(findings: &Findings, old: &NodeStatus, now: Timestamp) -> Vec<NodeCondition> {
@@ -152,7 +161,7 @@ pub fn differs(old: &NodeStatus, new: &NodeStatus) -> bool {
         || old.runtime_handlers != new.runtime_handlers
         || old.features != new.features
         || !holds(&old.capacity, &new.capacity)
-        || !holds(&old.allocatable, &new.allocatable)
+        || old.allocatable != new.allocatable
 }
 
 /// A strategic merge patch: maps and conditions merge by key, so that extended resources and conditions of others stay.
@@ -172,6 +181,12 @@ pub fn status_patch(old: &NodeStatus, new: &NodeStatus) -> Value {
     }
     if old.images == new.images {
         status.remove("images");
+    }
+    // What nobody advertises any more goes.
+    if let Some(Value::Object(amounts)) = status.get_mut("allocatable") {
+        for name in old.allocatable.iter().flatten().map(|(name, _)| name) {
+            amounts.entry(name.clone()).or_insert(Value::Null);
+        }
     }
     json!({ "status": status })
 }

@@ -64,6 +64,30 @@ fn resources_of_others_are_not_a_difference() {
     assert!(!differs(&stored, &ours));
 }
 
+/// k8s: "Advertise Extended Resources for a Node" patches the capacity alone
+#[test]
+fn what_somebody_advertises_can_be_had_until_it_is_taken_back() {
+    let gpu = || ("example.com/gpu".to_owned(), Quantity("1".to_owned()));
+    let findings = Findings {
+        capacity: [("cpu".to_owned(), Quantity("2".to_owned()))].into(),
+        allocatable: [("cpu".to_owned(), Quantity("1".to_owned()))].into(),
+        ..Findings::default()
+    };
+    let ours = status(&config(), &findings, &NodeStatus::default(), at(0));
+    let mut advertised = ours.clone();
+    advertised.capacity.as_mut().unwrap().extend([gpu()]);
+    let seen = status(&config(), &findings, &advertised, at(1));
+    assert!(differs(&advertised, &seen));
+    assert_eq!(status_patch(&advertised, &seen)["status"]["allocatable"], json!({"cpu": "1", "example.com/gpu": "1"}));
+    advertised.allocatable.as_mut().unwrap().extend([gpu()]);
+    assert!(!differs(&advertised, &status(&config(), &findings, &advertised, at(2))));
+    let mut taken_back = advertised.clone();
+    taken_back.capacity.clone_from(&ours.capacity);
+    let seen = status(&config(), &findings, &taken_back, at(3));
+    assert!(differs(&taken_back, &seen));
+    assert_eq!(status_patch(&taken_back, &seen)["status"]["allocatable"], json!({"cpu": "1", "example.com/gpu": null}));
+}
+
 #[test]
 fn the_largest_images_come_first() {
     let image =

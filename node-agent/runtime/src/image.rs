@@ -7,6 +7,7 @@ pub(crate) mod layer;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recipe;
+mod reference;
 mod remove;
 pub(crate) mod save;
 pub(crate) mod store;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use thiserror::Error;
 
+pub(crate) use reference::{parse_reference, repository};
 pub(crate) use remove::path as remove_tree;
 pub(crate) use store::Store;
 
@@ -111,16 +113,6 @@ pub(crate) struct Record {
     pub(crate) layers: Vec<String>,
     pub(crate) config: RunConfig,
     pub(crate) raw_config: String,
-}
-
-/// `name` in full: with its registry and tag.
-pub(crate) fn parse_reference(name: &str) -> Result<oci_client::Reference, ImageError> {
-    oci_client::Reference::try_from(name).map_err(|_| ImageError::BadReference(name.to_owned()))
-}
-
-/// Registry and repository, without tag and digest.
-pub(crate) fn repository(reference: &oci_client::Reference) -> String {
-    format!("{}/{}", reference.registry(), reference.repository())
 }
 
 /// Hexadecimal digits of bytes.

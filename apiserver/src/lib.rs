@@ -34,6 +34,7 @@ mod certificates;
 mod members;
 pub mod pki;
 pub mod publish;
+mod usage;
 
 pub use error::ApiError;
 pub use server::{ApiServer, Config, Deps, OpenError};

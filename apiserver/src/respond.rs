@@ -115,24 +115,34 @@ pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Resp
             let body = ListBody::protobuf(&row.api_version(), &row.list_kind, &list_meta(meta), objects);
             typed(Response::new(Body::new(body)), Format::Protobuf)
         }
+        Answer { .. } => list_of(view, objects.iter().map(|object| object.value()).collect(), &list_meta(meta)),
+    }
+}
+
+/// A collection of objects that no store has, and so no revision.
+pub fn unversioned_list(view: &View, items: Vec<Value>) -> Response<Body> {
+    list_of(view, items, &json!({}))
+}
+
+fn list_of(view: &View, items: Vec<Value>, metadata: &Value) -> Response<Body> {
+    let row = view.kind.row();
+    match view.answer {
         Answer { shape: Shape::Object, .. } => {
-            let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
             let shown = json!({
-                "kind": row.list_kind, "apiVersion": row.api_version(), "metadata": list_meta(meta), "items": items,
+                "kind": row.list_kind, "apiVersion": row.api_version(), "metadata": metadata, "items": items,
             });
             tree(view.answer, StatusCode::OK, &shown)
         }
         Answer { shape: Shape::Table(version), .. } => {
-            let items: Vec<Value> = objects.iter().map(|object| object.value()).collect();
             let items: Vec<&Value> = items.iter().collect();
-            let shown = table::of(view, version, &items, &list_meta(meta), table::Columns::With);
+            let shown = table::of(view, version, &items, metadata, table::Columns::With);
             tree(view.answer, StatusCode::OK, &shown)
         }
         Answer { shape: Shape::MetadataList(version), .. } => {
-            let items: Vec<Value> = objects.iter().map(|object| table::partial(version, object.value())).collect();
+            let items: Vec<Value> = items.into_iter().map(|item| table::partial(version, item)).collect();
             let shown = json!({
                 "kind": "PartialObjectMetadataList", "apiVersion": version.api_version(),
-                "metadata": list_meta(meta), "items": items,
+                "metadata": metadata, "items": items,
             });
             tree(view.answer, StatusCode::OK, &shown)
         }

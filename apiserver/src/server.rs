@@ -24,6 +24,7 @@ use crate::publish::metrics::Metrics;
 use crate::publish::pages::Page;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
+use crate::usage::{self, Usages};
 use crate::webhook::WebhookClient;
 use crate::{aggregate, certificates, chain, serve};
 use axum::Router;
@@ -122,6 +123,8 @@ pub struct Server {
     pub pki: Arc<Pki>,
     /// How logs and streams reach the nodes.
     pub nodes: NodeConnections,
+    /// What nodes and pods use.
+    pub(crate) usages: Usages,
     /// How everything else behind this server is reached.
     pub backends: Backends,
     /// Other API servers behind this one.
@@ -193,6 +196,7 @@ impl ApiServer {
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
         let server = Arc::new(Server {
             nodes,
+            usages: Usages::default(),
             aggregate: Arc::new(aggregate),
             backends,
             registry,
@@ -258,6 +262,7 @@ impl ApiServer {
         tasks.spawn(secret_token::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(aggregate::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(registered::keep(Arc::clone(&server), server.draining.clone()));
+        tasks.spawn(usage::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
         let stopped =
             serve::run(serve::Listen { listener, tls, connections: limits.connections }, Arc::clone(&server), {

@@ -5,12 +5,14 @@ mod cluster;
 mod flag_groups;
 mod read;
 mod stream;
+mod top;
 mod write;
 
 pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Token, TokenCreate, Version};
 pub use flag_groups::{Files, Format, Select};
 pub use read::{Describe, Get, Wait, Why};
 pub use stream::{Attach, Exec, Logs, PortForward};
+pub use top::{SortBy, Top, TopNode, TopPod};
 pub use write::{
     Annotate, Apply, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret, CreateSecretKind, CreateToken,
     CreateWhat, Delete, Drain, Edit, Expose, Label, Named, Patch, Replace, Rollout, RolloutStatus, RolloutUndo, Run,
@@ -135,10 +137,8 @@ pub enum Command {
     /// Print a shell's completion script
     Completion(Completion),
     /// Show what nodes and pods use
-    Top {
-        #[arg(value_name = "WORD")]
-        words: Vec<String>,
-    },
+    #[command(subcommand)]
+    Top(Top),
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod scale;
 mod set;
 mod template;
 mod token;
+mod top;
 mod wait;
 mod why;
 
@@ -80,7 +81,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Token(Token::Create(typed)) => token::create(session, typed).await,
         Command::Token(Token::List { no_headers }) => token::list(session, *no_headers).await,
         Command::Token(Token::Revoke { tokens }) => token::revoke(session, tokens).await,
-        Command::Top { .. } => bail!("top is not available: the cluster does not serve metrics.k8s.io yet"),
+        Command::Top(typed) => top::run(session, typed).await,
         Command::Config(_) | Command::Completion(_) => bail!("this command works without a server"),
     }
 }

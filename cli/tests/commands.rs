@@ -330,3 +330,85 @@ async fn scale_and_restart_send_the_smallest_patch() {
         exit 0
     "#]]).await;
 }
+
+fn pod_metrics(ns: &str, name: &str, containers: &[(&str, &str, &str)]) -> Value {
+    let container =
+        |(name, cpu, memory): &(&str, &str, &str)| json!({"name": name, "usage": {"cpu": cpu, "memory": memory}});
+    json!({"metadata": {"namespace": ns, "name": name}, "containers": containers.iter().map(container).collect::<Vec<_>>()})
+}
+
+/// Two nodes of which one says nothing, two pods.
+fn measured() -> Fake {
+    let node =
+        |name: &str| json!({"metadata": {"name": name}, "status": {"allocatable": {"cpu": "2", "memory": "4Gi"}}});
+    let usage = json!({"metadata": {"name": "n1"}, "usage": {"cpu": "123456789n", "memory": "1Gi"}});
+    let pods = json!({"kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "items": [
+        pod_metrics("a", "web", &[("side", "1m", "2Mi"), ("main", "1500u", "10Mi")]),
+        pod_metrics("a", "db", &[("db", "1", "100Mi")]),
+    ]});
+    Fake::default()
+        .on("GET /apis/metrics.k8s.io/v1beta1", 200, json!({"kind": "APIResourceList"}))
+        .on("GET /apis/metrics.k8s.io/v1beta1/nodes", 200, json!({"kind": "NodeMetricsList", "items": [usage]}))
+        .on("GET /api/v1/nodes", 200, json!({"kind": "NodeList", "items": [node("n1"), node("n2")]}))
+        .on("GET /apis/metrics.k8s.io/v1beta1/namespaces/a/pods", 200, pods.clone())
+        .on("GET /apis/metrics.k8s.io/v1beta1/pods", 200, pods)
+}
+
+/// What a command prints, without what it asks.
+async fn printed(fake: &Fake, line: &[&str]) -> String {
+    let said = fake.run(line).await;
+    said.split_once("--\n").unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn top_shows_what_nodes_use_of_what_they_have() {
+    let expected = expect![[r"
+        NAME   CPU(cores)   CPU(%)      MEMORY(bytes)   MEMORY(%)
+        n1     124m         6%          1024Mi          25%
+        n2     <unknown>    <unknown>   <unknown>       <unknown>
+        exit 0
+    "]];
+    expected.assert_eq(&printed(&measured(), &["top", "nodes"]).await);
+}
+
+#[tokio::test]
+async fn top_shows_what_pods_use() {
+    for (line, expected) in [
+        (
+            &["top", "pod", "-n", "a", "--sum"][..],
+            expect![[r"
+                NAME   CPU(cores)   MEMORY(bytes)
+                db     1000m        100Mi
+                web    3m           12Mi
+                       ________     ________
+                       1003m        112Mi
+                exit 0
+            "]],
+        ),
+        (
+            &["top", "pods", "-A", "--containers", "--sort-by", "memory", "--no-headers"],
+            expect![[r"
+                a     db    db     1000m   100Mi
+                a     web   main   2m      10Mi
+                a     web   side   1m      2Mi
+                exit 0
+            "]],
+        ),
+    ] {
+        expected.assert_eq(&printed(&measured(), line).await);
+    }
+}
+
+#[tokio::test]
+async fn top_says_why_it_has_nothing_to_show() {
+    assert_eq!(printed(&Fake::default(), &["top", "nodes"]).await, "error: Metrics API not available\nexit 1\n");
+    let empty = |kind: &str| json!({"kind": kind, "items": []});
+    let metrics = "GET /apis/metrics.k8s.io/v1beta1/namespaces/default/pods";
+    let fake = || measured().on(metrics, 200, empty("PodMetricsList"));
+    let none = fake().on("GET /api/v1/namespaces/default/pods", 200, empty("PodList"));
+    let line = ["top", "pods"];
+    assert_eq!(printed(&none, &line).await, "No resources found in default namespace.\nexit 0\n");
+    let some = json!({"kind": "PodList", "items": [{"metadata": {"name": "new"}}]});
+    let some = fake().on("GET /api/v1/namespaces/default/pods", 200, some);
+    assert_eq!(printed(&some, &line).await, "error: metrics not available yet\nexit 1\n");
+}

@@ -28,6 +28,7 @@ pub mod errors;
 mod events;
 pub mod flowcontrol;
 pub mod kind;
+pub mod metrics;
 pub mod name;
 mod networking;
 mod node;

@@ -60,6 +60,11 @@ impl Quantity {
         Self::from_nano(i128::from(milli) * (NANOS / 1000), Format::DecimalSi)
     }
 
+    /// Billionths.
+    pub fn from_nanos(nanos: i64) -> Self {
+        Self::from_nano(i128::from(nanos), Format::DecimalSi)
+    }
+
     /// Bytes, printed with `Ki`, `Mi`, ..
     pub fn from_bytes(bytes: i64) -> Self {
         Self::from_nano(i128::from(bytes) * NANOS, Format::BinarySi)

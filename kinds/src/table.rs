@@ -7,8 +7,8 @@ use crate::view::{self, View};
 use crate::viewed::Viewed;
 use crate::{
     admissionregistration, apiextensions, apiregistration, apps, authentication, authorization, autoscaling, batch,
-    certificates, coordination, core, discovery, events, flowcontrol, networking, node, policy, rbac, resource,
-    scheduling, storage, storagemigration,
+    certificates, coordination, core, discovery, events, flowcontrol, metrics, networking, node, policy, rbac,
+    resource, scheduling, storage, storagemigration,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -94,6 +94,18 @@ static BUILTIN: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
     ]
 });
 
+static MEASURED: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
+    vec![
+        measurement(metrics::node_metrics::ROW, metrics::node_metrics::cells, metrics::node_metrics::openapi),
+        measurement(metrics::pod_metrics::ROW, metrics::pod_metrics::cells, metrics::pod_metrics::openapi),
+    ]
+});
+
+/// The kinds of `metrics.k8s.io`: served beside the built-in ones, but made on request, and no part of the schema table.
+pub fn measured() -> &'static [Arc<dyn Kind>] {
+    &MEASURED
+}
+
 /// The built-in kinds.
 pub fn builtin() -> &'static [Arc<dyn Kind>] {
     &BUILTIN
@@ -115,6 +127,14 @@ pub fn find(group: &str, version: &str, plural: &str) -> Option<&'static Arc<dyn
     })
 }
 
+/// The measured kind served at `/apis/{group}/{version}/{plural}`.
+pub fn find_measured(group: &str, version: &str, plural: &str) -> Option<&'static Arc<dyn Kind>> {
+    if group != metrics::GROUP {
+        return None;
+    }
+    measured().iter().find(|kind| kind.row().version == version && kind.row().plural == plural)
+}
+
 /// The built-in kind of objects with this `apiVersion` and `kind`.
 pub fn find_kind(group: &str, version: &str, name: &str) -> Option<&'static Arc<dyn Kind>> {
     builtin().iter().find(|kind| {
@@ -134,4 +154,8 @@ fn viewed<K: TypedKind>(row: Row, view: &'static View) -> Arc<dyn Kind> {
 
 fn plain(row: Row, cells: fn(&Value, i64) -> Vec<Value>) -> Arc<dyn Kind> {
     Arc::new(Plain::new(row, cells))
+}
+
+fn measurement(row: Row, cells: fn(&Value, i64) -> Vec<Value>, openapi: fn() -> Value) -> Arc<dyn Kind> {
+    Arc::new(Plain::new(row, cells).with_openapi(openapi))
 }

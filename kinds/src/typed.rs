@@ -292,17 +292,28 @@ impl<K: TypedKind> Kind for Typed<K> {
 pub struct Plain {
     row: Row,
     cells: fn(&Value, i64) -> Vec<Value>,
+    /// Of a kind that the schema table does not have.
+    openapi: Option<fn() -> Value>,
 }
 
 impl Plain {
     pub const fn new(row: Row, cells: fn(&Value, i64) -> Vec<Value>) -> Self {
-        Plain { row, cells }
+        Plain { row, cells, openapi: None }
+    }
+
+    pub const fn with_openapi(mut self, openapi: fn() -> Value) -> Self {
+        self.openapi = Some(openapi);
+        self
     }
 }
 
 impl Kind for Plain {
     fn row(&self) -> &Row {
         &self.row
+    }
+
+    fn openapi(&self) -> Option<Value> {
+        self.openapi.map(|openapi| openapi())
     }
 
     fn default(&self, _object: &mut Value) {}

@@ -154,6 +154,8 @@ fn place(groups: &mut Vec<Value>, name: &str, of: fn(&Value) -> &Value, make: im
 
 fn add_version(registered: &Registered, remote: &Arc<Remote>, group: &mut Value, entry: Value) {
     let Some(versions) = group["versions"].as_array_mut() else { return };
+    // One that this server has too (metrics) is the other server's now.
+    versions.retain(|version| version["version"] != entry["version"]);
     let priority = |version: &Value| {
         let version = version["version"].as_str().unwrap_or_default();
         registered.priority(&remote.group, version).map_or(0, |priority| priority.version)

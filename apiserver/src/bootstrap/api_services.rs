@@ -26,14 +26,16 @@ const GROUP_PRIORITIES: &[(&str, i64)] = &[
     ("flowcontrol.apiserver.k8s.io", 16_100),
     ("resource.k8s.io", 15_900),
     ("storagemigration.k8s.io", 15_800),
+    // Below the others: `pods` and `nodes` mean those of the core group. k8s: metrics-server's manifest
+    (kinds::metrics::GROUP, 100),
 ];
 /// Of a group that the table does not name.
 const GROUP_PRIORITY: i64 = 15_000;
 
-/// A local APIService for every group and version of the kinds table, but for that of APIServices themselves.
+/// A local APIService for every group and version of the kinds tables, but for that of APIServices themselves.
 pub(super) fn wanted() -> Vec<Wanted> {
     let mut versions: Vec<(&str, Vec<&str>)> = Vec::new();
-    for row in kinds::table::builtin().iter().map(|kind| kind.row()) {
+    for row in kinds::table::builtin().iter().chain(kinds::table::measured()).map(|kind| kind.row()) {
         let at = versions.iter().position(|(group, _)| *group == row.group).unwrap_or_else(|| {
             versions.push((&row.group, Vec::new()));
             versions.len() - 1
@@ -63,11 +65,16 @@ pub(super) fn wanted() -> Vec<Wanted> {
                 },
                 "spec": spec,
             }),
-            policy: Policy::Own(&["spec"]),
+            policy: policy(group),
         }
     };
     versions
         .iter()
         .flat_map(|(group, all)| all.iter().enumerate().map(move |(place, version)| service(group, version, place)))
         .collect()
+}
+
+/// Who installs another server for the metrics wants that one.
+fn policy(group: &str) -> Policy {
+    if group == kinds::metrics::GROUP { Policy::Keep } else { Policy::Own(&["spec"]) }
 }

@@ -1,4 +1,4 @@
-//! The kinds that are served: those of the table, and the versions of every accepted definition. Kept by the feed, asked by
+//! The kinds that are served: those of the tables, and the versions of every accepted definition. Kept by the feed, asked by
 //! every request.
 
 use crate::publish::served::{Provider, Served};
@@ -61,9 +61,14 @@ fn place(row: &Row) -> Place {
     (row.group.to_string(), row.version.to_string(), row.plural.to_string())
 }
 
+/// Kinds that no definition can take away.
+fn in_tree() -> impl Iterator<Item = Arc<dyn Kind>> {
+    kinds::table::builtin().iter().chain(kinds::table::measured()).cloned()
+}
+
 impl Default for Kinds {
     fn default() -> Self {
-        let served = Served { generation: 0, kinds: kinds::table::builtin().into() };
+        let served = Served { generation: 0, kinds: in_tree().collect() };
         Self { state: RwLock::new(State { served, by_path: HashMap::new(), definitions: BTreeMap::new() }) }
     }
 }
@@ -73,6 +78,9 @@ impl Kinds {
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<dyn Kind>> {
         if let Some(builtin) = kinds::table::find(group, version, plural) {
             return Some(Arc::clone(builtin));
+        }
+        if let Some(measured) = kinds::table::find_measured(group, version, plural) {
+            return Some(Arc::clone(measured));
         }
         let state = self.state.read();
         if state.by_path.is_empty() {
@@ -128,19 +136,16 @@ impl Kinds {
 
 impl State {
     fn rebuild(&mut self) {
-        let is_builtin = |row: &Row| kinds::table::builtin().iter().any(|kind| place(kind.row()) == place(row));
+        let is_in_tree = |row: &Row| in_tree().any(|kind| place(kind.row()) == place(row));
         let all = self.definitions.values().flat_map(|compiled| &compiled.kinds);
-        let mut custom: Vec<Arc<dyn Kind>> = all.filter(|kind| !is_builtin(kind.row())).cloned().collect();
+        let mut custom: Vec<Arc<dyn Kind>> = all.filter(|kind| !is_in_tree(kind.row())).cloned().collect();
         custom.sort_by(|a, b| {
             let (a, b) = (a.row(), b.row());
             let by_version = || custom::version::compare(&a.version, &b.version);
             a.group.cmp(&b.group).then_with(by_version).then_with(|| a.plural.cmp(&b.plural))
         });
         self.by_path = custom.iter().map(|kind| (place(kind.row()), Arc::clone(kind))).collect();
-        self.served = Served {
-            generation: self.served.generation + 1,
-            kinds: kinds::table::builtin().iter().chain(&custom).cloned().collect(),
-        };
+        self.served = Served { generation: self.served.generation + 1, kinds: in_tree().chain(custom).collect() };
     }
 }
 

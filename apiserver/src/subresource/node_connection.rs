@@ -33,14 +33,14 @@ const KUBELET_PORT: u16 = 10250;
 
 /// Where a node listens.
 #[derive(Clone, Debug)]
-pub(super) struct NodeAddress {
+pub(crate) struct NodeAddress {
     name: String,
     address: SocketAddr,
 }
 
 impl NodeAddress {
     /// k8s: `KubeletPreferredAddressTypes`; only addresses, no names: nothing is resolved twice (CVE-2020-8562).
-    pub(super) fn of(node: &Value) -> Result<Self, ApiError> {
+    pub(crate) fn of(node: &Value) -> Result<Self, ApiError> {
         let name = node.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let addresses = || node.pointer("/status/addresses").and_then(Value::as_array).into_iter().flatten();
         let of_type = |wanted: &str| {
@@ -54,6 +54,10 @@ impl NodeAddress {
         let port = node.pointer("/status/daemonEndpoints/kubeletEndpoint/Port").and_then(Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port != 0).unwrap_or(KUBELET_PORT);
         Ok(Self { name, address: SocketAddr::new(ip, port) })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -86,7 +90,7 @@ impl NodeConnections {
     }
 
     /// Sends a request without a body and returns the node's response, whatever its status.
-    pub(super) async fn send(
+    pub(crate) async fn send(
         &self,
         node: &NodeAddress,
         method: Method,

@@ -4,6 +4,7 @@ mod aggregate;
 mod backend;
 mod cluster;
 mod conversion;
+mod metrics;
 mod node;
 mod proxy;
 mod webhook;

@@ -48,6 +48,8 @@ fn answer(mut request: Request<Incoming>, told: &Told) -> Response<Body> {
     let respond = |code: u16, body: &str| Response::builder().status(code).body(Body::from(body.to_owned())).unwrap();
     if path.starts_with("/containerLogs/") && path.ends_with("/main") {
         respond(200, "line one\nline two\n")
+    } else if path == "/stats/summary" {
+        respond(200, &crate::metrics::summary().to_string())
     } else if path.ends_with("/side") {
         Response::builder().status(302).header("location", "https://192.0.2.1/steal").body(Body::empty()).unwrap()
     } else if path.starts_with("/exec/") || path.starts_with("/portForward/") {

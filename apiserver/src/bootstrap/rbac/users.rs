@@ -23,6 +23,12 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
         part("system:aggregate-to-admin", admin(), &[(TO_ADMIN, "true")]),
         part("system:aggregate-to-edit", edit(), &[(TO_EDIT, "true")]),
         part("system:aggregate-to-view", view(), &[(TO_VIEW, "true")]),
+        // k8s: the role of this name in metrics-server's manifest
+        part(
+            "system:aggregated-metrics-reader",
+            vec![rule(READ, kinds::metrics::GROUP, "nodes pods")],
+            &[(TO_ADMIN, "true"), (TO_EDIT, "true"), (TO_VIEW, "true")],
+        ),
         ClusterRole::new(
             "system:discovery",
             vec![paths(

@@ -5,47 +5,59 @@ use crate::node::Node;
 use crate::pod::member::{members, spec};
 use crate::pods::find;
 use crate::volume::mounter;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) async fn summary(State(node): State<Arc<Node>>) -> Response {
+/// How much of a summary is wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// k8s: `only_cpu_and_memory=true`; nothing that takes a walk through file systems
+    CpuAndMemory,
+    All,
+}
+
+pub(super) async fn summary(State(node): State<Arc<Node>>, Query(query): Query<HashMap<String, String>>) -> Response {
+    let little = query.get("only_cpu_and_memory").is_some_and(|value| value == "true");
+    let detail = if little { Detail::CpuAndMemory } else { Detail::All };
     let pods = match usage::pods(&node).await {
         Ok(pods) => pods,
         Err(status) => return (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response(),
     };
     let shared = Arc::clone(&node);
-    let made = tokio::task::spawn_blocking(move || body(&shared, &pods)).await;
+    let made = tokio::task::spawn_blocking(move || body(&shared, &pods, detail)).await;
     match made {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response(),
         Err(panicked) => (StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()).into_response(),
     }
 }
 
-fn body(node: &Node, pods: &[PodUse]) -> Value {
+fn body(node: &Node, pods: &[PodUse], detail: Detail) -> Value {
+    let pods: Vec<Value> = pods.iter().map(|used| pod(node, used, detail, node.clock.now())).collect();
+    let mut own = machine(node);
+    if detail == Detail::All {
+        let now = node.clock.now();
+        let disk = disk(&node.places.data_dir, now);
+        own["fs"] = disk.clone();
+        own["runtime"] = json!({ "imageFs": disk, "containerFs": disk });
+        own["rlimit"] = json!({ "time": now, "maxpid": number("/proc/sys/kernel/pid_max") });
+    }
+    json!({ "node": own, "pods": pods })
+}
+
+fn machine(node: &Node) -> Value {
     let now = node.clock.now();
     let used = usage::machine(node);
     let capacity = u64::try_from(node.size.memory_bytes).unwrap_or(0);
     let mut memory = memory(&used, now);
     memory["availableBytes"] = json!(capacity.saturating_sub(used.working_set));
-    let disk = disk(&node.places.data_dir, now);
-    json!({
-        "node": {
-            "nodeName": node.name,
-            "startTime": node.started,
-            "cpu": cpu(&used, now),
-            "memory": memory,
-            "fs": disk,
-            "runtime": { "imageFs": disk, "containerFs": disk },
-            "rlimit": { "time": now, "maxpid": number("/proc/sys/kernel/pid_max") },
-        },
-        "pods": pods.iter().map(|p| pod(node, p, now)).collect::<Vec<_>>(),
-    })
+    json!({ "nodeName": node.name, "startTime": node.started, "cpu": cpu(&used, now), "memory": memory })
 }
 
 fn number(path: &str) -> Option<u64> {
@@ -80,28 +92,35 @@ fn disk(path: &Path, now: Timestamp) -> Value {
     })
 }
 
-fn pod(node: &Node, used: &PodUse, now: Timestamp) -> Value {
+fn pod(node: &Node, used: &PodUse, detail: Detail, now: Timestamp) -> Value {
     let found = find(node, &used.ns, &used.name);
     let started = found.as_ref().and_then(|p| p.status.as_ref()?.start_time.clone());
-    let volumes = found.as_ref().map(|p| volumes(node, p, now)).unwrap_or_default();
-    let logs = |name: &str| found.as_ref().map_or(0, |p| below(&node.places.pod_logs(p).join(name)));
-    let containers: Vec<Value> =
-        used.containers.iter().map(|c| container(c, found.as_deref(), logs(&c.name), now)).collect();
-    let total: u64 = used.used.disk
-        + used.containers.iter().map(|c| logs(&c.name)).sum::<u64>()
-        + volumes.iter().filter_map(|v| v["usedBytes"].as_u64()).sum::<u64>();
-    json!({
+    let mut containers: Vec<Value> = used.containers.iter().map(|c| container(c, found.as_deref(), now)).collect();
+    let mut shown = json!({
         "podRef": { "name": used.name, "namespace": used.ns, "uid": used.uid },
         "startTime": started,
         "cpu": cpu(&used.used, now),
         "memory": memory(&used.used, now),
-        "containers": containers,
-        "volume": volumes,
-        "ephemeral-storage": { "time": now, "usedBytes": total },
-    })
+    });
+    if detail == Detail::All {
+        let volumes = found.as_ref().map(|p| volumes(node, p, now)).unwrap_or_default();
+        let logs = |name: &str| found.as_ref().map_or(0, |p| below(&node.places.pod_logs(p).join(name)));
+        let mut total: u64 = used.used.disk + volumes.iter().filter_map(|v| v["usedBytes"].as_u64()).sum::<u64>();
+        for (shown, container) in containers.iter_mut().zip(&used.containers) {
+            let logs = logs(&container.name);
+            let rootfs = &container.used;
+            shown["rootfs"] = json!({ "time": now, "usedBytes": rootfs.disk, "inodesUsed": rootfs.inodes });
+            shown["logs"] = json!({ "time": now, "usedBytes": logs });
+            total += logs;
+        }
+        shown["volume"] = json!(volumes);
+        shown["ephemeral-storage"] = json!({ "time": now, "usedBytes": total });
+    }
+    shown["containers"] = json!(containers);
+    shown
 }
 
-fn container(used: &ContainerUse, pod: Option<&Pod>, logs: u64, now: Timestamp) -> Value {
+fn container(used: &ContainerUse, pod: Option<&Pod>, now: Timestamp) -> Value {
     let status = pod.and_then(|p| p.status.as_ref());
     let all = status.into_iter().flat_map(|s| [&s.container_statuses, &s.init_container_statuses]).flatten().flatten();
     let known =
@@ -115,14 +134,7 @@ fn container(used: &ContainerUse, pod: Option<&Pod>, logs: u64, now: Timestamp) 
     if let Some(limit) = limit.and_then(|l| u64::try_from(l).ok()) {
         memory["availableBytes"] = json!(limit.saturating_sub(used.used.working_set));
     }
-    json!({
-        "name": used.name,
-        "startTime": known,
-        "cpu": cpu(&used.used, now),
-        "memory": memory,
-        "rootfs": { "time": now, "usedBytes": used.used.disk, "inodesUsed": used.used.inodes },
-        "logs": { "time": now, "usedBytes": logs },
-    })
+    json!({ "name": used.name, "startTime": known, "cpu": cpu(&used.used, now), "memory": memory })
 }
 
 /// Volumes in the pod's own folder.

@@ -165,17 +165,24 @@ async fn follow(node: &str, policies: &Caches, mut inbox: Inbox) {
     // `None`: what the kernel holds is not known.
     let mut programmed: Option<Table> = None;
     let mut isolated = None;
+    let mut complaint: Option<String> = None;
     loop {
         inbox.drain();
         let all = policies.of::<NetworkPolicy>().list();
         let rules = compile(all.iter().map(AsRef::as_ref), &inbox.world, node);
         let table = render::render(&rules);
         if let Err(error) = apply(programmed.as_ref(), &table).await {
-            error!(%error, "NetworkPolicies are not enforced as they should be; will try again");
+            // Once for each reason: it is tried every second.
+            let reason = error.to_string();
+            if complaint.as_ref() != Some(&reason) {
+                error!(%error, "NetworkPolicies are not enforced as they should be; will try again");
+                complaint = Some(reason);
+            }
             programmed = None;
             tokio::time::sleep(RETRY).await;
             continue;
         }
+        complaint = None;
         let count = render::isolated(&rules);
         if isolated.replace(count) != Some(count) {
             info!(pods = count, "pods are isolated by NetworkPolicies");

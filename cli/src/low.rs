@@ -14,9 +14,9 @@ pub use read::{Describe, Get, Wait, Why};
 pub use stream::{Attach, Exec, Logs, PortForward};
 pub use top::{SortBy, Top, TopNode, TopPod};
 pub use write::{
-    Annotate, Apply, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret, CreateSecretKind, CreateToken,
-    CreateWhat, Delete, Drain, Edit, Expose, Label, Named, Patch, Replace, Rollout, RolloutStatus, RolloutUndo, Run,
-    Scale, Set, SetEnv, SetImage, Taint,
+    Annotate, Applied, Apply, Autoscale, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret,
+    CreateSecretKind, CreateToken, CreateWhat, Delete, Diff, Drain, Edit, Expose, Label, Named, Patch, Replace,
+    Rollout, RolloutStatus, RolloutUndo, Run, Scale, Set, SetEnv, SetImage, Taint,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -65,6 +65,8 @@ pub struct Global {
 pub enum Command {
     /// Bring objects to the state that manifests describe
     Apply(Apply),
+    /// Show what applying manifests would change; exit code 1 where it would
+    Diff(Diff),
     /// Create an object from a manifest or from arguments
     Create(Create),
     /// Show objects
@@ -85,6 +87,8 @@ pub enum Command {
     PortForward(PortForward),
     /// Set the number of replicas
     Scale(Scale),
+    /// Make an autoscaler for a workload
+    Autoscale(Autoscale),
     /// Watch and steer rollouts
     #[command(subcommand)]
     Rollout(Rollout),
@@ -164,6 +168,8 @@ mod tests {
             "apply -f -",
             "apply --server-side --force-conflicts -f a.yaml",
             "apply -f a.yaml --dry-run=server",
+            "diff -f a.yaml --server-side",
+            "autoscale deployment/web --min=2 --max=5 --cpu-percent=80",
             "create namespace shop",
             "create ns shop",
             "create configmap c --from-literal=a=b --from-file=x",

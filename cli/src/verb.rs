@@ -2,12 +2,14 @@
 
 mod apply;
 mod auth;
+mod autoscale;
 mod change;
 mod cluster;
 mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod exec;
 mod explain;
 mod get;
@@ -41,6 +43,7 @@ use serde_json::Value;
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
         Command::Apply(typed) => apply::run(session, typed).await,
+        Command::Diff(typed) => diff::run(session, typed).await,
         Command::Create(typed) => create::run(session, typed).await,
         Command::Get(typed) => get::run(session, typed).await,
         Command::Delete(typed) => delete::run(session, typed).await,
@@ -49,6 +52,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Attach(typed) => exec::attach(session, typed).await,
         Command::PortForward(typed) => port_forward::run(session, typed).await,
         Command::Scale(typed) => scale::run(session, typed).await,
+        Command::Autoscale(typed) => autoscale::run(session, typed).await,
         Command::Rollout(Rollout::Status(typed)) => rollout::status(session, typed).await,
         Command::Rollout(Rollout::History { named, revision }) => rollout::history(session, named, *revision).await,
         Command::Rollout(Rollout::Undo(typed)) => rollout::undo(session, typed).await,

@@ -412,3 +412,41 @@ async fn top_says_why_it_has_nothing_to_show() {
     let some = fake().on("GET /api/v1/namespaces/default/pods", 200, some);
     assert_eq!(printed(&some, &line).await, "error: metrics not available yet\nexit 1\n");
 }
+
+#[tokio::test]
+async fn diff_shows_what_applying_would_change_and_says_so_by_its_exit_code() {
+    let manifest = file("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: z}\n");
+    let path = manifest.path().to_string_lossy().into_owned();
+    let fake =
+        Fake::default().on(&format!("GET {MAP}/a"), 200, applied("x")).on(&format!("PATCH {MAP}/a"), 200, applied("z"));
+    let said = fake.run(&["diff", "-f", &path]).await;
+    assert!(said.contains("dryRun=All"), "{said}");
+    assert!(said.contains("\n-  k: x\n+  k: z\n"), "{said}");
+    assert!(said.ends_with("exit 1\n"), "{said}");
+
+    let manifest = file("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: x}\n");
+    let path = manifest.path().to_string_lossy().into_owned();
+    let same = Fake::default().on(&format!("GET {MAP}/a"), 200, applied("x"));
+    let said = same.run(&["diff", "-f", &path]).await;
+    assert!(said.ends_with("--\nexit 0\n"), "{said}");
+
+    let missing = same.run(&["diff", "-f", "/nowhere.yaml"]).await;
+    assert!(missing.ends_with("exit 2\n"), "{missing}");
+}
+
+#[tokio::test]
+async fn autoscale_makes_an_autoscaler_for_the_workload() {
+    let path = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+    let fake = Fake::default().on(&format!("POST {path}"), 201, json!({"metadata": {"name": "web"}}));
+    check(
+        &fake,
+        &["autoscale", "deployment/web", "--min=2", "--max=5", "--cpu-percent=80"],
+        expect![[r#"
+            POST /apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers?fieldManager=kctl-create&fieldValidation=Strict application/json {"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"web","namespace":"default"},"spec":{"maxReplicas":5,"metrics":[{"resource":{"name":"cpu","target":{"averageUtilization":80,"type":"Utilization"}},"type":"Resource"}],"minReplicas":2,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}}}
+            --
+            horizontalpodautoscaler.autoscaling/web autoscaled
+            exit 0
+        "#]],
+    )
+    .await;
+}

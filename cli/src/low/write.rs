@@ -4,8 +4,9 @@ use super::{Files, Format, Select};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
+/// What is applied, and by whom it is merged.
 #[derive(Args, Debug)]
-pub struct Apply {
+pub struct Applied {
     #[command(flatten)]
     pub files: Files,
     /// Let the server merge, by field owners
@@ -16,11 +17,48 @@ pub struct Apply {
     pub force_conflicts: bool,
     #[arg(long, value_name = "NAME")]
     pub field_manager: Option<String>,
-    #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
-    pub dry_run: Option<String>,
     /// Only objects with these labels
     #[arg(long, short = 'l')]
     pub selector: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Apply {
+    #[command(flatten)]
+    pub what: Applied,
+    #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
+    pub dry_run: Option<String>,
+    #[command(flatten)]
+    pub format: Format,
+}
+
+#[derive(Args, Debug)]
+pub struct Diff {
+    #[command(flatten)]
+    pub what: Applied,
+}
+
+#[derive(Args, Debug)]
+pub struct Autoscale {
+    /// TYPE NAME.. or TYPE/NAME..
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub files: Files,
+    /// Fewest replicas
+    #[arg(long, value_name = "REPLICAS")]
+    pub min: Option<i32>,
+    /// Most replicas
+    #[arg(long, value_name = "REPLICAS")]
+    pub max: i32,
+    /// Mean CPU of the pods to keep to, in percent of what they request
+    #[arg(long, value_name = "PERCENT")]
+    pub cpu_percent: Option<i32>,
+    /// Name of the autoscaler [default: the object's]
+    #[arg(long)]
+    pub name: Option<String>,
+    #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
+    pub dry_run: Option<String>,
     #[command(flatten)]
     pub format: Format,
 }

@@ -1,5 +1,6 @@
 //! `apply`: brings objects to what manifests say, by a three-way merge computed here or by the server.
 
+use crate::chosen::Chosen;
 use crate::failure;
 use crate::high::DryRun;
 use crate::low;
@@ -24,7 +25,7 @@ const SERVER_SIDE_MANAGER: &str = "kubectl";
 const ATTEMPTS_MAX: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Created,
     Configured,
     Unchanged,
@@ -43,7 +44,7 @@ impl Outcome {
 }
 
 /// The flags, validated.
-struct Plan {
+pub(super) struct Plan {
     dry_run: DryRun,
     server_side: bool,
     force_conflicts: bool,
@@ -53,8 +54,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(typed: &low::Apply) -> Result<Self> {
-        let dry_run = DryRun::parse(typed.dry_run.as_deref())?;
+    pub(super) fn new(typed: &low::Applied, dry_run: DryRun, output: Option<&str>) -> Result<Self> {
         if typed.server_side && dry_run == DryRun::Client {
             bail!("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
         }
@@ -68,7 +68,7 @@ impl Plan {
             force_conflicts: typed.force_conflicts,
             manager: typed.field_manager.clone().unwrap_or_else(|| manager.to_owned()),
             selector: typed.selector.as_deref().map(LabelSelector::parse).transpose()?,
-            format: typed.format.output.as_deref().map(|text| Format::parse(Some(text))).transpose()?,
+            format: output.map(|text| Format::parse(Some(text))).transpose()?,
         })
     }
 
@@ -80,7 +80,7 @@ impl Plan {
             .maybe("force", self.force_conflicts.then_some("true"))
     }
 
-    fn selects(&self, document: &Document) -> bool {
+    pub(super) fn selects(&self, document: &Document) -> bool {
         let labels = document.object["metadata"]["labels"].as_object();
         let labels =
             labels.into_iter().flatten().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
@@ -90,18 +90,21 @@ impl Plan {
 }
 
 pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
-    let plan = Plan::new(typed)?;
+    let dry_run = DryRun::parse(typed.dry_run.as_deref())?;
+    let plan = Plan::new(&typed.what, dry_run, typed.format.output.as_deref())?;
+    let files = &typed.what.files;
     let mut failures = Failures::default();
     let mut applied = vec![];
     let mut found = 0;
-    for document in manifest::read(&typed.files.names, typed.files.recursive) {
+    for document in manifest::read(&files.names, files.recursive) {
         found += 1;
         let Some(document) = failures.take(session, document)? else { continue };
         if !plan.selects(&document) {
             continue;
         }
         let outcome = one(session, &plan, &document).await.map_err(|error| located(error, &document));
-        let Some((title, outcome, object)) = failures.take(session, outcome)? else { continue };
+        let Some((one, outcome, object)) = failures.take(session, outcome)? else { continue };
+        let title = one.title();
         match plan.format {
             None => session.screen.line(&format!("{title} {}{}", outcome.word(), plan.dry_run.suffix()))?,
             Some(Format::Name) => session.screen.line(&title)?,
@@ -119,7 +122,7 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
 }
 
 /// An error with the file that it is about; of the server, in kubectl's words.
-fn located(error: anyhow::Error, document: &Document) -> anyhow::Error {
+pub(super) fn located(error: anyhow::Error, document: &Document) -> anyhow::Error {
     if error.is::<failure::Unreachable>() || error.is::<std::io::Error>() {
         return error;
     }
@@ -130,7 +133,8 @@ fn located(error: anyhow::Error, document: &Document) -> anyhow::Error {
     error.context(format!("cannot apply {source}"))
 }
 
-async fn one(session: &Session, plan: &Plan, document: &Document) -> Result<(String, Outcome, Value)> {
+/// Applies a manifest: to what, how that ended, and the object after it.
+pub(super) async fn one(session: &Session, plan: &Plan, document: &Document) -> Result<(Chosen, Outcome, Value)> {
     let resource = resource::of_object(&session.server, document.api_version(), document.kind()).await?;
     let mut object = document.object.clone();
     let metadata = object["metadata"].clone();
@@ -141,15 +145,14 @@ async fn one(session: &Session, plan: &Plan, document: &Document) -> Result<(Str
     if resource.namespaced {
         object["metadata"]["namespace"] = namespace.as_str().into();
     }
-    let path = resource.object_path(&namespace, name);
-    let title = resource.named(name);
+    let one = Chosen { resource, namespace, name: name.to_owned(), listed: None };
     if plan.server_side {
-        let patched = session.server.patch(&plan.query().on(&path), APPLY_PATCH, &object).await;
+        let patched = session.server.patch(&plan.query().on(&one.path()), APPLY_PATCH, &object).await;
         let patched = patched.map_err(explain_conflict)?;
-        return Ok((title, Outcome::ServerSide, patched));
+        return Ok((one, Outcome::ServerSide, patched));
     }
-    let (outcome, object) = client_side(session, plan, &resource, &path, object).await?;
-    Ok((title, outcome, object))
+    let (outcome, object) = client_side(session, plan, &one.resource, &one.path(), object).await?;
+    Ok((one, outcome, object))
 }
 
 /// A conflict of server-side apply names each field and its owner; say how to go on.

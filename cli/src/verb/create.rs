@@ -18,12 +18,14 @@ use std::path::Path;
 pub(super) struct Plan {
     pub(super) dry_run: DryRun,
     pub(super) format: Option<Format>,
+    /// What is said of the object: `created`, or what the verb makes of others by it.
+    pub(super) done: &'static str,
 }
 
 impl Plan {
     pub(super) fn new(dry_run: Option<&str>, output: Option<&str>) -> Result<Self> {
         let format = output.map(|text| Format::parse(Some(text))).transpose()?;
-        Ok(Self { dry_run: DryRun::parse(dry_run)?, format })
+        Ok(Self { dry_run: DryRun::parse(dry_run)?, format, done: "created" })
     }
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn post(session: &Session, plan: &Plan, resource: &Resource, mu
     };
     let title = resource.named(created["metadata"]["name"].as_str().unwrap_or_default());
     match &plan.format {
-        None => session.screen.line(&format!("{title} created{}", plan.dry_run.suffix()))?,
+        None => session.screen.line(&format!("{title} {}{}", plan.done, plan.dry_run.suffix()))?,
         Some(Format::Name) => session.screen.line(&title)?,
         Some(format) => super::show_tree(session, Some(format), &created)?,
     }

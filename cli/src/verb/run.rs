@@ -113,9 +113,8 @@ pub(super) async fn expose(session: &Session, typed: &low::Expose) -> Result<()>
     for one in chosen::choose(session, &choice).await? {
         let object = one.object(session).await?;
         let service = service(typed, &one, &object)?;
-        let plan = Plan { dry_run: DryRun::No, format: None };
+        let plan = Plan { dry_run: DryRun::No, format: None, done: "exposed" };
         let resource = resource::known("", "services");
-        // k8s: kubectl says "exposed" where others say "created"
         post(session, &plan, &resource, service).await?;
     }
     Ok(())

@@ -77,6 +77,8 @@ pub struct Correlator {
     seen: HashMap<(Similar, String), Seen>,
     similar: HashMap<Similar, Messages>,
     budgets: HashMap<(String, String, String), Budget>,
+    /// Nanosecond that the last event is named after.
+    named_after: i128,
 }
 
 impl Correlator {
@@ -87,6 +89,7 @@ impl Correlator {
             seen: HashMap::new(),
             similar: HashMap::new(),
             budgets: HashMap::new(),
+            named_after: i128::MIN,
         }
     }
 
@@ -110,7 +113,9 @@ impl Correlator {
             let event = self.body(event, &message, &name, (first, now), count);
             return Some(Write::Count { ns, name, patch, event });
         }
-        let name = event_name(event, now);
+        // Events about one object that are taken in at one moment have names of their own.
+        self.named_after = now.as_nanosecond().max(self.named_after.saturating_add(1));
+        let name = event_name(event, self.named_after);
         self.bound();
         self.seen.insert(key, Seen { event_name: name.clone(), first: now, last: now, count: 1 });
         let event = self.body(event, &message, &name, (now, now), 1);
@@ -220,8 +225,8 @@ fn namespace(event: &Event) -> String {
 }
 
 /// k8s: the object's name and the time in hexadecimal nanoseconds
-fn event_name(event: &Event, now: Timestamp) -> String {
-    format!("{}.{:x}", event.regarding.name.as_deref().unwrap_or("unknown"), now.as_nanosecond())
+fn event_name(event: &Event, nanosecond: i128) -> String {
+    format!("{}.{nanosecond:x}", event.regarding.name.as_deref().unwrap_or("unknown"))
 }
 
 fn seconds(at: Timestamp) -> String {
@@ -266,6 +271,17 @@ mod tests {
         assert_eq!(first["metadata"]["name"], name);
         assert_eq!(first["firstTimestamp"], "1970-01-01T00:01:40Z");
         assert_eq!(patch, json!({"count": 2, "lastTimestamp": "1970-01-01T00:02:40Z", "message": "x"}));
+    }
+
+    #[test]
+    fn events_of_one_moment_have_names_of_their_own() {
+        let mut correlator = Correlator::new("kubelet", "n1");
+        let names: HashSet<String> = ["x", "y", "z"]
+            .iter()
+            .filter_map(|message| correlator.take(&event(message), at(100)))
+            .map(|write| write.key().1)
+            .collect();
+        assert_eq!(names.len(), 3);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Controllers(Controllers),
     /// Program Services on this machine, and nothing else
     Proxy(Proxy),
+    /// Serve Ingresses on this machine, and nothing else
+    Ingress(Ingress),
     /// Save the cluster's objects and keys in a file, while it runs
     Backup(Backup),
     /// Make a data folder from such a file; with `--store etcd://..`, move a cluster to etcd
@@ -184,6 +186,22 @@ pub(crate) struct Proxy {
 }
 
 #[derive(Debug, Clone, Args)]
+pub(crate) struct Ingress {
+    #[command(flatten)]
+    pub(crate) client: Client,
+    /// Port for HTTP
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub(crate) http_port: u16,
+    /// Port for HTTPS
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    pub(crate) https_port: u16,
+    /// Address that Ingresses say in their statuses (default: that of the default route); repeated where several machines
+    /// serve them: all are told the same
+    #[arg(long, value_name = "IP")]
+    pub(crate) address: Vec<IpAddr>,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Agent {
     #[command(flatten)]
     pub(crate) place: Place,
@@ -241,6 +259,15 @@ pub(crate) struct Up {
     pub(crate) server: Server,
     #[command(flatten)]
     pub(crate) node: Node,
+    /// Serve Ingresses on this machine, of the class `drover`
+    #[arg(long)]
+    pub(crate) ingress: bool,
+    /// Port for HTTP of Ingresses
+    #[arg(long, value_name = "PORT", default_value_t = 80, requires = "ingress")]
+    pub(crate) ingress_http_port: u16,
+    /// Port for HTTPS of Ingresses
+    #[arg(long, value_name = "PORT", default_value_t = 443, requires = "ingress")]
+    pub(crate) ingress_https_port: u16,
 }
 
 /// What a machine that runs pods is told.

@@ -227,12 +227,13 @@ async fn start(args: &Server, parts: Parts, plane: &mut ControlPlane, steps: &mu
     Ok(())
 }
 
-/// For controllers and schedulers that run as processes of their own.
+/// For components that run as processes of their own.
 fn write_kubeconfigs(args: &Server, plane: &ControlPlane) -> Result<()> {
     for (file, user) in [
         ("controllers", "system:kube-controller-manager"),
         ("scheduler", "system:kube-scheduler"),
         ("proxy", "system:kube-proxy"),
+        ("ingress", crate::entrance::USER),
     ] {
         let path = args.place.data_dir.join(format!("{file}.kubeconfig"));
         if path.exists() {

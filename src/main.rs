@@ -6,6 +6,7 @@ mod backup;
 mod brain;
 mod control_plane;
 mod crew;
+mod entrance;
 mod images;
 mod join;
 mod machine;
@@ -62,6 +63,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Scheduler(scheduler) => brain::run_scheduler(scheduler).await,
             Command::Controllers(controllers) => brain::run_controllers(controllers).await,
             Command::Proxy(proxy) => node::run_proxy(proxy).await,
+            Command::Ingress(ingress) => entrance::run(ingress).await,
             Command::Backup(args) => backup::backup(args).await,
             Command::Restore(args) => backup::restore(args).await,
             Command::Image(image) => images::run(image).await,

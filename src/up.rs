@@ -2,6 +2,7 @@
 
 use crate::args::{Addon, Up};
 use crate::control_plane::{self, CLUSTER_DOMAIN, ControlPlane};
+use crate::entrance::{self, Doors};
 use crate::machine;
 use crate::node::{self, Cluster, Credentials, Here, Node};
 use crate::steps::{Steps, say};
@@ -90,6 +91,12 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
     let node = Node::start(here, credentials, &mut plane.clients, steps).await?;
     if !args.server.disable.contains(&Addon::Dns) {
         plane.start_dns(&args.server, dns::Home::Node(name));
+    }
+    if args.ingress {
+        let (http_port, https_port) = (args.ingress_http_port, args.ingress_https_port);
+        let doors = Doors { http_port, https_port, addresses: vec![node_ip] };
+        let (client, clock) = (plane.client(entrance::USER, &[]), Arc::clone(&plane.clock));
+        entrance::start(&mut plane.clients, doors, client, clock)?;
     }
     Ok(node)
 }

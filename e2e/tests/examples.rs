@@ -12,6 +12,7 @@ const SOON: Duration = Duration::from_mins(2);
 /// Files that need what another one makes come after it.
 const EXAMPLES: &[&str] = &[
     "web.yaml",
+    "ingress.yaml",
     "autoscaler.yaml",
     "disruption-budget.yaml",
     "stateful-set.yaml",
@@ -46,7 +47,7 @@ fn has_condition(object: &Value, name: &str, status: &str) -> bool {
 
 #[test]
 fn every_example_becomes_what_it_promises() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
+    let cluster = Cluster::start(Options { args: vec!["--ingress".to_owned()], ..Options::default() })?;
     let folder = std::fs::read_dir(cluster::root().join("manifests/examples"))?;
     let paths = folder.filter_map(|entry| Some(entry.ok()?.path()));
     let manifests = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -57,6 +58,9 @@ fn every_example_becomes_what_it_promises() -> Result<()> {
         apply(&cluster, file);
     }
     until(&cluster, "deployment", "web", |it| it["status"]["availableReplicas"] == 3);
+    until(&cluster, "ingress", "web", |it| it["status"]["loadBalancer"]["ingress"][0]["ip"] == cluster.host.address);
+    let outside = ["--silent", "--fail", "--header", "Host: web.example", "http://127.0.0.1/hostname"];
+    assert!(cluster.host.read("curl", &outside)?.starts_with("web-"));
     until(&cluster, "replicationcontroller", "old-web", |it| it["status"]["readyReplicas"] == 2);
     until(&cluster, "daemonset", "node-web", |it| it["status"]["numberAvailable"] == 1);
     stateful_set(&cluster)?;

@@ -19,6 +19,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("runtime", &["proto"]),
     ("proxy", &["kinds", "client"]),
     ("dns", &["kinds", "client"]),
+    ("ingress", &["kinds", "client"]),
     ("kctl", &["kinds", "client"]),
     ("proto", &[]),
     ("drover", &["*"]),

@@ -66,6 +66,10 @@ fn request(address: SocketAddr, path: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).context("receive")?;
     anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "answer: {}", answer.lines().next().unwrap_or("none"));
-    let pod = answer.lines().find_map(|line| line.strip_prefix("X-Pod: ")).context("no X-Pod header")?;
+    let pod = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("x-pod").then_some(value)
+    });
+    let pod = pod.context("no X-Pod header")?;
     Ok(pod.to_owned())
 }

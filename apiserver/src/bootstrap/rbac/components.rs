@@ -62,6 +62,7 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
             ],
         )
         .to(To::User("system:kube-dns")),
+        ClusterRole::new("drover:ingress", ingress()).to(To::User("system:drover-ingress")),
         ClusterRole::new(
             "system:persistent-volume-provisioner",
             vec![
@@ -172,6 +173,19 @@ fn proxy() -> Vec<Rule> {
         events(),
         rule("list watch", "discovery.k8s.io", "endpointslices"),
         rule("list watch", "networking.k8s.io", "servicecidrs"),
+    ]
+}
+
+/// Certificates are in Secrets of any namespace.
+fn ingress() -> Vec<Rule> {
+    let group = "networking.k8s.io";
+    vec![
+        rule("list watch", "core", "services secrets"),
+        rule("list watch", "discovery.k8s.io", "endpointslices"),
+        rule("list watch", group, "ingresses ingressclasses"),
+        rule("create", group, "ingressclasses"),
+        rule("patch", group, "ingresses/status"),
+        events(),
     ]
 }
 

@@ -2,10 +2,12 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
+use jiff::SignedDuration;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 #[derive(Debug, Parser)]
 #[command(name = "drover", version, about = "A Kubernetes-compatible orchestrator in one binary", max_term_width = 110)]
@@ -294,9 +296,33 @@ pub(crate) struct Node {
     /// Which packet filter leads Services to pods
     #[arg(long, value_name = "MODE", default_value = "iptables")]
     pub(crate) proxy_mode: ProxyMode,
+    /// Time for pods to end when this process is stopped (30s, 2m); with 0s the node does not say that it goes down
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(crate) shutdown_grace_period: Duration,
+    /// The end of that time that critical pods have for themselves
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(crate) shutdown_grace_period_critical_pods: Duration,
     /// How long others believe this node when it is silent; it speaks four times as often (Kubernetes: 40)
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) node_lease_seconds: u32,
+}
+
+impl Node {
+    /// How long pods have when this process is stopped.
+    pub(crate) fn shutdown(&self) -> anyhow::Result<agent::shutdown::Grace> {
+        let (total, critical) = (self.shutdown_grace_period, self.shutdown_grace_period_critical_pods);
+        if critical > total {
+            anyhow::bail!(
+                "--shutdown-grace-period-critical-pods {critical:?} is a part of --shutdown-grace-period, which must be as long at least"
+            );
+        }
+        Ok(agent::shutdown::Grace { total, critical })
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration such as 30s or 1m30s");
+    text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok()).ok_or_else(wrong)
 }
 
 #[derive(Debug, Subcommand)]
@@ -421,6 +447,15 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_strictly() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["30", "-1s", "soon"] {
+            assert_eq!(duration(wrong), Err(format!("`{wrong}` is not a duration such as 30s or 1m30s")));
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(15);
 pub(crate) struct Crew {
     tasks: JoinSet<Ended>,
     drain: CancellationToken,
+    /// Beyond [`DRAIN_MAX`].
+    more_time: Duration,
 }
 
 impl Crew {
@@ -36,6 +38,11 @@ impl Crew {
         }
     }
 
+    /// A component may take so much longer to drain.
+    pub(crate) fn give_time(&mut self, more: Duration) {
+        self.more_time = self.more_time.max(more);
+    }
+
     pub(crate) async fn drained(&mut self) {
         self.drain.cancel();
         let all = async {
@@ -49,8 +56,9 @@ impl Crew {
                 }
             }
         };
-        if tokio::time::timeout(DRAIN_MAX, all).await.is_err() {
-            tracing::warn!("components did not stop within {DRAIN_MAX:?}");
+        let limit = DRAIN_MAX + self.more_time;
+        if tokio::time::timeout(limit, all).await.is_err() {
+            tracing::warn!("components did not stop within {limit:?}");
             self.tasks.abort_all();
         }
     }

@@ -73,6 +73,8 @@ impl Node {
     ) -> Result<Self> {
         let Here { args, place, name, node_ip, pod_network, cluster, own_dns } = here;
         let socket = crate::images::socket(place);
+        let shutdown = args.shutdown()?;
+        clients.give_time(shutdown.total);
         let kernel = network::kernel(pod_network, node_ip)?;
         let config = runtime_config(&cluster, args, place, network::pod_mtu(pod_network, node_ip));
         let mut node = Self { runtime: Crew::default(), kernel: kernel.clone(), keep_pods: args.keep_pods };
@@ -105,7 +107,8 @@ impl Node {
                 Ok(())
             });
         }
-        let config = agent_config(args, place, &cluster, (name, node_ip), &socket, tls);
+        let mut config = agent_config(args, place, &cluster, (name, node_ip), &socket, tls);
+        config.shutdown = shutdown;
         let deps = agent::Deps { client: agent, clock: Arc::clone(&clock) };
         clients.join("node agent", |drain| async move { Ok(agent::run(config, deps, drain).await?) });
         let deps = proxy::Deps { client: proxy, clock };
@@ -169,6 +172,7 @@ fn agent_config(
         labels: BTreeMap::new(),
         taints: Vec::new(),
         static_pod_dir: args.static_pod_dir.clone(),
+        shutdown: agent::shutdown::Grace::default(),
         lease_seconds: args.node_lease_seconds,
         resolv_conf: PathBuf::from(RESOLV_CONF),
     }

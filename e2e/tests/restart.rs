@@ -100,3 +100,26 @@ fn keep_pods_leaves_containers_running_over_a_clean_stop() -> Result<()> {
     eventually("no server left", SOON, || if pids(&cluster).is_empty() { Ok(()) } else { Err(String::new()) });
     Ok(())
 }
+
+#[test]
+fn a_graceful_shutdown_tells_why_pods_ended_and_others_take_their_place() -> Result<()> {
+    let args = vec!["--shutdown-grace-period=30s".into(), "--shutdown-grace-period-critical-pods=10s".into()];
+    let mut cluster = Cluster::start(Options { args, ..Options::default() })?;
+    web(&cluster)?;
+    cluster.stop()?;
+    assert_eq!(pids(&cluster), Vec::<u32>::new());
+    cluster.up()?;
+    let ended = cluster.json(&["get", "pods", "-l", "app=web", "--field-selector=status.phase=Failed"])?;
+    let ended = ended["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert_eq!(ended.len(), 3, "{ended:?}");
+    for pod in ended {
+        let status = &pod["status"];
+        assert_eq!(status["reason"], "Terminated", "{status}");
+        assert_eq!(status["message"], "Pod was terminated in response to imminent node shutdown.");
+    }
+    eventually("three servers again", SOON, || {
+        let now = pids(&cluster);
+        if now.len() == 3 { Ok(()) } else { Err(format!("{now:?}")) }
+    });
+    Ok(())
+}

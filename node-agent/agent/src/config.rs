@@ -32,6 +32,8 @@ pub struct Config {
     pub taints: Vec<k8s_openapi::api::core::v1::Taint>,
     /// A folder with pods in files.
     pub static_pod_dir: Option<PathBuf>,
+    /// How long pods have to end when the agent is stopped; nothing: they are left alone.
+    pub shutdown: crate::shutdown::Grace,
     /// How long others believe this node when it is silent; it speaks four times as often.
     pub lease_seconds: u32,
     /// The resolver configuration that pods with `dnsPolicy: Default` get.

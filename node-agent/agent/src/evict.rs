@@ -8,6 +8,7 @@ mod signal;
 
 use crate::image::gc;
 use crate::node::Node;
+use crate::pod::ending::EVICTED;
 use crate::pod::member::{describe, uid};
 use crate::pod::observed::Doom;
 use crate::pods::live;
@@ -92,7 +93,8 @@ async fn look(node: &Arc<Node>, kept: &mut Kept) -> Result<(), tonic::Status> {
 fn end(node: &Node, pod: &Arc<Pod>, message: String) {
     info!(pod = describe(pod), message, "evicting");
     node.warn(pod, None, "Evicted", message.clone());
-    let doom = Doom { reason: "Evicted".to_owned(), message };
+    // k8s: a pod that the node ends to stay alive gets no grace.
+    let doom = Doom { reason: EVICTED.to_owned(), message, grace: Some(SignedDuration::ZERO) };
     if node.dooms.send((uid(pod).to_owned(), doom)).is_err() {
         debug!("the agent ends");
     }

@@ -23,6 +23,7 @@ pub mod pods;
 pub mod probe;
 pub mod quantity;
 pub mod server;
+pub mod shutdown;
 pub mod source;
 pub mod static_pods;
 pub mod users;
@@ -46,6 +47,7 @@ use pod::status::NodeFacts;
 use proto::cri::VersionRequest;
 use source::Sources;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -58,8 +60,9 @@ const PULLS_MAX: usize = 5;
 const RUNTIME_WAIT: Duration = Duration::from_secs(30);
 const RUNTIME_TRY: Duration = Duration::from_millis(10);
 
-/// Runs until drained. Containers go on without the agent and are found again by the next one.
-pub async fn run(mut config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
+/// Runs until it is asked to stop. Containers go on without the agent and are found again by the next one, unless the node
+/// is to be shut down gracefully.
+pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Result<(), Error> {
     for folder in [&config.data_dir, &config.log_dir] {
         let made = tokio::fs::create_dir_all(folder).await;
         made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
@@ -69,8 +72,10 @@ pub async fn run(mut config: Config, deps: Deps, drain: CancellationToken) -> Re
     let config = Arc::new(config);
     let unusable = |source| Error::Runtime { path: config.cri_endpoint.clone(), source };
     let cri = Cri::new(&config.cri_endpoint).map_err(unusable)?;
-    let Some(runtime) = runtime_name(&cri, &drain).await.map_err(unusable)? else { return Ok(()) };
+    let Some(runtime) = runtime_name(&cri, &asked).await.map_err(unusable)? else { return Ok(()) };
 
+    // Its parts go on while a shutdown ends the pods.
+    let drain = CancellationToken::new();
     let tracker = TaskTracker::new();
     let (probes, commands) = mpsc::unbounded_channel();
     let (dooms, doomed) = mpsc::unbounded_channel();
@@ -82,6 +87,7 @@ pub async fn run(mut config: Config, deps: Deps, drain: CancellationToken) -> Re
     tasks.spawn(log::rotate::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(csi::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
     let statics = config.static_pod_dir.clone().map(|dir| {
         let (tell, told) = mpsc::unbounded_channel();
@@ -175,6 +181,7 @@ fn shared(
         host: Host { apparmor: capacity::apparmor() },
         ledger: Ledger::default(),
         pressure: evict::Pressure::default(),
+        leaving: AtomicBool::new(false),
         dooms,
         look_again: Notify::new(),
         samples: server::Samples::default(),

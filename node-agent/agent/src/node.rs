@@ -30,7 +30,7 @@ use ledger::Ledger;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,6 +60,8 @@ pub struct Node {
     pub host: Host,
     pub ledger: Ledger,
     pub pressure: Pressure,
+    /// The node goes down: it takes nothing on, and is not ready.
+    pub leaving: AtomicBool,
     /// Ends pods for reasons of the node's own, by uid.
     pub dooms: mpsc::UnboundedSender<(String, Doom)>,
     /// Something about the node itself has changed: its status is to be written soon.

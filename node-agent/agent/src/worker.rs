@@ -180,7 +180,8 @@ impl Worker {
         if started || !self.seen.containers.is_empty() {
             return self.node.ledger.keep(&self.pod);
         }
-        let admitted = admit::admit(&self.pod, self.node.host)
+        let admitted = admit::stays(&self.node.leaving)
+            .and_then(|()| admit::admit(&self.pod, self.node.host))
             .and_then(|()| admit::under_pressure(&self.pod, &self.node.pressure))
             .and_then(|()| self.node.ledger.admit(&self.node, &self.pod));
         if let Err(doom) = admitted {

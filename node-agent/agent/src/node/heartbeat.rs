@@ -5,6 +5,7 @@ use super::Node as Shared;
 use super::capacity::{Machine, allocatable, capacity, system_info};
 use super::object::{self, Findings};
 use crate::config::Config;
+use crate::shutdown;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::api::core::v1::{Node, NodeFeatures, NodeStatus};
@@ -173,6 +174,9 @@ impl Heartbeat {
         let mut findings = self.look().await;
         if let Err(status) = network {
             findings.not_ready.push(format!("cannot set up the pod network: {}", status.message()));
+        }
+        if self.node.leaving.load(Ordering::Relaxed) {
+            findings.not_ready.push(shutdown::NOT_READY.to_owned());
         }
         let ready = findings.not_ready.is_empty();
         self.register(&findings, now).await?;

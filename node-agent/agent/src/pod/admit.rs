@@ -5,7 +5,7 @@ use super::member::{host_network, members, spec};
 use super::observed::Doom;
 use crate::evict::Pressure;
 use k8s_openapi::api::core::v1::{Pod, Toleration};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// k8s: pods of this priority and above are critical to the system.
 const CRITICAL_PRIORITY: i32 = 2_000_000_000;
@@ -33,7 +33,7 @@ pub struct Host {
 }
 
 fn rejected(reason: &str, message: &str) -> Doom {
-    Doom { reason: reason.to_owned(), message: format!("Pod was rejected: {message}") }
+    Doom { reason: reason.to_owned(), message: format!("Pod was rejected: {message}"), grace: None }
 }
 
 pub fn admit(pod: &Pod, host: Host) -> Result<(), Doom> {
@@ -56,6 +56,14 @@ pub fn admit(pod: &Pod, host: Host) -> Result<(), Doom> {
         }
     }
     Ok(())
+}
+
+/// k8s: a node that goes down takes nothing on
+pub fn stays(leaving: &AtomicBool) -> Result<(), Doom> {
+    if !leaving.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    Err(rejected("NodeShutdown", "Pod was rejected as the node is shutting down."))
 }
 
 /// k8s: a node that is short of memory takes no pods that ask for none, one that is short of disk takes none at all.

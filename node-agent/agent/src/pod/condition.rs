@@ -1,6 +1,5 @@
 //! The conditions that the node owns in a pod's status; everybody else's pass through untouched.
 
-use super::ending::EVICTED;
 use super::member::{Member, Role, host_network, spec};
 use super::observed::Observed;
 use super::plan::{has_initialized, is_passed};
@@ -62,7 +61,7 @@ pub(super) fn conditions(
     }
     let foreign = old.iter().filter(|c| !OWNED.contains(&c.type_.as_str()));
     all.extend(foreign.cloned());
-    if let Some(doom) = seen.doom.as_ref().filter(|d| d.reason == EVICTED && seen.ending_since.is_some()) {
+    if let Some(doom) = seen.doom.as_ref().filter(|d| d.is_disruption() && seen.ending_since.is_some()) {
         // k8s: tells controllers that the pod did nothing wrong.
         let (reason, message) = (Some("TerminationByKubelet"), Some(doom.message.clone()));
         let kind = "DisruptionTarget";

@@ -10,8 +10,11 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 /// k8s: a container gets at least this long between TERM and KILL, also when its pod is deleted with grace 0.
 const GRACE_MIN: SignedDuration = SignedDuration::from_secs(1);
 
-/// k8s: a pod that the node ends to stay alive gets no grace.
+/// Reason of a pod that the node ends to stay alive.
 pub const EVICTED: &str = "Evicted";
+
+/// Reason of a pod that ends because its node goes down.
+pub const TERMINATED: &str = "Terminated";
 
 /// The exit code that a lost container is given.
 const KILLED_CODE: i32 = 137;
@@ -77,7 +80,8 @@ pub(super) fn wind_down(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
     let members = members(pod);
     let is_sidecar = |r: &&Record| members.iter().any(|m| m.role == Role::Sidecar && m.name() == r.name);
     let (sidecars, others): (Vec<&Record>, Vec<&Record>) = live.into_iter().partition(is_sidecar);
-    let total = if seen.doom.as_ref().is_some_and(|d| d.reason == EVICTED) { GRACE_MIN } else { grace(pod) };
+    let bound = seen.doom.as_ref().and_then(|doom| doom.grace).unwrap_or(SignedDuration::MAX);
+    let total = grace(pod).min(bound).max(GRACE_MIN);
     if others.is_empty() {
         let spent = seen.ending_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
         let left = (total - spent).max(GRACE_MIN);

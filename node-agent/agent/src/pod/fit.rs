@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// k8s: pods of this priority and above are critical: they are admitted even where others have to make room.
-const CRITICAL_PRIORITY: i32 = 2_000_000_000;
+pub(crate) const CRITICAL_PRIORITY: i32 = 2_000_000_000;
 
 /// The node as pods are judged against it.
 #[derive(Clone, Debug, Default)]
@@ -65,7 +65,7 @@ impl Room {
 }
 
 fn refused(reason: impl Into<String>, message: &str) -> Doom {
-    Doom { reason: reason.into(), message: format!("Pod was rejected: {message}") }
+    Doom { reason: reason.into(), message: format!("Pod was rejected: {message}"), grace: None }
 }
 
 /// k8s: the order of the checks and their words (lifecycle/predicate.go).

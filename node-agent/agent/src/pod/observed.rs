@@ -2,7 +2,8 @@
 //! and images are, probe results, failures and what is being done right now. The worker fills it in; plan and status read it.
 
 use super::back_off::BackOff;
-use jiff::Timestamp;
+use super::ending::{EVICTED, TERMINATED};
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerUser, ResourceRequirements};
 use std::collections::BTreeMap;
 
@@ -168,6 +169,15 @@ pub struct Hold {
 pub struct Doom {
     pub reason: String,
     pub message: String,
+    /// At most this long between TERM and KILL; `None` leaves the pod its own grace.
+    pub grace: Option<SignedDuration>,
+}
+
+impl Doom {
+    /// k8s: whether the node ends a pod that did nothing wrong, of which controllers are told
+    pub fn is_disruption(&self) -> bool {
+        matches!(self.reason.as_str(), EVICTED | TERMINATED)
+    }
 }
 
 impl Observed {

@@ -32,6 +32,7 @@ pub fn plan(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
             return vec![Op::Doom(Doom {
                 reason: "DeadlineExceeded".to_owned(),
                 message: "Pod was active on the node longer than the specified deadline".to_owned(),
+                grace: None,
             })];
         }
         ops.push(Op::WakeAt(deadline));

@@ -7,5 +7,6 @@ mod fake_cri;
 mod life;
 mod node;
 mod server;
+mod shutdown;
 mod storm;
 mod world;

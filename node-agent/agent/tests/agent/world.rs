@@ -2,6 +2,7 @@
 
 use crate::fake_api::FakeApi;
 use crate::fake_cri::FakeCri;
+use agent::shutdown::Grace;
 use agent::{Config, Deps, Error, Reserved, Serving, Tls};
 use client::clock::SystemClock;
 use client::identity::Identity;
@@ -24,6 +25,7 @@ pub(crate) struct World {
     agent_drain: CancellationToken,
     agent: JoinSet<Result<(), Error>>,
     pub(crate) tls: Tls,
+    shutdown: Grace,
     /// Certificate and key of the API server towards nodes.
     pub(crate) masters: (Vec<u8>, Vec<u8>),
 }
@@ -36,6 +38,11 @@ pub(crate) const NODE: &str = "/api/v1/nodes/n1";
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with(Grace::default())
+    }
+
+    /// With an agent that gives pods this long when it is stopped.
+    pub(crate) fn with(shutdown: Grace) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("static")).unwrap();
         let cri = FakeCri::new();
@@ -53,6 +60,7 @@ impl World {
             agent_drain: CancellationToken::new(),
             agent: JoinSet::new(),
             tls,
+            shutdown,
             masters,
         };
         world.start_agent();
@@ -77,6 +85,7 @@ impl World {
             labels: [].into(),
             taints: Vec::new(),
             static_pod_dir: Some(self.dir.path().join("static")),
+            shutdown: self.shutdown,
             lease_seconds: 40,
             resolv_conf: "/etc/resolv.conf".into(),
         };

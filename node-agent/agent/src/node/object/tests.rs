@@ -20,6 +20,7 @@ fn config() -> Config {
         cgroup_root: String::new(),
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         taints: Vec::new(),
+        shutdown: crate::shutdown::Grace::default(),
         lease_seconds: 40,
         resolv_conf: "/etc/resolv.conf".into(),
         static_pod_dir: None,

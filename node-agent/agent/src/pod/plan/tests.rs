@@ -194,7 +194,7 @@ fn a_pod_past_its_deadline_is_doomed() {
     let seen = with(prepared(&pod), &["a#0 running"]);
     check(&pod, &seen, 10, &["wake +60"]);
     check(&pod, &seen, 60, &["doom DeadlineExceeded"]);
-    let doom = Doom { reason: "DeadlineExceeded".into(), message: String::new() };
+    let doom = Doom { reason: "DeadlineExceeded".into(), message: String::new(), grace: None };
     check(&pod, &Observed { doom: Some(doom), ..seen }, 60, &["kill a-0 30s"]);
 }
 

@@ -76,7 +76,7 @@ async fn answer(
     let find = |group: &str, version: &str, plural: &str| server.find(group, version, plural);
     let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), identity, find)?;
     if let Target::Resource(request) = &mut target {
-        request.agent = negotiate::agent(&parts.headers);
+        request.agent = negotiate::agent(&parts.headers, &request.identity.user);
         *labels = dispatch::labels(request);
     }
 

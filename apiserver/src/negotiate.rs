@@ -234,14 +234,29 @@ pub fn object_format(headers: &HeaderMap, row: &Row) -> Result<BodyFormat, ApiEr
     }
 }
 
-/// The field manager of a client that names none: its user agent up to the first `/`.
+/// The field manager of a client that names none: its user agent up to the first `/`, else the program that runs as `user`.
 /// k8s: managerOrUserAgent
-pub fn agent(headers: &HeaderMap) -> String {
+pub fn agent(headers: &HeaderMap, user: &str) -> String {
     const AGENT_MAX: usize = 128;
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let name = agent.split('/').next().unwrap_or("").trim();
     let name: String = name.chars().filter(|c| !c.is_control()).take(AGENT_MAX).collect();
-    if name.is_empty() { "unknown".to_owned() } else { name }
+    if name.is_empty() { program(user).to_owned() } else { name }
+}
+
+/// Our own components send no user agent; fields are theirs under the names of upstream's programs.
+fn program(user: &str) -> &'static str {
+    match user {
+        "system:apiserver" => "kube-apiserver",
+        "system:kube-scheduler" => "kube-scheduler",
+        "system:kube-controller-manager" => "kube-controller-manager",
+        "system:kube-proxy" => "kube-proxy",
+        user if user.starts_with("system:node:") => "kubelet",
+        user if user.starts_with("system:serviceaccount:kube-system:") && user.ends_with("-controller") => {
+            "kube-controller-manager"
+        }
+        _ => "unknown",
+    }
 }
 
 #[cfg(test)]

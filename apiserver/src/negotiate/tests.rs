@@ -105,3 +105,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_component_without_a_user_agent_goes_by_its_program() {
+    let mut headers = HeaderMap::new();
+    for (user, program) in [
+        ("system:node:n1", "kubelet"),
+        ("system:kube-scheduler", "kube-scheduler"),
+        ("system:serviceaccount:kube-system:job-controller", "kube-controller-manager"),
+        ("system:serviceaccount:default:job-controller", "unknown"),
+        ("jane", "unknown"),
+    ] {
+        assert_eq!(agent(&headers, user), program);
+    }
+    headers.insert(USER_AGENT, HeaderValue::from_static("kubectl/v1.32 (linux/amd64)"));
+    assert_eq!(agent(&headers, "system:node:n1"), "kubectl");
+}

@@ -371,6 +371,28 @@ pub(crate) enum Image {
     },
     /// Send an image to the registry that its name says
     Push(Push),
+    /// Build an image from a Dockerfile
+    Build(Build),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Build {
+    /// Folder that COPY and ADD take files from
+    pub(crate) context: PathBuf,
+    /// Name of the image; may be repeated
+    #[arg(long, short, value_name = "NAME")]
+    pub(crate) tag: Vec<String>,
+    /// Dockerfile to read (default: that in the folder)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Build argument, `NAME=VALUE`, or `NAME` for a variable of the environment; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) build_arg: Vec<String>,
+    /// Stage to build, by name or number (default: the last)
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -1,6 +1,6 @@
 //! `drover image ..`, and what `drover up` asks of the runtime beside the agent: a client of its socket.
 
-use crate::args::{Image, Place, Push};
+use crate::args::{Build, Image, Place, Push};
 use crate::steps::say;
 use anyhow::{Context, Result, bail, ensure};
 use hyper_util::rt::TokioIo;
@@ -9,9 +9,11 @@ use proto::cri::runtime_service_client::RuntimeServiceClient;
 use proto::cri::{
     ImageSpec, ImageStatusRequest, ListImagesRequest, PullImageRequest, RemoveImageRequest, VersionRequest,
 };
+use proto::drover::build_event::Event;
+use proto::drover::image_build_client::ImageBuildClient;
 use proto::drover::image_import_client::ImageImportClient;
 use proto::drover::image_keep_client::ImageKeepClient;
-use proto::drover::{ImportChunk, PushRequest, SaveRequest, TagRequest};
+use proto::drover::{BuildRequest, ImportChunk, PushRequest, SaveRequest, TagRequest};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -41,7 +43,8 @@ pub(crate) async fn run(command: Image) -> Result<()> {
         Image::Pull { image, place } => pull(&socket(&place), image).await,
         Image::Tag { image, name, place } => tag(&socket(&place), image, name).await,
         Image::Save { images, output, place } => save(&socket(&place), images, &output).await,
-        Image::Push(push_args) => push(push_args).await,
+        Image::Push(args) => push(args).await,
+        Image::Build(args) => build(args).await,
     }
 }
 
@@ -173,6 +176,38 @@ async fn push(args: Push) -> Result<()> {
     };
     let pushed = client.push(request).await.map_err(said)?.into_inner();
     say(&pushed.digest);
+    Ok(())
+}
+
+/// `NAME=VALUE`, or `NAME` with the value that the environment has; none if it has none.
+fn build_arg(text: &str) -> Option<(String, String)> {
+    match text.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => std::env::var(text).ok().map(|value| (text.to_owned(), value)),
+    }
+}
+
+async fn build(args: Build) -> Result<()> {
+    let context = std::path::absolute(&args.context)?;
+    ensure!(context.is_dir(), "{} is not a folder", args.context.display());
+    let file = args.file.unwrap_or_else(|| context.join("Dockerfile"));
+    let dockerfile =
+        tokio::fs::read_to_string(&file).await.with_context(|| format!("cannot read {}", file.display()))?;
+    let request = BuildRequest {
+        context: context.to_str().context("the path of the folder is not text")?.to_owned(),
+        dockerfile,
+        names: args.tag,
+        args: args.build_arg.iter().filter_map(|text| build_arg(text)).collect(),
+        target: args.target.unwrap_or_default(),
+    };
+    let mut client = ImageBuildClient::new(connect(&socket(&args.place)).await?);
+    let mut events = client.build(request).await.map_err(said)?.into_inner();
+    while let Some(event) = events.message().await.map_err(said)? {
+        match event.event {
+            Some(Event::Line(line) | Event::Id(line)) => say(&line),
+            None => {}
+        }
+    }
     Ok(())
 }
 

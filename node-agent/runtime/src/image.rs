@@ -2,6 +2,7 @@
 //! are pulled from and pushed to. Knows nothing about containers but which layers they use.
 
 pub(crate) mod archive;
+pub(crate) mod cache;
 mod gc;
 pub(crate) mod layer;
 pub(crate) mod pull;
@@ -83,7 +84,7 @@ pub(crate) struct RunConfig {
 }
 
 /// Builders write null for what they have not.
-fn nullable<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
+pub(crate) fn nullable<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(d: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(d)?.unwrap_or_default())
 }
 

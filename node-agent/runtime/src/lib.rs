@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+mod build;
 mod capability;
 mod cgroup;
 mod image;

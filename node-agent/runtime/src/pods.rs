@@ -35,6 +35,9 @@ pub(crate) use exec::{ExecStreams, Executing};
 pub(crate) use record::{ContainerState, Sandbox};
 pub(crate) use spawn::Spawner;
 
+/// Marks the pods in which images are built.
+pub(crate) const BUILD_LABEL: &str = "drover.local/build";
+
 /// Events that a slow reader may lag behind before it misses some; it then finds out by listing.
 const EVENTS_MAX: usize = 1024;
 
@@ -120,8 +123,17 @@ impl Pods {
             closing: CancellationToken::new(),
         });
         pods.restore().await?;
+        pods.remove_builds().await?;
         pods.images.collect(&pods.used_layers())?;
         Ok(pods)
+    }
+
+    /// A build does not survive its runtime.
+    async fn remove_builds(self: &Arc<Self>) -> Result<(), PodError> {
+        for sandbox in self.sandboxes().into_iter().filter(|s| s.config.labels.contains_key(BUILD_LABEL)) {
+            self.remove_sandbox(&sandbox.record.id).await?;
+        }
+        Ok(())
     }
 
     /// The sandbox that `id`, or its start if no other has it, names.

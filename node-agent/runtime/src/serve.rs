@@ -3,10 +3,11 @@
 use crate::image::{ImageError, Store};
 use crate::net::{NetConfig, NetError, Network};
 use crate::pods::{PodError, Pods, Spawner};
-use crate::service::{Images, Import, Keep, Service};
+use crate::service::{Build, Images, Import, Keep, Service};
 use crate::stream::Streaming;
 use proto::cri::image_service_server::ImageServiceServer;
 use proto::cri::runtime_service_server::RuntimeServiceServer;
+use proto::drover::image_build_server::ImageBuildServer;
 use proto::drover::image_import_server::ImageImportServer;
 use proto::drover::image_keep_server::ImageKeepServer;
 use std::fs;
@@ -103,6 +104,7 @@ pub async fn run(config: Config, drain: CancellationToken) -> Result<(), Error> 
         .add_service(runtime.max_decoding_message_size(REQUEST_BYTES_MAX).max_encoding_message_size(usize::MAX))
         .add_service(images.max_decoding_message_size(REQUEST_BYTES_MAX))
         .add_service(ImageImportServer::new(Import::new(store.clone())).max_decoding_message_size(REQUEST_BYTES_MAX))
+        .add_service(ImageBuildServer::new(Build::new(pods.clone(), tasks.clone())))
         .add_service(ImageKeepServer::new(Keep::new(store)))
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), drain.cancelled_owned())
         .await?;

@@ -1,6 +1,7 @@
 //! The gRPC face of the runtime: requests are read here, handed to pods and images, and their results put into the
 //! words of CRI. Decides nothing.
 
+mod build;
 pub(crate) mod convert;
 mod images;
 mod import;
@@ -8,6 +9,7 @@ mod keep;
 mod metrics;
 mod runtime;
 
+pub(crate) use build::Build;
 pub(crate) use images::Images;
 pub(crate) use import::Import;
 pub(crate) use keep::Keep;

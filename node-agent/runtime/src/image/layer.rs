@@ -6,20 +6,20 @@ use super::recipe::{Noting, Recorder};
 use super::{ImageError, digest, hex};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid, XattrFlags, chownat, fchmod, fchown,
-    fsetxattr, linkat, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat, utimensat,
+    fgetxattr, flistxattr, fsetxattr, linkat, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat,
+    utimensat,
 };
 use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 /// A file of a lower layer that is removed.
-const WHITEOUT: &str = ".wh.";
+pub(crate) const WHITEOUT: &str = ".wh.";
 /// All of a folder's content in lower layers is removed.
-const OPAQUE: &str = ".wh..wh..opq";
+pub(crate) const OPAQUE: &str = ".wh..wh..opq";
 /// Copied at a time.
 const COPY_BYTES: usize = 256 * 1024;
 
@@ -156,7 +156,7 @@ impl Unpacking<'_> {
         let parent = self.folder(&path, folders)?;
         let text = name.to_string_lossy();
         if text == OPAQUE {
-            return fsetxattr(&parent, "trusted.overlay.opaque", b"y", XattrFlags::empty())
+            return fsetxattr(&parent, OPAQUE_ATTRIBUTE, b"y", XattrFlags::empty())
                 .map_err(|e| ImageError::doing(what())(e.into()));
         }
         if let Some(removed) = text.strip_prefix(WHITEOUT) {
@@ -408,24 +408,67 @@ fn whiteout(parent: &OwnedFd, name: &str) -> io::Result<()> {
 /// Prefix of extended attributes in a pax header.
 const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";
 
-/// Extended attributes that a layer may carry: those for users, and file capabilities.
+/// The mark of a folder that hides all that lower layers have in it.
+const OPAQUE_ATTRIBUTE: &str = "trusted.overlay.opaque";
+
+/// Whether a layer may carry this extended attribute: those for users, and file capabilities.
+fn carried(key: &[u8]) -> bool {
+    key.starts_with(b"user.") || key == b"security.capability"
+}
+
+/// Sets those extended attributes of an entry that a layer may carry.
 fn set_attributes(entry: &mut tar::Entry<'_, impl Read>, parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
     let Some(extensions) = entry.pax_extensions()? else { return Ok(()) };
     for extension in extensions {
         let extension = extension?;
-        let Some(key) = extension.key_bytes().strip_prefix(XATTR_PREFIX) else { continue };
-        if !key.starts_with(b"user.") && key != b"security.capability" {
-            continue;
-        }
+        let key = extension.key_bytes().strip_prefix(XATTR_PREFIX).filter(|key| carried(key));
+        let Some(key) = key.and_then(|key| std::str::from_utf8(key).ok()) else { continue };
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = openat(parent, name, flags, Mode::empty())?;
-        match fsetxattr(&file, std::ffi::OsStr::from_bytes(key), extension.value_bytes(), XattrFlags::empty()) {
-            // Not every file system has users' attributes.
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => {}
-            Err(e) => return Err(e.into()),
-        }
+        set_attribute(file.as_fd(), key, extension.value_bytes())?;
     }
     Ok(())
+}
+
+/// Sets an extended attribute, where the file system has them.
+pub(crate) fn set_attribute(file: BorrowedFd<'_>, key: &str, value: &[u8]) -> io::Result<()> {
+    match fsetxattr(file, key, value, XattrFlags::empty()) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Linux's limits on the names and on the value of a file's extended attributes.
+const ATTRIBUTE_BYTES_MAX: usize = 64 * 1024;
+
+/// The extended attributes of a file that a layer may carry.
+pub(crate) fn attributes(file: BorrowedFd<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let mut names = vec![0; ATTRIBUTE_BYTES_MAX];
+    let len = match flistxattr(file, &mut names[..]) {
+        Ok(len) => len,
+        Err(rustix::io::Errno::OPNOTSUPP) => 0,
+        Err(e) => return Err(e.into()),
+    };
+    let mut found = Vec::new();
+    for name in names[..len].split(|b| *b == 0).filter(|name| carried(name)) {
+        let Ok(name) = std::str::from_utf8(name) else { continue };
+        let mut value = vec![0; ATTRIBUTE_BYTES_MAX];
+        let len = fgetxattr(file, name, &mut value[..])?;
+        value.truncate(len);
+        found.push((name.to_owned(), value));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether an overlay's folder hides all that lower layers have in it.
+pub(crate) fn is_opaque(folder: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut value = [0; 1];
+    match fgetxattr(folder, OPAQUE_ATTRIBUTE, &mut value[..]) {
+        Ok(1) => Ok(value == *b"y"),
+        Ok(_) | Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::RANGE) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// Name of the folder of a layer on top of those with `parent`'s name: the same layers in the same order share it.

@@ -88,15 +88,11 @@ fn platform(entries: &[ImageIndexEntry]) -> Option<String> {
 
 pub(super) fn explain(image: &str, error: &OciDistributionError) -> ImageError {
     use OciDistributionError as E;
-    let refused = |error: &E| match error {
-        E::RequestError(e) => e.status().is_some_and(|s| matches!(s.as_u16(), 401 | 403)),
-        _ => false,
-    };
-    if refused(error) {
-        return ImageError::Unauthorized(image.to_owned());
-    }
     match error {
         E::UnauthorizedError { .. } | E::AuthenticationFailure(_) | E::ServerError { code: 401 | 403, .. } => {
+            ImageError::Unauthorized(image.to_owned())
+        }
+        E::RequestError(e) if e.status().is_some_and(|s| matches!(s.as_u16(), 401 | 403)) => {
             ImageError::Unauthorized(image.to_owned())
         }
         E::ImageManifestNotFoundError(_) | E::ServerError { code: 404, .. } => {

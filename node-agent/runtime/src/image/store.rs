@@ -3,8 +3,10 @@
 //! Whatever is made is made under `tmp/` and renamed when it is whole; what a crash leaves there is removed at the
 //! start. The store has no lock file: one runtime owns its folder.
 
+use super::cache::{self, Cache};
 use super::recipe::{self, Recorder};
 use super::{ConfigFile, ImageError, Record, digest, layer, parse_reference, remove, repository};
+use crate::sys::clock::now_ns;
 use crate::sys::process::random_id;
 use parking_lot::{Mutex, RwLock};
 use rustix::fs::{Mode, OFlags};
@@ -26,6 +28,7 @@ const ID_PREFIX_MIN: usize = 12;
 pub(crate) struct Store {
     root: PathBuf,
     images: Mutex<BTreeMap<String, Arc<Record>>>,
+    cache: Cache,
     /// Held by those who add images, whose layers have no record yet.
     adding: RwLock<()>,
 }
@@ -61,7 +64,8 @@ impl Store {
                 }
             }
         }
-        Ok(Self { root: root.to_owned(), images: Mutex::new(images), adding: RwLock::new(()) })
+        let cache = Cache::open(root.join("builds")).map_err(doing())?;
+        Ok(Self { root: root.to_owned(), cache, images: Mutex::new(images), adding: RwLock::new(()) })
     }
 
     pub(crate) fn layers_folder(&self) -> PathBuf {
@@ -120,19 +124,10 @@ impl Store {
         let mut folders = Vec::new();
         let mut size = raw_config.len() as u64;
         for source in layers {
-            let id = layer::chain_id(chain.as_deref(), source.diff_id);
-            let digits =
-                id.strip_prefix("sha256:").filter(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit()));
-            let Some(digits) = digits else {
-                return Err(ImageError::BadArchive(format!("{id:?} is not a digest")));
-            };
-            let folder = digits[..CHAIN_DIGITS].to_owned();
-            if !self.has_layer(&folder) {
-                self.unpack(&folder, source, &folders)?;
-            }
-            size += self.layer_size(&folder);
-            folders.push(folder);
-            chain = Some(id);
+            let layer = self.add_layer(chain.as_deref(), &folders, source)?;
+            size += self.layer_size(&layer.folder);
+            folders.push(layer.folder);
+            chain = Some(layer.chain);
         }
         let record = Record {
             id: digest(raw_config),
@@ -144,6 +139,62 @@ impl Store {
             raw_config: String::from_utf8_lossy(raw_config).into_owned(),
         };
         self.insert(record)
+    }
+
+    /// Unpacks a layer on those below it, where it is missing.
+    fn add_layer(
+        &self,
+        chain: Option<&str>,
+        below: &[String],
+        source: LayerSource<'_>,
+    ) -> Result<cache::Layer, ImageError> {
+        let id = layer::chain_id(chain, source.diff_id);
+        let digits = id.strip_prefix("sha256:").filter(|d| d.len() == 64 && d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let Some(digits) = digits else {
+            return Err(ImageError::BadArchive(format!("{id:?} is not a digest")));
+        };
+        let folder = digits[..CHAIN_DIGITS].to_owned();
+        let diff_id = source.diff_id.to_owned();
+        if !self.has_layer(&folder) {
+            self.unpack(&folder, source, below)?;
+        }
+        Ok(cache::Layer { folder, diff_id, chain: id })
+    }
+
+    /// Keeps the layer of a build's step, if it made one, and remembers it under `key`.
+    pub(crate) fn keep_step(
+        &self,
+        key: &str,
+        chain: Option<&str>,
+        below: &[String],
+        source: Option<LayerSource<'_>>,
+    ) -> Result<cache::Made, ImageError> {
+        if below.len() >= LAYERS_MAX {
+            return Err(ImageError::TooManyLayers(below.len() + 1));
+        }
+        let _adding = self.adding.read();
+        let made = source.map(|source| self.add_layer(chain, below, source)).transpose()?;
+        self.remember(key, &made)?;
+        Ok(made)
+    }
+
+    /// What a step made in an earlier build, if that is still here; it is kept on.
+    pub(crate) fn step(&self, key: &str) -> Result<Option<cache::Made>, ImageError> {
+        let _adding = self.adding.read();
+        let here = |made: &cache::Made| made.as_ref().is_none_or(|layer| self.has_layer(&layer.folder));
+        let Some(made) = self.cache.find(key).filter(here) else { return Ok(None) };
+        self.remember(key, &made)?;
+        Ok(Some(made))
+    }
+
+    fn remember(&self, key: &str, made: &cache::Made) -> Result<(), ImageError> {
+        let scratch = self.scratch()?;
+        self.cache.put(key, made, &scratch.path).map_err(ImageError::doing("remember a step of a build"))
+    }
+
+    /// While this is held no layer is removed.
+    pub(crate) fn hold(&self) -> impl Drop + '_ {
+        self.adding.read()
     }
 
     /// Gives the image with this id more names.
@@ -275,6 +326,7 @@ impl Store {
         let images = self.images.lock();
         let mut needed = used.clone();
         needed.extend(images.values().flat_map(|r| r.layers.iter().cloned()));
+        needed.extend(self.cache.layers(now_ns()).map_err(ImageError::doing("read the steps of builds"))?);
         super::gc::collect(self, &needed)
     }
 

@@ -201,6 +201,16 @@ impl Pods {
             // KEP-5365: the status tells which image a mount shows.
             spec.image_ref = self.images.find(&spec.image).map(|i| i.id.clone()).unwrap_or_default();
         }
+        self.create_container_from(&sandbox, config, image).await
+    }
+
+    /// Makes a container of an image that need not be in the store.
+    pub(crate) async fn create_container_from(
+        self: &Arc<Self>,
+        sandbox: &Arc<Sandbox>,
+        config: cri::ContainerConfig,
+        image: Arc<Record>,
+    ) -> Result<String, PodError> {
         let (pods, sandbox_of) = (self.clone(), sandbox.clone());
         let make = move || pods.make_container(&sandbox_of, config, &image);
         let container = tokio::task::spawn_blocking(make).await.expect("creating a container does not panic")?;

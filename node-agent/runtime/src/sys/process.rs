@@ -93,6 +93,13 @@ pub(crate) fn unshare(_proof: &SingleThreaded, flags: UnshareFlags) -> io::Resul
     unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(io::Error::from)
 }
 
+/// Gives the calling thread mounts and a working folder of its own, which go with it.
+pub(crate) fn own_mounts() -> io::Result<()> {
+    // SAFETY: only what this thread sees is no longer shared: its mounts and its working folder. No descriptors are
+    // unshared, as CLONE_FILES is not passed, and the caller's thread ends without running other code.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }.map_err(io::Error::from)
+}
+
 /// Lets no descriptor but standard input, output and error survive the next exec.
 pub(crate) fn close_on_exec_all() -> io::Result<()> {
     // SAFETY: with CLOSE_RANGE_CLOEXEC no descriptor is closed now, only marked.

@@ -7,6 +7,7 @@ use nix::sched::{CloneFlags, unshare};
 use proto::cri::image_service_client::ImageServiceClient;
 use proto::cri::runtime_service_client::RuntimeServiceClient;
 use proto::cri::*;
+use proto::drover::image_build_client::ImageBuildClient;
 use proto::drover::image_import_client::ImageImportClient;
 use proto::drover::image_keep_client::ImageKeepClient;
 use proto::drover::{ImportChunk, ImportResponse};
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     pub(crate) images: ImageServiceClient<Channel>,
     pub(crate) import: ImageImportClient<Channel>,
     pub(crate) keep: ImageKeepClient<Channel>,
+    pub(crate) build: ImageBuildClient<Channel>,
 }
 
 async fn connect(socket: PathBuf) -> Channel {
@@ -112,7 +114,8 @@ impl Node {
             runtime: RuntimeServiceClient::new(channel.clone()),
             images: ImageServiceClient::new(channel.clone()),
             import: ImageImportClient::new(channel.clone()),
-            keep: ImageKeepClient::new(channel),
+            keep: ImageKeepClient::new(channel.clone()),
+            build: ImageBuildClient::new(channel),
         }
     }
 

@@ -69,9 +69,9 @@ pub(crate) fn docker_archive(name: &str, layers: &[Vec<u8>], config: &serde_json
     layer(&files)
 }
 
-const APPLETS: [&str; 24] = [
+const APPLETS: [&str; 28] = [
     "sh", "cat", "echo", "sleep", "ls", "id", "nc", "ip", "mount", "touch", "hostname", "ps", "kill", "head", "tr",
-    "wget", "httpd", "grep", "readlink", "mknod", "stty", "true", "false", "dd",
+    "wget", "httpd", "grep", "readlink", "mknod", "stty", "true", "false", "dd", "rm", "chmod", "mkdir", "ln",
 ];
 
 /// A layer with busybox and its links.

@@ -5,6 +5,7 @@
 #![expect(clippy::wildcard_imports, reason = "tests use most messages of the interface")]
 
 mod archives;
+mod build;
 mod census;
 mod client;
 mod containers;
@@ -64,6 +65,9 @@ const TESTS: &[Test] = tests![
     streaming::a_token_is_good_once,
     registry::images_are_pulled_with_credentials_and_checked,
     registry::images_are_pushed_with_their_digests,
+    build::an_image_is_built_in_two_stages_and_runs,
+    build::steps_are_done_again_only_when_something_changed,
+    build::builds_are_confined_and_leave_nothing_when_they_fail,
     archives::images_are_tagged_saved_and_loaded_again,
     archives::hostile_archives_are_refused_and_leave_nothing,
     archives::a_full_disk_leaves_nothing_half_written,

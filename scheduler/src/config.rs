@@ -3,6 +3,7 @@
 
 use crate::plugins::PLUGINS;
 use crate::profile::{Active, Profile};
+use crate::scoring::Scoring;
 use k8s_openapi::api::core::v1::{NodeAffinity, TopologySpreadConstraint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -219,7 +220,10 @@ fn tell(profile: &mut Profile, plugin: &str, args: &Value) -> Result<(), ConfigE
                 profile.spread = args.default_constraints.iter().map(wish).collect();
             }
         }
-        "DefaultPreemption" | "VolumeBinding" | "NodeResourcesBalancedAllocation" | "NodeResourcesFit" => {
+        "NodeResourcesFit" => {
+            profile.scoring = Scoring::new(args_of(plugin, args)?).map_err(refused)?;
+        }
+        "DefaultPreemption" | "VolumeBinding" | "NodeResourcesBalancedAllocation" => {
             return Err(refused("anything but its defaults"));
         }
         other => return Err(ConfigError::NoSuchPlugin(other.to_owned())),

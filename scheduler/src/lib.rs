@@ -17,6 +17,7 @@ pub mod profile;
 pub mod question;
 pub mod queue;
 pub mod resources;
+mod scoring;
 mod shell;
 pub mod snapshot;
 mod spread;

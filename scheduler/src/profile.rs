@@ -1,6 +1,7 @@
 //! How pods of one `schedulerName` are placed: which plugins take part, what their scores weigh, and what they are told.
 
 use crate::plugins::{PLUGINS, Plugin};
+use crate::scoring::Scoring;
 use k8s_openapi::api::core::v1::NodeAffinity;
 
 /// k8s: what is wished of pods that say nothing: (key, maxSkew).
@@ -18,6 +19,8 @@ pub struct Profile {
     pub(crate) required_term_weight: i64,
     /// (key, maxSkew)
     pub(crate) spread: Vec<(String, i64)>,
+    /// How full NodeResourcesFit would have nodes.
+    pub(crate) scoring: Scoring,
     /// Share of the nodes that is enough to look at; `None` lets the size of the cluster decide.
     pub(crate) sample_percent: Option<usize>,
 }
@@ -51,6 +54,7 @@ impl Profile {
             added_affinity: None,
             required_term_weight: REQUIRED_TERM_WEIGHT,
             spread: SPREAD.map(|(key, skew)| (key.to_owned(), skew)).into(),
+            scoring: Scoring::default(),
             sample_percent: None,
         }
     }

@@ -77,8 +77,8 @@ fn what_is_not_understood_is_refused() {
     for (yaml, error) in [
         ("plugins: {score: {enabled: [{name: Coscheduling}]}}", "there is no plugin \"Coscheduling\""),
         (
-            "pluginConfig: [{name: NodeResourcesFit, args: {}}]",
-            "NodeResourcesFit cannot be told anything but its defaults",
+            "pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: Fullest}}}]",
+            "NodeResourcesFit cannot be told a scoringStrategy other than LeastAllocated, MostAllocated and RequestedToCapacityRatio",
         ),
         ("schedulerNam: x", "cannot be read"),
     ] {

@@ -1,7 +1,7 @@
-//! NodeResourcesFit: a node must have room for what a pod asks; among those that do, the emptiest scores best
-//! (LeastAllocated over cpu and memory).
+//! NodeResourcesFit: a node must have room for what a pod asks; among those that do, the emptiest scores best unless the
+//! profile says otherwise.
 
-use super::{ClusterEvent, Plugin, Rejection, SCORE_MAX, Score};
+use super::{ClusterEvent, Plugin, Rejection, Score};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::resources::Resources;
@@ -9,7 +9,7 @@ use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin = Plugin {
     filter: Some(filter),
-    score: Some(Score { weight: 1, raw: least_allocated, normalise: None }),
+    score: Some(Score { weight: 1, raw: room, normalise: None }),
     ..Plugin::new("NodeResourcesFit", helped_by)
 };
 
@@ -65,13 +65,6 @@ fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Rejection> {
     Err(Rejection { reasons, is_lasting })
 }
 
-fn least_allocated(ask: &Question<'_>, node: &NodeInfo) -> i64 {
-    let pod = ask.pod;
-    let free = |want: i64, held: i64, has: i64| {
-        let used = want.saturating_add(held);
-        if has <= 0 || used > has { 0 } else { (has - used).saturating_mul(SCORE_MAX) / has }
-    };
-    let cpu = free(pod.scored.milli_cpu, node.scored.milli_cpu, node.allocatable.milli_cpu);
-    let memory = free(pod.scored.memory_bytes, node.scored.memory_bytes, node.allocatable.memory_bytes);
-    i64::midpoint(cpu, memory)
+fn room(ask: &Question<'_>, node: &NodeInfo) -> i64 {
+    ask.profile.scoring.of(ask.pod, node)
 }

@@ -111,8 +111,7 @@ fn active_pods<'a>(deployment: &Value, world: &'a World) -> impl Iterator<Item =
 fn scale_down_keeps_the_available(change: &Change, world: &World) -> Option<String> {
     let (old, new) = (change.old?, change.new?);
     let taken = text(new, "/kind") == "Pod" && is_active(old) && is_ready(old) && !is_active(new);
-    let evicted = text(new, "/status/conditions").is_empty() && disrupted(new);
-    if !taken || evicted || world.of("nodes").any(|node| !is_ready(node)) {
+    if !taken || disrupted(new) || world.of("nodes").any(|node| !is_ready(node)) {
         return None;
     }
     let deployment = owner_in(owner_in(new, world, "apps/replicasets")?, world, "apps/deployments")?;

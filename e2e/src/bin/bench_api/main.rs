@@ -1,4 +1,4 @@
-//! `make bench-api`: what the API server does under load, beside what the machine can do at all: a null server that answers
+//! `bench_api`, a part of `make bench`: what the API server does under load, beside what the machine can do at all: a null server that answers
 //! the same bytes with no work, and the etcd that the same clients write to directly.
 //!
 //! Every server is a process of its own (this binary again), so that its CPU and memory can be told from the generator's.

@@ -1,7 +1,8 @@
 //! Wire types of the gRPC interfaces on a node, generated from the .proto files in this package.
 //!
 //! [`cri`] is the container runtime interface v1, between node agent and runtime; [`drover`] is what our runtime offers
-//! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found. No behaviour lives here.
+//! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found. [`confinement`] is what both sides
+//! of CRI mean by a container that asks for nothing. No behaviour lives here.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,26 @@ pub mod cri {
                 .finish_non_exhaustive()
         }
     }
+}
+
+/// What a container gets that asks for nothing else: of pods, and of image builds.
+pub mod confinement {
+    /// k8s: the parts of /proc and /sys that a container cannot see unless it asks for an unmasked /proc.
+    pub const MASKED_PATHS: &[&str] = &[
+        "/proc/asound",
+        "/proc/acpi",
+        "/proc/interrupts",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/sys/firmware",
+        "/sys/devices/virtual/powercap",
+    ];
+    pub const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 }
 
 /// Beyond CRI: `drover.v1`.

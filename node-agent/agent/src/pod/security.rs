@@ -2,28 +2,12 @@
 
 use super::member::{Member, host_network, spec};
 use k8s_openapi::api::core::v1::{Pod, SeccompProfile};
+use proto::confinement::{MASKED_PATHS, READONLY_PATHS};
 use proto::cri::{
     Capability, Int64Value, LinuxContainerSecurityContext, LinuxSandboxSecurityContext, NamespaceMode, NamespaceOption,
     SeLinuxOption, SecurityProfile, SupplementalGroupsPolicy, UserNamespace, security_profile::ProfileType,
 };
 use std::path::Path;
-
-/// k8s: the parts of /proc and /sys that a container cannot see unless it asks for an unmasked /proc.
-const MASKED_PATHS: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-];
-const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The user that an image asks for, as the runtime tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

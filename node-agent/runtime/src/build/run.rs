@@ -7,6 +7,7 @@ use crate::image::{Record, RunConfig};
 use crate::plan::UPPER;
 use crate::pods::{BUILD_LABEL, ContainerState, Pods};
 use crate::sys::process::random_id;
+use proto::confinement::{MASKED_PATHS, READONLY_PATHS};
 use proto::cri;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,20 +20,6 @@ pub(super) struct Run {
     /// Build arguments, as variables.
     pub(super) variables: Vec<(String, String)>,
 }
-
-/// k8s: what the kubelet hides of /proc and /sys, and what it makes read-only, by default.
-const MASKED: [&str; 9] = [
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/sys/firmware",
-];
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 const LOG: &str = "output";
 
@@ -66,8 +53,8 @@ fn container(run: &Run) -> cri::ContainerConfig {
     let context = cri::LinuxContainerSecurityContext {
         namespace_options: Some(own),
         seccomp: Some(cri::SecurityProfile::default()),
-        masked_paths: paths(&MASKED),
-        readonly_paths: paths(&READ_ONLY),
+        masked_paths: paths(MASKED_PATHS),
+        readonly_paths: paths(READONLY_PATHS),
         ..Default::default()
     };
     let variable = |(key, value): &(String, String)| cri::KeyValue { key: key.clone(), value: value.clone() };

@@ -228,8 +228,21 @@ fn hash_file(hash: &mut Sha256, fd: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn too_deep() -> io::Error {
-    io::Error::other(format!("folders are nested more than {DEPTH_MAX} deep"))
+/// What is taken of a folder, each with its path below the source.
+fn taken(
+    folder: BorrowedFd<'_>,
+    path: &Path,
+    manner: &Manner<'_>,
+    depth: usize,
+) -> io::Result<impl Iterator<Item = (OsString, PathBuf, Entry)>> {
+    if depth > DEPTH_MAX {
+        return Err(io::Error::other(format!("folders are nested more than {DEPTH_MAX} deep")));
+    }
+    let all = entries(folder)?.into_iter().map(|(name, entry)| {
+        let path = path.join(&name);
+        (name, path, entry)
+    });
+    Ok(all.filter(|(_, path, entry)| manner.takes(path, entry)))
 }
 
 fn hash_folder(
@@ -239,14 +252,7 @@ fn hash_folder(
     manner: &Manner<'_>,
     depth: usize,
 ) -> io::Result<()> {
-    if depth > DEPTH_MAX {
-        return Err(too_deep());
-    }
-    for (name, entry) in entries(folder)? {
-        let path = path.join(&name);
-        if !manner.takes(&path, &entry) {
-            continue;
-        }
+    for (name, path, entry) in taken(folder, path, manner, depth)? {
         field(hash, name.as_bytes());
         describe(hash, entry.stat(), manner);
         match &entry {
@@ -319,14 +325,7 @@ fn copy_folder(
     manner: &Manner<'_>,
     depth: usize,
 ) -> io::Result<()> {
-    if depth > DEPTH_MAX {
-        return Err(too_deep());
-    }
-    for (name, entry) in entries(from)? {
-        let path = path.join(&name);
-        if !manner.takes(&path, &entry) {
-            continue;
-        }
+    for (name, path, entry) in taken(from, path, manner, depth)? {
         match &entry {
             Entry::Folder(fd, stat) => {
                 match mkdirat(to, &name, Mode::from_raw_mode(0o755)) {

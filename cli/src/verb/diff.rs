@@ -2,7 +2,7 @@
 //! `$KUBECTL_EXTERNAL_DIFF`) compares two folders with a file for each.
 
 use super::apply::{self, Plan};
-use crate::failure::{self, Exit};
+use crate::failure::Exit;
 use crate::high::DryRun;
 use crate::low;
 use crate::manifest::{self, Document};
@@ -59,12 +59,7 @@ async fn compare(session: &Session, typed: &low::Diff) -> Result<u8> {
 
 async fn write_sides(session: &Session, plan: &Plan, document: &Document, live: &Path, merged: &Path) -> Result<()> {
     let (one, _, mut after) = apply::one(session, plan, document).await?;
-    let before = match session.server.get(&one.path()).await {
-        Ok(object) => Some(object),
-        Err(error) if failure::is_not_found(&error) => None,
-        Err(error) => return Err(error),
-    };
-    let mut before = before.unwrap_or(Value::Null);
+    let mut before = session.server.find(&one.path()).await?.unwrap_or(Value::Null);
     if one.resource.is("", "secrets") {
         mask(&mut before, &mut after);
     }

@@ -45,10 +45,10 @@ vm-image: test-deps
 	e2e/vm/build target/vm target/debug $(IMAGES)
 
 ## bench: the figures of the README, each beside its reference
-bench: deps build images
+bench: deps images
+	$(CARGO) build --release --locked -p drover -p kctl -p e2e --bins
 	$(CARGO) run --release --locked -p store --example bench
 	$(CARGO) run --release --locked -p proxy --example bench
-	$(CARGO) build --release --locked -p e2e --bins
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
+use controllers::Pool;
 use jiff::SignedDuration;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -82,6 +83,10 @@ pub(crate) struct Server {
     /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub(crate) node_grace_seconds: u32,
+    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28; nodes answer
+    /// for them on their link
+    #[arg(long, value_name = "RANGE,..", default_value = "", hide_default_value = true)]
+    pub(crate) load_balancer_pool: Pool,
     /// How other machines' pods are reached from here
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) pod_network: PodNetwork,
@@ -170,6 +175,10 @@ pub(crate) struct Controllers {
     /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub(crate) node_grace_seconds: u32,
+    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28; nodes answer
+    /// for them on their link
+    #[arg(long, value_name = "RANGE,..", default_value = "", hide_default_value = true)]
+    pub(crate) load_balancer_pool: Pool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -235,6 +244,17 @@ impl Server {
             let taken = [pods, services].into_iter().find(|range| range.contains(ip));
             if let Some(range) = taken {
                 anyhow::bail!("--node-ip {ip} lies in {range}, which is for pods or Services: choose another range");
+            }
+        }
+        for (first, last) in self.load_balancer_pool.ranges() {
+            let taken = [pods, services].into_iter().find(|range| range.meets(*first, *last));
+            if let Some(range) = taken {
+                anyhow::bail!("--load-balancer-pool {first}-{last} meets {range}, which is for pods or Services");
+            }
+            if let Some(IpAddr::V4(ip)) =
+                self.node_ip.filter(|ip| (IpAddr::V4(*first)..=IpAddr::V4(*last)).contains(ip))
+            {
+                anyhow::bail!("--node-ip {ip} lies in --load-balancer-pool {first}-{last}: it would be given away");
             }
         }
         Ok(())
@@ -424,6 +444,12 @@ impl Cidr {
 
     pub(crate) fn contains(self, ip: Ipv4Addr) -> bool {
         (u32::from(ip) ^ u32::from(self.address)) >> (32 - self.bits) == 0
+    }
+
+    /// Whether an address from `first` to `last` lies in it.
+    fn meets(self, first: Ipv4Addr, last: Ipv4Addr) -> bool {
+        let own_last = u32::from(self.address) | (u32::MAX >> self.bits);
+        first.to_bits() <= own_last && last >= self.address
     }
 
     fn overlaps(self, other: Self) -> bool {

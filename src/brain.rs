@@ -45,6 +45,7 @@ pub(crate) struct Facts {
     pub(crate) ca_pem: String,
     pub(crate) cluster_cidr: args::Cidr,
     pub(crate) node_grace_seconds: u32,
+    pub(crate) load_balancer_pool: controllers::Pool,
 }
 
 pub(crate) fn start_controllers(
@@ -57,6 +58,7 @@ pub(crate) fn start_controllers(
     let deps = controllers::Deps { client_for, clock: Arc::clone(clock) };
     let mut config = controllers::Config::new(facts.ca_pem.clone());
     config.cluster_cidr = facts.cluster_cidr.parts();
+    config.load_balancer_pool = facts.load_balancer_pool.clone();
     config.node_grace = SignedDuration::from_secs(facts.node_grace_seconds.into());
     if rivals == Rivals::Some {
         config.leader_elect = controllers::LeaderElect::As(identity()?, timing());
@@ -165,7 +167,12 @@ pub(crate) async fn run_controllers(args: args::Controllers) -> Result<()> {
     }
     let root = ca_of(&opened[0].client()).await?;
     let client_for: ClientFor = Arc::new(move |user| clients[user].clone());
-    let facts = Facts { ca_pem: root, cluster_cidr: args.cluster_cidr, node_grace_seconds: args.node_grace_seconds };
+    let facts = Facts {
+        ca_pem: root,
+        cluster_cidr: args.cluster_cidr,
+        node_grace_seconds: args.node_grace_seconds,
+        load_balancer_pool: args.load_balancer_pool,
+    };
     let mut crew = Crew::default();
     start_controllers(&mut crew, &facts, client_for, &clock, Rivals::Some)?;
     run_alone("controllers", crew, opened).await

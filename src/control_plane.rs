@@ -70,6 +70,7 @@ impl ControlPlane {
             ca_pem: self.pki.ca_pem().to_owned(),
             cluster_cidr: args.cluster_cidr,
             node_grace_seconds: args.node_grace_seconds,
+            load_balancer_pool: args.load_balancer_pool.clone(),
         };
         let router = self.router.clone();
         let client_for: client::rt::ClientFor =

@@ -1,9 +1,11 @@
-//! Wires the way to other machines' pods: what the agent reads from the API to what the runtime's library tells the kernel.
+//! Wires what components read from the API of the network to what the runtime's library tells the kernel: the way to other
+//! machines' pods, and the addresses of load balancers that this machine answers for.
 
 use crate::args::PodNetwork;
 use agent::network::{Kernel, Map};
 use anyhow::{Result, bail};
-use runtime::{OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way};
+use runtime::{Announcer, OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way};
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -22,6 +24,20 @@ impl Kernel for Wired {
     fn remove(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(self.0.remove()?)
     }
+}
+
+struct Announced(Announcer);
+
+impl proxy::Announce for Announced {
+    fn tell(&self, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.0.tell(addresses)?)
+    }
+}
+
+/// `None` for a machine that is reached by IPv6 only: the pool has IPv4 addresses.
+pub(crate) fn announcer(node_ip: IpAddr) -> Option<Arc<dyn proxy::Announce>> {
+    let IpAddr::V4(node_ip) = node_ip else { return None };
+    Some(Arc::new(Announced(Announcer::new(node_ip))))
 }
 
 /// Of a node that is reached by IPv6 only, nothing is known here yet.

@@ -8,7 +8,7 @@ use crate::steps::Steps;
 use agent::network::Kernel;
 use anyhow::{Context, Result};
 use client::clock::Clock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +56,7 @@ pub(crate) struct Credentials {
 pub(crate) struct Node {
     runtime: Crew,
     kernel: Option<Arc<dyn Kernel>>,
+    announcer: Option<Arc<dyn proxy::Announce>>,
     keep_pods: bool,
 }
 
@@ -77,7 +78,10 @@ impl Node {
         clients.give_time(shutdown.total);
         let kernel = network::kernel(pod_network, node_ip)?;
         let config = runtime_config(&cluster, args, place, network::pod_mtu(pod_network, node_ip));
-        let mut node = Self { runtime: Crew::default(), kernel: kernel.clone(), keep_pods: args.keep_pods };
+        let announcer = network::announcer(node_ip);
+        let (kernel_too, announcer_too) = (kernel.clone(), announcer.clone());
+        let runtime = Crew::default();
+        let mut node = Self { runtime, kernel: kernel_too, announcer: announcer_too, keep_pods: args.keep_pods };
         node.runtime.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
         tokio::select! {
             error = node.broken() => return Err(error),
@@ -97,6 +101,7 @@ impl Node {
             node_name: name.clone(),
             cluster_cidr,
             own_dns,
+            announce: announcer.clone(),
             healthz: proxy::HEALTHZ,
         };
         if let Some(kernel) = kernel {
@@ -123,6 +128,11 @@ impl Node {
 
     pub(crate) async fn close(mut self) {
         self.runtime.drained().await;
+        if let Some(announcer) = self.announcer.filter(|_| !self.keep_pods)
+            && let Err(error) = announcer.tell(&BTreeSet::new())
+        {
+            tracing::warn!(%error, "this machine goes on answering for addresses of load balancers");
+        }
         if let Some(kernel) = self.kernel.filter(|_| !self.keep_pods)
             && let Err(error) = kernel.remove()
         {
@@ -186,7 +196,8 @@ pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
     let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
     let cluster_cidr = args.cluster_cidr.to_string();
     let mode = args.proxy_mode.into();
-    let config = proxy::Config { mode, node_name, cluster_cidr, own_dns: None, healthz: proxy::HEALTHZ };
+    let config =
+        proxy::Config { mode, node_name, cluster_cidr, own_dns: None, announce: None, healthz: proxy::HEALTHZ };
     let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
     let mut crew = Crew::default();
     crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });

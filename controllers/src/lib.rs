@@ -28,6 +28,7 @@ mod garbage_collector;
 mod history;
 mod horizontal_pod_autoscaler;
 mod job;
+mod load_balancer;
 mod local_path;
 mod namespace;
 mod node_ipam;
@@ -60,4 +61,5 @@ mod volume_protection;
 mod volume_use;
 mod write;
 
+pub use load_balancer::{Pool, PoolError};
 pub use run::{Config, Deps, Error, LeaderElect, run, users};

@@ -1,6 +1,7 @@
 //! Starts the controllers, alone or as the elected one of several replicas.
 
 use crate::horizontal_pod_autoscaler::Recent;
+use crate::load_balancer::Pool;
 use crate::node_lifecycle::Heard;
 use crate::table::CONTROLLERS;
 use client::clock::Clock;
@@ -22,6 +23,8 @@ pub struct Config {
     pub node_grace: SignedDuration,
     /// Finished pods kept before the oldest are deleted.
     pub terminated_pods_max: usize,
+    /// Addresses for Services of type LoadBalancer; where there are none, such Services are left alone.
+    pub load_balancer_pool: Pool,
     pub leader_elect: LeaderElect,
 }
 
@@ -41,6 +44,7 @@ impl Config {
             root_ca_pem,
             node_grace: SignedDuration::from_secs(50), // k8s: node-monitor-grace-period
             terminated_pods_max: 12_500,               // k8s: terminated-pod-gc-threshold
+            load_balancer_pool: Pool::default(),
             leader_elect: LeaderElect::Alone,
         }
     }

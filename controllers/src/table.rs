@@ -3,9 +3,9 @@
 use crate::{
     admission_policy, attach_detach, bootstrap_signer, certificate_cleaner, cluster_role_aggregation, cron_job,
     daemon_set, deployment, disruption, endpoint, endpoint_slice, endpoint_slice_mirroring, ephemeral_volume,
-    garbage_collector, horizontal_pod_autoscaler, job, local_path, namespace, node_ipam, node_lifecycle, pod_gc,
-    replica_set, resource_quota, root_ca, service_account, service_cidr, stateful_set, taint_eviction, token_cleaner,
-    ttl_after_finished, volume_binder, volume_expansion, volume_protection,
+    garbage_collector, horizontal_pod_autoscaler, job, load_balancer, local_path, namespace, node_ipam, node_lifecycle,
+    pod_gc, replica_set, resource_quota, root_ca, service_account, service_cidr, stateful_set, taint_eviction,
+    token_cleaner, ttl_after_finished, volume_binder, volume_expansion, volume_protection,
 };
 use client::controller::Controller;
 
@@ -34,6 +34,7 @@ pub static CONTROLLERS: &[Controller] = &[
     attach_detach::VOLUMES,
     volume_expansion::CONTROLLER,
     service_cidr::CONTROLLER,
+    load_balancer::CONTROLLER,
     endpoint_slice::CONTROLLER,
     endpoint::CONTROLLER,
     endpoint_slice_mirroring::CONTROLLER,

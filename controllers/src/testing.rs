@@ -15,6 +15,7 @@ pub(crate) fn caches(watches: fn(&mut Watches), yaml: &str) -> Arc<Caches> {
     declared.declare_offline(&mut builder);
     let mut config = crate::Config::new("CA".to_owned());
     config.terminated_pods_max = 2;
+    config.load_balancer_pool = "192.0.2.1-192.0.2.3".parse().expect("a pool");
     builder.fact(config);
     builder.fact(crate::horizontal_pod_autoscaler::Recent::default());
     builder.fact(crate::node_lifecycle::Heard::default());

@@ -124,7 +124,7 @@ pub(crate) fn suffix(seed: &[&[u8]]) -> String {
     (0..5).map(|_| letter(&mut hash)).collect()
 }
 
-fn fnv64(parts: &[&[u8]]) -> u64 {
+pub(crate) fn fnv64(parts: &[&[u8]]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for part in parts {
         for byte in part.iter().chain(&[0xff]) {

@@ -2,12 +2,16 @@
 //! [`Cluster`] is `drover up` inside it, with its own data folder and cgroup subtree. The machine's own tables, mounts and
 //! cgroups stay untouched; [`census`] counts what a cluster leaves behind;
 //! a [`Fleet`] is a server and nodes on several of them. A [`vm::Machine`] has a kernel of its own, for what namespaces
-//! cannot show.
+//! cannot show, and a [`vm::lab::Lab`] is a cluster of three.
 //!
 //! The tests drive the binaries that `make test` builds; they know nothing of the crates inside them.
 //! [`bench`] does.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stderr, reason = "a failing test shows what drover said")]
+#![expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test shows how far it is, and what drover said where it fails"
+)]
 
 pub mod bench;
 pub mod census;

@@ -1,5 +1,10 @@
 //! A virtual machine of the tests: a kernel of its own under software emulation, with cgroup v2, told what to do over its
-//! second serial line. `e2e/vm/build` makes what it boots; the disk forgets everything when the machine goes.
+//! second serial line. `e2e/vm/build` makes what it boots; the disk keeps what is written for as long as the value lives.
+//! [`switch`] joins several of them, [`lab`] makes a cluster of three.
+
+pub mod lab;
+pub mod recovery;
+pub mod switch;
 
 use crate::wait::eventually;
 use anyhow::{Context, Result, bail, ensure};
@@ -17,60 +22,113 @@ const LINE_WITHIN: Duration = Duration::from_secs(20);
 const BOOT_WITHIN: Duration = Duration::from_mins(2);
 /// One command, unless the caller knows better: emulation makes everything some ten times slower.
 const COMMAND_WITHIN: Duration = Duration::from_mins(3);
+/// What the emulator says when it waits for a command.
+const PROMPT: &str = "(qemu) ";
+
+/// What a machine is.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its host name.
+    pub name: String,
+    /// Within 192.168.77.0/24.
+    pub address: String,
+    pub link: Link,
+    /// A port of the tests' own loopback address that leads to the machine's 6443.
+    pub door: Option<u16>,
+    pub processors: u8,
+    pub memory_mib: u16,
+}
+
+/// What the machine's network card is plugged into.
+#[derive(Clone, Debug)]
+pub enum Link {
+    /// Nothing that answers.
+    Nowhere,
+    /// The socket of a switch's port.
+    Port(PathBuf),
+}
+
+impl Spec {
+    fn alone() -> Self {
+        Self {
+            name: "alone".to_owned(),
+            address: "192.168.77.2".to_owned(),
+            link: Link::Nowhere,
+            door: None,
+            processors: 2,
+            memory_mib: 1536,
+        }
+    }
+
+    fn network(&self) -> Vec<String> {
+        let card = match &self.link {
+            Link::Nowhere => "user,id=net,restrict=on,net=192.168.77.0/24".to_owned(),
+            Link::Port(socket) => format!("stream,id=net,server=off,addr.type=unix,addr.path={}", socket.display()),
+        };
+        // Each card with an address of its own: a switch learns who is where by it.
+        let last: u8 = self.address.rsplit('.').next().and_then(|part| part.parse().ok()).unwrap_or_default();
+        let device = format!("virtio-net-pci,netdev=net,romfile=,mac=52:54:00:77:00:{last:02x}");
+        let mut args = vec!["-netdev".to_owned(), card, "-device".to_owned(), device];
+        if let Some(port) = self.door {
+            let user = format!("user,id=door,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:6443");
+            let device = "virtio-net-pci,netdev=door,romfile=".to_owned();
+            args.extend(["-netdev".to_owned(), user, "-device".to_owned(), device]);
+        }
+        args
+    }
+}
 
 pub struct Machine {
+    pub spec: Spec,
     emulator: Child,
-    line: UnixStream,
-    /// What came over the line and has not been read yet.
-    heard: Vec<u8>,
+    line: Line,
+    monitor: Line,
     commands: u32,
     folder: tempfile::TempDir,
 }
 
 impl Machine {
+    /// One that nothing is connected to.
     pub fn boot() -> Result<Self> {
+        let mut machine = Self::power_up(Spec::alone())?;
+        machine.booted()?;
+        Ok(machine)
+    }
+
+    /// Switches it on, and does not wait.
+    pub fn power_up(spec: Spec) -> Result<Self> {
         let made = crate::cluster::root().join("target/vm");
-        ensure!(
-            made.join("disk.img").exists(),
-            "{} is missing: `make vm-image` makes it",
-            made.join("disk.img").display()
-        );
+        let disk = made.join("disk.img");
+        ensure!(disk.exists(), "{} is missing: `make vm-image` makes it", disk.display());
         let folder = tempfile::tempdir()?;
-        let socket = folder.path().join("line.sock");
+        let (serial, monitor) = (folder.path().join("line.sock"), folder.path().join("monitor.sock"));
+        let append =
+            format!("console=ttyS0 loglevel=4 panic=-1 drover.name={} drover.address={}", spec.name, spec.address);
         let emulator = Command::new("qemu-system-x86_64")
-            .args([
-                "-machine",
-                "q35,accel=tcg",
-                "-cpu",
-                "max",
-                "-smp",
-                "2",
-                "-m",
-                "1536",
-                "-display",
-                "none",
-                "-monitor",
-                "none",
-            ])
+            .args(["-machine", "q35,accel=tcg", "-cpu", "max", "-display", "none"])
+            .args(["-smp", &spec.processors.to_string(), "-m", &spec.memory_mib.to_string()])
             .arg("-kernel")
             .arg(made.join("vmlinuz"))
             .arg("-initrd")
             .arg(made.join("initrd.gz"))
-            .args(["-append", "console=ttyS0 loglevel=4 panic=-1"])
-            .arg("-drive")
-            .arg(format!("file={},if=virtio,format=raw,snapshot=on", made.join("disk.img").display()))
-            .args(["-netdev", "user,id=net,restrict=on,net=192.168.77.0/24", "-device", "virtio-net-pci,netdev=net"])
-            .arg("-serial")
-            .arg(format!("file:{}", Self::console_in(folder.path()).display()))
-            .arg("-serial")
-            .arg(format!("unix:{},server=on,wait=off", socket.display()))
+            .args(["-append", &append])
+            .args(["-drive", &format!("file={},if=virtio,format=raw,snapshot=on", disk.display())])
+            .args(spec.network())
+            .args(["-serial", &format!("file:{}", Self::console_in(folder.path()).display())])
+            .args(["-serial", &format!("unix:{},server=on,wait=off", serial.display())])
+            .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())])
             .stdin(Stdio::null())
             .spawn()
             .context("cannot run qemu-system-x86_64 (package qemu-system-x86)")?;
-        let line = connect(&socket)?;
-        let mut machine = Self { emulator, line, heard: Vec::new(), commands: 0, folder };
-        machine.hear("READY\n", BOOT_WITHIN)?;
-        Ok(machine)
+        let (line, mut monitor) = (Line::open(&serial)?, Line::open(&monitor)?);
+        monitor.hear(PROMPT, LINE_WITHIN)?;
+        Ok(Self { spec, emulator, line, monitor, commands: 0, folder })
+    }
+
+    /// Waits until it takes commands.
+    pub fn booted(&mut self) -> Result<()> {
+        let heard = self.line.hear("READY\n", BOOT_WITHIN).map(drop);
+        heard.with_context(|| format!("{} does not boot; console: {}", self.spec.name, self.console()))
     }
 
     fn console_in(folder: &Path) -> PathBuf {
@@ -85,18 +143,29 @@ impl Machine {
     /// Output of a shell command that must succeed.
     pub fn read(&mut self, command: &str) -> Result<String> {
         let (code, output) = self.run(command)?;
-        ensure!(code == 0, "{command}: exit code {code}\n{output}");
+        ensure!(code == 0, "{}: {command}: exit code {code}\n{output}", self.spec.name);
         Ok(output)
     }
 
     /// Exit code and output of a shell command.
     pub fn run(&mut self, command: &str) -> Result<(i32, String)> {
+        self.run_within(command, COMMAND_WITHIN)
+    }
+
+    /// The same, for one that may take longer or should not take as long.
+    pub fn run_within(&mut self, command: &str, within: Duration) -> Result<(i32, String)> {
         self.commands += 1;
         let number = self.commands;
-        writeln!(self.line, "{number} {}", STANDARD.encode(command))?;
-        let output = self.hear(&format!("\n{number}:"), COMMAND_WITHIN).with_context(|| command.to_owned())?;
-        let code = self.hear("\n", COMMAND_WITHIN)?;
+        let context = || format!("{}: {command}", self.spec.name);
+        self.line.say(&format!("{number} {}\n", STANDARD.encode(command)))?;
+        let output = self.line.hear(&format!("\nEND {number}:"), within).with_context(context)?;
+        let code = self.line.hear("\n", within)?;
         Ok((code.trim().parse()?, output))
+    }
+
+    /// Starts a command that goes on by itself; what it says goes to a file.
+    pub fn spawn(&mut self, command: &str, log: &str) -> Result<()> {
+        self.read(&format!("setsid {command} >{log} 2>&1 &")).map(drop)
     }
 
     /// Repeats a command until it succeeds and its output is as wanted.
@@ -113,32 +182,31 @@ impl Machine {
 
     /// The machine stops between two instructions and starts again; what was not on its disk is lost.
     pub fn cut_power(&mut self) -> Result<()> {
-        writeln!(self.line, "0 {}", STANDARD.encode("echo b >/proc/sysrq-trigger"))?;
-        self.hear("READY\n", BOOT_WITHIN)?;
-        Ok(())
+        self.power_off()?;
+        self.power_on()?;
+        self.booted()
     }
 
-    /// What is said before `mark`.
-    #[expect(clippy::disallowed_methods, reason = "end-to-end tests wait on a real system, in real time")]
-    fn hear(&mut self, mark: &str, within: Duration) -> Result<String> {
-        let deadline = Instant::now() + within;
-        let mut chunk = [0; 4096];
-        loop {
-            if let Some(at) = find(&self.heard, mark.as_bytes()) {
-                let said = self.heard.drain(..at + mark.len()).take(at).collect();
-                return Ok(String::from_utf8(said)?);
-            }
-            if Instant::now() > deadline {
-                let heard = String::from_utf8_lossy(&self.heard);
-                bail!("nothing like {mark:?} within {within:?}; heard: {heard}\nconsole: {}", self.console());
-            }
-            match self.line.read(&mut chunk) {
-                Ok(0) => bail!("the machine is gone; console: {}", self.console()),
-                Ok(n) => self.heard.extend_from_slice(&chunk[..n]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// The machine stops between two instructions. To all others it is gone.
+    pub fn power_off(&mut self) -> Result<()> {
+        self.order("stop")
+    }
+
+    /// Starts a machine that is off from its disk, with nothing in its memory, and does not wait.
+    pub fn power_on(&mut self) -> Result<()> {
+        self.line.heard.clear();
+        self.order("system_reset")?;
+        self.order("cont")
+    }
+
+    /// Gives the emulator itself an order.
+    fn order(&mut self, order: &str) -> Result<()> {
+        self.monitor.heard.clear();
+        self.monitor.say(&format!("{order}\n"))?;
+        // The prompt comes again after the order was carried out; before it, what was typed is repeated.
+        let said = self.monitor.hear(PROMPT, LINE_WITHIN).with_context(|| order.to_owned())?;
+        ensure!(!said.contains("unknown command"), "{order}: {said}");
+        Ok(())
     }
 }
 
@@ -150,12 +218,47 @@ impl Drop for Machine {
     }
 }
 
-fn connect(socket: &Path) -> Result<UnixStream> {
-    let line = eventually("the machine's serial line", LINE_WITHIN, || {
-        UnixStream::connect(socket).map_err(|error| error.to_string())
-    });
-    line.set_read_timeout(Some(Duration::from_millis(200)))?;
-    Ok(line)
+/// A conversation with the machine or its emulator.
+struct Line {
+    stream: UnixStream,
+    /// What came and has not been read yet.
+    heard: Vec<u8>,
+}
+
+impl Line {
+    fn open(socket: &Path) -> Result<Self> {
+        let stream = eventually("the emulator's sockets", LINE_WITHIN, || {
+            UnixStream::connect(socket).map_err(|error| error.to_string())
+        });
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        Ok(Self { stream, heard: Vec::new() })
+    }
+
+    fn say(&mut self, text: &str) -> Result<()> {
+        Ok(self.stream.write_all(text.as_bytes())?)
+    }
+
+    /// What is said before `mark`.
+    #[expect(clippy::disallowed_methods, reason = "end-to-end tests wait on a real system, in real time")]
+    fn hear(&mut self, mark: &str, within: Duration) -> Result<String> {
+        let deadline = Instant::now() + within;
+        let mut chunk = [0; 4096];
+        loop {
+            if let Some(at) = find(&self.heard, mark.as_bytes()) {
+                let said: Vec<u8> = self.heard.drain(..at + mark.len()).take(at).collect();
+                return Ok(String::from_utf8_lossy(&said).into_owned());
+            }
+            if Instant::now() > deadline {
+                bail!("nothing like {mark:?} within {within:?}; heard: {}", String::from_utf8_lossy(&self.heard));
+            }
+            match self.stream.read(&mut chunk) {
+                Ok(0) => bail!("the machine is gone"),
+                Ok(n) => self.heard.extend_from_slice(&chunk[..n]),
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
 }
 
 fn find(text: &[u8], mark: &[u8]) -> Option<usize> {

@@ -14,8 +14,10 @@ use tokio::time::Instant;
 const ENDPOINTS: u32 = 10;
 const CONNECTIONS: usize = 2000;
 
-/// Through iptables, 10,000 Services took longer than six minutes, in its variant for nf_tables.
-const RUNS: [&str; 3] = ["iptables:1000", "nftables:1000", "nftables:10000"];
+/// Endpoints that come and go one by one, each time of another Service.
+const CHANGES: u32 = 100;
+
+const RUNS: [&str; 4] = ["iptables:1000", "iptables:10000", "nftables:1000", "nftables:10000"];
 
 /// Where the only endpoint that answers is: all endpoints of the last Service.
 const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 42, 0, 2)), 8080);
@@ -53,21 +55,23 @@ fn main() -> Outcome {
 }
 
 fn iptables(services: u32) -> Outcome {
-    let restore = |text: &str| run("iptables-restore", &["--noflush"], text);
+    let restore = |text: &str| run("iptables-restore", &["--noflush"], text).map(drop);
     let jumps: Vec<String> = iptables::JUMPS
         .iter()
         .rev()
         .map(|(table, chain, rule)| format!("*{table}\n-I {chain} {rule}\nCOMMIT\n"))
         .collect();
-    let start = Instant::now();
-    let all = iptables::render(&rules(services, ENDPOINTS), &node());
-    restore(&iptables::difference(&iptables::Tables::default(), &all).unwrap_or_default())?;
-    let full = start.elapsed();
+    let mut programmed = iptables::Programmed::after(iptables::Tables::default());
+    let mut write = |old: &Ruleset, new: &Ruleset| {
+        let start = Instant::now();
+        let input = programmed.change(old, new, &node(), false).unwrap_or_default();
+        let made = start.elapsed();
+        restore(&input)?;
+        Ok(Times { made, all: start.elapsed() })
+    };
+    let full = write(&Ruleset::new(), &rules(services))?;
     restore(&jumps.concat())?;
-    let start = Instant::now();
-    let fewer = iptables::render(&rules(services, ENDPOINTS - 1), &node());
-    restore(&iptables::difference(&all, &fewer).unwrap_or_default())?;
-    report("iptables", services, full, start.elapsed())?;
+    report("iptables", services, full, changes(services, write)?)?;
     for table in ["nat", "filter"] {
         let saved = run("iptables-save", &["-t", table], "")?;
         restore(&iptables::removal(table, &saved).unwrap_or_default())?;
@@ -76,28 +80,55 @@ fn iptables(services: u32) -> Outcome {
 }
 
 fn nftables(services: u32) -> Outcome {
-    let apply = |text: &str| run("nft", &["-f", "-"], text);
-    let start = Instant::now();
-    let all = nftables::render(&rules(services, ENDPOINTS), &node());
-    apply(&nft::difference(nftables::TABLE, None, &all).unwrap_or_default())?;
-    let full = start.elapsed();
-    let start = Instant::now();
-    let fewer = nftables::render(&rules(services, ENDPOINTS - 1), &node());
-    apply(&nft::difference(nftables::TABLE, Some(&all), &fewer).unwrap_or_default())?;
-    report("nftables", services, full, start.elapsed())?;
-    apply(&nft::removal(nftables::TABLE)).map(drop)
+    let apply = |text: &str| run("nft", &["-f", "-"], text).map(drop);
+    let mut programmed = nftables::Programmed::default();
+    let mut write = |old: &Ruleset, new: &Ruleset| {
+        let start = Instant::now();
+        let transaction = programmed.change(old, new, &node()).unwrap_or_default();
+        let made = start.elapsed();
+        apply(&transaction)?;
+        Ok(Times { made, all: start.elapsed() })
+    };
+    let full = write(&Ruleset::new(), &rules(services))?;
+    report("nftables", services, full, changes(services, write)?)?;
+    apply(&nft::removal(nftables::TABLE))
 }
 
-fn report(mode: &str, services: u32, full: Duration, change: Duration) -> Outcome {
+/// What making the text took, and everything until the kernel had it.
+#[derive(Clone, Copy)]
+struct Times {
+    made: Duration,
+    all: Duration,
+}
+
+/// Takes an endpoint from one Service after the other; the last one is left alone.
+fn changes(services: u32, mut write: impl FnMut(&Ruleset, &Ruleset) -> Outcome<Times>) -> Outcome<Vec<Times>> {
+    let change = |number: u32| {
+        let one = |endpoints| Ruleset::from([port(number, endpoints, services)]);
+        write(&one(ENDPOINTS), &one(ENDPOINTS - 1))
+    };
+    (0..CHANGES.min(services - 1))
+        .map(|place| 1 + place * (services - 1) / CHANGES.min(services - 1))
+        .map(change)
+        .collect()
+}
+
+fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Outcome {
     let last = SocketAddr::new(address(services).into(), 80);
     let (direct, through) = (connect(SERVER)?, connect(last)?);
+    changes.sort_by_key(|times| times.all);
+    let millis = |place: usize| changes[changes.len() * place / 100].all.as_secs_f64() * 1e3;
+    let made: Duration = changes.iter().map(|times| times.made).sum();
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{mode} {services:>6} Services: all programmed in {:.2} s, a change in {:.0} ms, \
-         connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0})",
-        full.as_secs_f64(),
-        change.as_secs_f64() * 1e3,
+        "{mode} {services:>6} Services: all programmed in {:.2} s (text {:.2} s), a change in p50 {:.0} ms, p99 {:.0} ms \
+         (text {:.2} ms), connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0})",
+        full.all.as_secs_f64(),
+        full.made.as_secs_f64(),
+        millis(50),
+        millis(99),
+        made.as_secs_f64() * 1e3 / changes.len() as f64,
         through.0,
         through.1,
         direct.0,
@@ -126,11 +157,8 @@ fn address(service: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(Ipv4Addr::new(10, 43, 0, 0).to_bits() + service)
 }
 
-/// The last Service has `endpoints`, all others ten.
-fn rules(services: u32, endpoints: u32) -> Ruleset {
-    (1..=services)
-        .map(|number| port(number, if number == services { endpoints } else { ENDPOINTS }, services))
-        .collect()
+fn rules(services: u32) -> Ruleset {
+    (1..=services).map(|number| port(number, ENDPOINTS, services)).collect()
 }
 
 fn port(number: u32, endpoints: u32, services: u32) -> (PortKey, ServicePort) {

@@ -1,7 +1,7 @@
 //! The only I/O of the proxy: runs iptables-restore, iptables-save, nft and conntrack, and sets the kernel's switches.
 
 use crate::conntrack::Deletion;
-use crate::iptables::{Chains, JUMPS, Tables, leftovers, removal};
+use crate::iptables::{JUMPS, Tables, leftovers, removal};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -29,11 +29,13 @@ pub(crate) async fn inspect(inspection: &str) -> Result<(), ApplyError> {
     run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], inspection).await.map(drop)
 }
 
-/// The chains that an earlier process left behind.
-pub(crate) async fn existing() -> Result<Tables, ApplyError> {
-    let nat: Chains = leftovers(&run("iptables-save", &["-t", "nat"], "").await?);
-    let filter = leftovers(&run("iptables-save", &["-t", "filter"], "").await?);
-    Ok(Tables { nat, filter })
+/// The chains that an earlier process left behind, and an input that puts our jumps in front of the built-in chains
+/// where they are missing.
+pub(crate) async fn existing() -> Result<(Tables, String), ApplyError> {
+    let [nat, filter] =
+        [run("iptables-save", &["-t", "nat"], "").await?, run("iptables-save", &["-t", "filter"], "").await?];
+    let jumps = [missing_jumps("nat", &nat), missing_jumps("filter", &filter)].concat();
+    Ok((Tables { nat: leftovers(&nat), filter: leftovers(&filter) }, jumps))
 }
 
 /// Takes away all that a proxy in iptables mode programmed.
@@ -46,21 +48,14 @@ pub(crate) async fn remove_iptables() -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// Puts our jumps in front of the built-in chains where they are missing.
-pub(crate) async fn ensure_jumps() -> Result<(), ApplyError> {
-    for table in ["nat", "filter"] {
-        let saved = run("iptables-save", &["-t", table], "").await?;
-        let missing: String = JUMPS
-            .iter()
-            .rev()
-            .filter(|(of, chain, rule)| *of == table && !has(&saved, chain, rule))
-            .map(|(_, chain, rule)| format!("-I {chain} {rule}\n"))
-            .collect();
-        if !missing.is_empty() {
-            restore(&format!("*{table}\n{missing}COMMIT\n")).await?;
-        }
-    }
-    Ok(())
+fn missing_jumps(table: &str, saved: &str) -> String {
+    let missing: String = JUMPS
+        .iter()
+        .rev()
+        .filter(|(of, chain, rule)| *of == table && !has(saved, chain, rule))
+        .map(|(_, chain, rule)| format!("-I {chain} {rule}\n"))
+        .collect();
+    if missing.is_empty() { String::new() } else { format!("*{table}\n{missing}COMMIT\n") }
 }
 
 /// Whether a listing has a jump of ours: same chain and target, however the tool orders its matches.

@@ -105,7 +105,8 @@ fn affinity_secs(spec: &ServiceSpec) -> Option<u32> {
     })
 }
 
-fn load_balancer_ips(service: &Service) -> Vec<Ipv4Addr> {
+/// Addresses that a load balancer leaves in its packets.
+pub(crate) fn load_balancer_ips(service: &Service) -> Vec<Ipv4Addr> {
     let ingress = service.status.as_ref().and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
     ingress
         .into_iter()

@@ -3,13 +3,16 @@
 //! Chains have upstream's names and shape (KUBE-SERVICES, KUBE-SVC-*, KUBE-SEP-*, ..), because people and tools look for
 //! them. Top-level chains are written whole; the chains of a Service only when they changed. Pure.
 
+mod change;
 mod frame;
 mod names;
 mod service;
 
+pub use change::Programmed;
 pub use frame::JUMPS;
 
 use crate::ruleset::{Node, Ruleset};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -18,6 +21,9 @@ const MARK: &str = "0x4000";
 
 /// Above so many endpoints their rules carry no comments, as upstream: the restore's time is proportional to its text.
 const COMMENTED_ENDPOINTS_MAX: usize = 1000;
+
+/// So many chains go into one transaction: iptables-restore keeps their names in a sorted list that it walks for each line.
+const CHAINS_MAX: usize = 128;
 
 /// Chain -> its rules, without the leading `-A CHAIN`.
 pub type Chains = BTreeMap<String, Vec<String>>;
@@ -36,22 +42,29 @@ pub fn removal(table: &str, saved: &str) -> Option<String> {
     let is_jump = |rule: &&str| !rule.starts_with("KUBE-") && rule.contains(" -j KUBE-");
     let jumps = saved.lines().filter_map(|line| line.strip_prefix("-A ")).filter(is_jump);
     let mut text = format!("*{table}\n");
-    chains.iter().for_each(|chain| line(&mut text, format_args!(":{chain} - [0:0]")));
     jumps.for_each(|jump| line(&mut text, format_args!("-D {jump}")));
-    chains.iter().for_each(|chain| line(&mut text, format_args!("-X {chain}")));
     text.push_str("COMMIT\n");
+    text.push_str(&in_pieces(table, Vec::new(), chains.iter().collect()));
     (!chains.is_empty()).then_some(text)
 }
 
 /// All chains for a rule set.
 pub fn render(rules: &Ruleset, node: &Node) -> Tables {
     let mut tables = frame::chains();
-    let commented = rules.values().map(|port| port.endpoints.len()).sum::<usize>() <= COMMENTED_ENDPOINTS_MAX;
+    let commented = are_commented(rules);
     for (key, port) in rules {
         service::write(&mut tables, key, port, node, commented);
     }
-    push(&mut tables.nat, "KUBE-SERVICES", frame::TO_NODE_PORTS.to_owned());
+    for (table, chain, rule) in frame::LAST {
+        let chains = if *table == "nat" { &mut tables.nat } else { &mut tables.filter };
+        push(chains, chain, (*rule).to_owned());
+    }
     tables
+}
+
+/// Whether rules of endpoints carry comments.
+pub fn are_commented(rules: &Ruleset) -> bool {
+    rules.values().map(|port| port.endpoints.len()).sum::<usize>() <= COMMENTED_ENDPOINTS_MAX
 }
 
 /// Input of `iptables-restore --noflush` that fails unless every rule that is there without any Service is in place, and
@@ -75,7 +88,8 @@ fn push(chains: &mut Chains, chain: &str, rule: String) {
 }
 
 /// Input of `iptables-restore --noflush` that leads from `old` to `new`; `None` where nothing changed. A chain that is
-/// named is emptied and written again, one that is gone is emptied and deleted, all others are not mentioned.
+/// named is emptied and written again, one that is gone is emptied and deleted, all others are not mentioned. A large
+/// difference is several transactions.
 pub fn difference(old: &Tables, new: &Tables) -> Option<String> {
     let parts: Vec<String> = [("nat", &old.nat, &new.nat), ("filter", &old.filter, &new.filter)]
         .into_iter()
@@ -87,9 +101,15 @@ pub fn difference(old: &Tables, new: &Tables) -> Option<String> {
 fn table_difference(table: &str, old: &Chains, new: &Chains) -> Option<String> {
     let changed: Vec<_> = new.iter().filter(|(chain, rules)| old.get(*chain) != Some(*rules)).collect();
     let gone: Vec<_> = old.keys().filter(|chain| !new.contains_key(*chain)).collect();
-    if changed.is_empty() && gone.is_empty() {
-        return None;
+    match changed.len() + gone.len() {
+        0 => None,
+        1..=CHAINS_MAX => Some(restore(table, &changed, &gone)),
+        _ => Some(in_pieces(table, changed, gone)),
     }
+}
+
+/// One transaction.
+fn restore(table: &str, changed: &[(&String, &Vec<String>)], gone: &[&String]) -> String {
     let mut text = format!("*{table}\n");
     let named = changed.iter().map(|(chain, _)| *chain).chain(gone.iter().copied());
     named.for_each(|chain| line(&mut text, format_args!(":{chain} - [0:0]")));
@@ -98,7 +118,46 @@ fn table_difference(table: &str, old: &Chains, new: &Chains) -> Option<String> {
     }
     gone.iter().for_each(|chain| line(&mut text, format_args!("-X {chain}")));
     text.push_str("COMMIT\n");
-    Some(text)
+    text
+}
+
+/// Several transactions, each of so few chains that its bookkeeping is cheap. What a chain leads to is written before it,
+/// and the chains that packets come through last, all at once: no packet meets half of a Service.
+fn in_pieces(table: &str, mut changed: Vec<(&String, &Vec<String>)>, mut gone: Vec<&String>) -> String {
+    // By the ends of their names, which are hashes: iptables-save sorts chains, and sorted ones are its worst case.
+    changed.sort_by_key(|(chain, _)| (depth(chain), chain.bytes().rev().collect::<Vec<_>>()));
+    gone.sort_by_key(|chain| (Reverse(depth(chain)), chain.bytes().rev().collect::<Vec<_>>()));
+    let doors = changed.partition_point(|(chain, _)| depth(chain) < Depth::Door);
+    let (inner, doors) = changed.split_at(doors);
+    let inner = inner.chunks(CHAINS_MAX).map(|some| restore(table, some, &[]));
+    let doors = (!doors.is_empty()).then(|| restore(table, doors, &[]));
+    let gone = gone.chunks(CHAINS_MAX).map(|some| restore(table, &[], some));
+    inner.chain(doors).chain(gone).collect()
+}
+
+/// How far a chain is from the last rule that a packet meets.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    /// Leads nowhere.
+    End,
+    Endpoint,
+    Endpoints,
+    External,
+    Firewall,
+    /// Built-in chains lead here.
+    Door,
+}
+
+fn depth(chain: &str) -> Depth {
+    let kind = chain.strip_prefix("KUBE-").and_then(|rest| rest.split_once('-'));
+    match kind {
+        Some(("MARK", _)) => Depth::End,
+        Some(("SEP", _)) => Depth::Endpoint,
+        Some(("SVC" | "SVL", _)) => Depth::Endpoints,
+        Some(("EXT", _)) => Depth::External,
+        Some(("FW", _)) => Depth::Firewall,
+        Some(_) | None => Depth::Door,
+    }
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments<'_>) {

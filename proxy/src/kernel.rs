@@ -1,8 +1,8 @@
 //! What the kernel holds of Services, in the language of one packet filter: the face that both modes have for the loop.
 
 use crate::apply::{self, ApplyError};
-use crate::iptables::{self, Tables};
-use crate::nft::{self, Table};
+use crate::iptables;
+use crate::nft;
 use crate::nftables;
 use crate::ruleset::{Node, Ruleset};
 use tracing::{debug, info};
@@ -17,22 +17,15 @@ pub enum Mode {
 
 pub(crate) enum Kernel {
     Iptables {
-        /// What this process programmed, and chains that it found.
-        tables: Tables,
-        jumps: Jumps,
+        programmed: iptables::Programmed,
+        /// Jumps that are not there, as an input that puts them in; added once there is something to jump to.
+        jumps: Option<String>,
         /// What an inspection asks for.
         frame: String,
     },
     Nftables {
-        /// What this process programmed; `None` where the kernel's state is not known.
-        table: Option<Table>,
+        programmed: nftables::Programmed,
     },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Jumps {
-    Unknown,
-    InPlace,
 }
 
 impl Kernel {
@@ -41,12 +34,12 @@ impl Kernel {
         match mode {
             Mode::Iptables => {
                 unless_missing(apply::nft(&nft::removal(nftables::TABLE)).await)?;
-                let tables = apply::existing().await?;
-                Ok(Self::Iptables { tables, jumps: Jumps::Unknown, frame: iptables::inspection() })
+                let (programmed, jumps) = found().await?;
+                Ok(Self::Iptables { programmed, jumps, frame: iptables::inspection() })
             }
             Mode::Nftables => {
                 unless_missing(apply::remove_iptables().await)?;
-                Ok(Self::Nftables { table: None })
+                Ok(Self::Nftables { programmed: nftables::Programmed::default() })
             }
         }
     }
@@ -54,39 +47,48 @@ impl Kernel {
     /// Looks at the kernel again, after somebody else was there.
     pub(crate) async fn forget(&mut self) -> Result<(), ApplyError> {
         match self {
-            Self::Iptables { tables, jumps, .. } => {
-                *tables = apply::existing().await?;
-                *jumps = Jumps::Unknown;
-            }
-            Self::Nftables { table } => *table = None,
+            Self::Iptables { programmed, jumps, .. } => (*programmed, *jumps) = found().await?,
+            Self::Nftables { programmed } => *programmed = nftables::Programmed::default(),
         }
         Ok(())
     }
 
-    /// Writes what differs from what is there.
-    pub(crate) async fn program(&mut self, rules: &Ruleset, node: &Node) -> Result<(), ApplyError> {
+    /// Whether the next change has to name all ports, whichever differ.
+    pub(crate) fn takes_all(&self, wanted: &Ruleset, node: &Node) -> bool {
         match self {
-            Self::Iptables { tables, jumps, .. } => {
-                let wanted = iptables::render(rules, node);
-                if let Some(input) = iptables::difference(tables, &wanted) {
-                    apply::restore(&input).await?;
-                    debug!(bytes = input.len(), ports = rules.len(), "programmed");
+            Self::Iptables { programmed, .. } => programmed.takes_all(node, iptables::are_commented(wanted)),
+            Self::Nftables { programmed } => programmed.takes_all(node),
+        }
+    }
+
+    /// Writes the ports that may differ: as they were programmed, and as they are to be. `wanted` has all of them.
+    pub(crate) async fn program(
+        &mut self,
+        (old, new): (&Ruleset, &Ruleset),
+        wanted: &Ruleset,
+        node: &Node,
+    ) -> Result<(), ApplyError> {
+        match self {
+            Self::Iptables { programmed, jumps, .. } => {
+                let input = programmed.change(old, new, node, iptables::are_commented(wanted));
+                if let Some(input) = &input {
+                    apply::restore(input).await?;
+                    debug!(bytes = input.len(), ports = new.len(), "programmed");
                 }
-                *tables = wanted;
-                if *jumps == Jumps::Unknown {
-                    apply::ensure_jumps().await?;
-                    *jumps = Jumps::InPlace;
-                    info!(ports = rules.len(), "Services are programmed");
+                if let Some(missing) = jumps {
+                    apply::restore(missing).await?;
+                    *jumps = None;
+                    info!(ports = new.len(), "Services are programmed");
                 }
             }
-            Self::Nftables { table } => {
-                let wanted = nftables::render(rules, node);
-                if let Some(transaction) = nft::difference(nftables::TABLE, table.as_ref(), &wanted) {
+            Self::Nftables { programmed } => {
+                let first = programmed.takes_all(node);
+                if let Some(transaction) = programmed.change(old, new, node) {
                     apply::nft(&transaction).await?;
-                    debug!(bytes = transaction.len(), ports = rules.len(), "programmed");
+                    debug!(bytes = transaction.len(), ports = new.len(), "programmed");
                 }
-                if table.replace(wanted).is_none() {
-                    info!(ports = rules.len(), "Services are programmed");
+                if first {
+                    info!(ports = new.len(), "Services are programmed");
                 }
             }
         }
@@ -103,6 +105,12 @@ impl Kernel {
             }
         }
     }
+}
+
+/// What an earlier process left, or somebody else.
+async fn found() -> Result<(iptables::Programmed, Option<String>), ApplyError> {
+    let (tables, jumps) = apply::existing().await?;
+    Ok((iptables::Programmed::after(tables), Some(jumps)))
 }
 
 /// Where a program is not installed, nobody has programmed anything through it.

@@ -7,6 +7,7 @@
 //! and replaces it.
 #![forbid(unsafe_code)]
 
+mod announce;
 mod apply;
 pub mod compile;
 pub mod conntrack;
@@ -21,6 +22,7 @@ pub mod policy;
 mod program;
 pub mod ruleset;
 
+pub use announce::Announce;
 pub use kernel::Mode;
 
 use apply::ApplyError;
@@ -44,7 +46,7 @@ const BY_SERVICE: &str = "service";
 /// Where load balancers ask whether a node takes traffic, on Kubernetes' nodes too.
 pub const HEALTHZ: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 10_256));
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Config {
     pub mode: Mode,
     /// This node's name: endpoints on it are local.
@@ -53,6 +55,8 @@ pub struct Config {
     pub cluster_cidr: String,
     /// The DNS server of this node, once it answers: pods here ask it, whatever servers the cluster has.
     pub own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
+    /// How this machine answers for addresses of load balancers; `None` where somebody else does.
+    pub announce: Option<Arc<dyn Announce>>,
     /// Where `/healthz` is answered; health checks of Services are answered on the same address.
     pub healthz: SocketAddr,
 }
@@ -77,8 +81,15 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     let caches = caches(&config, deps, &tracker, &drain);
     let (tell, answers) = watch::channel(health::Answers::none());
     tracker.spawn(health::serve(config.healthz, answers, Arc::clone(&clock), drain.clone()));
+    let announcing = async {
+        match &config.announce {
+            Some(how) => announce::run(&config.node_name, &caches, Arc::clone(how)).await,
+            None => std::future::pending().await,
+        }
+    };
     let outcome = tokio::select! {
         () = drain.cancelled() => Ok(()),
+        () = announcing => Ok(()),
         outcome = program::run(&config, &caches, clock.as_ref(), &tell) => outcome,
     };
     drain.cancel();

@@ -4,7 +4,10 @@
 //! not depend on the number of Services. Names are near upstream's (`kube-proxy`, `service-ips`, ..), as people look for
 //! them. Nothing here accepts what another firewall drops: chains of other tables are asked, whatever ours says.
 
+mod change;
 mod service;
+
+pub use change::Programmed;
 
 use crate::nft::{Chain, Set, SetKind, Table};
 use crate::ruleset::{Node, Ruleset};

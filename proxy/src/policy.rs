@@ -5,6 +5,7 @@
 //! let pass. Sets, verdict maps and rules change together there, which ipset beside iptables cannot do.
 
 pub mod compile;
+pub mod parts;
 mod pod;
 pub(crate) mod program;
 mod ranges;

@@ -5,7 +5,7 @@ use crate::apply::{self, ApplyError};
 use crate::compile::{self, Place};
 use crate::health::{self, Answers, Eligibility};
 use crate::kernel::Kernel;
-use crate::ruleset::{self, Ruleset};
+use crate::ruleset::{self, PortKey, Ruleset};
 use crate::{BY_SERVICE, Config, Error, conntrack, dns, index_value, service_of};
 use client::action::Key;
 use client::cache::{Caches, Change};
@@ -90,6 +90,8 @@ fn touched(change: &Change<EndpointSlice>) -> impl Iterator<Item = Key> {
 struct Programmed {
     rules: Ruleset,
     wanted: Ruleset,
+    /// Ports that were compiled again since.
+    touched: BTreeSet<PortKey>,
     kernel: Kernel,
     place: Place,
     node: ruleset::Node,
@@ -115,6 +117,7 @@ pub(crate) async fn run(
     let mut state = Programmed {
         rules: Ruleset::new(),
         wanted: Ruleset::new(),
+        touched: BTreeSet::new(),
         kernel: Kernel::open(config.mode).await?,
         place: Place::of(&config.node_name, None),
         node: ruleset::Node::default(),
@@ -155,17 +158,37 @@ fn recompile(config: &Config, caches: &Caches, dirty: &mut BTreeSet<Key>, state:
     if dirty.is_empty() {
         return;
     }
-    state.wanted.retain(|port, _| !dirty.contains(&Key::new(port.ns.clone(), port.service.clone())));
     for key in std::mem::take(dirty) {
+        forget(state, &key);
         let Some(service) = caches.of::<Service>().get(&key.ns, &key.name) else { continue };
         let own_dns = config.own_dns.as_ref().and_then(|address| *address.borrow());
         if let Some(own) = own_dns.and_then(|address| dns::own_slice(&service, address, &config.node_name)) {
-            state.wanted.extend(compile::service(&service, std::iter::once(&own), &state.place));
+            want(state, compile::service(&service, std::iter::once(&own), &state.place));
             continue;
         }
         let slices = caches.of::<EndpointSlice>().by_index(BY_SERVICE, &index_value(&key));
-        state.wanted.extend(compile::service(&service, slices.iter().map(AsRef::as_ref), &state.place));
+        want(state, compile::service(&service, slices.iter().map(AsRef::as_ref), &state.place));
     }
+}
+
+/// Takes the ports of a Service out of what is wanted.
+fn forget(state: &mut Programmed, service: &Key) {
+    let is_of = |port: &PortKey| port.ns == service.ns && port.service == service.name;
+    let ports: Vec<PortKey> = state
+        .wanted
+        .range(PortKey::first_of(&service.ns, &service.name)..)
+        .map(|(port, _)| port.clone())
+        .take_while(is_of)
+        .collect();
+    for port in ports {
+        state.wanted.remove(&port);
+        state.touched.insert(port);
+    }
+}
+
+fn want(state: &mut Programmed, ports: Ruleset) {
+    state.touched.extend(ports.keys().cloned());
+    state.wanted.extend(ports);
 }
 
 fn key_of(service: &Service) -> Key {
@@ -208,12 +231,26 @@ fn report(
 }
 
 async fn sync(state: &mut Programmed) -> Result<(), ApplyError> {
-    state.kernel.program(&state.wanted, &state.node).await?;
-    for deletion in conntrack::stale(&state.rules, &state.wanted) {
+    if state.kernel.takes_all(&state.wanted, &state.node) {
+        state.touched.extend(state.rules.keys().chain(state.wanted.keys()).cloned());
+    } else {
+        let Programmed { rules, wanted, touched, .. } = state;
+        touched.retain(|port| rules.get(port) != wanted.get(port));
+    }
+    let (old, new) = (part(&state.rules, &state.touched), part(&state.wanted, &state.touched));
+    state.kernel.program((&old, &new), &state.wanted, &state.node).await?;
+    for deletion in conntrack::stale(&old, &new) {
         if let Err(error) = apply::forget(&deletion).await {
             warn!(%error, "stale UDP flows may linger");
         }
     }
-    state.rules.clone_from(&state.wanted);
+    old.keys().for_each(|port| drop(state.rules.remove(port)));
+    state.rules.extend(new);
+    state.touched.clear();
     Ok(())
+}
+
+/// The ports of a rule set that are named.
+fn part(rules: &Ruleset, ports: &BTreeSet<PortKey>) -> Ruleset {
+    ports.iter().filter_map(|port| Some((port.clone(), rules.get(port)?.clone()))).collect()
 }

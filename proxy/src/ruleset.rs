@@ -42,6 +42,13 @@ pub struct PortKey {
     pub protocol: Protocol,
 }
 
+impl PortKey {
+    /// Comes before all ports of a Service, and behind those of the one before it.
+    pub(crate) fn first_of(ns: &str, service: &str) -> Self {
+        Self { ns: ns.to_owned(), service: service.to_owned(), port: String::new(), protocol: Protocol::Tcp }
+    }
+}
+
 impl std::fmt::Display for PortKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.ns, self.service)?;

@@ -1,18 +1,24 @@
 //! NetworkPolicies to rule sets to nftables: tables of rows, golden texts, and a model that reads policies as the
 //! documentation of Kubernetes does, one connection at a time.
 
+#[path = "model/nft.rs"]
+mod model;
+
 use expect_test::expect;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use model::Kernel;
 use proptest::prelude::*;
 use proxy::nft::{self, difference};
 use proxy::policy::compile::{World, compile};
-use proxy::policy::ruleset::{Allow, Direction, NamedPort, Peers, Ports, Ruleset};
+use proxy::policy::parts::{Parts, key_of};
+use proxy::policy::ruleset::{Allow, Direction, NamedPort, Peers, PolicyKey, Ports, Ruleset};
 use proxy::policy::{Subject, render::render};
 use proxy::ruleset::{Protocol, SourceRange};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 const NODE: &str = "node-1";
 
@@ -387,6 +393,44 @@ proptest! {
     }
 
     #[test]
+    fn policies_compiled_one_by_one_as_pods_change_are_those_of_a_fresh_start(
+        policies in prop::collection::vec(arbitrary_policy(), 1..4),
+        states in prop::collection::vec((prop::collection::vec("[abc]?", 6), "[xyz]", any::<prop::sample::Index>()), 1..6),
+    ) {
+        let policies: Vec<NetworkPolicy> =
+            policies.into_iter().enumerate().map(|(i, (ns, spec))| policy(&ns, &format!("p{i}"), spec)).collect();
+        let mut there: BTreeMap<PolicyKey, NetworkPolicy> = BTreeMap::new();
+        let mut parts = Parts::of(NODE);
+        let mut old = World::default();
+        for (apps, label, place) in states {
+            // One policy comes, or goes.
+            let changed = place.get(&policies);
+            let now = if there.remove(&key_of(changed)).is_none() { Some(Arc::new(changed.clone())) } else { None };
+            there.extend(now.iter().map(|policy| (key_of(policy), policy.as_ref().clone())));
+            parts.take_policy(key_of(changed), now);
+            let rows: Vec<String> = apps.iter().enumerate().filter(|(_, app)| !app.is_empty()).map(|(i, app)| {
+                format!("{}/p{i} 10.42.{}.{} app={app}", ["x", "y"][i % 2], i / 3, i + 1)
+            }).collect();
+            let mut world = world(&rows.iter().map(String::as_str).collect::<Vec<_>>());
+            world.namespaces.insert("y".to_owned(), [("ns".to_owned(), label)].into());
+            for ns in ["x", "y"] {
+                for number in 0..6 {
+                    let pod = |world: &World| world.pods.get(ns).and_then(|pods| pods.get(&format!("p{number}"))).cloned();
+                    let (before, after) = (pod(&old), pod(&world));
+                    if before != after {
+                        parts.take_pod(ns, [before.as_ref(), after.as_ref()], &world);
+                    }
+                }
+            }
+            if world.namespaces != old.namespaces {
+                parts.take_namespace();
+            }
+            prop_assert_eq!(parts.rules(&world), compile(there.values(), &world, NODE));
+            old = world;
+        }
+    }
+
+    #[test]
     fn a_change_and_a_fresh_start_end_in_the_same_table(
         before in prop::collection::vec(arbitrary_policy(), 0..4),
         after in prop::collection::vec(arbitrary_policy(), 0..4),
@@ -403,45 +447,5 @@ proptest! {
         let mut fresh = Kernel::default();
         fresh.take(&difference("t", None, &after).unwrap());
         prop_assert_eq!(kernel, fresh);
-    }
-}
-
-/// As much of nftables as our transactions use: chains with their rules, sets with their elements.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Kernel {
-    chains: BTreeMap<String, Vec<String>>,
-    sets: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Kernel {
-    fn take(&mut self, transaction: &str) {
-        for line in transaction.lines() {
-            let words: Vec<&str> = line.splitn(6, ' ').collect();
-            let name = words.get(4).copied().unwrap_or_default().to_owned();
-            let rest = words.get(5).copied().unwrap_or_default();
-            let elements = || rest.trim_matches(['{', '}', ' ']).split(", ").map(str::to_owned);
-            match (words[0], words[1]) {
-                ("add", "table") => {}
-                ("delete", "table") => *self = Self::default(),
-                ("add", "chain") => assert_eq!(self.chains.insert(name, Vec::new()), None, "{line}"),
-                ("flush", "chain") => self.chains.get_mut(&name).unwrap().clear(),
-                ("delete", "chain") => {
-                    assert_eq!(self.chains.remove(&name), Some(Vec::new()), "{line}");
-                    let users = self.chains.values().flatten().chain(self.sets.values().flatten());
-                    assert!(users.into_iter().all(|user| !user.ends_with(&name)), "{line}: still used");
-                }
-                ("add", "set" | "map") => assert_eq!(self.sets.insert(name, BTreeSet::new()), None, "{line}"),
-                ("delete", "set" | "map") => {
-                    self.sets.remove(&name).unwrap();
-                    assert!(self.chains.values().flatten().all(|rule| !rule.contains(&format!("@{name} "))), "{line}");
-                }
-                ("add", "rule") => self.chains.get_mut(&name).unwrap().push(rest.to_owned()),
-                ("add", "element") => self.sets.get_mut(&name).unwrap().extend(elements()),
-                ("delete", "element") => {
-                    elements().for_each(|e| assert!(self.sets.get_mut(&name).unwrap().remove(&e), "{e}"));
-                }
-                _ => panic!("unknown: {line}"),
-            }
-        }
     }
 }

@@ -515,8 +515,10 @@ fn chains_of_the_other_mode_go_with_the_jumps_to_them() {
                  -A PREROUTING -j DOCKER\n-A KUBE-SERVICES -j KUBE-SEP-X\nCOMMIT\n";
     expect![[r#"
         *nat
-        :KUBE-SERVICES - [0:0]
         -D PREROUTING -m comment --comment "a b" -j KUBE-SERVICES
+        COMMIT
+        *nat
+        :KUBE-SERVICES - [0:0]
         -X KUBE-SERVICES
         COMMIT
     "#]]

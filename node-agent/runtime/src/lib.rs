@@ -25,6 +25,7 @@ pub mod supervisor;
 mod sys;
 mod wire;
 
+pub use net::announce::Announcer;
 pub use net::overlay::{OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way, link_mtu};
 pub use net::{Masquerade, NetConfig, NetError};
 pub use serve::{AtEnd, Config, Error, run};

@@ -2,6 +2,7 @@
 //! rules that let pods reach the outside and be reached on host ports. Services are not its business.
 
 mod address;
+pub(crate) mod announce;
 mod firewall;
 mod netlink;
 pub(crate) mod overlay;

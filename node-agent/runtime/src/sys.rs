@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod exe;
 pub(crate) mod linux;
 pub(crate) mod mount;
+pub(crate) mod packet;
 pub(crate) mod process;
 pub(crate) mod register;
 pub(crate) mod seccomp;

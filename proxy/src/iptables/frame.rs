@@ -25,7 +25,10 @@ pub const JUMPS: &[(&str, &str, &str)] = &[
 ];
 
 /// Everything that is sent to an address of this node and is no Service's own address may be a NodePort.
-pub(super) const TO_NODE_PORTS: &str = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS";
+const TO_NODE_PORTS: &str = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS";
+
+/// Rules behind those of all Services: (table, chain, rule).
+pub(super) const LAST: &[(&str, &str, &str)] = &[("nat", "KUBE-SERVICES", TO_NODE_PORTS)];
 
 pub(super) fn chains() -> Tables {
     let mut tables = Tables::default();

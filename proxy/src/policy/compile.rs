@@ -32,31 +32,63 @@ impl World {
 
 /// What `node` enforces.
 pub fn compile<'a>(policies: impl IntoIterator<Item = &'a NetworkPolicy>, world: &World, node: &str) -> Ruleset {
-    let mut rules = Ruleset::default();
+    let mut parts = Vec::new();
     for policy in policies {
-        if rules.guard.is_none() {
-            rules.guard = guard(world, node);
+        parts.push(of_policy(policy, world, node));
+    }
+    merge_parts(parts.iter(), world, node)
+}
+
+/// Everything that policies ask for together; nothing where there are none.
+pub(super) fn merge_parts<'a>(parts: impl Iterator<Item = &'a Ruleset>, world: &World, node: &str) -> Ruleset {
+    let mut rules = Ruleset::default();
+    let mut any = false;
+    for part in parts {
+        any = true;
+        for (pod, policies) in &part.isolated {
+            rules.isolated.entry(*pod).or_default().extend(policies.iter().cloned());
         }
-        let Some(spec) = &policy.spec else { continue };
-        let key = PolicyKey {
-            ns: policy.metadata.namespace.clone().unwrap_or_default(),
-            name: policy.metadata.name.clone().unwrap_or_default(),
-        };
-        let wanted = selector(spec.pod_selector.as_ref());
-        let here = world.pods_of(&key.ns).filter(|pod| pod.node == node && wanted.matches(&pod.labels));
-        let here: Vec<&Subject> = here.collect();
-        if here.is_empty() {
-            continue;
+        rules.allowed.extend(part.allowed.iter().map(|(key, allowed)| (key.clone(), allowed.clone())));
+        for (selection, addresses) in &part.selected {
+            // The same selection is the same addresses, whichever policy asks.
+            rules.selected.entry(selection.clone()).or_insert_with(|| addresses.clone());
         }
-        let scope = Scope { world, ns: &key.ns, subjects: &here };
-        for direction in directions(spec) {
-            for pod in &here {
-                rules.isolated.entry((direction, pod.address)).or_default().insert(key.clone());
-            }
-            let allowed = scope.allowed(spec, direction, &mut rules);
-            if !allowed.is_empty() {
-                rules.allowed.insert((direction, key.clone()), allowed);
-            }
+        for (port, doors) in &part.named {
+            rules.named.entry(port.clone()).or_default().extend(doors);
+        }
+    }
+    if any {
+        rules.guard = guard(world, node);
+    }
+    rules
+}
+
+pub(super) fn key(policy: &NetworkPolicy) -> PolicyKey {
+    PolicyKey {
+        ns: policy.metadata.namespace.clone().unwrap_or_default(),
+        name: policy.metadata.name.clone().unwrap_or_default(),
+    }
+}
+
+/// What one policy asks of `node`.
+pub(super) fn of_policy(policy: &NetworkPolicy, world: &World, node: &str) -> Ruleset {
+    let mut rules = Ruleset::default();
+    let Some(spec) = &policy.spec else { return rules };
+    let key = key(policy);
+    let wanted = selector(spec.pod_selector.as_ref());
+    let here = world.pods_of(&key.ns).filter(|pod| pod.node == node && wanted.matches(&pod.labels));
+    let here: Vec<&Subject> = here.collect();
+    if here.is_empty() {
+        return rules;
+    }
+    let scope = Scope { world, ns: &key.ns, subjects: &here };
+    for direction in directions(spec) {
+        for pod in &here {
+            rules.isolated.entry((direction, pod.address)).or_default().insert(key.clone());
+        }
+        let allowed = scope.allowed(spec, direction, &mut rules);
+        if !allowed.is_empty() {
+            rules.allowed.insert((direction, key.clone()), allowed);
         }
     }
     rules
@@ -80,7 +112,7 @@ fn directions(spec: &NetworkPolicySpec) -> Vec<Direction> {
 }
 
 /// A missing selector selects everything; one that cannot be read, nothing.
-fn selector(wanted: Option<&meta::LabelSelector>) -> LabelSelector {
+pub(super) fn selector(wanted: Option<&meta::LabelSelector>) -> LabelSelector {
     wanted.map_or(LabelSelector::everything(), |wanted| {
         LabelSelector::from_meta(wanted).unwrap_or(LabelSelector::nothing())
     })

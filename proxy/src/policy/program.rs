@@ -1,9 +1,11 @@
 //! The loop between the caches and the kernel. Pods and namespaces are watched from the first policy on: a cluster
 //! without policies pays for one watch that never speaks.
 
-use super::compile::{World, compile};
+use super::compile::World;
+use super::parts::{Parts, key_of};
 use super::pod::Subject;
 use super::render;
+use super::ruleset::PolicyKey;
 use crate::Deps;
 use crate::apply::{self, ApplyError};
 use crate::nft::{self, Table};
@@ -62,15 +64,19 @@ async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &Cancella
     let this = format!("metadata.name={node}");
     builder.watch_with::<Node>(WatchOptions { fields: Some(this), ..WatchOptions::default() });
     let peers = builder.start(tracker, drain.clone());
-    let inbox = Inbox {
+    let mut inbox = Inbox {
         policies: changes,
         pods: peers.of::<Pod>().subscribe(),
         namespaces: peers.of::<Namespace>().subscribe(),
         nodes: peers.of::<Node>().subscribe(),
         world: World::default(),
+        parts: Parts::of(node),
     };
+    for policy in policies.of::<NetworkPolicy>().list() {
+        inbox.parts.take_policy(key_of(&policy), Some(policy));
+    }
     peers.synced().await;
-    follow(node, &policies, inbox).await;
+    follow(inbox).await;
 }
 
 struct Inbox {
@@ -79,6 +85,7 @@ struct Inbox {
     namespaces: UnboundedReceiver<Change<Namespace>>,
     nodes: UnboundedReceiver<Change<Node>>,
     world: World,
+    parts: Parts,
 }
 
 /// Why the loop goes on.
@@ -100,7 +107,7 @@ impl Inbox {
         tokio::pin!(inspection);
         loop {
             let matters = tokio::select! {
-                Some(_) = self.policies.recv() => Matters::Yes,
+                Some(change) = self.policies.recv() => self.take_policy(change),
                 Some(change) = self.pods.recv() => self.take_pod(&change),
                 Some(change) = self.namespaces.recv() => self.take_namespace(&change),
                 Some(change) = self.nodes.recv() => self.take_node(&change),
@@ -114,7 +121,9 @@ impl Inbox {
     }
 
     fn drain(&mut self) {
-        while self.policies.try_recv().is_ok() {}
+        while let Ok(change) = self.policies.try_recv() {
+            self.take_policy(change);
+        }
         while let Ok(change) = self.pods.try_recv() {
             self.take_pod(&change);
         }
@@ -124,6 +133,12 @@ impl Inbox {
         while let Ok(change) = self.nodes.try_recv() {
             self.take_node(&change);
         }
+    }
+
+    fn take_policy(&mut self, change: Change<NetworkPolicy>) -> Matters {
+        let key = PolicyKey { ns: change.key.ns, name: change.key.name };
+        self.parts.take_policy(key, change.new);
+        Matters::Yes
     }
 
     fn take_node(&mut self, change: &Change<Node>) -> Matters {
@@ -137,16 +152,20 @@ impl Inbox {
 
     fn take_pod(&mut self, change: &Change<Pod>) -> Matters {
         let now = change.new.as_deref().and_then(Subject::of);
-        let pods = self.world.pods.entry(change.key.ns.clone()).or_default();
-        let same = pods.get(&change.key.name) == now.as_ref();
-        match now {
-            Some(pod) => pods.insert(change.key.name.clone(), pod),
-            None => pods.remove(&change.key.name),
+        let (ns, name) = (&change.key.ns, &change.key.name);
+        let pods = self.world.pods.entry(ns.clone()).or_default();
+        let before = match now.clone() {
+            Some(pod) => pods.insert(name.clone(), pod),
+            None => pods.remove(name),
         };
         if pods.is_empty() {
-            self.world.pods.remove(&change.key.ns);
+            self.world.pods.remove(ns);
         }
-        if same { Matters::No } else { Matters::Yes }
+        if before == now {
+            return Matters::No;
+        }
+        self.parts.take_pod(ns, [before.as_ref(), now.as_ref()], &self.world);
+        Matters::Yes
     }
 
     fn take_namespace(&mut self, change: &Change<Namespace>) -> Matters {
@@ -157,19 +176,22 @@ impl Inbox {
             Some(labels) => self.world.namespaces.insert(name.clone(), labels),
             None => self.world.namespaces.remove(name),
         };
-        if same { Matters::No } else { Matters::Yes }
+        if same {
+            return Matters::No;
+        }
+        self.parts.take_namespace();
+        Matters::Yes
     }
 }
 
-async fn follow(node: &str, policies: &Caches, mut inbox: Inbox) {
+async fn follow(mut inbox: Inbox) {
     // `None`: what the kernel holds is not known.
     let mut programmed: Option<Table> = None;
     let mut isolated = None;
     let mut complaint: Option<String> = None;
     loop {
         inbox.drain();
-        let all = policies.of::<NetworkPolicy>().list();
-        let rules = compile(all.iter().map(AsRef::as_ref), &inbox.world, node);
+        let rules = inbox.parts.rules(&inbox.world);
         let table = render::render(&rules);
         if let Err(error) = apply(programmed.as_ref(), &table).await {
             // Once for each reason: it is tried every second.

@@ -160,6 +160,18 @@ fn network() -> Vec<Row> {
             ],
         ),
         (
+            "service-controller",
+            &["service-controller"],
+            vec![
+                // Where pods are, and a note on the Service which node announces it, are Drover's own needs.
+                rule("get list patch watch", "core", "services"),
+                rule("patch update", "core", "services/status"),
+                rule(READ, "core", "nodes"),
+                rule(READ, "discovery.k8s.io", "endpointslices"),
+                events(),
+            ],
+        ),
+        (
             "service-cidrs-controller",
             &["service-cidrs-controller", "service-cidr-controller"],
             vec![

@@ -1,13 +1,14 @@
 //! The example application: serves the files of a folder over HTTP and says which pod answered.
 //!
 //! It is the only program of its image, so it also answers the few questions one asks with `kctl exec`: `web ls`,
-//! `web cat`, `web env`, `web get`. It speaks as much HTTP/1.1 as that needs, and no more.
+//! `web cat`, `web env`, `web get`. It speaks as much HTTP/1.1 as that needs, and no more. Over UDP it answers one
+//! question, which `web ask` puts: which pod is this?
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 
 use nix::sys::signal::{SigSet, Signal};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const USAGE: &str = "usage: web serve [PORT [FOLDER]] | ls [FOLDER] | cat FILE | env | get HOST:PORT/PATH";
+const USAGE: &str =
+    "usage: web serve [PORT [FOLDER]] | ls [FOLDER] | cat FILE | env | get HOST:PORT/PATH | ask HOST:PORT";
 
 /// A request head longer than this is not one that our clients send.
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
@@ -25,6 +27,12 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// After SIGTERM the server goes on answering while the Service's endpoints move away from it.
 const LAME_DUCK: Duration = Duration::from_secs(3);
+
+/// What a datagram has to say; others get no answer, so that two servers never talk to each other.
+const QUESTION: &[u8] = b"hostname";
+
+/// An answer to a datagram comes by then, or not at all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,6 +49,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["get", target] => get(target),
+        ["ask", target] => ask(target),
         _ => Err(io::Error::other(USAGE)),
     };
     match outcome {
@@ -65,7 +74,9 @@ fn serve(port: &str, folder: &str) -> io::Result<()> {
     stop.add(Signal::SIGINT);
     // Blocked before any thread exists, so that only `wait` below sees them; as PID 1 they would be ignored otherwise.
     stop.thread_block()?;
-    let listener = TcpListener::bind(("0.0.0.0", port.parse().map_err(io::Error::other)?))?;
+    let port = port.parse().map_err(io::Error::other)?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    let datagrams = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
     let site = Arc::new(Site {
         root: PathBuf::from(folder),
         host: std::fs::read_to_string("/etc/hostname")
@@ -79,6 +90,8 @@ fn serve(port: &str, folder: &str) -> io::Result<()> {
     println!("{} version {} serves {folder} on port {port}", site.host, site.version);
     let shared = Arc::clone(&site);
     thread::spawn(move || accept(&listener, &shared));
+    let shared = Arc::clone(&site);
+    thread::spawn(move || answer_datagrams(&datagrams, &shared));
     let signal = stop.wait()?;
     println!("{signal}: serving {LAME_DUCK:?} more");
     site.draining.store(true, Ordering::Relaxed);
@@ -98,6 +111,22 @@ fn accept(listener: &TcpListener, site: &Arc<Site>) {
                 });
             }
             Err(error) => eprintln!("accept: {error}"),
+        }
+    }
+}
+
+fn answer_datagrams(socket: &UdpSocket, site: &Site) {
+    let mut question = [0; 64];
+    loop {
+        let outcome = match socket.recv_from(&mut question) {
+            Ok((length, client)) if question[..length].trim_ascii() == QUESTION => {
+                socket.send_to(format!("{}\n", site.host).as_bytes(), client).map(drop)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            eprintln!("datagram: {error}");
         }
     }
 }
@@ -229,4 +258,15 @@ fn get(target: &str) -> io::Result<()> {
     } else {
         Err(io::Error::other(head.lines().next().unwrap_or_default()))
     }
+}
+
+fn ask(target: &str) -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(target)?;
+    socket.set_read_timeout(Some(ANSWER_WITHIN))?;
+    socket.send(QUESTION)?;
+    let mut answer = [0; 512];
+    let length = socket.recv(&mut answer)?;
+    print!("{}", String::from_utf8_lossy(&answer[..length]));
+    Ok(())
 }

@@ -16,6 +16,7 @@ const NLMSG_ERROR: u16 = 2;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
@@ -35,6 +36,7 @@ const IFLA_BRPORT_MODE: u16 = 4;
 const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
+const IFA_LABEL: u16 = 3;
 const IFLA_VXLAN_ID: u16 = 1;
 const IFLA_VXLAN_LOCAL: u16 = 4;
 const IFLA_VXLAN_LEARNING: u16 = 7;
@@ -118,6 +120,15 @@ fn link(index: u32, flags: u32) -> Vec<u8> {
     body
 }
 
+/// A message about an address.
+fn address(index: u32, ip: Ipv4Addr, prefix: u8) -> Vec<u8> {
+    let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
+    body.extend(index.to_ne_bytes());
+    attribute(&mut body, IFA_LOCAL, &ip.octets());
+    attribute(&mut body, IFA_ADDRESS, &ip.octets());
+    body
+}
+
 /// The header of a message about a route: main table, set at boot (as tools do for static routes), anywhere, unicast.
 fn route(prefix: u8, flags: u32) -> Vec<u8> {
     let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
@@ -188,11 +199,20 @@ impl Request {
     }
 
     pub(super) fn add_address(index: u32, ip: Ipv4Addr, prefix: u8) -> Self {
-        let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
-        body.extend(index.to_ne_bytes());
-        attribute(&mut body, IFA_LOCAL, &ip.octets());
-        attribute(&mut body, IFA_ADDRESS, &ip.octets());
-        Self { kind: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, body }
+        Self { kind: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, body: address(index, ip, prefix) }
+    }
+
+    /// One address, under a label of its own.
+    pub(super) fn add_labelled(index: u32, ip: Ipv4Addr, label: &str) -> Self {
+        let mut request = Self::add_address(index, ip, 32);
+        name(&mut request.body, IFA_LABEL, label);
+        request
+    }
+
+    pub(super) fn delete_address(index: u32, ip: Ipv4Addr, label: &str) -> Self {
+        let mut body = address(index, ip, 32);
+        name(&mut body, IFA_LABEL, label);
+        Self { kind: RTM_DELADDR, flags: 0, body }
     }
 
     pub(super) fn default_route(index: u32, gateway: Ipv4Addr) -> Self {
@@ -301,15 +321,24 @@ impl Connection {
 
     /// Largest packet of a link.
     pub(super) fn mtu(&mut self, index: u32) -> io::Result<u32> {
+        self.of_link(index, IFLA_MTU).map(u32::from_ne_bytes)
+    }
+
+    /// Hardware address of a link.
+    pub(super) fn hardware(&mut self, index: u32) -> io::Result<[u8; 6]> {
+        self.of_link(index, IFLA_ADDRESS)
+    }
+
+    fn of_link<const N: usize>(&mut self, index: u32, wanted: u16) -> io::Result<[u8; N]> {
         let request = Request { kind: RTM_GETLINK, flags: 0, body: link(index, 0) };
         let mut bytes = Vec::new();
         request.write(&mut bytes, 0);
         send(&self.socket, &bytes, SendFlags::empty())?;
         let mut buffer = vec![0_u8; 4 * ANSWER_BYTES];
         let (n, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
-        let found = find_attribute(&buffer[..n], HEADER + LINK_HEADER, IFLA_MTU);
-        let bytes = found.and_then(|value| <[u8; 4]>::try_from(value).ok());
-        bytes.map(u32::from_ne_bytes).ok_or_else(|| io::Error::other("the kernel did not tell the link's MTU"))
+        let found = find_attribute(&buffer[..n], HEADER + LINK_HEADER, wanted);
+        let bytes = found.and_then(|value| value.try_into().ok());
+        bytes.ok_or_else(|| io::Error::other(format!("the kernel did not tell attribute {wanted} of link {index}")))
     }
 
     /// Runs the requests in order; the first that fails is the error.

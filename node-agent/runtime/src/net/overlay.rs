@@ -217,11 +217,16 @@ fn hardware_address(base: Ipv4Addr) -> [u8; 6] {
 
 /// Largest packet of the link that has this address.
 pub fn link_mtu(address: Ipv4Addr) -> Option<u32> {
+    Connection::open().ok()?.mtu(index_of(&link_name(address)?).ok()?).ok()
+}
+
+/// The link that has this address.
+pub(super) fn link_name(address: Ipv4Addr) -> Option<String> {
     let all = nix::ifaddrs::getifaddrs().ok()?;
     let link = all.into_iter().find(|entry| {
         let own =
             entry.address.as_ref().and_then(|address| address.as_sockaddr_in().map(nix::sys::socket::SockaddrIn::ip));
         own == Some(address)
     })?;
-    Connection::open().ok()?.mtu(index_of(&link.interface_name).ok()?).ok()
+    Some(link.interface_name)
 }

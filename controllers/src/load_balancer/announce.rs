@@ -1,0 +1,46 @@
+//! Which node answers for an address. The one that does goes on as long as it can: clients notice a change. Else it falls
+//! to the node with the highest hash of its name and the address, which spreads addresses without anybody counting.
+
+use super::{ANNOUNCED_BY, BY_SERVICE, announcer, is_local};
+use crate::node_lifecycle::condition;
+use client::cache::{Caches, Tracked as _};
+use k8s_openapi::api::core::v1::{Node, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+/// k8s: a node with this label is left out by load balancers.
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+
+pub(super) fn may_announce(node: &Node) -> bool {
+    let excluded = node.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(EXCLUDED));
+    let ready = condition(node, "Ready").is_some_and(|ready| ready.status == "True");
+    ready && !excluded && !node.deleting()
+}
+
+/// The node for an address of a Service; `None` where no node may. Where the Service is for pods of one's own node only,
+/// a node without any would drop what comes.
+pub(super) fn choose<'a>(service: &Service, ip: Ipv4Addr, nodes: &'a [Arc<Node>], caches: &Caches) -> Option<&'a str> {
+    let with_pods = is_local(service).then(|| nodes_with_pods(service, caches));
+    let may = |node: &&Arc<Node>| {
+        may_announce(node) && with_pods.as_ref().is_none_or(|with_pods| with_pods.contains(node.name()))
+    };
+    let candidates: Vec<&str> = nodes.iter().filter(may).map(|node| node.name()).collect();
+    let now = announcer(service).and_then(|now| candidates.iter().find(|name| **name == now).copied());
+    now.or_else(|| candidates.into_iter().max_by_key(|name| (weight(name, ip), *name)))
+}
+
+fn nodes_with_pods(service: &Service, caches: &Caches) -> BTreeSet<String> {
+    let key = format!("{}/{}", service.ns(), service.name());
+    let slices = caches.of::<EndpointSlice>().by_index(BY_SERVICE, &key);
+    let endpoints = slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+    let ready = endpoints
+        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true));
+    ready.filter_map(|endpoint| endpoint.node_name.clone()).collect()
+}
+
+/// The same everywhere and ever: a node that leaves and comes back leaves the others' addresses where they are.
+fn weight(node: &str, ip: Ipv4Addr) -> u64 {
+    crate::write::fnv64(&[ANNOUNCED_BY.as_bytes(), node.as_bytes(), &ip.octets()])
+}

@@ -5,7 +5,7 @@ RELEASE := target/release
 IMAGES := target/images/web.tar
 CLIENTS := target/clients
 
-.PHONY: up build install images vm-image test check bench sim fuzz deps test-deps fmt codegen
+.PHONY: up build install images vm-image test check bench soak sim fuzz deps test-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -52,6 +52,11 @@ bench: deps images
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler
+
+## soak: kills node agent and runtime again and again while pods run: make soak ROUNDS=200
+soak: deps test-deps images
+	$(CARGO) build --locked -p drover -p kctl -p e2e --bins
+	DROVER_SOAK_ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --locked -p e2e --test node_restarts -- --nocapture
 
 ## sim: the control plane in virtual time from many seeds: make sim SEEDS=100000 (FROM=1 is the first)
 sim:

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Make a data folder from such a file; with `--store etcd://..`, move a cluster to etcd
     Restore(Restore),
+    /// Serve containers to others over CRI, and nothing else
+    Runtime(Runtime),
     /// Container images of this node
     #[command(subcommand)]
     Image(Image),
@@ -232,6 +234,25 @@ pub(crate) struct Agent {
     pub(crate) node: Node,
 }
 
+/// A container runtime as a process of its own. Its pods outlive it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Runtime {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Folder below the cgroup hierarchies for pods that name none
+    #[arg(long, default_value = "")]
+    pub(crate) cgroup_root: String,
+    /// Addresses for pods; traffic to elsewhere is masqueraded
+    #[arg(long, default_value = "10.42.0.0/16")]
+    pub(crate) cluster_cidr: Cidr,
+    /// Address at which others reach this machine (default: that of the default route)
+    #[arg(long)]
+    pub(crate) node_ip: Option<IpAddr>,
+    /// How other machines' pods are reached from here
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) pod_network: PodNetwork,
+}
+
 impl Server {
     /// Refuses ranges that cannot work together.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
@@ -307,6 +328,9 @@ pub(crate) struct Node {
     /// Folder with pods in files (static pods), which run whatever the API says
     #[arg(long, value_name = "DIR")]
     pub(crate) static_pod_dir: Option<PathBuf>,
+    /// CRI socket of another container runtime, to use instead of one in this process; pods outlive this process then
+    #[arg(long, value_name = "SOCKET", value_parser = socket)]
+    pub(crate) container_runtime_endpoint: Option<PathBuf>,
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
@@ -338,6 +362,12 @@ impl Node {
         }
         Ok(agent::shutdown::Grace { total, critical })
     }
+}
+
+/// k8s: kubelets are given a URL.
+fn socket(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text.strip_prefix("unix://").unwrap_or(text));
+    if path.is_absolute() { Ok(path) } else { Err(format!("`{text}` is not the full path of a socket")) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -66,6 +66,7 @@ fn run(cli: Cli) -> Result<()> {
             Command::Ingress(ingress) => entrance::run(ingress).await,
             Command::Backup(args) => backup::backup(args).await,
             Command::Restore(args) => backup::restore(args).await,
+            Command::Runtime(args) => node::run_runtime(args).await,
             Command::Image(image) => images::run(image).await,
         }
     })

@@ -73,16 +73,18 @@ impl Node {
         steps: &mut Steps,
     ) -> Result<Self> {
         let Here { args, place, name, node_ip, pod_network, cluster, own_dns } = here;
-        let socket = crate::images::socket(place);
+        let other = args.container_runtime_endpoint.clone();
+        let socket = other.clone().unwrap_or_else(|| crate::images::socket(place));
         let shutdown = args.shutdown()?;
         clients.give_time(shutdown.total);
         let kernel = network::kernel(pod_network, node_ip)?;
-        let config = runtime_config(&cluster, args, place, network::pod_mtu(pod_network, node_ip));
         let announcer = network::announcer(node_ip);
         let (kernel_too, announcer_too) = (kernel.clone(), announcer.clone());
         let runtime = Crew::default();
         let mut node = Self { runtime, kernel: kernel_too, announcer: announcer_too, keep_pods: args.keep_pods };
-        node.runtime.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
+        if other.is_none() {
+            node.run_containers(place, cluster.cluster_cidr, network::pod_mtu(pod_network, node_ip));
+        }
         tokio::select! {
             error = node.broken() => return Err(error),
             answers = crate::images::await_runtime(&socket) => answers?,
@@ -121,6 +123,13 @@ impl Node {
         Ok(node)
     }
 
+    fn run_containers(&mut self, place: &Place, pods: Cidr, mtu: u32) {
+        let at_end = if self.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods };
+        // The agent's sandboxes name their cgroups in full, its own prefix included.
+        let config = runtime_config(place, String::new(), pods, mtu, at_end);
+        self.runtime.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
+    }
+
     /// Ends when the runtime does, though nobody asked it to.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
         self.runtime.broken().await
@@ -141,21 +150,31 @@ impl Node {
     }
 }
 
-fn runtime_config(cluster: &Cluster, args: &Args, place: &Place, mtu: u32) -> runtime::Config {
+fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32, at_end: runtime::AtEnd) -> runtime::Config {
     runtime::Config {
         root: place.data_dir.join("runtime"),
         socket: crate::images::socket(place),
-        // The agent's sandboxes name their cgroups in full, its own prefix included.
-        cgroup_root: String::new(),
+        cgroup_root,
         net: runtime::NetConfig {
             bridge: BRIDGE.to_owned(),
-            no_masquerade: vec![cluster.cluster_cidr.to_string()],
+            no_masquerade: vec![pods.to_string()],
             masquerade: runtime::Masquerade::On,
             mtu,
         },
         supervisor: None,
-        at_end: if args.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods },
+        at_end,
     }
+}
+
+/// `drover runtime`
+pub(crate) async fn run_runtime(args: crate::args::Runtime) -> Result<()> {
+    machine::require_root("`drover runtime` runs containers: it")?;
+    crate::control_plane::prepare_folder(&args.place)?;
+    let mtu = network::pod_mtu(args.pod_network, args.node_ip.unwrap_or_else(machine::address));
+    let config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu, runtime::AtEnd::KeepPods);
+    let mut crew = Crew::default();
+    crew.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
+    crate::brain::run_alone("container runtime", crew, Vec::new()).await
 }
 
 fn agent_config(

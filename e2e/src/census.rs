@@ -1,6 +1,6 @@
 //! What exists on a host because of a cluster's pods: taken before and after, two censuses must be equal.
 
-use crate::Cluster;
+use crate::{Cluster, Host};
 use anyhow::Result;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,10 +21,23 @@ pub struct Census {
     pub rules: BTreeSet<String>,
 }
 
+impl Census {
+    /// Whether everything is as it was `before`, but for the node's bridge, which is made with its first pod.
+    pub fn is_like(&self, before: &Self) -> std::result::Result<(), String> {
+        let mut now = self.clone();
+        now.links.retain(|link| before.links.contains(link) || link != "drover0");
+        if now == *before { Ok(()) } else { Err(format!("{now:#?}\nwas {before:#?}")) }
+    }
+}
+
 /// Counts now.
 pub fn take(cluster: &Cluster) -> Result<Census> {
-    let host = &cluster.host;
-    let folder = cluster.data_dir().to_string_lossy().into_owned();
+    of(&cluster.host, &cluster.data_dir())
+}
+
+/// Counts what there is because of the pods of a node with that folder.
+pub fn of(host: &Host, data_dir: &Path) -> Result<Census> {
+    let folder = data_dir.to_string_lossy().into_owned();
     let mountinfo = host.read("cat", &["/proc/self/mountinfo"])?;
     let mounts = mountinfo
         .lines()
@@ -59,13 +72,23 @@ pub fn take(cluster: &Cluster) -> Result<Census> {
     })
 }
 
+/// Ends everything that the pods of a node consist of, where a test could not have it done.
+pub fn end(host: &Host, data_dir: &Path) -> Result<()> {
+    let pids: Vec<String> =
+        processes(&data_dir.to_string_lossy(), &host.name).into_iter().map(|(pid, _)| pid.to_string()).collect();
+    if !pids.is_empty() {
+        std::process::Command::new("kill").arg("-KILL").args(&pids).status()?;
+    }
+    Ok(())
+}
+
 /// Processes that carry the cluster's folder in their command line, or sit in its cgroups; drover itself aside.
 fn processes(folder: &str, cgroup_root: &str) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for pid in pids() {
         let Ok(cmdline) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
         let cmdline = String::from_utf8_lossy(&cmdline).replace('\0', " ");
-        if cmdline.contains(" up --data-dir=") {
+        if [" up --data-dir=", " agent --data-dir=", " runtime --data-dir="].iter().any(|own| cmdline.contains(own)) {
             continue;
         }
         let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
@@ -74,6 +97,15 @@ fn processes(folder: &str, cgroup_root: &str) -> Vec<(u32, String)> {
         }
     }
     found
+}
+
+/// Processes of containers on a host that were started by a command line that begins so.
+pub fn contained(host: &Host, command: &str) -> BTreeSet<u32> {
+    let is_one = |pid: &u32| {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        read("cmdline").replace('\0', " ").starts_with(command) && read("cgroup").contains(&host.name)
+    };
+    pids().filter(is_one).collect()
 }
 
 fn pids() -> impl Iterator<Item = u32> {

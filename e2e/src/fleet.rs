@@ -6,7 +6,7 @@ use crate::host::Network;
 use crate::process::Process;
 use anyhow::{Context, Result};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 pub struct Machine {
@@ -36,6 +36,11 @@ impl Machine {
         args.extend(more.iter().cloned());
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         self.host.command(&binary("drover").to_string_lossy(), &args)
+    }
+
+    /// A folder for the test's own files, removed with the machine.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
     }
 
     fn client_command(&self, args: &[&str]) -> Command {

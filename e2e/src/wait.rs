@@ -21,3 +21,8 @@ pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Resu
         }
     }
 }
+
+/// Lets a real system go on for as long.
+pub fn pause(time: Duration) {
+    thread::sleep(time);
+}

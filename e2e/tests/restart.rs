@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use e2e::wait::eventually;
-use e2e::{Cluster, Options, cluster};
+use e2e::{Cluster, Options, census, cluster};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -32,19 +33,8 @@ fn fingerprint(cluster: &Cluster) -> Result<Vec<Value>> {
 }
 
 /// Pids of the example's servers in this cluster's cgroups.
-fn pids(cluster: &Cluster) -> Vec<u32> {
-    let mut found: Vec<u32> = std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| {
-            let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            read("cmdline").starts_with("/web\0serve") && read("cgroup").contains(&cluster.host.name)
-        })
-        .collect();
-    found.sort_unstable();
-    found
+fn pids(cluster: &Cluster) -> BTreeSet<u32> {
+    census::contained(&cluster.host, "/web serve")
 }
 
 #[test]
@@ -75,7 +65,7 @@ fn a_clean_stop_ends_containers_and_the_next_start_brings_them_back() -> Result<
     let mut cluster = Cluster::start(Options::default())?;
     web(&cluster)?;
     cluster.stop()?;
-    assert_eq!(pids(&cluster), Vec::<u32>::new(), "containers stop with a clean stop");
+    assert_eq!(pids(&cluster), BTreeSet::new(), "containers stop with a clean stop");
     cluster.up()?;
     cluster.kctl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
     eventually("three servers again", SOON, || {
@@ -107,7 +97,7 @@ fn a_graceful_shutdown_tells_why_pods_ended_and_others_take_their_place() -> Res
     let mut cluster = Cluster::start(Options { args, ..Options::default() })?;
     web(&cluster)?;
     cluster.stop()?;
-    assert_eq!(pids(&cluster), Vec::<u32>::new());
+    assert_eq!(pids(&cluster), BTreeSet::new());
     cluster.up()?;
     let ended = cluster.json(&["get", "pods", "-l", "app=web", "--field-selector=status.phase=Failed"])?;
     let ended = ended["items"].as_array().map(Vec::as_slice).unwrap_or_default();

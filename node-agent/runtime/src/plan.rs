@@ -127,6 +127,13 @@ pub(crate) struct DevicePlan {
     pub(crate) major: u32,
     pub(crate) minor: u32,
     pub(crate) mode: u32,
+    /// What the container may do with it: of `r`, `w` and `m`.
+    #[serde(default = "every_access")]
+    pub(crate) access: String,
+}
+
+pub(crate) fn every_access() -> String {
+    "rwm".to_owned()
 }
 
 /// Folders of the container's cgroup, made by the runtime before the start.

@@ -25,8 +25,28 @@ pub(super) fn legacy(devices: &[DevicePlan]) -> Vec<Write> {
     writes.extend(USUAL.iter().map(|rule| write("devices", "devices.allow", rule)));
     let own = devices.iter().map(|d| {
         let kind = if d.block { 'b' } else { 'c' };
-        write("devices", "devices.allow", format!("{kind} {}:{} rwm", d.major, d.minor))
+        write("devices", "devices.allow", format!("{kind} {}:{} {}", d.major, d.minor, d.access))
     });
     writes.extend(own);
     writes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_allowed_as_far_as_it_was_asked_for() {
+        let device = |block, access: &str| DevicePlan {
+            target: "/dev/x".into(),
+            block,
+            major: 8,
+            minor: 3,
+            mode: 0o600,
+            access: access.to_owned(),
+        };
+        let rules: Vec<_> = legacy(&[device(true, "r"), device(false, "rwm")]).into_iter().map(|w| w.value).collect();
+        assert_eq!(rules[0], "a");
+        assert_eq!(rules[rules.len() - 2..], ["b 8:3 r", "c 8:3 rwm"]);
+    }
 }

@@ -7,6 +7,7 @@ use crate::image::{ImageError, Record, remove_tree};
 use crate::link::LinkError;
 use crate::plan::{
     CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, IMAGE_MOUNT, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK,
+    every_access,
 };
 use crate::spec::{self, Inputs, SpecError};
 use crate::sys::clock::now_ns;
@@ -132,6 +133,7 @@ fn device(host: &Path, target: PathBuf) -> std::io::Result<Option<DevicePlan>> {
         major: rustix::fs::major(metadata.rdev()),
         minor: rustix::fs::minor(metadata.rdev()),
         mode: metadata.mode() & 0o777,
+        access: every_access(),
     }))
 }
 
@@ -157,18 +159,41 @@ fn host_devices(folder: &Path, depth: usize, found: &mut Vec<DevicePlan>) -> std
     Ok(())
 }
 
+/// A device, or all that are in a folder.
+fn devices_at(host: &Path, target: &Path, depth: usize, found: &mut Vec<DevicePlan>) -> std::io::Result<()> {
+    if !fs::metadata(host)?.is_dir() {
+        found.extend(device(host, target.to_owned())?);
+        return Ok(());
+    }
+    if depth < DEVICE_DEPTH_MAX {
+        for entry in fs::read_dir(host)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_symlink() {
+                devices_at(&entry.path(), &target.join(entry.file_name()), depth + 1, found)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn devices(config: &cri::ContainerConfig, privileged: bool) -> Result<Vec<DevicePlan>, PodError> {
     let mut found = Vec::new();
     if privileged {
         host_devices(Path::new("/dev"), 0, &mut found).map_err(doing("look at the node's devices"))?;
     }
     for wanted in &config.devices {
-        let target =
-            PathBuf::from(if wanted.container_path.is_empty() { &wanted.host_path } else { &wanted.container_path });
-        let plan = device(Path::new(&wanted.host_path), target)
-            .map_err(doing(format!("look at device {}", wanted.host_path)))?;
-        let missing = || SpecError::Invalid(format!("{} is not a device", wanted.host_path));
-        found.push(plan.ok_or_else(missing)?);
+        let host = Path::new(&wanted.host_path);
+        let target = if wanted.container_path.is_empty() { host } else { Path::new(&wanted.container_path) };
+        let mut all = Vec::new();
+        devices_at(host, target, 0, &mut all).map_err(doing(format!("look at device {}", wanted.host_path)))?;
+        if all.is_empty() {
+            return Err(SpecError::Invalid(format!("{} is not a device", wanted.host_path)).into());
+        }
+        let access: String = wanted.permissions.chars().filter(|c| "rwm".contains(*c)).collect();
+        if !access.is_empty() {
+            all.iter_mut().for_each(|plan| plan.access.clone_from(&access));
+        }
+        found.extend(all);
     }
     if !config.cdi_devices.is_empty() {
         return Err(SpecError::Unsupported("a CDI device").into());

@@ -132,7 +132,8 @@ fn targets_and_devices_do_not_climb() {
     let fake = kernel(&["root/proc/", "root/dev/", "root/sys/", "root/dev/pts/", "root/dev/mqueue/"]);
     let climbing = ContainerPlan { mounts: vec![mount("/a/../../b", "/x/")], ..plan() };
     assert!(matches!(build(&fake, &climbing, None, None), Err(RootfsError::BadTarget(_))));
-    let device = DevicePlan { target: "/etc/disk".into(), block: true, major: 8, minor: 0, mode: 0o660 };
+    let device =
+        DevicePlan { target: "/etc/disk".into(), block: true, major: 8, minor: 0, mode: 0o660, access: "rwm".into() };
     let outside = ContainerPlan { devices: vec![device], ..plan() };
     assert!(matches!(build(&fake, &outside, None, None), Err(RootfsError::BadTarget(_))));
 }

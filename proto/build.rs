@@ -7,7 +7,13 @@ fn main() -> std::io::Result<()> {
         // Passwords, tokens and secrets of volumes: the modules below write their own Debug, which leaves them out.
         .skip_debug([".runtime.v1.AuthConfig", ".csi.v1.NodeStageVolumeRequest", ".csi.v1.NodePublishVolumeRequest"])
         .compile_protos(
-            &["proto/cri_v1.proto", "proto/drover_v1.proto", "proto/csi_v1.proto", "proto/registration_v1.proto"],
+            &[
+                "proto/cri_v1.proto",
+                "proto/drover_v1.proto",
+                "proto/csi_v1.proto",
+                "proto/registration_v1.proto",
+                "proto/deviceplugin_v1beta1.proto",
+            ],
             &["proto"],
         )
 }

@@ -31,7 +31,7 @@ fn kubectl_drives_the_example_from_apply_to_delete() -> Result<()> {
     says(&["get", "all"], &["pod/web-", "service/web", "deployment.apps/web", "replicaset.apps/web-"])?;
     says(&["describe", "deployment", "web"], &["RollingUpdate", "3 desired", "NewReplicaSet", "ScalingReplicaSet"])?;
     let pod = cluster.kubectl(&["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"])?;
-    says(&["describe", "pod", &pod], &["Successfully assigned", "Started container", "Mounts:", "Conditions:"])?;
+    says(&["describe", "pod", &pod], &["Successfully assigned", "Container started", "Mounts:", "Conditions:"])?;
     says(&["logs", &pod], &["serves /www on port 8080"])?;
     says(&["exec", &pod, "--", "/web", "ls", "/www"], &["index.html"])?;
     says(&["scale", "deployment/web", "--replicas=2"], &["scaled"])?;

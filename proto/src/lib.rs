@@ -1,8 +1,8 @@
 //! Wire types of the gRPC interfaces on a node, generated from the .proto files in this package.
 //!
 //! [`cri`] is the container runtime interface v1, between node agent and runtime; [`drover`] is what our runtime offers
-//! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found. [`confinement`] is what both sides
-//! of CRI mean by a container that asks for nothing. No behaviour lives here.
+//! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found, [`deviceplugin`] is both for
+//! devices. [`confinement`] is what both sides of CRI mean by a container that asks for nothing. No behaviour lives here.
 
 #![forbid(unsafe_code)]
 
@@ -72,6 +72,12 @@ pub mod csi {
 pub mod registration {
     #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
     tonic::include_proto!("pluginregistration");
+}
+
+/// Device plugins: `v1beta1`.
+pub mod deviceplugin {
+    #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
+    tonic::include_proto!("v1beta1");
 }
 
 #[cfg(test)]

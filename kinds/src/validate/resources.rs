@@ -103,7 +103,8 @@ fn is_native(name: &str) -> bool {
     !name.contains('/') || name.contains(NATIVE_DOMAIN)
 }
 
-fn is_extended(name: &str) -> bool {
+/// Whether a resource is a vendor's, counted in whole devices.
+pub fn is_extended(name: &str) -> bool {
     !is_native(name) && !name.starts_with("requests.") && format::qualified_name(&format!("requests.{name}")).is_empty()
 }
 

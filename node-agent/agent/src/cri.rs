@@ -2,9 +2,9 @@
 
 mod record;
 
+use crate::dial;
 use crate::pod::label;
 use crate::pod::observed::{Record, RunState, Sandbox};
-use hyper_util::rt::TokioIo;
 use proto::cri::image_service_client::ImageServiceClient;
 use proto::cri::runtime_service_client::RuntimeServiceClient;
 use proto::cri::{
@@ -12,22 +12,16 @@ use proto::cri::{
     PodSandboxStatusRequest,
 };
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::net::UnixStream;
-use tonic::transport::{Channel, Endpoint, Uri};
+use std::path::Path;
+use tonic::transport::Channel;
 
 /// Largest answer of the runtime: lists of thousands of containers, output of execs.
 const MESSAGE_BYTES_MAX: usize = 32 << 20;
-/// The socket is on this machine: it answers at once or not at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the container runtime refused: {}", .0.message())]
     Status(#[from] tonic::Status),
-    #[error("the address of the runtime is not usable")]
-    Endpoint(#[source] tonic::transport::Error),
     #[error("the runtime answered without {what}")]
     Empty { what: &'static str },
 }
@@ -37,7 +31,7 @@ impl Error {
     pub fn said(&self) -> String {
         match self {
             Self::Status(status) => format!("rpc error: code = {:?} desc = {}", status.code(), status.message()),
-            Self::Endpoint(_) | Self::Empty { .. } => self.to_string(),
+            Self::Empty { .. } => self.to_string(),
         }
     }
 }
@@ -56,14 +50,8 @@ pub struct Cri {
 
 impl Cri {
     /// Connects when first used, and again when the runtime comes back.
-    pub fn new(socket: &Path) -> Result<Self, Error> {
-        let path: PathBuf = socket.to_owned();
-        let endpoint = Endpoint::from_static("http://runtime.invalid").connect_timeout(CONNECT_TIMEOUT);
-        let connector = tower::service_fn(move |_: Uri| {
-            let path = path.clone();
-            async move { UnixStream::connect(path).await.map(TokioIo::new) }
-        });
-        Ok(Self { channel: endpoint.connect_with_connector_lazy(connector) })
+    pub fn new(socket: &Path) -> Self {
+        Self { channel: dial::unix(socket) }
     }
 
     pub fn runtime(&self) -> RuntimeServiceClient<Channel> {

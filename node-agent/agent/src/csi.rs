@@ -7,17 +7,14 @@ mod volume;
 pub use register::run;
 pub use volume::{publish, unpublish_all};
 
-use hyper_util::rt::TokioIo;
+use crate::dial;
 use parking_lot::Mutex;
 use proto::csi::node_client::NodeClient;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::net::UnixStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
-/// The socket is on this machine.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// k8s: csiTimeout; a driver may have to format a disk.
 const CALL_TIMEOUT: Duration = Duration::from_mins(2);
 
@@ -79,14 +76,7 @@ impl Drivers {
 }
 
 fn channel(socket: &Path) -> Channel {
-    let path = socket.to_owned();
-    let endpoint =
-        Endpoint::from_static("http://driver.invalid").connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
-    let connector = tower::service_fn(move |_: tonic::transport::Uri| {
-        let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
-    });
-    endpoint.connect_with_connector_lazy(connector)
+    dial::unix_within(socket, CALL_TIMEOUT)
 }
 
 fn client(driver: &Driver) -> NodeClient<Channel> {

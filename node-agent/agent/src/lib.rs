@@ -9,6 +9,8 @@ pub mod cgroupfs;
 pub mod config;
 pub mod cri;
 pub mod csi;
+pub mod device;
+mod dial;
 pub mod evict;
 pub mod hook;
 pub mod image;
@@ -71,7 +73,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     config.bind.set_port(listener.port);
     let config = Arc::new(config);
     let unusable = |source| Error::Runtime { path: config.cri_endpoint.clone(), source };
-    let cri = Cri::new(&config.cri_endpoint).map_err(unusable)?;
+    let cri = Cri::new(&config.cri_endpoint);
     let Some(runtime) = runtime_name(&cri, &asked).await.map_err(unusable)? else { return Ok(()) };
 
     // Its parts go on while a shutdown ends the pods.
@@ -87,6 +89,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(log::rotate::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(csi::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
     let statics = config.static_pod_dir.clone().map(|dir| {
@@ -186,6 +189,7 @@ fn shared(
         look_again: Notify::new(),
         samples: server::Samples::default(),
         drivers: csi::Drivers::default(),
+        devices: device::Devices::open(&config.data_dir, deps.clock.now()),
         started: deps.clock.now(),
         sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
         probes,

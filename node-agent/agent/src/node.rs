@@ -9,6 +9,7 @@ pub mod probed;
 
 use crate::cri::Cri;
 use crate::csi::Drivers;
+use crate::device::Devices;
 use crate::evict::Pressure;
 use crate::pod::admit::Host;
 use crate::pod::cgroup::NodeSize;
@@ -69,6 +70,7 @@ pub struct Node {
     /// CPU use at the last question, by container id or pod uid.
     pub samples: Samples,
     pub drivers: Drivers,
+    pub devices: Devices,
     pub started: jiff::Timestamp,
     pub sources: Sources,
     pub probes: mpsc::UnboundedSender<prober::Command>,

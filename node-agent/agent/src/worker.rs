@@ -136,6 +136,9 @@ impl Worker {
         self.forget_probes();
         self.node.ledger.release(uid(&self.pod));
         self.node.sources.unfollow(uid(&self.pod));
+        if self.seen.gone && self.seen.clean {
+            self.node.devices.release(uid(&self.pod)).await;
+        }
     }
 
     /// Looks, plans, acts and reports once; says how long to sleep.
@@ -144,7 +147,7 @@ impl Worker {
             return RUNTIME_RETRY;
         }
         let now = self.node.clock.now();
-        self.admit();
+        self.admit().await;
         self.judge_resize();
         if must_end(&self.pod, &self.seen) {
             self.seen.ending_since.get_or_insert(now);
@@ -172,7 +175,7 @@ impl Worker {
     }
 
     /// k8s: a pod is admitted once, when the node first sees it.
-    fn admit(&mut self) {
+    async fn admit(&mut self) {
         if std::mem::replace(&mut self.admitted, true) || is_deleted(&self.pod, &self.seen) {
             return;
         }
@@ -184,6 +187,10 @@ impl Worker {
             .and_then(|()| admit::admit(&self.pod, self.node.host))
             .and_then(|()| admit::under_pressure(&self.pod, &self.node.pressure))
             .and_then(|()| self.node.ledger.admit(&self.node, &self.pod));
+        let admitted = match admitted {
+            Ok(()) => give_devices(&self.node, &self.pod).await,
+            Err(doom) => Err(doom),
+        };
         if let Err(doom) = admitted {
             self.node.warn(&self.pod, None, doom.reason.clone(), doom.message.clone());
             self.seen.doom = Some(doom);
@@ -264,6 +271,7 @@ impl Worker {
                 self.stale = false;
                 self.seen.sandboxes = found.sandboxes;
                 self.seen.containers = found.containers;
+                self.seen.replaced.retain(|id| self.seen.containers.iter().any(|c| &c.id == id));
                 self.read_last_words();
                 self.judge_health();
                 true
@@ -316,6 +324,10 @@ impl Worker {
             }
             return;
         }
+        if let Op::Replace { id } = op {
+            self.seen.replaced.insert(id);
+            return;
+        }
         let Some(subject) = op.subject() else { return };
         debug!(pod = describe(&self.pod), ?op, "begin");
         let deadline = match &op {
@@ -366,6 +378,11 @@ impl Worker {
             }
         }
     }
+}
+
+async fn give_devices(node: &Node, pod: &Pod) -> Result<(), Doom> {
+    let is_live = |holder: &str| node.ledger.is_live(node, holder);
+    node.devices.allocate(pod, is_live).await.map_err(|error| admit::unexpected(&error))
 }
 
 pub(crate) fn revision(pod: &Pod) -> u64 {

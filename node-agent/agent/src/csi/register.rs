@@ -1,7 +1,8 @@
 //! Finds drivers: a socket in the registry folder is asked who is behind it, the driver how it knows this node, and the
-//! node's CSINode is kept to match. k8s: the plugin watcher and nodeinfomanager.
+//! node's CSINode is kept to match. Device plugins that use this folder too are passed on. k8s: the plugin watcher and nodeinfomanager.
 
 use super::{Driver, Error, channel, client};
+use crate::device;
 use crate::node::Node;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use k8s_openapi::api::storage::v1::{CSINode, CSINodeDriver, CSINodeSpec, VolumeNodeResources};
@@ -26,6 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const DEPTH_MAX: usize = 3;
 
 const CSI: &str = "CSIPlugin";
+const DEVICES: &str = "DevicePlugin";
 
 pub async fn run(node: Arc<Node>, drain: CancellationToken) {
     let folder = node.places.data_dir.join("plugins_registry");
@@ -33,13 +35,13 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
         warn!(folder = %folder.display(), %error, "no storage driver can register");
         return;
     }
-    // By socket: the driver's name.
-    let mut known: BTreeMap<PathBuf, String> = BTreeMap::new();
+    // By socket: the driver's name, nothing for other plugins.
+    let mut known: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
     loop {
         let mut sockets = Vec::new();
         find(&folder, 0, &mut sockets);
         known.retain(|socket, _| sockets.contains(socket));
-        for name in node.drivers.keep(|name| known.values().any(|n| n == name)) {
+        for name in node.drivers.keep(|name| known.values().flatten().any(|n| n == name)) {
             info!(driver = name, "storage driver is gone");
             if let Err(error) = tell(&node, &name, None).await {
                 debug!(driver = name, %error, "CSINode not changed");
@@ -47,11 +49,12 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
         }
         for socket in sockets.into_iter().filter(|s| !known.contains_key(s)).collect::<Vec<_>>() {
             match register(&node, &socket).await {
-                Ok(Some(name)) => {
-                    info!(driver = name, socket = %socket.display(), "storage driver registered");
+                Ok(name) => {
+                    if let Some(driver) = &name {
+                        info!(driver, socket = %socket.display(), "storage driver registered");
+                    }
                     known.insert(socket, name);
                 }
-                Ok(None) => {}
                 Err(error) => {
                     debug!(socket = %socket.display(), error = crate::worker::chain(&error), "not registered");
                 }
@@ -82,13 +85,16 @@ async fn register(node: &Arc<Node>, socket: &Path) -> Result<Option<String>, Err
         move |status: tonic::Status| Error::Driver { driver: String::new(), call, said: status.message().to_owned() }
     };
     let info = registration.get_info(InfoRequest {}).await.map_err(said("GetInfo"))?.into_inner();
+    let endpoint = if info.endpoint.is_empty() { socket.to_owned() } else { PathBuf::from(&info.endpoint) };
     if info.r#type != CSI {
-        let error = format!("plugins of type {} are not supported", info.r#type);
-        let status = RegistrationStatus { plugin_registered: false, error };
+        let taken = match info.r#type.as_str() {
+            DEVICES => device::register(node, &info.name, &endpoint, None).await.map_err(|s| s.message().to_owned()),
+            other => Err(format!("plugins of type {other} are not supported")),
+        };
+        let status = RegistrationStatus { plugin_registered: taken.is_ok(), error: taken.err().unwrap_or_default() };
         registration.notify_registration_status(status).await.map_err(said("NotifyRegistrationStatus"))?;
         return Ok(None);
     }
-    let endpoint = if info.endpoint.is_empty() { socket.to_owned() } else { PathBuf::from(&info.endpoint) };
     let mut driver = Driver { endpoint, node_id: String::new() };
     let found = client(&driver).node_get_info(NodeGetInfoRequest {}).await.map_err(said("NodeGetInfo"))?.into_inner();
     driver.node_id.clone_from(&found.node_id);

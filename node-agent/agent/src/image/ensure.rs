@@ -39,7 +39,12 @@ pub async fn ensure(node: &Node, pod: &Arc<Pod>, want: Wanted<'_>, secrets: &[Ar
     let policy = policy.unwrap_or_else(|| policy_default(image));
     if policy != "Always" {
         if let Some(found) = look(node, pod, want, &wanted).await? {
-            node.note(pod, Some(member), "Pulled", format!("Container image \"{image}\" already present on machine"));
+            node.note(
+                pod,
+                Some(member),
+                "Pulled",
+                format!("Container image \"{image}\" already present on machine and can be accessed by the pod"),
+            );
             return Ok(found.id);
         }
         if policy == "Never" {

@@ -218,9 +218,14 @@ impl Heartbeat {
 
     async fn look(&mut self) -> Findings {
         let config = &self.config;
+        let mut all = capacity(&self.machine, config.max_pods);
+        let mut for_pods = allocatable(&self.machine, config.max_pods, config.reserved);
+        let (devices, healthy) = self.node.devices.amounts(self.node.clock.now());
+        all.extend(devices);
+        for_pods.extend(healthy);
         let mut findings = Findings {
-            capacity: capacity(&self.machine, config.max_pods),
-            allocatable: allocatable(&self.machine, config.max_pods, config.reserved),
+            capacity: all,
+            allocatable: for_pods,
             memory_pressure: self.node.pressure.memory.load(Ordering::Relaxed),
             disk_pressure: self.node.pressure.disk.load(Ordering::Relaxed),
             pid_pressure: self.node.pressure.pids.load(Ordering::Relaxed),

@@ -3,6 +3,7 @@
 
 use super::Node as Shared;
 use crate::pod::demand::{Amounts, of_list};
+use crate::pod::ending::phase_is_final;
 use crate::pod::fit::{Room, fits};
 use crate::pod::member::uid;
 use crate::pod::observed::Doom;
@@ -35,6 +36,15 @@ impl Ledger {
         self.admitted.lock().remove(pod_uid);
     }
 
+    /// Whether the pod has been taken on and has not ended.
+    pub fn is_live(&self, node: &Shared, pod_uid: &str) -> bool {
+        let known = node.caches.of::<Pod>().list().into_iter().find(|p| uid(p) == pod_uid);
+        match known {
+            Some(pod) => !phase_is_final(&pod),
+            None => self.admitted.lock().contains(pod_uid),
+        }
+    }
+
     /// The node without `pod`.
     pub fn room(&self, node: &Shared, pod: &Pod) -> Room {
         room(node, pod, &self.admitted.lock())
@@ -48,12 +58,12 @@ fn room(node: &Shared, pod: &Pod, admitted: &BTreeSet<String>) -> Room {
     // What others added to the node's object, and what this node says itself.
     let mut allocatable: Amounts = listed.unwrap_or_default();
     allocatable.extend(of_list(&node.allocatable));
+    // Devices of plugins are counted where they are given out.
+    allocatable.retain(|resource, _| !node.devices.is_managed(resource));
     let taken = |other: &Arc<Pod>| {
-        let status = other.status.as_ref();
-        let ended = status.and_then(|s| s.phase.as_deref()).is_some_and(|p| p == "Succeeded" || p == "Failed");
         // A start time in the API is the sign of a pod that was taken on before this agent started.
-        let taken = admitted.contains(uid(other)) || status.is_some_and(|s| s.start_time.is_some());
-        uid(other) != uid(pod) && !ended && taken
+        let started = other.status.as_ref().is_some_and(|s| s.start_time.is_some());
+        uid(other) != uid(pod) && !phase_is_final(other) && (admitted.contains(uid(other)) || started)
     };
     let others = node.caches.of::<Pod>().list().into_iter().filter(taken).collect();
     Room { node_name: node.name.clone(), labels, allocatable, others }

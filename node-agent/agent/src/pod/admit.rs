@@ -58,6 +58,11 @@ pub fn admit(pod: &Pod, host: Host) -> Result<(), Doom> {
     Ok(())
 }
 
+/// k8s: what the scheduler thought was there is not.
+pub fn unexpected(why: &dyn std::error::Error) -> Doom {
+    rejected("UnexpectedAdmissionError", &format!("Allocate failed due to {why}, which is unexpected"))
+}
+
 /// k8s: a node that goes down takes nothing on
 pub fn stays(leaving: &AtomicBool) -> Result<(), Doom> {
     if !leaving.load(Ordering::Relaxed) {

@@ -1,6 +1,7 @@
 //! Quality of service and what follows from it: the cgroup a pod lives in, CPU shares and quota, memory limits and how
 //! eager the kernel is to kill it when memory runs out.
 
+use super::demand;
 use super::member::{Role, members, spec, uid};
 use crate::quantity::{limit, milli, of, request, whole};
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
@@ -107,7 +108,7 @@ pub fn container(pod: &Pod, container: &Container, node: &NodeSize) -> LinuxCont
         oom_score_adj: oom_score_adj(pod, container, node.memory_bytes),
         unified: unified.into_iter().collect(),
         hugepage_limits: hugepages.collect(),
-        ..linux(resources)
+        ..linux(Some(&with_pod_limits(pod, container)))
     }
 }
 
@@ -124,37 +125,27 @@ pub fn widest(a: &LinuxContainerResources, b: &LinuxContainerResources) -> Linux
     }
 }
 
-/// Limits of the pod as a whole: the sums over its containers, where every one of them is limited.
+/// Limits of the pod as a whole.
 pub fn pod(pod: &Pod) -> LinuxContainerResources {
-    if let Some(own) = &spec(pod).resources {
-        return linux(Some(own));
-    }
-    let apps = &spec(pod).containers;
-    let sidecars: Vec<_> = members(pod).into_iter().filter(|m| m.role == Role::Sidecar).collect();
-    let long_running = || apps.iter().chain(sidecars.iter().map(|m| &*m.spec));
-    let overhead = |resource: &str, read: fn(&_) -> i64| of(spec(pod).overhead.as_ref(), resource).map_or(0, read);
-    let sum_of_requests: i64 =
-        long_running().filter_map(|c| request(c.resources.as_ref(), "cpu")).map(milli).sum::<i64>()
-            + overhead("cpu", milli);
-    let limited = |resource: &str, read: fn(&_) -> i64| -> i64 {
-        let limits: Option<Vec<i64>> =
-            long_running().map(|c| limit(c.resources.as_ref(), resource).map(read).filter(|v| *v > 0)).collect();
-        let init = members(pod).into_iter().filter(|m| m.role == Role::Init);
-        let largest =
-            init.map(|m| limit(m.spec.resources.as_ref(), resource).map_or(i64::MAX, read)).max().unwrap_or(0);
-        match limits {
-            // An unlimited init container needs an unlimited pod.
-            Some(list) if largest < i64::MAX => list.iter().sum::<i64>().max(largest) + overhead(resource, read),
-            Some(_) | None => 0,
-        }
-    };
     LinuxContainerResources {
-        cpu_shares: shares(sum_of_requests),
+        cpu_shares: shares(demand::of_pod(pod).get("cpu").copied().unwrap_or(0)),
         cpu_period: CPU_PERIOD_US,
-        cpu_quota: quota(limited("cpu", milli)),
-        memory_limit_in_bytes: limited("memory", whole),
+        cpu_quota: quota(demand::limit_of_pod(pod, "cpu").unwrap_or(0)),
+        memory_limit_in_bytes: demand::limit_of_pod(pod, "memory").unwrap_or(0),
         ..LinuxContainerResources::default()
     }
+}
+
+/// k8s: a container without a limit of its own is limited to what the whole pod may have.
+fn with_pod_limits(pod: &Pod, container: &Container) -> ResourceRequirements {
+    let mut resources = container.resources.clone().unwrap_or_default();
+    for resource in ["cpu", "memory"] {
+        let own = limit(Some(&resources), resource).filter(|q| milli(q) > 0);
+        if let (None, Some(of_pod)) = (own, limit(spec(pod).resources.as_ref(), resource)) {
+            resources.limits.get_or_insert_default().insert(resource.to_owned(), of_pod.clone());
+        }
+    }
+    resources
 }
 
 fn linux(resources: Option<&ResourceRequirements>) -> LinuxContainerResources {
@@ -185,11 +176,24 @@ fn oom_score_adj(pod: &Pod, container: &Container, memory_capacity: i64) -> i64 
         Qos::Guaranteed => -997,
         Qos::BestEffort => 1000,
         Qos::Burstable => {
-            let asked = request(container.resources.as_ref(), "memory").map_or(0, whole);
+            let asked = |c: &Container| request(c.resources.as_ref(), "memory").map_or(0, whole);
+            // k8s: a sidecar is killed no earlier than the app container that asked for the least.
+            let is_sidecar = members(pod).iter().any(|m| m.role == Role::Sidecar && m.name() == container.name);
+            let least = spec(pod).containers.iter().map(asked).min().filter(|_| is_sidecar).unwrap_or(0);
+            let asked = asked(container).max(least) + shared_request(pod);
             let part = 1000 * i128::from(asked) / i128::from(memory_capacity.max(1));
             (1000 - i64::try_from(part).unwrap_or(1000)).clamp(3, 999)
         }
     }
+}
+
+/// k8s: memory that the pod asks for beyond its containers counts for each of them in equal parts.
+fn shared_request(pod: &Pod) -> i64 {
+    let requests = spec(pod).resources.as_ref().and_then(|r| r.requests.as_ref());
+    let Some(of_pod) = of(requests, "memory").map(whole) else { return 0 };
+    let containers = spec(pod).containers.len() + spec(pod).init_containers.as_ref().map_or(0, Vec::len);
+    let theirs = demand::of_containers(pod).get("memory").copied().unwrap_or(0);
+    (of_pod - theirs).max(0) / i64::try_from(containers.max(1)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -220,6 +224,95 @@ mod tests {
         assert_eq!((limits.hugepage_limits[0].page_size.as_str(), limits.hugepage_limits[0].limit), ("2MB", 0));
         assert_eq!(limits.unified["memory.swap.max"], "0");
         assert_eq!(container(&pod_with("{}"), &Container::default(), &node).cpu_shares, CPU_SHARES_MIN);
+    }
+
+    /// CPU shares, CPU quota and memory limit.
+    fn limits(of: &LinuxContainerResources) -> (i64, i64, i64) {
+        (of.cpu_shares, of.cpu_quota, of.memory_limit_in_bytes)
+    }
+
+    #[test]
+    fn a_pod_is_limited_as_far_as_it_or_each_of_its_containers_is() {
+        const MIB: i64 = 1 << 20;
+        let cases = [
+            (
+                "all containers",
+                "{ containers: [{ name: a, resources: { limits: { cpu: 1, memory: 64Mi } } },
+                    { name: b, resources: { limits: { cpu: 500m, memory: 32Mi }, requests: { cpu: 250m } } }] }",
+                (1280, 150_000, 96 * MIB),
+            ),
+            (
+                "one without a memory limit",
+                "{ containers: [{ name: a, resources: { limits: { cpu: 1, memory: 64Mi } } },
+                    { name: b, resources: { limits: { cpu: 1 } } }] }",
+                (2048, 200_000, 0),
+            ),
+            (
+                "an init container that asks for more, beside a sidecar",
+                "{ containers: [{ name: a, resources: { limits: { cpu: 100m, memory: 8Mi } } }],
+                    initContainers: [{ name: s, restartPolicy: Always, resources: { limits: { cpu: 100m, memory: 8Mi } } },
+                        { name: i, resources: { limits: { cpu: 400m, memory: 32Mi } } }] }",
+                (512, 50_000, 40 * MIB),
+            ),
+            (
+                "an init container without limits",
+                "{ containers: [{ name: a, resources: { limits: { cpu: 100m, memory: 8Mi } } }],
+                    initContainers: [{ name: i }] }",
+                (102, 0, 0),
+            ),
+            (
+                "overhead",
+                "{ overhead: { cpu: 100m, memory: 1Mi },
+                    containers: [{ name: a, resources: { limits: { cpu: 900m, memory: 7Mi } } }] }",
+                (1024, 100_000, 8 * MIB),
+            ),
+            (
+                "the pod's memory, and the CPU of its containers",
+                "{ resources: { requests: { cpu: 1 }, limits: { memory: 64Mi } },
+                    containers: [{ name: a, resources: { limits: { cpu: 500m } } }] }",
+                (1024, 50_000, 64 * MIB),
+            ),
+            ("nothing", "{ containers: [{ name: a }] }", (2, 0, 0)),
+        ];
+        for (name, text, wanted) in cases {
+            assert_eq!(limits(&pod(&pod_yaml(&format!("spec: {text}")))), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_container_without_limits_has_those_of_its_pod() {
+        let pod = pod_yaml(
+            "spec: { resources: { limits: { cpu: 1, memory: 64Mi } },
+                containers: [{ name: a }, { name: b, resources: { requests: { cpu: 500m }, limits: { memory: 1Mi } } }] }",
+        );
+        let of = |index: usize| limits(&container(&pod, &spec(&pod).containers[index], &NodeSize::default()));
+        assert_eq!(of(0), (1024, 100_000, 64 << 20));
+        assert_eq!(of(1), (512, 100_000, 1 << 20));
+    }
+
+    #[test]
+    fn the_kernel_kills_sidecars_last_and_counts_what_the_pod_asks_for() {
+        let node = NodeSize { memory_bytes: 1 << 30, ..NodeSize::default() };
+        let part = |mib: i64| (1000 - 1000 * mib / 1024).min(999);
+        let cases = [
+            ("{ name: s, restartPolicy: Always, resources: { requests: { memory: 1Mi } } }", "{}", part(64), part(64)),
+            ("{ name: s, resources: { requests: { memory: 1Mi } } }", "{}", part(1), part(64)),
+            (
+                "{ name: s, resources: { requests: { memory: 1Mi } } }",
+                "{ requests: { memory: 84Mi } }",
+                part(11),
+                part(74),
+            ),
+        ];
+        for (init, of_pod, of_init, of_app) in cases {
+            let pod = pod_yaml(&format!(
+                "spec: {{ resources: {of_pod}, initContainers: [{init}],
+                    containers: [{{ name: a, resources: {{ requests: {{ memory: 64Mi }} }} }}] }}"
+            ));
+            let score = |c: &Container| container(&pod, c, &node).oom_score_adj;
+            let init_container = &spec(&pod).init_containers.as_ref().unwrap()[0];
+            assert_eq!((score(init_container), score(&spec(&pod).containers[0])), (of_init, of_app), "{init} {of_pod}");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@ use super::member::Member;
 use super::{cgroup, label, security};
 use k8s_openapi::api::core::v1::Pod;
 use proto::cri::{
-    ContainerConfig, ContainerMetadata, Device, ImageSpec, KeyValue, LinuxContainerConfig, Mount, Signal, UserNamespace,
+    CdiDevice, ContainerConfig, ContainerMetadata, Device, ImageSpec, KeyValue, LinuxContainerConfig, Mount, Signal,
+    UserNamespace,
 };
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What the worker found out for one start of a container.
@@ -24,6 +26,10 @@ pub struct Ingredients {
     /// Where seccomp profiles of the node are.
     pub seccomp: PathBuf,
     pub devices: Vec<Device>,
+    /// Of devices, for the runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// Names of devices in the Container Device Interface.
+    pub cdi: Vec<String>,
     /// Ids of the pod's user namespace.
     pub users: Option<UserNamespace>,
 }
@@ -43,7 +49,11 @@ pub fn config(pod: &Pod, member: &Member<'_>, with: Ingredients) -> ContainerCon
         args: expanded(&spec.args),
         working_dir: spec.working_dir.clone().unwrap_or_default(),
         labels: label::container_labels(pod, member),
-        annotations: label::container_annotations(pod, member, with.attempt),
+        annotations: with
+            .annotations
+            .into_iter()
+            .chain(label::container_annotations(pod, member, with.attempt))
+            .collect(),
         log_path: log_path(member.name(), with.attempt),
         stdin: spec.stdin == Some(true),
         stdin_once: spec.stdin_once == Some(true),
@@ -56,7 +66,7 @@ pub fn config(pod: &Pod, member: &Member<'_>, with: Ingredients) -> ContainerCon
         envs: with.env.into_iter().map(|(key, value)| KeyValue { key, value }).collect(),
         mounts: with.mounts,
         devices: with.devices,
-        ..ContainerConfig::default()
+        cdi_devices: with.cdi.into_iter().map(|name| CdiDevice { name }).collect(),
     }
 }
 

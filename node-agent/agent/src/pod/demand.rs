@@ -77,9 +77,41 @@ pub fn of_pod(pod: &Pod) -> Amounts {
     sum(pod, |member| of_container(&member.spec))
 }
 
-/// k8s: the sum over what runs together, or the largest init container beside the sidecars before it, if that is more;
-/// requests of the pod as a whole replace it; the overhead comes on top.
+/// What the containers of a pod ask for together.
+pub fn of_containers(pod: &Pod) -> Amounts {
+    together(pod, |member| of_container(&member.spec))
+}
+
+/// What a pod may use of `resource` at most, where that is limited: for the pod as a whole, or for each of its containers.
+/// k8s: ResourceConfigForPod
+pub fn limit_of_pod(pod: &Pod, resource: &str) -> Option<i64> {
+    let of = |limits: Option<&BTreeMap<String, Quantity>>| {
+        limits.and_then(|l| l.get(resource)).map(|q| amount(resource, q)).filter(|most| *most > 0)
+    };
+    let own = |member: &Member<'_>| of(member.spec.resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let whole_pod = of(spec(pod).resources.as_ref().and_then(|r| r.limits.as_ref()));
+    let most = match whole_pod {
+        Some(most) => most,
+        // An unlimited container needs an unlimited pod, also while the others have not started yet.
+        None if members(pod).iter().any(|m| m.role != Role::Ephemeral && own(m).is_none()) => return None,
+        None => {
+            together(pod, |m| own(m).map(|most| (resource.to_owned(), most)).into_iter().collect()).remove(resource)?
+        }
+    };
+    Some(most + of(spec(pod).overhead.as_ref()).unwrap_or(0))
+}
+
+/// k8s: requests of the pod as a whole replace those of its containers; the overhead comes on top.
 fn sum(pod: &Pod, of: impl Fn(&Member<'_>) -> Amounts) -> Amounts {
+    let mut all = together(pod, of);
+    let whole_pod = spec(pod).resources.as_ref().and_then(|r| r.requests.as_ref());
+    all.extend(whole_pod.map(of_list).unwrap_or_default());
+    add(&mut all, &spec(pod).overhead.as_ref().map(of_list).unwrap_or_default());
+    all
+}
+
+/// k8s: the sum over what runs together, or the largest init container beside the sidecars before it, if that is more.
+fn together(pod: &Pod, of: impl Fn(&Member<'_>) -> Amounts) -> Amounts {
     let (mut running, mut sidecars, mut starting) = (Amounts::new(), Amounts::new(), Amounts::new());
     for member in members(pod) {
         let own = of(&member);
@@ -96,9 +128,6 @@ fn sum(pod: &Pod, of: impl Fn(&Member<'_>) -> Amounts) -> Amounts {
     }
     add(&mut running, &sidecars);
     cover(&mut running, &starting);
-    let whole_pod = spec(pod).resources.as_ref().and_then(|r| r.requests.as_ref());
-    running.extend(whole_pod.map(of_list).unwrap_or_default());
-    add(&mut running, &spec(pod).overhead.as_ref().map(of_list).unwrap_or_default());
     running
 }
 

@@ -5,7 +5,7 @@ use super::back_off::BackOff;
 use super::ending::{EVICTED, TERMINATED};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerUser, ResourceRequirements};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -21,6 +21,8 @@ pub struct Observed {
     pub sandbox_failure: Option<Failure>,
     /// Restart delays, by container name.
     pub restarts: BTreeMap<String, BackOff>,
+    /// Containers that were killed to run again as something else, by id.
+    pub replaced: BTreeSet<String>,
     /// Resources that were applied since the container was created, by container id.
     pub resized: BTreeMap<String, ResourceRequirements>,
     /// Resizes that the runtime refused, by container name.

@@ -29,6 +29,10 @@ pub enum Op {
         back_off: Option<BackOff>,
     },
     Kill(Kill),
+    /// Once that container is dead its successor starts, whatever its restart policy says.
+    Replace {
+        id: String,
+    },
     /// Bring the limits of a running container in line with the spec.
     Resize {
         container: String,
@@ -82,7 +86,7 @@ impl Op {
             Self::Remove { id } | Self::RemoveSandbox { id } => Some(Subject::Kill(id.clone())),
             Self::Resize { container } => Some(Subject::Resize(container.clone())),
             Self::Cleanup | Self::DeletePod => Some(Subject::Cleanup),
-            Self::Doom(_) | Self::Note(_) | Self::WakeAt(_) => None,
+            Self::Replace { .. } | Self::Doom(_) | Self::Note(_) | Self::WakeAt(_) => None,
         }
     }
 }

@@ -166,8 +166,7 @@ fn check_running(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observe
             ops,
         );
     } else if member.role != Role::Ephemeral && !record.hash.is_empty() && record.hash != container_hash(&member.spec) {
-        let grace = SignedDuration::from_secs(pod_grace);
-        kill(seen, record, grace, format!("Container {name} definition changed, will be restarted"), now, ops);
+        replace(pod, seen, record, format!("Container {name} definition changed, will be restarted"), now, ops);
     } else if member.role != Role::Ephemeral && !seen.is_busy(&Subject::Resize(name.to_owned())) {
         if seen.resize_hold.is_some() {
             ops.push(Op::WakeAt(now + HELD_AGAIN));
@@ -180,16 +179,27 @@ fn check_running(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observe
                 None => ops.push(Op::Resize { container: name.to_owned() }),
             },
             Resize::Restart => {
-                let grace = SignedDuration::from_secs(pod_grace);
-                kill(seen, record, grace, format!("Container {name} resize requires restart"), now, ops);
+                replace(pod, seen, record, format!("Container {name} resize requires restart"), now, ops);
             }
         }
     }
 }
 
+/// k8s: what is to run as something else runs again whatever its restart policy says.
+fn replace(pod: &Pod, seen: &Observed, record: &Record, message: String, now: Timestamp, ops: &mut Vec<Op>) {
+    if !seen.replaced.contains(&record.id) {
+        ops.push(Op::Replace { id: record.id.clone() });
+    }
+    let grace = SignedDuration::from_secs(spec(pod).termination_grace_period_seconds.unwrap_or(30));
+    kill(seen, record, grace, message, now, ops);
+}
+
 /// Whether a container that is not running is to run (again).
 pub fn wants_restart(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observed) -> bool {
     let in_current = seen.sandbox().is_some_and(|s| s.id == record.sandbox);
+    if seen.replaced.contains(&record.id) {
+        return true;
+    }
     match record.state {
         // Never started, or lost in a way that its policy counts as a failure.
         RunState::Created => member.role != Role::Ephemeral,
@@ -262,6 +272,15 @@ fn image_retry(member: &Member<'_>, failure: &Failure, seen: &Observed, now: Tim
 fn is_changed(member: &Member<'_>, record: &Record, seen: &Observed) -> bool {
     let resized = || seen.resize_hold.is_none() && resize::wanted(&member.spec, seen.applied(record)) != Resize::None;
     !record.hash.is_empty() && (record.hash != container_hash(&member.spec) || resized())
+}
+
+/// Whether a container has just been stopped to run again as something else.
+pub fn is_replaced(pod: &Pod, seen: &Observed) -> bool {
+    let between = |m: &Member<'_>| {
+        let ended = seen.latest(m.name()).filter(|record| record.state == RunState::Exited);
+        ended.is_some_and(|record| is_changed(m, record, seen) && wants_restart(pod, m, record, seen))
+    };
+    !ending::must_end(pod, seen) && members(pod).iter().filter(|m| m.role != Role::Ephemeral).any(between)
 }
 
 /// The end of the wait before the container may be started, if there is one.

@@ -6,7 +6,7 @@ use super::condition;
 use super::ending::{is_deleted, phase_is_final, remembered};
 use super::member::{Member, Role, describe, host_network, members, restarts_after};
 use super::observed::{Failure, Image, Observed, Record, RunState, Subject};
-use super::plan::{ERR_IMAGE_SHOWN, has_initialized, wants_restart};
+use super::plan::{ERR_IMAGE_SHOWN, has_initialized, is_passed, wants_restart};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
@@ -26,9 +26,14 @@ pub struct NodeFacts {
 pub fn status(pod: &Pod, seen: &Observed, node: &NodeFacts, now: Timestamp) -> PodStatus {
     let old = pod.status.clone().unwrap_or_default();
     let members = members(pod);
-    let statuses: Vec<(Role, ContainerStatus)> =
+    let mut statuses: Vec<(Role, ContainerStatus)> =
         members.iter().map(|m| (m.role, container_status(pod, m, &members, seen, node, now))).collect();
     let phase = phase(pod, seen, &members, &statuses);
+    if is_rejected(seen, &old) {
+        statuses.clear();
+    } else if matches!(phase, "Succeeded" | "Failed") && is_initialized(&members, seen) {
+        statuses.iter_mut().filter(|(role, _)| *role == Role::App).for_each(|(_, status)| settle(status));
+    }
     let of = |wanted: fn(Role) -> bool| {
         let list: Vec<_> = statuses.iter().filter(|(role, _)| wanted(*role)).map(|(_, s)| s.clone()).collect();
         (!list.is_empty()).then_some(list)
@@ -57,6 +62,35 @@ pub fn status(pod: &Pod, seen: &Observed, node: &NodeFacts, now: Timestamp) -> P
     };
     status.conditions = Some(condition::conditions(pod, seen, &members, &status, now));
     status
+}
+
+/// k8s: a pod that the node did not take on shows no containers, also to those who print why.
+fn is_rejected(seen: &Observed, old: &PodStatus) -> bool {
+    let refused = seen.doom.is_some() && old.start_time.is_none();
+    let was_refused = matches!(old.phase.as_deref(), Some("Succeeded" | "Failed"));
+    seen.containers.is_empty() && old.container_statuses.is_none() && (refused || was_refused)
+}
+
+fn is_initialized(members: &[Member<'_>], seen: &Observed) -> bool {
+    let mut before = members.iter().filter(|m| matches!(m.role, Role::Init | Role::Sidecar));
+    has_initialized(members, seen) || before.all(|m| is_passed(m, seen))
+}
+
+/// k8s: TerminatePod; in a pod that has ended, a container that has not is one that nobody knows of.
+fn settle(status: &mut ContainerStatus) {
+    let state = status.state.get_or_insert_default();
+    if state.terminated.is_none() && state.running.is_none() {
+        *state = ContainerState { terminated: Some(unknown()), ..ContainerState::default() };
+    }
+}
+
+fn unknown() -> ContainerStateTerminated {
+    ContainerStateTerminated {
+        exit_code: 137,
+        reason: Some("ContainerStatusUnknown".to_owned()),
+        message: Some("The container could not be located when the pod was terminated".to_owned()),
+        ..ContainerStateTerminated::default()
+    }
 }
 
 /// k8s: a pod that ended keeps the address it had; a new sandbox brings a new one.
@@ -108,7 +142,8 @@ fn natural_phase(
     statuses: &[(Role, ContainerStatus)],
 ) -> &'static str {
     let by_name = |name: &str| members.iter().find(|m| m.name() == name);
-    let again = |name: &str, code: i32| by_name(name).is_some_and(|m| restarts_after(pod, m, code));
+    let replaced = |name: &str| seen.latest(name).is_some_and(|record| seen.replaced.contains(&record.id));
+    let again = |name: &str, code: i32| replaced(name) || by_name(name).is_some_and(|m| restarts_after(pod, m, code));
     let initialized = has_initialized(members, seen);
     let last_exit = |s: &ContainerStatus| {
         let last = s.last_state.as_ref().and_then(|l| l.terminated.as_ref());
@@ -257,13 +292,10 @@ fn first_wait(member: &Member<'_>, seen: &Observed, now: Timestamp) -> Container
 fn lost(known: &ContainerStatus, now: Timestamp) -> ContainerStateTerminated {
     let running = known.state.as_ref().and_then(|s| s.running.as_ref());
     ContainerStateTerminated {
-        exit_code: 137,
-        reason: Some("ContainerStatusUnknown".to_owned()),
-        message: Some("The container could not be located when the pod was terminated".to_owned()),
         container_id: known.container_id.clone(),
         started_at: running.and_then(|r| r.started_at.clone()),
         finished_at: Some(Time(now)),
-        ..ContainerStateTerminated::default()
+        ..unknown()
     }
 }
 

@@ -127,7 +127,7 @@ mod tests {
 
     async fn answer(reply: &'static [&'static str]) -> Answer {
         let (port, _server) = server(reply).await;
-        let cri = Cri::new(std::path::Path::new("/nonexistent")).unwrap();
+        let cri = Cri::new(std::path::Path::new("/nonexistent"));
         let whom = Whom { container_id: String::new(), pod_ip: "127.0.0.1".into(), ports: Vec::new() };
         let mut probe: Probe =
             serde_json::from_value(serde_json::json!({ "httpGet": { "path": "/x", "port": 1 } })).unwrap();
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_connection_is_a_failure_and_an_unnamed_port_is_unknown() {
-        let cri = Cri::new(std::path::Path::new("/nonexistent")).unwrap();
+        let cri = Cri::new(std::path::Path::new("/nonexistent"));
         let whom = Whom { container_id: String::new(), pod_ip: "127.0.0.1".into(), ports: Vec::new() };
         let probe = |port: serde_json::Value| -> Probe {
             serde_json::from_value(serde_json::json!({ "tcpSocket": { "port": port } })).unwrap()

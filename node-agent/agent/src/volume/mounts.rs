@@ -129,13 +129,14 @@ fn one(
     Ok(Mount {
         container_path: inside(mount),
         host_path: source.to_string_lossy().into_owned(),
-        // k8s: volumes that the node writes are read-only to the pod, whatever the mount says.
+        // k8s: volumes that the node writes, and claims that say so, are read-only to the pod, whatever the mount says.
         readonly: readonly
             || [
                 volume.config_map.is_some(),
                 volume.secret.is_some(),
                 volume.downward_api.is_some(),
                 volume.projected.is_some(),
+                volume.persistent_volume_claim.as_ref().is_some_and(|claim| claim.read_only == Some(true)),
             ]
             .contains(&true),
         recursive_read_only: readonly && matches!(mount.recursive_read_only.as_deref(), Some("Enabled" | "IfPossible")),

@@ -73,8 +73,10 @@ fn write_generation(dir: &Path, tree: &Tree, owner: Ownership) -> Result<(), Err
 
 fn make_dir(dir: &Path, owner: Ownership) -> Result<(), Error> {
     fs::create_dir(dir).map_err(Error::io("cannot create", dir))?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(Error::io("cannot set the mode of", dir))?;
-    set_owner(dir, owner)
+    set_owner(dir, owner)?;
+    // k8s: the group of a volume is passed on to what is made in it.
+    let mode = if owner.group.is_some() { 0o2755 } else { 0o755 };
+    fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", dir))
 }
 
 fn write_file(path: &Path, file: &File, owner: Ownership) -> Result<(), Error> {

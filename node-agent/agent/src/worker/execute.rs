@@ -73,7 +73,9 @@ impl Worker {
                 Box::pin(cleanup(node, pod, sandboxes, containers))
             }
             Op::DeletePod => Box::pin(delete(node, pod)),
-            Op::Doom(_) | Op::Note(_) | Op::WakeAt(_) => unreachable!("done at once by the worker"),
+            Op::Replace { .. } | Op::Doom(_) | Op::Note(_) | Op::WakeAt(_) => {
+                unreachable!("done at once by the worker")
+            }
         }
     }
 

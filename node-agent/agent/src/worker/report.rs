@@ -5,6 +5,7 @@ use crate::pod::label;
 use crate::pod::member::{describe, name, namespace, uid};
 use crate::pod::observed::Subject;
 use crate::pod::patch::status_patch;
+use crate::pod::plan::is_replaced;
 use crate::pod::status::status;
 use crate::static_pods;
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +20,9 @@ use tracing::{debug, warn};
 
 /// Changes that come with an operation are written together when it ends, or after this long.
 const GATHER: SignedDuration = SignedDuration::from_millis(150);
+
+/// k8s: the moment between a container and the one that replaces it is not shown; here, not unless it lasts longer.
+const REPLACED: SignedDuration = SignedDuration::from_secs(1);
 
 /// A write that failed is tried again after this long.
 const RETRY: SignedDuration = SignedDuration::from_secs(1);
@@ -74,9 +78,10 @@ impl Worker {
         let first = old.start_time.is_none();
         let acting =
             self.seen.busy.keys().any(|s| !matches!(s, Subject::Volumes | Subject::Image(_) | Subject::Resize(_)));
-        if acting && !first {
+        let replaced = is_replaced(&self.pod, &self.seen);
+        if (acting || replaced) && !first {
             let since = *self.report.gathering.get_or_insert(now);
-            let left = GATHER - now.duration_since(since);
+            let left = if replaced { REPLACED } else { GATHER } - now.duration_since(since);
             if left.is_positive() {
                 return Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(1);
             }

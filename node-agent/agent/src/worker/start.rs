@@ -3,6 +3,7 @@
 use super::outcome::Outcome;
 use super::volumes::chain;
 use crate::cri;
+use crate::device::{self, Grant};
 use crate::hook;
 use crate::image::ensure::{Refused, inspect};
 use crate::log::files;
@@ -10,7 +11,7 @@ use crate::material::{Materials, of_environment};
 use crate::node::Node;
 use crate::pod::container::{Ingredients, config};
 use crate::pod::downward::Surroundings;
-use crate::pod::member::{Member, describe, member, namespace};
+use crate::pod::member::{Member, describe, member, namespace, uid};
 use crate::pod::observed::{Image, Sandbox};
 use crate::pod::security::{ImageUser, verify_non_root};
 use crate::pod::{dns, env, sandbox};
@@ -66,8 +67,10 @@ impl Start {
             return Err(refused("CreateContainerConfigError", "the sandbox or the image is gone".to_owned()));
         };
         self.check_user(node, pod, member, image).await?;
-        let env = self.environment(node, pod, member).await?;
-        let mounts = self.mounts(node, pod, &env).await?;
+        let grant = self.grant(node, pod).await?;
+        let env = with_granted(&grant.envs, self.environment(node, pod, member).await?);
+        let mut mounts = self.mounts(node, pod, &env).await?;
+        mounts.extend(grant.mounts.iter().map(granted_mount));
         let users = crate::users::of(pod, &node.places).map_err(|e| refused("CreateContainerError", chain(&e)))?;
         let with = Ingredients {
             attempt: self.attempt,
@@ -77,7 +80,9 @@ impl Start {
             target: self.target.clone(),
             node: node.size.clone(),
             seccomp: node.places.seccomp(),
-            devices: self.devices(member)?,
+            devices: self.devices(member)?.into_iter().chain(grant.nodes.iter().map(granted_node)).collect(),
+            annotations: grant.annotations,
+            cdi: grant.cdi,
             users: users.clone(),
         };
         let request = CreateContainerRequest {
@@ -94,10 +99,10 @@ impl Start {
             .map_err(|s| refused("CreateContainerError", cri::Error::Status(s).said()))?
             .into_inner()
             .container_id;
-        node.note(pod, Some(member), "Created", format!("Created container: {}", member.name()));
+        node.note(pod, Some(member), "Created", "Container created".to_owned());
         let started = node.cri.runtime().start_container(StartContainerRequest { container_id: id.clone() }).await;
         started.map_err(|s| refused("RunContainerError", cri::Error::Status(s).said()))?;
-        node.note(pod, Some(member), "Started", format!("Started container {}", member.name()));
+        node.note(pod, Some(member), "Started", "Container started".to_owned());
         node.metrics.containers_started.fetch_add(1, Ordering::Relaxed);
         info!(pod = describe(pod), container = member.name(), attempt = self.attempt, id, "container started");
         files::link(&node.places, pod, member.name(), self.attempt, &id);
@@ -115,6 +120,14 @@ impl Start {
         let found = inspect(&node.cri, image).await.map_err(|e| refused("CreateContainerConfigError", e.said()))?;
         let user = found.map(|i| ImageUser { uid: i.uid.map(|u| u.value), name: i.username }).unwrap_or_default();
         verify_non_root(pod, member, &user).map_err(|e| refused("CreateContainerConfigError", e.to_string()))
+    }
+
+    /// What plugins gave the container, now that they know of its start.
+    async fn grant(&self, node: &Node, pod: &Pod) -> Result<Grant, Refused> {
+        let Some(grant) = node.devices.granted(uid(pod), &self.container) else { return Ok(Grant::default()) };
+        let told = node.devices.before_start(&grant).await;
+        told.map_err(|error| refused("CreateContainerConfigError", error.to_string()))?;
+        Ok(grant)
     }
 
     async fn environment(
@@ -190,6 +203,30 @@ impl Start {
             tracing::warn!(id, said = status.message(), "cannot stop a container after its hook failed");
         }
         Err(refused("PostStartHookError", text))
+    }
+}
+
+/// Variables of devices first: the pod's own replace them.
+fn with_granted(granted: &BTreeMap<String, String>, own: Vec<(String, String)>) -> Vec<(String, String)> {
+    let is_own = |name: &String| own.iter().any(|(n, _)| n == name);
+    let fresh = granted.iter().filter(|(name, _)| !is_own(name)).map(|(name, value)| (name.clone(), value.clone()));
+    fresh.collect::<Vec<_>>().into_iter().chain(own).collect()
+}
+
+fn granted_mount(mount: &device::Mount) -> Mount {
+    Mount {
+        container_path: mount.container_path.clone(),
+        host_path: mount.host_path.clone(),
+        readonly: mount.read_only,
+        ..Mount::default()
+    }
+}
+
+fn granted_node(node: &device::DeviceNode) -> Device {
+    Device {
+        container_path: node.container_path.clone(),
+        host_path: node.host_path.clone(),
+        permissions: node.permissions.clone(),
     }
 }
 

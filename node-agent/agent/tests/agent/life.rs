@@ -1,6 +1,7 @@
 //! Pods from creation to deletion.
 
 use crate::world::{NODE, World, condition, is_ready, pod_path};
+use parking_lot::Mutex;
 use serde_json::json;
 
 fn web() -> serde_json::Value {
@@ -53,6 +54,28 @@ async fn a_crashed_container_is_restarted_and_counted() {
     let pod = world.until("p", restarted).await.unwrap();
     let last = &pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
     assert_eq!((last["exitCode"].as_i64(), last["reason"].as_str()), (Some(3), Some("Error")));
+    world.close().await;
+}
+
+#[tokio::test]
+async fn the_moment_between_a_container_and_its_successor_is_not_shown() {
+    let world = World::new();
+    world.cri.books.lock().images.push("web:2".to_owned());
+    world.pod("p", web());
+    world.until_ready("p").await;
+    let mut pod = world.api.get(&pod_path("p")).unwrap();
+    pod["spec"]["containers"][0]["image"] = json!("web:2");
+    pod["metadata"]["generation"] = json!(2);
+    world.api.put(&pod_path("p"), pod);
+    let shown = Mutex::new(Vec::new());
+    let replaced = |p: Option<&serde_json::Value>| {
+        p.is_some_and(|p| {
+            shown.lock().push(is_ready(p));
+            p["status"]["containerStatuses"][0]["restartCount"] == 1
+        })
+    };
+    world.until("p", replaced).await;
+    assert!(shown.lock().iter().all(|ready| *ready), "{shown:?}");
     world.close().await;
 }
 

@@ -15,6 +15,7 @@ fn shown(ops: &[Op]) -> Vec<String> {
         Op::EnsureImage { container } => format!("image {container}"),
         Op::Start { container, attempt, .. } => format!("start {container}#{attempt}"),
         Op::Kill(kill) => format!("kill {} {}s", kill.id, kill.grace.as_secs()),
+        Op::Replace { id } => format!("replace {id}"),
         Op::Remove { id } => format!("remove {id}"),
         Op::ReleaseVolumes => "release".to_owned(),
         Op::Cleanup => "cleanup".to_owned(),
@@ -126,9 +127,19 @@ fn a_new_image_replaces_the_container() {
     let pod = web("Always");
     let mut seen = with(prepared(&pod), &["a#0 running"]);
     seen.containers[0].hash = "other".into();
-    check(&pod, &seen, 0, &["kill a-0 30s"]);
+    check(&pod, &seen, 0, &["replace a-0", "kill a-0 30s"]);
     seen.containers[0].hash = container_hash(&spec(&pod).containers[0]);
     check(&pod, &seen, 0, &[]);
+}
+
+#[test]
+fn what_was_killed_for_a_new_image_runs_again_whatever_its_policy() {
+    let pod = web("Never");
+    let mut seen = with(prepared(&pod), &["a#0 exited 143"]);
+    seen.containers[0].hash = "other".into();
+    check(&pod, &seen, 6, &["stop s0"]);
+    seen.replaced.insert("a-0".into());
+    check(&pod, &seen, 6, &["start a#1"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::back_off::BackOff;
 use super::super::fixture::{at, pod_yaml, prepared, with};
-use super::super::observed::{Busy, Health};
+use super::super::observed::{Busy, Doom, Health};
 use super::*;
 
 fn node() -> NodeFacts {
@@ -142,4 +142,43 @@ fn transition_times_stay_until_the_condition_changes() {
     let mut again = pod.clone();
     again.status = Some(status(&pod, &seen, &node(), at(0)));
     assert_eq!(again.status.as_ref(), Some(&status(&again, &seen, &node(), at(9))));
+}
+
+#[test]
+fn a_pod_that_was_not_taken_on_shows_why_and_no_containers() {
+    let mut seen = Observed {
+        doom: Some(Doom { reason: "OutOfcpu".into(), message: String::new(), grace: None }),
+        ..Observed::default()
+    };
+    assert_eq!(shown(&web("Always"), &seen, 0), "Failed Ready=False | ");
+    // Neither for the agent's successor, who knows only what the API does.
+    seen.doom = None;
+    let pod = pod_yaml(
+        "spec: {containers: [{name: a}]}\nstatus: {phase: Failed, reason: OutOfcpu, startTime: '2026-01-01T00:00:00Z'}",
+    );
+    assert_eq!(shown(&pod, &seen, 0), "Failed Ready=False | ");
+    // One that was taken on shows them.
+    let pod = pod_yaml("spec: {containers: [{name: a}]}\nstatus: {phase: Pending, startTime: '2026-01-01T00:00:00Z'}");
+    assert_eq!(shown(&pod, &seen, 0), "Pending Ready=False | a: ContainerCreating 0");
+}
+
+#[test]
+fn what_never_ran_in_a_pod_that_has_ended_is_unknown_but_for_what_waited_for_init_containers() {
+    const DELETED: &str = "metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}\nstatus: {phase: Pending, startTime: '2026-01-01T00:00:00Z'}\n";
+    let pod = pod_yaml(&format!("{DELETED}spec: {{containers: [{{name: a}}, {{name: b}}]}}"));
+    let seen = with(prepared(&pod), &["a#0 exited 0"]);
+    assert_eq!(shown(&pod, &seen, 6), "Failed Ready=False | a: Completed(0) 0, b: ContainerStatusUnknown(137) 0");
+    let pod = pod_yaml(&format!("{DELETED}spec: {{initContainers: [{{name: i}}], containers: [{{name: a}}]}}"));
+    let seen = with(prepared(&pod), &["i#0 exited 1"]);
+    assert_eq!(shown(&pod, &seen, 6), "Failed Ready=False | i: Error(1) 0, a: PodInitializing 0");
+    let seen = with(prepared(&pod), &["i#0 exited 0"]);
+    assert_eq!(shown(&pod, &seen, 6), "Failed Ready=False | i: Completed(0) ready 0, a: ContainerStatusUnknown(137) 0");
+}
+
+#[test]
+fn a_pod_whose_container_is_being_replaced_has_not_finished() {
+    let pod = web("Never");
+    let mut seen = with(prepared(&pod), &["a#0 exited 0"]);
+    seen.replaced.insert("a-0".into());
+    assert_eq!(shown(&pod, &seen, 6), "Running Ready=False | a: Completed(0) 0");
 }

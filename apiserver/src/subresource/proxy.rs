@@ -1,9 +1,12 @@
 //! `pods|services|nodes/proxy`: one HTTP request, or one upgraded connection, to what stands behind an object.
 //!
 //! The target is an address that the API server looked up itself and checked, never a name (CVE-2020-8562); the answer's
-//! redirects go to the client, led back through the proxy, and nobody follows them here (CVE-2020-8559).
+//! redirects go to the client, led back through the proxy as the links of its pages are, and nobody follows them here
+//! (CVE-2020-8559).
 //! k8s: `apimachinery/pkg/util/proxy`, `registry/core/{pod,service,node}`
 
+mod links;
+mod page;
 mod redirect;
 mod target;
 
@@ -18,6 +21,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use links::Links;
 use redirect::Proxied;
 use target::{Name, Reached};
 
@@ -106,18 +110,22 @@ fn request(parts: &Parts, path: &str, reached: &Reached, body: Body) -> Result<R
     Ok(request)
 }
 
-/// The answer, with its redirects led back through the proxy.
+/// The answer, with its redirects and links led back through the proxy.
 fn passed(answer: Response<Incoming>, parts: &Parts, path: &str, host: String) -> Response<Body> {
     let (mut head, body) = answer.into_parts();
     head.headers.remove(CONNECTION);
     head.headers.remove(TRANSFER_ENCODING);
     let own = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
     let own = own.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or_default();
-    let prefix = parts.uri.path().strip_suffix(path).unwrap_or(parts.uri.path());
-    let proxied = Proxied { prefix, backend: &host, own };
+    let prefix = parts.uri.path().strip_suffix(path).unwrap_or(parts.uri.path()).to_owned();
+    let proxied = Proxied { prefix, backend: host, own: own.to_owned() };
     let location = head.headers.get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(value) = location.and_then(|location| HeaderValue::from_str(&proxied.location(location)).ok()) {
         head.headers.insert(LOCATION, value);
     }
-    Response::from_parts(head, Body::new(body))
+    let body = match parts.method {
+        Method::HEAD => Body::new(body),
+        _ => page::led_back(&mut head.headers, body, Links::new(proxied)),
+    };
+    Response::from_parts(head, body)
 }

@@ -10,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -19,6 +20,16 @@ async fn echo(mut request: Request<Incoming>) -> Result<Response<Body>, Infallib
     }
     if request.uri().path() == "/moved" {
         return Ok(Response::builder().status(302).header("location", "/new?a=1").body(Body::empty()).unwrap());
+    }
+    if request.uri().path() == "/page" {
+        let page = "<p>a<a href=\"/rewriteme\">test</a>";
+        let packed = request.uri().query() == Some("gzip");
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(page.as_bytes()).unwrap();
+        let body = if packed { encoder.finish().unwrap() } else { page.into() };
+        let answer = Response::builder().header("content-type", "text/html; charset=utf-8");
+        let answer = if packed { answer.header("content-encoding", "gzip") } else { answer };
+        return Ok(answer.body(Body::from(body)).unwrap());
     }
     let secret =
         ["authorization", "cookie", "x-remote-user"].into_iter().find(|name| request.headers().contains_key(*name));
@@ -85,6 +96,22 @@ async fn the_root_and_redirects_stay_below_the_proxy() {
     let response = cluster.send(Method::GET, &format!("{front}/moved"), &[]).await;
     assert_eq!(response.status(), StatusCode::FOUND);
     assert_eq!(response.headers()["location"].to_str().unwrap(), format!("{front}/new?a=1"));
+}
+
+#[tokio::test]
+async fn links_of_a_page_lead_back_through_the_proxy() {
+    let (mut cluster, port) = with_backend().await;
+    for front in [format!("{NAMESPACE}/services/http:front:http/proxy"), format!("{NAMESPACE}/pods/web:{port}/proxy")] {
+        let expected = format!("<p>a<a href=\"{front}/rewriteme\">test</a>");
+        let response = cluster.send(Method::GET, &format!("{front}/page"), &[]).await;
+        assert_eq!(text(response).await, expected);
+        let response = cluster.send(Method::GET, &format!("{front}/page?gzip"), &[("accept-encoding", "gzip")]).await;
+        assert_eq!(response.headers()["content-encoding"], "gzip");
+        let packed = response.into_body().collect().await.unwrap().to_bytes();
+        let mut plain = String::new();
+        flate2::read::GzDecoder::new(packed.as_ref()).read_to_string(&mut plain).unwrap();
+        assert_eq!(plain, expected);
+    }
 }
 
 #[tokio::test]

@@ -63,6 +63,22 @@ fn nulls_and_empty_optional_containers_are_left_out() {
 }
 
 #[test]
+fn a_condition_without_a_time_has_the_zero_time() {
+    for since in ["", r#","lastTransitionTime":null"#, r#","lastTransitionTime":"0001-01-01T00:00:00Z""#] {
+        let body = format!(
+            r#"{{"status":{{"conditions":[{{"type":"A","status":"True","reason":"R","message":""{since}}}]}}}}"#
+        );
+        check(
+            "Service",
+            &body,
+            expect![[
+                r#"{"status":{"conditions":[{"lastTransitionTime":"0001-01-01T00:00:00Z","message":"","reason":"R","status":"True","type":"A"}]}}"#
+            ]],
+        );
+    }
+}
+
+#[test]
 fn values_are_written_canonically() {
     check(
         "Pod",

@@ -5,18 +5,25 @@
 //! (validation) are not here.
 
 use super::json::{self, JsonError};
-use super::{Field, Leaf, Schema, Shape};
+use super::{Field, Leaf, Schema, Shape, lookup};
 use crate::quantity::Quantity;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Number, Value};
 use std::fmt;
+use std::sync::LazyLock;
 use thiserror::Error;
 
 pub use super::json::DEPTH_MAX;
 
 /// Reported fields at most: enough to see what is wrong, bounded because clients choose how many there are.
 const REPORTS_MAX: usize = 100;
+
+/// The only type that holds a time by value, where a client may well leave it out: others have a null there.
+static CONDITION: LazyLock<Option<Schema>> = LazyLock::new(|| lookup("io.k8s.apimachinery.pkg.apis.meta.v1.Condition"));
+const SINCE: &str = "lastTransitionTime";
+/// What Go's clients read as a time that is not set, and write so in protobuf.
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// Whether fields that the schema does not know are worth reporting (they are taken out either way).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +209,9 @@ impl Walk {
             };
             !value.is_null() && self.field(value, Place { owner: schema, field, path: &path }) == Keep::Yes
         });
+        if Some(schema) == *CONDITION && !fields.contains_key(SINCE) {
+            fields.insert(SINCE.to_owned(), Value::from(ZERO_TIME));
+        }
     }
 
     /// k8s: empty optional lists and maps are not written (`omitempty`)

@@ -89,6 +89,21 @@ pub(crate) fn allow_local_node_ports() -> std::io::Result<()> {
     std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1")
 }
 
+/// How long the kernel remembers a TCP flow that nothing is sent on, in seconds: open, and closed by one side. A program
+/// may read what it was sent for longer than the minute that the kernel gives it. k8s: kube-proxy's `conntrack` defaults
+const FLOW_SECS: [(&str, &str); 2] = [("established", "86400"), ("close_wait", "3600")];
+
+/// Sets [`FLOW_SECS`]; there is nothing to set before the first rule has loaded the kernel's part.
+pub(crate) fn remember_flows() {
+    for (state, secs) in FLOW_SECS {
+        let path = format!("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_{state}");
+        let is_set = std::fs::read_to_string(&path).is_ok_and(|value| value.trim() == secs);
+        if !is_set && let Err(error) = std::fs::write(&path, secs) {
+            tracing::warn!(path, %error, "cannot be set; idle connections to Services may be forgotten");
+        }
+    }
+}
+
 async fn run(program: &'static str, args: &[&str], input: &str) -> Result<String, ApplyError> {
     let missing = |source| ApplyError::Missing { program, source };
     let mut child = Command::new(program)

@@ -78,6 +78,7 @@ impl Kernel {
                 if let Some(missing) = jumps {
                     apply::restore(missing).await?;
                     *jumps = None;
+                    apply::remember_flows();
                     info!(ports = new.len(), "Services are programmed");
                 }
             }
@@ -88,6 +89,7 @@ impl Kernel {
                     debug!(bytes = transaction.len(), ports = new.len(), "programmed");
                 }
                 if first {
+                    apply::remember_flows();
                     info!(ports = new.len(), "Services are programmed");
                 }
             }

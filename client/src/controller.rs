@@ -70,6 +70,8 @@ pub enum Sight {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remaining {
     pub objects: u64,
+    /// Of the store, up to which the answer shows everything; 0 where the kind itself is gone.
+    pub revision: u64,
     /// Finalizer -> how many objects still have it.
     pub finalizers: Vec<(String, u64)>,
     /// Of the objects, how long the longest graceful deletion still takes, in seconds (pods).

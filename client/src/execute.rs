@@ -228,9 +228,10 @@ impl Executor {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Leftovers {
-    #[serde(default)]
+    metadata: wire::ListMeta,
     items: Option<Vec<Leftover>>,
 }
 
@@ -256,6 +257,7 @@ impl Leftovers {
         }
         Remaining {
             objects: items.len() as u64,
+            revision: self.metadata.resource_version.parse().unwrap_or(0),
             finalizers: finalizers.into_iter().collect(),
             grace_seconds_max: items.iter().filter_map(|i| i.metadata.deletion_grace_period_seconds).max().unwrap_or(0),
         }

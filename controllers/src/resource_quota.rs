@@ -22,6 +22,8 @@ pub(crate) const CONTROLLER: Controller =
 const RECOUNT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// After a kind could not be counted.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// After something was charged while the server was asked.
+const SOON: SignedDuration = SignedDuration::from_millis(100);
 
 const QUOTAS: &str = "resourcequotas";
 
@@ -79,10 +81,46 @@ fn group_of(resource: &Resource) -> &str {
     resource.api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
-fn look(key: &Key, caches: &Caches, _: Timestamp) -> Vec<Look> {
+/// A kind that costs by what is in it.
+struct Costly {
+    /// `api/v1`, `apis/resource.k8s.io/v1`
+    served: &'static str,
+    group: &'static str,
+    plural: &'static str,
+    empty: fn() -> Counted<'static>,
+}
+
+const COSTLY: [Costly; 4] = [
+    Costly { served: "api/v1", group: "", plural: "pods", empty: || Counted::Pod(Box::default()) },
+    Costly { served: "api/v1", group: "", plural: "services", empty: || Counted::Service(Box::default()) },
+    Costly { served: "api/v1", group: "", plural: "persistentvolumeclaims", empty: || Counted::Claim(Box::default()) },
+    Costly {
+        served: "apis/resource.k8s.io/v1",
+        group: "resource.k8s.io",
+        plural: "resourceclaims",
+        empty: || Counted::Devices(Box::default()),
+    },
+];
+
+/// Where the caches show less than is charged, something is gone, or was charged and has not reached them yet: a quota and
+/// what it pays for come by different watches. Only the server can tell, so it is asked for the kinds that cost.
+fn to_verify(quota: &ResourceQuota, cached: &Amounts) -> Vec<&'static Costly> {
+    let told = amounts(quota.status.as_ref().and_then(|status| status.used.as_ref()));
+    if !cached.iter().any(|(name, amount)| told.get(name).is_some_and(|told| amount < told)) {
+        return Vec::new();
+    }
+    let limited = hard(quota);
+    COSTLY.iter().filter(|kind| !(kind.empty)().concerned(limited.keys()).is_empty()).collect()
+}
+
+fn look(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Look> {
     let Some(quota) = caches.of::<ResourceQuota>().get(&key.ns, &key.name) else { return Vec::new() };
-    let look = |(_, resource)| Look::Remaining { resource, ns: key.ns.clone() };
-    counted_by_server(&quota, caches).into_iter().map(look).collect()
+    let counted = counted_by_server(&quota, caches).into_iter();
+    let counted = counted.map(|(_, resource)| Look::Remaining { resource, ns: key.ns.clone() });
+    let verified = to_verify(&quota, &typed_usage(&quota, &objects(caches, &key.ns), now)).into_iter();
+    let path = |kind: &Costly| format!("/{}/namespaces/{}/{}", kind.served, key.ns, kind.plural);
+    let verified = verified.map(|kind| Look::Document { path: path(kind) });
+    counted.chain(verified).collect()
 }
 
 fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Vec<Action> {
@@ -91,14 +129,23 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
         return Vec::new();
     }
     let counted = counted_by_server(&quota, caches);
-    if counted.len() != sights.len() {
-        return vec![Action::RequeueAt(now + AGAIN)]; // the served kinds changed meanwhile
+    let cached = typed_usage(&quota, &objects(caches, &key.ns), now);
+    let verified = to_verify(&quota, &cached);
+    let charged = quota.metadata.resource_version.as_ref().and_then(|revision| revision.parse().ok()).unwrap_or(0);
+    // Of what is charged after the server counted, it has counted nothing.
+    if counted.len() + verified.len() != sights.len() || sights.iter().any(|sight| is_older(sight, charged)) {
+        return vec![Action::RequeueAt(now + SOON)];
     }
+    let (counts, lists) = sights.split_at(counted.len());
     let hard = hard(&quota);
     let before = amounts(quota.status.as_ref().and_then(|status| status.used.as_ref()));
-    let mut used = typed_usage(&quota, caches, now);
     let mut again = RECOUNT_EVERY;
-    for ((name, _), sight) in counted.into_iter().zip(sights) {
+    let mut used = match listed(&verified, lists) {
+        Some(_) if verified.is_empty() => cached,
+        Some(objects) => typed_usage(&quota, &objects, now),
+        None => return vec![Action::RequeueAt(now + AGAIN)],
+    };
+    for ((name, _), sight) in counted.into_iter().zip(counts) {
         let objects = match sight {
             Sight::Remaining(remaining) => Quantity::from_int(i64::try_from(remaining.objects).unwrap_or(i64::MAX)),
             Sight::Absent | Sight::Object(_) => Quantity::ZERO,
@@ -122,12 +169,31 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     actions
 }
 
-/// What the namespace's pods, services, claims and devices add up to, with a zero for each of the quota's names that they concern.
-fn typed_usage(quota: &ResourceQuota, caches: &Caches, now: Timestamp) -> Amounts {
-    let ns = quota.ns();
-    let empty = k8s_openapi::api::core::v1::ResourceQuotaSpec::default();
-    let spec = quota.spec.as_ref().unwrap_or(&empty);
-    let limited = spec.hard.clone().unwrap_or_default();
+/// Whether the answer shows less than the revision `charged`. One about a kind that is gone never does.
+fn is_older(sight: &Sight, charged: u64) -> bool {
+    let revision = match sight {
+        Sight::Remaining(remaining) => remaining.revision,
+        Sight::Object(list) => {
+            list["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0)
+        }
+        Sight::Absent | Sight::Unknown(_) => 0,
+    };
+    revision != 0 && revision < charged
+}
+
+/// What the server's lists hold; `None` where one is not known.
+fn listed(verified: &[&Costly], lists: &[Sight]) -> Option<Vec<Counted<'static>>> {
+    let mut found = Vec::new();
+    for (kind, sight) in verified.iter().zip(lists) {
+        let Sight::Object(list) = sight else { return None };
+        let items = list["items"].as_array().into_iter().flatten();
+        found.extend(items.map(|item| Counted::of(kind.group, kind.plural, item)));
+    }
+    Some(found)
+}
+
+/// Objects of the costly kinds, as the caches show them.
+fn objects(caches: &Caches, ns: &str) -> Vec<Counted<'static>> {
     let pods = caches.of::<Pod>().list_in(ns).into_iter().map(|pod| Counted::Pod(Box::new(pod.as_ref().clone())));
     let services = caches.of::<Service>().list_in(ns).into_iter();
     let services = services.map(|service| Counted::Service(Box::new(service.as_ref().clone())));
@@ -135,17 +201,19 @@ fn typed_usage(quota: &ResourceQuota, caches: &Caches, now: Timestamp) -> Amount
     let claims = claims.map(|claim| Counted::Claim(Box::new(claim.as_ref().clone())));
     let devices = caches.of::<ResourceClaim>().list_in(ns).into_iter();
     let devices = devices.map(|claim| Counted::Devices(Box::new(claim.as_ref().clone())));
+    pods.chain(services).chain(claims).chain(devices).collect()
+}
+
+/// What the objects add up to, with a zero for each of the quota's names that their kinds concern.
+fn typed_usage(quota: &ResourceQuota, objects: &[Counted<'_>], now: Timestamp) -> Amounts {
+    let empty = k8s_openapi::api::core::v1::ResourceQuotaSpec::default();
+    let spec = quota.spec.as_ref().unwrap_or(&empty);
+    let limited = spec.hard.clone().unwrap_or_default();
     let mut used = Amounts::new();
-    let kinds = [
-        Counted::Pod(Box::default()),
-        Counted::Service(Box::default()),
-        Counted::Claim(Box::default()),
-        Counted::Devices(Box::default()),
-    ];
-    for kind in &kinds {
-        used.extend(kind.concerned(limited.keys()).into_iter().map(|name| (name.to_owned(), Quantity::ZERO)));
+    for kind in &COSTLY {
+        used.extend((kind.empty)().concerned(limited.keys()).into_iter().map(|name| (name.to_owned(), Quantity::ZERO)));
     }
-    for object in pods.chain(services).chain(claims).chain(devices).filter(|object| object.is_in_scope(spec)) {
+    for object in objects.iter().filter(|object| object.is_in_scope(spec)) {
         add(&mut used, &object.usage(now.as_second()));
     }
     used
@@ -190,6 +258,31 @@ mod tests {
             quota_changed(&change, &caches).len()
         };
         assert_eq!((seen(right), seen("{pods: '9'}")), (0, 1));
+    }
+
+    #[test]
+    fn less_than_is_charged_is_written_only_when_the_server_says_so() {
+        let told = "\nstatus: {hard: {pods: '2'}, used: {pods: '2'}}";
+        let quota = format!(
+            "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: q, namespace: a, resourceVersion: '7'}}\nspec: {{hard: {{pods: '2'}}}}{told}{POD}"
+        );
+        let caches = caches(watches, &quota);
+        let key = Key::new("a", "q");
+        let looks = look(&key, &caches, at(0));
+        assert_eq!(looks, [Look::Document { path: "/api/v1/namespaces/a/pods".to_owned() }]);
+        let pod = serde_json::json!({"spec": {"containers": [{"name": "c"}]}});
+        let shown = |revision: &str, pods: usize| {
+            let list = serde_json::json!({"metadata": {"resourceVersion": revision}, "items": vec![pod.clone(); pods]});
+            lines(&reconcile(&key, &caches, &[Sight::Object(list)], at(0)))
+        };
+        assert_eq!(shown("6", 1), "again at 0\n");
+        assert_eq!(shown("7", 2), "again at 300\n");
+        expect![[r#"
+            update ResourceQuota q status {"hard":{"pods":"2"},"used":{"pods":"1"}}
+            again at 300
+        "#]]
+        .assert_eq(&shown("8", 1));
+        assert_eq!(lines(&reconcile(&key, &caches, &[Sight::Unknown("no".to_owned())], at(0))), "again at 5\n");
     }
 
     #[test]

@@ -40,9 +40,9 @@ test: deps test-deps
 	$(CARGO) test --workspace --locked --no-fail-fast
 	@$(MAKE) --no-print-directory fuzz
 
-## vm-image: what the virtual machines of the tests boot, with the debug binaries on its disk
-vm-image: test-deps
-	e2e/vm/build target/vm target/debug $(IMAGES)
+## vm-image: what the virtual machines of the tests boot, with what is shipped on its disk: emulated, debug binaries are too slow to keep probes in time
+vm-image: test-deps build
+	e2e/vm/build target/vm $(RELEASE) $(IMAGES)
 
 ## bench: the figures of the README, each beside its reference
 bench: deps images

@@ -19,6 +19,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub(crate) use heard::Heard;
+use heard::Sign;
 
 pub(crate) const CONTROLLER: Controller = Controller {
     name: "node-lifecycle",
@@ -98,12 +99,13 @@ fn reconcile(seen: &Seen, last: Timestamp, now: Timestamp) -> Vec<Action> {
     actions
 }
 
-/// When the node last gave a sign of life, by its own clock; its creation counts as one.
-fn last_sign(node: &Node, lease: Option<&Lease>) -> Timestamp {
+/// The node's signs of life, by its own clock: its lease and its heartbeat.
+fn last_sign(node: &Node, lease: Option<&Lease>) -> Sign {
     let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.as_ref()).map(|time| time.0);
     let heartbeat = condition(node, "Ready").and_then(|ready| ready.last_heartbeat_time.as_ref()).map(|time| time.0);
+    // What we write of a node that never spoke has the time of its creation.
     let created = node.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    [renewed, heartbeat, created].into_iter().flatten().max().unwrap_or(Timestamp::UNIX_EPOCH)
+    [renewed, heartbeat.filter(|time| Some(*time) != created)]
 }
 
 /// The node with what only it could know made Unknown; `None` if it is so already.

@@ -22,9 +22,6 @@ const LINE_WITHIN: Duration = Duration::from_secs(20);
 const BOOT_WITHIN: Duration = Duration::from_mins(2);
 /// One command, unless the caller knows better: emulation makes everything some ten times slower.
 const COMMAND_WITHIN: Duration = Duration::from_mins(3);
-/// What the emulator says when it waits for a command.
-const PROMPT: &str = "(qemu) ";
-
 /// What a machine is.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -82,8 +79,9 @@ pub struct Machine {
     pub spec: Spec,
     emulator: Child,
     line: Line,
-    monitor: Line,
     commands: u32,
+    /// How often it was switched on.
+    starts: u32,
     folder: tempfile::TempDir,
 }
 
@@ -95,34 +93,16 @@ impl Machine {
         Ok(machine)
     }
 
-    /// Switches it on, and does not wait.
+    /// Gives it a disk of its own, switches it on, and does not wait.
     pub fn power_up(spec: Spec) -> Result<Self> {
-        let made = crate::cluster::root().join("target/vm");
-        let disk = made.join("disk.img");
+        let disk = made("disk.img");
         ensure!(disk.exists(), "{} is missing: `make vm-image` makes it", disk.display());
         let folder = tempfile::tempdir()?;
-        let (serial, monitor) = (folder.path().join("line.sock"), folder.path().join("monitor.sock"));
-        let append =
-            format!("console=ttyS0 loglevel=4 panic=-1 drover.name={} drover.address={}", spec.name, spec.address);
-        let emulator = Command::new("qemu-system-x86_64")
-            .args(["-machine", "q35,accel=tcg", "-cpu", "max", "-display", "none"])
-            .args(["-smp", &spec.processors.to_string(), "-m", &spec.memory_mib.to_string()])
-            .arg("-kernel")
-            .arg(made.join("vmlinuz"))
-            .arg("-initrd")
-            .arg(made.join("initrd.gz"))
-            .args(["-append", &append])
-            .args(["-drive", &format!("file={},if=virtio,format=raw,snapshot=on", disk.display())])
-            .args(spec.network())
-            .args(["-serial", &format!("file:{}", Self::console_in(folder.path()).display())])
-            .args(["-serial", &format!("unix:{},server=on,wait=off", serial.display())])
-            .args(["-monitor", &format!("unix:{},server=on,wait=off", monitor.display())])
-            .stdin(Stdio::null())
-            .spawn()
-            .context("cannot run qemu-system-x86_64 (package qemu-system-x86)")?;
-        let (line, mut monitor) = (Line::open(&serial)?, Line::open(&monitor)?);
-        monitor.hear(PROMPT, LINE_WITHIN)?;
-        Ok(Self { spec, emulator, line, monitor, commands: 0, folder })
+        let copied =
+            Command::new("cp").arg("--sparse=always").arg(disk).arg(folder.path().join("disk.img")).status()?;
+        ensure!(copied.success(), "cannot copy the disk");
+        let (emulator, line) = switch_on(&spec, folder.path(), 1)?;
+        Ok(Self { spec, emulator, line, commands: 0, starts: 1, folder })
     }
 
     /// Waits until it takes commands.
@@ -131,13 +111,10 @@ impl Machine {
         heard.with_context(|| format!("{} does not boot; console: {}", self.spec.name, self.console()))
     }
 
-    fn console_in(folder: &Path) -> PathBuf {
-        folder.join("console.log")
-    }
-
     /// What the kernel and the first process wrote.
     pub fn console(&self) -> String {
-        std::fs::read_to_string(Self::console_in(self.folder.path())).unwrap_or_else(|error| error.to_string())
+        let file = console(self.folder.path(), self.starts);
+        std::fs::read_to_string(file).unwrap_or_else(|error| error.to_string())
     }
 
     /// Output of a shell command that must succeed.
@@ -187,35 +164,57 @@ impl Machine {
         self.booted()
     }
 
-    /// The machine stops between two instructions. To all others it is gone.
+    /// The machine stops between two instructions.
     pub fn power_off(&mut self) -> Result<()> {
-        self.order("stop")
+        self.emulator.kill()?;
+        self.emulator.wait()?;
+        Ok(())
     }
 
-    /// Starts a machine that is off from its disk, with nothing in its memory, and does not wait.
+    /// Switches a machine that is off on again, with the disk that it had, and does not wait.
     pub fn power_on(&mut self) -> Result<()> {
-        self.line.heard.clear();
-        self.order("system_reset")?;
-        self.order("cont")
-    }
-
-    /// Gives the emulator itself an order.
-    fn order(&mut self, order: &str) -> Result<()> {
-        self.monitor.heard.clear();
-        self.monitor.say(&format!("{order}\n"))?;
-        // The prompt comes again after the order was carried out; before it, what was typed is repeated.
-        let said = self.monitor.hear(PROMPT, LINE_WITHIN).with_context(|| order.to_owned())?;
-        ensure!(!said.contains("unknown command"), "{order}: {said}");
+        self.starts += 1;
+        (self.emulator, self.line) = switch_on(&self.spec, self.folder.path(), self.starts)?;
         Ok(())
     }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        if let Err(error) = self.emulator.kill().and_then(|()| self.emulator.wait().map(drop)) {
+        if let Err(error) = self.power_off() {
             eprintln!("cannot stop the machine: {error}");
         }
     }
+}
+
+/// What `e2e/vm/build` made.
+fn made(file: &str) -> PathBuf {
+    crate::cluster::root().join("target/vm").join(file)
+}
+
+fn console(folder: &Path, start: u32) -> PathBuf {
+    folder.join(format!("console-{start}.log"))
+}
+
+fn switch_on(spec: &Spec, folder: &Path, start: u32) -> Result<(Child, Line)> {
+    let serial = folder.join(format!("line-{start}.sock"));
+    let append = format!("console=ttyS0 loglevel=4 panic=-1 drover.name={} drover.address={}", spec.name, spec.address);
+    let emulator = Command::new("qemu-system-x86_64")
+        .args(["-machine", "q35,accel=tcg", "-cpu", "max", "-display", "none", "-monitor", "none"])
+        .args(["-smp", &spec.processors.to_string(), "-m", &spec.memory_mib.to_string()])
+        .arg("-kernel")
+        .arg(made("vmlinuz"))
+        .arg("-initrd")
+        .arg(made("initrd.gz"))
+        .args(["-append", &append])
+        .args(["-drive", &format!("file={},if=virtio,format=raw", folder.join("disk.img").display())])
+        .args(spec.network())
+        .args(["-serial", &format!("file:{}", console(folder, start).display())])
+        .args(["-serial", &format!("unix:{},server=on,wait=off", serial.display())])
+        .stdin(Stdio::null())
+        .spawn()
+        .context("cannot run qemu-system-x86_64 (package qemu-system-x86)")?;
+    Ok((emulator, Line::open(&serial)?))
 }
 
 /// A conversation with the machine or its emulator.

@@ -5,13 +5,17 @@ use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The newest time that a node wrote, and when it was seen to be new.
+/// The times that a node writes. Any change of them is a sign of life, also to an earlier time: that of a node whose clock
+/// was put right. (k8s takes later times only, and loses such a node until its clock has caught up.)
+pub(super) type Sign = [Option<Timestamp>; 2];
+
+/// What a node wrote last, and when that was seen to be new.
 #[derive(Debug, Default)]
-pub(crate) struct Heard(Mutex<HashMap<String, (Timestamp, Timestamp)>>);
+pub(crate) struct Heard(Mutex<HashMap<String, (Sign, Timestamp)>>);
 
 impl Heard {
     /// When the node spoke last, given what it last wrote.
-    pub(super) fn last(&self, node: &str, wrote: Timestamp, now: Timestamp) -> Timestamp {
+    pub(super) fn last(&self, node: &str, wrote: Sign, now: Timestamp) -> Timestamp {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match all.get(node) {
             Some((known, seen)) if *known == wrote => *seen,
@@ -24,5 +28,22 @@ impl Heard {
 
     pub(super) fn forget(&self, node: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::at;
+
+    #[test]
+    fn a_node_whose_clock_goes_back_is_heard_and_one_that_says_the_same_is_silent() {
+        let heard = Heard::default();
+        let sign = |lease, heartbeat| [Some(at(lease)), Some(at(heartbeat))];
+        for (wrote, now, spoke) in
+            [(sign(3610, 3600), 10, 10), (sign(12, 3600), 12, 12), (sign(12, 3600), 20, 12), (sign(12, 21), 21, 21)]
+        {
+            assert_eq!(heard.last("n", wrote, at(now)), at(spoke), "at {now}");
+        }
     }
 }

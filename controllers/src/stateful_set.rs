@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, StatefulSet};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use kinds::selector::LabelSelector;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub(crate) const CONTROLLER: Controller = Controller {
@@ -60,6 +60,7 @@ struct Seen {
     set: Arc<StatefulSet>,
     /// Claimed pods that bear a name of this set.
     pods: Vec<Arc<Pod>>,
+    by_ordinal: BTreeMap<i32, Arc<Pod>>,
     /// Claimed revisions, oldest first.
     revisions: Vec<Arc<ControllerRevision>>,
     ownership: Vec<Action>,
@@ -87,8 +88,10 @@ fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
     let name = revision::wanted_name(&set);
     let taken = caches.of::<ControllerRevision>().get(&key.ns, &name);
     let name_taken = taken.is_some_and(|one| !revision::runs(&one, &set) || one.controller_uid() != Some(set.uid()));
-    let claims = claims::observe(&set, &pods, caches);
-    Some(Seen { set, pods, revisions, ownership, claims, name_taken })
+    let at = |pod: &Arc<Pod>| Some((identity::ordinal(&set, pod.name())?, Arc::clone(pod)));
+    let by_ordinal = pods.iter().filter_map(at).collect();
+    let claims = claims::observe(&set, &by_ordinal, caches);
+    Some(Seen { set, pods, by_ordinal, revisions, ownership, claims, name_taken })
 }
 
 fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimVolumeSource, Pod, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 fn templates(set: &StatefulSet) -> &[PersistentVolumeClaim] {
@@ -28,12 +28,10 @@ pub(super) fn could_be_of(set: &StatefulSet, claim: &str) -> bool {
 
 pub(super) fn observe(
     set: &StatefulSet,
-    pods: &[Arc<Pod>],
+    pods: &BTreeMap<i32, Arc<Pod>>,
     caches: &Caches,
 ) -> HashMap<String, Arc<PersistentVolumeClaim>> {
-    let first = identity::first_ordinal(set);
-    let there = pods.iter().filter_map(|pod| identity::ordinal(set, pod.name()));
-    let ordinals = (first..first.saturating_add(identity::replicas(set))).chain(there);
+    let ordinals = identity::places(set, pods).into_iter().chain(pods.keys().copied());
     let names = ordinals.flat_map(|ordinal| templates(set).iter().map(move |one| name(set, one, ordinal)));
     let found = names.filter_map(|name| {
         let claim = caches.of::<PersistentVolumeClaim>().get(set.ns(), &name)?;
@@ -90,7 +88,7 @@ pub(super) fn missing(seen: &Seen, ordinal: i32) -> Result<Vec<Action>, Stale> {
 
 fn is_of_gone_pod(seen: &Seen, claim: &PersistentVolumeClaim, ordinal: i32) -> bool {
     let pod_name = identity::pod_name(&seen.set, ordinal);
-    let live = seen.pods.iter().find(|pod| pod.name() == pod_name).map(|pod| pod.uid());
+    let live = seen.by_ordinal.get(&ordinal).filter(|pod| pod.name() == pod_name).map(|pod| pod.uid());
     claim
         .owners()
         .iter()
@@ -140,7 +138,7 @@ fn owned_right(set: &StatefulSet, claim: &PersistentVolumeClaim, pod: &Pod, ordi
         return None; // somebody else's
     }
     let (when_scaled, when_deleted) = policy(set);
-    let owner = match (when_scaled && !identity::is_wanted(set, ordinal), when_deleted) {
+    let owner = match (when_scaled && !identity::wanted(set).contains(&ordinal), when_deleted) {
         (true, _) => Some(OwnerReference { block_owner_deletion: None, ..write::controller_reference(pod) }),
         (false, true) => Some(reference_to_set(set)),
         (false, false) => None,

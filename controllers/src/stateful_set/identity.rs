@@ -10,9 +10,15 @@ use client::cache::Tracked as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+
+/// Pods that one pass of a parallel set makes; each that appears leads to the next pass. As a ReplicaSet's.
+const BURST_MAX: usize = 500;
 
 /// The n of `web-n`, if that is how this set names its pods.
 pub(super) fn ordinal(set: &StatefulSet, pod_name: &str) -> Option<i32> {
@@ -33,10 +39,18 @@ pub(super) fn replicas(set: &StatefulSet) -> i32 {
     set.spec.replicas.unwrap_or(1).max(0)
 }
 
-/// Whether the set wants a pod of this ordinal.
-pub(super) fn is_wanted(set: &StatefulSet, ordinal: i32) -> bool {
+/// The ordinals of which the set wants a pod: a range that is walked no further than there is something to do.
+pub(super) fn wanted(set: &StatefulSet) -> Range<i32> {
     let first = first_ordinal(set);
-    (first..first.saturating_add(replicas(set))).contains(&ordinal)
+    first..first.saturating_add(replicas(set))
+}
+
+/// The wanted ordinals that one pass looks at, in order: all that have a pod, and the first that lack one.
+pub(super) fn places(set: &StatefulSet, pods: &BTreeMap<i32, Arc<Pod>>) -> Vec<i32> {
+    let lacking = wanted(set).filter(|ordinal| !pods.contains_key(ordinal)).take(BURST_MAX);
+    let mut places: Vec<i32> = pods.range(wanted(set)).map(|(ordinal, _)| *ordinal).chain(lacking).collect();
+    places.sort_unstable();
+    places
 }
 
 /// The n-th pod by a revision's template.

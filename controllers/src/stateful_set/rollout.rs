@@ -12,7 +12,6 @@ use client::cache::Tracked as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// Whether the pods after this one may be looked at.
@@ -22,20 +21,11 @@ enum Step {
     Halt,
 }
 
-/// A place in the order, and the pod at it.
-#[derive(Clone)]
-struct Slot {
-    ordinal: i32,
-    pod: Option<Arc<Pod>>,
-}
-
 struct Rollout<'a> {
     seen: &'a Seen,
     set: &'a StatefulSet,
     revisions: &'a Revisions,
     now: Timestamp,
-    /// Pods that are wanted, in order.
-    replicas: Vec<Slot>,
     /// Pods beyond the wanted ones, highest ordinal first.
     condemned: Vec<(i32, Arc<Pod>)>,
     actions: Vec<Action>,
@@ -43,23 +33,20 @@ struct Rollout<'a> {
 
 pub(super) fn plan(seen: &Seen, revisions: &Revisions, now: Timestamp) -> Vec<Action> {
     let set = seen.set.as_ref();
-    let pods = || seen.pods.iter().filter_map(|pod| Some((identity::ordinal(set, pod.name())?, Arc::clone(pod))));
-    let first = identity::first_ordinal(set);
-    let at = |ordinal| pods().find(|(one, _)| *one == ordinal).map(|(_, pod)| pod);
-    let wanted = first..first.saturating_add(identity::replicas(set));
-    let mut condemned: Vec<(i32, Arc<Pod>)> = pods().filter(|(ordinal, _)| !wanted.contains(ordinal)).collect();
-    condemned.sort_by_key(|(ordinal, _)| Reverse(*ordinal));
-    let replicas = wanted.map(|ordinal| Slot { ordinal, pod: at(ordinal) }).collect();
-    let mut rollout = Rollout { seen, set, revisions, now, replicas, condemned, actions: Vec::new() };
+    let wanted = identity::wanted(set);
+    let downwards = seen.by_ordinal.iter().rev();
+    let beyond = downwards.filter(|(ordinal, _)| !wanted.contains(ordinal));
+    let condemned = beyond.map(|(ordinal, pod)| (*ordinal, Arc::clone(pod))).collect();
+    let mut rollout = Rollout { seen, set, revisions, now, condemned, actions: Vec::new() };
     rollout.run();
     rollout.actions
 }
 
-impl Rollout<'_> {
+impl<'a> Rollout<'a> {
     fn run(&mut self) {
         let in_order = !is_parallel(self.set);
-        for slot in self.replicas.clone() {
-            if self.replica(&slot, in_order) == Step::Halt && in_order {
+        for ordinal in identity::places(self.set, &self.seen.by_ordinal) {
+            if self.replica(ordinal, in_order) == Step::Halt && in_order {
                 return;
             }
         }
@@ -78,8 +65,8 @@ impl Rollout<'_> {
     }
 
     /// k8s: processReplica
-    fn replica(&mut self, slot: &Slot, in_order: bool) -> Step {
-        let Some(pod) = &slot.pod else { return self.make(slot.ordinal) };
+    fn replica(&mut self, ordinal: i32, in_order: bool) -> Step {
+        let Some(pod) = self.seen.by_ordinal.get(&ordinal) else { return self.make(ordinal) };
         if pod::is_terminal(pod) {
             if !pod::is_terminating(pod) {
                 self.replace_ended(pod);
@@ -87,7 +74,7 @@ impl Rollout<'_> {
             return Step::Halt; // it is made again once it is gone
         }
         if pod::phase(pod) == "Pending" && !pod::is_terminating(pod) {
-            match claims::missing(self.seen, slot.ordinal) {
+            match claims::missing(self.seen, ordinal) {
                 Ok(claims) => self.actions.extend(claims),
                 Err(Stale) => return Step::Halt,
             }
@@ -96,8 +83,8 @@ impl Rollout<'_> {
             return Step::Halt;
         }
         if !pod::is_terminating(pod) {
-            self.actions.extend(identity::mend(pod, slot.ordinal));
-            self.actions.extend(claims::retain(self.seen, pod, slot.ordinal));
+            self.actions.extend(identity::mend(pod, ordinal));
+            self.actions.extend(claims::retain(self.seen, pod, ordinal));
         }
         Step::Go
     }
@@ -151,14 +138,20 @@ impl Rollout<'_> {
 
     /// Of wanted and then of condemned pods, the one with the lowest ordinal that does not work.
     fn first_unhealthy(&self) -> Option<Arc<Pod>> {
-        let wanted = self.replicas.iter().filter_map(|slot| slot.pod.as_ref());
-        let mut in_order = wanted.chain(self.condemned.iter().rev().map(|(_, pod)| pod));
+        let mut in_order = self.wanted_from(0).chain(self.condemned.iter().rev().map(|(_, pod)| pod));
         in_order.find(|pod| !is_healthy(pod)).map(Arc::clone)
+    }
+
+    /// Wanted pods from the n-th place on, in order.
+    fn wanted_from(&self, place: i32) -> impl DoubleEndedIterator<Item = &'a Arc<Pod>> {
+        let wanted = identity::wanted(self.set);
+        let from = wanted.start.saturating_add(place).min(wanted.end);
+        self.seen.by_ordinal.range(from..wanted.end).map(|(_, pod)| pod)
     }
 
     fn update(&mut self) {
         let partition = rolling(self.set).and_then(|rolling| rolling.partition).unwrap_or(0);
-        let from = usize::try_from(partition).unwrap_or(0);
+        let from = partition.max(0);
         let may_miss = max_unavailable(self.set);
         let due = if may_miss > 1 { self.due_at_once(from, may_miss) } else { self.due_next(from) };
         for pod in due {
@@ -167,8 +160,8 @@ impl Rollout<'_> {
     }
 
     /// The pod with the highest ordinal that is not up to date, once all after it work.
-    fn due_next(&self, from: usize) -> Vec<Arc<Pod>> {
-        for pod in self.replicas.iter().skip(from).rev().filter_map(|slot| slot.pod.as_ref()) {
+    fn due_next(&self, from: i32) -> Vec<Arc<Pod>> {
+        for pod in self.wanted_from(from).rev() {
             if !self.is_updated(pod) && !pod::is_terminating(pod) {
                 return vec![Arc::clone(pod)];
             }
@@ -180,13 +173,10 @@ impl Rollout<'_> {
     }
 
     /// k8s: updateStatefulSetAfterInvariantEstablished
-    fn due_at_once(&self, from: usize, may_miss: usize) -> Vec<Arc<Pod>> {
-        let works = |slot: &&Slot| {
-            slot.pod.as_ref().is_some_and(|pod| !pod::is_terminating(pod) && self.is_running_and_available(pod))
-        };
-        let missing = self.replicas.len() - self.replicas.iter().filter(works).count();
-        let pods = self.replicas.iter().skip(from).rev().filter_map(|slot| slot.pod.as_ref());
-        let outdated = pods.filter(|pod| !self.is_updated(pod) && !pod::is_terminating(pod));
+    fn due_at_once(&self, from: i32, may_miss: usize) -> Vec<Arc<Pod>> {
+        let works = |pod: &&Arc<Pod>| !pod::is_terminating(pod) && self.is_running_and_available(pod);
+        let missing = identity::wanted(self.set).len() - self.wanted_from(0).filter(works).count();
+        let outdated = self.wanted_from(from).rev().filter(|pod| !self.is_updated(pod) && !pod::is_terminating(pod));
         outdated.take(may_miss.saturating_sub(missing)).map(Arc::clone).collect()
     }
 

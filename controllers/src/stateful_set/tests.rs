@@ -98,6 +98,23 @@ fn parallel_sets_make_all_pods_at_once() {
 }
 
 #[test]
+fn a_set_of_any_size_makes_its_pods_in_bounded_steps() {
+    let spec = "replicas: 2147483647, podManagementPolicy: Parallel, ordinals: {start: 7}, \
+                volumeClaimTemplates: [{metadata: {name: data}, spec: {}}]";
+    let text = run(&(set(spec, "replicas: 1") + &pod(900, "Running", "True", "web-one", "")));
+    let made: Vec<&str> = text.lines().filter(|line| line.starts_with("create Pod ")).collect();
+    assert_eq!((made.len(), made[0], made[499]), (500, "create Pod web-7", "create Pod web-506"));
+    let ordered = "replicas: 2147483647";
+    check(
+        &(set(ordered, "replicas: 1") + &pod(0, "Running", "True", "web-one", "")),
+        expect![[r#"
+            create Pod web-1
+            event Normal SuccessfulCreate: create Pod web-1 in StatefulSet web successful
+        "#]],
+    );
+}
+
+#[test]
 fn a_failed_pod_is_deleted_to_be_made_again() {
     check(
         &(set("replicas: 1", "replicas: 1") + &pod(0, "Failed", "False", "web-one", "")),

@@ -6,6 +6,7 @@ use client::cache::{Caches, Tracked as _};
 use client::controller::{Controller, Reconcile, Watches};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::certificates::v1::CertificateSigningRequest;
+use kinds::moment::later;
 
 pub(crate) const CONTROLLER: Controller = Controller {
     name: "certificatesigningrequest-cleaner",
@@ -38,7 +39,7 @@ fn end(request: &CertificateSigningRequest) -> Option<Timestamp> {
         conditions.filter(|condition| matches!(condition.type_.as_str(), "Approved" | "Denied" | "Failed"));
     let decided = decided.find_map(|condition| condition.last_update_time.as_ref().map(|time| time.0));
     let created = request.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    decided.map(|at| at + DECIDED).or_else(|| created.map(|at| at + PENDING))
+    decided.map(|at| later(at, DECIDED)).or_else(|| created.map(|at| later(at, PENDING)))
 }
 
 #[cfg(test)]

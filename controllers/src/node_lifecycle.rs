@@ -15,6 +15,7 @@ use client::controller::{Controller, Reconcile, Watches};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, NodeCondition, Pod, PodCondition};
+use kinds::moment::later;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ pub(crate) fn condition<'a>(node: &'a Node, type_: &str) -> Option<&'a NodeCondi
 
 fn reconcile(seen: &Seen, last: Timestamp, now: Timestamp) -> Vec<Action> {
     let node = seen.node.as_ref();
-    let silent_at = last + seen.grace;
+    let silent_at = later(last, seen.grace);
     if silent_at <= now
         && let Some(unknown) = silenced(node, now)
     {

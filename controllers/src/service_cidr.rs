@@ -8,6 +8,7 @@ use client::controller::{Controller, Reconcile, Watches};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kinds::moment::later;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -52,9 +53,10 @@ fn reconcile(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Action> {
         return with_ready(&range, "False", "Terminating", message, now).into_iter().collect();
     }
     let since = range.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
-    if now < since + GRACE {
+    let free_at = later(since, GRACE);
+    if now < free_at {
         let told = with_ready(&range, "False", "Terminating", "The ServiceCIDR is being deleted", now);
-        return told.into_iter().chain([Action::RequeueAt(since + GRACE)]).collect();
+        return told.into_iter().chain([Action::RequeueAt(free_at)]).collect();
     }
     let mut changed = range.as_ref().clone();
     changed.metadata.finalizers.get_or_insert_default().retain(|name| name != FINALIZER);

@@ -29,6 +29,7 @@ mod events;
 pub mod flowcontrol;
 pub mod kind;
 pub mod metrics;
+pub mod moment;
 pub mod name;
 mod networking;
 mod node;

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::CronJob;
 use kinds::cron::Schedule;
+use kinds::moment::later;
 
 /// More missed times than this are worth a warning: the clock or the deadline is wrong.
 const MISSED_MANY: i64 = 100;
@@ -57,7 +58,12 @@ pub(super) fn look(cron: &CronJob, schedule: &Schedule, zone: &TimeZone, now: Ti
     let after = latest.unwrap_or_else(|| served(cron)).max(served(cron));
     // What is long past is not looked at again one by one: the next time is after now.
     let next = schedule.next(after, zone).filter(|next| *next > now).or_else(|| schedule.next(now, zone));
-    Ok(Due { now: latest, next: next.map(|next| next + AFTER), many_missed: missed > MISSED_MANY, zone: zone.clone() })
+    Ok(Due {
+        now: latest,
+        next: next.map(|next| later(next, AFTER)),
+        many_missed: missed > MISSED_MANY,
+        zone: zone.clone(),
+    })
 }
 
 /// The latest time up to now, and about how many there were.
@@ -78,7 +84,7 @@ fn latest(
     let between = second.duration_since(first).as_secs().max(1);
     let missed = now.duration_since(first).as_secs() / between + 1;
     // Close to now, as regular schedules go; one step back for those that are not.
-    let mut at = first + SignedDuration::from_secs((missed - 2).max(0) * between);
+    let mut at = later(first, SignedDuration::from_secs((missed - 2).max(0) * between));
     let mut latest = None;
     while let Some(next) = schedule.next(at, zone).filter(|next| *next <= now) {
         latest = Some(next);

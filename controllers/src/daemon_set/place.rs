@@ -12,6 +12,7 @@ use client::cache::Tracked as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Pod;
+use kinds::moment::later;
 use std::sync::Arc;
 
 /// Creations or deletions of one run; the driver calls again (k8s: BurstReplicas).
@@ -148,7 +149,7 @@ fn replace_failed(seen: &Seen, node: &str, all: &[Arc<Pod>], pod: &Arc<Pod>, now
     let carried = pod.metadata.annotations.as_ref().and_then(|held| held.get(FAILURES)?.parse::<u32>().ok());
     let before = if now.duration_since(since) > HEALTHY { 0 } else { carried.unwrap_or(0) };
     let delay = if before == 0 { 0 } else { (BACKOFF_MIN_SECS << before.min(20)).min(BACKOFF_MAX_SECS) };
-    let due = since + SignedDuration::from_secs(delay);
+    let due = later(since, SignedDuration::from_secs(delay));
     if due > now {
         changes.requeue_at = Some(changes.requeue_at.map_or(due, |at| at.min(due)));
         return;

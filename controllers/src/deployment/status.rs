@@ -5,6 +5,7 @@ use crate::write::{self, nonzero, time};
 use client::cache::Tracked as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSetStatus};
+use kinds::moment::later;
 
 const AVAILABLE: &str = "Available";
 const PROGRESSING: &str = "Progressing";
@@ -177,7 +178,7 @@ fn timed_out(plan: &Plan<'_>, conditions: &Conditions) -> bool {
     match held.reason.as_deref() {
         Some(NEW_RS_AVAILABLE) => false,
         Some(TIMED_OUT) => true,
-        _ => held.last_update_time.as_ref().is_some_and(|since| since.0 + deadline < plan.now),
+        _ => held.last_update_time.as_ref().is_some_and(|since| later(since.0, deadline) < plan.now),
     }
 }
 
@@ -189,7 +190,7 @@ fn deadline(plan: &Plan<'_>, status: &DeploymentStatus) -> Option<Timestamp> {
         return None;
     }
     // a second more, as times are kept in whole seconds
-    Some(held.last_update_time.as_ref()?.0 + deadline + SignedDuration::from_secs(1))
+    Some(later(held.last_update_time.as_ref()?.0, deadline + SignedDuration::from_secs(1)))
 }
 
 /// Why a ReplicaSet cannot make its pods, the new one's reason first.

@@ -204,3 +204,13 @@ fn a_rollout_without_progress_is_told_after_its_deadline() {
     "#]],
     );
 }
+
+#[test]
+fn a_rollout_that_moved_at_the_last_moment_there_is_is_looked_at_then() {
+    let rows = [("new", 2, "new", 3, 3, 0, (3, 4))];
+    let status = "observedGeneration: 2, replicas: 3, updatedReplicas: 3, unavailableReplicas: 3, conditions: [
+  {type: Available, status: 'False', reason: MinimumReplicasUnavailable, message: m},
+  {type: Progressing, status: 'True', reason: ReplicaSetUpdated, message: m, lastUpdateTime: '9999-12-30T22:00:00Z'}]";
+    let yaml = deployment(&format!("replicas: 3, {ROLLING}"), status);
+    check(&format!("{yaml}{}", replica_sets(&rows)), expect![["again at 253402207200\n"]]);
+}

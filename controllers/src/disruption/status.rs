@@ -8,6 +8,7 @@ use client::cache::Tracked as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kinds::moment::later;
 use std::collections::BTreeMap;
 
 /// How long an evicted pod counts as gone though it is still there (k8s: DeletionTimeout).
@@ -27,7 +28,7 @@ pub(super) fn compute(seen: &Seen, expected: &Expected, now: Timestamp) -> Verdi
     let healthy = healthy.count() as i32;
     // Nothing is allowed while nothing is expected: the first pods may come before this is computed again.
     let allowed = if expected.pods <= 0 { 0 } else { (healthy - expected.healthy).max(0) };
-    let requeue_at = disrupted.values().map(|since| since.0 + EVICTION_MAX).min();
+    let requeue_at = disrupted.values().map(|since| later(since.0, EVICTION_MAX)).min();
     let (truth, reason) = if allowed > 0 { ("True", "SufficientPods") } else { ("False", "InsufficientPods") };
     let status = PodDisruptionBudgetStatus {
         expected_pods: Some(expected.pods),
@@ -60,7 +61,7 @@ pub(super) fn failed(budget: &PodDisruptionBudget, why: &str, now: Timestamp) ->
 fn disrupted(seen: &Seen, now: Timestamp) -> BTreeMap<String, Time> {
     let held = seen.budget.status.as_ref().and_then(|status| status.disrupted_pods.clone()).unwrap_or_default();
     let alive = |name: &str| seen.pods.iter().any(|pod| pod.name() == name && !pod::is_terminating(pod));
-    held.into_iter().filter(|(name, since)| alive(name) && since.0 + EVICTION_MAX > now).collect()
+    held.into_iter().filter(|(name, since)| alive(name) && later(since.0, EVICTION_MAX) > now).collect()
 }
 
 fn conditions(

@@ -6,6 +6,7 @@ use super::min_replicas;
 use super::recent::History;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::autoscaling::v2::{HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscalerSpec};
+use kinds::moment::earlier;
 use kinds::quantity::Quantity;
 
 /// Sizes off the target by less than this are left alone (k8s: horizontal-pod-autoscaler-tolerance).
@@ -73,7 +74,7 @@ pub(super) fn bound(
 fn stabilise(spec: &HorizontalPodAutoscalerSpec, current: i32, wished: i32, recent: &History, now: Timestamp) -> i32 {
     let within = |direction: Direction| {
         let seconds = rules(spec, direction).stabilization_window_seconds.unwrap_or(0);
-        let from = now - SignedDuration::from_secs(i64::from(seconds));
+        let from = earlier(now, SignedDuration::from_secs(i64::from(seconds)));
         recent.recommended.iter().filter(move |(at, _)| *at > from).map(|(_, replicas)| *replicas)
     };
     let least = within(Direction::Up).min().map_or(wished, |lowest| lowest.min(wished));
@@ -118,7 +119,7 @@ fn limit(spec: &HorizontalPodAutoscalerSpec, current: i32, wished: i32, recent: 
 /// How far the policies let the size go (k8s: calculateScaleUpLimitWithScalingRules and its twin).
 fn furthest(rules: &HPAScalingRules, direction: Direction, current: i32, recent: &History, now: Timestamp) -> i32 {
     let bounds = rules.policies.iter().flatten().map(|policy| {
-        let from = now - SignedDuration::from_secs(i64::from(policy.period_seconds));
+        let from = earlier(now, SignedDuration::from_secs(i64::from(policy.period_seconds)));
         let changed: i32 = recent.changes.iter().filter(|(at, _)| *at > from).map(|(_, change)| *change).sum();
         let start = current - changed;
         let value = f64::from(policy.value);

@@ -5,6 +5,7 @@ use crate::pod;
 use client::cache::Tracked as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
+use kinds::moment::later;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -63,9 +64,9 @@ fn starts(pod: &Pod, sample: &Sample, now: Timestamp) -> bool {
     let ready = pod::condition(pod, "Ready");
     let (Some(started), Some(ready)) = (started, ready) else { return true };
     let changed = ready.last_transition_time.as_ref().map_or(started, |time| time.0);
-    if started + START > now {
+    if later(started, START) > now {
         ready.status == "False" || sample.at < changed + sample.window
     } else {
-        ready.status == "False" && started + NEVER_READY > changed
+        ready.status == "False" && later(started, NEVER_READY) > changed
     }
 }

@@ -6,6 +6,7 @@ use crate::pod;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::JobSpec;
 use k8s_openapi::api::core::v1::Pod;
+use kinds::moment::later;
 use std::sync::Arc;
 
 const FIRST_SECS: i64 = 10;
@@ -17,7 +18,7 @@ pub(super) const INDEX_FAILURES: &str = "batch.kubernetes.io/job-index-failure-c
 pub(super) const INDEX_IGNORED: &str = "batch.kubernetes.io/job-index-ignored-failure-count";
 
 fn delay(failures: i32) -> SignedDuration {
-    let doubled = FIRST_SECS << (failures - 1).clamp(0, 20);
+    let doubled = FIRST_SECS << (failures.clamp(1, 21) - 1);
     SignedDuration::from_secs(if failures == 0 { 0 } else { doubled.min(MOST_SECS) })
 }
 
@@ -43,12 +44,13 @@ pub(super) fn job_may_try_at(spec: &JobSpec, pods: &[Arc<Pod>]) -> Option<Timest
     let failures: Vec<Timestamp> =
         ends(&|pod| is_failed(pod, spec)).into_iter().filter(|at| Some(*at) > last_success).collect();
     let last = failures.iter().max()?;
-    Some(*last + delay(failures.len() as i32))
+    Some(later(*last, delay(i32::try_from(failures.len()).unwrap_or(i32::MAX))))
 }
 
 /// When the index of this failed pod may be tried again.
 pub(super) fn index_may_try_at(failed: &Pod) -> Option<Timestamp> {
-    Some(ended_at(failed)? + delay(annotated(failed, INDEX_FAILURES) + annotated(failed, INDEX_IGNORED) + 1))
+    let before = annotated(failed, INDEX_FAILURES).saturating_add(annotated(failed, INDEX_IGNORED));
+    Some(later(ended_at(failed)?, delay(before.saturating_add(1))))
 }
 
 pub(super) fn annotated(pod: &Pod, name: &str) -> i32 {

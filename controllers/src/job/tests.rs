@@ -120,6 +120,18 @@ fn after_a_failure_the_next_pod_waits() {
 }
 
 #[test]
+fn a_pod_that_says_to_have_ended_at_the_last_moment_there_is_only_delays_its_job() {
+    let late = |yaml: String| yaml.replace("1970-01-01T00:01:00Z", "9999-12-30T22:00:00Z");
+    let text = run(&(job("completions: 1", "") + &late(pod("p", "Failed", 1, ""))));
+    has(&text, &["again at 253402207200"]);
+    let spec = "completions: 2, completionMode: Indexed, backoffLimitPerIndex: 5, backoffLimit: 2147483647";
+    let often = ", batch.kubernetes.io/job-index-failure-count: '2147483647'";
+    let ignored = format!("{often}, batch.kubernetes.io/job-index-ignored-failure-count: '2147483647'");
+    let text = run(&(job(spec, "") + &late(indexed("p", 0, "Failed", &ignored)) + &indexed("q", 1, "Running", "")));
+    assert!(!text.contains("create Pod"), "{text}");
+}
+
+#[test]
 fn an_indexed_job_numbers_its_pods_and_tells_ranges() {
     let spec = "completions: 5, parallelism: 5, completionMode: Indexed";
     let text = run(&(job(spec, "completedIndexes: '0,1'")

@@ -261,6 +261,15 @@ impl Server {
             !pods.overlaps(services),
             "--cluster-cidr {pods} and --service-cidr {services} overlap: an address would be of a pod and of a Service"
         );
+        if let Some(ip) = self.node_ip {
+            crate::machine::require_own_address(ip)?;
+        }
+        if let Some(IpAddr::V4(dns)) = self.cluster_dns {
+            anyhow::ensure!(
+                services.contains(dns) || self.disable.contains(&Addon::Dns),
+                "--cluster-dns {dns} is not in --service-cidr {services}: only an address in it can lead to the cluster's DNS"
+            );
+        }
         if let Some(IpAddr::V4(ip)) = self.node_ip {
             let taken = [pods, services].into_iter().find(|range| range.contains(ip));
             if let Some(range) = taken {

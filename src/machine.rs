@@ -1,7 +1,7 @@
 //! What this machine is called, at which address others reach it, and whom it asks for names.
 
 use anyhow::{Context, Result, ensure};
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 
 /// The host name, as Kubernetes wants node names: lower case.
 pub(crate) fn hostname() -> Result<String> {
@@ -18,6 +18,18 @@ pub(crate) fn address() -> IpAddr {
         Ok(socket.local_addr()?.ip())
     };
     probe().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// Two nodes in one network namespace would take each other's rules and addresses away: the second one is to do nothing.
+pub(crate) fn require_free_port(port: u16) -> Result<()> {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+        .map(drop)
+        .with_context(|| format!("cannot listen on port {port}, the node's own: does another node run on this machine?"))
+}
+
+/// Others are to reach this machine there.
+pub(crate) fn require_own_address(ip: IpAddr) -> Result<()> {
+    UdpSocket::bind((ip, 0)).map(drop).with_context(|| format!("--node-ip {ip} is not an address of this machine"))
 }
 
 /// Namespaces, mounts and iptables need root.

@@ -9,7 +9,7 @@ use agent::network::Kernel;
 use anyhow::{Context, Result};
 use client::clock::Clock;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -60,8 +60,13 @@ pub(crate) struct Node {
     keep_pods: bool,
 }
 
+/// What this machine's node is called; an error if the API would not take the name.
 pub(crate) fn name(args: &Args) -> Result<String> {
-    args.node_name.clone().map_or_else(machine::hostname, Ok)
+    let name = args.node_name.clone().map_or_else(machine::hostname, Ok)?;
+    if let Some(why) = kinds::validate::format::dns_subdomain(&name).first() {
+        anyhow::bail!("{name:?} cannot be the name of a node (give another one with --node-name): {why}");
+    }
+    Ok(name)
 }
 
 impl Node {
@@ -73,6 +78,7 @@ impl Node {
         steps: &mut Steps,
     ) -> Result<Self> {
         let Here { args, place, name, node_ip, pod_network, cluster, own_dns } = here;
+        machine::require_free_port(NODE_PORT)?;
         let other = args.container_runtime_endpoint.clone();
         let socket = other.clone().unwrap_or_else(|| crate::images::socket(place));
         let shutdown = args.shutdown()?;
@@ -191,7 +197,7 @@ fn agent_config(
         data_dir: place.data_dir.join("agent"),
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
-        bind: SocketAddr::from(([0, 0, 0, 0], NODE_PORT)),
+        bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, NODE_PORT)),
         cluster_dns: vec![cluster.cluster_dns],
         cluster_domain: cluster.cluster_domain.clone(),
         max_pods: PODS_MAX,

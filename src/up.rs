@@ -34,8 +34,11 @@ pub(crate) async fn run(args: Up) -> Result<()> {
             return Err(error);
         }
     };
+    let admin = plane.client("system:admin", &["system:masters"]);
     let outcome = tokio::select! {
-        outcome = ready(&args, &plane, since, &mut steps) => outcome,
+        outcome = ready(&args, &admin, since, &mut steps) => outcome,
+        error = plane.broken() => Err(error),
+        error = node.broken() => Err(error),
         () = stop_signal.received() => Ok(Ready::Interrupted),
     };
     let outcome = match outcome {
@@ -102,9 +105,9 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
 }
 
 /// Waits for the node, then says how to go on.
-async fn ready(args: &Up, plane: &ControlPlane, since: Timestamp, steps: &mut Steps) -> Result<Ready> {
+async fn ready(args: &Up, admin: &kube::Client, since: Timestamp, steps: &mut Steps) -> Result<Ready> {
     let name = node::name(&args.node)?;
-    await_ready(&plane.client("system:admin", &["system:masters"]), &name, since).await?;
+    await_ready(admin, &name, since).await?;
     steps.done(&format!("node {name} is Ready"));
     let kubeconfig = args.server.place.data_dir.join("admin.kubeconfig");
     say(&format!("Drover is up after {}. Ctrl-C stops it. Next, in another terminal:", steps.total()));

@@ -94,7 +94,10 @@ pub(super) fn refused_place(node: &str, asked: &Asked, others: &[IpAddr], servic
         } else if services.iter().any(|range| range.contains(*ip)) {
             Some(format!("{ip} belongs to the addresses of Services"))
         } else if others.contains(ip) {
-            Some(format!("{ip} is the address of an API server or of another node (give another one with --node-ip)"))
+            Some(format!(
+                "{ip} is the address of an API server or of another node (--node-ip is for this machine's own; \
+                 the machine of a server runs pods by `drover up`)"
+            ))
         } else {
             None
         }

@@ -272,6 +272,7 @@ impl Worker {
                 self.seen.sandboxes = found.sandboxes;
                 self.seen.containers = found.containers;
                 self.seen.replaced.retain(|id| self.seen.containers.iter().any(|c| &c.id == id));
+                self.seen.reported = false; // until the status of what was found is known to be the API's
                 self.read_last_words();
                 self.judge_health();
                 true

@@ -9,7 +9,7 @@ use crate::plan::{
 };
 use proto::cri;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use thiserror::Error;
 
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -186,7 +186,7 @@ fn process(
     Ok(ProcessPlan {
         args: args(config, image)?,
         env: env(config, sandbox, image),
-        cwd: cwd.map_or_else(|| PathBuf::from("/"), PathBuf::from),
+        cwd: cwd.map_or_else(|| PathBuf::from("/"), |dir| plain(Path::new(dir))),
         user: user(context, image)?,
         capabilities,
         ambient: capability::available(capability::named(&caps.add_ambient_capabilities)?),
@@ -195,6 +195,18 @@ fn process(
         apparmor: None,
         terminal: config.tty,
         oom_score_adj: oom.and_then(|score| i32::try_from(score).ok()).filter(|score| *score != 0),
+    })
+}
+
+/// Without `.` and `..`, read as names: what a working directory leads through need not exist.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
+        }
+        plain
     })
 }
 
@@ -389,6 +401,13 @@ mod tests {
             layers: vec!["low".into(), "high".into()],
             config,
             raw_config: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_working_directory_is_read_without_dots() {
+        for (given, expect) in [("/etc/../nope/deep", "/nope/deep"), ("/../a/./b/", "/a/b"), ("/", "/"), ("a/b", "a/b")] {
+            assert_eq!(plain(Path::new(given)), Path::new(expect), "{given}");
         }
     }
 

@@ -119,9 +119,11 @@ fn after_containers(pod: &Pod, seen: &Observed, ops: &mut Vec<Op>) {
         }
     } else if seen.is_busy(&Subject::Cleanup) {
         // under way
+    } else if !seen.gone && !seen.reported {
+        // How its containers ended is known as long as the runtime has them: it is told before they are removed.
     } else if !seen.clean {
         ops.push(Op::Cleanup);
-    } else if !seen.gone && seen.reported {
+    } else if !seen.gone {
         ops.push(Op::DeletePod);
     }
 }

@@ -45,6 +45,11 @@ impl FakeApi {
         self.store.lock().objects.get(path).cloned()
     }
 
+    /// The object as it was last, also when it is gone.
+    pub(crate) fn last(&self, path: &str) -> Option<Value> {
+        self.store.lock().history.iter().rfind(|change| change.path == path).map(|change| change.object.clone())
+    }
+
     /// Creates or replaces.
     pub(crate) fn put(&self, path: &str, mut object: Value) -> Value {
         let mut store = self.store.lock();

@@ -240,6 +240,20 @@ async fn a_broken_sandbox_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_deleted_pod_says_how_its_containers_ended_before_it_goes() {
+    let world = World::new();
+    world.pod("p", web());
+    let id = world.until_ready("p").await["status"]["containerStatuses"][0]["containerID"].clone();
+    world.delete("p", 30);
+    world.until_gone("p").await;
+    let last = world.api.last(&pod_path("p")).unwrap();
+    let ended = &last["status"]["containerStatuses"][0]["state"]["terminated"];
+    assert_eq!(ended["containerID"], id);
+    assert_ne!(ended["reason"], "ContainerStatusUnknown", "{ended}");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn a_force_deleted_pod_is_killed() {
     let world = World::new();
     world.pod("p", web());

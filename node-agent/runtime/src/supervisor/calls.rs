@@ -197,7 +197,10 @@ impl Supervisor {
     ) -> Result<(), String> {
         let found = self.containers.get(container).filter(|c| c.starting.is_none());
         let found = found.ok_or("the container does not run")?;
-        let process = ProcessPlan { args, terminal, ..found.plan.process.clone() };
+        let mut process = ProcessPlan { args, terminal, ..found.plan.process.clone() };
+        if terminal && process.env.iter().all(|(name, _)| name != "TERM") {
+            process.env.push(("TERM".to_owned(), "xterm".to_owned())); // as other runtimes do
+        }
         let streams = match (terminal, <[OwnedFd; 3]>::try_from(fds)) {
             (true, _) => Streams::Terminal,
             (false, Ok([stdin, stdout, stderr])) => Streams::Pipes { stdin, stdout, stderr },

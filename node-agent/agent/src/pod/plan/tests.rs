@@ -177,6 +177,8 @@ fn a_deleted_pod_goes_from_the_api_when_nothing_is_left_and_all_is_reported() {
     let mut seen = with(prepared(&pod), &["a#0 exited 0"]);
     check(&pod, &seen, 6, &["stop s0"]);
     seen.sandboxes[0].ready = false;
+    check(&pod, &seen, 6, &[]); // how `a` ended is to be told first
+    seen.reported = true;
     check(&pod, &seen, 6, &["cleanup"]);
     seen = Observed { clean: true, ..Observed::default() };
     check(&pod, &seen, 6, &[]);

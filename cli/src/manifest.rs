@@ -2,6 +2,7 @@
 //! It knows their form, not what the kinds in them mean.
 
 use anyhow::{Context, Result, bail};
+use kinds::yaml::{FLOW_DEPTH_MAX, flow};
 use serde_json::{Map, Number, Value};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,6 @@ use std::path::{Path, PathBuf};
 /// Bytes of one manifest. etcd-sized objects are 1.5 MiB; this leaves room for many in a file, and stops a wrong path
 /// (a disk image, `/dev/zero`) from filling the memory.
 const BYTES_MAX: u64 = 256 << 20;
-
-/// Brackets open at once. The YAML scanner's time grows with the square of this; real manifests open a dozen.
-const NESTING_MAX: usize = 5_000;
 
 /// An object of a manifest and where it came from.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,9 +98,6 @@ fn load(name: &str) -> Result<String> {
 
 /// The objects in a text.
 pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
-    if nests_too_deep(text) {
-        return vec![Err(anyhow::anyhow!("cannot parse {source}: more than {NESTING_MAX} brackets are open at once"))];
-    }
     let mut objects = vec![];
     if text.trim_start().starts_with('{') {
         objects.extend(json(source, text));
@@ -165,21 +160,11 @@ fn at_line(error: &serde_norway::Error, lines_before: usize) -> String {
     shifted
 }
 
-/// Whether brackets nest beyond reason, wherever they stand.
-fn nests_too_deep(text: &str) -> bool {
-    let mut open = 0_usize;
-    text.bytes().any(|byte| {
-        match byte {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        open > NESTING_MAX
-    })
-}
-
 fn yaml(text: &str) -> Result<Value, serde_norway::Error> {
     use serde::de::Error as _;
+    if flow(text.as_bytes()).deepest > FLOW_DEPTH_MAX {
+        return Err(serde_norway::Error::custom(format!("more than {FLOW_DEPTH_MAX} brackets are open at once")));
+    }
     let mut tree: serde_norway::Value = serde_norway::from_str(text)?;
     tree.apply_merge()?;
     to_json(tree).map_err(serde_norway::Error::custom)

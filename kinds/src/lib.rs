@@ -53,3 +53,4 @@ pub mod validate;
 pub mod view;
 pub mod viewed;
 pub mod volume;
+pub mod yaml;

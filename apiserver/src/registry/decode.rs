@@ -10,30 +10,31 @@ use crate::request::FieldValidation;
 use kinds::errors::FieldError;
 use kinds::schema::decode::{DecodeError, Strictness, untyped};
 use serde_json::Value;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Bytes of a request body.
 /// k8s: MaxRequestBodyBytes
 pub const BODY_MAX: usize = 3 << 20;
+
+/// Bytes that are decoded between two other tasks of a worker: a millisecond at most.
+const IN_PLACE_MAX: usize = 64 << 10;
 
 /// An object of any type.
 pub fn tree(bytes: &[u8], format: BodyFormat) -> Result<Value, ApiError> {
     tree_and_duplicates(bytes, format).map(|(tree, _)| tree)
 }
 
-/// An object of any type, and what is said of fields that were given twice. Nesting is bounded by the parsers; YAML
-/// aliases by the parser's repetition limit.
+/// An object of any type, and what is said of fields that were given twice. Nesting is bounded by the parsers, and for
+/// YAML before its parser sees the text; YAML aliases by the parser's repetition limit.
 pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
     let bad =
         |why: &dyn std::fmt::Display| ApiError::bad_request(format!("the object provided is unrecognized: {why}"));
     let (tree, duplicates) = match format {
         BodyFormat::Json => {
-            let (tree, paths) = untyped(bytes).map_err(|error| bad(&error))?;
+            let (tree, paths) = apart(bytes, || untyped(bytes)).map_err(|error| bad(&error))?;
             (tree, paths.iter().map(|path| format!("duplicate field \"{path}\"")).collect())
         }
-        BodyFormat::Yaml => (
-            serde_norway::from_slice(bytes).map_err(|error| bad(&error))?,
-            yaml::duplicates(bytes).into_iter().collect(),
-        ),
+        BodyFormat::Yaml => apart(bytes, || yaml::tree(bytes)).map_err(|why| bad(&why))?,
         BodyFormat::Protobuf => (protobuf::decode(bytes).map_err(|error| bad(&error))?, Vec::new()),
     };
     match tree {
@@ -42,10 +43,17 @@ pub fn tree_and_duplicates(bytes: &[u8], format: BodyFormat) -> Result<(Value, V
     }
 }
 
+/// Decodes where it keeps no other request waiting: a big body holds no worker that others need.
+fn apart<T>(bytes: &[u8], decode: impl FnOnce() -> T) -> T {
+    let has_other_workers =
+        Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if bytes.len() > IN_PLACE_MAX && has_other_workers { tokio::task::block_in_place(decode) } else { decode() }
+}
+
 /// An object of the call's kind. Returns warnings for fields that are unknown or given twice.
 pub fn object(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
     let (decoded, duplicates) = match format {
-        BodyFormat::Json => (call.kind.decode(bytes, strictness(call)), Vec::new()),
+        BodyFormat::Json => (apart(bytes, || call.kind.decode(bytes, strictness(call))), Vec::new()),
         BodyFormat::Yaml | BodyFormat::Protobuf => {
             let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
             check_type(call, &tree)?;

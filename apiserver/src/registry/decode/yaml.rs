@@ -1,6 +1,10 @@
-//! Keys that a YAML mapping has twice. The parser takes the last one and says nothing, so the text is read again for them.
+//! YAML bodies: what may reach the parser, and the keys that a mapping has twice. The parser takes the last one of these
+//! and says nothing, so the text is read again for them.
 
+use kinds::schema::decode::untyped;
+use kinds::yaml::{FLOW_DEPTH_MAX, FLOW_WORK_MAX, flow};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
@@ -9,8 +13,25 @@ use std::fmt;
 const REPORTS_MAX: usize = 20;
 const MARK: &str = "already set in map";
 
+/// The tree of a body and what is said of keys that are given twice; else why it is none.
+pub(super) fn tree(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
+    // Most clients that apply say YAML and send JSON.
+    if let Ok((tree, paths)) = untyped(bytes)
+        && paths.is_empty()
+    {
+        return Ok((tree, Vec::new()));
+    }
+    std::str::from_utf8(bytes).map_err(|error| format!("YAML must be UTF-8: {error}"))?;
+    let found = flow(bytes);
+    if found.deepest > FLOW_DEPTH_MAX || found.work > FLOW_WORK_MAX {
+        return Err(format!("brackets nest too deep: {} are open at once", found.deepest));
+    }
+    let tree = serde_norway::from_slice(bytes).map_err(|error| error.to_string())?;
+    Ok((tree, duplicates(bytes).into_iter().collect()))
+}
+
 /// What Go's parser says of all of them, in one text: `line 11: key "foo" already set in map`. `None` where there are none.
-pub(super) fn duplicates(bytes: &[u8]) -> Option<String> {
+fn duplicates(bytes: &[u8]) -> Option<String> {
     let mut lines = Vec::new();
     for skip in 0..REPORTS_MAX {
         let left = Cell::new(skip);
@@ -126,7 +147,27 @@ impl Visitor<'_> for Key<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::duplicates;
+    use super::{duplicates, tree};
+
+    #[test]
+    fn deep_nesting_of_any_form_is_refused_without_being_parsed() {
+        let deep = 1 << 20;
+        let flow = format!("apiVersion: v1\nkind: {}", "[".repeat(deep));
+        let hidden = format!("a: \"[\"\nb: {}", "{x: [\"}\", ".repeat(deep / 8));
+        let blocks = "- ".repeat(deep);
+        let bomb = (1..30)
+            .fold("a0: &a0 [x, x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1));
+        for text in [flow, hidden, blocks, bomb] {
+            assert!(tree(text.as_bytes()).is_err(), "{}", &text[..20]);
+        }
+    }
+
+    #[test]
+    fn json_is_yaml_and_a_key_given_twice_is_still_told() {
+        let (tree_, told) = tree(br#"{"a": {"b": [1, 1.5, "x"]}}"#).unwrap();
+        assert_eq!((tree_.to_string().as_str(), told.len()), (r#"{"a":{"b":[1,1.5,"x"]}}"#, 0));
+        assert_eq!(tree(br#"{"a": 1, "a": 2}"#).unwrap().1.len(), 1);
+    }
 
     #[test]
     fn each_key_that_comes_again_is_named_with_its_line() {

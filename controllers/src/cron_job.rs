@@ -68,12 +68,16 @@ fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {
         gone.iter().map(|job| write::event(cron, "Normal", "SuccessfulDelete", format!("Deleted job {}", job.name())));
     actions.extend(gone.iter().map(|job| write::delete_within(job.as_ref(), None, Some(Propagation::Background))));
     events.extend(told);
-    status.active = status.active.filter(|active| !active.is_empty());
-    if status != cron.status.clone().unwrap_or_default() {
-        actions.push(write::update(&CronJob { status: Some(status), ..cron.clone() }, "status"));
-    }
+    actions.extend(noted(cron, status));
     actions.extend(events);
     actions
+}
+
+/// The write of a status that says something new.
+fn noted(cron: &CronJob, mut status: CronJobStatus) -> Option<Action> {
+    status.active = status.active.filter(|active| !active.is_empty());
+    (status != cron.status.clone().unwrap_or_default())
+        .then(|| write::update(&CronJob { status: Some(status), ..cron.clone() }, "status"))
 }
 
 /// `status.active` as the Jobs say, and the time of the last success.
@@ -253,5 +257,12 @@ fn refused(key: &Key, caches: &Caches, refusal: &Refusal, _: Timestamp) -> Vec<A
         Action::Delete { .. } => ("FailedDelete", format!("Deleted job: {}", refusal.status.message)),
         _ => return Vec::new(),
     };
-    vec![write::event(cron.as_ref(), "Warning", reason, message)]
+    let mut actions = vec![write::event(cron.as_ref(), "Warning", reason, message)];
+    // The refusal has ended the run before its status: what became of the Jobs that there are is noted here.
+    let seen = Seen { jobs: caches.of::<Job>().by_owner(cron.uid()), cron };
+    let mut status = seen.cron.status.clone().unwrap_or_default();
+    let told = settle_active(&seen, &mut status);
+    actions.extend(noted(&seen.cron, status));
+    actions.extend(told);
+    actions
 }

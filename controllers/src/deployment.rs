@@ -12,9 +12,10 @@ mod status;
 mod tests;
 
 use crate::ownership::{self, ORPHANS, claim};
+use crate::write;
 use client::action::{Action, Key};
 use client::cache::{Caches, Tracked as _};
-use client::controller::{Controller, Reconcile, Watches};
+use client::controller::{Controller, Reconcile, Refusal, Watches};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
@@ -28,7 +29,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
     reconcile: Reconcile::Cached(|key, caches, now| {
         observe(key, caches).map(|seen| reconcile(&seen, now)).unwrap_or_default()
     }),
-    refused: None,
+    refused: Some(refused),
 };
 
 fn watches(watches: &mut Watches) {
@@ -88,6 +89,18 @@ fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
 
 fn age(rs: &ReplicaSet) -> (Option<Timestamp>, &str) {
     (rs.metadata.creation_timestamp.as_ref().map(|time| time.0), rs.name())
+}
+
+/// A ReplicaSet that cannot be made is told by an event and by the condition Progressing: the refusal has ended the run
+/// before its status. k8s: getNewReplicaSet
+fn refused(key: &Key, caches: &Caches, refusal: &Refusal, now: Timestamp) -> Vec<Action> {
+    let Action::Create { object, .. } = &refusal.action else { return Vec::new() };
+    let Some(deployment) = caches.of::<Deployment>().get(&key.ns, &key.name) else { return Vec::new() };
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let message = format!("Failed to create new replica set {name:?}: {}", refusal.status.message);
+    let changed = status::with_refusal(&deployment, &message, now).map(|changed| write::update(&changed, "status"));
+    let told = write::event(deployment.as_ref(), "Warning", status::NOT_CREATED, message);
+    std::iter::once(told).chain(changed).collect()
 }
 
 fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {

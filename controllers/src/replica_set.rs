@@ -120,18 +120,18 @@ fn next_available<O: Replicated>(seen: &Seen<O>, now: Timestamp) -> Option<Times
     pod::next_available(seen.pods.iter().filter(|pod| pod::is_active(pod)), seen.owner.min_ready_seconds(), now)
 }
 
-/// A refused creation is told by an event and by the condition ReplicaFailure, which lasts until the count is right.
+/// A refused creation is told by an event and by the condition ReplicaFailure, which lasts until the count is right. The
+/// refusal has ended the run before its status, so that is written here. k8s: syncReplicaSet always updates the status
 fn refused<O: Replicated>(key: &Key, caches: &Caches, refusal: &Refusal, now: Timestamp) -> Vec<Action> {
-    let Some(owner) = caches.of::<O>().get(&key.ns, &key.name) else { return Vec::new() };
+    let Some(Seen { owner, pods, .. }) = observe::<O>(key, caches) else { return Vec::new() };
     let (reason, message) = match &refusal.action {
         Action::Create { .. } => ("FailedCreate", format!("Error creating: {}", refusal.status.message)),
         Action::Delete { .. } => ("FailedDelete", format!("Error deleting: {}", refusal.status.message)),
         _ => return Vec::new(),
     };
     let told = write::event(owner.as_ref(), "Warning", reason, message);
-    let mut actions = vec![told];
-    if let Some(changed) = status::with_failure(owner.as_ref(), reason, &refusal.status.message, now) {
-        actions.push(write::update(&changed, "status"));
-    }
-    actions
+    let counted = status::compute(owner.as_ref(), &pods, now, status::Pods::Changing);
+    let status = status::with_failure(counted, reason, &refusal.status.message, now);
+    let changed = status::changed(owner.as_ref(), status).map(|changed| write::update(&changed, "status"));
+    std::iter::once(told).chain(changed).collect()
 }

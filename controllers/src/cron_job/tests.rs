@@ -2,8 +2,11 @@
 
 use super::{CONTROLLER, Reconcile};
 use crate::testing::{at, caches, lines};
-use client::action::Key;
+use client::action::{Action, Key, Resource};
+use client::controller::Refusal;
 use expect_test::{Expect, expect};
+use k8s_openapi::api::batch::v1::Job;
+use kube::core::Status;
 
 fn cron(spec: &str, status: &str) -> String {
     format!(
@@ -131,6 +134,19 @@ fn suspended_and_senseless_schedules_make_nothing() {
     assert!(text.contains("event Warning InvalidSchedule"), "{text}");
     let text = run(&cron("schedule: '* * * * *', timeZone: Nowhere/Land", ""), 61);
     assert!(text.contains("event Warning UnknownTimeZone: invalid timeZone: \"Nowhere/Land\""), "{text}");
+}
+
+#[test]
+fn a_refused_job_does_not_keep_the_status_from_letting_go_of_the_last_one() {
+    let active = "active: [{apiVersion: batch/v1, kind: Job, name: c-1, namespace: a, uid: c-1}]";
+    let yaml = cron("schedule: '* * * * *'", active) + &job("c-1", COMPLETE, true);
+    let caches = caches(CONTROLLER.watches, &yaml);
+    let action = Action::Create { resource: Resource::of::<Job>(), ns: "a".into(), object: serde_json::json!({}) };
+    let status = Status { message: "exceeded quota".into(), ..Status::default() };
+    let answer = (CONTROLLER.refused.unwrap())(&Key::new("a", "c"), &caches, &Refusal { action, status }, at(121));
+    let text = lines(&answer);
+    assert!(text.contains("FailedCreate: Error creating job: exceeded quota"), "{text}");
+    assert!(text.contains(r#"update CronJob c status {"lastSuccessfulTime":"1970-01-01T00:01:30Z"}"#), "{text}");
 }
 
 #[test]

@@ -15,6 +15,8 @@ const NEW_RS_AVAILABLE: &str = "NewReplicaSetAvailable";
 const RS_UPDATED: &str = "ReplicaSetUpdated";
 const TIMED_OUT: &str = "ProgressDeadlineExceeded";
 const PAUSED: &str = "DeploymentPaused";
+/// k8s: FailedRSCreateReason
+pub(super) const NOT_CREATED: &str = "ReplicaSetCreateError";
 const RESUMED: &str = "DeploymentResumed";
 
 /// k8s: a Deployment without a deadline has this one, and is never timed out
@@ -52,6 +54,18 @@ pub(super) fn with_collision(deployment: &Deployment) -> Deployment {
     let status = changed.status.get_or_insert_default();
     status.collision_count = Some(status.collision_count.unwrap_or(0) + 1);
     changed
+}
+
+/// The Deployment with the condition that its ReplicaSet cannot be made, if it does not say so yet and has a deadline.
+pub(super) fn with_refusal(deployment: &Deployment, message: &str, now: Timestamp) -> Option<Deployment> {
+    progress_deadline(deployment)?;
+    let mut changed = deployment.clone();
+    let status = changed.status.get_or_insert_default();
+    let mut conditions = Conditions { held: status.conditions.take().unwrap_or_default(), now };
+    conditions.set(PROGRESSING, "False", NOT_CREATED, message);
+    status.conditions = Some(conditions.held);
+    status.observed_generation = deployment.metadata.generation;
+    (changed != *deployment).then_some(changed)
 }
 
 /// Every pod runs the current template and is available, and no other is left.

@@ -2,8 +2,11 @@
 
 use super::{CONTROLLER, Reconcile, watches};
 use crate::testing::{at, caches, lines};
-use client::action::Key;
+use client::action::{Action, Key, Resource};
+use client::controller::Refusal;
 use expect_test::{Expect, expect};
+use k8s_openapi::api::apps::v1::ReplicaSet;
+use kube::core::Status;
 
 /// ReplicaSet rows: name, revision, image, spec.replicas, status.replicas, available, sized for.
 type Row = (&'static str, i64, &'static str, i32, i32, i32, (i32, i32));
@@ -213,4 +216,18 @@ fn a_rollout_that_moved_at_the_last_moment_there_is_is_looked_at_then() {
   {type: Progressing, status: 'True', reason: ReplicaSetUpdated, message: m, lastUpdateTime: '9999-12-30T22:00:00Z'}]";
     let yaml = deployment(&format!("replicas: 3, {ROLLING}"), status);
     check(&format!("{yaml}{}", replica_sets(&rows)), expect![["again at 253402207200\n"]]);
+}
+
+#[test]
+fn a_refused_replica_set_is_told_by_event_and_condition() {
+    let caches = caches(watches, &deployment(ROLLING, "observedGeneration: 1"));
+    let object = serde_json::json!({"metadata": {"name": "web-1"}});
+    let action = Action::Create { resource: Resource::of::<ReplicaSet>(), ns: "a".into(), object };
+    let status = Status { message: "exceeded quota".into(), ..Status::default() };
+    let answer = (CONTROLLER.refused.unwrap())(&Key::new("a", "web"), &caches, &Refusal { action, status }, at(100));
+    expect![[r#"
+        event Warning ReplicaSetCreateError: Failed to create new replica set "web-1": exceeded quota
+        update Deployment web status {"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","lastUpdateTime":"1970-01-01T00:01:40Z","message":"Failed to create new replica set \"web-1\": exceeded quota","reason":"ReplicaSetCreateError","status":"False","type":"Progressing"}],"observedGeneration":2}
+    "#]]
+    .assert_eq(&lines(&answer));
 }

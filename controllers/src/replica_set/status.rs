@@ -61,24 +61,19 @@ fn bare(status: ReplicaSetStatus) -> ReplicaSetStatus {
     }
 }
 
-/// The owner with the condition that says why its pods cannot be made, if it does not say so yet.
-pub(super) fn with_failure<O: Replicated>(owner: &O, reason: &str, message: &str, now: Timestamp) -> Option<O> {
-    let mut status = owner.status();
-    let mut conditions = status.conditions.unwrap_or_default();
-    let known =
-        conditions.iter().any(|c| c.type_.as_deref() == Some(REPLICA_FAILURE) && c.reason.as_deref() == Some(reason));
-    if known {
-        return None;
+/// The status with the condition that says why pods cannot be made; one that gives the same reason already stays.
+pub(super) fn with_failure(mut status: ReplicaSetStatus, reason: &str, why: &str, now: Timestamp) -> ReplicaSetStatus {
+    let conditions = status.conditions.get_or_insert_default();
+    let is_failure = |condition: &ReplicaSetCondition| condition.type_.as_deref() == Some(REPLICA_FAILURE);
+    if !conditions.iter().any(|one| is_failure(one) && one.reason.as_deref() == Some(reason)) {
+        conditions.retain(|condition| !is_failure(condition));
+        conditions.push(ReplicaSetCondition {
+            type_: Some(REPLICA_FAILURE.to_owned()),
+            status: Some("True".to_owned()),
+            reason: Some(reason.to_owned()),
+            message: Some(why.to_owned()),
+            last_transition_time: Some(time(now)),
+        });
     }
-    conditions.retain(|condition| condition.type_.as_deref() != Some(REPLICA_FAILURE));
-    conditions.push(ReplicaSetCondition {
-        type_: Some(REPLICA_FAILURE.to_owned()),
-        status: Some("True".to_owned()),
-        reason: Some(reason.to_owned()),
-        message: Some(message.to_owned()),
-        last_transition_time: Some(time(now)),
-    });
-    status.conditions = Some(conditions);
-    status.observed_generation = owner.metadata().generation;
-    Some(owner.with_status(status))
+    status
 }

@@ -174,6 +174,19 @@ fn a_refused_creation_is_told_by_event_and_condition() {
 }
 
 #[test]
+fn a_refused_creation_does_not_keep_the_status_from_counting_the_pods_there_are() {
+    let pods = pods(&[("p1", "web", true, "Running", true, "n1", ""), ("p2", "web", true, "Running", true, "n1", "")]);
+    let caches = caches(CONTROLLER.watches, &format!("{}{pods}", rs(3, "{replicas: 1, observedGeneration: 1}")));
+    let action = Action::Create { resource: Resource::of::<Pod>(), ns: "a".into(), object: serde_json::json!({}) };
+    let status = Status { message: "exceeded quota".into(), ..Status::default() };
+    let answer = (CONTROLLER.refused.unwrap())(&Key::new("a", "web"), &caches, &Refusal { action, status }, at(100));
+    let text = lines(&answer);
+    for part in [r#""availableReplicas":2"#, r#""readyReplicas":2"#, r#""replicas":2"#, "ReplicaFailure"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+#[test]
 fn a_replication_controller_does_the_same_in_its_own_form() {
     let rc = "apiVersion: v1
 kind: ReplicationController

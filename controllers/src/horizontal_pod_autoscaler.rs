@@ -19,7 +19,7 @@ pub(crate) use recent::Recent;
 use crate::write::{self, time};
 use client::action::{Action, Key, PatchKind, Resource};
 use client::cache::{Caches, Change, Tracked as _};
-use client::controller::{Controller, Look, Reconcile, Sight, Watches};
+use client::controller::{Controller, Look, Reconcile, Refusal, Sight, Watches};
 use conditions::Conditions;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricStatus};
@@ -31,7 +31,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
     name: "horizontal-pod-autoscaler",
     watches,
     reconcile: Reconcile::LookingTwice { look, then, reconcile },
-    refused: None,
+    refused: Some(refused),
 };
 
 /// k8s: horizontal-pod-autoscaler-sync-period
@@ -71,6 +71,9 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     };
     let pods = caches.of::<Pod>().list_in(&key.ns);
     let target = questions::target(&scaler, caches);
+    if let Some(Sight::Object(scale)) = sights.first() {
+        memory.begin(key, current_replicas(scale), now);
+    }
     let seen = Seen { scaler, pods, target, sights };
     let (actions, learnt) = memory.with(key, |recent| decide(&seen, recent, now));
     memory.learn(key, learnt, now);
@@ -122,14 +125,7 @@ fn decide(seen: &Seen<'_>, recent: &recent::History, now: Timestamp) -> (Vec<Act
                 &format!("the HPA controller was unable to get the target's current scale: {why}"),
             );
             actions.push(write::event(scaler, "Warning", "FailedGetScale", why));
-            let status = scaler.status.clone().unwrap_or_default();
-            Outcome {
-                current: status.current_replicas.unwrap_or(0),
-                desired: status.desired_replicas,
-                reason: None,
-                metrics: status.current_metrics,
-                learnt: recent::Learnt::default(),
-            }
+            unchanged(scaler)
         }
     };
     actions.extend(conditions.events(scaler));
@@ -153,6 +149,32 @@ fn decide(seen: &Seen<'_>, recent: &recent::History, now: Timestamp) -> (Vec<Act
     (actions, outcome.learnt)
 }
 
+/// What the last run found.
+fn unchanged(scaler: &HorizontalPodAutoscaler) -> Outcome {
+    let status = scaler.status.clone().unwrap_or_default();
+    Outcome {
+        current: status.current_replicas.unwrap_or(0),
+        desired: status.desired_replicas,
+        reason: None,
+        metrics: status.current_metrics,
+        learnt: recent::Learnt::default(),
+    }
+}
+
+/// A target that may not be scaled is told by an event and a condition: the refusal has ended the run before its status.
+fn refused(key: &Key, caches: &Caches, refusal: &Refusal, now: Timestamp) -> Vec<Action> {
+    let Action::Patch { subresource: "scale", body, .. } = &refusal.action else { return Vec::new() };
+    let Some(scaler) = find(key, caches) else { return Vec::new() };
+    let why = &refusal.status.message;
+    let mut conditions = Conditions::of(&scaler, now);
+    let message = format!("the HPA controller was unable to update the target scale: {why}");
+    conditions.set("AbleToScale", "False", "FailedUpdateScale", &message);
+    let message = format!("New size: {}; error: {why}", body["spec"]["replicas"]);
+    let told = write::event(scaler.as_ref(), "Warning", "FailedRescale", message);
+    let changed = status::changed(&scaler, &unchanged(&scaler), conditions, None);
+    std::iter::once(told).chain(changed.map(|changed| write::update(&changed, "status"))).collect()
+}
+
 /// The target at the size that its scale subresource is to have.
 fn rescale(seen: &Seen<'_>, scale: &Value, replicas: i32) -> Action {
     Action::Patch {
@@ -165,6 +187,10 @@ fn rescale(seen: &Seen<'_>, scale: &Value, replicas: i32) -> Action {
             "spec": {"replicas": replicas},
         }),
     }
+}
+
+fn current_replicas(scale: &Value) -> i32 {
+    scale["spec"]["replicas"].as_i64().unwrap_or(0) as i32
 }
 
 fn min_replicas(spec: &HorizontalPodAutoscalerSpec) -> i32 {
@@ -181,7 +207,7 @@ fn size(
     now: Timestamp,
 ) -> Outcome {
     let spec = &seen.scaler.spec;
-    let current = scale["spec"]["replicas"].as_i64().unwrap_or(0) as i32;
+    let current = current_replicas(scale);
     let old = seen.scaler.status.as_ref().and_then(|status| status.current_metrics.clone());
     let to = |desired: i32, reason: Option<&str>, metrics| Outcome {
         current,

@@ -33,6 +33,16 @@ impl Recent {
         read(&history)
     }
 
+    /// The size that an autoscaler finds counts as recommended: what it knows nothing of yet, it does not shrink at once.
+    /// k8s: recordInitialRecommendation
+    pub(super) fn begin(&self, key: &Key, current: i32, now: Timestamp) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recommended = &mut all.entry(key.clone()).or_default().recommended;
+        if recommended.is_empty() {
+            recommended.push((now, current));
+        }
+    }
+
     pub(super) fn learn(&self, key: &Key, learnt: Learnt, now: Timestamp) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let history = all.entry(key.clone()).or_default();

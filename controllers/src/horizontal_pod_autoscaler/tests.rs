@@ -2,9 +2,11 @@
 
 use super::{CONTROLLER, Recent, look, reconcile, then};
 use crate::testing::{at, caches, lines};
-use client::action::Key;
+use client::action::{Action, Key, PatchKind, Resource};
 use client::cache::Caches;
-use client::controller::{Look, Sight};
+use client::controller::{Look, Refusal, Sight};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::core::Status;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -117,6 +119,38 @@ fn shrinking_waits_until_no_higher_recommendation_is_left_in_the_window() {
     has(&early, &[r#""reason":"ScaleDownStabilized""#]);
     assert!(!early.contains("patch Deployment"), "{early}");
     has(&run(&caches, &[scale(4), usage(&[10, 10, 10, 10])], 4301), &[r#""replicas":1"#, "All metrics below target"]);
+}
+
+#[test]
+fn a_new_autoscaler_does_not_shrink_what_it_finds_before_the_window_is_over() {
+    let window = format!("{CPU}, behavior: {{scaleDown: {{stabilizationWindowSeconds: 120}}}}");
+    let caches = world(&(scaler(&window) + &pods(4)));
+    let idle = || [scale(4), usage(&[10, 10, 10, 10])];
+    let first = run(&caches, &idle(), 4000);
+    has(&first, &[r#""reason":"ScaleDownStabilized""#]);
+    assert!(!first.contains("patch Deployment"), "{first}");
+    has(&run(&caches, &idle(), 4121), &[r#""replicas":1"#]);
+}
+
+#[test]
+fn a_refused_change_of_size_is_told_by_event_and_condition() {
+    let caches = world(&scaler(CPU));
+    let action = Action::Patch {
+        resource: Resource::of::<Deployment>(),
+        key: Key::new("a", "web"),
+        subresource: "scale",
+        kind: PatchKind::Merge,
+        body: json!({"spec": {"replicas": 4}}),
+    };
+    let status = Status { message: "denied".into(), ..Status::default() };
+    let answer = (CONTROLLER.refused.unwrap())(&Key::new("a", "h"), &caches, &Refusal { action, status }, at(100));
+    has(
+        &lines(&answer),
+        &[
+            "event Warning FailedRescale: New size: 4; error: denied",
+            r#""reason":"FailedUpdateScale","status":"False","type":"AbleToScale""#,
+        ],
+    );
 }
 
 #[test]

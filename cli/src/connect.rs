@@ -63,8 +63,9 @@ pub async fn connect(global: &Global, environment: &Environment, screen: Screen)
         }
     }
     let options = KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
-    let mut config =
+    let config =
         kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.context("cannot use the kubeconfig")?;
+    let mut config = client::transport::with_scheme(config)?;
     if global.impersonate.is_some() {
         config.auth_info.impersonate.clone_from(&global.impersonate);
     }

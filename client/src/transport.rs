@@ -4,6 +4,6 @@ mod https;
 mod in_process;
 mod servers;
 
-pub use https::{Error, https, https_from};
+pub use https::{Error, https, https_from, with_scheme};
 pub use in_process::in_process;
 pub use servers::Servers;

@@ -1,5 +1,7 @@
 //! A [`kube::Client`] over TLS from a kubeconfig, with rustls on the `ring` provider.
 
+use http::Uri;
+use http::uri::Scheme;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -15,6 +17,8 @@ pub enum Error {
     },
     #[error("the kubeconfig names no server")]
     NoServer,
+    #[error("{url:?} is no address of an API server (try one such as https://10.0.0.1:6443)")]
+    Address { url: String },
     #[error("cannot set up the connection to the API server")]
     Client(#[source] Box<kube::Error>),
 }
@@ -29,8 +33,31 @@ pub async fn https(path: &Path) -> Result<kube::Client, Error> {
 
 /// A client from a finished configuration.
 pub fn https_from(config: kube::Config) -> Result<kube::Client, Error> {
+    let config = with_scheme(config)?;
     install_ring();
     kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))
+}
+
+/// The configuration with a server that says how it is spoken to: `HOST:PORT` is HTTPS where the configuration has anything
+/// to do with TLS, else HTTP. k8s: client-go's defaultServerUrlFor
+pub fn with_scheme(mut config: kube::Config) -> Result<kube::Config, Error> {
+    let url = &config.cluster_url;
+    let no_address = || Error::Address { url: url.to_string() };
+    match url.scheme_str() {
+        Some("http" | "https") => return Ok(config),
+        Some(_) => return Err(no_address()),
+        None => {}
+    }
+    let authority = url.authority().ok_or_else(no_address)?;
+    let user = &config.auth_info;
+    let speaks_tls = config.root_cert.is_some()
+        || config.accept_invalid_certs
+        || user.client_certificate.is_some()
+        || user.client_certificate_data.is_some();
+    let scheme = if speaks_tls { Scheme::HTTPS } else { Scheme::HTTP };
+    let built = Uri::builder().scheme(scheme).authority(authority.clone()).path_and_query("/").build();
+    config.cluster_url = built.map_err(|_| no_address())?;
+    Ok(config)
 }
 
 /// rustls wants one process-wide provider; whoever comes first installs it.
@@ -43,4 +70,31 @@ fn install_ring() {
             tracing::debug!("another thread installed a rustls provider first");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spoken_to(url: &str, tls: bool) -> Result<String, String> {
+        let mut config = kube::Config::new(url.parse().unwrap());
+        config.accept_invalid_certs = tls;
+        with_scheme(config).map(|config| config.cluster_url.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_server_without_a_scheme_is_spoken_to_by_https_where_there_is_tls() {
+        assert_eq!(spoken_to("192.168.77.2:6443", true).unwrap(), "https://192.168.77.2:6443/");
+        assert_eq!(spoken_to("foo", true).unwrap(), "https://foo/");
+        assert_eq!(spoken_to("localhost:8080", false).unwrap(), "http://localhost:8080/");
+        assert_eq!(spoken_to("https://a:1/base", false).unwrap(), "https://a:1/base");
+    }
+
+    #[test]
+    fn what_is_no_address_is_an_error_and_not_a_crash() {
+        for url in ["/path", "ftp://a"] {
+            assert!(spoken_to(url, true).unwrap_err().contains("no address of an API server"), "{url}");
+            assert!(https_from(kube::Config::new(url.parse().unwrap())).is_err());
+        }
+    }
 }

@@ -19,7 +19,8 @@ pub use write::{
     Rollout, RolloutStatus, RolloutUndo, Run, Scale, Set, SetEnv, SetImage, Taint,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Talks to a Drover or Kubernetes cluster.
@@ -30,6 +31,43 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The command line of a process, its program's name first. Every flag that is on or off may say which
+    /// (`--watch=false`), as kubectl's may.
+    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, clap::Error> {
+        let mut command = with_values(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// The command with `--flag=true` and `--flag=false` for each `--flag`, its subcommands too.
+fn with_values(command: clap::Command) -> clap::Command {
+    let switch = |arg: Arg| {
+        if !matches!(arg.get_action(), ArgAction::SetTrue) {
+            return arg;
+        }
+        arg.action(ArgAction::Set)
+            .value_parser(truth)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .value_name("true|false")
+    };
+    command.mut_args(switch).mut_subcommands(with_values)
+}
+
+/// k8s: strconv.ParseBool
+fn truth(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("it is true or false".to_owned()),
+    }
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -148,11 +186,37 @@ pub enum Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_tree_is_consistent() {
-        Cli::command().debug_assert();
+        with_values(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn a_flag_may_say_whether_it_is_on() {
+        let get =
+            |line: &str| match Cli::read(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}")).command {
+                Command::Get(get) => (get.watch, get.no_headers, get.select.all_namespaces),
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(get("kctl get pods"), (false, false, false));
+        assert_eq!(get("kctl get pods -w --no-headers -A"), (true, true, true));
+        assert_eq!(get("kctl get -Aw pods --no-headers=True"), (true, true, true));
+        assert_eq!(get("kctl get --watch=false pods --no-headers=1 --all-namespaces=f"), (false, true, false));
+        for line in [
+            "kctl label pods a x=y --overwrite=true",
+            "kctl delete pod a --ignore-not-found=true --wait=false --now=false",
+            "kctl run -it --rm=true a --image=i -- sh -c true",
+        ] {
+            understand(line);
+        }
+        assert!(Cli::read(["kctl", "get", "pods", "--watch=perhaps"]).is_err());
+    }
+
+    fn understand(line: &str) {
+        if let Err(error) = Cli::read(line.split(' ')) {
+            panic!("{line}: {error}");
+        }
     }
 
     #[test]
@@ -215,10 +279,7 @@ mod tests {
             "completion bash",
             "get pods -v=6",
         ] {
-            let words = std::iter::once("kctl").chain(line.split(' '));
-            if let Err(error) = Cli::try_parse_from(words) {
-                panic!("{line}: {error}");
-            }
+            understand(&format!("kctl {line}"));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The binary: arguments in, exit code out.
 #![forbid(unsafe_code)]
 
-use clap::Parser;
 use kctl::connect::Environment;
 use kctl::low::Cli;
 use kctl::screen::Screen;
@@ -9,7 +8,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let screen = Screen::terminal();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             // k8s: kubectl ends with 1 for what it cannot understand; help is no failure

@@ -4,7 +4,7 @@
 use crate::failure::Unreachable;
 use crate::screen::Screen;
 use anyhow::{Context, Result};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -12,9 +12,10 @@ use kube::client::Body;
 use kube::core::Status;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::io::StreamReader;
 
 pub const JSON: &str = "application/json";
@@ -118,7 +119,7 @@ impl Server {
         Self { client, url, screen, timeout: None, verbosity: 0 }
     }
 
-    /// Limits every request that is not a stream.
+    /// Limits every request; a stream (a watch, a log that is followed) as a whole.
     pub fn with_timeout(self, timeout: Option<Duration>) -> Self {
         Self { timeout, ..self }
     }
@@ -254,8 +255,20 @@ impl Server {
     pub async fn stream(&self, path: &str, accept: &str) -> Result<Box<dyn AsyncBufRead + Send + Unpin>> {
         // Compressed, a line would wait for the block to fill.
         let request = Request::get(path).header(ACCEPT, accept).header(ACCEPT_ENCODING, "identity");
-        let response = self.exchange(request, Vec::new()).await?;
-        let bytes = response.into_body().into_data_stream().map_err(std::io::Error::other);
+        let response = self.exchange(request, Vec::new());
+        let Some(limit) = self.timeout else {
+            let bytes = response.await?.into_body().into_data_stream().map_err(std::io::Error::other);
+            return Ok(Box::new(BufReader::new(StreamReader::new(Box::pin(bytes)))));
+        };
+        let over = move || format!("the server had not ended its answer after {limit:?} (--request-timeout)");
+        let end = Instant::now() + limit;
+        let response = timeout_at(end, response).await.map_err(|_| anyhow::anyhow!(over()))??;
+        let bytes = Box::pin(response.into_body().into_data_stream().map_err(std::io::Error::other));
+        let bytes = futures::stream::unfold(bytes, move |mut bytes| async move {
+            let next = timeout_at(end, bytes.next()).await;
+            let next = next.unwrap_or_else(|_| Some(Err(std::io::Error::new(ErrorKind::TimedOut, over()))));
+            next.map(|piece| (piece, bytes))
+        });
         Ok(Box::new(BufReader::new(StreamReader::new(Box::pin(bytes)))))
     }
 

@@ -59,7 +59,7 @@ impl Plan {
             bail!("--dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)");
         }
         if typed.files.names.is_empty() {
-            bail!("must specify one of -f and -k");
+            bail!("must specify -f (a file, a folder, or - for standard input)");
         }
         let manager = if typed.server_side { SERVER_SIDE_MANAGER } else { MANAGER };
         Ok(Self {

@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, TerminalSize};
 use serde_json::Value;
+use std::cell::Cell;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -62,13 +63,20 @@ pub(super) async fn run(session: &Session, typed: &low::Exec) -> Result<()> {
     }
     let streams = Streams::new(session, typed.stdin, typed.tty)?;
     let process = api(session).exec(&name, typed.command.clone(), &streams.params(container)).await?;
-    converse(&session.screen, process, streams).await
+    converse(&session.screen, process, streams).await.1
 }
 
 pub(super) async fn attach(session: &Session, typed: &low::Attach) -> Result<()> {
     let pod = pods::of_word(session, &typed.pod).await?;
     let streams = Streams::new(session, typed.stdin, typed.tty)?;
-    attach_to(session, &pod, typed.container.as_deref(), typed.quiet, streams).await
+    attach_to(session, &pod, typed.container.as_deref(), typed.quiet, streams).await.1
+}
+
+/// Whether a program has shown anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Something,
+    Nothing,
 }
 
 pub(super) async fn attach_to(
@@ -77,13 +85,18 @@ pub(super) async fn attach_to(
     container: Option<&str>,
     quiet: bool,
     streams: Streams,
-) -> Result<()> {
-    let (name, container) = place(session, pod, container, quiet)?;
-    if !quiet && streams.stdin && streams.tty {
-        session.screen.note("If you don't see a command prompt, try pressing enter.")?;
+) -> (Shown, Result<()>) {
+    let process = async {
+        let (name, container) = place(session, pod, container, quiet)?;
+        if !quiet && streams.stdin && streams.tty {
+            session.screen.note("If you don't see a command prompt, try pressing enter.")?;
+        }
+        anyhow::Ok(api(session).attach(&name, &streams.params(container)).await?)
+    };
+    match process.await {
+        Ok(process) => converse(&session.screen, process, streams).await,
+        Err(error) => (Shown::Nothing, Err(error)),
     }
-    let process = api(session).attach(&name, &streams.params(container)).await?;
-    converse(&session.screen, process, streams).await
 }
 
 fn api(session: &Session) -> Api<Pod> {
@@ -99,14 +112,24 @@ fn place(session: &Session, pod: &Value, asked: Option<&str>, quiet: bool) -> Re
 }
 
 /// Carries the streams until the program's outputs end, then learns how it ended.
-async fn converse(screen: &Screen, mut process: AttachedProcess, streams: Streams) -> Result<()> {
+async fn converse(screen: &Screen, process: AttachedProcess, streams: Streams) -> (Shown, Result<()>) {
+    let shown = Cell::new(Shown::Nothing);
+    let outcome = carry_all(screen, process, streams, &shown).await;
+    (shown.get(), outcome)
+}
+
+async fn carry_all(screen: &Screen, mut process: AttachedProcess, streams: Streams, shown: &Cell<Shown>) -> Result<()> {
     let _raw = if streams.tty && streams.stdin { Some(RawMode::enter()?) } else { None };
     let status = process.take_status().context("the status of a process is taken once")?;
     let (out, err) = (process.stdout(), process.stderr());
     let sizes = process.terminal_size();
     let input = process.stdin();
     let outputs = async {
-        tokio::try_join!(carry(out, |bytes| screen.bytes(bytes)), carry(err, |bytes| screen.error_bytes(bytes)),)
+        let said = || shown.set(Shown::Something);
+        tokio::try_join!(
+            carry(out, |bytes| screen.bytes(bytes).inspect(|()| said())),
+            carry(err, |bytes| screen.error_bytes(bytes).inspect(|()| said())),
+        )
     };
     let others = async { tokio::join!(feed(input), resize(sizes)) };
     tokio::select! {

@@ -2,10 +2,10 @@
 
 use super::create::{Plan, post};
 use super::delete::until_gone;
-use super::exec::{Streams, attach_to};
+use super::exec::{Shown, Streams, attach_to};
 use super::pods;
 use crate::chosen::{self, Choice, Chosen, Nameless};
-use crate::failure::Exit;
+use crate::failure::{self, Exit};
 use crate::follow::Follow;
 use crate::high::{self, DryRun};
 use crate::low;
@@ -39,18 +39,39 @@ pub(super) async fn run(session: &Session, typed: &low::Run) -> Result<()> {
 async fn accompany(session: &Session, typed: &low::Run, one: &Chosen) -> Result<()> {
     let streams = Streams::new(session, typed.stdin, typed.tty)?;
     let pod = phase(session, one, &["Running", "Succeeded", "Failed"]).await?;
-    if pod["status"]["phase"] == "Running" {
-        attach_to(session, &pod, Some(&typed.name), false, streams).await?;
-    } else {
-        // It was faster than we were: its log says what there was to say.
-        session.screen.text(&session.server.text(&format!("{}/log", one.path())).await?)?;
-    }
+    let attached = match pod["status"]["phase"].as_str() {
+        Some("Running") => attach_to(session, &pod, Some(&typed.name), false, streams).await,
+        _ => (Shown::Nothing, Ok(())),
+    };
+    let lost = match attached {
+        (shown, Ok(())) => shown == Shown::Nothing,
+        (_, Err(error)) if ends_all(&error) => return Err(error),
+        (shown, Err(error)) => {
+            let name = &one.name;
+            let why = failure::message(&error);
+            session.screen.note(&format!("warning: couldn't attach to pod/{name}, falling back to its log: {why}"))?;
+            shown == Shown::Nothing
+        }
+    };
     if typed.restart == "Always" {
-        return Ok(());
+        return if lost { show_log(session, one).await } else { Ok(()) };
     }
     let pod = phase(session, one, &["Succeeded", "Failed"]).await?;
+    if lost {
+        // It was faster than we were: its log says what there was to say.
+        show_log(session, one).await?;
+    }
     let code = pod["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"].as_i64().unwrap_or(0);
     if code == 0 { Ok(()) } else { Err(Exit(code as u8).into()) }
+}
+
+/// Whether no log would say more: the program's own exit code, or the end of our output.
+fn ends_all(error: &anyhow::Error) -> bool {
+    error.is::<Exit>() || error.is::<std::io::Error>()
+}
+
+async fn show_log(session: &Session, one: &Chosen) -> Result<()> {
+    Ok(session.screen.text(&session.server.text(&format!("{}/log", one.path())).await?)?)
 }
 
 async fn phase(session: &Session, one: &Chosen, phases: &[&str]) -> Result<Value> {
@@ -148,4 +169,16 @@ fn service(typed: &low::Expose, one: &Chosen, object: &Value) -> Result<Value> {
             "ports": [{"port": port, "targetPort": target, "protocol": typed.protocol}],
         },
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_shown_for_what_attaching_missed_but_not_for_the_programs_own_end() {
+        assert!(ends_all(&Exit(3).into()));
+        assert!(ends_all(&std::io::Error::from(std::io::ErrorKind::BrokenPipe).into()));
+        assert!(!ends_all(&anyhow::anyhow!("the container does not run")));
+    }
 }

@@ -1,8 +1,10 @@
 //! Manifests as the user gives them: files, folders, standard input; YAML or JSON, several documents, List objects.
 //! It knows their form, not what the kinds in them mean.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
+use kinds::schema::decode::untyped;
 use kinds::yaml::{FLOW_DEPTH_MAX, flow};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -65,10 +67,10 @@ fn files(name: &str, recursive: bool) -> Result<Vec<String>> {
 }
 
 fn folder(path: &Path, recursive: bool, found: &mut Vec<String>) -> Result<()> {
-    let cannot = || format!("cannot read the folder \"{}\"", path.display());
+    let cannot = |error: std::io::Error| anyhow!("cannot read the folder \"{}\": {error}", path.display());
     let entries: Result<Vec<PathBuf>, _> =
-        path.read_dir().with_context(cannot)?.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut entries = entries.with_context(cannot)?;
+        path.read_dir().map_err(cannot)?.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut entries = entries.map_err(cannot)?;
     entries.sort();
     for entry in entries {
         let extension = entry.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -86,11 +88,13 @@ fn folder(path: &Path, recursive: bool, found: &mut Vec<String>) -> Result<()> {
 fn load(name: &str) -> Result<String> {
     let mut text = String::new();
     let read = if name == "-" {
-        std::io::stdin().take(BYTES_MAX + 1).read_to_string(&mut text).context("cannot read standard input")?
+        let cannot = |error| anyhow!("cannot read standard input: {error}");
+        std::io::stdin().take(BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?
     } else {
-        let cannot = || format!("cannot read \"{name}\"");
-        let file = std::fs::File::open(name).with_context(cannot)?;
-        file.take(BYTES_MAX + 1).read_to_string(&mut text).with_context(cannot)?
+        // As a text: what a manifest's file fails with is that manifest's, and nothing that would end the command.
+        let cannot = |error: std::io::Error| anyhow!("cannot read \"{name}\": {error}");
+        let file = std::fs::File::open(name).map_err(cannot)?;
+        file.take(BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?
     };
     anyhow::ensure!(read as u64 <= BYTES_MAX, "\"{name}\" is larger than {} MiB", BYTES_MAX >> 20);
     Ok(text)
@@ -98,6 +102,8 @@ fn load(name: &str) -> Result<String> {
 
 /// The objects in a text.
 pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
+    // Editors of another system begin UTF-8 with a byte order mark; it is no part of the first document.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut objects = vec![];
     if text.trim_start().starts_with('{') {
         objects.extend(json(source, text));
@@ -107,7 +113,7 @@ pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
                 Ok(Value::Null) => {}
                 Ok(object) => objects.push(Ok(object)),
                 Err(error) => {
-                    objects.push(Err(anyhow::anyhow!("cannot parse {source}: {}", at_line(&error, first_line))));
+                    objects.push(Err(anyhow!("cannot parse {source}: {}", at_line(&error, first_line))));
                 }
             }
         }
@@ -117,13 +123,28 @@ pub(crate) fn parse(source: &str, text: &str) -> Vec<Result<Document>> {
 
 /// JSON objects one after the other; a `{` may also begin a YAML flow mapping.
 fn json(source: &str, text: &str) -> Vec<Result<Value>> {
-    let read: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
-    match read {
-        Ok(objects) => objects.into_iter().map(Ok).collect(),
-        Err(error) => match yaml(text) {
-            Ok(object) => vec![Ok(object)],
-            Err(_) => vec![Err(anyhow::anyhow!("cannot parse {source}: {error}"))],
-        },
+    let mut parts = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let (mut objects, mut begin) = (vec![], 0);
+    while let Some(part) = parts.next() {
+        if let Err(error) = part {
+            return match yaml(text) {
+                Ok(object) => vec![Ok(object)],
+                Err(_) => vec![Err(anyhow!("cannot parse {source}: {error}"))],
+            };
+        }
+        let end = parts.byte_offset();
+        objects.push(json_object(text[begin..end].trim()).map_err(|why| anyhow!("cannot parse {source}: {why}")));
+        begin = end;
+    }
+    objects
+}
+
+/// As for YAML, keys that are given twice are an error: one of them was meant to be another.
+fn json_object(text: &str) -> Result<Value, String> {
+    let (object, twice) = untyped(text.as_bytes()).map_err(|error| error.to_string())?;
+    match twice.as_slice() {
+        [] => Ok(object),
+        twice => Err(format!("duplicate field \"{}\"", twice.join("\", \""))),
     }
 }
 
@@ -215,7 +236,7 @@ fn checked(source: &str, object: Result<Value>) -> Vec<Result<Document>> {
         .map(|key| format!("{key} not set"))
         .collect();
     if !missing.is_empty() {
-        return vec![Err(anyhow::anyhow!("cannot use {source}: {}", missing.join(", ")))];
+        return vec![Err(anyhow!("cannot use {source}: {}", missing.join(", ")))];
     }
     let is_list = object["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match &object["items"] {
@@ -301,6 +322,34 @@ mod tests {
                 {"apiVersion":"v1","kind":"C"}"#]],
         );
         check("just text", &expect!["cannot use a.yaml: apiVersion not set, kind not set"]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_manifest() {
+        check("\u{feff}apiVersion: v1\nkind: A\n", &expect![[r#"{"apiVersion":"v1","kind":"A"}"#]]);
+        check("\u{feff}{\"apiVersion\": \"v1\", \"kind\": \"A\"}", &expect![[r#"{"apiVersion":"v1","kind":"A"}"#]]);
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_in_json_as_in_yaml() {
+        check(
+            r#"{"apiVersion": "v1", "kind": "A"} {"apiVersion": "v1", "kind": "A", "data": {"a": 1, "a": 2}}"#,
+            &expect![[r#"
+                {"apiVersion":"v1","kind":"A"}
+                cannot parse a.yaml: duplicate field "data.a""#]],
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_read() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.yaml"), b"\xff\xfe").unwrap();
+        std::fs::create_dir(folder.path().join("b.d")).unwrap();
+        std::fs::write(folder.path().join("c.yaml"), "apiVersion: v1\nkind: C\n").unwrap();
+        let found = read(&[folder.path().to_string_lossy().into_owned(), "/no/such".to_owned()], false);
+        assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
+        // Of these, `Failures` ends a command at once.
+        assert!(found.into_iter().filter_map(Result::err).all(|error| !error.is::<std::io::Error>()));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Whole commands against a server that a test scripts: what they send, what they print, how they end.
 
 use bytes::Bytes;
-use clap::Parser;
 use client::clock::Clock;
 use expect_test::{Expect, expect};
 use http::{Request, Response};
@@ -60,7 +59,7 @@ impl Fake {
 
     /// Runs a command line; everything that was asked and printed.
     async fn run(&self, line: &[&str]) -> String {
-        let cli = Cli::try_parse_from(std::iter::once(&"kctl").chain(line)).unwrap();
+        let cli = Cli::read(std::iter::once(&"kctl").chain(line)).unwrap();
         let (out, err) = (Arc::new(Mutex::new(vec![])), Arc::new(Mutex::new(vec![])));
         let screen = Screen::new(out.clone(), err.clone());
         let fake = self.clone();
@@ -94,6 +93,18 @@ fn applied(data: &str) -> Value {
         "kubectl.kubernetes.io/last-applied-configuration":
             format!("{{\"apiVersion\":\"v1\",\"data\":{{\"k\":\"{data}\"}},\"kind\":\"ConfigMap\",\"metadata\":{{\"annotations\":{{}},\"name\":\"a\",\"namespace\":\"default\"}}}}\n")}},
         "data": {"k": data}})
+}
+
+#[tokio::test]
+async fn apply_goes_on_past_a_file_that_cannot_be_read_and_ends_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), b"\xff\xfe").unwrap();
+    std::fs::write(folder.path().join("b.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n").unwrap();
+    let fake = Fake::default().on(&format!("POST {MAP}"), 201, applied("x"));
+    let told = fake.run(&["apply", "-f", &folder.path().to_string_lossy()]).await;
+    for part in ["configmap/a created\n", "cannot read", "a.yaml", "exit 1\n"] {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
 }
 
 #[tokio::test]

@@ -14,8 +14,10 @@ pub struct Logs {
     /// Of the container before its last restart
     #[arg(long, short = 'p')]
     pub previous: bool,
-    #[arg(long, short = 'c')]
+    /// Of this container
+    #[arg(long, short = 'c', value_name = "NAME")]
     pub container: Option<String>,
+    /// Of all containers of the pod
     #[arg(long)]
     pub all_containers: bool,
     /// Only the last lines; -1 for all
@@ -52,7 +54,8 @@ pub struct Exec {
     /// POD or TYPE/NAME
     #[arg(value_name = "POD")]
     pub pod: String,
-    #[arg(long, short = 'c')]
+    /// In this container [default: the pod's first]
+    #[arg(long, short = 'c', value_name = "NAME")]
     pub container: Option<String>,
     /// Pass standard input on
     #[arg(long, short = 'i')]
@@ -73,7 +76,8 @@ pub struct Attach {
     /// POD or TYPE/NAME
     #[arg(value_name = "POD")]
     pub pod: String,
-    #[arg(long, short = 'c')]
+    /// In this container [default: the pod's first]
+    #[arg(long, short = 'c', value_name = "NAME")]
     pub container: Option<String>,
     /// Pass standard input on
     #[arg(long, short = 'i')]

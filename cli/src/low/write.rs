@@ -15,6 +15,7 @@ pub struct Applied {
     /// With --server-side, take fields that others own
     #[arg(long, requires = "server_side")]
     pub force_conflicts: bool,
+    /// Who owns the fields that are applied [default: kubectl-client-side-apply; with --server-side, kubectl]
     #[arg(long, value_name = "NAME")]
     pub field_manager: Option<String>,
     /// Only objects with these labels
@@ -26,6 +27,7 @@ pub struct Applied {
 pub struct Apply {
     #[command(flatten)]
     pub what: Applied,
+    /// Show what would be done: as this client sees it, or as the server would answer
     #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: Option<String>,
     #[command(flatten)]
@@ -57,6 +59,7 @@ pub struct Autoscale {
     /// Name of the autoscaler [default: the object's]
     #[arg(long)]
     pub name: Option<String>,
+    /// Show what would be done: as this client sees it, or as the server would answer
     #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: Option<String>,
     #[command(flatten)]
@@ -68,6 +71,7 @@ pub struct Autoscale {
 pub struct Create {
     #[command(flatten)]
     pub files: Files,
+    /// Show what would be done: as this client sees it, or as the server would answer
     #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true, global = true)]
     pub dry_run: Option<String>,
     /// yaml, json, name
@@ -79,19 +83,20 @@ pub struct Create {
 
 #[derive(Debug, Subcommand)]
 pub enum CreateWhat {
+    /// A namespace
     #[command(visible_alias = "ns")]
-    Namespace {
-        name: String,
-    },
+    Namespace { name: String },
+    /// A ConfigMap from literals and files
     #[command(name = "configmap", visible_alias = "cm")]
     ConfigMap(CreateConfigMap),
+    /// A Secret
     Secret(CreateSecret),
+    /// A Deployment of an image
     #[command(visible_alias = "deploy")]
     Deployment(CreateDeployment),
+    /// A service account
     #[command(name = "serviceaccount", visible_alias = "sa")]
-    ServiceAccount {
-        name: String,
-    },
+    ServiceAccount { name: String },
     /// A token of a service account
     Token(CreateToken),
 }
@@ -118,12 +123,14 @@ pub struct CreateSecret {
 
 #[derive(Debug, Subcommand)]
 pub enum CreateSecretKind {
+    /// From literals and files
     Generic {
         #[command(flatten)]
         data: CreateConfigMap,
         #[arg(long = "type", value_name = "TYPE")]
         secret_type: Option<String>,
     },
+    /// From a certificate and its key
     Tls {
         name: String,
         #[arg(long, value_name = "FILE")]
@@ -189,6 +196,7 @@ pub struct Delete {
     pub cascade: String,
     #[arg(long)]
     pub ignore_not_found: bool,
+    /// Show what would be done: as this client sees it, or as the server would answer
     #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: Option<String>,
     #[command(flatten)]
@@ -396,6 +404,7 @@ pub struct Run {
     /// Delete the pod afterwards
     #[arg(long)]
     pub rm: bool,
+    /// Show what would be done: as this client sees it, or as the server would answer
     #[arg(long, value_name = "none|client|server", num_args = 0..=1, default_missing_value = "client", require_equals = true)]
     pub dry_run: Option<String>,
     #[command(flatten)]

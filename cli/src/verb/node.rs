@@ -141,6 +141,12 @@ fn judge(pod: &Value, typed: &low::Drain) -> Verdict {
     Verdict::Evict
 }
 
+/// What was being done when a disruption budget held a pod back, in kubectl's words.
+fn held_back(pod: &Chosen) -> failure::During {
+    let (name, namespace) = (&pod.name, &pod.namespace);
+    failure::During(format!("error when evicting pods/{name:?} -n {namespace:?} (will retry after 5s)"))
+}
+
 async fn evict(session: &Session, typed: &low::Drain, pod: &Chosen, uid: &str) -> Result<()> {
     let mut options = json!({"preconditions": {"uid": uid}});
     if typed.grace_period >= 0 {
@@ -156,7 +162,7 @@ async fn evict(session: &Session, typed: &low::Drain, pod: &Chosen, uid: &str) -
             Ok(_) => return Ok(()),
             Err(error) if failure::is_not_found(&error) => return Ok(()),
             Err(error) if failure::status(&error).is_some_and(|status| status.code == 429) => {
-                session.complain(&error.context(format!("evicting {} (will retry after 5s)", pod.title())))?;
+                session.complain(&error.context(held_back(pod)))?;
                 tokio::time::sleep(EVICT_AGAIN).await;
             }
             Err(error) => return Err(error),
@@ -233,6 +239,14 @@ mod tests {
             grace_period: -1,
             timeout: "0s".into(),
         }
+    }
+
+    #[test]
+    fn a_pod_that_a_budget_holds_back_is_named() {
+        let resource = resource::known("", "pods");
+        let pod = Chosen { resource, namespace: "shop".into(), name: "web-1".into(), listed: None };
+        let told = "error when evicting pods/\"web-1\" -n \"shop\" (will retry after 5s)";
+        assert_eq!(held_back(&pod).to_string(), told);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 pub(super) async fn run(session: &Session, typed: &low::Why) -> Result<()> {
-    let name = typed.pod.strip_prefix("pod/").unwrap_or(&typed.pod);
+    let name = pod_name(&typed.pod)?;
     let path = format!("/debug/scheduler/why/{}/{}", encode(&session.namespace), encode(name));
     let answer = session.server.find(&path).await?;
     let answer = answer.with_context(|| {
@@ -19,6 +19,17 @@ pub(super) async fn run(session: &Session, typed: &low::Why) -> Result<()> {
         Format::Json => Ok(session.screen.text(&tree::json(&answer))?),
         Format::Yaml => Ok(session.screen.text(&tree::yaml(&answer))?),
         _ => bail!("--output must be one of (json, yaml)"),
+    }
+}
+
+/// The pod of `NAME` or `pod/NAME`.
+fn pod_name(word: &str) -> Result<&str> {
+    match word.split_once('/') {
+        None => Ok(word),
+        Some(("pod" | "pods" | "po", name)) => Ok(name),
+        Some((kind, _)) => {
+            bail!("the scheduler places pods, and {word} is a {kind}: name one of its pods (kctl get pods)")
+        }
     }
 }
 
@@ -51,4 +62,16 @@ fn told(answer: &Value) -> String {
         lines.push(format!("({omitted} more nodes)"));
     }
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pod_name;
+
+    #[test]
+    fn only_pods_are_placed() {
+        assert_eq!(pod_name("web-1").unwrap(), "web-1");
+        assert_eq!(pod_name("pod/web-1").unwrap(), "web-1");
+        assert!(pod_name("deploy/web").unwrap_err().to_string().contains("name one of its pods"));
+    }
 }

@@ -9,8 +9,10 @@ use crate::action::Resource;
 use crate::clock::Clock;
 use crate::wire::{self, WireError};
 use http::Method;
+use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -93,21 +95,29 @@ impl LeaderElector {
         }
     }
 
-    /// Renews until that fails for longer than the renew deadline.
+    /// Renews until that fails for longer than the renew deadline: an attempt takes no longer than what is left of it.
     async fn keep(&mut self) {
         let mut renewed = self.clock.now();
         loop {
-            tokio::time::sleep(self.config.timing.retry).await;
-            match tokio::time::timeout(self.config.timing.renew_deadline, self.attempt()).await {
-                Ok(Ok(Attempt::Leading)) => renewed = self.clock.now(),
+            tokio::time::sleep(self.config.timing.retry.min(self.left(renewed))).await;
+            let (began, left) = (self.clock.now(), self.left(renewed));
+            if left.is_zero() {
+                return;
+            }
+            match tokio::time::timeout(left, self.attempt()).await {
+                // What the others count from lies after the beginning.
+                Ok(Ok(Attempt::Leading)) => renewed = began,
                 Ok(Ok(Attempt::Following)) => return, // somebody else took it
                 Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot renew the lease"),
                 Err(_) => tracing::debug!("renewing the lease takes too long"),
             }
-            if self.clock.now().duration_since(renewed).unsigned_abs() > self.config.timing.renew_deadline {
-                return;
-            }
         }
+    }
+
+    /// Until the deadline of a lease that was renewed then.
+    fn left(&self, renewed: Timestamp) -> Duration {
+        let passed = self.clock.now().duration_since(renewed).unsigned_abs();
+        self.config.timing.renew_deadline.saturating_sub(passed)
     }
 
     async fn attempt(&mut self) -> Result<Attempt, WireError> {
@@ -156,5 +166,40 @@ impl LeaderElector {
             }
             Err(_) => tracing::warn!("giving the lease back takes too long; it will expire"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::client::Body;
+    use parking_lot::Mutex;
+    use std::convert::Infallible;
+
+    /// Milliseconds since the epoch: one for each look at the clock, the last of them for ever.
+    struct Script(Mutex<Vec<i64>>);
+
+    impl Clock for Script {
+        fn now(&self) -> Timestamp {
+            let mut script = self.0.lock();
+            let now = if script.len() > 1 { script.remove(0) } else { script[0] };
+            Timestamp::from_millisecond(now).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_attempt_to_renew_takes_no_longer_than_what_is_left_of_the_deadline() {
+        let silent = tower::service_fn(|_: http::Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, Infallible>>()
+        });
+        let client = kube::Client::new(silent, "default");
+        let (day, hour) = (Duration::from_hours(24), Duration::from_hours(1));
+        let timing = Timing { duration: day, renew_deadline: hour, retry: Duration::from_millis(1) };
+        let config = Config { ns: "a".to_owned(), name: "b".to_owned(), identity: "c".to_owned(), timing };
+        // Ten milliseconds are left when the attempt begins, and none when it has failed.
+        let (nearly, over) = (3_599_990, 3_600_000);
+        let clock = Arc::new(Script(Mutex::new(vec![0, 0, nearly, nearly, over])));
+        let mut elector = LeaderElector::new(config, client, clock);
+        tokio::time::timeout(Duration::from_secs(30), elector.keep()).await.expect("the lease is given up");
     }
 }

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::{Pod, Volume, VolumeMount};
 use proto::cri::{ImageSpec, Mount, MountPropagation};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -87,10 +88,18 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), MountError> {
         fs::create_dir_all(parent).map_err(failed)?;
     }
     // The file may be mounted in containers already: it keeps its inode.
-    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+    if !holds(path, text) {
         fs::write(path, text).map_err(failed)?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)
+}
+
+/// Whether the file is this text. A container may have made anything of it: no more is read than the text is long.
+fn holds(path: &Path, text: &str) -> bool {
+    let Ok(file) = fs::File::open(path) else { return false };
+    let mut found = Vec::new();
+    let read = file.take(text.len() as u64 + 1).read_to_end(&mut found);
+    read.is_ok() && found == text.as_bytes()
 }
 
 fn one(
@@ -175,6 +184,7 @@ mod tests {
     use super::*;
     use crate::pod::fixture::pod_yaml;
     use crate::pod::member::members;
+    use std::os::unix::fs::MetadataExt as _;
 
     fn mounted(pod: &str) -> Result<Vec<String>, String> {
         let dir = tempfile::tempdir().unwrap();
@@ -205,6 +215,20 @@ mod tests {
             "/dev/termination-log /pods/uid-1/containers/a/0 false",
         ];
         assert_eq!(mounted(pod).unwrap(), want);
+    }
+
+    #[test]
+    fn a_file_that_a_container_blew_up_is_written_anew_and_keeps_its_inode() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts");
+        write(&path, "hosts", 0o644).unwrap();
+        let inode = || fs::metadata(&path).unwrap().ino();
+        let before = inode();
+        // Sparse, and longer than any machine's memory.
+        fs::File::options().write(true).open(&path).unwrap().set_len(1 << 43).unwrap();
+        assert!(!holds(&path, "hosts"));
+        write(&path, "hosts", 0o644).unwrap();
+        assert_eq!((fs::read_to_string(&path).unwrap().as_str(), inode()), ("hosts", before));
     }
 
     #[test]

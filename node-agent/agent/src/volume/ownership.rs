@@ -3,6 +3,7 @@
 
 use super::Error;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, chownat, fchmod, fstat, open, openat, statat};
+use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -44,7 +45,7 @@ fn change_folder(fd: &OwnedFd, stat: &Stat, group: u32) -> rustix::io::Result<()
 
 fn walk(folder: &OwnedFd, group: u32, depth: usize) -> rustix::io::Result<()> {
     if depth > DEPTH_MAX {
-        return Err(rustix::io::Errno::LOOP);
+        return Err(Errno::LOOP);
     }
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
@@ -52,29 +53,37 @@ fn walk(folder: &OwnedFd, group: u32, depth: usize) -> rustix::io::Result<()> {
         if name.to_bytes() == b"." || name.to_bytes() == b".." {
             continue;
         }
-        let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(rustix::io::Errno::NOENT) => continue, // removed meanwhile
-            Err(error) => return Err(error),
-        };
+        let Some(stat) = unless_gone(statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))? else { continue };
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let below = openat(folder, name, flags, Mode::empty())?;
+                let Some(below) = unless_gone(openat(folder, name, flags, Mode::empty()))? else { continue };
                 walk(&below, group, depth + 1)?;
                 change_folder(&below, &stat, group)?;
             }
             FileType::RegularFile => change_file(folder.as_fd(), name, group)?,
-            _ => chownat(folder, name, None, Some(Gid::from_raw(group)), AtFlags::SYMLINK_NOFOLLOW)?,
+            _ => {
+                let group = Some(Gid::from_raw(group));
+                unless_gone(chownat(folder, name, None, group, AtFlags::SYMLINK_NOFOLLOW))?;
+            }
         }
     }
     Ok(())
 }
 
+/// `None`: what the folder listed was removed meanwhile, or something else has its name: that is of whoever put it there.
+fn unless_gone<T>(outcome: rustix::io::Result<T>) -> rustix::io::Result<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// By descriptor, and only what is still a regular file.
 fn change_file(folder: BorrowedFd<'_>, name: &std::ffi::CStr, group: u32) -> rustix::io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let fd = openat(folder, name, flags, Mode::empty())?;
+    let Some(fd) = unless_gone(openat(folder, name, flags, Mode::empty()))? else { return Ok(()) };
     let stat = fstat(&fd)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Ok(());
@@ -83,4 +92,21 @@ fn change_file(folder: BorrowedFd<'_>, name: &std::ffi::CStr, group: u32) -> rus
         chownat(&fd, "", None, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)?;
     }
     fchmod(&fd, Mode::from_raw_mode((stat.st_mode & 0o7777) | FILE_MODE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vanishes_between_the_listing_and_the_opening_is_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("now-a-link")).unwrap();
+        let folder = open(dir.path(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        for name in [c"removed", c"now-a-link"] {
+            assert_eq!(change_file(folder.as_fd(), name, 0), Ok(()), "{name:?}");
+        }
+        assert_eq!(unless_gone::<()>(Err(Errno::NOTDIR)), Ok(None));
+        assert_eq!(unless_gone::<()>(Err(Errno::ACCESS)), Err(Errno::ACCESS));
+    }
 }

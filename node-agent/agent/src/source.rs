@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
+use kinds::moment::later;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use parking_lot::Mutex;
@@ -66,7 +67,7 @@ pub struct Token {
 /// k8s: a token is renewed after 80 % of its life, at the latest after a day.
 pub fn refresh_at(issued: Timestamp, expires: Timestamp) -> Timestamp {
     let life = expires.duration_since(issued);
-    issued + (life * 4 / 5).min(jiff::SignedDuration::from_hours(24))
+    later(issued, (life * 4 / 5).min(jiff::SignedDuration::from_hours(24)))
 }
 
 pub struct Sources {
@@ -181,7 +182,7 @@ impl Sources {
         let answer: TokenRequest = self.client.request(request).await.map_err(failed)?;
         let status = answer.status.unwrap_or_default();
         // An answer without an end is good for as long as was asked.
-        let asked = now + jiff::SignedDuration::from_secs(need.seconds);
+        let asked = later(now, jiff::SignedDuration::from_secs(need.seconds));
         let expires = status.expiration_timestamp.map_or(asked, |t| t.0);
         Ok(Token { jwt: status.token.unwrap_or_default(), refresh_at: refresh_at(now, expires) })
     }

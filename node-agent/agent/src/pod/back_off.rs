@@ -1,6 +1,7 @@
 //! Doubling delays: container restarts, image pulls, and retries of what could not be prepared. Pure arithmetic on times.
 
 use jiff::{SignedDuration, Timestamp};
+use kinds::moment::later;
 
 /// How a delay grows. The delay is forgotten after twice the longest one without a failure, as upstream forgets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl BackOff {
 
     /// The end of the wait that began at `since`, if it lies ahead.
     pub fn until(self, policy: Policy, since: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        let end = since + self.delay;
+        let end = later(since, self.delay);
         (!self.forgotten(policy, since) && end > now).then_some(end)
     }
 

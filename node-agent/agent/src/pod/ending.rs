@@ -84,7 +84,7 @@ pub(super) fn wind_down(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
     let total = grace(pod).min(bound).max(GRACE_MIN);
     if others.is_empty() {
         let spent = seen.ending_since.map_or(SignedDuration::ZERO, |since| now.duration_since(since));
-        let left = (total - spent).max(GRACE_MIN);
+        let left = total.saturating_sub(spent).max(GRACE_MIN);
         let order = |r: &Record| members.iter().position(|m| m.name() == r.name);
         if let Some(last) = sidecars.into_iter().max_by_key(|r| order(r)) {
             kill(seen, last, left, format!("Stopping container {}", last.name), now, &mut ops);

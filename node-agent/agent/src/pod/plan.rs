@@ -9,6 +9,7 @@ use super::op::{Kill, Note, Op};
 use super::resize::{self, Resize};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
+use kinds::moment::later;
 
 /// The exit code of a container whose end nobody saw.
 const LOST_CODE: i32 = 255;
@@ -50,7 +51,7 @@ pub fn plan(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
 fn active_deadline(pod: &Pod) -> Option<Timestamp> {
     let seconds = spec(pod).active_deadline_seconds?;
     let started = pod.status.as_ref()?.start_time.as_ref()?.0;
-    Some(started + SignedDuration::from_secs(seconds))
+    Some(later(started, SignedDuration::from_secs(seconds)))
 }
 
 fn volumes(seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) {
@@ -309,7 +310,7 @@ pub(super) fn kill(
     now: Timestamp,
     ops: &mut Vec<Op>,
 ) {
-    let deadline = now + grace;
+    let deadline = later(now, grace);
     let under_way = seen.busy.get(&Subject::Kill(record.id.clone()));
     // A second, shorter deletion overtakes the first; anything else lets it run.
     let hurry = under_way.is_some_and(|b| b.deadline.is_some_and(|d| deadline < d));

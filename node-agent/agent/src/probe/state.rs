@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Probe;
+use kinds::moment::later;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -86,7 +87,7 @@ impl State {
             row_ok: false,
             verdict: None,
             eager: (kind != Kind::Liveness).then_some(EAGER_FIRST),
-            due: (started + delay).max(now),
+            due: later(started, delay).max(now),
         }
     }
 
@@ -98,7 +99,7 @@ impl State {
             self.due = now + wait;
             return Step::Early;
         }
-        self.due = (self.due + self.period).max(now);
+        self.due = later(self.due, self.period).max(now);
         if matches!(answer, Answer::Unknown(_)) {
             return Step::Same;
         }

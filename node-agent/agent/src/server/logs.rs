@@ -13,6 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
+use kinds::moment::earlier;
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -115,7 +116,7 @@ fn options(asked: &Asked, now: Timestamp) -> Options {
     Options {
         follow: yes(asked.follow.as_ref()),
         tail_lines: positive(asked.tail_lines),
-        since: asked.since_time.or_else(|| asked.since_seconds.map(|s| now - SignedDuration::from_secs(s))),
+        since: asked.since_time.or_else(|| asked.since_seconds.map(|s| earlier(now, SignedDuration::from_secs(s)))),
         timestamps: yes(asked.timestamps.as_ref()),
         limit_bytes: positive(asked.limit_bytes),
         stream: asked.stream.as_deref().map(str::to_lowercase).filter(|s| s == "stdout" || s == "stderr"),
@@ -147,6 +148,12 @@ mod tests {
         let pod = pod_yaml("spec: {containers: [{name: a}]}");
         let runs = with(prepared(&pod), runs).containers;
         pick(runs, previous, waits.map(str::to_owned)).map(|run| run.attempt)
+    }
+
+    #[test]
+    fn a_log_since_before_all_time_is_the_whole_log() {
+        let asked = Asked { since_seconds: Some(i64::MAX), ..Asked::default() };
+        assert_eq!(options(&asked, Timestamp::UNIX_EPOCH).since, Some(Timestamp::MIN));
     }
 
     #[test]

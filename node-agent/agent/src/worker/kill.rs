@@ -35,11 +35,9 @@ pub(super) async fn run(node: Arc<Node>, pod: Arc<Pod>, kill: Kill, pod_ip: Stri
                 node.warn(&pod, Some(member), "FailedPreStopHook", "PreStopHook did not finish in time".to_owned());
             }
         }
-        grace = (grace - node.clock.now().duration_since(began)).max(AFTER_HOOK_MIN);
+        grace = grace.saturating_sub(node.clock.now().duration_since(began)).max(AFTER_HOOK_MIN);
     }
-    // Whole seconds, rounded up: a grace of 1.5 s must not become 1 s.
-    let timeout = (grace.as_millis().max(0) as u64).div_ceil(1000) as i64;
-    let request = StopContainerRequest { container_id: kill.id.clone(), timeout };
+    let request = StopContainerRequest { container_id: kill.id.clone(), timeout: whole_seconds(grace) };
     match node.cri.runtime().stop_container(request).await {
         Ok(_) => info!(pod = describe(&pod), container = kill.container, id = kill.id, "container stopped"),
         Err(status) if status.code() == tonic::Code::NotFound => {}
@@ -54,4 +52,23 @@ pub(super) async fn run(node: Arc<Node>, pod: Arc<Pod>, kill: Kill, pod_ip: Stri
         }
     }
     Outcome::Killed
+}
+
+/// Rounded up: a grace of 1.5 s must not become 1 s.
+fn whole_seconds(grace: SignedDuration) -> i64 {
+    let seconds = grace.max(SignedDuration::ZERO);
+    seconds.as_secs().saturating_add(i64::from(seconds.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_told_in_whole_seconds_that_are_no_shorter() {
+        for (millis, seconds) in [(0, 0), (-5, 0), (1, 1), (1000, 1), (1500, 2)] {
+            assert_eq!(whole_seconds(SignedDuration::from_millis(millis)), seconds, "{millis} ms");
+        }
+        assert_eq!(whole_seconds(SignedDuration::MAX), i64::MAX);
+    }
 }

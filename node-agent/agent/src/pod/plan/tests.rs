@@ -200,6 +200,17 @@ fn a_second_deletion_with_less_grace_overtakes_the_first() {
 }
 
 #[test]
+fn a_grace_beyond_all_time_is_still_a_grace() {
+    let long = "metadata: {deletionTimestamp: '9999-12-30T22:00:00Z', deletionGracePeriodSeconds: 9223372036854775807}
+spec: {initContainers: [{name: s, restartPolicy: Always}], containers: [{name: a}]}";
+    let pod = pod_yaml(long);
+    check(&pod, &with(prepared(&pod), &["s#0 running", "a#0 running"]), 0, &["kill a-0 9223372036854775807s"]);
+    let mut seen = with(prepared(&pod), &["s#0 running", "a#0 exited 0"]);
+    seen.ending_since = Some(at(5)); // the clock was set back
+    check(&pod, &seen, 0, &["kill s-0 9223372036854775807s"]);
+}
+
+#[test]
 fn a_pod_past_its_deadline_is_doomed() {
     let pod = pod_yaml(
         "spec: {activeDeadlineSeconds: 60, containers: [{name: a}]}\nstatus: {startTime: '1970-01-12T13:46:40Z'}",
@@ -209,6 +220,11 @@ fn a_pod_past_its_deadline_is_doomed() {
     check(&pod, &seen, 60, &["doom DeadlineExceeded"]);
     let doom = Doom { reason: "DeadlineExceeded".into(), message: String::new(), grace: None };
     check(&pod, &Observed { doom: Some(doom), ..seen }, 60, &["kill a-0 30s"]);
+    let long = pod_yaml(
+        "spec: {activeDeadlineSeconds: 9223372036854775807, containers: [{name: a}]}\nstatus: {startTime: '1970-01-12T13:46:40Z'}",
+    );
+    let end = Timestamp::MAX.duration_since(at(0)).as_secs();
+    check(&long, &with(prepared(&long), &["a#0 running"]), 10, &[&format!("wake +{end}")]);
 }
 
 #[test]

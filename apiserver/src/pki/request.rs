@@ -2,12 +2,13 @@
 
 use super::issue::{SKEW_SECONDS, at, serial};
 use jiff::Timestamp;
-use rcgen::{CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::CertificateSigningRequestDer;
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
+use x509_parser::x509::AttributeTypeAndValue;
 
 const BLOCK: &str = "CERTIFICATE REQUEST";
 
@@ -17,6 +18,9 @@ pub enum RequestError {
     Pem,
     #[error("the certificate request is malformed")]
     Malformed,
+    /// Readers of a certificate differ in which of several they take for the name.
+    #[error("the subject names {0:?} more than once")]
+    Repeated(&'static str),
     #[error("usage {0:?} is not one that this signer gives")]
     Usage(String),
     /// The signing library keeps one value of each kind; dropping the others would change who somebody is.
@@ -56,10 +60,19 @@ pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
     }
     let (_, request) = X509CertificationRequest::from_der(block.contents()).map_err(|_| RequestError::Malformed)?;
     let subject = &request.certification_request_info.subject;
-    let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().unwrap_or_default().to_owned();
+    // The signing library ends the process at an element without a value.
+    if subject.iter_rdn().any(|element| element.iter().count() != 1) {
+        return Err(RequestError::Malformed);
+    }
+    let text =
+        |value: &AttributeTypeAndValue<'_>| value.as_str().map(str::to_owned).map_err(|_| RequestError::Malformed);
+    let common_names: Vec<String> = subject.iter_common_name().map(text).collect::<Result<_, _>>()?;
+    if common_names.len() > 1 {
+        return Err(RequestError::Repeated("CN"));
+    }
     let mut asked = Asked {
-        common_name: subject.iter_common_name().next().map(text).unwrap_or_default(),
-        organizations: subject.iter_organization().map(text).collect(),
+        common_name: common_names.into_iter().next().unwrap_or_default(),
+        organizations: subject.iter_organization().map(text).collect::<Result<_, _>>()?,
         ..Asked::default()
     };
     for extension in request.requested_extensions().into_iter().flatten() {
@@ -85,7 +98,8 @@ pub(super) fn address(bytes: &[u8]) -> Option<IpAddr> {
     v4().or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
-/// The certificate as PEM. What it may be used for is what the terms say, whatever the request's own extensions ask.
+/// The certificate as PEM. It says who somebody is in the words that were judged, not as another reader of the same
+/// request may have them. What it may be used for is what the terms say, whatever the request's own extensions ask.
 pub(super) fn sign(
     issuer: &Issuer<'static, KeyPair>,
     asked: &Asked,
@@ -98,6 +112,17 @@ pub(super) fn sign(
     let mut request =
         CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(asked.der.as_slice()))?;
     let params = &mut request.params;
+    let name = &mut params.distinguished_name;
+    let judged = [
+        (DnType::CommonName, Some(&asked.common_name).filter(|name| !name.is_empty())),
+        (DnType::OrganizationName, asked.organizations.first()),
+    ];
+    for (kind, value) in judged {
+        match value {
+            Some(value) => name.push(kind, value.as_str()),
+            None => drop(name.remove(kind)),
+        }
+    }
     params.is_ca = IsCa::ExplicitNoCa;
     params.serial_number = Some(serial());
     (params.not_before, params.not_after) = (at(now, -SKEW_SECONDS), at(now, terms.seconds));

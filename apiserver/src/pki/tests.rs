@@ -69,3 +69,23 @@ fn broken_files_say_what_to_do() {
     fs::write(&ca, "garbage").unwrap();
     assert!(error(dir.path()).contains("ca.crt is not a valid"));
 }
+
+#[test]
+fn a_certificate_carries_the_name_that_was_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::load_or_create(dir.path(), &params(), now()).unwrap();
+    let mut wanted = rcgen::CertificateParams::default();
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "system:node:n2");
+    wanted.distinguished_name.push(rcgen::DnType::OrganizationalUnitName, "rack 7");
+    let pem = wanted.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+    let read = request::parse(pem.as_bytes()).unwrap();
+    let judged = request::Asked {
+        common_name: "system:node:n1".to_owned(),
+        organizations: vec!["system:nodes".to_owned()],
+        ..read
+    };
+    let terms = request::Terms { usages: &[], seconds: 600 };
+    let signed = pem::parse(pki.sign_request(&judged, &terms, now()).unwrap()).unwrap();
+    let (_, certificate) = x509_parser::parse_x509_certificate(signed.contents()).unwrap();
+    assert_eq!(certificate.subject().to_string(), "CN=system:node:n1, OU=rack 7, O=system:nodes");
+}

@@ -4,7 +4,7 @@ use crate::cluster::{ADMIN, As, Cluster, cluster};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
-use rcgen::{CertificateParams, DnType, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -13,9 +13,16 @@ const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 const NODE: As<'_> = As::User("system:node:n1", &["system:nodes"]);
 
 fn request(name: &str, signer: &str, (common_name, organization): (&str, &str)) -> Value {
+    named(name, signer, &[(DnType::CommonName, common_name), (DnType::OrganizationName, organization)])
+}
+
+/// A request whose subject has these elements, in order.
+fn named(name: &str, signer: &str, subject: &[(DnType, &str)]) -> Value {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    params.distinguished_name.push(DnType::OrganizationName, organization);
+    params.distinguished_name = DistinguishedName::new();
+    for (kind, value) in subject {
+        params.distinguished_name.push(kind.clone(), *value);
+    }
     let pem = params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
     json!({
         "metadata": {"name": name}, "spec": {
@@ -135,6 +142,21 @@ async fn what_is_no_request_or_asks_for_too_much_is_refused() {
     let (code, refused) = cluster.send(&ADMIN, Method::POST, REQUESTS, &broken).await;
     assert_eq!(code, 422);
     assert_eq!(refused["details"]["causes"][0]["field"], "spec.request");
+}
+
+#[tokio::test]
+async fn a_subject_with_two_common_names_is_refused_in_either_order() {
+    let cluster = cluster().await;
+    let (own, other) = ("system:node:n1", "system:kube-controller-manager");
+    // The library takes the same type under another name for another type.
+    let again = || DnType::CustomDnType(vec![2, 5, 4, 3]);
+    for (index, (first, second)) in [(own, other), (other, own)].into_iter().enumerate() {
+        let subject = [(DnType::CommonName, first), (again(), second), (DnType::OrganizationName, "system:nodes")];
+        let sent = named(&format!("two-{index}"), "kubernetes.io/kube-apiserver-client-kubelet", &subject);
+        let (code, refused) = cluster.send(&NODE, Method::POST, REQUESTS, &sent).await;
+        assert_eq!(code, 422, "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains("\"CN\" more than once"), "{refused}");
+    }
 }
 
 /// k8s: test/e2e/auth/certificates.go, "should support CSR API operations"

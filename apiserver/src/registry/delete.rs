@@ -12,6 +12,7 @@ use crate::stored;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use kinds::kind::Kind;
+use kinds::moment::later;
 use kinds::row::Row;
 use serde_json::{Value, json};
 use store::Expect;
@@ -145,10 +146,11 @@ fn plan(kind: &dyn Kind, old: &Value, options: &DeleteOptions, now: Timestamp) -
 
 /// A first deletion, or one with a shorter grace: the time moves by what was taken off.
 fn mark_graceful(marked: &mut Value, old: &Value, seconds: i64, now: Timestamp) {
+    let secs = SignedDuration::from_secs;
     let first: Option<Timestamp> = metadata::text(old, "deletionTimestamp").parse().ok();
     let at = match first {
-        Some(first) => first + SignedDuration::from_secs(seconds - current_grace(old).unwrap_or(0)),
-        None => now + SignedDuration::from_secs(seconds),
+        Some(first) => later(first, secs(seconds.saturating_sub(current_grace(old).unwrap_or(0)))),
+        None => later(now, secs(seconds)),
     };
     metadata::set(marked, "deletionTimestamp", metadata::time(at));
     metadata::set(marked, "deletionGracePeriodSeconds", seconds);

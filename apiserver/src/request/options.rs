@@ -112,6 +112,7 @@ pub struct Options {
     pub limit: usize,
     pub continue_token: String,
     pub watch: bool,
+    /// At most [`TIMEOUT_SECONDS_MAX`].
     pub timeout_seconds: Option<u64>,
     pub allow_watch_bookmarks: bool,
     pub send_initial_events: Option<bool>,
@@ -127,6 +128,8 @@ pub struct Options {
 
 /// Parameters of one request; upstream's clients send fewer than 20.
 const PARAMETERS_MAX: usize = 256;
+/// A watch that ends after a year asks for the next one; a longer time is no time that anything can be added to.
+const TIMEOUT_SECONDS_MAX: u64 = 365 * 24 * 3600;
 /// k8s: fieldManager is at most 128 characters (metav1 validation).
 const FIELD_MANAGER_MAX: usize = 128;
 
@@ -157,7 +160,7 @@ impl Options {
             "limit" => self.limit = number::<i64>(key, value)?.unwrap_or(0).max(0) as usize,
             "continue" => value.clone_into(&mut self.continue_token),
             "watch" => self.watch = truth(value),
-            "timeoutSeconds" => self.timeout_seconds = number::<u64>(key, value)?.filter(|&seconds| seconds > 0),
+            "timeoutSeconds" => self.timeout_seconds = timeout(key, value)?,
             "allowWatchBookmarks" => self.allow_watch_bookmarks = truth(value),
             "sendInitialEvents" => self.send_initial_events = Some(truth(value)),
             "dryRun" => self.dry_run = dry_run(value, kind)?,
@@ -321,6 +324,12 @@ fn number<N: std::str::FromStr>(key: &str, value: &str) -> Result<Option<N>, Api
         return Ok(None);
     }
     value.parse().map(Some).map_err(|_| unparsable(key, &format!("{value:?} is not a number")))
+}
+
+/// No limit where unset or 0.
+fn timeout(key: &str, value: &str) -> Result<Option<u64>, ApiError> {
+    let seconds = number::<u64>(key, value)?.filter(|&seconds| seconds > 0);
+    Ok(seconds.map(|seconds| seconds.min(TIMEOUT_SECONDS_MAX)))
 }
 
 fn unparsable(key: &str, why: &dyn std::fmt::Display) -> ApiError {

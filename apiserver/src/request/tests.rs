@@ -165,6 +165,17 @@ fn watch_options_are_checked_as_upstream_does() {
 }
 
 #[test]
+fn a_watch_may_last_a_year_at_most() {
+    for (query, wanted) in [
+        ("timeoutSeconds=0", None),
+        ("timeoutSeconds=300", Some(300)),
+        ("timeoutSeconds=18446744073709551615", Some(31_536_000)),
+    ] {
+        assert_eq!(Options::parse(&Method::GET, Some(query)).unwrap().timeout_seconds, wanted, "{query}");
+    }
+}
+
+#[test]
 fn the_old_watch_of_one_object_shows_no_other() {
     let path = "/api/v1/watch/namespaces/a/secrets/x";
     let Ok(Target::Resource(request)) = target(&Method::GET, path, Some("fieldSelector=type%3Dt")) else { panic!() };

@@ -48,6 +48,16 @@ fn pods_that_a_node_runs_get_their_grace_and_all_others_vanish() {
         (pod("n", &json!({})), grace(5), "mark at 1970-01-01T00:00:05Z grace 5 finalizers [] generation 2"),
         (pod("n", &json!({})), grace(-1), "mark at 1970-01-01T00:00:01Z grace 1 finalizers [] generation 2"),
         (pod("n", &json!({})), grace(0), "remove"),
+        (
+            pod("n", &json!({})),
+            grace(i64::MAX),
+            "mark at 9999-12-30T22:00:00Z grace 9223372036854775807 finalizers [] generation 2",
+        ),
+        (
+            pod("n", &json!({"spec": {"terminationGracePeriodSeconds": i64::MAX}})),
+            none.clone(),
+            "mark at 9999-12-30T22:00:00Z grace 9223372036854775807 finalizers [] generation 2",
+        ),
         (pod("n", &deleting), none, "wait"),
         (pod("n", &deleting), grace(60), "wait"),
         (pod("n", &deleting), grace(3), "mark at 1970-01-01T00:00:03Z grace 3 finalizers [] generation 1"),

@@ -12,7 +12,7 @@ pub mod tls;
 pub use headers::forwarded;
 
 use crate::pki::Credential;
-use crate::seat::{Seated, Seats};
+use crate::seat::{Seat, Seated, Seats};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -81,26 +81,36 @@ impl Backends {
 
     /// Sends `request` over a connection of its own. Its URI is the path and query, its headers have passed [`forwarded`].
     pub async fn send(&self, target: &Target, request: Request<Body>) -> Result<Response<Incoming>, BackendError> {
+        let seat = self.seat()?;
         let connect = |why: String| BackendError::Connect { address: target.address, why };
         let late = |_| connect("i/o timeout".to_owned());
         let dialled = tokio::time::timeout(CONNECT_WAIT, TcpStream::connect(target.address)).await.map_err(late)?;
         let tcp = dialled.map_err(|error| connect(dial_text(&error)))?;
         tcp.set_nodelay(true).map_err(|error| connect(error.to_string()))?;
         let Some((connector, name)) = &target.tls else {
-            return self.over(tcp, request).await;
+            return self.over(tcp, seat, request).await;
         };
         let shaken = tokio::time::timeout(CONNECT_WAIT, connector.connect(name.clone(), tcp)).await.map_err(late)?;
         let stream = shaken.map_err(|error| BackendError::Tls(tls::text(&error)))?;
-        self.over(stream, request).await
+        self.over(stream, seat, request).await
+    }
+
+    /// A place for a connection, to be taken before it is dialled: a silent address holds a socket too.
+    pub(crate) fn seat(&self) -> Result<Seat, BackendError> {
+        self.seats.try_take().ok_or(BackendError::Full)
     }
 
     /// Sends `request` over an established connection, which then serves nothing else.
-    pub async fn over<S>(&self, stream: S, request: Request<Body>) -> Result<Response<Incoming>, BackendError>
+    pub(crate) async fn over<S>(
+        &self,
+        stream: S,
+        seat: Seat,
+        request: Request<Body>,
+    ) -> Result<Response<Incoming>, BackendError>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         // With the stream, which outlives its connection when it is upgraded.
-        let seat = self.seats.try_take().ok_or(BackendError::Full)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(Seated::new(stream, seat))).await?;
         let drain = self.drain.clone();
         self.seats.spawn(async move {

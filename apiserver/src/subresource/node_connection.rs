@@ -120,6 +120,7 @@ impl NodeConnections {
 
     async fn exchange(&self, node: &NodeAddress, request: Request<Body>) -> Result<Response<Incoming>, ApiError> {
         let failed = |error: &dyn std::fmt::Display| unreachable_node(node, &error.to_string());
+        let seat = self.backends.seat().map_err(|error| failed(&error))?;
         let tcp = TcpStream::connect(node.address).await.map_err(|error| failed(&error))?;
         tcp.set_nodelay(true).map_err(|error| failed(&error))?;
         let name = ServerName::IpAddress(node.address.ip().into());
@@ -127,7 +128,7 @@ impl NodeConnections {
         if !is_node(&stream, &node.name) {
             return Err(failed(&"its certificate is not that of the node"));
         }
-        self.backends.over(stream, request).await.map_err(|error| failed(&error))
+        self.backends.over(stream, seat, request).await.map_err(|error| failed(&error))
     }
 
     /// Passes an upgrade request on; on 101 both sides are spliced, anything else is the node's refusal.

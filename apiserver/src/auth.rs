@@ -119,6 +119,10 @@ impl Authenticator {
             return Ok(authenticated(identity.clone()));
         }
         if let Some(peer) = parts.extensions.get::<x509::PeerIdentity>() {
+            if self.clock.now() > peer.ends {
+                let why = format!("the client certificate has expired at {}", peer.ends);
+                return Err(AuthnError::Refused(why));
+            }
             self.still_a_node(peer).await?;
             return Ok(authenticated(peer.identity.as_ref().clone()));
         }

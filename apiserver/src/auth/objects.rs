@@ -67,6 +67,19 @@ pub async fn find(
     }
 }
 
+/// Cached where the cache has this very object; live where it has none, or another of the name, of which it may lag behind.
+pub async fn find_with_uid(
+    objects: &dyn Objects,
+    resource: Resource,
+    (ns, name): (&str, &str),
+    uid: &str,
+) -> Result<Option<Arc<Value>>, Unavailable> {
+    match objects.cached(resource, ns, name) {
+        Some(object) if object["metadata"]["uid"] == uid => Ok(Some(object)),
+        Some(_) | None => objects.live(resource, ns, name).await,
+    }
+}
+
 /// The watch caches, and the store behind them.
 pub struct CachedObjects {
     caches: Arc<Caches>,

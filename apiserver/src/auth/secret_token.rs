@@ -3,7 +3,7 @@
 //!
 //! The keeper that fills Secrets lives in the API server, because it alone has the key.
 
-use super::objects::{CachedObjects, Objects, SECRETS, SERVICE_ACCOUNTS, find, kind};
+use super::objects::{CachedObjects, Objects, SECRETS, SERVICE_ACCOUNTS, find_with_uid, kind};
 use super::service_account::{TokenError, Tokens, identity_of};
 use crate::error::ApiError;
 use crate::follow::{Change, Follower, follow};
@@ -73,7 +73,8 @@ pub async fn check(claims: &Claims, token: &str, objects: &dyn Objects) -> Resul
     if !holds {
         return gone("secret", &claims.secret, "does not hold it any more");
     }
-    match find(objects, SERVICE_ACCOUNTS, &claims.namespace, &claims.account).await? {
+    let place = (claims.namespace.as_str(), claims.account.as_str());
+    match find_with_uid(objects, SERVICE_ACCOUNTS, place, &claims.uid).await? {
         Some(account) if text(&account, "/metadata/uid") == claims.uid => Ok(()),
         Some(_) => gone("service account", &claims.account, "was replaced by another of its name"),
         None => gone("service account", &claims.account, "does not exist"),

@@ -1,6 +1,6 @@
 //! Service-account tokens: their claims, how they are signed and verified, and the live objects they are bound to.
 
-use super::objects::{self, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCOUNTS, find};
+use super::objects::{self, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCOUNTS, find_with_uid};
 use super::token::{JwtError, Signer};
 use client::identity::Identity;
 use jiff::Timestamp;
@@ -230,7 +230,7 @@ struct Bound<'a> {
 async fn check(objects: &dyn Objects, bound: Bound<'_>, now: Timestamp) -> Result<(), TokenError> {
     let Bound { what, resource, ns, reference } = bound;
     let problem = |problem| TokenError::Binding { what, name: reference.name.clone(), problem };
-    let Some(object) = find(objects, resource, ns, &reference.name).await? else {
+    let Some(object) = find_with_uid(objects, resource, (ns, &reference.name), &reference.uid).await? else {
         return Err(problem("does not exist"));
     };
     if object.pointer("/metadata/uid").and_then(Value::as_str) != Some(&reference.uid) {

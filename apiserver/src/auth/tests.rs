@@ -128,6 +128,40 @@ async fn a_changed_or_foreign_token_does_not_verify() {
     }
 }
 
+/// Remembers another account of the name.
+struct Lagging(Arc<Cluster>);
+
+#[async_trait::async_trait]
+impl Objects for Lagging {
+    fn cached(&self, resource: Resource, _: &str, name: &str) -> Option<Arc<Value>> {
+        let old = json!({"metadata": {"name": name, "uid": "old-uid"}});
+        (resource == objects::SERVICE_ACCOUNTS).then(|| Arc::new(old))
+    }
+
+    fn cached_list(&self, _: Resource, _: &str) -> Vec<Arc<Value>> {
+        Vec::new()
+    }
+
+    async fn live(&self, resource: Resource, ns: &str, name: &str) -> Result<Option<Arc<Value>>, Unavailable> {
+        self.0.live(resource, ns, name).await
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_an_account_made_again_is_good_before_the_cache_knows() {
+    let tokens = tokens();
+    let now = Arc::new(At(at("2026-11-20T12:30:00Z")));
+    let authenticator = Authenticator::new(Arc::clone(&tokens), Arc::new(Lagging(cluster())), now);
+    let token = tokens.sign(&claims(Some("pod-uid"))).unwrap();
+    let identity = authenticator.authenticate(&parts("/api/v1/pods", Some(&token))).await.unwrap();
+    assert_eq!(identity.uid, "sa-uid");
+    let mut old = claims(Some("pod-uid"));
+    old.kubernetes.serviceaccount.uid = "older-uid".to_owned();
+    let token = tokens.sign(&old).unwrap();
+    let why = authenticator.authenticate(&parts("/api/v1/pods", Some(&token))).await.unwrap_err().to_string();
+    assert!(why.contains("was replaced"), "{why}");
+}
+
 #[test]
 fn a_token_that_is_known_to_be_genuine_still_expires() {
     let tokens = tokens();
@@ -189,7 +223,7 @@ async fn a_removed_nodes_certificate_opens_nothing_also_when_its_name_comes_back
         let objects = created.map(|created| (objects::NODES, "", node(created))).into_iter().collect();
         let identity = Arc::new(Identity::new("system:node:n1", ["system:nodes"]));
         let mut request = http::Request::new(());
-        request.extensions_mut().insert(x509::PeerIdentity { identity, issued });
+        request.extensions_mut().insert(x509::PeerIdentity { identity, issued, ends: Timestamp::MAX });
         let authenticator = Authenticator::new(tokens(), Arc::new(Cluster(objects)), Arc::new(At(at(now))));
         authenticator.authenticate(&request.into_parts().0).await.is_ok()
     };
@@ -198,6 +232,21 @@ async fn a_removed_nodes_certificate_opens_nothing_also_when_its_name_comes_back
     assert!(ask(Some("2026-11-01T12:00:00Z"), "2026-12-20T12:00:00Z").await, "it was renewed since");
     assert!(!ask(None, "2026-11-20T13:00:00Z").await, "it was removed");
     assert!(!ask(Some("2026-11-20T13:00:00Z"), "2026-11-20T14:00:00Z").await, "another machine has its name");
+}
+
+#[tokio::test]
+async fn a_certificate_opens_nothing_after_its_end_also_on_a_connection_from_before() {
+    let peer = x509::PeerIdentity {
+        identity: Arc::new(Identity::new("ann", ["people"])),
+        issued: at("2026-11-20T12:00:00Z"),
+        ends: at("2026-11-20T13:00:00Z"),
+    };
+    for (now, good) in [("2026-11-20T13:00:00Z", true), ("2026-11-20T13:00:01Z", false)] {
+        let mut request = http::Request::new(());
+        request.extensions_mut().insert(peer.clone());
+        let authenticator = Authenticator::new(tokens(), cluster(), Arc::new(At(at(now))));
+        assert_eq!(authenticator.authenticate(&request.into_parts().0).await.is_ok(), good, "{now}");
+    }
 }
 
 fn authorizer() -> Authorizer {

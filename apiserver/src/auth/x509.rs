@@ -11,6 +11,8 @@ pub struct PeerIdentity {
     pub identity: Arc<Identity>,
     /// When the certificate was made, as far as it says.
     pub issued: Timestamp,
+    /// When it ends: a connection may last longer.
+    pub ends: Timestamp,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -46,5 +48,7 @@ pub fn identity(leaf_der: &[u8]) -> Result<PeerIdentity, CertificateError> {
     identity.extra.insert(EXTRA_CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={digits}")]);
     let issued = Timestamp::from_second(leaf.validity().not_before.timestamp());
     let issued = issued.map_err(|_| CertificateError::Malformed)?;
-    Ok(PeerIdentity { identity: Arc::new(identity), issued })
+    // RFC 5280 writes "no end" as a moment after the last that is known here.
+    let ends = Timestamp::from_second(leaf.validity().not_after.timestamp()).unwrap_or(Timestamp::MAX);
+    Ok(PeerIdentity { identity: Arc::new(identity), issued, ends })
 }

@@ -4,14 +4,15 @@
 use crate::args::{Backup, Restore};
 use crate::control_plane::prepare_folder;
 use crate::steps::say;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures::TryStreamExt;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use store::embedded::{EmbeddedStore, Options};
 use tokio::io::AsyncWriteExt as _;
 
@@ -19,6 +20,8 @@ use tokio::io::AsyncWriteExt as _;
 const PATH: &str = "/drover/backup";
 const OBJECTS: &str = "objects";
 const KEYS: &str = "pki";
+/// The store in the data folder, as `--store` names it.
+const EMBEDDED: &str = "embedded";
 /// A restored cluster counts on from so far beyond the backup: beyond all that clients may have seen since.
 const REVISIONS_AHEAD: u64 = 1_000_000_000;
 
@@ -75,50 +78,93 @@ fn pack(objects: &Path, data_dir: &Path, to: &Path) -> Result<usize> {
 }
 
 pub(crate) async fn restore(args: Restore) -> Result<()> {
-    prepare_folder(&args.place)?;
     let data_dir = &args.place.data_dir;
     let keys = data_dir.join(KEYS);
     if keys.exists() {
         bail!("{} exists: restore into an empty --data-dir, so that no other cluster's keys are lost", keys.display());
     }
-    let objects = unpack(&args.file, data_dir)?;
+    let Unpacked { objects, keys } = unpack(&args.file)?;
+    prepare_folder(&args.place)?;
+    keep(&keys, data_dir)?;
     let folder = data_dir.join("store");
-    if args.store == "embedded" {
+    if args.store == EMBEDDED {
         let (folder, rev) = (folder.clone(), objects.rev + REVISIONS_AHEAD);
         let made = tokio::task::spawn_blocking(move || EmbeddedStore::create_after(&folder, rev, Options::standard()));
         made.await??;
     }
     let store = store::open(&args.store, &folder).await?;
     objects.restore(store.as_ref()).await?;
-    say(&format!("{} objects restored; start with: drover server --data-dir {}", objects.len(), data_dir.display()));
+    say(&format!("{} objects restored; start with: {}", objects.len(), next_command(data_dir, &args.store)));
     Ok(())
 }
 
-/// Keys into the data folder; the objects, checked.
-fn unpack(file: &Path, data_dir: &Path) -> Result<store::backup::Backup> {
+/// The command that serves what was restored.
+fn next_command(data_dir: &Path, store: &str) -> String {
+    let store = if store == EMBEDDED { String::new() } else { format!(" --store {store}") };
+    format!("drover server --data-dir {}{store}", data_dir.display())
+}
+
+/// What a backup holds, checked.
+struct Unpacked {
+    objects: store::backup::Backup,
+    /// File names in the folder of keys, and what is in them.
+    keys: Vec<(OsString, Vec<u8>)>,
+}
+
+fn unpack(file: &Path) -> Result<Unpacked> {
+    // The reader's own words quote what it read, which may be anything.
+    let foreign = || anyhow!("{} is not a backup of drover", file.display());
     let opened = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
     let mut archive = tar::Archive::new(opened);
     let mut objects = None;
-    let mut keys: Vec<(PathBuf, Vec<u8>)> = Vec::new();
+    let mut keys = Vec::new();
     for entry in archive.entries()? {
-        let mut entry = entry.context("this is not a backup of drover")?;
+        let mut entry = entry.map_err(|_| foreign())?;
         let path = entry.path()?.into_owned();
         match path.file_name() {
             Some(_) if path == Path::new(OBJECTS) => objects = Some(store::backup::Backup::read(&mut entry)?),
             Some(name) if path.parent() == Some(Path::new(KEYS)) => {
                 let mut bytes = Vec::new();
                 entry.read_to_end(&mut bytes)?;
-                keys.push((data_dir.join(KEYS).join(name), bytes));
+                keys.push((name.to_owned(), bytes));
             }
-            Some(_) | None => bail!("this is not a backup of drover: it holds {}", path.display()),
+            Some(_) | None => bail!("{}: it holds {}", foreign(), path.display()),
         }
     }
-    let objects = objects.context("this is not a backup of drover: it holds no objects")?;
-    std::fs::create_dir_all(data_dir.join(KEYS))?;
-    for (path, bytes) in keys {
-        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-        std::io::Write::write_all(&mut file, &bytes)?;
+    let objects = objects.ok_or_else(foreign)?;
+    Ok(Unpacked { objects, keys })
+}
+
+/// Keys into the data folder.
+fn keep(keys: &[(OsString, Vec<u8>)], data_dir: &Path) -> Result<()> {
+    let folder = data_dir.join(KEYS);
+    std::fs::create_dir_all(&folder)?;
+    for (name, bytes) in keys {
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(folder.join(name))?;
+        std::io::Write::write_all(&mut file, bytes)?;
         file.sync_all()?;
     }
-    Ok(objects)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_command_names_the_store_that_was_restored_into() {
+        let command = |store| next_command(Path::new("/d"), store);
+        assert_eq!(command("embedded"), "drover server --data-dir /d");
+        assert_eq!(command("etcd://10.0.0.1:2379"), "drover server --data-dir /d --store etcd://10.0.0.1:2379");
+    }
+
+    #[test]
+    fn what_is_no_backup_is_refused_without_a_word_of_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "root:x:0:0:secret\n".repeat(100)).unwrap();
+        let told = format!("{:#}", unpack(&file).err().unwrap());
+        assert!(told.contains("is not a backup of drover") && !told.contains("secret"), "{told}");
+        assert!(unpack(&folder.path().join("none")).is_err());
+    }
 }

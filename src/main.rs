@@ -20,11 +20,13 @@ use anyhow::Result;
 use args::{Cli, Command};
 use clap::Parser;
 use control_plane::Parts;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
-/// kube warns of each connection to a server that is not known yet; joining makes one on purpose.
-const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error";
+/// kube warns of each connection to a server that is not known yet; joining makes one on purpose. It also tells every
+/// request that no server answers, which whoever made it tells once and in its own words.
+const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error,kube_client::client::builder=off";
 
 /// Requests are made of small pieces that one thread allocates and another frees, which the system's allocator is slow at.
 #[global_allocator]
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT)))
         .init();
     match run(cli) {

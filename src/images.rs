@@ -2,7 +2,7 @@
 
 use crate::args::{Build, Image, Place, Push};
 use crate::steps::say;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use hyper_util::rt::TokioIo;
 use proto::cri::image_service_client::ImageServiceClient;
 use proto::cri::runtime_service_client::RuntimeServiceClient;
@@ -37,7 +37,10 @@ pub(crate) fn socket(place: &Place) -> PathBuf {
 /// `drover image ..`
 pub(crate) async fn run(command: Image) -> Result<()> {
     match command {
-        Image::Import { file, place } => import(&socket(&place), &file).await,
+        Image::Import { file, place } => {
+            import(&socket(&place), &file).await?.iter().for_each(|name| say(&format!("imported {name}")));
+            Ok(())
+        }
         Image::Ls { place } => list(&socket(&place)).await,
         Image::Rm { image, place } => remove(&socket(&place), image).await,
         Image::Pull { image, place } => pull(&socket(&place), image).await,
@@ -70,13 +73,16 @@ async fn connect(socket: &Path) -> Result<Channel> {
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
     });
     // The address is never resolved: the connector knows where to go.
-    Endpoint::from_static("http://runtime.invalid").connect_with_connector(dial).await.with_context(|| {
-        format!("no container runtime at {} (is drover running? start it with `drover up`)", socket.display())
+    Endpoint::from_static("http://runtime.invalid").connect_with_connector(dial).await.map_err(|error| {
+        // Every layer between says the same again.
+        let error = anyhow!("{}", anyhow::Error::from(error).root_cause());
+        let hint = "is drover running? start it with `drover up`";
+        error.context(format!("no container runtime at {} ({hint})", socket.display()))
     })
 }
 
-/// Streams an archive to the runtime.
-pub(crate) async fn import(socket: &Path, file: &Path) -> Result<()> {
+/// Streams an archive to the runtime; what is in it, by name or else by id.
+pub(crate) async fn import(socket: &Path, file: &Path) -> Result<Vec<String>> {
     let mut archive = tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
     let channel = connect(socket).await?;
     let (sender, receiver) = tokio::sync::mpsc::channel::<ImportChunk>(4);
@@ -96,10 +102,8 @@ pub(crate) async fn import(socket: &Path, file: &Path) -> Result<()> {
     sent.with_context(|| format!("cannot read {}", file.display()))?;
     let images = answer.map_err(said).with_context(|| format!("cannot import {}", file.display()))?.into_inner().images;
     ensure!(!images.is_empty(), "{} holds no image", file.display());
-    for image in images {
-        tracing::debug!(id = image.id, tags = image.repo_tags.join(" "), "imported");
-    }
-    Ok(())
+    let names = |image: proto::cri::Image| if image.repo_tags.is_empty() { vec![image.id] } else { image.repo_tags };
+    Ok(images.into_iter().flat_map(names).collect())
 }
 
 async fn list(socket: &Path) -> Result<()> {

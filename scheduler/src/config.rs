@@ -119,6 +119,10 @@ pub enum ConfigError {
 impl KubeSchedulerConfiguration {
     /// YAML or JSON.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        // Of a file that is something else, the parser's words would quote the content.
+        if !text.contains(KIND) {
+            return Err(ConfigError::Kind);
+        }
         let config: Self = serde_norway::from_str(text)?;
         if config.api_version != API_VERSION || config.kind != KIND {
             return Err(ConfigError::Kind);

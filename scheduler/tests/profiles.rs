@@ -98,3 +98,9 @@ fn every_node_says_what_it_thinks_of_a_pod() {
     assert_eq!((told.nodes[1].node.as_str(), told.nodes[1].refused_by), ("a", Some("NodeUnschedulable")));
     assert_eq!(told.nodes[1].reasons, ["node(s) were unschedulable"]);
 }
+
+#[test]
+fn a_file_of_something_else_is_refused_without_a_word_of_what_is_in_it() {
+    let error = KubeSchedulerConfiguration::parse("root:x:0:0:root:/root\nsecret:x:1\n").unwrap_err();
+    assert_eq!(error.to_string(), "not a KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1");
+}

@@ -33,7 +33,7 @@ pub(crate) use stage::{Request, build};
 #[derive(Debug, Error)]
 pub(crate) enum BuildError {
     #[error("Dockerfile {0}")]
-    Parse(#[from] ParseError),
+    Parse(ParseError),
     #[error("Dockerfile line {line}: {text}")]
     Step { line: usize, text: String, source: Box<BuildError> },
     #[error("{0}")]
@@ -50,6 +50,13 @@ pub(crate) enum BuildError {
     Pod(#[from] PodError),
     #[error("cannot {what}")]
     Io { what: String, source: io::Error },
+}
+
+/// It has no source: its own text says all.
+impl From<ParseError> for BuildError {
+    fn from(error: ParseError) -> Self {
+        Self::Parse(error)
+    }
 }
 
 impl BuildError {
@@ -186,4 +193,16 @@ fn change(store: &Arc<Store>, below: &Layers, change: &impl Change) -> Result<(M
 enum Known {
     Before,
     Now,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BuildError, ParseError};
+
+    #[test]
+    fn what_is_wrong_with_a_dockerfile_is_told_once() {
+        let error = BuildError::from(ParseError { line: 2, what: "unknown instruction: X".into() });
+        assert_eq!(error.to_string(), "Dockerfile line 2: unknown instruction: X");
+        assert!(std::error::Error::source(&error).is_none());
+    }
 }

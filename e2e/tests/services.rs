@@ -56,12 +56,17 @@ enum Mode {
     Nftables,
 }
 
+impl Mode {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Iptables => "iptables",
+            Self::Nftables => "nftables",
+        }
+    }
+}
+
 fn start(mode: Mode) -> Result<Cluster> {
-    let mode = match mode {
-        Mode::Iptables => "iptables",
-        Mode::Nftables => "nftables",
-    };
-    Cluster::start(Options { args: vec![format!("--proxy-mode={mode}")], ..Options::default() })
+    Cluster::start(Options { args: vec![format!("--proxy-mode={}", mode.name())], ..Options::default() })
 }
 
 /// What shows that a balancer's address is closed to some: a command and a part of its output.
@@ -88,6 +93,7 @@ fn balance(mode: Mode) -> Result<()> {
     let cluster = start(mode)?;
     cluster.apply(BALANCED)?;
     until(&cluster, "http://127.0.0.1:10256/healthz", "200", r#""nodeEligible":true"#);
+    until(&cluster, "http://127.0.0.1:10249/proxyMode", "200", mode.name());
     until(&cluster, "http://127.0.0.1:31000/", "200", r#""localEndpoints":1"#);
     until(&cluster, "http://127.0.0.1:30081/hostname", "200", "web");
 

@@ -1,8 +1,10 @@
 //! What others ask over HTTP: load balancers on a Service's `healthCheckNodePort`, whether this node has endpoints of it,
-//! and on the proxy's own port, whether the node takes new traffic at all (`/healthz`) and the proxy works (`/livez`).
+//! and on the proxy's own port, whether the node takes new traffic at all (`/healthz`) and the proxy works (`/livez`). The
+//! node itself may ask how Services are programmed (`/proxyMode`).
 //!
 //! k8s: `pkg/proxy/healthcheck`
 
+use crate::kernel::Mode;
 use crate::ruleset::Ruleset;
 use axum::Router;
 use axum::http::{HeaderName, StatusCode, header};
@@ -12,7 +14,7 @@ use client::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -23,6 +25,9 @@ use tracing::warn;
 
 /// A proxy that has failed for so long is not healthy. k8s: twice the sync period of 30 s
 const FAILING_MAX: SignedDuration = SignedDuration::from_secs(60);
+
+/// Where the node asks; nobody else can. k8s: kube-proxy's `metricsBindAddress`
+const STATUS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 10_249));
 
 /// Before another try at a port that something else holds.
 const BIND_RETRY: Duration = Duration::from_secs(5);
@@ -119,9 +124,18 @@ pub(crate) fn checks(rules: &Ruleset) -> BTreeMap<u16, Check> {
     checks
 }
 
-/// Answers on `own` and on every health check's port, until drained.
+/// What is asked at an address.
+#[derive(Clone, Copy)]
+enum Door {
+    Node,
+    /// The health check of a Service, by its port.
+    Service(u16),
+    Status(Mode),
+}
+
+/// Answers on `own`, on every health check's port and to this node, until drained.
 pub(crate) async fn serve(
-    own: SocketAddr,
+    (own, mode): (SocketAddr, Mode),
     mut answers: Receiver<Answers>,
     clock: Arc<dyn Clock>,
     drain: CancellationToken,
@@ -130,8 +144,9 @@ pub(crate) async fn serve(
     let mut serving: BTreeMap<SocketAddr, CancellationToken> = BTreeMap::new();
     loop {
         let checks: Vec<u16> = answers.borrow_and_update().checks.keys().copied().collect();
-        let wanted: BTreeMap<SocketAddr, Option<u16>> =
-            checks.iter().map(|port| (SocketAddr::new(own.ip(), *port), Some(*port))).chain([(own, None)]).collect();
+        let services = checks.iter().map(|port| (SocketAddr::new(own.ip(), *port), Door::Service(*port)));
+        let wanted: BTreeMap<SocketAddr, Door> =
+            services.chain([(own, Door::Node), (STATUS, Door::Status(mode))]).collect();
         serving.retain(|address, stop| {
             let keep = wanted.contains_key(address);
             if !keep {
@@ -140,19 +155,19 @@ pub(crate) async fn serve(
             keep
         });
         let mut refused = false;
-        for (address, check) in wanted {
+        for (address, door) in wanted {
             if serving.contains_key(&address) {
                 continue;
             }
             match TcpListener::bind(address).await {
                 Ok(listener) => {
                     let stop = drain.child_token();
-                    let router = router(check, answers.clone(), Arc::clone(&clock));
+                    let router = router(door, answers.clone(), Arc::clone(&clock));
                     tracker.spawn(listen(listener, router, stop.clone()));
                     serving.insert(address, stop);
                 }
                 Err(error) => {
-                    warn!(%address, %error, "health checks on this port are not answered");
+                    warn!(%address, %error, "what is asked on this port is not answered");
                     refused = true;
                 }
             }
@@ -168,14 +183,21 @@ pub(crate) async fn serve(
     tracker.wait().await;
 }
 
-fn router(check: Option<u16>, answers: Receiver<Answers>, clock: Arc<dyn Clock>) -> Router {
-    if let Some(port) = check {
-        return Router::new().fallback(move || async move { answers.borrow().of_service(port, clock.now()) });
+fn router(door: Door, answers: Receiver<Answers>, clock: Arc<dyn Clock>) -> Router {
+    match door {
+        Door::Service(port) => {
+            Router::new().fallback(move || async move { answers.borrow().of_service(port, clock.now()) })
+        }
+        Door::Status(mode) => Router::new()
+            .route("/proxyMode", get(move || async move { mode.name() }))
+            .route("/healthz", get(async || "ok")),
+        Door::Node => {
+            let (live, live_clock) = (answers.clone(), Arc::clone(&clock));
+            Router::new()
+                .route("/healthz", get(move || async move { answers.borrow().of_node(Asked::Healthz, clock.now()) }))
+                .route("/livez", get(move || async move { live.borrow().of_node(Asked::Livez, live_clock.now()) }))
+        }
     }
-    let (live, live_clock) = (answers.clone(), Arc::clone(&clock));
-    Router::new()
-        .route("/healthz", get(move || async move { answers.borrow().of_node(Asked::Healthz, clock.now()) }))
-        .route("/livez", get(move || async move { live.borrow().of_node(Asked::Livez, live_clock.now()) }))
 }
 
 async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) {

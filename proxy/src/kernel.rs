@@ -15,6 +15,16 @@ pub enum Mode {
     Nftables,
 }
 
+impl Mode {
+    /// As the proxy's `/proxyMode` says it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Iptables => "iptables",
+            Self::Nftables => "nftables",
+        }
+    }
+}
+
 pub(crate) enum Kernel {
     Iptables {
         programmed: iptables::Programmed,

@@ -80,7 +80,7 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     tracker.spawn(policy::program::run(config.node_name.clone(), deps.clone(), drain.clone()));
     let caches = caches(&config, deps, &tracker, &drain);
     let (tell, answers) = watch::channel(health::Answers::none());
-    tracker.spawn(health::serve(config.healthz, answers, Arc::clone(&clock), drain.clone()));
+    tracker.spawn(health::serve((config.healthz, config.mode), answers, Arc::clone(&clock), drain.clone()));
     let announcing = async {
         match &config.announce {
             Some(how) => announce::run(&config.node_name, &caches, Arc::clone(how)).await,

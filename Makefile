@@ -5,7 +5,7 @@ RELEASE := target/release
 IMAGES := target/images/web.tar
 CLIENTS := target/clients
 
-.PHONY: up build install images vm-image test check bench soak sim fuzz deps test-deps fmt codegen
+.PHONY: up build install images vm-image e2e test check bench soak sim fuzz deps test-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -40,9 +40,14 @@ test: deps test-deps
 	$(CARGO) test --workspace --locked --no-fail-fast
 	@$(MAKE) --no-print-directory fuzz
 
-## vm-image: what the virtual machines of the tests boot, with what is shipped on its disk: emulated, debug binaries are too slow to keep probes in time
-vm-image: test-deps build
+## vm-image: what the virtual machines of the tests boot, with the debug binaries on its disk
+vm-image: test-deps
+	e2e/vm/build target/vm target/debug $(IMAGES)
+
+## e2e: a cluster of three virtual machines and what happens to machines; with what is shipped, since emulated debug binaries are too slow for probes
+e2e: build test-deps images
 	e2e/vm/build target/vm $(RELEASE) $(IMAGES)
+	$(CARGO) test --locked -p e2e --features machines --test vm_machines -- --nocapture
 
 ## bench: the figures of the README, each beside its reference
 bench: deps images

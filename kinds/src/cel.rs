@@ -6,6 +6,7 @@ mod authorizer;
 mod calls;
 mod check;
 mod compose;
+mod cost;
 mod eval;
 mod format;
 mod forms;
@@ -18,6 +19,7 @@ mod value;
 pub(crate) use authorizer::Step;
 pub use authorizer::{Asked, Authorize, Verdict};
 pub(crate) use compose::Composed;
+pub(crate) use cost::{Decl, Root};
 pub(crate) use eval::{Budget, EvalError};
 pub(crate) use ty::Ty;
 pub(crate) use value::Val;
@@ -88,6 +90,11 @@ impl Program {
             uses_old: checker.names.iter().any(|name| name == "oldSelf"),
             expr,
         })
+    }
+
+    /// What it costs at most, where its variables are values of the schema that `root` was made of. The unit is a step.
+    pub(crate) fn cost_max(&self, environment: &Environment<'_>, root: &Decl) -> u64 {
+        cost::estimate(&self.expr, &environment.names, root)
     }
 
     /// The type of what it yields, as far as it is known.

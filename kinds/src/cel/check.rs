@@ -208,7 +208,7 @@ fn of_literal(literal: &LiteralValue) -> Ty<'static> {
     }
 }
 
-fn operator<'a>(name: &str, args: &[Ty<'a>], id: u64) -> Checked<'a> {
+pub(super) fn operator<'a>(name: &str, args: &[Ty<'a>], id: u64) -> Checked<'a> {
     let mismatch = || {
         let names: Vec<&str> = args.iter().map(|ty| ty.name().unwrap_or("dyn")).collect();
         CheckError { id, text: format!("found no matching overload for '{name}' applied to '({})'", names.join(", ")) }

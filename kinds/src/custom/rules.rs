@@ -100,9 +100,14 @@ fn own(schema: &Value, structural: &Structural) -> Vec<Rule> {
 }
 
 fn compile(source: &str, structural: &Structural, optional_old: bool) -> Result<Program, String> {
+    Program::compile(source, &environment(structural, optional_old))
+}
+
+/// What a rule of a value may name.
+fn environment(structural: &Structural, optional_old: bool) -> Environment<'_> {
     let own = Ty::of(structural);
     let old = if optional_old { Ty::Optional } else { own.clone() };
-    Program::compile(source, &Environment::new([("self", own), ("oldSelf", old)]))
+    Environment::new([("self", own), ("oldSelf", old)])
 }
 
 /// What the rules say of an object.

@@ -104,3 +104,62 @@ fn what_is_written_has_to_compile() {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }
+
+fn refused(schema: &Value) -> Vec<String> {
+    check_schema(schema, &Structural::of_object(schema), "s").iter().map(ToString::to_string).collect()
+}
+
+const HINT: &str = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)";
+const TOTAL: &str =
+    "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of";
+const CONTRIBUTED: &str =
+    "Forbidden: contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema";
+
+/// The three messages, and the figures, are those of upstream's validator.
+#[test]
+fn a_rule_that_may_cost_too_much_is_refused_and_told_what_would_help() {
+    let with = |items: Option<u64>, length: Option<u64>| {
+        let mut tags = json!({"type": "array", "items": {"type": "string"},
+            "x-kubernetes-validations": [{"rule": "self.all(x, x.contains('gpu'))"}]});
+        for (schema, keyword, limit) in [("", "maxItems", items), ("/items", "maxLength", length)] {
+            if let Some(limit) = limit {
+                tags.pointer_mut(schema).unwrap()[keyword] = json!(limit);
+            }
+        }
+        refused(&json!({"type": "object", "properties": {"tags": tags}}))
+    };
+    let place = "s.properties[tags].x-kubernetes-validations[0].rule";
+    let expected = [
+        format!("{place}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {HINT}"),
+        format!("{place}: {CONTRIBUTED}"),
+        format!("s: Forbidden: {TOTAL} more than 100x {HINT}"),
+    ];
+    assert_eq!(with(None, None), expected);
+    for (length, items) in [(16, 909_090), (63, 333_333), (253, 94_339), (1024, 24_154)] {
+        assert_eq!(with(Some(items), Some(length)), [""; 0], "maxLength {length}");
+        let over = with(Some(items + 1), Some(length));
+        let expected = format!("{place}: Forbidden: estimated rule cost exceeds budget by factor of 1.0000");
+        assert!(over.len() == 1 && over[0].starts_with(&expected), "{over:?}");
+    }
+}
+
+#[test]
+fn rules_of_items_count_as_often_as_there_may_be_items() {
+    let item = json!({"type": "object", "required": ["k"], "properties": {"k": {"type": "string"}},
+        "x-kubernetes-validations": [{"rule": "self.k != 'x'", "messageExpression": "'is ' + string(1)"}]});
+    let list = |limit: &[(&str, u64)]| {
+        let mut list = json!({"type": "array", "items": item});
+        list["items"]["x-kubernetes-validations"][0]["messageExpression"] = json!("'no'");
+        for (keyword, limit) in limit {
+            list[*keyword] = json!(limit);
+        }
+        refused(&json!({"type": "object", "properties": {"list": list}}))
+    };
+    assert_eq!(list(&[]), [""; 0]);
+    assert_eq!(list(&[("maxItems", 3_000_000)]), [""; 0]);
+    assert!(list(&[("maxItems", 4_000_000)])[0].contains("exceeds budget by factor of 1.200000x"));
+    let told = refused(&json!({"type": "object", "properties": {"one": item}}));
+    let place = "s.properties[one].x-kubernetes-validations[0].messageExpression";
+    let start = "Forbidden: estimated messageExpression cost exceeds budget by factor of more than 100x";
+    assert!(told[0].starts_with(&format!("{place}: {start}")), "{told:?}");
+}

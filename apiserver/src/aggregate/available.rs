@@ -1,7 +1,7 @@
 //! Whether each APIService can be reached, in its `Available` condition.
 //! k8s: `kube-aggregator/pkg/controllers/status`, its reasons and messages
 
-use super::remote::Remote;
+use super::remote::{Remote, Told};
 use super::{API_SERVICES, Aggregate, Registered};
 use crate::auth::objects::{CachedObjects, Objects, Resource, kind};
 use crate::auth::{GROUP_AUTHENTICATED, GROUP_MASTERS};
@@ -87,16 +87,16 @@ struct Verdict {
     available: bool,
     reason: &'static str,
     message: String,
-    resources: Option<Value>,
+    told: Option<Told>,
 }
 
 impl Verdict {
     fn up(reason: &'static str, message: &str) -> Self {
-        Self { available: true, reason, message: message.to_owned(), resources: None }
+        Self { available: true, reason, message: message.to_owned(), told: None }
     }
 
     fn down(reason: &'static str, message: String) -> Self {
-        Self { available: false, reason, message, resources: None }
+        Self { available: false, reason, message, told: None }
     }
 }
 
@@ -108,7 +108,7 @@ async fn check(server: &Server, registered: &Registered, remote: &Remote) -> boo
             return false;
         }
     };
-    if remote.set(verdict.available, verdict.resources.clone()) {
+    if remote.set(verdict.available, verdict.told.clone()) {
         registered.touch();
     }
     report(server, &remote.name, &remote.uid, &verdict).await;
@@ -137,7 +137,7 @@ async fn judge(server: &Server, remote: &Remote) -> Result<Verdict, ApiError> {
         return Ok(Verdict::down("MissingEndpoints", why));
     }
     Ok(match tokio::time::timeout(CHECK_WAIT, ask(&server.aggregate, remote)).await {
-        Ok(Ok(resources)) => Verdict { resources: Some(resources), ..Verdict::up("Passed", "all checks passed") },
+        Ok(Ok(told)) => Verdict { told: Some(told), ..Verdict::up("Passed", "all checks passed") },
         Ok(Err(why)) => Verdict::down("FailedDiscoveryCheck", why),
         Err(_) => Verdict::down("FailedDiscoveryCheck", format!("timed out waiting for {}", url(remote))),
     })
@@ -147,16 +147,28 @@ fn url(remote: &Remote) -> String {
     format!("https://{}:{}{}", remote.host(), remote.port, remote.path())
 }
 
-/// The resources that it serves, which it must always be able to say.
-async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Value, String> {
+/// The resources that it serves, which it must always be able to say, and its OpenAPI document, which it may not have.
+async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Told, String> {
+    let resources = read(aggregate, remote, &remote.path()).await?;
+    let index = read(aggregate, remote, "/openapi/v3").await.unwrap_or_default();
+    let document = &index["paths"][remote.path().trim_start_matches('/')]["serverRelativeURL"];
+    Ok(Told { resources, openapi: document.as_str().map(str::to_owned) })
+}
+
+/// As whom this server asks others in its own name.
+pub(super) fn aggregator() -> Identity {
+    Identity::new("system:kube-aggregator", [GROUP_MASTERS, GROUP_AUTHENTICATED])
+}
+
+async fn read(aggregate: &Aggregate, remote: &Remote, path: &str) -> Result<Value, String> {
     let failing = |why: String| format!("failing or missing response from {}: {why}", url(remote));
     let target = aggregate.target(remote).await.map_err(|error| failing(error.to_string()))?;
-    let identity = Identity::new("system:kube-aggregator", [GROUP_MASTERS, GROUP_AUTHENTICATED]);
     let mut sent = HeaderMap::new();
     sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let mut request = http::Request::new(Body::empty());
-    *request.uri_mut() = remote.path().parse().map_err(|_| failing("invalid path".to_owned()))?;
-    *request.headers_mut() = super::headers(remote, &identity, &sent).map_err(|error| failing(error.to_string()))?;
+    *request.uri_mut() = path.parse().map_err(|_| failing("invalid path".to_owned()))?;
+    let headers = super::headers(remote, &aggregator(), &sent);
+    *request.headers_mut() = headers.map_err(|error| failing(error.to_string()))?;
     let answer = aggregate.backends.send(&target, request).await.map_err(|error| failing(error.to_string()))?;
     let status = answer.status();
     if !status.is_success() {

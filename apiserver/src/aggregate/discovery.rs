@@ -1,5 +1,6 @@
-//! What discovery shows of other API servers, beside what this one serves.
+//! What discovery and OpenAPI show of other API servers, beside what this one serves.
 
+use super::available::aggregator;
 use super::remote::Remote;
 use super::{Aggregate, Registered};
 use crate::negotiate::wants_aggregated_discovery;
@@ -14,6 +15,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+const OPENAPI: &str = "/openapi/v3";
 /// A group that has no APIService (`apiregistration.k8s.io` itself) comes first. k8s: its highest priority
 const UNREGISTERED: i64 = 20_000;
 
@@ -28,6 +30,9 @@ impl Aggregate {
     /// The publisher's answer, with the remote groups in it where it lists groups.
     pub(crate) async fn publish(&self, publisher: &Publisher, mut parts: Parts) -> Response<Body> {
         let path = parts.uri.path().trim_end_matches('/').to_owned();
+        if let Some(document) = path.strip_prefix(OPENAPI) {
+            return self.openapi(publisher, document, parts).await;
+        }
         let group = path.strip_prefix("/apis/").filter(|group| !group.contains('/'));
         let concerned = path == "/apis" || group.is_some_and(|group| self.registered.serves(group));
         if !concerned || self.registered.remotes().is_empty() {
@@ -50,6 +55,35 @@ impl Aggregate {
                 self.aggregated(&parts, own).await
             }
             None => self.list(own).await,
+        }
+    }
+
+    /// The index, with the documents of other servers in it; those are passed on as they are.
+    /// k8s: `kube-aggregator/pkg/controllers/openapiv3`
+    async fn openapi(&self, publisher: &Publisher, document: &str, parts: Parts) -> Response<Body> {
+        let remote = document.strip_prefix('/').and_then(|path| self.behind(&format!("/{path}")));
+        match remote.filter(|remote| remote.openapi().is_some()) {
+            Some(remote) => {
+                let passed = self.pass(&remote, &aggregator(), parts, Body::empty()).await;
+                passed.unwrap_or_else(|error| crate::respond::error(&error))
+            }
+            None if document.is_empty() => {
+                let shown = self.registered.remotes().into_iter().filter_map(|remote| {
+                    let entry = json!({"serverRelativeURL": remote.openapi()?});
+                    Some((remote.path().trim_start_matches('/').to_owned(), entry))
+                });
+                let shown: Vec<(String, Value)> = shown.collect();
+                let own = publisher.respond(&parts).await;
+                if shown.is_empty() || own.status() != StatusCode::OK {
+                    return own;
+                }
+                let mut index = tree(own.into_body()).await;
+                if let Some(paths) = index["paths"].as_object_mut() {
+                    paths.extend(shown);
+                }
+                json_body(&index)
+            }
+            None => publisher.respond(&parts).await,
         }
     }
 

@@ -22,11 +22,20 @@ pub(crate) struct Remote {
     state: RwLock<State>,
 }
 
+/// What another server says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Told {
+    /// `APIResourceList`
+    pub resources: Value,
+    /// Where its OpenAPI v3 document of this version is; `None`: it has none.
+    pub openapi: Option<String>,
+}
+
 #[derive(Clone, Default)]
 struct State {
     available: bool,
-    /// `APIResourceList` of the last time that it answered.
-    resources: Option<Value>,
+    /// Of the last time that it answered.
+    told: Option<Told>,
 }
 
 impl Remote {
@@ -64,16 +73,22 @@ impl Remote {
     }
 
     pub(super) fn resources(&self) -> Option<Value> {
-        self.state.read().resources.clone()
+        self.state.read().told.as_ref().map(|told| told.resources.clone())
+    }
+
+    /// The URL of its OpenAPI v3 document, below this server's as below its own.
+    pub(super) fn openapi(&self) -> Option<String> {
+        let state = self.state.read();
+        state.told.as_ref().filter(|_| state.available)?.openapi.clone()
     }
 
     /// Whether that changed what discovery shows.
-    pub(super) fn set(&self, available: bool, resources: Option<Value>) -> bool {
+    pub(super) fn set(&self, available: bool, told: Option<Told>) -> bool {
         let mut state = self.state.write();
-        let changed = state.available != available || (resources.is_some() && state.resources != resources);
+        let changed = state.available != available || (told.is_some() && state.told != told);
         state.available = available;
-        if resources.is_some() {
-            state.resources = resources;
+        if told.is_some() {
+            state.told = told;
         }
         changed
     }

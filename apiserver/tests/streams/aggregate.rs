@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 const GROUP: &str = "wardle.example.com";
+const OPENAPI: &str = "apis/wardle.example.com/v1alpha1";
 const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 
 /// Lists its resources, tells who asks, redirects, upgrades.
@@ -28,6 +29,13 @@ async fn wardle(mut request: Request<Incoming>) -> Response<Body> {
                 {"name": "flunders/status", "singularName": "", "namespaced": true, "kind": "Flunder", "verbs": ["get"]},
             ],
         })),
+        "/openapi/v3" => json(json!({"paths": {
+            "apis/wardle.example.com/v1alpha1": {"serverRelativeURL": "/openapi/v3/apis/wardle.example.com/v1alpha1?hash=1"},
+            "apis/other.example.com/v1": {"serverRelativeURL": "/openapi/v3/apis/other.example.com/v1?hash=2"},
+        }})),
+        "/openapi/v3/apis/wardle.example.com/v1alpha1" => {
+            json(json!({"openapi": "3.0.0", "info": request.uri().query()}))
+        }
         "/apis/wardle.example.com/v1alpha1/moved" => {
             Response::builder().status(302).header("location", "https://192.0.2.9/").body(Body::empty()).unwrap()
         }
@@ -82,6 +90,12 @@ async fn requests_reach_it_in_the_caller_s_name_and_discovery_shows_it() {
     assert!(names.ends_with(&last), "its priority is below that of all built-in groups but one: {names:?}");
     let group = cluster.until("/apis/wardle.example.com", |group| group["kind"] == "APIGroup").await;
     assert_eq!(group["preferredVersion"]["version"], "v1alpha1");
+
+    let index = cluster.until("/openapi/v3", |index| index["paths"][OPENAPI].is_object()).await;
+    let place = index["paths"][OPENAPI]["serverRelativeURL"].as_str().unwrap().to_owned();
+    assert!(index["paths"]["apis/apps/v1"].is_object() && index["paths"]["apis/other.example.com/v1"].is_null());
+    let document = text(cluster.send(Method::GET, &place, &[]).await).await;
+    assert_eq!(serde_json::from_str::<Value>(&document).unwrap(), json!({"openapi": "3.0.0", "info": "hash=1"}));
 
     let upgrade = [("connection", "Upgrade"), ("upgrade", "websocket")];
     let response = cluster.send(Method::GET, path, &upgrade).await;

@@ -10,6 +10,7 @@ use crate::tokens;
 use crate::up::StopSignal;
 use anyhow::{Context, Result};
 use apiserver::bootstrap::Membership;
+use apiserver::components::Components;
 use apiserver::publish::pages::Page;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
@@ -24,6 +25,9 @@ use std::time::Duration;
 /// How long continue tokens and old watches work.
 const HISTORY: Duration = Duration::from_mins(5);
 
+/// What runs beside the API server, by the leases for which it would need others.
+const COMPONENTS: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
+
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// An opened control plane. Components join in a fixed order and drain in the opposite one.
@@ -32,6 +36,7 @@ pub(crate) struct ControlPlane {
     pub(crate) pki: Arc<apiserver::pki::Pki>,
     pub(crate) clock: Arc<dyn Clock>,
     why: Arc<Why>,
+    components: Arc<Components>,
     /// Where nodes reach it.
     pub(crate) url: String,
     api: Crew,
@@ -49,13 +54,13 @@ impl ControlPlane {
         let deps = Deps { store, clock: Arc::clone(&clock) };
         let server = ApiServer::open(config(args)?, deps).await?;
         let (router, pki) = (server.router(), Arc::clone(server.pki()));
-        let why = Arc::new(Why::default());
+        let (why, components) = (Arc::new(Why::default()), server.components());
         server.add_page("/debug/scheduler/why/", page(&why));
         let url = format!("https://{}", SocketAddr::new(address(args), server.local_addr()?.port()));
         let mut api = Crew::default();
         api.join("API server", |drain| async move { Ok(server.run(drain).await?) });
         steps.done("API server listens");
-        Ok(Self { router, pki, clock, why, url, api, clients: Crew::default() })
+        Ok(Self { router, pki, clock, why, components, url, api, clients: Crew::default() })
     }
 
     /// A client of the API in this process.
@@ -66,6 +71,9 @@ impl ControlPlane {
     /// Starts controllers and scheduler.
     pub(crate) fn start_brain(&mut self, args: &Server) -> Result<()> {
         let rivals = if is_shared(args) { Rivals::Some } else { Rivals::None };
+        if matches!(rivals, Rivals::None) {
+            COMPONENTS.into_iter().for_each(|name| self.components.add(name));
+        }
         let facts = Facts {
             ca_pem: self.pki.ca_pem().to_owned(),
             cluster_cidr: args.cluster_cidr,

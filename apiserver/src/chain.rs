@@ -3,6 +3,7 @@
 use crate::aggregate::Remote;
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
+use crate::flow::{Asked, Flow};
 use crate::negotiate::Answer;
 use crate::publish::metrics::RequestLabels;
 use crate::request::{self, Target, Verb};
@@ -15,13 +16,12 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 /// k8s: `--request-timeout`; long-running requests are exempt.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
-/// How long a request waits for its turn when the server is at its limit of concurrent ones.
-const SEAT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// The part of its time that a request may spend waiting for its turn. k8s: getRequestWaitContext
+const SEAT_WAIT_PART: u32 = 4;
 /// Everything in the store, for those who may do everything.
 const BACKUP: &str = "/drover/backup";
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
@@ -35,16 +35,19 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let metrics = server.publisher.metrics();
     let _in_flight = metrics.enter();
     let started = Instant::now();
-    let mut labels = None;
+    let mut noted = Noted::default();
     let accept = parts.headers.get(ACCEPT).cloned();
-    let mut response = match answer(&server, parts, body, &mut labels).await {
+    let mut response = match answer(&server, parts, body, &mut noted).await {
         Ok(response) => response,
         Err(error) => respond::error_as(Answer::of_error(accept.as_ref()), &error),
     };
-    if let Some(labels) = labels {
+    if let Some(labels) = noted.labels {
         metrics.observe(&labels, response.status().as_u16(), started.elapsed());
     }
     let headers = response.headers_mut();
+    if let Some(flow) = noted.flow {
+        flow.mark(headers);
+    }
     if let Some(audit_id) = audit_id {
         headers.insert(AUDIT_ID, audit_id);
     }
@@ -61,13 +64,15 @@ fn unrepeated(mut value: HeaderValue) -> HeaderValue {
     value
 }
 
+/// What the chain finds out of a request, whatever becomes of it.
+#[derive(Default)]
+struct Noted {
+    labels: Option<RequestLabels>,
+    flow: Option<Flow>,
+}
+
 /// The whole chain, in order.
-async fn answer(
-    server: &Arc<Server>,
-    parts: Parts,
-    body: Body,
-    labels: &mut Option<RequestLabels>,
-) -> Result<Response<Body>, ApiError> {
+async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Noted) -> Result<Response<Body>, ApiError> {
     // Who asks.
     let caller = server.authenticator.authenticate(&parts).await.map_err(|error| unauthorized(&error))?;
     let identity = act_as(server, &parts, caller)?;
@@ -77,8 +82,11 @@ async fn answer(
     let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), identity, find)?;
     if let Target::Resource(request) = &mut target {
         request.agent = negotiate::agent(&parts.headers, &request.identity.user);
-        *labels = dispatch::labels(request);
+        noted.labels = dispatch::labels(request);
     }
+
+    // How urgent it is.
+    let flow = noted.flow.insert(server.flow.classify(&Asked::of(&target)));
 
     // May they.
     authorize(server, &target)?;
@@ -87,10 +95,18 @@ async fn answer(
     let remote = server.aggregate.behind(parts.uri.path());
 
     // Is there room, and how long may it take.
-    // An upgrade that another API server grants goes on without its request, which has ended then.
-    let long_running = is_long_running(&target);
-    let limit = if long_running { Duration::MAX } else { time_limit(parts.uri.query())? };
-    let _seat = if long_running { None } else { Some(take_seat(server).await?) };
+    let length = length(&target);
+    let limit = match length {
+        Length::Short => time_limit(parts.uri.query())?,
+        // An upgrade that another API server grants goes on without its request, which has ended then.
+        Length::Watch | Length::Stream => Duration::MAX,
+    };
+    let _seat = match length {
+        Length::Short | Length::Watch => {
+            Some(server.flow.seat(flow, &Asked::of(&target), limit.min(REQUEST_TIMEOUT) / SEAT_WAIT_PART).await?)
+        }
+        Length::Stream => None,
+    };
     // Made where it is awaited: a future that moves first takes its room twice.
     match tokio::time::timeout(limit, pass_or_serve(server, remote, target, parts, body)).await {
         Ok(answered) => answered,
@@ -190,14 +206,24 @@ fn opens_stream(request: &request::Request) -> bool {
         && matches!(request.subresource.as_str(), "exec" | "attach" | "portforward")
 }
 
-/// Watches and streams: they hold no seat and have their own ends.
-fn is_long_running(target: &Target) -> bool {
+/// How long a request goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Length {
+    Short,
+    /// Has its own end; until its first bytes it is work like any other.
+    Watch,
+    /// Has its own end, and other servers do its work.
+    Stream,
+}
+
+fn length(target: &Target) -> Length {
     match target {
-        Target::Resource(request) => {
-            request.verb == Verb::Watch
-                || matches!(request.subresource.as_str(), "log" | "exec" | "attach" | "portforward" | "proxy")
-        }
-        Target::NonResource(_) => false,
+        Target::Resource(request) if request.verb == Verb::Watch => Length::Watch,
+        Target::Resource(request) => match request.subresource.as_str() {
+            "log" | "exec" | "attach" | "portforward" | "proxy" => Length::Stream,
+            _ => Length::Short,
+        },
+        Target::NonResource(_) => Length::Short,
     }
 }
 
@@ -212,17 +238,6 @@ fn time_limit(query: Option<&str>) -> Result<Duration, ApiError> {
     })?;
     let asked = Duration::try_from(asked).unwrap_or_default();
     Ok(if asked.is_zero() { REQUEST_TIMEOUT } else { asked.min(REQUEST_TIMEOUT) })
-}
-
-async fn take_seat(server: &Server) -> Result<SemaphorePermit<'_>, ApiError> {
-    if let Ok(seat) = server.seats.try_acquire() {
-        return Ok(seat);
-    }
-    match tokio::time::timeout(SEAT_WAIT_MAX, server.seats.acquire()).await {
-        Ok(Ok(seat)) => Ok(seat),
-        Ok(Err(_)) => Err(ApiError::unavailable("the API server is stopping")),
-        Err(_) => Err(ApiError::too_many_requests("too many requests, please try again later", 1)),
-    }
 }
 
 #[cfg(test)]

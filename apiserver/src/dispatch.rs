@@ -12,7 +12,7 @@ use crate::request::{Request, Verb};
 use crate::respond::{self, Include, ListMeta, Upgrade, View, WatchParams};
 use crate::server::Server;
 use crate::subresource::part;
-use crate::usage;
+use crate::{components, usage};
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
@@ -59,6 +59,9 @@ async fn served(server: &Arc<Server>, call: &Call<'_>, parts: Parts, body: Body)
         "" if call.request.verb == Verb::Create && !is_stored(call) => unstored(server, call, &parts, body).await,
         "" if call.row().group == kinds::metrics::GROUP => {
             usage::serve(server, call, &view(server, call, &parts)?).await
+        }
+        "" if call.row().group.is_empty() && call.row().plural == components::PLURAL => {
+            components::serve(server, call, &view(server, call, &parts)?).await
         }
         "" => whole(server, call, &parts, body).await,
         name if part::PARTS.contains(&name) => whole(server, call, &parts, body).await,

@@ -13,9 +13,11 @@ use crate::auth::{Authenticator, Authorizer};
 use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
+use crate::components::Components;
 use crate::custom::convert::Conversions;
 use crate::custom::{Feed as Definitions, Kinds, registered};
 use crate::error::ApiError;
+use crate::flow::{self, FlowControl};
 use crate::members::{self, Members};
 use crate::pki::{self, Pki};
 use crate::publish::Publisher;
@@ -37,7 +39,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::{ReadError, Store};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -125,11 +126,13 @@ pub struct Server {
     pub nodes: NodeConnections,
     /// What nodes and pods use.
     pub(crate) usages: Usages,
+    pub(crate) components: Arc<Components>,
     /// How everything else behind this server is reached.
     pub backends: Backends,
     /// Other API servers behind this one.
     pub aggregate: Arc<Aggregate>,
-    pub seats: Semaphore,
+    /// Who is served when there is not room for all.
+    pub(crate) flow: Arc<FlowControl>,
     pub bookmark_every: Duration,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -190,13 +193,16 @@ impl ApiServer {
         let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
         let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
-        let (health, metrics) = (Arc::new(Health::new(Arc::clone(&store))), Arc::new(Metrics::new(Arc::clone(&store))));
+        let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
+        let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));
+        let (health, metrics) = (Arc::new(health), Arc::new(metrics));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
         let server = Arc::new(Server {
             nodes,
             usages: Usages::default(),
+            components: Arc::default(),
             aggregate: Arc::new(aggregate),
             backends,
             registry,
@@ -205,7 +211,7 @@ impl ApiServer {
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
             kinds: Arc::clone(&kinds),
             tokens,
-            seats: Semaphore::new(config.limits.concurrent_requests),
+            flow,
             bookmark_every: config.limits.bookmark_every,
             draining,
             pki: Arc::clone(&pki),
@@ -217,9 +223,22 @@ impl ApiServer {
         let first = first_objects(config, &pki, (service_ip, port));
         let mut opened = Self { server, listener, tls, limits, history, tasks, members: None, bootstrap: first };
         bootstrap::run(&bootstrap::Api::new(opened.router()), &opened.bootstrap).await?;
+        opened.follow_flows().await.map_err(OpenError::Store)?;
         opened.share(shared_store);
         health.set_bootstrapped();
         Ok(opened)
+    }
+
+    /// After the first objects, which are written as somebody who is exempt: the first schemas have their status when the
+    /// server is opened.
+    async fn follow_flows(&mut self) -> Result<(), ApiError> {
+        let server = Arc::clone(&self.server);
+        let flows = flow::Feed::open(server.registry.caches(), &server.flow).await?;
+        flows.settle(&server.registry).await;
+        server.publisher.health().set_following();
+        let drain = server.draining.clone();
+        self.tasks.spawn(flows.run(server, drain));
+        Ok(())
     }
 
     /// Where other servers may serve the same store, they and this one look after each other's addresses.
@@ -240,6 +259,11 @@ impl ApiServer {
     /// Where other components of this process publish what they have to say.
     pub fn add_page(&self, path: &'static str, page: Page) {
         self.server.publisher.pages().add(path, page);
+    }
+
+    /// Which other components run in this process; to be told by whoever starts them.
+    pub fn components(&self) -> Arc<Components> {
+        Arc::clone(&self.server.components)
     }
 
     pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -264,6 +288,7 @@ impl ApiServer {
         tasks.spawn(registered::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(usage::keep(Arc::clone(&server), server.draining.clone()));
         tasks.spawn(certificates::keep(Arc::clone(&server), server.draining.clone()));
+        server.publisher.health().set_running();
         let stopped =
             serve::run(serve::Listen { listener, tls, connections: limits.connections }, Arc::clone(&server), {
                 let server = Arc::clone(&server);

@@ -2,6 +2,7 @@
 //! that nobody can make the server remember what they invent (CVE-2020-8552).
 
 use super::with_type;
+use crate::flow::FlowControl;
 use axum::body::Body;
 use http::Response;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -49,10 +50,11 @@ pub struct Metrics {
     watches: Family<RequestLabels, Gauge>,
     store_bytes: Gauge,
     store: Arc<dyn Store>,
+    flow: Arc<FlowControl>,
 }
 
 impl Metrics {
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, flow: Arc<FlowControl>) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         let durations = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
@@ -62,7 +64,8 @@ impl Metrics {
         registry.register("apiserver_current_inflight_requests", "Requests being answered", in_flight.clone());
         registry.register("apiserver_longrunning_requests", "Open watches and connections", watches.clone());
         registry.register("apiserver_storage_size_bytes", "Bytes that the store uses", store_bytes.clone());
-        Self { registry, requests, durations, in_flight, watches, store_bytes, store }
+        flow.register(&mut registry);
+        Self { registry, requests, durations, in_flight, watches, store_bytes, store, flow }
     }
 
     /// A request was answered.
@@ -89,6 +92,7 @@ impl Metrics {
         if let Ok(bytes) = self.store.size().await {
             self.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
+        self.flow.measure();
         let mut encoded = String::new();
         match text::encode(&mut encoded, &self.registry) {
             Ok(()) => with_type(

@@ -1,6 +1,7 @@
 //! Discovery, health, version and metrics as clients see them.
 
 use super::*;
+use crate::flow::FlowControl;
 use http::Request;
 use http_body_util::BodyExt;
 use store::mem::MemStore;
@@ -16,7 +17,7 @@ fn publisher_of(provider: Arc<dyn Provider>) -> Publisher {
     let key = rcgen::KeyPair::generate().unwrap();
     let tokens = Tokens::new(&key.serialize_der(), "https://kubernetes.default.svc.cluster.local").unwrap();
     let health = Arc::new(Health::new(Arc::clone(&store)));
-    Publisher::new(provider, Arc::new(tokens), health, Arc::new(Metrics::new(store)))
+    Publisher::new(provider, Arc::new(tokens), health, Arc::new(Metrics::new(store, Arc::new(FlowControl::new(1)))))
 }
 
 async fn get(
@@ -84,12 +85,17 @@ async fn the_aggregated_form_repeats_its_type_and_is_not_sent_twice() {
 #[tokio::test]
 async fn health_names_what_fails() {
     let publisher = publisher();
-    assert_eq!(get(&publisher, "/livez", &[]).await.2, "ok");
+    publisher.health().set_following();
+    publisher.health().set_running();
     let (status, _, body) = get(&publisher, "/readyz", &[]).await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-    assert!(body.contains("[-]poststarthook/bootstrap failed: reason withheld\n"), "{body}");
-    assert_eq!(get(&publisher, "/readyz?exclude=poststarthook/bootstrap", &[]).await.2, "ok");
+    assert!(body.contains("[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\n"), "{body}");
+    let (status, _, body) = get(&publisher, "/livez?verbose&exclude=poststarthook/rbac/bootstrap-roles", &[]).await;
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(body.contains("[+]poststarthook/rbac/bootstrap-roles excluded: ok\n"), "{body}");
+    assert_eq!(get(&publisher, "/livez/poststarthook/crd-informer-synced", &[]).await.2, "ok");
     publisher.health().set_bootstrapped();
+    assert_eq!(get(&publisher, "/livez", &[]).await.2, "ok");
     let (status, _, body) = get(&publisher, "/readyz?verbose", &[]).await;
     assert_eq!(status, StatusCode::OK);
     assert!(body.starts_with("[+]ping ok\n") && body.ends_with("readyz check passed\n"), "{body}");

@@ -196,7 +196,7 @@ fn gizmos() -> Value {
 
 /// Whether the server itself writes to new objects of the kind, or takes its time to delete them.
 fn has_a_life_of_its_own(row: &Row) -> bool {
-    row.plural == "customresourcedefinitions"
+    matches!(row.plural.as_ref(), "customresourcedefinitions" | "flowschemas")
 }
 
 /// Runs `test` for every stored kind, and for a custom one, and says which one broke.

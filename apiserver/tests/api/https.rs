@@ -154,7 +154,7 @@ async fn clients_that_still_send_get_the_answer_on_http_1_and_2() {
 async fn a_machine_with_loopback_alone_still_serves() {
     let server = Server::start_with("127.0.0.1", Arc::new(client::clock::SystemClock)).await;
     let client = server.admin();
-    client.get("/readyz").await.expect(200);
+    client.get("/readyz/poststarthook/bootstrap-controller").await.expect(200);
     client.get("/api/v1/namespaces/default/services/kubernetes").await.expect(200);
     // In a pod, a loopback address would be the pod itself.
     client.get("/api/v1/namespaces/default/endpoints/kubernetes").await.expect(404);

@@ -7,6 +7,7 @@ mod custom;
 mod deletes;
 mod doors;
 mod every_kind;
+mod flow;
 mod formats;
 mod https;
 mod kubectl;

@@ -212,6 +212,13 @@ impl Client {
         self.ask(Method::POST, uri, &[(CONTENT_TYPE.as_str(), "application/json")], body.to_string().into()).await
     }
 
+    /// A request whose body does not end.
+    pub(crate) async fn post_for_ever(&self, uri: &str) -> Response<Body> {
+        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::convert::Infallible>>());
+        let request = Request::post(uri).header(CONTENT_TYPE, "application/json").extension(self.identity.clone());
+        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+    }
+
     pub(crate) async fn put(&self, uri: &str, body: &Value) -> Answer {
         self.ask(Method::PUT, uri, &[(CONTENT_TYPE.as_str(), "application/json")], body.to_string().into()).await
     }

@@ -143,8 +143,8 @@ pub fn flow_schemas() -> Vec<Value> {
     ]
 }
 
-/// Names of the objects whose spec nobody may change.
-const MANDATORY: [&str; 2] = ["exempt", "catch-all"];
+/// Names of the objects that are always there, whose spec nobody may change.
+pub const MANDATORY: [&str; 2] = ["exempt", "catch-all"];
 
 /// The fixed spec of a mandatory object among `all`.
 pub(super) fn fixed_spec(name: &str, all: fn() -> Vec<Value>) -> Option<Value> {

@@ -102,7 +102,8 @@ pub(crate) async fn import(socket: &Path, file: &Path) -> Result<Vec<String>> {
     sent.with_context(|| format!("cannot read {}", file.display()))?;
     let images = answer.map_err(said).with_context(|| format!("cannot import {}", file.display()))?.into_inner().images;
     ensure!(!images.is_empty(), "{} holds no image", file.display());
-    let names = |image: proto::drover::ImportedImage| if image.repo_tags.is_empty() { vec![image.id] } else { image.repo_tags };
+    let names =
+        |image: proto::drover::ImportedImage| if image.repo_tags.is_empty() { vec![image.id] } else { image.repo_tags };
     Ok(images.into_iter().flat_map(names).collect())
 }
 

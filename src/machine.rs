@@ -22,9 +22,9 @@ pub(crate) fn address() -> IpAddr {
 
 /// Two nodes in one network namespace would take each other's rules and addresses away: the second one is to do nothing.
 pub(crate) fn require_free_port(port: u16) -> Result<()> {
-    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-        .map(drop)
-        .with_context(|| format!("cannot listen on port {port}, the node's own: does another node run on this machine?"))
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).map(drop).with_context(|| {
+        format!("cannot listen on port {port}, the node's own: does another node run on this machine?")
+    })
 }
 
 /// Others are to reach this machine there.

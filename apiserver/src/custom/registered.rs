@@ -35,7 +35,7 @@ enum Step {
 
 /// Until `drain`. Every API server does this; whoever comes second finds nothing to change.
 pub(crate) async fn keep(server: Arc<Server>, drain: CancellationToken) {
-    drain.run_until_cancelled(run(&server.registry)).await;
+    drain.run_until_cancelled(Box::pin(run(&server.registry))).await;
 }
 
 async fn run(registry: &Registry) {

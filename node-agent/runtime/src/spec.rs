@@ -406,7 +406,8 @@ mod tests {
 
     #[test]
     fn a_working_directory_is_read_without_dots() {
-        for (given, expect) in [("/etc/../nope/deep", "/nope/deep"), ("/../a/./b/", "/a/b"), ("/", "/"), ("a/b", "a/b")] {
+        for (given, expect) in [("/etc/../nope/deep", "/nope/deep"), ("/../a/./b/", "/a/b"), ("/", "/"), ("a/b", "a/b")]
+        {
             assert_eq!(plain(Path::new(given)), Path::new(expect), "{given}");
         }
     }

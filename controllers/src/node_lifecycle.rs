@@ -68,7 +68,8 @@ fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
     let node = caches.of::<Node>().get("", &key.name)?;
     let lease = caches.of::<Lease>().get(LEASES, &key.name);
     let mut ready_pods = caches.of::<Pod>().by_index(BY_NODE, &key.name);
-    ready_pods.retain(|pod| pod::is_ready(pod));
+    let silent = condition(&node, "Ready").and_then(|ready| ready.last_transition_time.as_ref()).map(|since| since.0);
+    ready_pods.retain(|pod| pod::is_ready(pod) && !said_since(pod, silent));
     Some(Seen { node, lease, ready_pods, grace: caches.fact::<Config>().node_grace })
 }
 
@@ -133,6 +134,12 @@ fn silenced(node: &Node, now: Timestamp) -> Option<Node> {
         }
     }
     (changed.status != node.status).then_some(changed)
+}
+
+/// Whether the pod got ready after its node fell silent. Then its agent is there and says so, and the node's own word is on
+/// its way: to contradict it would begin a quarrel that lasts until that word is heard.
+fn said_since(pod: &Pod, silent: Option<Timestamp>) -> bool {
+    pod::ready_since(pod).zip(silent).is_some_and(|(ready, silent)| ready > silent)
 }
 
 /// k8s: MarkPodsNotReady, so that Services stop sending there

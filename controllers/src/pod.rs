@@ -13,6 +13,13 @@ pub(crate) fn is_terminal(pod: &Pod) -> bool {
     matches!(phase(pod), "Succeeded" | "Failed")
 }
 
+/// Whether its node refused it: it failed before anything of it ran.
+pub(crate) fn is_refused(pod: &Pod) -> bool {
+    let ran =
+        pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).is_some_and(|all| !all.is_empty());
+    phase(pod) == "Failed" && !node_name(pod).is_empty() && !ran
+}
+
 pub(crate) fn is_terminating(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }

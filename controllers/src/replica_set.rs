@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod lagging;
+mod patience;
 mod replicated;
 mod status;
 #[cfg(test)]
@@ -78,7 +79,10 @@ fn reconcile<O: Replicated>(seen: &Seen<O>, now: Timestamp) -> Vec<Action> {
     let steady = active.len() == wanted;
     if !owner.deleting() {
         if active.len() < wanted {
-            actions.extend(creations(owner, (wanted - active.len()).min(BURST_MAX), now));
+            match patience::until(&seen.pods, now) {
+                Some(due) => actions.push(Action::RequeueAt(due)),
+                None => actions.extend(creations(owner, (wanted - active.len()).min(BURST_MAX), now)),
+            }
         } else if active.len() > wanted {
             let count = (active.len() - wanted).min(BURST_MAX);
             actions.extend(deletions(seen, &active, count, now));

@@ -8,8 +8,9 @@ use rand::RngExt as _;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long things go wrong.
+/// How long things go wrong: mostly, and now and then; the longer is long enough for a lost node's pods to be moved.
 const STORM: Duration = Duration::from_mins(4);
+const LONG_STORM: Duration = Duration::from_mins(14);
 /// Longest pause between two events.
 const PAUSE_MS_MAX: u64 = 12_000;
 
@@ -17,6 +18,8 @@ const PAUSE_MS_MAX: u64 = 12_000;
 enum Undo {
     Start(usize),
     Reconnect(usize),
+    LetPass(usize),
+    StartServer,
 }
 
 /// How wild it gets.
@@ -46,7 +49,8 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
     let mut edits = edits.iter();
     let mut undos: Vec<(Duration, Undo)> = Vec::new();
     let mut at = Duration::ZERO;
-    while at < STORM && cluster.broken().is_none() {
+    let storm = if cluster.chance.random_bool(0.1) { LONG_STORM } else { STORM };
+    while at < storm && cluster.broken().is_none() {
         let pause = Duration::from_millis(cluster.chance.random_range(0..=PAUSE_MS_MAX));
         sleep(pause).await;
         at += pause;
@@ -57,9 +61,13 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
                 Undo::Start(which) if !cluster.processes[which].is_up() => cluster.start_process(which),
                 Undo::Start(_) => {}
                 Undo::Reconnect(which) => cluster.set_down(which, false),
+                Undo::LetPass(which) => cluster.set_held(which, false),
+                Undo::StartServer => cluster.start_server().await?,
             }
         }
+        // The user does not come while nobody answers.
         if cluster.chance.random_bool(0.15)
+            && cluster.is_serving()
             && let Some(edit) = edits.next()
         {
             edit.make(&admin).await?;
@@ -69,7 +77,7 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
             undos.extend(undo.map(|(after, undo)| (at + after, undo)));
         }
     }
-    cluster.heal();
+    cluster.heal().await?;
     for edit in edits {
         edit.make(&admin).await?;
     }
@@ -79,7 +87,7 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
 /// One thing goes wrong.
 async fn strike(cluster: &mut Cluster, mood: Mood) -> Option<(Duration, Undo)> {
     let which = cluster.chance.random_range(0..cluster.processes.len());
-    let what = cluster.chance.random_range(0..if mood == Mood::Stormy { 10 } else { 5 });
+    let what = cluster.chance.random_range(0..if mood == Mood::Stormy { 15 } else { 7 });
     let is_node = cluster.processes[which].program == Program::Node;
     // Mostly short, sometimes so long that a node's pods are moved.
     let long = cluster.chance.random_bool(0.1);
@@ -98,11 +106,27 @@ async fn strike(cluster: &mut Cluster, mood: Mood) -> Option<(Duration, Undo)> {
             cluster.set_weather(which, Weather::CALM);
             None
         }
-        5..7 => {
+        5 => {
+            cluster.relist(which).await;
+            None
+        }
+        6 => {
+            cluster.set_clock(which);
+            None
+        }
+        7..9 => {
             cluster.set_down(which, true);
             Some((back, Undo::Reconnect(which)))
         }
-        7 if is_node => {
+        9..11 => {
+            cluster.set_held(which, true);
+            Some((back, Undo::LetPass(which)))
+        }
+        11 => {
+            cluster.kill_server();
+            Some((back / 4, Undo::StartServer))
+        }
+        12 if is_node => {
             cluster.power_off(which);
             Some((back, Undo::Start(which)))
         }

@@ -1,5 +1,5 @@
 //! The cluster of a simulation: an API server over a store in memory, two replicas of the controllers and of the scheduler,
-//! and nodes. Every process but the API server can be killed at any moment and started again.
+//! and nodes. Every process can be killed at any moment and started again, the API server included.
 
 use crate::network::{Link, Network, Weather};
 use crate::node::{Agent, Machines};
@@ -19,17 +19,18 @@ use rand::{RngExt as _, SeedableRng as _};
 use scheduler::profile::Profile;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use store::Store;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// Few beats, for speed; in the proportions of the real ones.
+/// Few beats, as most of what an idle cluster costs is beats.
 const TIMING: Timing = Timing {
-    duration: Duration::from_secs(30),
-    renew_deadline: Duration::from_secs(20),
-    retry: Duration::from_secs(5),
+    duration: Duration::from_mins(1),
+    renew_deadline: Duration::from_secs(45),
+    retry: Duration::from_secs(15),
 };
 
 /// What each node has; a pod of the scenarios asks for 200m.
@@ -56,6 +57,10 @@ pub(crate) struct Process {
     /// Restarts so far.
     lives: u64,
     weather: Weather,
+    /// By how many milliseconds its machine's clock is wrong.
+    skew_ms: Arc<AtomicI64>,
+    /// What a node says that it has.
+    said_millis: Arc<AtomicI64>,
 }
 
 impl Process {
@@ -75,16 +80,17 @@ pub(crate) struct Cluster {
     ca_pem: String,
     pub(crate) processes: Vec<Process>,
     tasks: JoinSet<()>,
+    server: Option<AbortHandle>,
     /// Keys and certificates of the API server.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
-/// A machine's clock, which is a little wrong.
-struct Skewed(SignedDuration);
+/// A machine's clock, which is a little wrong, and may be set.
+struct Skewed(Arc<AtomicI64>);
 
 impl Clock for Skewed {
     fn now(&self) -> Timestamp {
-        SystemClock.now() + self.0
+        SystemClock.now() + SignedDuration::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
 
@@ -93,15 +99,7 @@ impl Cluster {
         let world: SharedWorld = Arc::default();
         let store: Arc<dyn Store> = Arc::new(Witness::new(Arc::clone(&world), Arc::clone(&trace)));
         let folder = tempfile::tempdir().context("cannot make a folder for the API server's keys")?;
-        let server = open(folder.path(), &store).await?;
-        let network = Network::new(server.router(), seed, Arc::clone(&trace));
-        let ca_pem = server.pki().ca_pem().to_owned();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            if let Err(error) = server.run(CancellationToken::new()).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the API server ended");
-            }
-        });
+        let network = Network::new(seed, Arc::clone(&world), Arc::clone(&trace));
         let chance = SmallRng::seed_from_u64(seed ^ 0x05ee_d0f0_c1a5_7e12);
         let mut cluster = Self {
             seed,
@@ -111,11 +109,13 @@ impl Cluster {
             store,
             network,
             machines: Machines::default(),
-            ca_pem,
+            ca_pem: String::new(),
             processes: Vec::new(),
-            tasks,
-            _folder: folder,
+            tasks: JoinSet::new(),
+            server: None,
+            folder,
         };
+        cluster.start_server().await?;
         for replica in ["a", "b"] {
             cluster.add(format!("controllers-{replica}"), Program::Controllers);
             cluster.add(format!("scheduler-{replica}"), Program::Scheduler);
@@ -126,6 +126,37 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Does nothing where it runs.
+    pub(crate) async fn start_server(&mut self) -> Result<()> {
+        if self.server.is_some() {
+            return Ok(());
+        }
+        self.trace.note("start the API server");
+        let server = open(self.folder.path(), &self.store).await?;
+        self.network.serve(server.router());
+        server.pki().ca_pem().clone_into(&mut self.ca_pem);
+        let running = self.tasks.spawn(async move {
+            if let Err(error) = server.run(CancellationToken::new()).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the API server ended");
+            }
+        });
+        self.server = Some(running);
+        Ok(())
+    }
+
+    pub(crate) fn is_serving(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// As `kill -9`: what it works on is done or not, and answered by nobody.
+    pub(crate) fn kill_server(&mut self) {
+        if let Some(server) = self.server.take() {
+            self.trace.note("kill the API server");
+            self.network.end_server();
+            server.abort();
+        }
+    }
+
     /// A client whose link is always good.
     pub(crate) fn admin(&self) -> kube::Client {
         Link::new("user", Arc::clone(&self.network)).client("admin", &["system:masters"])
@@ -134,19 +165,29 @@ impl Cluster {
     fn add(&mut self, name: String, program: Program) {
         let link = Link::new(&name, Arc::clone(&self.network));
         let drain = CancellationToken::new();
-        self.processes.push(Process { name, program, link, task: None, drain, lives: 0, weather: Weather::CALM });
+        self.processes.push(Process {
+            name,
+            program,
+            link,
+            task: None,
+            drain,
+            lives: 0,
+            weather: Weather::CALM,
+            skew_ms: Arc::default(),
+            said_millis: Arc::new(AtomicI64::new(NODE_CPU_MILLIS)),
+        });
         self.start_process(self.processes.len() - 1);
     }
 
     pub(crate) fn start_process(&mut self, which: usize) {
-        let skew = SignedDuration::from_millis(self.chance.random_range(-SKEW_MS_MAX..=SKEW_MS_MAX));
+        self.set_clock(which);
         let process = &mut self.processes[which];
         process.lives += 1;
         process.link = Link::new(&process.name, Arc::clone(&self.network));
         process.link.set_weather(process.weather);
         process.drain = CancellationToken::new();
         self.trace.note(&format!("start {} (life {})", process.name, process.lives));
-        let clock: Arc<dyn Clock> = Arc::new(Skewed(skew));
+        let clock: Arc<dyn Clock> = Arc::new(Skewed(Arc::clone(&process.skew_ms)));
         let identity = format!("{}-{}", process.name, process.lives);
         let (link, drain) = (Arc::clone(&process.link), process.drain.clone());
         let task = match process.program {
@@ -161,12 +202,21 @@ impl Cluster {
                     world: Arc::clone(&self.world),
                     trace: Arc::clone(&self.trace),
                     cpu_millis: NODE_CPU_MILLIS,
+                    said_millis: Arc::clone(&process.said_millis),
                     seed: self.seed ^ (which as u64) << 32 ^ process.lives,
                 };
                 self.tasks.spawn(agent.run(drain))
             }
         };
         process.task = Some(task);
+    }
+
+    /// Sets a machine's clock, which is not quite right afterwards either.
+    pub(crate) fn set_clock(&mut self, which: usize) {
+        let skew_ms = self.chance.random_range(-SKEW_MS_MAX..=SKEW_MS_MAX);
+        let process = &self.processes[which];
+        self.trace.note(&format!("clock of {} {skew_ms:+} ms", process.name));
+        process.skew_ms.store(skew_ms, Ordering::SeqCst);
     }
 
     /// As `kill -9`: what it had sent is still on its way, everything else of it ends.
@@ -200,16 +250,39 @@ impl Cluster {
         process.link.set_down(down);
     }
 
+    /// A node says from here on that it has so much.
+    pub(crate) fn say_cpu(&self, which: usize, millis: i64) {
+        self.processes[which].said_millis.store(millis, Ordering::SeqCst);
+    }
+
+    /// What it sends and what it is sent waits; let go, it all passes.
+    pub(crate) fn set_held(&self, which: usize, held: bool) {
+        let process = &self.processes[which];
+        self.trace.note(&format!("{} {}", if held { "hold up" } else { "let pass" }, process.name));
+        process.link.set_held(held);
+    }
+
+    /// The history that watches would go on from is gone, and so are they.
+    pub(crate) async fn relist(&self, which: usize) {
+        let process = &self.processes[which];
+        self.trace.note(&format!("break the watches of {}", process.name));
+        process.link.break_watches();
+        self.compact().await;
+    }
+
     /// Everything runs, and nothing goes wrong any more.
-    pub(crate) fn heal(&mut self) {
+    pub(crate) async fn heal(&mut self) -> Result<()> {
         self.trace.note("all is well from here on");
+        self.start_server().await?;
         for which in 0..self.processes.len() {
             self.set_weather(which, Weather::CALM);
             self.processes[which].link.set_down(false);
+            self.processes[which].link.set_held(false);
             if !self.processes[which].is_up() {
                 self.start_process(which);
             }
         }
+        Ok(())
     }
 
     pub(crate) async fn compact(&self) {

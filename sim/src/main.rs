@@ -10,6 +10,7 @@ mod network;
 mod node;
 mod rules;
 mod scenario;
+mod script;
 mod seeds;
 mod trace;
 mod witness;
@@ -19,7 +20,9 @@ use anyhow::{Context as _, Result};
 use chaos::Mood;
 use clap::{Parser, Subcommand, ValueEnum};
 use scenario::{SCENARIOS, Scenario};
+use seeds::Until;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use trace::{Keep, Trace};
@@ -44,7 +47,7 @@ enum Command {
         #[arg(long)]
         mood: Option<MoodArg>,
     },
-    /// Play every scenario from many seeds, each in a process of its own
+    /// Play many seeds, each in a process of its own; a seed chooses its scenario
     Seeds {
         /// The first seed
         #[arg(long, default_value_t = 1)]
@@ -58,7 +61,12 @@ enum Command {
         /// Only this scenario
         #[arg(long)]
         scenario: Option<String>,
+        /// Stop starting new ones after the first that fails
+        #[arg(long)]
+        first: bool,
     },
+    /// Run a script of commands; prints it with what each command says now
+    Script { file: PathBuf },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,10 +100,11 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Play { scenario, seed, trace, mood } => find(&scenario)
             .and_then(|scenario| play(scenario, seed, if trace { Keep::Everything } else { Keep::Tail }, mood)),
-        Command::Seeds { from, count, seconds, scenario } => {
+        Command::Seeds { from, count, seconds, scenario, first } => {
             let one = scenario.as_deref().map(find).transpose();
-            one.and_then(|one| seeds::run(one, from..from + count, seconds))
+            one.and_then(|one| seeds::run(one, from..from + count, &Until { seconds, failure: first }))
         }
+        Command::Script { file } => run_script(file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,23 +123,41 @@ fn say(text: &str) {
 }
 
 fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg>) -> Result<()> {
-    kernel::boot(seed);
-    // A thread of its own: this one may remember chance from before the boot.
-    let played = std::thread::spawn(move || {
+    let name = scenario.name;
+    let played = in_simulation(seed, move || {
         let trace = Arc::new(Trace::new(keep));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(scenario::play(scenario, seed, mood.map(Mood::from), &trace));
         if keep == Keep::Everything || outcome.is_err() {
             say(trace.text().trim_end());
         }
-        let name = scenario.name;
-        let outcome = outcome.with_context(|| format!("{name} {seed} (replay: sim play {name} {seed} --trace)"))?;
+        let outcome = outcome?;
         let at = outcome.settled_at.as_secs();
         let (commits, digest) = (outcome.commits, trace.digest());
         say(&format!("{name} {seed}: {:?}, {commits} commits, settled at {at} s, digest {digest:016x}", outcome.mood));
         // Whatever still runs is of no interest, and some of it never ends.
         runtime.shutdown_background();
-        anyhow::Ok(())
+        Ok(())
     });
-    played.join().unwrap_or_else(|_| Err(anyhow::anyhow!("{} {seed}: panicked", scenario.name)))
+    played.with_context(|| format!("{name} {seed} (replay: sim play {name} {seed} --trace)"))
+}
+
+fn run_script(file: PathBuf) -> Result<()> {
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    in_simulation(SCRIPT_SEED, move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let said = runtime.block_on(script::run(&text)).with_context(|| file.display().to_string())?;
+        say(said.trim_end());
+        runtime.shutdown_background();
+        Ok(())
+    })
+}
+
+/// Chance is the same in every script: what they say must not depend on it.
+const SCRIPT_SEED: u64 = 1;
+
+/// Does it in a thread of its own: this one may remember chance from before the boot.
+fn in_simulation(seed: u64, what: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    kernel::boot(seed);
+    std::thread::spawn(what).join().unwrap_or_else(|_| Err(anyhow::anyhow!("panicked")))
 }

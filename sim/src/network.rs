@@ -1,7 +1,9 @@
 //! The way from the components to the API server, and what may happen on it: requests and replies that are slow, lost, or
 //! arrive when nobody waits for them any more; watches that stall, come in pieces, or break.
 
+use crate::kernel;
 use crate::trace::Trace;
+use crate::world::{self, SharedWorld};
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -13,10 +15,11 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{BoxError, ServiceExt as _, service_fn};
 
@@ -65,18 +68,41 @@ impl Weather {
     }
 }
 
-pub(crate) struct Network {
+/// The API server as it runs: what it answers with, and its life, which ends everything that it has under way.
+#[derive(Clone)]
+struct Server {
     router: Router,
+    life: CancellationToken,
+}
+
+pub(crate) struct Network {
+    server: Mutex<Option<Server>>,
     chance: Mutex<SmallRng>,
+    world: SharedWorld,
     pub(crate) trace: Arc<Trace>,
     /// What is on its way.
     packets: TaskTracker,
 }
 
 impl Network {
-    pub(crate) fn new(router: Router, seed: u64, trace: Arc<Trace>) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, world: SharedWorld, trace: Arc<Trace>) -> Arc<Self> {
         let chance = Mutex::new(SmallRng::seed_from_u64(seed));
-        Arc::new(Self { router, chance, trace, packets: TaskTracker::new() })
+        Arc::new(Self { server: Mutex::new(None), chance, world, trace, packets: TaskTracker::new() })
+    }
+
+    /// There is an API server from here on.
+    pub(crate) fn serve(&self, router: Router) {
+        *self.server.lock() = Some(Server { router, life: CancellationToken::new() });
+    }
+
+    /// The API server is gone: connections to it break, requests that it works on are answered by nobody.
+    pub(crate) fn end_server(&self) {
+        if let Some(server) = self.server.lock().take() {
+            server.life.cancel();
+            let (now, mut world) = (Some(kernel::elapsed()), self.world.lock());
+            world.doubtful_binding = now;
+            world.untimely_write = now;
+        }
     }
 
     fn is(&self, likely: f64) -> bool {
@@ -95,9 +121,22 @@ pub(crate) struct Link {
     weather: Mutex<Weather>,
     /// Nothing passes.
     down: AtomicBool,
+    /// Everything waits, and passes when this is over, in both directions.
+    held: AtomicBool,
+    /// Counts how often all watches broke at once.
+    breaks: AtomicU64,
     /// The process is no more: nothing that it sends or waits for concerns anybody.
     dead: AtomicBool,
 }
+
+/// A write that was on its way for so long was decided by what is no longer so.
+const LATE: Duration = Duration::from_secs(10);
+
+/// Who takes away what has no owner left.
+const COLLECTOR: &str = " garbage-collector-controller";
+
+/// How often something that is held looks whether it may pass.
+const HOLD_LOOK: Duration = Duration::from_millis(500);
 
 /// What becomes of a request.
 struct Fate {
@@ -109,8 +148,9 @@ struct Fate {
 
 impl Link {
     pub(crate) fn new(name: &str, network: Arc<Network>) -> Arc<Self> {
-        let (down, dead) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { name: name.to_owned(), network, weather: Mutex::new(Weather::CALM), down, dead })
+        let [down, held, dead] = [(); 3].map(|()| AtomicBool::new(false));
+        let (weather, breaks) = (Mutex::new(Weather::CALM), AtomicU64::new(0));
+        Arc::new(Self { name: name.to_owned(), network, weather, down, held, breaks, dead })
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
@@ -119,6 +159,21 @@ impl Link {
 
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_held(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
+    /// Every watch breaks with the next piece.
+    pub(crate) fn break_watches(&self) {
+        self.breaks.fetch_add(1, Ordering::SeqCst);
+    }
+
+    async fn passable(&self) {
+        while self.held.load(Ordering::SeqCst) {
+            sleep(HOLD_LOOK).await;
+        }
     }
 
     pub(crate) fn kill(&self) {
@@ -187,45 +242,95 @@ impl Link {
     ) {
         let trace = Arc::clone(&self.network.trace);
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let sent = kernel::elapsed();
         let watches = request.uri().query().is_some_and(|query| query.contains("watch=true"));
         sleep(fate.there).await;
+        self.passable().await;
         if !fate.arrives {
             trace.note(&format!("{actor} {method} {path}: lost"));
             return;
         }
-        let router = self.network.router.clone();
-        let response = router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+        let server = self.network.server.lock().clone();
+        let Some(Server { router, life }) = server else { return };
+        let concerns = method != Method::GET && !path.contains("/leases") && !path.contains("/events");
+        if concerns {
+            self.mark(&fate, sent, path.ends_with("/binding"));
+        }
+        let collects = method == Method::DELETE && actor.ends_with(COLLECTOR);
+        let owned = if collects { self.network.world.lock().owned(&path) } else { None };
+        let response = tokio::select! {
+            biased;
+            response = router.oneshot(request.map(Body::new)) => response.unwrap_or_else(|never| match never {}),
+            () = life.cancelled() => return,
+        };
+        if let Some(owned) = owned.filter(|_| response.status().is_success()) {
+            self.network.world.lock().fail(format!("[collected with an owner] {owned}"), &trace);
+        }
+        if method != Method::GET {
+            self.network.world.lock().requested(&path, method == Method::DELETE, &trace);
+        }
         if method != Method::GET || !fate.answered {
             let lost = if fate.answered { "" } else { ", reply lost" };
             trace.note(&format!("{actor} {method} {path}: {}{lost}", response.status().as_u16()));
         }
         sleep(fate.back).await;
-        if fate.answered {
-            let weathered = |body: Body| if watches { Body::from_stream(self.weathered(body)) } else { body };
+        self.passable().await;
+        if fate.answered && !life.is_cancelled() {
+            let weathered = |body: Body| if watches { Body::from_stream(self.weathered(body, life)) } else { body };
             // Nobody may be there to take it.
             drop(reply.send(response.map(weathered)));
         }
     }
 
+    /// Notes a write whose sender will not hear of it, sent it long ago, or works no longer: whoever decides next may not
+    /// know of it.
+    fn mark(&self, fate: &Fate, sent: Duration, binds: bool) {
+        let mut world = self.network.world.lock();
+        let of = if self.name.starts_with("scheduler") { "kube-scheduler" } else { "kube-controller-manager" };
+        let lease = world.named("coordination.k8s.io/leases", of);
+        let leads = lease.is_some_and(|lease| world::text(lease, "/spec/holderIdentity").starts_with(&self.name));
+        let (now, gone) = (kernel::elapsed(), self.dead.load(Ordering::SeqCst) || self.is_down() || !fate.answered);
+        if gone || !leads || now > sent + LATE {
+            if binds {
+                world.doubtful_binding = Some(now);
+            } else if self.name.starts_with("controllers") {
+                world.untimely_write = Some(now);
+            }
+        }
+    }
+
     /// The pieces of a watch as they come through.
-    fn weathered(self: Arc<Self>, body: Body) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static {
+    fn weathered(
+        self: Arc<Self>,
+        body: Body,
+        life: CancellationToken,
+    ) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static {
+        let begun = self.breaks.load(Ordering::SeqCst);
         let state = Some((self, body.into_data_stream(), Bytes::new()));
-        stream::unfold(state, |state| async {
-            let (link, mut frames, rest) = state?;
-            let mut chunk = rest;
-            if chunk.is_empty() {
-                chunk = match frames.next().await? {
-                    Ok(chunk) => chunk,
-                    Err(error) => return Some((Err(error.into()), None)),
-                };
+        stream::unfold(state, move |state| {
+            let life = life.clone();
+            async move {
+                let (link, mut frames, rest) = state?;
+                let mut chunk = rest;
+                if chunk.is_empty() {
+                    let next = tokio::select! {
+                        biased;
+                        () = life.cancelled() => return Some((Err("connection reset".into()), None)),
+                        next = frames.next() => next?,
+                    };
+                    chunk = match next {
+                        Ok(chunk) => chunk,
+                        Err(error) => return Some((Err(error.into()), None)),
+                    };
+                }
+                if link.hold().await || life.is_cancelled() || link.breaks.load(Ordering::SeqCst) != begun {
+                    return Some((Err("connection reset".into()), None));
+                }
+                let split = link.network.is(link.weather.lock().split) && chunk.len() > 1;
+                let at = if split { link.network.chance.lock().random_range(1..chunk.len()) } else { chunk.len() };
+                let rest = chunk.split_off(at);
+                Some((Ok(chunk), Some((link, frames, rest))))
             }
-            if link.hold().await {
-                return Some((Err("connection reset".into()), None));
-            }
-            let split = link.network.is(link.weather.lock().split) && chunk.len() > 1;
-            let at = if split { link.network.chance.lock().random_range(1..chunk.len()) } else { chunk.len() };
-            let rest = chunk.split_off(at);
-            Some((Ok(chunk), Some((link, frames, rest))))
         })
     }
 
@@ -234,6 +339,7 @@ impl Link {
         let weather = *self.weather.lock();
         let stalled = self.network.is(weather.stall);
         sleep(self.network.up_to(if stalled { weather.stall_ms_max } else { weather.latency_ms_max })).await;
+        self.passable().await;
         let was_down = self.is_down();
         while self.is_down() {
             sleep(Duration::from_secs(1)).await;

@@ -1,7 +1,8 @@
 //! A node: an agent that talks to the API server like the real one, and a machine whose containers exist in name only.
 //! The machine outlives the agent, as containers outlive a kubelet; it does not outlive a power cut.
 //!
-//! An image `serve` runs for ever; `work` ends by itself after a while, now and then with a failure.
+//! An image `work` ends by itself after a while, now and then with a failure, and `fail` always with one; all others run for
+//! ever, and `unready` never says that it is ready.
 
 use crate::kernel;
 use crate::network::Link;
@@ -20,6 +21,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, timeout};
@@ -52,6 +54,7 @@ enum Stage {
 
 struct Running {
     name: String,
+    ip: String,
     cpu_millis: i64,
     stage: Stage,
 }
@@ -84,7 +87,10 @@ pub(crate) struct Agent {
     pub(crate) machines: Machines,
     pub(crate) world: SharedWorld,
     pub(crate) trace: Arc<Trace>,
+    /// What the machine has.
     pub(crate) cpu_millis: i64,
+    /// What the node says that it has.
+    pub(crate) said_millis: Arc<AtomicI64>,
     pub(crate) seed: u64,
 }
 
@@ -101,7 +107,8 @@ impl Agent {
         let caches = builder.start(&tracker, drain.clone());
         let changes = caches.of::<Pod>().subscribe();
         let chance = SmallRng::seed_from_u64(self.seed);
-        let heart = heartbeat(client.clone(), self.name.clone(), self.cpu_millis, Arc::clone(&self.clock));
+        let heart =
+            heartbeat(client.clone(), self.name.clone(), Arc::clone(&self.said_millis), Arc::clone(&self.clock));
         let work = Work { client, agent: self, caches, chance, written: BTreeMap::new() };
         tokio::select! {
             biased;
@@ -113,13 +120,13 @@ impl Agent {
 }
 
 /// Registers the node and renews its lease, for ever.
-async fn heartbeat(client: kube::Client, name: String, cpu_millis: i64, clock: Arc<dyn Clock>) {
+async fn heartbeat(client: kube::Client, name: String, said_millis: Arc<AtomicI64>, clock: Arc<dyn Clock>) {
     let nodes: Api<Node> = Api::all(client.clone());
     let leases: Api<Lease> = Api::namespaced(client, "kube-node-lease");
     loop {
         let now = clock.now();
         let told = timeout(HEARTBEAT, async {
-            say_ready(&nodes, &name, cpu_millis, now).await?;
+            say_ready(&nodes, &name, said_millis.load(Ordering::SeqCst), now).await?;
             renew(&leases, &name, now).await
         });
         // What fails is tried again at the next beat, or soon if it was refused.
@@ -150,7 +157,9 @@ async fn say_ready(nodes: &Api<Node>, name: &str, cpu_millis: i64, now: Timestam
         return Ok(());
     };
     let conditions = held.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    if !conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True") {
+    let is_ready = conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True");
+    let room = held.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get("cpu"));
+    if !is_ready || room.map(|cpu| cpu.0.parse::<Quantity>().map_or(0, |cpu| cpu.milli_value())) != Some(cpu_millis) {
         let patch = json!({"status": wanted["status"]});
         nodes.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
     }
@@ -234,7 +243,8 @@ impl Work {
         let stage = if taken + cpu_millis > self.agent.cpu_millis { Stage::Refused } else { Stage::Starting(start) };
         let ns = pod.metadata.namespace.as_deref().unwrap_or_default();
         let name = format!("{ns}/{}", pod.metadata.name.as_deref().unwrap_or_default());
-        Running { name, cpu_millis, stage }
+        let [third, fourth] = [(); 2].map(|()| self.chance.random_range(1..255));
+        Running { name, ip: format!("10.42.{third}.{fourth}"), cpu_millis, stage }
     }
 
     fn next(&mut self, stage: Stage, pod: Option<&Pod>, now: Duration) -> Stage {
@@ -242,13 +252,16 @@ impl Work {
         match stage {
             Stage::Starting(_) if goes => Stage::Over { code: 137 },
             Stage::Starting(at) if at <= now => {
-                if pod.is_some_and(works) {
+                if pod.is_some_and(|pod| has_image(pod, "work") || has_image(pod, "fail")) {
                     Stage::Working(now + Duration::from_millis(self.chance.random_range(0..=WORK_MS_MAX)))
                 } else {
                     Stage::Running
                 }
             }
-            Stage::Working(at) if at <= now => Stage::Over { code: i32::from(self.chance.random_bool(FAILS)) },
+            Stage::Working(at) if at <= now => {
+                let fails = self.chance.random_bool(FAILS) || pod.is_some_and(|pod| has_image(pod, "fail"));
+                Stage::Over { code: i32::from(fails) }
+            }
             Stage::Running | Stage::Working(_) if goes => {
                 Stage::Stopping(now + Duration::from_millis(self.chance.random_range(0..=STOP_MS_MAX)))
             }
@@ -262,7 +275,7 @@ impl Work {
         let up = |held: &BTreeMap<String, Running>| held.values().filter(|one| one.name == name && one.is_up()).count();
         let nodes: Vec<&String> = machines.iter().flat_map(|(node, held)| vec![node; up(held)]).collect();
         if nodes.len() > 1 {
-            self.agent.world.lock().fail(format!("{name} runs twice: {nodes:?}"), &self.agent.trace);
+            self.agent.world.lock().fail(format!("[one identity] {name} runs twice: {nodes:?}"), &self.agent.trace);
         }
     }
 
@@ -274,11 +287,12 @@ impl Work {
             if self.written.get(&uid).is_some_and(|written| *written > seen) {
                 continue;
             }
-            let stage = {
+            let held = {
                 let machines = self.agent.machines.0.lock();
-                machines.get(&self.agent.name).and_then(|here| here.get(&uid)).map(|held| held.stage)
+                let held = machines.get(&self.agent.name).and_then(|here| here.get(&uid));
+                held.map(|held| (held.stage, held.ip.clone()))
             };
-            let told = timeout(HEARTBEAT, self.tell_of(&pod, stage)).await;
+            let told = timeout(HEARTBEAT, self.tell_of(&pod, held)).await;
             if let Ok(Some(rev)) = told {
                 self.written.insert(uid, rev);
             }
@@ -286,7 +300,8 @@ impl Work {
     }
 
     /// The revision that was written, if anything was.
-    async fn tell_of(&self, pod: &Pod, stage: Option<Stage>) -> Option<u64> {
+    async fn tell_of(&self, pod: &Pod, held: Option<(Stage, String)>) -> Option<u64> {
+        let stage = held.as_ref().map(|(stage, _)| *stage);
         let (ns, name) = (pod.metadata.namespace.as_deref()?, pod.metadata.name.as_deref()?);
         let uid = pod.metadata.uid.clone()?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), ns);
@@ -301,7 +316,8 @@ impl Work {
             }
             return None;
         }
-        let status = status(stage?, self.agent.clock.now())?;
+        let (stage, ip) = held?;
+        let status = status(stage, &ip, !has_image(pod, "unready"), self.agent.clock.now())?;
         if same(pod, &status) {
             return None;
         }
@@ -316,9 +332,9 @@ fn is_over(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
-fn works(pod: &Pod) -> bool {
+fn has_image(pod: &Pod, image: &str) -> bool {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    containers.into_iter().any(|container| container.image.as_deref() == Some("work"))
+    containers.into_iter().any(|container| container.image.as_deref() == Some(image))
 }
 
 fn cpu_of(pod: &Pod) -> i64 {
@@ -328,19 +344,19 @@ fn cpu_of(pod: &Pod) -> i64 {
 }
 
 /// What the agent says of a stage; `None` while there is nothing to say.
-fn status(stage: Stage, now: Timestamp) -> Option<Value> {
+fn status(stage: Stage, ip: &str, gets_ready: bool, now: Timestamp) -> Option<Value> {
     let now = Timestamp::from_second(now.as_second()).expect("a time of this age");
     let (phase, ready, state) = match stage {
         Stage::Starting(_) => return None,
         Stage::Running | Stage::Working(_) | Stage::Stopping(_) => {
-            ("Running", "True", json!({"running": {"startedAt": now}}))
+            ("Running", if gets_ready { "True" } else { "False" }, json!({"running": {"startedAt": now}}))
         }
         Stage::Over { code: 0 } => ("Succeeded", "False", json!({"terminated": {"exitCode": 0, "finishedAt": now}})),
         Stage::Over { code } => ("Failed", "False", json!({"terminated": {"exitCode": code, "finishedAt": now}})),
         Stage::Refused => return Some(json!({"phase": "Failed", "reason": "OutOfcpu"})),
     };
     Some(json!({
-        "phase": phase, "podIP": "10.42.0.9", "podIPs": [{"ip": "10.42.0.9"}],
+        "phase": phase, "podIP": ip, "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": now}],
         "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": ready == "True", "restartCount": 0, "state": state}],
     }))

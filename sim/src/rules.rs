@@ -1,43 +1,115 @@
 //! What must hold after every commit, whatever happens. Each rule looks at one change in the world that it made; what must
 //! hold only in the end is each scenario's own matter.
 
-use crate::world::{Change, World, controlled, controller, count, is_active, is_ready, text};
-use serde_json::Value;
+mod job;
+mod node;
+mod rollout;
+mod set;
 
+use crate::world::{Change, World, controlled, controller, is_active, is_evicted, is_ready, is_terminating, text};
+use crate::{kernel, world};
+use kinds::selector::LabelSelector;
+use serde_json::Value;
+use std::time::Duration;
+
+/// What is wrong, if something is.
 type Rule = fn(&Change, &World) -> Option<String>;
 
-const RULES: &[Rule] = &[
-    one_controller,
-    bound_once,
-    nothing_becomes_again_what_it_was,
-    rollouts_keep_their_surge,
-    sets_keep_their_replicas,
-    scale_down_keeps_the_available,
-    ordered_sets_wait,
-    jobs_keep_their_parallelism,
-    job_counts_never_go_back,
-    tracked_pods_stay_until_counted,
-    one_daemon_a_node,
+/// What holds at every commit. A failure names the rule.
+const ALWAYS: &[(&str, Rule)] = &[
+    ("one controller", one_controller),
+    ("bound once", bound_once),
+    ("over is over", over_is_over),
+    ("who goes stays on the way", who_goes_stays_on_the_way),
+    ("no node above its allocatable", node::is_not_overfull),
+    ("preempted for the more important", node::is_preempted_for_the_more_important),
+    ("volumes are bound once", node::volumes_are_bound_once),
+    ("evictions keep the budget", evictions_keep_the_budget),
+    ("quota", keeps_the_quota),
+    ("identity", set::identities_are_their_own),
+    ("counts of a Job", job::counts_what_happened),
+    ("one Job a time", job::runs_each_time_once),
 ];
+
+/// How many there are: controllers decide that by what they see, and so it holds as long as nothing was written behind their
+/// backs by one who works no longer, or by themselves without their hearing of it.
+const UNDISTURBED: &[(&str, Rule)] = &[
+    ("surge", rollout::keeps_its_surge),
+    ("replicas", rollout::keeps_its_replicas),
+    ("available while rolling out", rollout::keeps_the_available),
+    ("ordered sets wait", set::waits_in_order),
+    ("one daemon a node", set::one_daemon_a_node),
+    ("available daemons", set::daemons_stay_available),
+    ("parallelism", job::keeps_its_parallelism),
+    ("Jobs do not overlap", job::does_not_overlap),
+];
+
+/// How long a working controller may not see a write that was not its own.
+const CACHES_LAG: Duration = Duration::from_mins(2);
 
 /// The first rule that a change breaks.
 pub(crate) fn broken(change: &Change, world: &World) -> Option<String> {
-    RULES.iter().find_map(|rule| rule(change, world))
+    let undisturbed: &[(&str, Rule)] = if lately(world.untimely_write, CACHES_LAG) { &[] } else { UNDISTURBED };
+    let mut rules = ALWAYS.iter().chain(undisturbed);
+    rules.find_map(|(name, rule)| rule(change, world).map(|why| format!("[{name}] {why}")))
 }
 
 fn name(object: &Value) -> String {
     format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"))
 }
 
+fn is(object: &Value, kind: &str) -> bool {
+    text(object, "/kind") == kind
+}
+
+/// An object before and after, where it was changed.
+fn updated<'a>(change: &Change<'a>, kind: &str) -> Option<(&'a Value, &'a Value)> {
+    Some((change.old?, change.new.filter(|new| is(new, kind))?))
+}
+
 /// A new pod, and the owner in `collection` that controls it.
 fn made<'a>(change: &Change<'a>, world: &'a World, collection: &str) -> Option<(&'a Value, &'a Value)> {
-    let pod = change.new.filter(|new| change.old.is_none() && text(new, "/kind") == "Pod")?;
+    let pod = change.new.filter(|new| change.old.is_none() && is(new, "Pod"))?;
     Some((pod, owner_in(pod, world, collection)?))
+}
+
+/// A ready pod that is asked to go, by others than evictions and preemptions, while all nodes are well, no other has been
+/// lost lately, and its namespace stays.
+fn taken<'a>(change: &Change<'a>, world: &World) -> Option<&'a Value> {
+    let (old, new) = updated(change, "Pod")?;
+    let taken = is_active(old) && is_ready(old) && !is_active(new) && world::truth(new, "DisruptionTarget").is_none();
+    let ns = world.named("namespaces", text(new, "/metadata/namespace"));
+    (taken
+        && ns.is_some_and(|ns| !is_terminating(ns))
+        && world.of("nodes").all(is_ready)
+        && !lately(world.disturbed, CACHES_LAG))
+    .then_some(new)
 }
 
 fn owner_in<'a>(object: &Value, world: &'a World, collection: &str) -> Option<&'a Value> {
     let owner = controller(object)?;
     world.of(collection).find(|one| one["metadata"]["uid"] == owner["uid"])
+}
+
+fn active_of<'a>(world: &'a World, owner: &Value) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let uid = text(owner, "/metadata/uid").to_owned();
+    controlled(world.of("pods"), uid).filter(|pod| is_active(pod))
+}
+
+/// Whether something happened within the last `window`.
+fn lately(at: Option<Duration>, window: Duration) -> bool {
+    at.is_some_and(|at| kernel::elapsed() < at + window)
+}
+
+fn share(value: Option<&Value>, total: i64, up: bool, default: i64) -> i64 {
+    match value {
+        Some(Value::String(text)) => {
+            let percent = text.trim_end_matches('%').parse::<i64>().unwrap_or(0) * total;
+            if up { (percent + 99) / 100 } else { percent / 100 }
+        }
+        Some(value) => value.as_i64().unwrap_or(default),
+        None => default,
+    }
 }
 
 fn one_controller(change: &Change, _: &World) -> Option<String> {
@@ -52,135 +124,54 @@ fn one_controller(change: &Change, _: &World) -> Option<String> {
 }
 
 fn bound_once(change: &Change, _: &World) -> Option<String> {
-    let (old, new) = (change.old?, change.new?);
+    let (old, new) = updated(change, "Pod")?;
     let (before, after) = (text(old, "/spec/nodeName"), text(new, "/spec/nodeName"));
-    let moved = text(new, "/kind") == "Pod" && !before.is_empty() && before != after;
+    let moved = !before.is_empty() && before != after;
     moved.then(|| format!("{} was bound to {before} and then to {after}", name(new)))
 }
 
-fn nothing_becomes_again_what_it_was(change: &Change, _: &World) -> Option<String> {
-    let (old, new) = (change.old?, change.new?);
+fn over_is_over(change: &Change, _: &World) -> Option<String> {
+    let (old, new) = updated(change, "Pod")?;
     let (before, after) = (text(old, "/status/phase"), text(new, "/status/phase"));
-    let over = text(new, "/kind") == "Pod" && matches!(before, "Succeeded" | "Failed") && before != after;
-    over.then(|| format!("{} was {before} and became {after}", name(new)))
+    (world::is_over(old) && before != after).then(|| format!("{} was {before} and became {after}", name(new)))
 }
 
-fn share(value: Option<&Value>, total: i64, up: bool, default: i64) -> i64 {
-    match value {
-        Some(Value::String(text)) => {
-            let percent = text.trim_end_matches('%').parse::<i64>().unwrap_or(0) * total;
-            if up { (percent + 99) / 100 } else { percent / 100 }
+fn who_goes_stays_on_the_way(change: &Change, _: &World) -> Option<String> {
+    let (old, new) = (change.old?, change.new?);
+    let comes_back = is_terminating(old) && !is_terminating(new) && old["metadata"]["uid"] == new["metadata"]["uid"];
+    comes_back.then(|| format!("{} was to go and is not any more", name(new)))
+}
+
+/// How long a budget may not know of a pod that was lost otherwise.
+const BUDGET_LAGS: Duration = Duration::from_mins(2);
+
+/// An eviction leaves as many healthy pods as a budget asks for in numbers.
+fn evictions_keep_the_budget(change: &Change, world: &World) -> Option<String> {
+    let (old, new) = updated(change, "Pod")?;
+    if is_terminating(old) || !is_ready(old) || !is_evicted(new) || lately(world.lost, BUDGET_LAGS) {
+        return None;
+    }
+    world.of("policy/poddisruptionbudgets").find_map(|budget| {
+        let least = budget.pointer("/spec/minAvailable").and_then(Value::as_i64)?;
+        let selector = serde_json::from_value(budget.pointer("/spec/selector")?.clone()).ok()?;
+        let selector = LabelSelector::from_meta(&selector).ok()?;
+        if !selector.matches(&new["metadata"]["labels"]) {
+            return None;
         }
-        Some(value) => value.as_i64().unwrap_or(default),
-        None => default,
-    }
+        let mine = world.of("pods").filter(|pod| selector.matches(&pod["metadata"]["labels"]));
+        let healthy = mine.filter(|pod| is_active(pod) && is_ready(pod)).count() as i64;
+        (healthy < least).then(|| format!("{} leaves {healthy} of {least} healthy pods", name(new)))
+    })
 }
 
-/// What is asked for, over all ReplicaSets; pods that are to go may still be there (k8s counts the same).
-fn rollouts_keep_their_surge(change: &Change, world: &World) -> Option<String> {
-    let set = change.new.filter(|new| text(new, "/kind") == "ReplicaSet")?;
-    let deployment = owner_in(set, world, "apps/deployments")?;
-    let uid = text(deployment, "/metadata/uid");
-    let most = *world.replicas_max.get(uid)?;
-    let surge = share(deployment.pointer("/spec/strategy/rollingUpdate/maxSurge"), most, true, 0);
-    let sets = controlled(world.of("apps/replicasets"), uid);
-    let asked: i64 = sets.map(|set| count(set, "/spec/replicas")).sum();
-    (asked > most + surge)
-        .then(|| format!("{} asks for {asked} pods with {most} replicas and a surge of {surge}", name(deployment)))
+/// No pod more than a quota allows; those that are over do not count.
+fn keeps_the_quota(change: &Change, world: &World) -> Option<String> {
+    let pod = change.new.filter(|new| change.old.is_none() && is(new, "Pod"))?;
+    let ns = text(pod, "/metadata/namespace");
+    let mine = |object: &&Value| text(object, "/metadata/namespace") == ns;
+    let pods = world.of("pods").filter(mine).filter(|pod| !world::is_over(pod)).count();
+    world.of("resourcequotas").filter(mine).find_map(|quota| {
+        let hard: usize = text(quota, "/spec/hard/pods").parse().ok()?;
+        (pods > hard).then(|| format!("{} is one of {pods} pods in {ns}, where {hard} may be", name(pod)))
+    })
 }
-
-fn sets_keep_their_replicas(change: &Change, world: &World) -> Option<String> {
-    let (_, set) = made(change, world, "apps/replicasets")?;
-    let uid = text(set, "/metadata/uid");
-    let most = *world.replicas_max.get(uid)?;
-    let active = controlled(world.of("pods"), uid).filter(|pod| is_active(pod)).count() as i64;
-    (active > most).then(|| format!("{} has {active} pods and never asked for more than {most}", name(set)))
-}
-
-fn active_pods<'a>(deployment: &Value, world: &'a World) -> impl Iterator<Item = &'a Value> + use<'a> {
-    let uid = text(deployment, "/metadata/uid").to_owned();
-    let sets = controlled(world.of("apps/replicasets"), &uid);
-    let sets: Vec<&str> = sets.map(|set| text(set, "/metadata/uid")).collect();
-    world
-        .of("pods")
-        .filter(move |pod| is_active(pod) && controller(pod).is_some_and(|owner| sets.contains(&text(owner, "/uid"))))
-}
-
-/// A ready pod that a rollout takes away leaves as many as must be available. Only pods that the Deployment's own
-/// controllers delete count: evictions ask nobody but a budget.
-fn scale_down_keeps_the_available(change: &Change, world: &World) -> Option<String> {
-    let (old, new) = (change.old?, change.new?);
-    let taken = text(new, "/kind") == "Pod" && is_active(old) && is_ready(old) && !is_active(new);
-    if !taken || disrupted(new) || world.of("nodes").any(|node| !is_ready(node)) {
-        return None;
-    }
-    let deployment = owner_in(owner_in(new, world, "apps/replicasets")?, world, "apps/deployments")?;
-    let wanted = count(deployment, "/spec/replicas");
-    let unavailable = share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false, 0);
-    let left = active_pods(deployment, world).filter(|pod| is_ready(pod)).count() as i64;
-    (left < wanted - unavailable)
-        .then(|| format!("{} went below its {} available pods: {left}", name(deployment), wanted - unavailable))
-}
-
-fn disrupted(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|one| one["type"] == "DisruptionTarget" && one["status"] == "True")
-}
-
-fn ordinal(pod: &Value) -> Option<i64> {
-    text(pod, "/metadata/name").rsplit_once('-')?.1.parse().ok()
-}
-
-/// A set that starts its pods in order makes none before all lower ones are there.
-fn ordered_sets_wait(change: &Change, world: &World) -> Option<String> {
-    let (pod, set) = made(change, world, "apps/statefulsets")?;
-    if text(set, "/spec/podManagementPolicy") == "Parallel" {
-        return None;
-    }
-    let mine = ordinal(pod)?;
-    let before = controlled(world.of("pods"), text(set, "/metadata/uid")).filter_map(ordinal);
-    let before: Vec<i64> = before.filter(|other| *other < mine).collect();
-    (before.len() as i64 != mine).then(|| format!("{} was made when only {before:?} were there", name(pod)))
-}
-
-fn jobs_keep_their_parallelism(change: &Change, world: &World) -> Option<String> {
-    let (_, job) = made(change, world, "batch/jobs")?;
-    let active = controlled(world.of("pods"), text(job, "/metadata/uid")).filter(|pod| is_active(pod)).count() as i64;
-    let most = count(job, "/spec/parallelism");
-    (active > most).then(|| format!("{} has {active} active pods and a parallelism of {most}", name(job)))
-}
-
-fn job_counts_never_go_back(change: &Change, world: &World) -> Option<String> {
-    let (old, new) = (change.old?, change.new?);
-    if text(new, "/kind") != "Job" {
-        return None;
-    }
-    let (before, after) = (count(old, "/status/succeeded"), count(new, "/status/succeeded"));
-    if after < before {
-        return Some(format!("{} had {before} successes and now {after}", name(new)));
-    }
-    let really = world.succeeded.len() as i64;
-    (after > really).then(|| format!("{} counts {after} successes of {really}", name(new)))
-}
-
-/// A pod that is tracked by a Job is not gone before the Job has let it go.
-fn tracked_pods_stay_until_counted(change: &Change, _: &World) -> Option<String> {
-    let old = change.old.filter(|_| change.new.is_none())?;
-    let finalizers = old.pointer("/metadata/finalizers").and_then(Value::as_array)?;
-    (!finalizers.is_empty()).then(|| format!("{} is gone with its finalizers {finalizers:?}", name(old)))
-}
-
-fn one_daemon_a_node(change: &Change, world: &World) -> Option<String> {
-    let (_, set) = made(change, world, "apps/daemonsets")?;
-    let surge = count(set, "/spec/updateStrategy/rollingUpdate/maxSurge");
-    let mut nodes: Vec<&str> = controlled(world.of("pods"), text(set, "/metadata/uid"))
-        .filter(|pod| is_active(pod))
-        .map(|pod| text(pod, DAEMON_NODE))
-        .collect();
-    nodes.sort_unstable();
-    let twice = nodes.windows(2).find(|pair| pair[0] == pair[1])?;
-    (surge == 0).then(|| format!("{} has two pods for {}", name(set), twice[0]))
-}
-
-/// Where a DaemonSet says which node its pod is for.
-const DAEMON_NODE: &str = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms/0/matchFields/0/values/0";

@@ -1,17 +1,24 @@
 //! What is played: objects that a user creates, what he changes meanwhile, and what must be true when all is well again.
 
+mod budget;
+mod capacity;
+mod cron_job;
 mod daemon_set;
 mod deployment;
 mod job;
+mod namespace;
+mod owner;
+mod quota;
 mod stateful_set;
 
 use crate::chaos::{self, Mood};
 use crate::cluster::Cluster;
+use crate::kernel;
 use crate::trace::Trace;
-use crate::world::{World, controller, text};
+use crate::world::{World, controller, is_active, text};
 use anyhow::{Context as _, Result, bail};
 use http::{Method, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,11 +38,26 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     deployment::STEADY,
     deployment::ROLLOUT,
     deployment::REMOVED,
+    deployment::SERVED,
     stateful_set::ORDERED,
+    stateful_set::PARALLEL,
     job::COUNTED,
     job::INDEXED,
+    job::FAILING,
+    cron_job::MINUTELY,
     daemon_set::EVERYWHERE,
+    daemon_set::SURGING,
+    budget::EVICTED,
+    capacity::FULL,
+    quota::LIMITED,
+    namespace::EMPTIED,
+    owner::OWNED,
 ];
+
+/// The scenario that a seed plays unless one is asked for.
+pub(crate) fn of_seed(seed: u64) -> &'static Scenario {
+    &SCENARIOS[(seed % SCENARIOS.len() as u64) as usize]
+}
 
 /// What a user does.
 #[derive(Clone, Copy)]
@@ -45,31 +67,86 @@ pub(crate) enum Edit {
     /// A merge patch in YAML.
     Patch(&'static str, &'static str),
     Delete(&'static str),
+    /// As [`Edit::Delete`]; what the object owns goes first.
+    DeleteInForeground(&'static str),
+    /// As [`Edit::Delete`]; what the object owns stays.
+    Orphan(&'static str),
+    /// Evicts the first pod of the namespace `default` with this label, as often as its budget refuses.
+    Evict(&'static str),
 }
 
 impl Edit {
     /// Returns when it is done; the user's own connection is good, and he insists.
     pub(crate) async fn make(&self, client: &kube::Client) -> Result<()> {
-        let (method, path, content, yaml) = match self {
-            Self::Create(path, yaml) => (Method::POST, path, "application/json", *yaml),
-            Self::Patch(path, yaml) => (Method::PATCH, path, "application/merge-patch+json", *yaml),
-            Self::Delete(path) => (Method::DELETE, path, "application/json", "{propagationPolicy: Background}"),
+        let (method, path, yaml) = match *self {
+            Self::Create(path, yaml) => (Method::POST, path, yaml),
+            Self::Patch(path, yaml) => (Method::PATCH, path, yaml),
+            Self::Delete(path) => (Method::DELETE, path, "{propagationPolicy: Background}"),
+            Self::DeleteInForeground(path) => (Method::DELETE, path, "{propagationPolicy: Foreground}"),
+            Self::Orphan(path) => (Method::DELETE, path, "{propagationPolicy: Orphan}"),
+            Self::Evict(label) => return evict(client, label).await,
         };
-        let body: Value = serde_norway::from_str(yaml).context("a scenario's YAML")?;
-        let body = serde_json::to_vec(&body)?;
+        let body = serde_norway::from_str(yaml).context("a scenario's YAML")?;
         for _ in 0..TRIES {
-            let request = Request::builder().method(&method).uri(*path).header("Content-Type", content);
-            match client.request_text(request.body(body.clone())?).await {
+            match send(client, &method, path, &body).await {
                 Ok(_) => return Ok(()),
-                // The user is early: the namespace has no service account yet, or somebody else wrote first.
-                Err(kube::Error::Api(status)) if matches!(status.code, 403 | 409 | 429 | 500..) => {
-                    sleep(Duration::from_secs(1)).await;
-                }
+                // Done before, by a request whose answer got lost.
+                Err(kube::Error::Api(status)) if status.code == 409 && method == Method::POST => return Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 404 && method == Method::DELETE => return Ok(()),
+                Err(error) if may_pass(&error) => sleep(Duration::from_secs(1)).await,
                 Err(error) => return Err(error).with_context(|| format!("{method} {path}")),
             }
         }
         bail!("{method} {path} is refused again and again")
     }
+}
+
+/// One request of the user; the answer is what the API server says.
+pub(crate) async fn send(
+    client: &kube::Client,
+    method: &Method,
+    path: &str,
+    body: &Value,
+) -> Result<Value, kube::Error> {
+    let content = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
+    let body =
+        if method == Method::GET { Vec::new() } else { serde_json::to_vec(body).expect("a tree can be written") };
+    let request = Request::builder().method(method).uri(path).header("Content-Type", content);
+    let text = client.request_text(request.body(body).expect("the path is one")).await?;
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// The user is early: the namespace has no service account yet, somebody else wrote first, or the API server is away.
+pub(crate) fn may_pass(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 403 | 409 | 429 | 500..),
+        other => matches!(other, kube::Error::Service(_) | kube::Error::HyperError(_)),
+    }
+}
+
+/// Gives up when the budget refuses for a minute: others may have taken from it.
+async fn evict(client: &kube::Client, label: &str) -> Result<()> {
+    const PODS: &str = "/api/v1/namespaces/default/pods";
+    for _ in 0..TRIES {
+        let pods = send(client, &Method::GET, &format!("{PODS}?labelSelector={label}"), &Value::Null).await;
+        let pods = pods.unwrap_or_default();
+        let mut pods = pods["items"].as_array().into_iter().flatten().filter(|pod| is_active(pod));
+        let Some(pod) = pods.next() else { return Ok(()) };
+        let name = text(pod, "/metadata/name");
+        let body = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}});
+        match send(client, &Method::POST, &format!("{PODS}/{name}/eviction"), &body).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            Err(error) if may_pass(&error) => sleep(Duration::from_secs(1)).await,
+            Err(error) => return Err(error).with_context(|| format!("evict {name}")),
+        }
+    }
+    Ok(())
+}
+
+/// What a scenario says in the end.
+fn verdict(is_right: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if is_right { Ok(()) } else { Err(why()) }
 }
 
 const TRIES: u32 = 60;
@@ -85,25 +162,37 @@ pub(crate) struct Outcome {
     pub(crate) settled_at: Duration,
 }
 
-/// Plays a scenario from a seed; the error says what was wrong.
+/// Plays a scenario from a seed; the error says what was wrong, and when.
 pub(crate) async fn play(scenario: &Scenario, seed: u64, mood: Option<Mood>, trace: &Arc<Trace>) -> Result<Outcome> {
     let mut cluster = Cluster::start(seed, scenario.nodes, Arc::clone(trace)).await?;
-    let mood = mood.unwrap_or_else(|| Mood::of(&mut cluster));
+    let played = play_on(&mut cluster, scenario, mood, trace).await;
+    unbroken(&cluster)?;
+    let commits = cluster.look(|world| world.commits);
+    played.with_context(|| format!("at {} s, commit {commits}", kernel::elapsed().as_secs()))
+}
+
+async fn play_on(
+    cluster: &mut Cluster,
+    scenario: &Scenario,
+    mood: Option<Mood>,
+    trace: &Arc<Trace>,
+) -> Result<Outcome> {
+    let mood = mood.unwrap_or_else(|| Mood::of(cluster));
     let admin = cluster.admin();
     for edit in scenario.start {
         edit.make(&admin).await?;
     }
-    chaos::play(&mut cluster, mood, scenario.edits).await?;
-    let settled_at = settle(&cluster, scenario).await?;
+    chaos::play(cluster, mood, scenario.edits).await?;
+    let settled_at = settle(cluster, scenario).await?;
     let commits = cluster.look(|world| world.commits);
     trace.note("settled");
     sleep(STILL).await;
-    unbroken(&cluster)?;
+    unbroken(cluster)?;
     let more = cluster.look(|world| world.commits) - commits;
     if more > 0 {
-        bail!("{more} writes though everything was as it should be");
+        bail!("[stillness] {more} writes though everything was as it should be");
     }
-    cluster.look(scenario.settled).map_err(|why| anyhow::anyhow!("did not stay: {why}"))?;
+    cluster.look(scenario.settled).map_err(|why| anyhow::anyhow!("[stays] did not stay: {why}"))?;
     Ok(Outcome { commits, mood, settled_at })
 }
 
@@ -116,11 +205,11 @@ fn unbroken(cluster: &Cluster) -> Result<()> {
 
 /// Waits until everything is as it should be and a minute has passed without a write; when that was.
 async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
-    let begun = crate::kernel::elapsed();
+    let begun = kernel::elapsed();
     let mut quiet_since = (begun, cluster.look(|world| world.commits));
     loop {
         unbroken(cluster)?;
-        let now = crate::kernel::elapsed();
+        let now = kernel::elapsed();
         let commits = cluster.look(|world| world.commits);
         if commits != quiet_since.1 {
             quiet_since = (now, commits);
@@ -128,8 +217,8 @@ async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
         let wrong = cluster.look(|world| all_is_owned(world).and_then(|()| (scenario.settled)(world)));
         match wrong {
             Ok(()) if now > quiet_since.0 + QUIET => return Ok(quiet_since.0),
-            Err(why) if now > begun + SETTLE => bail!("not as it should be after {SETTLE:?}: {why}"),
-            Ok(()) if now > begun + SETTLE => bail!("still writes after {SETTLE:?}"),
+            Err(why) if now > begun + SETTLE => bail!("[converges] not as it should be after {SETTLE:?}: {why}"),
+            Ok(()) if now > begun + SETTLE => bail!("[stillness] still writes after {SETTLE:?}"),
             Ok(()) | Err(_) => sleep(Duration::from_secs(5)).await,
         }
     }

@@ -1,12 +1,14 @@
 //! The cluster as it is committed: every object at the newest revision, fed by the store itself, so that checkers see each
 //! write at once and in order, before any watcher does.
 
+use crate::kernel;
 use crate::rules;
 use crate::trace::Trace;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One object's change.
 pub(crate) struct Change<'a> {
@@ -20,13 +22,40 @@ pub(crate) struct World {
     objects: BTreeMap<String, Value>,
     /// Commits so far that are no heartbeat.
     pub(crate) commits: u64,
-    /// Uids of pods that were seen to succeed, and of those that failed.
-    pub(crate) succeeded: BTreeSet<String>,
-    pub(crate) failed: BTreeSet<String>,
+    /// Commits by collection, such as `pods` or `apps/deployments`.
+    pub(crate) written: BTreeMap<String, u64>,
+    /// By uid, how each pod ended that was seen to end.
+    ends: BTreeMap<String, End>,
     /// The most replicas that each workload ever asked for.
     pub(crate) replicas_max: BTreeMap<String, i64>,
+    /// How often a Job was made for a time of a CronJob, by its uid and that time.
+    pub(crate) runs: BTreeMap<(String, String), u32>,
+    /// When a binding arrived last of which the working scheduler may not know.
+    pub(crate) doubtful_binding: Option<Duration>,
+    /// When a write of a controller arrived last of which the working one may not know.
+    pub(crate) untimely_write: Option<Duration>,
+    /// When a ready pod was lost last by nobody's decision, or by an eviction or a preemption.
+    pub(crate) disturbed: Option<Duration>,
+    /// When a ready pod was lost last that nobody had evicted.
+    pub(crate) lost: Option<Duration>,
+    /// What names that were made up stand for: `web-7d4b9-x2x4z` is a `web-7d4b9-*`.
+    made_up: BTreeMap<String, String>,
+    /// What is gone and had finalizers until then: whoever took the last one away may have done so, but no deletion.
+    gone_held: BTreeSet<String>,
+    /// Names of pods that have been ready once.
+    been_ready: BTreeSet<String>,
+    /// When each lease was written last.
+    renewed: BTreeMap<String, Duration>,
     /// The first rule that was broken.
     pub(crate) broken: Option<String>,
+}
+
+/// How a pod ended.
+struct End {
+    job: String,
+    succeeded: bool,
+    /// Whether it had been told to go before.
+    told: bool,
 }
 
 pub(crate) type SharedWorld = Arc<Mutex<World>>;
@@ -44,14 +73,23 @@ pub(crate) fn is_terminating(object: &Value) -> bool {
     object.pointer("/metadata/deletionTimestamp").is_some()
 }
 
-/// Neither over nor on its way out.
-pub(crate) fn is_active(pod: &Value) -> bool {
-    !is_terminating(pod) && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
+pub(crate) fn is_over(pod: &Value) -> bool {
+    matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
-pub(crate) fn is_ready(pod: &Value) -> bool {
-    let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    conditions.any(|one| one["type"] == "Ready" && one["status"] == "True")
+/// Neither over nor on its way out.
+pub(crate) fn is_active(pod: &Value) -> bool {
+    !is_terminating(pod) && !is_over(pod)
+}
+
+/// The condition of this type, where it is true.
+pub(crate) fn truth<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
+    let mut conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    conditions.find(|one| one["type"] == *type_ && one["status"] == "True")
+}
+
+pub(crate) fn is_ready(object: &Value) -> bool {
+    truth(object, "Ready").is_some()
 }
 
 /// The owner that controls it.
@@ -60,8 +98,8 @@ pub(crate) fn controller(object: &Value) -> Option<&Value> {
     owners.into_iter().flatten().find(|owner| owner["controller"] == true)
 }
 
-/// The pods among `pods` that the object with this uid controls.
-pub(crate) fn controlled<'a>(objects: impl Iterator<Item = &'a Value>, uid: &str) -> impl Iterator<Item = &'a Value> {
+/// Those of `objects` that the object with this uid controls.
+pub(crate) fn controlled<'a>(objects: impl Iterator<Item = &'a Value>, uid: String) -> impl Iterator<Item = &'a Value> {
     objects.filter(move |object| controller(object).is_some_and(|owner| owner["uid"] == *uid))
 }
 
@@ -81,22 +119,58 @@ impl World {
         self.objects.values()
     }
 
+    /// A request for this path has ended that deletes, or does something else.
+    pub(crate) fn requested(&mut self, path: &str, deletes: bool, trace: &Trace) {
+        let named = if path.ends_with("/status") { path.trim_end_matches("/status") } else { path };
+        if self.gone_held.remove(place(named)) && deletes {
+            self.fail(format!("[finalizers hold] {path} is deleted though it has finalizers"), trace);
+        }
+    }
+
+    /// The object behind `/api/v1/namespaces/default/pods/web-1`, in words, if one of its owners is there to stay.
+    pub(crate) fn owned(&self, path: &str) -> Option<String> {
+        let mut segments = path.rsplit('/');
+        let (name, plural) = (segments.next()?, segments.next()?);
+        let ns = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next());
+        let found = self.objects.iter().find(|(key, object)| {
+            let place = key.rsplit('/').nth(if ns.is_some() { 2 } else { 1 });
+            let is_there = place == Some(plural) && text(object, "/metadata/name") == name;
+            is_there && ns.is_none_or(|ns| text(object, "/metadata/namespace") == ns)
+        });
+        let owners = found?.1.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+        let stays = |owner: &&Value| {
+            self.objects.values().any(|one| one["metadata"]["uid"] == owner["uid"] && !is_terminating(one))
+        };
+        let owner = owners.iter().find(stays)?;
+        Some(format!("{plural} {name}, which {} {} owns", text(owner, "/kind"), text(owner, "/name")))
+    }
+
     /// Takes one committed write; heartbeats do not count as commits.
     pub(crate) fn commit(&mut self, key: &str, new: Option<Value>, trace: &Trace) {
         let old = match &new {
             Some(new) => self.objects.insert(key.to_owned(), new.clone()),
             None => self.objects.remove(key),
         };
-        if key.starts_with("/registry/coordination.k8s.io/leases/") {
+        if key.starts_with(LEASES) {
+            if let Some(broken) = self.taken_too_soon(key, old.as_ref(), new.as_ref()) {
+                self.fail(broken, trace);
+            }
             return;
         }
         self.commits += 1;
+        // Events that are over go by themselves.
+        if new.is_some() || !key.starts_with("/registry/events/") {
+            *self.written.entry(collection(key).to_owned()).or_default() += 1;
+        }
         trace.note(&format!(
             "  {} {key}{}",
             verb(old.as_ref(), new.as_ref()),
             new.as_ref().map(summary).unwrap_or_default()
         ));
-        self.remember(new.as_ref());
+        if new.is_none() && old.as_ref().is_some_and(has_finalizers) {
+            self.gone_held.insert(place(key).to_owned());
+        }
+        self.remember(old.as_ref(), new.as_ref());
         let change = Change { old: old.as_ref(), new: new.as_ref() };
         if let Some(broken) = rules::broken(&change, self) {
             self.fail(broken, trace);
@@ -105,22 +179,142 @@ impl World {
 
     pub(crate) fn fail(&mut self, broken: String, trace: &Trace) {
         trace.note(&format!("BROKEN {broken}"));
-        self.broken.get_or_insert(broken);
+        let (seconds, commit) = (kernel::elapsed().as_secs(), self.commits);
+        self.broken.get_or_insert_with(|| format!("at {seconds} s, commit {commit}: {broken}"));
     }
 
-    fn remember(&mut self, new: Option<&Value>) {
+    fn remember(&mut self, old: Option<&Value>, new: Option<&Value>) {
+        if let Some(old) = old.filter(|old| text(old, "/kind") == "Pod" && is_active(old) && is_ready(old)) {
+            let now = kernel::elapsed();
+            self.lost = if is_lost(new) { Some(now) } else { self.lost };
+            self.disturbed = if is_disturbed(old, new) { Some(now) } else { self.disturbed };
+        }
         let Some(new) = new else { return };
         let uid = text(new, "/metadata/uid").to_owned();
-        match (text(new, "/kind"), text(new, "/status/phase")) {
-            ("Pod", "Succeeded") => drop(self.succeeded.insert(uid)),
-            ("Pod", "Failed") => drop(self.failed.insert(uid)),
-            ("Deployment" | "ReplicaSet" | "StatefulSet", _) => {
+        let (name, prefix) = (text(new, "/metadata/name"), text(new, "/metadata/generateName"));
+        if old.is_none() && !prefix.is_empty() {
+            self.made_up.insert(name.to_owned(), format!("{prefix}*"));
+        }
+        if text(new, "/kind") == "Pod" && is_ready(new) && !self.been_ready.contains(name) {
+            self.been_ready.insert(name.to_owned());
+        }
+        match text(new, "/kind") {
+            "Pod" if is_over(new) => {
+                let job = controller(new).map(|owner| text(owner, "/uid").to_owned()).unwrap_or_default();
+                let succeeded = text(new, "/status/phase") == "Succeeded";
+                let told = old.is_some_and(is_terminating);
+                self.ends.entry(uid).or_insert(End { job, succeeded, told });
+            }
+            "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" => {
                 let most = self.replicas_max.entry(uid).or_default();
                 *most = count(new, "/spec/replicas").max(*most);
+            }
+            "Job" if old.is_none() => {
+                let cron = controller(new).map(|owner| text(owner, "/uid").to_owned());
+                let time = text(new, "/metadata/annotations/batch.kubernetes.io~1cronjob-scheduled-timestamp");
+                if let Some(cron) = cron {
+                    *self.runs.entry((cron, time.to_owned())).or_default() += 1;
+                }
             }
             _ => {}
         }
     }
+
+    /// Whether a replica takes a lease that another one holds, and has renewed not long ago.
+    fn taken_too_soon(&mut self, key: &str, old: Option<&Value>, new: Option<&Value>) -> Option<String> {
+        const HOLDER: &str = "/spec/holderIdentity";
+        let now = kernel::elapsed();
+        let renewed = self.renewed.insert(key.to_owned(), now)?;
+        let (old, new) = (old?, new?);
+        let (before, after) = (text(old, HOLDER), text(new, HOLDER));
+        let lasts = Duration::from_secs(count(old, "/spec/leaseDurationSeconds").unsigned_abs());
+        // A second less: durations are compared in whole ones, and clocks are set meanwhile.
+        let until = (renewed + lasts).saturating_sub(CLOCKS_DIFFER);
+        let early = !before.is_empty() && !after.is_empty() && before != after && now < until;
+        early.then(|| format!("[one leader] {after} takes {key} of {before} after {:?}", now.saturating_sub(renewed)))
+    }
+
+    pub(crate) fn has_been_ready(&self, pod: &str) -> bool {
+        self.been_ready.contains(pod)
+    }
+
+    /// How many pods of a Job were seen to succeed; `told` counts those that had been told to go before.
+    pub(crate) fn succeeded(&self, job: &str) -> (i64, i64) {
+        let ends = || self.ends.values().filter(|end| end.job == job && end.succeeded);
+        (ends().count() as i64, ends().filter(|end| end.told).count() as i64)
+    }
+
+    /// The text with every name that was made up replaced by what it stands for.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        let mut masked = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(is_part) {
+            let (before, from) = rest.split_at(at);
+            let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
+            masked.push_str(before);
+            match self.made_up.get(word) {
+                Some(stands_for) => masked.push_str(stands_for),
+                // A name that was made up for what was refused.
+                None => masked.push_str(&without_chance(word)),
+            }
+            rest = after;
+        }
+        masked + rest
+    }
+}
+
+const LEASES: &str = "/registry/coordination.k8s.io/leases/";
+
+/// The last two segments, which paths and keys of the cluster's objects have in common, or three with a namespace.
+fn place(path: &str) -> &str {
+    let from = path.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
+    &path[from..]
+}
+
+fn has_finalizers(object: &Value) -> bool {
+    object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty())
+}
+
+/// Two clocks that are set while one waits may differ by so much more.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
+/// `web-x2x4z` -> `web-*`
+fn without_chance(word: &str) -> String {
+    const MADE_OF: &str = "bcdfghjklmnpqrstvwxz2456789";
+    match word.rsplit_once('-') {
+        Some((before, end)) if end.len() == 5 && end.chars().all(|c| MADE_OF.contains(c)) => format!("{before}-*"),
+        Some(_) | None => word.to_owned(),
+    }
+}
+
+/// `/registry/apps/deployments/default/web` -> `apps/deployments`: what comes before namespace and name.
+fn collection(key: &str) -> &str {
+    let key = key.trim_start_matches("/registry/");
+    let segments = key.matches('/').count();
+    let is_core = key.split('/').next().is_some_and(|first| !CORE_GROUPS.contains(&first) && !first.contains('.'));
+    let wanted = if is_core || segments < 2 { 1 } else { 2 };
+    key.match_indices('/').nth(wanted - 1).map_or(key, |(at, _)| &key[..at])
+}
+
+/// Groups without a dot; other first segments without one are kinds of the core group.
+const CORE_GROUPS: &[&str] = &["apps", "batch", "autoscaling", "policy"];
+
+/// What became of a ready pod: gone without an eviction.
+fn is_lost(new: Option<&Value>) -> bool {
+    !new.is_some_and(|new| (is_active(new) && is_ready(new)) || is_evicted(new))
+}
+
+/// What became of a ready pod: gone otherwise than by a plain deletion.
+fn is_disturbed(old: &Value, new: Option<&Value>) -> bool {
+    let Some(new) = new else { return !is_terminating(old) };
+    is_over(new) || truth(new, "DisruptionTarget").is_some() || (!is_ready(new) && !is_terminating(new))
+}
+
+/// Whether the eviction subresource has told it to go.
+pub(crate) fn is_evicted(pod: &Value) -> bool {
+    is_terminating(pod)
+        && truth(pod, "DisruptionTarget").is_some_and(|condition| condition["reason"] == "EvictionByEvictionAPI")
 }
 
 fn verb(old: Option<&Value>, new: Option<&Value>) -> &'static str {

@@ -1,10 +1,11 @@
-//! The project's own build tool: `cargo run -p xtask -- tidy|codegen|example-image`.
+//! The project's own build tool: `cargo run -p xtask -- tidy|codegen|example-image|planted`.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 
 mod codegen;
 mod example_image;
 mod imports;
+mod planted;
 mod tidy;
 
 use anyhow::{Result, bail};
@@ -21,7 +22,8 @@ fn main() -> Result<()> {
         }
         ["codegen"] => codegen::run(),
         ["example-image", out] => example_image::build(&root(), Path::new(out)),
-        _ => bail!("usage: xtask tidy | codegen | example-image OUT.tar"),
+        ["planted", names @ ..] => planted::run(&root(), names),
+        _ => bail!("usage: xtask tidy | codegen | example-image OUT.tar | planted [NAME ..]"),
     }
 }
 

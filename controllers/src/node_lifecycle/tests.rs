@@ -62,6 +62,25 @@ fn an_unknown_node_is_tainted_and_its_pods_are_not_ready() {
     "#]]);
 }
 
+/// The node's word that it is back may be slower than its pods'.
+#[test]
+fn a_pod_that_got_ready_after_its_node_fell_silent_is_believed() {
+    let node = node("Unknown", 10, "").replace(
+        "conditions: [{type: Ready, status: 'Unknown'",
+        "conditions: [{type: Ready, status: 'Unknown', lastTransitionTime: '1970-01-01T00:01:20Z'",
+    );
+    let marked = |since: u32| {
+        let pod =
+            POD.replace("status: 'True'", &format!("status: 'True', lastTransitionTime: '1970-01-01T00:01:{since}Z'"));
+        let caches = caches(watches, &format!("{node}{pod}"));
+        let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+        reconcile(&Key::new("", "n1"), &caches, at(95));
+        lines(&reconcile(&Key::new("", "n1"), &caches, at(100))).contains("patch Pod p status")
+    };
+    assert!(marked(10));
+    assert!(!marked(30));
+}
+
 #[test]
 fn a_node_that_is_back_loses_its_taints_and_keeps_the_others() {
     let taints = "taints: [{key: mine, effect: NoSchedule}, {key: node.kubernetes.io/unreachable, effect: NoExecute}, {key: node.kubernetes.io/unreachable, effect: NoSchedule}]";

@@ -60,6 +60,28 @@ fn missing_pods_are_created_and_told() {
 }
 
 #[test]
+fn pods_that_their_node_refuses_are_replaced_at_a_slower_and_slower_pace() {
+    let refused = |count: usize, made: u32| {
+        let names: Vec<String> = (0..count).map(|nth| format!("p{nth}")).collect();
+        let created = format!("creationTimestamp: '1970-01-01T00:01:{made:02}Z',");
+        let rows: Vec<_> =
+            names.iter().map(|name| (name.as_str(), "web", true, "Failed", false, "n1", created.as_str())).collect();
+        format!("{}{}", rs(1, "{replicas: 0, observedGeneration: 1}"), pods(&rows))
+    };
+    let created = |yaml: &str| {
+        let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+        let actions = lines(&reconcile(&Key::new("a", "web"), &caches(CONTROLLER.watches, yaml), at(100)));
+        actions.lines().next().map(|line| if line.starts_with("create") { "create" } else { line }.to_owned())
+    };
+    // It is 100 s, and they were made at 60 s + the second number.
+    let rows =
+        [(1, 40, "create"), (2, 40, "create"), (3, 40, "again at 101"), (6, 30, "create"), (6, 35, "again at 103")];
+    for (count, made, expected) in rows {
+        assert_eq!(created(&refused(count, made)).as_deref(), Some(expected), "{count} refused, made at {made}");
+    }
+}
+
+#[test]
 fn nothing_is_written_when_nothing_changed() {
     let pods = pods(&[("p1", "web", true, "Running", true, "n1", "")]);
     let status =

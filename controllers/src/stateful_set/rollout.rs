@@ -9,10 +9,13 @@ use crate::pod;
 use crate::write;
 use client::action::Action;
 use client::cache::Tracked as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{RollingUpdateStatefulSetStrategy, StatefulSet};
 use k8s_openapi::api::core::v1::Pod;
 use std::sync::Arc;
+
+/// How long a pod lies that its node refused; k8s replaces it at once, as fast as the API server goes.
+const REFUSED_LIES: SignedDuration = SignedDuration::from_mins(1);
 
 /// Whether the pods after this one may be looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +116,9 @@ impl<'a> Rollout<'a> {
     }
 
     fn replace_ended(&mut self, pod: &Pod) {
+        if let Some(due) = refused_until(pod).filter(|due| *due > self.now) {
+            return self.actions.push(Action::RequeueAt(due));
+        }
         let (ns, name) = (self.set.ns(), self.set.name());
         let (reason, how) = match pod::phase(pod) {
             "Failed" => ("RecreatingFailedPod", "failed"),
@@ -212,6 +218,11 @@ pub(super) fn is_running_and_ready(pod: &Pod) -> bool {
 
 fn is_healthy(pod: &Pod) -> bool {
     is_running_and_ready(pod) && !pod::is_terminating(pod)
+}
+
+/// A node that refuses a pod refuses the next one, too: until when it lies.
+fn refused_until(pod: &Pod) -> Option<Timestamp> {
+    Some(pod::created(pod).filter(|_| pod::is_refused(pod))? + REFUSED_LIES)
 }
 
 fn is_parallel(set: &StatefulSet) -> bool {

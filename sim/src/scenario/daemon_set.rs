@@ -1,6 +1,6 @@
 //! A DaemonSet: one pod on each node that is there, of the newest template in the end.
 
-use super::{Edit, Scenario};
+use super::{Edit, Scenario, verdict};
 use crate::world::{World, count, is_active, is_ready, text};
 use std::collections::BTreeSet;
 
@@ -30,6 +30,32 @@ spec:
     settled: complete,
 };
 
+/// The newer pod runs beside the older before that one goes.
+pub(super) const SURGING: Scenario = Scenario {
+    name: "daemon-surge",
+    nodes: 3,
+    start: &[Edit::Create(
+        "/apis/apps/v1/namespaces/default/daemonsets",
+        "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: logs}
+spec:
+  selector: {matchLabels: {app: logs}}
+  updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
+  template:
+    metadata: {labels: {app: logs}}
+    spec: {containers: [{name: c, image: one, resources: {requests: {cpu: 200m}}}]}
+",
+    )],
+    edits: &[
+        Edit::Patch(ONE, "spec: {template: {spec: {containers: [{name: c, image: two}]}}}"),
+        Edit::Patch(ONE, "spec: {template: {spec: {containers: [{name: c, image: three}]}}}"),
+        Edit::Evict("app=logs"),
+    ],
+    settled: complete,
+};
+
 fn complete(world: &World) -> Result<(), String> {
     let logs = world.named("apps/daemonsets", "logs").ok_or("no DaemonSet")?;
     let image = text(logs, "/spec/template/spec/containers/0/image");
@@ -43,5 +69,5 @@ fn complete(world: &World) -> Result<(), String> {
         && newest
         && count(logs, "/status/numberReady") == wanted
         && count(logs, "/status/updatedNumberScheduled") == wanted;
-    if is_right { Ok(()) } else { Err(format!("pods on {on:?} of {nodes:?}: {}", logs["status"])) }
+    verdict(is_right, || format!("pods on {on:?} of {nodes:?}: {}", logs["status"]))
 }

@@ -1,6 +1,6 @@
 //! Deployments: that they come up, roll out whatever happens, and go.
 
-use super::{Edit, Scenario};
+use super::{Edit, Scenario, verdict};
 use crate::world::{World, count, is_active, is_ready, text};
 use serde_json::Value;
 
@@ -57,7 +57,46 @@ pub(super) const REMOVED: Scenario = Scenario {
             .flat_map(|collection| world.of(collection))
             .map(|object| text(object, "/metadata/name"))
             .collect();
-        if left.is_empty() { Ok(()) } else { Err(format!("{left:?} are left")) }
+        verdict(left.is_empty(), || format!("{left:?} are left"))
+    },
+};
+
+/// A Service before a Deployment: its slices show the pods that work.
+pub(super) const SERVED: Scenario = Scenario {
+    name: "served",
+    nodes: 2,
+    start: &[
+        Edit::Create(
+            "/api/v1/namespaces/default/services",
+            "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+",
+        ),
+        Edit::Create(MANY, WEB),
+    ],
+    edits: &[
+        Edit::Patch(ONE, "spec: {template: {spec: {containers: [{name: c, image: two}]}}}"),
+        Edit::Patch(ONE, "spec: {replicas: 1}"),
+        Edit::Patch(ONE, "spec: {replicas: 4}"),
+        Edit::Evict("app=web"),
+    ],
+    settled: |world| {
+        rolled_out(world)?;
+        let addresses = |value: &Value, path: &str| {
+            let found = value.pointer(path).and_then(Value::as_array).cloned().unwrap_or_default();
+            found.into_iter().map(|one| one["addresses"][0].as_str().unwrap_or_default().to_owned())
+        };
+        let mine = |slice: &&Value| text(slice, "/metadata/labels/kubernetes.io~1service-name") == "web";
+        let slices = world.of("discovery.k8s.io/endpointslices").filter(mine);
+        let mut served: Vec<String> = slices.flat_map(|slice| addresses(slice, "/endpoints")).collect();
+        let pods = world.of("pods").filter(|pod| is_active(pod));
+        let mut there: Vec<String> = pods.map(|pod| text(pod, "/status/podIP").to_owned()).collect();
+        served.sort_unstable();
+        there.sort_unstable();
+        verdict(served == there, || format!("{served:?} are served of {there:?}"))
     },
 };
 
@@ -76,9 +115,5 @@ fn rolled_out(world: &World) -> Result<(), String> {
         && count(web, "/status/updatedReplicas") == wanted
         && count(web, "/status/replicas") == wanted
         && web.pointer("/status/observedGeneration") == web.pointer("/metadata/generation");
-    if is_right {
-        Ok(())
-    } else {
-        Err(format!("{images:?} in {sets} ReplicaSets, {wanted} of {image} wanted: {}", web["status"]))
-    }
+    verdict(is_right, || format!("{images:?} in {sets} ReplicaSets, {wanted} of {image} wanted: {}", web["status"]))
 }

@@ -52,7 +52,7 @@ e2e: build test-deps images
 ## bench: the figures of the README, each beside its reference
 bench: deps images
 	$(CARGO) build --release --locked -p drover -p kctl -p e2e --bins
-	$(CARGO) run --release --locked -p store --example bench
+	$(CARGO) run --release --locked -p store --example bench_store
 	$(CARGO) run --release --locked -p proxy --example bench
 	$(RELEASE)/bench
 	$(RELEASE)/bench_api

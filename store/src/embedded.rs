@@ -30,7 +30,8 @@ const QUEUE_MAX: usize = 1024;
 pub struct Options {
     /// Memory of the database for pages; the index comes on top, about 200 bytes per key.
     pub cache_bytes: usize,
-    /// Below so much free space in the folder writes are refused, so that compaction still has room to work.
+    /// Below so much free space in the folder nothing new is taken; below a quarter of it nothing at all, so that compaction
+    /// still has room to work.
     pub free_min_bytes: u64,
     /// Writes that history holds before the store compacts by itself (about 60 bytes of memory each).
     pub history_writes_max: usize,
@@ -96,6 +97,10 @@ impl EmbeddedStore {
         let io_error = |source| OpenError::Io { path: path.to_owned(), source };
         let device = Device::new(storage).map_err(io_error)?;
         let (disk, history) = Disk::open(device, options.cache_bytes, path)?;
+        let is_short = |lock: &FolderLock| lock.free_bytes().is_ok_and(|free| free < options.free_min_bytes);
+        if lock.as_ref().is_some_and(is_short) {
+            disk.shrink();
+        }
         let versioned = Versioned::new(history, disk);
         let (commands, receiver) = mpsc::channel(QUEUE_MAX);
         let limits = Limits { free_min_bytes: options.free_min_bytes, history_writes_max: options.history_writes_max };

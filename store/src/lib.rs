@@ -130,7 +130,9 @@ pub enum TxnError {
     /// The first key whose expectation did not hold, with what is there now.
     #[error("{key}: expectation not met")]
     Conflict { key: String, found: Option<Entry> },
-    #[error("store is full or its disk failed: {0} (free space in the data folder, then restart)")]
+    #[error(
+        "store is full or its disk failed: {0} (free space in the data folder; after an error of the disk, restart)"
+    )]
     Full(String),
     /// The outcome is unknown: the caller reads and compares, it never retries blindly.
     #[error("outcome unknown: {0}")]

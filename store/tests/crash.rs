@@ -233,6 +233,47 @@ async fn little_free_space_refuses_writes_before_the_disk_is_full() {
     assert_eq!(store.rev().await.expect("a revision"), 0);
 }
 
+#[tokio::test]
+async fn a_nearly_full_disk_takes_changes_and_deletions_but_nothing_new() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = EmbeddedStore::open(folder.path(), options()).expect("an empty store");
+    let rev = write_pair(&store, "x").await.expect("there is room");
+    let [kept, gone]: [String; 2] =
+        pair("x").into_iter().map(|write| write.key).collect::<Vec<_>>().try_into().expect("two keys");
+    store.close().await;
+    let free = rustix::fs::statvfs(folder.path()).expect("a file system");
+    let scarce = Options { free_min_bytes: free.f_bavail * free.f_frsize * 2, ..options() };
+    let store = EmbeddedStore::open(folder.path(), scarce).expect("the same store");
+    let write = |key: &str, expect, value| vec![Write { key: key.to_owned(), expect, value }];
+    let value = || Some(body("x"));
+    for expect in [Expect::Absent, Expect::Any] {
+        let error = store.txn(write("/new", expect, value())).await.expect_err("no room for more");
+        assert!(matches!(&error, TxnError::Full(why) if why.contains("still taken")), "{error:?}");
+    }
+    store.txn(write(&kept, Expect::Rev(rev), value())).await.expect("a change is taken");
+    store.txn(write(&gone, Expect::Rev(rev), None)).await.expect("a deletion is taken");
+}
+
+#[tokio::test]
+async fn a_store_on_a_nearly_full_disk_gives_back_what_it_does_not_use_when_it_is_opened() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file_bytes = || std::fs::metadata(folder.path().join("data.redb")).expect("the file").len();
+    let store = EmbeddedStore::open(folder.path(), options()).expect("an empty store");
+    for nth in 0..100 {
+        let big = Write { key: format!("/{nth}"), expect: Expect::Absent, value: Some(vec![7; 100_000].into()) };
+        let rev = store.txn(vec![big]).await.expect("there is room").rev;
+        let gone = Write { key: format!("/{nth}"), expect: Expect::Rev(rev), value: None };
+        store.txn(vec![gone]).await.expect("it was there");
+    }
+    store.compact(store.rev().await.expect("a revision")).await.expect("compaction");
+    store.close().await;
+    let before = file_bytes();
+    let scarce = Options { free_min_bytes: u64::MAX, ..options() };
+    let store = EmbeddedStore::open(folder.path(), scarce).expect("the same store");
+    assert_eq!(store.rev().await.expect("a revision"), 200);
+    assert!(file_bytes() < before / 2, "{before} bytes before, {} after", file_bytes());
+}
+
 // === opening
 
 #[tokio::test]

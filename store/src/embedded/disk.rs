@@ -170,6 +170,28 @@ impl Disk {
         Ok(if self.device.sync_has_failed() { Usable::ReadOnly } else { Usable::Fully })
     }
 
+    /// Gives the pages that nothing uses any more back to the file system. Takes time by the size of the file, so it is done at
+    /// open, and only where the disk is nearly full.
+    pub(crate) fn shrink(&self) {
+        let before = self.device.bytes();
+        let shrunk = match &mut *self.state.write() {
+            State::Open(database) => database.compact(),
+            State::Failed | State::Closed => return,
+        };
+        match shrunk {
+            Ok(_) => tracing::info!(
+                before,
+                after = self.device.bytes(),
+                "the disk is nearly full: the store's file was made smaller"
+            ),
+            Err(error) => {
+                tracing::warn!(%error, "the disk is nearly full, and the store's file cannot be made smaller");
+                // Where that does not work either, the next read or write says so.
+                drop(self.reopen());
+            }
+        }
+    }
+
     /// The newest revision in the file, known to the history or not.
     pub(crate) fn newest_rev(&self) -> Result<Rev, redb::Error> {
         let writes = self.database()?.begin_read()?.open_table(WRITES)?;

@@ -5,7 +5,7 @@ use super::device::FolderLock;
 use super::disk::{self, Disk, Nth, Usable};
 use crate::group::Group;
 use crate::versioned::Versioned;
-use crate::{Committed, ReadError, Rev, TxnError, Write};
+use crate::{Committed, Expect, ReadError, Rev, TxnError, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -50,10 +50,28 @@ pub(super) struct Writer {
     lock: Option<FolderLock>,
     /// Why nothing can be written any more.
     broken: Option<String>,
+    /// The last group met a disk without room.
+    is_short: bool,
     /// The index has forgotten records that may still be on disk.
     erasing: bool,
     /// Callers that have written lately, at the same time.
     crowd: usize,
+}
+
+/// What the disk has room for.
+enum Room {
+    Plenty,
+    /// Not for new keys, but for changes and deletions: leases are renewed, statuses told, and who wants to make room can.
+    ForWhatIsThere(String),
+    None(String),
+}
+
+/// The part of the least free space that even changes and deletions must leave to compaction.
+const LAST_RESERVE: u64 = 4;
+
+/// Whether a transaction may add keys.
+fn makes_something_new(writes: &[Write]) -> bool {
+    writes.iter().any(|write| write.value.is_some() && !matches!(write.expect, Expect::Rev(_)))
 }
 
 struct Waiting {
@@ -68,7 +86,7 @@ impl Writer {
         limits: Limits,
         lock: Option<FolderLock>,
     ) -> Self {
-        Self { versioned, commands, limits, lock, broken: None, erasing: false, crowd: 0 }
+        Self { versioned, commands, limits, lock, broken: None, is_short: false, erasing: false, crowd: 0 }
     }
 
     pub(super) fn run(mut self) {
@@ -110,10 +128,8 @@ impl Writer {
     fn write_group(&mut self, first: Waiting) -> Option<Command> {
         let mut waiting = vec![first];
         let next = self.gather(&mut waiting);
-        if let Some(reason) = self.refusal() {
-            for Waiting { reply, .. } in waiting {
-                answer(reply, Err(TxnError::Full(reason.clone())));
-            }
+        let waiting = self.refuse_what_has_no_room(waiting);
+        if waiting.is_empty() {
             return next;
         }
         let (writes, replies): (Vec<_>, Vec<_>) =
@@ -195,18 +211,48 @@ impl Writer {
         Ok((group, outcomes))
     }
 
-    /// Why nothing can be written now.
-    fn refusal(&self) -> Option<String> {
-        if self.broken.is_some() {
-            return self.broken.clone();
-        }
-        let lock = self.lock.as_ref()?;
-        match lock.free_bytes() {
-            Ok(free) if free < self.limits.free_min_bytes => {
-                Some(format!("{free} bytes free in {}, {} needed", lock.folder().display(), self.limits.free_min_bytes))
+    /// Answers the transactions that the disk has no room for, and hands back the others.
+    fn refuse_what_has_no_room(&mut self, waiting: Vec<Waiting>) -> Vec<Waiting> {
+        let room = self.room();
+        let was_short = std::mem::replace(&mut self.is_short, !matches!(room, Room::Plenty));
+        let (reason, refused): (String, fn(&[Write]) -> bool) = match room {
+            Room::Plenty => {
+                if was_short {
+                    tracing::info!("the store takes all writes again");
+                }
+                return waiting;
             }
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
+            Room::ForWhatIsThere(reason) => (reason, makes_something_new),
+            Room::None(reason) => (reason, |_| true),
+        };
+        if !was_short {
+            tracing::error!(%reason, "the store refuses writes");
+        }
+        let (refused, taken): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| refused(&waiting.writes));
+        for Waiting { reply, .. } in refused {
+            answer(reply, Err(TxnError::Full(reason.clone())));
+        }
+        taken
+    }
+
+    fn room(&self) -> Room {
+        if let Some(reason) = &self.broken {
+            return Room::None(reason.clone());
+        }
+        let Some(lock) = &self.lock else { return Room::Plenty };
+        let (free, least) = match lock.free_bytes() {
+            Ok(free) => (free, self.limits.free_min_bytes),
+            Err(error) => return Room::None(error.to_string()),
+        };
+        let folder = lock.folder().display();
+        if free >= least {
+            Room::Plenty
+        } else if free >= least / LAST_RESERVE {
+            Room::ForWhatIsThere(format!(
+                "{free} bytes free in {folder}, {least} needed for anything new; changes and deletions are still taken"
+            ))
+        } else {
+            Room::None(format!("{free} bytes free in {folder}, {least} needed"))
         }
     }
 

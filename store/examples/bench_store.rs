@@ -1,4 +1,4 @@
-//! Figures of the embedded store on this machine's disk: `cargo run --release -p store --example bench [FOLDER]`.
+//! Figures of the embedded store on this machine's disk: `cargo run --release -p store --example bench_store [FOLDER]`.
 //!
 //! Everything is given as a ratio to what the disk does by itself: appending and syncing a group of writes.
 

@@ -206,6 +206,15 @@ fn three_way_switches_a_union_with_retained_keys() {
 }
 
 #[test]
+fn three_way_keeps_the_order_of_items_that_only_lose_something() {
+    let both = |containers: Value| json!({"spec": {"containers": containers}});
+    let before = both(json!([{"name": "b", "image": "i", "env": [{"name": "a", "value": "a"}]}]));
+    let after = both(json!([{"name": "b", "image": "i", "env": []}, {"name": "c", "image": "i"}]));
+    let patch = three_way(&before, &after, &before, pod()).unwrap();
+    assert_eq!(strategic(&before, &patch, pod()).unwrap(), after);
+}
+
+#[test]
 fn three_way_without_a_schema_is_a_json_merge_patch() {
     let original = json!({"spec": {"list": [1], "gone": 1}});
     let modified = json!({"spec": {"list": [1, 2]}});

@@ -169,7 +169,10 @@ fn join(
                 Value::Object(join(gone, changed, kind.child(&key).object())?)
             }
             (Value::Array(gone), Value::Array(changed)) => match kind.child(&key).merging_list() {
-                Some(field) => Value::Array(join_lists(gone, changed, field)?),
+                Some(field) => {
+                    let order = changes.get(&format!("{ORDER_PREFIX}{key}")).and_then(Value::as_array);
+                    Value::Array(join_lists(gone, changed, field, order.map_or(&[], Vec::as_slice))?)
+                }
                 None => Value::Array(changed),
             },
             (_, changed) => changed,
@@ -179,7 +182,8 @@ fn join(
     Ok(changes)
 }
 
-fn join_lists(gone: Vec<Value>, changed: Vec<Value>, field: Field) -> Result<Vec<Value>, MergeError> {
+/// Items of either half, in the order that the patch gives the list.
+fn join_lists(gone: Vec<Value>, changed: Vec<Value>, field: Field, order: &[Value]) -> Result<Vec<Value>, MergeError> {
     let key = field.merge_key();
     let mut joined = changed;
     for item in gone {
@@ -193,5 +197,7 @@ fn join_lists(gone: Vec<Value>, changed: Vec<Value>, field: Field) -> Result<Vec
             (_, item) => joined.push(item),
         }
     }
+    let place = |item: &Value| order.iter().position(|known| identity(known, key) == identity(item, key));
+    joined.sort_by_cached_key(|item| place(item).unwrap_or(order.len()));
     Ok(joined)
 }

@@ -7,3 +7,4 @@ mod policy;
 pub(crate) mod validating_admission_policy;
 pub(crate) mod validating_admission_policy_binding;
 pub(crate) mod validating_webhook_configuration;
+mod webhooks;

@@ -28,6 +28,8 @@ pub struct Common<'a> {
     pub match_policy: Option<&'a str>,
     pub side_effects: &'a str,
     pub timeout_secs: Option<i32>,
+    /// Only what changes objects may be asked again.
+    pub reinvocation_policy: Option<&'a str>,
     /// Of namespaces, of objects.
     pub selectors: [Option<&'a LabelSelector>; 2],
     pub conditions: &'a [MatchCondition],
@@ -45,6 +47,7 @@ macro_rules! common {
             match_policy: $hook.match_policy.as_deref(),
             side_effects: &$hook.side_effects,
             timeout_secs: $hook.timeout_seconds,
+            reinvocation_policy: None,
             selectors: [$hook.namespace_selector.as_ref(), $hook.object_selector.as_ref()],
             conditions: $crate::validate::each(&$hook.match_conditions).as_slice(),
         }
@@ -76,11 +79,23 @@ pub fn default_rule(rule: &mut RuleWithOperations) {
     rule.scope.get_or_insert_with(|| "*".to_owned());
 }
 
-pub fn check<'a>(hook: &Common<'a>, names: &mut BTreeSet<&'a str>, path: &Path<'_>, errors: &mut FieldErrors) {
-    name(hook.name, &path.child("name"), errors);
-    if !names.insert(hook.name) {
-        errors.push(FieldError::duplicate(path.child("name"), hook.name));
+/// What is wrong with the webhooks of a configuration.
+pub fn check<'a>(hooks: impl Iterator<Item = Common<'a>>) -> FieldErrors {
+    let mut errors = FieldErrors::new();
+    let list = Path::new("webhooks");
+    let mut names = BTreeSet::new();
+    for (i, hook) in hooks.enumerate() {
+        let at = list.index(i);
+        if !names.insert(hook.name) {
+            errors.push(FieldError::duplicate(at.child("name"), hook.name));
+        }
+        one(&hook, &at, &mut errors);
     }
+    errors
+}
+
+fn one(hook: &Common<'_>, path: &Path<'_>, errors: &mut FieldErrors) {
+    name(hook.name, &path.child("name"), errors);
     let list = path.child("rules");
     for (i, rule) in hook.rules.iter().enumerate() {
         let rule = Rule {
@@ -106,6 +121,9 @@ pub fn check<'a>(hook: &Common<'a>, names: &mut BTreeSet<&'a str>, path: &Path<'
     {
         let detail = format!("the timeout value must be between 1 and {TIMEOUT_SECS_MAX} seconds");
         errors.push(FieldError::invalid(path.child("timeoutSeconds"), secs, detail));
+    }
+    if let Some(policy) = hook.reinvocation_policy {
+        one_of(policy, &["IfNeeded", "Never"], &path.child("reinvocationPolicy"), errors);
     }
     for (field, wanted) in ["namespaceSelector", "objectSelector"].into_iter().zip(hook.selectors) {
         if let Some(wanted) = wanted {

@@ -135,7 +135,7 @@ pub(crate) const ROW: Row = row! {
         Column::new("Replicas", "string"),
         AGE,
     ],
-
+    generation: true,
 };
 
 pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {

@@ -45,7 +45,7 @@ impl TypedKind for RuntimeClassKind {
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.node.v1.RuntimeClass" "node.k8s.io" "v1" "RuntimeClass" "runtimeclasses" "runtimeclass" Cluster,
     columns: [NAME, Column::new("Handler", "string"), AGE],
-
+    create_on_update: true,
 };
 
 pub(crate) fn cells(object: &Value, now_unix_secs: i64) -> Vec<Value> {

@@ -20,6 +20,7 @@ use client::identity::Identity;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
+use kinds::selector::FieldSelector;
 use node::NodeAuthorizer;
 use objects::Objects;
 use rbac::Rbac;
@@ -60,8 +61,8 @@ pub struct Attributes<'a> {
     /// Empty: cluster scope, or all namespaces.
     pub namespace: &'a str,
     pub name: &'a str,
-    /// The raw `fieldSelector` of a list, watch or deletecollection.
-    pub field_selector: &'a str,
+    /// Of a list, watch or deletecollection.
+    pub fields: Option<&'a FieldSelector>,
     /// Set for a path outside `/api` and `/apis`; the resource fields are then empty.
     pub path: Option<&'a str>,
 }
@@ -74,10 +75,7 @@ impl<'a> Attributes<'a> {
 
     /// Value that the field selector requires of `field`.
     pub fn selected(&self, field: &str) -> Option<&'a str> {
-        self.field_selector.split(',').find_map(|term| {
-            let (name, value) = term.split_once('=')?;
-            (name == field).then(|| value.strip_prefix('=').unwrap_or(value))
-        })
+        self.fields?.exact(field)
     }
 }
 

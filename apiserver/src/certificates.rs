@@ -20,7 +20,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::identity::Identity;
 use jiff::{SignedDuration, Timestamp};
-use rules::{NodeClient, strings, text};
+use kinds::tree::text;
+use rules::{NodeClient, strings};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -56,7 +57,7 @@ impl Follower for Keeper {
         match done {
             Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {}
             Err(error) => {
-                tracing::warn!(%error, request = text(request, "/metadata/name"), "cannot settle a certificate request");
+                tracing::warn!(%error, request = text(request, "metadata.name"), "cannot settle a certificate request");
             }
         }
     }
@@ -109,17 +110,17 @@ impl Keeper {
             let advice = format!("delete it first (kctl delete node {node}), or choose another name with --node-name");
             Some(("NodeNameTaken", format!("{by} has the name {node:?}: {advice}")))
         };
-        if self.all(NODES).await?.iter().any(|found| text(found, "/metadata/name") == node) {
+        if self.all(NODES).await?.iter().any(|found| text(found, "metadata.name") == node) {
             return Ok(taken("another node"));
         }
         // One that was let in a moment ago has no Node object yet.
         let now = self.server.registry.now();
         let recent = |other: &Value| {
-            let made = text(other, "/metadata/creationTimestamp").parse::<Timestamp>();
+            let made = text(other, "metadata.creationTimestamp").parse::<Timestamp>();
             made.is_ok_and(|made| now.duration_since(made) < JOINING_MAX)
         };
         let rival = |other: &Value| {
-            text(other, "/metadata/uid") != text(request, "/metadata/uid")
+            text(other, "metadata.uid") != text(request, "metadata.uid")
                 && recent(other)
                 && rules::is_approved(other)
                 && rules::token_id(other).is_some()
@@ -146,7 +147,7 @@ impl Keeper {
     }
 
     async fn deny(&self, request: &Value, reason: &str, message: String) -> Result<(), ApiError> {
-        tracing::info!(request = text(request, "/metadata/name"), reason, message, "certificate request denied");
+        tracing::info!(request = text(request, "metadata.name"), reason, message, "certificate request denied");
         let condition = json!({"type": "Denied", "status": "True", "reason": reason, "message": message});
         self.write(request, "approval", move |new| push_condition(new, condition.clone())).await
     }
@@ -183,7 +184,7 @@ impl Keeper {
         let objects = CachedObjects::new(Arc::clone(self.server.registry.caches()));
         let Some(secret) = objects.live(SECRETS, ns, &name).await? else { return Ok(None) };
         let data = |key: &str| {
-            let bytes = STANDARD.decode(text(&secret, &format!("/data/{key}"))).unwrap_or_default();
+            let bytes = STANDARD.decode(secret["data"][key].as_str().unwrap_or_default()).unwrap_or_default();
             String::from_utf8(bytes).unwrap_or_default()
         };
         if data(bootstrap_token::SINGLE_USE) != "true" {
@@ -213,15 +214,15 @@ impl Keeper {
     /// Where API servers and other nodes are.
     async fn others(&self, node: &str) -> Result<Vec<IpAddr>, ApiError> {
         let mut found = Vec::new();
-        for other in self.all(NODES).await?.iter().filter(|other| text(other, "/metadata/name") != node) {
+        for other in self.all(NODES).await?.iter().filter(|other| text(other, "metadata.name") != node) {
             let all = other.pointer("/status/addresses").and_then(Value::as_array);
             found.extend(
-                all.into_iter().flatten().filter_map(|address| text(address, "/address").parse::<IpAddr>().ok()),
+                all.into_iter().flatten().filter_map(|address| text(address, "address").parse::<IpAddr>().ok()),
             );
         }
         for slice in self.all(ENDPOINT_SLICES).await? {
-            let servers = text(&slice, "/metadata/namespace") == "default"
-                && text(&slice, "/metadata/labels/kubernetes.io~1service-name") == "kubernetes";
+            let servers = text(&slice, "metadata.namespace") == "default"
+                && slice["metadata"]["labels"]["kubernetes.io/service-name"] == "kubernetes";
             let endpoints = slice["endpoints"].as_array().filter(|_| servers);
             let addresses = endpoints.into_iter().flatten().flat_map(|endpoint| strings(&endpoint["addresses"]));
             found.extend(addresses.filter_map(|address| address.parse::<IpAddr>().ok()));
@@ -243,7 +244,7 @@ impl Keeper {
         edit: impl Fn(&mut Value) + Send + Sync,
     ) -> Result<(), ApiError> {
         let identity = Identity::new("system:apiserver", [GROUP_MASTERS]);
-        let name = text(seen, "/metadata/name");
+        let name = text(seen, "metadata.name");
         let mut request = Request::internal(Verb::Update, &kind(REQUESTS), "", name, identity, AGENT);
         subresource.clone_into(&mut request.subresource);
         let make = |_: &Value| {
@@ -268,8 +269,8 @@ fn requester(request: &Value) -> Identity {
     let extra: BTreeMap<String, Vec<String>> =
         spec["extra"].as_object().into_iter().flatten().map(|(key, values)| (key.clone(), strings(values))).collect();
     Identity {
-        user: text(spec, "/username").to_owned(),
-        uid: text(spec, "/uid").to_owned(),
+        user: text(spec, "username").to_owned(),
+        uid: text(spec, "uid").to_owned(),
         groups: strings(&spec["groups"]),
         extra,
     }

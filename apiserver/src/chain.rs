@@ -186,7 +186,7 @@ fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Re
         subresource: &request.subresource,
         namespace: &request.ns,
         name: &request.name,
-        field_selector: request.options.raw("fieldSelector").unwrap_or(""),
+        fields: Some(&request.options.selection.fields),
         path: None,
     };
     match server.authorizer.authorize(&request.identity, &attributes) {

@@ -18,7 +18,6 @@ use crate::registry::{Call, Registry, Written};
 use crate::request::{Request, Verb};
 use client::identity::Identity;
 use kinds::kind::Kind;
-use serde_json::Value;
 use std::sync::Arc;
 
 const DEFINITIONS: Resource =
@@ -44,8 +43,4 @@ fn request(verb: Verb, kind: &Arc<dyn Kind>, name: &str, subresource: &str) -> R
 async fn change(registry: &Registry, name: &str, subresource: &str, make: Make<'_>) -> Result<Written, ApiError> {
     let request = request(Verb::Update, &definitions(), name, subresource);
     registry.change(&Call::of(&request)?, Verb::Update, make).await
-}
-
-fn text<'a>(object: &'a Value, path: &str) -> &'a str {
-    kinds::tree::text(object, path)
 }

@@ -4,6 +4,7 @@ use crate::auth::service_account::identity_of;
 use crate::auth::{Attributes, Authorizer, Decision};
 use client::identity::Identity;
 use kinds::admission::{Asked, Authorize, Verdict};
+use kinds::selector::FieldSelector;
 
 /// Of whoever makes the request.
 pub(super) struct Permissions<'a> {
@@ -19,6 +20,8 @@ impl<'a> Permissions<'a> {
 
 impl Authorize for Permissions<'_> {
     fn authorize(&self, asked: &Asked) -> Verdict {
+        // What cannot be read says nothing: the wider question is asked.
+        let fields = FieldSelector::parse(&asked.field_selector).unwrap_or_default();
         let account = asked.account.as_ref().map(|(ns, name)| identity_of(ns, name));
         let attributes = match &asked.path {
             Some(path) => Attributes { verb: &asked.verb, path: Some(path), ..Attributes::default() },
@@ -30,7 +33,7 @@ impl Authorize for Permissions<'_> {
                 subresource: &asked.subresource,
                 namespace: &asked.namespace,
                 name: &asked.name,
-                field_selector: &asked.field_selector,
+                fields: Some(&fields),
                 path: None,
             },
         };

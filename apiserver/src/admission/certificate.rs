@@ -3,12 +3,13 @@
 
 use super::{Call, Context, Operation};
 use crate::auth::Attributes;
-use crate::certificates::rules::{Signer, asked, text};
+use crate::certificates::rules::{Signer, asked};
 use crate::error::ApiError;
 use crate::pki::request::parse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinds::errors::FieldError;
+use kinds::tree::text;
 use serde_json::{Value, json};
 
 const GROUP: &str = "certificates.k8s.io";
@@ -85,7 +86,7 @@ pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Re
 }
 
 fn check_request(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
-    let encoded = text(object, "/spec/request");
+    let encoded = text(object, "spec.request");
     let parsed = STANDARD.decode(encoded).map_err(|error| error.to_string());
     match parsed.and_then(|pem| parse(&pem).map_err(|error| error.to_string())) {
         Ok(_) => Ok(()),
@@ -106,14 +107,14 @@ fn restrict_subject(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     if !masters {
         return Ok(());
     }
-    let signer = text(object, "/spec/signerName");
+    let signer = text(object, "spec.signerName");
     Err(call.forbidden(call.name_of(object), format!("use of {signer} signer with {MASTERS} group is not allowed")))
 }
 
 /// The verb on `signers`, by the signer's name or by its domain with a star.
 fn permitted(context: &Context, call: &Call<'_>, object: &Value, verb: &str) -> Result<(), ApiError> {
     // The signer is that of the stored request: what is sent may not choose its own judge.
-    let signer = text(call.old.unwrap_or(object), "/spec/signerName");
+    let signer = text(call.old.unwrap_or(object), "spec.signerName");
     let domain = signer.split('/').next().unwrap_or_default();
     let may = |name: &str| {
         let attributes =

@@ -7,6 +7,8 @@ use crate::registry::Call;
 use crate::server::Server;
 use client::identity::Identity;
 use kinds::errors::{FieldError, FieldErrors};
+use kinds::selector::{FieldRequirement, FieldSelector};
+use kinds::tree::text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -20,12 +22,19 @@ pub async fn answer(server: &Server, call: &Call<'_>, mut object: Value) -> Resu
     }
     let caller = &call.request.identity;
     object["status"] = match row.plural.as_ref() {
-        "subjectaccessreviews" => access(server, call, &object, &subject(call, &object)?)?,
+        "subjectaccessreviews" => {
+            check_metadata(call, &object)?;
+            access(server, call, &object, &subject(call, &object)?)?
+        }
         "localsubjectaccessreviews" => {
+            check_metadata(call, &object)?;
             check_local(call, &mut object)?;
             access(server, call, &object, &subject(call, &object)?)?
         }
-        "selfsubjectaccessreviews" => access(server, call, &object, caller)?,
+        "selfsubjectaccessreviews" => {
+            check_metadata(call, &object)?;
+            access(server, call, &object, caller)?
+        }
         "selfsubjectrulesreviews" => rules(server, &object, caller)?,
         "tokenreviews" => token(server, call, &object).await?,
         "selfsubjectreviews" => json!({"userInfo": user_info(caller)}),
@@ -34,8 +43,32 @@ pub async fn answer(server: &Server, call: &Call<'_>, mut object: Value) -> Resu
     Ok(object)
 }
 
-fn text<'a>(tree: &'a Value, pointer: &str) -> &'a str {
-    tree.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+/// A question about access has no name, no labels, nothing of its own but perhaps a namespace.
+/// k8s: `ValidateSubjectAccessReview` and its like
+fn check_metadata(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    let local = call.row().namespaced();
+    let said = object["metadata"].as_object().into_iter().flatten().any(|(field, value)| match field.as_str() {
+        "managedFields" => false,
+        "namespace" if local => false,
+        _ => !is_empty(value),
+    });
+    if !said {
+        return Ok(());
+    }
+    let why = if local { "must be empty except for namespace" } else { "must be empty" };
+    let error = FieldError::invalid("metadata", &object["metadata"], why);
+    Err(ApiError::invalid(call.row(), "", vec![error]))
+}
+
+/// Clients send what they left out as null, "", [] or {}.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn strings(tree: &Value) -> Vec<String> {
@@ -52,8 +85,8 @@ fn subject(call: &Call<'_>, object: &Value) -> Result<Identity, ApiError> {
         .map(|(key, values)| (key.to_lowercase(), strings(values)))
         .collect();
     let identity = Identity {
-        user: text(spec, "/user").to_owned(),
-        uid: text(spec, "/uid").to_owned(),
+        user: text(spec, "user").to_owned(),
+        uid: text(spec, "uid").to_owned(),
         groups: strings(&spec["groups"]),
         extra,
     };
@@ -75,7 +108,7 @@ fn check_local(call: &Call<'_>, object: &mut Value) -> Result<(), ApiError> {
         ));
     }
     object["metadata"]["namespace"] = json!(call.ns);
-    let asked = text(object, "/spec/resourceAttributes/namespace");
+    let asked = text(object, "spec.resourceAttributes.namespace");
     if object["spec"]["resourceAttributes"].is_object() && asked != call.ns {
         let why = "must match metadata.namespace";
         return refuse(FieldError::invalid("spec.resourceAttributes.namespace", asked, why));
@@ -89,7 +122,7 @@ fn check_selectors(asked: &Value) -> FieldErrors {
     for field in ["fieldSelector", "labelSelector"] {
         let Some(selector) = asked.get(field).filter(|selector| selector.is_object()) else { continue };
         let path = format!("spec.resourceAttributes.{field}");
-        let raw = text(selector, "/rawSelector");
+        let raw = text(selector, "rawSelector");
         let requirements = selector["requirements"].as_array().is_some_and(|list| !list.is_empty());
         if requirements && !raw.is_empty() {
             let why = "may not specified at the same time as requirements";
@@ -103,23 +136,25 @@ fn check_selectors(asked: &Value) -> FieldErrors {
     errors
 }
 
-/// The field selector in the words of a query. A requirement that no query can express says nothing, which makes the
-/// question wider and the answer never wrongly yes.
-fn field_selector(asked: &Value) -> String {
+/// The field selector that is asked about. A requirement that no query can express, or a selector that cannot be read, says
+/// nothing, which makes the question wider and the answer never wrongly yes.
+fn field_selector(asked: &Value) -> FieldSelector {
     let selector = &asked["fieldSelector"];
-    let raw = text(selector, "/rawSelector");
+    let raw = text(selector, "rawSelector");
     if !raw.is_empty() {
-        return raw.to_owned();
+        return FieldSelector::parse(raw).unwrap_or_default();
     }
-    let terms = selector["requirements"].as_array().into_iter().flatten().filter_map(|requirement| {
-        let values = strings(&requirement["values"]);
-        match (text(requirement, "/operator"), values.as_slice()) {
-            ("In", [only]) => Some(format!("{}={only}", text(requirement, "/key"))),
-            ("NotIn", [only]) => Some(format!("{}!={only}", text(requirement, "/key"))),
-            _ => None,
-        }
+    let requirements = selector["requirements"].as_array().into_iter().flatten().filter_map(|requirement| {
+        let mut values = strings(&requirement["values"]);
+        let equal = match text(requirement, "operator") {
+            "In" => true,
+            "NotIn" => false,
+            _ => return None,
+        };
+        let value = values.pop().filter(|_| values.is_empty())?;
+        Some(FieldRequirement { field: text(requirement, "key").to_owned(), equal, value })
     });
-    terms.collect::<Vec<_>>().join(",")
+    requirements.collect()
 }
 
 fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
@@ -134,19 +169,19 @@ fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity)
             }
             selector = field_selector(asked);
             Attributes {
-                verb: text(asked, "/verb"),
-                group: text(asked, "/group"),
-                version: text(asked, "/version"),
-                resource: text(asked, "/resource"),
-                subresource: text(asked, "/subresource"),
-                namespace: text(asked, "/namespace"),
-                name: text(asked, "/name"),
-                field_selector: &selector,
+                verb: text(asked, "verb"),
+                group: text(asked, "group"),
+                version: text(asked, "version"),
+                resource: text(asked, "resource"),
+                subresource: text(asked, "subresource"),
+                namespace: text(asked, "namespace"),
+                name: text(asked, "name"),
+                fields: Some(&selector),
                 path: None,
             }
         }
         (None, Some(asked)) => {
-            Attributes { verb: text(asked, "/verb"), path: Some(text(asked, "/path")), ..Attributes::default() }
+            Attributes { verb: text(asked, "verb"), path: Some(text(asked, "path")), ..Attributes::default() }
         }
         (Some(_), Some(asked)) => {
             let why = "cannot be specified in combination with resourceAttributes";
@@ -165,7 +200,7 @@ fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity)
 }
 
 fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
-    let namespace = text(object, "/spec/namespace");
+    let namespace = text(object, "spec.namespace");
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
@@ -180,7 +215,7 @@ fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, 
 }
 
 async fn token(server: &Server, call: &Call<'_>, object: &Value) -> Result<Value, ApiError> {
-    let token = text(object, "/spec/token");
+    let token = text(object, "spec.token");
     if token.is_empty() {
         return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
     }

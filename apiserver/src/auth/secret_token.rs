@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use client::identity::Identity;
+use kinds::tree::text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,13 +48,13 @@ pub struct Claims {
 
 impl Claims {
     fn of(account: &Value, ns: &str, secret: &str) -> Self {
-        let name = text(account, "/metadata/name");
+        let name = text(account, "metadata.name");
         Self {
             iss: ISSUER.to_owned(),
             namespace: ns.to_owned(),
             secret: secret.to_owned(),
             account: name.to_owned(),
-            uid: text(account, "/metadata/uid").to_owned(),
+            uid: text(account, "metadata.uid").to_owned(),
             sub: identity_of(ns, name).user,
         }
     }
@@ -75,7 +76,7 @@ pub async fn check(claims: &Claims, token: &str, objects: &dyn Objects) -> Resul
     }
     let place = (claims.namespace.as_str(), claims.account.as_str());
     match find_with_uid(objects, SERVICE_ACCOUNTS, place, &claims.uid).await? {
-        Some(account) if text(&account, "/metadata/uid") == claims.uid => Ok(()),
+        Some(account) if text(&account, "metadata.uid") == claims.uid => Ok(()),
         Some(_) => gone("service account", &claims.account, "was replaced by another of its name"),
         None => gone("service account", &claims.account, "does not exist"),
     }
@@ -123,8 +124,8 @@ impl Follower for OfAccounts<'_> {
 
 impl Keeper {
     fn secrets_of(&self, account: &Value) -> Vec<Value> {
-        let secrets = self.objects.cached_list(SECRETS, text(account, "/metadata/namespace"));
-        let own = secrets.into_iter().filter(|secret| account_of(secret) == text(account, "/metadata/name"));
+        let secrets = self.objects.cached_list(SECRETS, text(account, "metadata.namespace"));
+        let own = secrets.into_iter().filter(|secret| account_of(secret) == text(account, "metadata.name"));
         own.map(|secret| secret.as_ref().clone()).collect()
     }
 
@@ -142,20 +143,19 @@ impl Keeper {
     }
 
     async fn try_settle(&self, secret: &Value) -> Result<(), ApiError> {
-        let (ns, name) = (text(secret, "/metadata/namespace"), text(secret, "/metadata/name"));
+        let (ns, name) = (text(secret, "metadata.namespace"), text(secret, "metadata.name"));
         let account = self.objects.live(SERVICE_ACCOUNTS, ns, account_of(secret)).await?;
-        let named = text(secret, "/metadata/annotations/kubernetes.io~1service-account.uid");
-        let account = account.filter(|account| named.is_empty() || text(account, "/metadata/uid") == named);
+        let named = secret["metadata"]["annotations"][ACCOUNT_UID].as_str().unwrap_or_default();
+        let account = account.filter(|account| named.is_empty() || text(account, "metadata.uid") == named);
         let kind = kind(SECRETS);
         let identity = Identity::new("system:apiserver", [super::GROUP_MASTERS]);
         let Some(account) = account else {
             let request = Request::internal(Verb::Delete, &kind, ns, name, identity, AGENT);
-            let uid = text(secret, "/metadata/uid").to_owned();
+            let uid = text(secret, "metadata.uid").to_owned();
             let options = DeleteOptions { uid: Some(uid), ..DeleteOptions::default() };
             return self.server.registry.delete(&Call::of(&request)?, &options).await.map(drop);
         };
-        let filled =
-            ["token", "ca.crt", "namespace"].iter().all(|key| !text(&secret["data"], &pointer(key)).is_empty());
+        let filled = ["token", "ca.crt", "namespace"].iter().all(|key| has_data(secret, key));
         if filled && !named.is_empty() {
             return Ok(());
         }
@@ -178,7 +178,7 @@ fn content(tokens: &Tokens, ca_pem: &str, account: &Value, ns: &str, secret: &st
 fn with_content(old: &Value, made: &Value, account: &Value) -> Value {
     let mut new = old.clone();
     for (key, value) in made.as_object().into_iter().flatten() {
-        if text(&new["data"], &pointer(key)).is_empty() {
+        if !has_data(&new, key) {
             new["data"][key] = value.clone();
         }
     }
@@ -186,14 +186,10 @@ fn with_content(old: &Value, made: &Value, account: &Value) -> Value {
     new
 }
 
-fn pointer(key: &str) -> String {
-    format!("/{key}")
+fn has_data(secret: &Value, key: &str) -> bool {
+    secret["data"][key].as_str().is_some_and(|value| !value.is_empty())
 }
 
 fn account_of(secret: &Value) -> &str {
     secret["metadata"]["annotations"][ACCOUNT_NAME].as_str().unwrap_or_default()
-}
-
-fn text<'a>(tree: &'a Value, pointer: &str) -> &'a str {
-    tree.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ use crate::backend::address::check;
 use crate::pki::request::{Asked, parse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kinds::tree::text;
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -33,13 +34,13 @@ pub(super) enum NodeClient {
 
 /// The request within, where there is one.
 pub(crate) fn asked(request: &Value) -> Option<Asked> {
-    parse(&STANDARD.decode(text(request, "/spec/request")).ok()?).ok()
+    parse(&STANDARD.decode(text(request, "spec.request")).ok()?).ok()
 }
 
 /// Nothing is left to do for anybody.
 pub(super) fn is_settled(request: &Value) -> bool {
     let has = |kind| has_condition(request, kind);
-    has("Denied") || has("Failed") || !text(request, "/status/certificate").is_empty()
+    has("Denied") || has("Failed") || !text(request, "status.certificate").is_empty()
 }
 
 pub(super) fn is_approved(request: &Value) -> bool {
@@ -52,10 +53,10 @@ fn has_condition(request: &Value, kind: &str) -> bool {
 }
 
 pub(super) fn node_client(request: &Value, asked: &Asked) -> Option<NodeClient> {
-    if text(request, "/spec/signerName") != KUBELET_CLIENT || Signer::KubeletClient.check(request, asked).is_err() {
+    if text(request, "spec.signerName") != KUBELET_CLIENT || Signer::KubeletClient.check(request, asked).is_err() {
         return None;
     }
-    let own = text(request, "/spec/username") == asked.common_name;
+    let own = text(request, "spec.username") == asked.common_name;
     Some(if own { NodeClient::Own } else { NodeClient::Any })
 }
 
@@ -73,7 +74,7 @@ pub(super) fn node_name(asked: &Asked) -> Option<&str> {
 
 /// The join token by which somebody asks.
 pub(super) fn token_id(request: &Value) -> Option<&str> {
-    text(request, "/spec/username").strip_prefix(TOKEN_PREFIX)
+    text(request, "spec.username").strip_prefix(TOKEN_PREFIX)
 }
 
 /// Names under which clients look for an API server, not for a node.
@@ -107,7 +108,7 @@ pub(super) fn refused_place(node: &str, asked: &Asked, others: &[IpAddr], servic
 impl Signer {
     /// `None`: somebody else's business.
     pub(crate) fn of(request: &Value) -> Option<Self> {
-        match text(request, "/spec/signerName") {
+        match text(request, "spec.signerName") {
             "kubernetes.io/kube-apiserver-client" => Some(Self::Client),
             KUBELET_CLIENT => Some(Self::KubeletClient),
             "kubernetes.io/kubelet-serving" => Some(Self::KubeletServing),
@@ -140,7 +141,7 @@ impl Signer {
                 if asked.emails > 0 || asked.uris > 0 {
                     return Err("Email and URI subjectAltNames are not allowed".to_owned());
                 }
-                if text(request, "/spec/username") != asked.common_name {
+                if text(request, "spec.username") != asked.common_name {
                     return Err("subject common name is not the requesting node".to_owned());
                 }
                 usages_are(&usages, "server auth")
@@ -170,10 +171,6 @@ fn usages_are(usages: &[String], wanted: &str) -> Result<(), String> {
 
 pub(super) fn strings(tree: &Value) -> Vec<String> {
     tree.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-pub(crate) fn text<'a>(tree: &'a Value, pointer: &str) -> &'a str {
-    tree.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //! Every API server does this; whoever comes second finds nothing to change.
 
 use super::served::{Change, Kinds};
-use super::{cleanup, naming, text};
+use super::{cleanup, naming};
 use crate::error::ApiError;
 use crate::follow::{self, Follow, Seen};
 use crate::registry::{Registry, metadata};
 use crate::server::Server;
 use kinds::custom::condition;
+use kinds::tree::text;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A local APIService for every group and version that definitions serve, so that `kubectl get apiservices` lists them and
 //! discovery has a place for their groups. k8s: `controlplane/controller/crdregistration`
 
-use super::{definitions, request, text};
+use super::{definitions, request};
 use crate::aggregate::API_SERVICES;
 use crate::auth::objects;
 use crate::error::ApiError;
@@ -10,7 +10,7 @@ use crate::registry::delete::DeleteOptions;
 use crate::registry::{Call, Registry};
 use crate::request::{Selection, Verb};
 use crate::server::Server;
-use kinds::tree;
+use kinds::tree::{self, text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

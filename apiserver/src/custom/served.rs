@@ -42,7 +42,7 @@ impl Ingredients {
     fn of(crd: &Value) -> Self {
         let at = |path: &str| kinds::tree::at(crd, path);
         Self {
-            uid: super::text(crd, "metadata.uid").to_owned(),
+            uid: kinds::tree::text(crd, "metadata.uid").to_owned(),
             generation: kinds::tree::integer(crd, "metadata.generation"),
             accepted: at("status.acceptedNames").cloned().unwrap_or_default(),
             terminating: at("metadata.deletionTimestamp").is_some(),

@@ -298,4 +298,17 @@ async fn reviews_know_selectors_and_refuse_what_contradicts_itself() {
     let (code, refused) = cluster.send(&ADMIN, Method::POST, local, &ask).await;
     assert_eq!(code, 422);
     assert!(refused["message"].as_str().unwrap().contains("must match metadata.namespace"), "{refused}");
+    let ask = |metadata: Value| json!({"metadata": metadata, "spec": {"user": "eve", "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}});
+    let left_out = json!({"creationTimestamp": null, "labels": {}});
+    let named = json!({"name": "mine", "namespace": "default"});
+    for (path, metadata, expected) in [
+        (reviews, left_out, None),
+        (reviews, json!({"name": "mine"}), Some("must be empty")),
+        (local, json!({"namespace": "default"}), None),
+        (local, named, Some("must be empty except for namespace")),
+    ] {
+        let (_, answer) = cluster.send(&ADMIN, Method::POST, path, &ask(metadata)).await;
+        let why = answer["details"]["causes"][0]["message"].as_str();
+        assert_eq!(why.map(|why| why.rsplit(": ").next().unwrap()), expected, "{answer}");
+    }
 }

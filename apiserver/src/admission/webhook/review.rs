@@ -10,6 +10,7 @@ use crate::registry::operations;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinds::kind::Kind;
+use kinds::tree::text;
 use serde_json::{Value, json};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -41,7 +42,7 @@ pub(super) fn question(call: &Call<'_>, kind: &dyn Kind, objects: [&Value; 2]) -
 /// k8s: `VerifyAdmissionResponse`. `Err`: the answer is none, which is the webhook's failure and not its verdict.
 pub(super) fn judge(hook: &Hook, uid: &str, review: &Value) -> Result<Judgement, String> {
     let invalid = |why: String| Err(format!("received invalid webhook response: {why}"));
-    let (version, kind) = (text(review, "/apiVersion"), text(review, "/kind"));
+    let (version, kind) = (text(review, "apiVersion"), text(review, "kind"));
     if (version, kind) != (API_VERSION, REVIEW) {
         return invalid(format!(
             "expected webhook response of {API_VERSION}, Kind={REVIEW}, got {version}, Kind={kind}"
@@ -51,7 +52,7 @@ pub(super) fn judge(hook: &Hook, uid: &str, review: &Value) -> Result<Judgement,
     if !response.is_object() {
         return invalid("webhook response was absent".to_owned());
     }
-    let found = text(response, "/uid");
+    let found = text(response, "uid");
     if found != uid {
         return invalid(format!("expected response.uid={uid:?}, got {found:?}"));
     }
@@ -69,7 +70,7 @@ fn invalid_text<T>(why: String) -> Result<T, String> {
 }
 
 fn patch(response: &Value) -> Result<Option<json_patch::Patch>, String> {
-    let (encoded, kind) = (text(response, "/patch"), text(response, "/patchType"));
+    let (encoded, kind) = (text(response, "patch"), text(response, "patchType"));
     match (encoded.is_empty(), kind) {
         (true, "") => return Ok(None),
         (true, _) => return Err("webhook returned response.patchType but not response.patch".to_owned()),
@@ -85,7 +86,7 @@ fn patch(response: &Value) -> Result<Option<json_patch::Patch>, String> {
 /// k8s: `ToStatusErr`
 fn refusal(hook: &str, status: &Value) -> ApiError {
     let code = status["code"].as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| *code >= 400);
-    let (message, reason) = (text(status, "/message"), text(status, "/reason"));
+    let (message, reason) = (text(status, "message"), text(status, "reason"));
     let denied = format!("admission webhook {hook:?} denied the request");
     let message = match (message, reason) {
         ("", "") => format!("{denied} without explanation"),
@@ -106,8 +107,4 @@ pub(super) fn patched(hook: &Hook, shown: &Value, patch: &json_patch::Patch) -> 
     let mut patched = shown.clone();
     operations::run(&mut patched, &patch.0).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(patched)
-}
-
-fn text<'a>(tree: &'a Value, pointer: &str) -> &'a str {
-    tree.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }

@@ -56,8 +56,10 @@ fn a_node_reaches_only_what_its_pods_use() {
     authorizer.apply_pod("shop", "web", Some(&pod("n1")));
     let node = |name: &str| Identity::new(&format!("system:node:{name}"), [GROUP]);
     let (n1, n2) = (node("n1"), node("n2"));
-    let own_pods = Attributes { field_selector: "spec.nodeName=n1", ..ask("list", "", "pods", "", "") };
-    let own_node = Attributes { field_selector: "metadata.name=n1", ..ask("watch", "", "nodes", "", "") };
+    let [by_node, by_name] =
+        ["spec.nodeName=n1", "metadata.name=n1"].map(|text| kinds::selector::FieldSelector::parse(text).unwrap());
+    let own_pods = Attributes { fields: Some(&by_node), ..ask("list", "", "pods", "", "") };
+    let own_node = Attributes { fields: Some(&by_name), ..ask("watch", "", "nodes", "", "") };
     let table = [
         (ask("get", "", "secrets", "shop", "env"), true),
         (ask("get", "", "secrets", "shop", "registry"), true),

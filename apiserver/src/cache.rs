@@ -14,7 +14,7 @@ mod watcher;
 mod watchers;
 
 pub use event::{Event, EventType};
-pub use kind_cache::KindCache;
+pub use kind_cache::{KindCache, Weight};
 pub use object::Object;
 pub use watcher::{Delivery, Start, Subscription, WatchError};
 pub use watchers::matched;

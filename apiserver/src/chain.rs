@@ -3,7 +3,7 @@
 use crate::aggregate::Remote;
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
-use crate::flow::{Asked, Flow};
+use crate::flow::{self, Asked, Flow};
 use crate::negotiate::Answer;
 use crate::publish::metrics::RequestLabels;
 use crate::request::{self, Target, Verb};
@@ -103,7 +103,8 @@ async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Note
     };
     let _seat = match length {
         Length::Short | Length::Watch => {
-            Some(server.flow.seat(flow, &Asked::of(&target), limit.min(REQUEST_TIMEOUT) / SEAT_WAIT_PART).await?)
+            let width = flow::seats(server.registry.caches(), &target);
+            Some(server.flow.seat(flow, &Asked::of(&target), width, limit.min(REQUEST_TIMEOUT) / SEAT_WAIT_PART).await?)
         }
         Length::Stream => None,
     };

@@ -2,17 +2,20 @@
 //! can serve at once. FlowSchemas say which priority level a request belongs to, levels share the server's seats, and flows
 //! within a level take turns. k8s: `apiserver/pkg/util/flowcontrol`
 //!
-//! Every request has one seat's weight. Watches hold a seat until their first bytes; exec, port-forward and the like hold none.
+//! A LIST takes the seats of what it holds at once, every other request one. Watches hold theirs until their first bytes;
+//! exec, port-forward and the like hold none.
 
 mod deal;
 mod feed;
 mod pool;
 mod schema;
 mod share;
+mod work;
 
 pub(crate) use feed::Feed;
 pub(crate) use pool::Seat;
 pub(crate) use schema::Asked;
+pub(crate) use work::seats;
 
 use crate::error::ApiError;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -139,15 +142,21 @@ impl FlowControl {
         Flow(Arc::clone(found.or_else(|| table.schemas.last()).expect("the mandatory ones are always there")))
     }
 
-    /// A seat for a request of this flow, after at most `patience`.
-    pub(crate) async fn seat(&self, flow: &Flow, asked: &Asked<'_>, patience: Duration) -> Result<Seat, ApiError> {
+    /// Seats for a request of this flow, which asks for `width`, after at most `patience`.
+    pub(crate) async fn seat(
+        &self,
+        flow: &Flow,
+        asked: &Asked<'_>,
+        width: u32,
+        patience: Duration,
+    ) -> Result<Seat, ApiError> {
         let schema = &flow.0;
         let hash = || {
             let mut hasher = DefaultHasher::new();
             (&schema.name, asked.distinguisher(&schema.spec)).hash(&mut hasher);
             hasher.finish()
         };
-        match schema.level.take(hash, patience).await {
+        match schema.level.take(hash, width, patience).await {
             Ok(seat) => {
                 schema.dispatched.inc();
                 Ok(seat)
@@ -253,7 +262,7 @@ impl FlowMetrics {
             ("nominal_limit_seats", "A level's own seats", &self.nominal),
             ("current_limit_seats", "A level's seats with what it borrowed and without what it lent", &self.current),
             ("current_executing_seats", "Seats that are taken", &self.executing),
-            ("current_inqueue_seats", "Requests that wait for a seat", &self.waiting),
+            ("current_inqueue_requests", "Requests that wait for a seat", &self.waiting),
         ];
         for (text, help, gauge) in gauges {
             registry.register(name(text), help, gauge.clone());
@@ -331,7 +340,7 @@ mod tests {
     async fn ask(control: &FlowControl, identity: &Identity) -> Result<Seat, ApiError> {
         let target = parse(&Method::GET, "/version", None, identity.clone(), |_, _, _| None).unwrap();
         let asked = Asked::of(&target);
-        control.seat(&control.classify(&asked), &asked, Duration::from_secs(1)).await
+        control.seat(&control.classify(&asked), &asked, 1, Duration::from_secs(1)).await
     }
 
     #[tokio::test]

@@ -32,6 +32,8 @@ pub struct KindCache {
 struct State {
     phase: Phase,
     objects: Objects,
+    /// Of the objects' JSON.
+    bytes: u64,
     ring: Ring,
     watchers: Watchers,
     /// The newest commit that is applied here.
@@ -56,12 +58,21 @@ pub struct Snapshot {
     pub rev: Rev,
 }
 
+/// All objects of a kind, counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight {
+    pub objects: u64,
+    /// Of their JSON.
+    pub bytes: u64,
+}
+
 impl KindCache {
     pub(super) fn new(kind: Arc<dyn Kind>, reached: Arc<watch::Sender<Rev>>) -> Self {
         let prefix = format!("{}{}/", super::ROOT, kind.row().storage);
         let state = State {
             phase: Phase::Loading(Vec::new()),
             objects: BTreeMap::new(),
+            bytes: 0,
             ring: Ring::new(Rev::MAX),
             watchers: Watchers::default(),
             rev: 0,
@@ -108,6 +119,7 @@ impl KindCache {
             Phase::Loading(commits) => commits,
             Phase::Live => Vec::new(),
         };
+        state.bytes = objects.values().map(size).sum();
         state.objects = objects;
         state.ring = Ring::new(rev);
         state.rev = rev;
@@ -123,6 +135,7 @@ impl KindCache {
         let mut state = self.state.write();
         state.phase = Phase::Loading(Vec::new());
         state.objects.clear();
+        state.bytes = 0;
         std::mem::take(&mut state.watchers)
     }
 
@@ -203,6 +216,12 @@ impl KindCache {
         Some((Snapshot { objects, rev }, remaining))
     }
 
+    /// How much there is of it.
+    pub fn weight(&self) -> Weight {
+        let state = self.state.read();
+        Weight { objects: state.objects.len() as u64, bytes: state.bytes }
+    }
+
     /// Every object.
     pub fn snapshot(&self) -> Snapshot {
         self.list("", &Selection::default())
@@ -244,6 +263,10 @@ impl KindCache {
     }
 }
 
+fn size(object: &Arc<Object>) -> u64 {
+    object.json_slice().len() as u64
+}
+
 fn apply_live(state: &mut State, commit: Commit, now: Timestamp) {
     // The first range may already show commits that the feed delivers later.
     if commit.rev <= state.rev {
@@ -252,8 +275,12 @@ fn apply_live(state: &mut State, commit: Commit, now: Timestamp) {
     for (ty, object) in commit.changes {
         let prev = match ty {
             EventType::Deleted => state.objects.remove(&object.key),
-            EventType::Added | EventType::Modified => state.objects.insert(object.key.clone(), Arc::clone(&object)),
+            EventType::Added | EventType::Modified => {
+                state.bytes += size(&object);
+                state.objects.insert(object.key.clone(), Arc::clone(&object))
+            }
         };
+        state.bytes -= prev.as_ref().map_or(0, size);
         if ty == EventType::Deleted && prev.is_none() {
             continue;
         }

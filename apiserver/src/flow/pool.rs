@@ -1,7 +1,7 @@
 //! The seats of all priority levels, and the requests that wait for one.
 //!
-//! A request that finds a free seat of its level takes it by one atomic step. Everything else (waiting, fairness between
-//! flows, levels that lend each other seats) is behind one lock, which nobody touches while nobody waits.
+//! A request that finds its seats free takes them by one atomic step; most want one. Everything else (waiting, fairness
+//! between flows, levels that lend each other seats) is behind one lock, which nobody touches while nobody waits.
 //!
 //! Unlike upstream, which moves seats between levels every ten seconds by what was wanted before, a seat moves when it is
 //! wanted: a full level takes one that another has free and may lend, and the owner gets it back from the next request that
@@ -9,6 +9,7 @@
 
 use super::deal::deal;
 use super::share::{Queuing, Share};
+use super::work;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,13 +27,17 @@ pub(super) struct Level {
     pub name: String,
     /// `None`: exempt.
     pool: Option<Weak<Pool>>,
+    /// Seats that are taken.
     executing: AtomicU32,
     /// Its seats at this moment.
     limit: AtomicU32,
+    /// Requests, whatever they want.
     waiting: AtomicU32,
+    /// The most that one request may take.
+    widest: AtomicU32,
 }
 
-/// How many of a level's requests do what.
+/// What of a level is taken and wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Figures {
     pub executing: u32,
@@ -72,32 +77,37 @@ impl Level {
         self.executing.load(Ordering::SeqCst) < self.limit.load(Ordering::SeqCst)
     }
 
-    /// A free seat, while nobody waits for one.
-    fn try_take(self: &Arc<Self>) -> Option<Seat> {
+    fn has_room(&self, width: u32) -> bool {
+        has_room(self.executing.load(Ordering::SeqCst), self.limit.load(Ordering::SeqCst), width)
+    }
+
+    /// Free seats, while nobody waits for any.
+    fn try_take(self: &Arc<Self>, width: u32) -> Option<Seat> {
         if self.waiting.load(Ordering::SeqCst) > 0 {
             return None;
         }
         let limit = self.limit.load(Ordering::SeqCst);
-        let more = |executing| (executing < limit).then_some(executing + 1);
+        let more = |executing| has_room(executing, limit, width).then_some(executing + width);
         self.executing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Seat { level: Arc::clone(self), queued: None })
+        Some(Seat { level: Arc::clone(self), width, queued: None })
     }
 
-    /// A seat, at once or in turn. `flow` is the hash of what tells this request's flow from others.
+    /// `width` seats, at once or in turn. `flow` is the hash of what tells this request's flow from others.
     pub(super) async fn take(
         self: &Arc<Self>,
         flow: impl FnOnce() -> u64,
+        width: u32,
         patience: Duration,
     ) -> Result<Seat, Refusal> {
         let Some(pool) = &self.pool else {
-            self.executing.fetch_add(1, Ordering::Relaxed);
-            return Ok(Seat { level: Arc::clone(self), queued: None });
+            return Ok(seated(self, width, None));
         };
-        if let Some(seat) = self.try_take() {
+        let width = width.min(self.widest.load(Ordering::Relaxed));
+        if let Some(seat) = self.try_take(width) {
             return Ok(seat);
         }
         let pool = pool.upgrade().ok_or(Refusal::TimeOut)?;
-        match pool.enter(self, flow(), Instant::now())? {
+        match pool.enter(self, flow(), width, Instant::now())? {
             Entered::Seated(seat) => Ok(seat),
             // Boxed: rare, and its state would make every request's larger.
             Entered::InLine(ticket) => Box::pin(ticket.wait(patience)).await,
@@ -105,20 +115,27 @@ impl Level {
     }
 }
 
-/// Held while a request is served.
+/// Whether `width` more seats are free. What is wider than the level has it for itself.
+/// k8s: canAccommodateSeatsLocked
+fn has_room(executing: u32, limit: u32, width: u32) -> bool {
+    executing + width <= limit || (executing == 0 && limit > 0)
+}
+
+/// Held while a request is served: a seat, or several.
 #[derive(Debug)]
 pub(crate) struct Seat {
     level: Arc<Level>,
+    width: u32,
     /// From which queue it came, and when.
     queued: Option<(usize, Instant)>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.level.executing.fetch_sub(1, Ordering::SeqCst);
+        self.level.executing.fetch_sub(self.width, Ordering::SeqCst);
         let Some(pool) = self.level.pool.as_ref().and_then(Weak::upgrade) else { return };
         if self.queued.is_some() || pool.waiting.load(Ordering::SeqCst) > 0 {
-            pool.left(&self.level, self.queued, Instant::now());
+            pool.left(self, Instant::now());
         }
     }
 }
@@ -153,6 +170,7 @@ impl Drop for Ticket {
 
 struct Waiter {
     id: u64,
+    width: u32,
     turn: oneshot::Sender<Seat>,
 }
 
@@ -160,7 +178,7 @@ struct Waiter {
 struct Queue {
     waiting: VecDeque<Waiter>,
     executing: u32,
-    /// Time that requests of this queue were served, counted from where the others were when it began.
+    /// Seats times the time that requests of this queue had them, counted from where the others were when it began.
     served: Duration,
 }
 
@@ -211,6 +229,7 @@ impl Pool {
             let line = &mut lines.all[at];
             (line.share, line.queuing, line.removed) = (share, queuing, false);
             line.level.limit.store(share.nominal, Ordering::SeqCst);
+            line.level.widest.store(work::widest(share, queuing), Ordering::Relaxed);
             Arc::clone(&line.level)
         });
         let levels = levels.collect();
@@ -227,19 +246,19 @@ impl Pool {
         lines.at(level).map_or(0, |at| lines.all[at].share.nominal)
     }
 
-    fn enter(self: &Arc<Self>, level: &Arc<Level>, flow: u64, now: Instant) -> Result<Entered, Refusal> {
+    fn enter(self: &Arc<Self>, level: &Arc<Level>, flow: u64, width: u32, now: Instant) -> Result<Entered, Refusal> {
         let mut lines = self.lines.lock();
         // A level that is gone gives its last requests what they want.
         let Some(at) = lines.at(level) else {
-            return Ok(Entered::Seated(seated(level, None)));
+            return Ok(Entered::Seated(seated(level, width, None)));
         };
-        if level.waiting.load(Ordering::SeqCst) == 0 && lines.make_room(at) {
-            return Ok(Entered::Seated(seated(level, None)));
+        if level.waiting.load(Ordering::SeqCst) == 0 && lines.make_room(at, width) {
+            return Ok(Entered::Seated(seated(level, width, None)));
         }
         let id = lines.next_id;
         lines.next_id += 1;
         let (turn, mine) = oneshot::channel();
-        lines.all[at].enqueue(flow, Waiter { id, turn })?;
+        lines.all[at].enqueue(flow, Waiter { id, width, turn })?;
         level.waiting.fetch_add(1, Ordering::SeqCst);
         self.waiting.fetch_add(1, Ordering::SeqCst);
         // Who left in between did not see that somebody waits.
@@ -249,12 +268,12 @@ impl Pool {
         Ok(Entered::InLine(Ticket { pool: Arc::clone(self), level: Arc::clone(level), id, turn: mine }))
     }
 
-    fn left(&self, level: &Arc<Level>, queued: Option<(usize, Instant)>, now: Instant) {
+    fn left(&self, seat: &Seat, now: Instant) {
         let mut lines = self.lines.lock();
-        if let Some(at) = lines.at(level)
-            && let Some((queue, since)) = queued
+        if let Some(at) = lines.at(&seat.level)
+            && let Some((queue, since)) = seat.queued
         {
-            lines.all[at].account(queue, now.saturating_duration_since(since));
+            lines.all[at].account(queue, seat.width, now.saturating_duration_since(since));
         }
         let unclaimed = lines.settle(self, now);
         drop(lines);
@@ -271,10 +290,10 @@ impl Pool {
     }
 }
 
-/// A seat that is known to be free, or to be given away regardless.
-fn seated(level: &Arc<Level>, queued: Option<(usize, Instant)>) -> Seat {
-    level.executing.fetch_add(1, Ordering::SeqCst);
-    Seat { level: Arc::clone(level), queued }
+/// Seats that are known to be free, or to be given away regardless.
+fn seated(level: &Arc<Level>, width: u32, queued: Option<(usize, Instant)>) -> Seat {
+    level.executing.fetch_add(width, Ordering::SeqCst);
+    Seat { level: Arc::clone(level), width, queued }
 }
 
 impl Lines {
@@ -282,12 +301,20 @@ impl Lines {
         self.all.iter().position(|line| Arc::ptr_eq(&line.level, level))
     }
 
-    /// Whether the level has a free seat now, be it one that another level can do without.
-    fn make_room(&self, at: usize) -> bool {
-        let line = &self.all[at];
-        if line.level.has_free_seat() {
-            return true;
+    /// Whether the level has as many free seats now, be they some that other levels can do without.
+    fn make_room(&self, at: usize, width: u32) -> bool {
+        let level = &self.all[at].level;
+        while !level.has_room(width) {
+            if !self.borrow(at) {
+                return false;
+            }
         }
+        true
+    }
+
+    /// One seat of another level, if one can do without.
+    fn borrow(&self, at: usize) -> bool {
+        let line = &self.all[at];
         let limit = line.limit();
         let others = || self.all.iter().enumerate().filter(move |(other, _)| *other != at).map(|(_, other)| other);
         let free = || others().filter(|other| other.level.has_free_seat());
@@ -315,13 +342,13 @@ impl Lines {
         let mut order: Vec<usize> = (0..self.all.len()).filter(|at| !self.all[*at].is_quiet()).collect();
         order.sort_by_key(|at| self.all[*at].limit() >= self.all[*at].share.nominal);
         for at in order {
-            while !self.all[at].is_quiet() && self.make_room(at) {
+            while self.all[at].next().is_some_and(|(_, width)| self.make_room(at, width)) {
                 let Some((queue, waiter)) = self.all[at].take_turn() else { break };
                 let level = &self.all[at].level;
                 level.waiting.fetch_sub(1, Ordering::SeqCst);
                 pool.waiting.fetch_sub(1, Ordering::SeqCst);
                 // Whoever gives up its turn leaves the queue before; if not, the seat is not lost.
-                left.extend(waiter.turn.send(seated(level, Some((queue, now)))).err());
+                left.extend(waiter.turn.send(seated(level, waiter.width, Some((queue, now)))).err());
             }
         }
         left
@@ -353,22 +380,28 @@ impl Line {
         Ok(())
     }
 
-    /// The first of the queue that was served least.
-    fn take_turn(&mut self) -> Option<(usize, Waiter)> {
-        let queues = self.queues.iter_mut().filter(|(_, queue)| !queue.waiting.is_empty());
-        let (at, queue) = queues.min_by_key(|(_, queue)| queue.served)?;
-        let waiter = queue.waiting.pop_front()?;
-        self.now = self.now.max(queue.served);
-        queue.executing += 1;
-        queue.served += GUESS;
-        Some((*at, waiter))
+    /// The queue that was served least, and what its first wants.
+    fn next(&self) -> Option<(usize, u32)> {
+        let first = self.queues.iter().filter_map(|(at, queue)| Some((at, queue.served, queue.waiting.front()?)));
+        first.min_by_key(|(_, served, _)| *served).map(|(at, _, waiter)| (*at, waiter.width))
     }
 
-    /// A request of a queue took so long.
-    fn account(&mut self, at: usize, took: Duration) {
+    /// The first of that queue.
+    fn take_turn(&mut self) -> Option<(usize, Waiter)> {
+        let (at, _) = self.next()?;
+        let queue = self.queues.get_mut(&at)?;
+        let waiter = queue.waiting.pop_front()?;
+        self.now = self.now.max(queue.served);
+        queue.executing += waiter.width;
+        queue.served += GUESS * waiter.width;
+        Some((at, waiter))
+    }
+
+    /// A request of a queue had its seats so long.
+    fn account(&mut self, at: usize, width: u32, took: Duration) {
         let Some(queue) = self.queues.get_mut(&at) else { return };
-        queue.executing = queue.executing.saturating_sub(1);
-        queue.served = (queue.served + took).saturating_sub(GUESS);
+        queue.executing = queue.executing.saturating_sub(width);
+        queue.served = (queue.served + took * width).saturating_sub(GUESS * width);
         self.forget(at);
     }
 

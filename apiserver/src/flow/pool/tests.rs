@@ -19,12 +19,12 @@ fn pool<const N: usize>(wanted: [Wanted; N]) -> (Arc<Pool>, [Arc<Level>; N]) {
 }
 
 async fn seat(level: &Arc<Level>) -> Seat {
-    level.take(|| 0, PATIENCE).await.expect("a seat")
+    level.take(|| 0, 1, PATIENCE).await.expect("a seat")
 }
 
 /// What the level says when somebody does not want to wait.
 async fn refusal(level: &Arc<Level>) -> Refusal {
-    level.take(|| 0, Duration::from_millis(1)).await.expect_err("no seat")
+    level.take(|| 0, 1, Duration::from_millis(1)).await.expect_err("no seat")
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn flows_are_served_alike_however_much_they_ask_for() {
     for flow in std::iter::repeat_n(1, 20).chain([2, 2]) {
         let (level, order) = (Arc::clone(&level), Arc::clone(&order));
         tasks.spawn(async move {
-            let _seat = level.take(|| flow, PATIENCE).await.unwrap();
+            let _seat = level.take(|| flow, 1, PATIENCE).await.unwrap();
             tokio::time::sleep(Duration::from_millis(5)).await;
             order.lock().push(flow);
         });
@@ -141,4 +141,35 @@ async fn new_limits_count_at_once_and_a_level_that_goes_lets_nobody_wait_for_eve
     assert!(pool.set(Vec::new()).is_empty());
     drop((first, second));
     assert!(tasks.join_next().await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_wide_request_takes_its_seats_together_and_narrow_ones_do_not_slip_past_it() {
+    let queuing = Some(Queuing { queues: 1, hand: 1, length: 9 });
+    let (_pool, [level]) = pool([wanted("a", 20, 0, queuing)]);
+    let wide = || level.take(|| 0, 3, PATIENCE);
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        held.push(wide().await.unwrap());
+    }
+    assert_eq!(level.figures(), Figures { executing: 18, limit: 20, waiting: 0 });
+    let mut tasks = JoinSet::new();
+    for width in [3, 1] {
+        let level = Arc::clone(&level);
+        tasks.spawn(async move { level.take(|| 0, width, PATIENCE).await.map(|seat| (width, seat)) });
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(level.figures().waiting, 2, "two are free, and the first in line wants three");
+    held.pop();
+    let first = tasks.join_next().await.unwrap().unwrap();
+    let second = tasks.join_next().await.unwrap().unwrap();
+    let mut widths = [first.unwrap(), second.unwrap()].map(|(width, seat)| (width, drop(seat)).0);
+    widths.sort_unstable();
+    assert_eq!(widths, [1, 3]);
+    held.clear();
+    assert_eq!(level.figures(), Figures { executing: 0, limit: 20, waiting: 0 });
+    // More than the level allows one request is cut down to that.
+    let cut = level.take(|| 0, 50, PATIENCE).await.unwrap();
+    assert_eq!(level.figures().executing, 3);
+    drop(cut);
 }

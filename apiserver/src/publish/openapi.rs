@@ -37,17 +37,23 @@ pub(super) enum Dialect {
 }
 
 const JSON: &str = "application/json";
-/// What client-go asks for, and how it was called before.
+/// What client-go asks for, and how it is called since Go refuses to read the `@`.
 const PROTOBUF: &[&str] = &[
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 ];
+const V3_PROTOBUF: &[&str] = &[
+    "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+];
 const V2_JSON: &str = "v2";
 const V2_PROTOBUF: &str = "v2.pb";
+const IN_PROTOBUF: &str = ".pb";
 
 pub(super) struct Documents {
     groups: Arc<[Group]>,
-    /// By v3 path (`apis/apps/v1`), or [`V2_JSON`] or [`V2_PROTOBUF`]. Who comes first builds, the others wait for it.
+    /// By v3 path (`apis/apps/v1`, with [`IN_PROTOBUF`] behind it), or [`V2_JSON`] or [`V2_PROTOBUF`]. Who comes first builds,
+    /// the others wait for it.
     built: Mutex<HashMap<String, Arc<OnceLock<Arc<Compressed>>>>>,
     /// Of the v3 documents as they are; by path.
     hashes: Mutex<HashMap<String, String>>,
@@ -55,16 +61,21 @@ pub(super) struct Documents {
 
 struct Compressed {
     gzip: Bytes,
-    /// Of the document as it is; upper case hex.
+    /// Of the document as JSON; upper case hex.
     hash: String,
 }
 
 impl Compressed {
     fn new(document: &[u8]) -> Self {
+        Self::known_by(hash(document), document)
+    }
+
+    /// Known by the hash of another form of it.
+    fn known_by(hash: String, document: &[u8]) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         let gzip = encoder.write_all(document).and_then(|()| encoder.finish());
         let gzip = gzip.expect("writing to memory does not fail");
-        Self { gzip: gzip.into(), hash: hash(document) }
+        Self { gzip: gzip.into(), hash }
     }
 
     fn plain(&self) -> Bytes {
@@ -100,8 +111,10 @@ impl Documents {
             if !same {
                 continue;
             }
-            if let Some(document) = old_built.get(&path) {
-                built.insert(path.clone(), Arc::clone(document));
+            for form in [path.clone(), [&path, IN_PROTOBUF].concat()] {
+                if let Some(document) = old_built.get(&form) {
+                    built.insert(form, Arc::clone(document));
+                }
             }
             if let Some(hash) = old_hashes.get(&path) {
                 hashes.insert(path, hash.clone());
@@ -143,15 +156,21 @@ impl Documents {
         let Some((path, group, version)) = self.versions().find(|(known, _, _)| known == path) else {
             return respond::error(&ApiError::NoSuchResource);
         };
-        if first_media(accept_of(parts), &[JSON]).is_none() {
-            return not_acceptable();
-        }
-        let document = self.built(&path, || document::v3(group, version).into_bytes());
+        let offered = [JSON, V3_PROTOBUF[0], V3_PROTOBUF[1]];
+        let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
+        let (document, media) = if offered[chosen] == JSON {
+            (self.built(&path, || Compressed::new(document::v3(group, version).as_bytes())), JSON)
+        } else {
+            // k8s: one hash for all forms, so that the index leads to each of them
+            let hash = self.hash_of(&path, group, version);
+            let build = || Compressed::known_by(hash, &document::v3_protobuf(group, version));
+            (self.built(&[&path, IN_PROTOBUF].concat(), build), V3_PROTOBUF[1])
+        };
         let mut asked = parts.uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.strip_prefix("hash="));
         match asked.find(|hash| !hash.is_empty()) {
             Some(hash) if hash != document.hash => moved(&format!("/openapi/v3/{path}?hash={}", document.hash)),
-            Some(_) => answer(&document, parts, JSON, Lifetime::Forever),
-            None => answer(&document, parts, JSON, Lifetime::Unknown),
+            Some(_) => answer(&document, parts, media, Lifetime::Forever),
+            None => answer(&document, parts, media, Lifetime::Unknown),
         }
     }
 
@@ -159,16 +178,16 @@ impl Documents {
         let offered = [JSON, PROTOBUF[0], PROTOBUF[1]];
         let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
         let (document, media) = match offered[chosen] {
-            JSON => (self.built(V2_JSON, || document::v2(&self.groups).into_bytes()), JSON),
+            JSON => (self.built(V2_JSON, || Compressed::new(document::v2(&self.groups).as_bytes())), JSON),
             // k8s: answered by the name without `@`, which no header may hold and Go's clients refuse to read.
-            _ => (self.built(V2_PROTOBUF, || document::v2_protobuf(&self.groups).into()), PROTOBUF[1]),
+            _ => (self.built(V2_PROTOBUF, || Compressed::new(&document::v2_protobuf(&self.groups))), PROTOBUF[1]),
         };
         answer(&document, parts, media, Lifetime::Unknown)
     }
 
-    fn built(&self, path: &str, build: impl FnOnce() -> Vec<u8>) -> Arc<Compressed> {
-        let document = Arc::clone(self.built.lock().entry(path.to_owned()).or_default());
-        Arc::clone(document.get_or_init(|| Arc::new(Compressed::new(&build()))))
+    fn built(&self, form: &str, build: impl FnOnce() -> Compressed) -> Arc<Compressed> {
+        let document = Arc::clone(self.built.lock().entry(form.to_owned()).or_default());
+        Arc::clone(document.get_or_init(|| Arc::new(build())))
     }
 }
 

@@ -37,6 +37,10 @@ pub(super) fn definition(kind: &dyn Kind, dialect: Dialect) -> Value {
         }
     };
     shown["x-kubernetes-group-version-kind"] = json!([{"group": row.group, "version": row.version, "kind": row.kind}]);
+    let fields: Vec<Value> = row.fields.iter().map(|(field, _)| json!({"fieldPath": field})).collect();
+    if !fields.is_empty() {
+        shown["x-kubernetes-selectable-fields"] = Value::Array(fields);
+    }
     shown
 }
 

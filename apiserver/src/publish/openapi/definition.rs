@@ -103,6 +103,7 @@ fn merging(field: Field, shown: &mut Value) {
         (Topology::Unmarked, _) => {}
         (Topology::Atomic, true) => shown["x-kubernetes-list-type"] = json!("atomic"),
         (Topology::Atomic, false) => shown["x-kubernetes-map-type"] = json!("atomic"),
+        (Topology::Granular, _) => shown["x-kubernetes-map-type"] = json!("granular"),
         (Topology::Set, _) => shown["x-kubernetes-list-type"] = json!("set"),
         (Topology::Map, _) => {
             shown["x-kubernetes-list-type"] = json!("map");

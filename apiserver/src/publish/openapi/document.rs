@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+const OPENAPI: &str = "3.0.0";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
 /// `api/v1`, `apis/apps/v1`
@@ -27,16 +28,23 @@ pub(super) fn path(group: &Group, version: &Version) -> String {
 pub(super) fn v3(group: &Group, version: &Version) -> String {
     let dialect = Dialect::V3;
     let prefix = format!("/{}", path(group, version));
-    let mut text = json!({"openapi": "3.0.0", "info": info()}).to_string();
+    let mut text = json!({"openapi": OPENAPI, "info": info()}).to_string();
     open(&mut text, "paths");
     entries(&mut text, version.rows().flat_map(|row| paths(dialect, &prefix, row)));
     text.push_str("},\"components\":{\"schemas\":{");
     definitions(&mut text, dialect, &version.kinds);
-    let security = json!({"BearerToken": {
-        "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
-    }});
-    text.extend(["},\"securitySchemes\":", &security.to_string(), "}}"]);
+    text.extend(["},\"securitySchemes\":", &security().to_string(), "}}"]);
     text
+}
+
+/// The same in protobuf.
+pub(super) fn v3_protobuf(group: &Group, version: &Version) -> Bytes {
+    let dialect = Dialect::V3;
+    let prefix = format!("/{}", path(group, version));
+    let mut document = gnostic::Document::new(&gnostic::V3);
+    version.rows().flat_map(|row| paths(dialect, &prefix, row)).for_each(|(name, item)| document.path(&name, &item));
+    each_definition(dialect, &version.kinds, &mut |name, schema| document.definition(&name, &schema));
+    document.finish(&json!({"openapi": OPENAPI, "info": info(), "components": {"securitySchemes": security()}}))
 }
 
 pub(super) fn v2(groups: &[Group]) -> String {
@@ -51,17 +59,20 @@ pub(super) fn v2(groups: &[Group]) -> String {
 
 /// The same in protobuf.
 pub(super) fn v2_protobuf(groups: &[Group]) -> Bytes {
-    let mut document = gnostic::Document::new();
+    let mut document = gnostic::Document::new(&gnostic::V2);
     v2_paths(groups).for_each(|(name, item)| document.path(&name, &item));
     each_definition(Dialect::V2, &v2_kinds(groups), &mut |name, schema| document.definition(&name, &schema));
     document.finish(&v2_head())
 }
 
 fn v2_head() -> Value {
-    let security = json!({"BearerToken": {
+    json!({"swagger": "2.0", "info": info(), "securityDefinitions": security()})
+}
+
+fn security() -> Value {
+    json!({"BearerToken": {
         "type": "apiKey", "description": "Bearer Token authentication", "name": "authorization", "in": "header",
-    }});
-    json!({"swagger": "2.0", "info": info(), "securityDefinitions": security})
+    }})
 }
 
 fn v2_paths(groups: &[Group]) -> impl Iterator<Item = (String, Value)> {

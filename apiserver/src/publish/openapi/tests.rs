@@ -87,8 +87,7 @@ async fn a_document_is_compressed_validated_and_pinned_by_its_hash() {
     assert!(!response.headers().contains_key(CACHE_CONTROL));
     let etag = response.headers()[ETAG].to_str().unwrap().to_owned();
     assert_eq!(with(plain, "if-none-match", &etag).status(), StatusCode::NOT_MODIFIED);
-    let protobuf = with(plain, "accept", "application/com.github.proto-openapi.spec.v3@v1.0+protobuf");
-    assert_eq!(protobuf.status(), StatusCode::NOT_ACCEPTABLE);
+    assert_eq!(with(plain, "accept", "application/cbor").status(), StatusCode::NOT_ACCEPTABLE);
     let old = with("/openapi/v3/apis/apps/v1?hash=OLD", "accept", "application/json");
     assert_eq!(old.status(), StatusCode::MOVED_PERMANENTLY);
     assert_eq!(old.headers()[LOCATION], format!("{plain}?hash={}", etag.trim_matches('"')).as_str());
@@ -135,4 +134,41 @@ async fn client_go_reads_the_v2_document_as_a_gnostic_document() {
     assert_eq!(dig(&path, &[2, 9, 1, 2, 4, 4]), [&b"namespace"[..], b"name"]);
     assert!(dig(&path, &[2, 8, 8, 1, 2, 3, 4]).contains(&&b"fieldValidation"[..]));
     assert_eq!(dig(&path, &[2, 2, 9, 1, 2, 1, 2, 1, 1]), [b"#/definitions/io.k8s.api.core.v1.Pod"]);
+}
+
+#[tokio::test]
+async fn client_go_reads_a_v3_document_as_a_gnostic_document() {
+    let documents = builtin();
+    let index = fetch(documents.index()).await;
+    let url = index["paths"]["api/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+    let mut parts = parts(&url);
+    parts.headers.insert(ACCEPT, HeaderValue::from_static(V3_PROTOBUF[1]));
+    let response = documents.v3("api/v1", &parts);
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(response.headers()[CONTENT_TYPE], V3_PROTOBUF[1]);
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(dig(&bytes, &[1]), [b"3.0.0"]);
+    assert_eq!(dig(&bytes, &[2, 1]), [b"Kubernetes"]);
+    assert_eq!(dig(&bytes, &[5, 7, 1, 2, 1, 3]), [b"authorization"]);
+    let named = |of: &[u32], name: &str| {
+        dig(&bytes, of).into_iter().find(|item| dig(item, &[1])[0] == name.as_bytes()).unwrap().to_vec()
+    };
+    let container = named(&[5, 1, 1], "io.k8s.api.core.v1.Container");
+    let property = |name: &[u8]| {
+        dig(&container, &[2, 1, 31, 1]).into_iter().find(|field| dig(field, &[1])[0] == name).unwrap().to_vec()
+    };
+    let ports = property(b"ports");
+    assert_eq!(dig(&ports, &[2, 1, 25]), [b"array"]);
+    assert_eq!(dig(&ports, &[2, 1, 30, 1, 2, 1]), [b"#/components/schemas/io.k8s.api.core.v1.ContainerPort"]);
+    let extensions: Vec<&[u8]> = dig(&ports, &[2, 1, 36, 1]);
+    assert!(extensions.contains(&&b"x-kubernetes-patch-merge-key"[..]), "{extensions:?}");
+    let resources = property(b"resources");
+    assert_eq!(dig(&resources, &[2, 1, 26, 2, 1]), [b"#/components/schemas/io.k8s.api.core.v1.ResourceRequirements"]);
+    // What kubectl looks for to know whether the server validates.
+    let path = named(&[4, 1], "/api/v1/namespaces/{namespace}/pods/{name}");
+    assert!(dig(&path, &[2, 10, 6, 1, 1]).contains(&&b"fieldValidation"[..]));
+    assert!(dig(&path, &[2, 10, 13, 1]).contains(&&b"x-kubernetes-group-version-kind"[..]));
+    assert_eq!(dig(&path, &[2, 4, 5]), [b"readCoreV1NamespacedPod"]);
+    let ok = dig(&path, &[2, 4, 8, 2]).into_iter().find(|answer| dig(answer, &[1])[0] == b"200").unwrap();
+    assert_eq!(dig(ok, &[2, 1, 3, 1, 2, 1, 2, 1])[0], b"#/components/schemas/io.k8s.api.core.v1.Pod");
 }

@@ -61,6 +61,12 @@ impl Custom {
         &self.definition.versions[self.at]
     }
 
+    /// The kind of the same objects in another version of the definition, served or not.
+    pub fn sibling(&self, version: &str) -> Option<Arc<Self>> {
+        let at = self.definition.versions.iter().position(|known| known.name == version)?;
+        Some(Arc::new(Self::new(&self.definition, at)))
+    }
+
     /// Another number whenever the definition's spec is another one: what was cached under it is of no use any more.
     pub fn edition(&self) -> u64 {
         self.definition.edition

@@ -177,6 +177,7 @@ impl Field {
             1 => Topology::Atomic,
             2 => Topology::Set,
             3 => Topology::Map,
+            4 => Topology::Granular,
             _ => Topology::Unmarked,
         }
     }

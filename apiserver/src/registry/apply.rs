@@ -4,17 +4,16 @@
 
 mod conflict;
 mod last_applied;
+mod prune;
 #[cfg(test)]
 mod tests;
 
-use super::managed::set::Set;
-use super::managed::{self, Entry, Operation, fields};
+use super::managed::{self, Change, Entry, Operation, Touched, Versions, fields};
 use super::{Call, Registry, Written, decode, metadata};
 use crate::error::{ApiError, Qualified};
 use crate::request::Verb;
 use jiff::Timestamp;
 use kinds::errors::FieldError;
-use kinds::schema::Context;
 use kinds::schema::decode::Strictness;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -35,23 +34,31 @@ impl Registry {
     /// `config` is of the call's kind, as [`checked`] leaves it.
     pub(crate) async fn apply_checked(&self, call: &Call<'_>, config: &Value) -> Result<Written, ApiError> {
         let call = &Call { applied: true, ..*call };
-        for _ in 0..TRIES_MAX {
-            match self.try_apply(call, config).await {
+        let versions = Versions::default();
+        let mut tries = TRIES_MAX;
+        while tries > 0 {
+            match self.try_apply(call, config, &versions).await {
                 // Created by somebody else between our look and our write: there is something to merge into now.
-                Err(ApiError::AlreadyExists { .. }) => {}
-                result => return result,
+                Err(ApiError::AlreadyExists { .. }) => tries -= 1,
+                Err(error) => {
+                    // Boxed: rare, and a webhook's call would make every apply's state larger.
+                    if !Box::pin(self.complete(&versions)).await? {
+                        return Err(error);
+                    }
+                }
+                written => return written,
             }
         }
         Err(ApiError::already_exists(call.row(), call.name))
     }
 
-    async fn try_apply(&self, call: &Call<'_>, config: &Value) -> Result<Written, ApiError> {
+    async fn try_apply(&self, call: &Call<'_>, config: &Value, versions: &Versions) -> Result<Written, ApiError> {
         let now = self.now();
         // Whether there was an object: one that vanishes in between is not created by a second try.
         let seen = Mutex::new(false);
         let make = |live: &Value| {
             *seen.lock() = true;
-            applied(call, live, config, now)
+            applied(call, live, config, now, versions)
         };
         match self.change(call, Verb::Patch, &make).await {
             Err(ApiError::NotFound { .. }) if call.subresource.is_empty() && !*seen.lock() => {
@@ -63,7 +70,7 @@ impl Registry {
                     return Err(ApiError::conflict(call.row(), call.name, why));
                 }
                 self.check_may_create(call)?;
-                let mut object = applied(call, &json!({}), config, now)?;
+                let mut object = applied(call, &json!({}), config, now, versions)?;
                 super::update::check_name(call, &object)?;
                 metadata::unset(&mut object, "resourceVersion");
                 self.create(call, object).await
@@ -121,7 +128,13 @@ fn untyped(call: &Call<'_>, why: &str) -> ApiError {
 }
 
 /// The object after the apply, with its new managed fields.
-fn applied(call: &Call<'_>, live: &Value, config: &Value, now: Timestamp) -> Result<Value, ApiError> {
+fn applied(
+    call: &Call<'_>,
+    live: &Value,
+    config: &Value,
+    now: Timestamp,
+    versions: &Versions,
+) -> Result<Value, ApiError> {
     let context = call.kind.context();
     let mut entries = metadata::get(live, "managedFields").and_then(managed::read).unwrap_or_default();
     let mut bare = live.clone();
@@ -136,48 +149,15 @@ fn applied(call: &Call<'_>, live: &Value, config: &Value, now: Timestamp) -> Res
     let mut mine = Entry::of(call, Operation::Apply, stated, now);
     let last = entries.iter().position(|entry| entry.is_same_owner(&mine)).map(|at| entries.remove(at));
     if let Some(last) = &last {
-        let mut held = mine.set.clone();
-        entries
-            .iter()
-            .filter(|entry| entry.operation == Operation::Apply)
-            .for_each(|entry| held.add(entry.set.clone()));
-        merged = pruned(&merged, &last.set, &held, context);
+        let appliers = entries.iter().filter(|entry| entry.operation == Operation::Apply).chain([&mine]);
+        merged = prune::pruned(call, &merged, last, appliers, versions)?;
     }
-    let (touched, removed) = managed::changes(call, &bare, &merged).into_touched_and_removed();
-    conflict::resolve(call, &mut entries, &touched, live)?;
-    for entry in &mut entries {
-        entry.set.subtract(&removed);
-    }
+    let (set, removed) = managed::changes(call, &bare, &merged).into_touched_and_removed();
+    let mut change = Change::new(call, versions, [&bare, &merged], Touched { set, removed });
+    let entries = conflict::resolve(call, entries, &mut change, live)?;
     managed::strip(&mut mine.set);
-    entries.push(mine);
+    let entries = entries.into_iter().chain([mine]).collect();
     last_applied::refresh(call, &mut merged, config);
     managed::write(&mut merged, entries);
     Ok(merged)
-}
-
-/// Takes out what `last` stated and no applier states any more (`held`). Structs, lists and maps that others still have
-/// something in stay, and so does what nobody stated.
-fn pruned(merged: &Value, last: &Set, held: &Set, context: Context<'_>) -> Value {
-    let last = fields::with_structs(last, context);
-    let all = fields::with_structs(&fields::stated(merged, context), context);
-    let without = |gone: &Set| {
-        let mut value = merged.clone();
-        fields::remove(&mut value, gone, context);
-        value
-    };
-    let paths = |value: &Value| fields::with_structs(&fields::stated(value, context), context);
-    // Everything that this applier stated, but for what appliers hold ..
-    let mut stay = paths(&without(&last));
-    stay.add(fields::with_structs(held, context));
-    let mut gone = all.clone();
-    gone.subtract(&stay);
-    // .. and of that only what was stated: an item that is not ours keeps what is in it.
-    let mut gone = {
-        let left = paths(&without(&gone));
-        let mut gone = all;
-        gone.subtract(&left);
-        gone
-    };
-    gone = gone.common(&last);
-    without(&gone)
 }

@@ -2,6 +2,7 @@
 
 use super::admit::Operation;
 use super::commit::Commit;
+use super::metadata::By;
 use super::{Call, Registry, Written, managed, metadata};
 use crate::admission::Warnings;
 use crate::error::{ApiError, Qualified};
@@ -52,10 +53,11 @@ impl Registry {
         if row.generation {
             metadata::set(&mut object, "generation", 1);
         }
-        let mut warnings: Warnings = metadata::dedup_owners(&mut object).into_iter().collect();
+        let mut warnings: Warnings = metadata::dedup_owners(&mut object, By::Client).into_iter().collect();
         warnings.extend(call.kind.settle(&mut object));
         managed::on_create(&mut object, call, now);
         warnings.extend(self.admit(call, Operation::Create, &mut object, None).await?);
+        warnings.extend(metadata::dedup_owners(&mut object, By::Admission));
         if metadata::text(&object, "name") != call.name || metadata::text(&object, "namespace") != call.ns {
             return Err(ApiError::internal("admission changed the object's name"));
         }

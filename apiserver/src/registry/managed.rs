@@ -11,12 +11,15 @@ mod entry;
 pub mod fields;
 pub mod merge;
 pub mod set;
+mod versions;
 
 pub use compare::{Comparison, compare};
 pub use element::ElementError;
 pub use entry::{Entry, Operation, read, write};
+pub use versions::{Change, Touched, Versions, kind_of};
 
 use super::{Call, metadata};
+use crate::error::ApiError;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use set::Set;
@@ -94,35 +97,78 @@ pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     let given = take(object);
     let entries = given.as_ref().filter(|_| call.subresource.is_empty()).and_then(read).unwrap_or_default();
     let found = changes(call, &nothing, object);
-    write(object, updated(entries, found, call, now));
+    let (set, removed) = found.into_touched_and_removed();
+    let touched = Touched { set, removed };
+    let entries = entries.into_iter().filter_map(|entry| without(entry, &touched)).collect();
+    write(object, with_mine(entries, touched.set, call, now));
 }
 
 /// Gives a changed object its owners. `object` may carry a list of its own: an empty one resets ownership, any other that
 /// can be read is taken over, so that clients can edit it; through a subresource nobody can.
-pub(super) fn on_update(object: &mut Value, old: &Value, call: &Call<'_>, now: Timestamp) {
+pub(super) fn on_update(
+    object: &mut Value,
+    old: &Value,
+    call: &Call<'_>,
+    now: Timestamp,
+    versions: &Versions,
+) -> Result<(), ApiError> {
     if call.applied {
-        return;
+        return Ok(());
     }
     let live = metadata::get(old, "managedFields");
-    let given = take(object).filter(|given| call.subresource.is_empty() && Some(given) != live);
+    let given =
+        metadata::get(object, "managedFields").filter(|given| call.subresource.is_empty() && Some(*given) != live);
     let of_live = || live.and_then(read).unwrap_or_default();
     let found = changes(call, old, object);
-    let entries = match &given {
+    let entries = match given {
         // The usual case must not cost: who changes nothing leaves the list alone.
         None if found.is_empty() => {
-            if let Some(live) = live {
-                metadata::set(object, "managedFields", live.clone());
-            }
-            return;
+            keep(object, old);
+            return Ok(());
         }
         None => of_live(),
         Some(list) if is_reset(list) => Vec::new(),
         Some(list) => read(list).filter(|entries| !entries.is_empty()).unwrap_or_else(of_live),
     };
     // k8s: who has reset ownership is not tracked again before the next apply.
+    let entries = if entries.is_empty() || found.is_empty() {
+        entries
+    } else {
+        let (set, removed) = found.into_touched_and_removed();
+        let mine = set.clone();
+        let mut change = Change::new(call, versions, [old, object], Touched { set, removed });
+        with_mine(of_others(entries, &mut change)?, mine, call, now)
+    };
+    take(object);
     if !entries.is_empty() {
-        write(object, updated(entries, found, call, now));
+        write(object, entries);
     }
+    Ok(())
+}
+
+/// Leaves a changed object's owners as they were.
+pub(super) fn keep(object: &mut Value, old: &Value) {
+    match metadata::get(old, "managedFields") {
+        Some(live) => metadata::set(object, "managedFields", live.clone()),
+        None => metadata::unset(object, "managedFields"),
+    }
+}
+
+/// What owners keep when somebody else makes a change. Entries of a version that is no more go.
+pub(super) fn of_others(entries: Vec<Entry>, change: &mut Change<'_>) -> Result<Vec<Entry>, ApiError> {
+    let mut kept = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if let Some(touched) = change.of(&entry.api_version)? {
+            kept.extend(without(entry, touched));
+        }
+    }
+    Ok(kept)
+}
+
+fn without(mut entry: Entry, touched: &Touched) -> Option<Entry> {
+    entry.set.subtract(&touched.set);
+    entry.set.subtract(&touched.removed);
+    Some(entry).filter(|entry| !entry.set.is_empty())
 }
 
 /// The owners of an object that nobody tracked until its first apply.
@@ -149,16 +195,8 @@ fn is_reset(list: &Value) -> bool {
     })
 }
 
-/// The entries after an update that changed what `found` says.
-fn updated(mut entries: Vec<Entry>, found: Comparison, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
-    if found.is_empty() {
-        return entries;
-    }
-    let (mut mine, removed) = found.into_touched_and_removed();
-    for entry in &mut entries {
-        entry.set.subtract(&mine);
-        entry.set.subtract(&removed);
-    }
+/// The entries with what the writer owns from now on.
+fn with_mine(mut entries: Vec<Entry>, mut mine: Set, call: &Call<'_>, now: Timestamp) -> Vec<Entry> {
     strip(&mut mine);
     if !mine.is_empty() {
         let mine = Entry::of(call, Operation::Update, mine, now);
@@ -170,7 +208,6 @@ fn updated(mut entries: Vec<Entry>, found: Comparison, call: &Call<'_>, now: Tim
             None => entries.push(mine),
         }
     }
-    entries.retain(|entry| !entry.set.is_empty());
     capped(entries)
 }
 

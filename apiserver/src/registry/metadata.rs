@@ -91,9 +91,17 @@ pub fn stamp_create(object: &mut Value, uid: String, now: Timestamp) {
     metadata.insert("creationTimestamp".into(), time(now).into());
 }
 
+/// Who may have named an owner twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Client,
+    /// Or a patch: what it makes is not looked at before.
+    Admission,
+}
+
 /// References to owners that come twice count once; the client is told.
 /// k8s: dedupOwnerReferencesAndAddWarning
-pub fn dedup_owners(object: &mut Value) -> Option<String> {
+pub fn dedup_owners(object: &mut Value, by: By) -> Option<String> {
     let list = object.get_mut("metadata")?.get_mut("ownerReferences")?.as_array_mut()?;
     let mut kept: Vec<Value> = Vec::with_capacity(list.len());
     let mut twice = Vec::new();
@@ -106,10 +114,14 @@ pub fn dedup_owners(object: &mut Value) -> Option<String> {
     }
     *list = kept;
     twice.dedup();
+    let when = match by {
+        By::Client => "",
+        By::Admission => " after mutating admission happens",
+    };
     (!twice.is_empty()).then(|| {
         format!(
-            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may \
-             reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            ".metadata.ownerReferences contains duplicate entries{when}; API server dedups owner references in 1.20+, and \
+             may reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
             twice.join(", ")
         )
     })
@@ -173,9 +185,9 @@ mod tests {
     fn owners_that_come_twice_count_once() {
         let owner = |uid: &str| json!({"kind": "Pod", "uid": uid});
         let mut object = json!({"metadata": {"ownerReferences": [owner("a"), owner("b"), owner("a")]}});
-        assert!(dedup_owners(&mut object).unwrap().ends_with("observed: a"));
+        assert!(dedup_owners(&mut object, By::Client).unwrap().ends_with("observed: a"));
         assert_eq!(object, json!({"metadata": {"ownerReferences": [owner("a"), owner("b")]}}));
-        assert_eq!(dedup_owners(&mut object), None);
+        assert_eq!(dedup_owners(&mut object, By::Client), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::admit::Operation;
 use super::commit::Commit;
+use super::metadata::By;
 use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
 use crate::admission::Warnings;
 use crate::error::{ApiError, Qualified};
@@ -100,16 +101,17 @@ impl Registry {
         check_name(call, &new)?;
         check_bound(call, verb, &new, &old.tree)?;
         metadata::set(&mut new, "name", call.name);
-        let now = self.now();
         metadata::carry_over(&mut new, &old.tree);
         metadata::set(&mut new, "resourceVersion", metadata::text(&old.tree, "resourceVersion"));
-        let mut warnings: Warnings = metadata::dedup_owners(&mut new).into_iter().collect();
+        let sent = (verb != Verb::Patch).then(|| metadata::dedup_owners(&mut new, By::Client));
+        let mut warnings: Warnings = sent.flatten().into_iter().collect();
         warnings.extend(call.kind.settle(&mut new));
         if crate::subresource::part::PARTS.contains(&call.subresource) && call.subresource != "status" {
             crate::subresource::part::keep_only(call.subresource, call.kind.as_ref(), &mut new, &old.tree);
         }
-        managed::on_update(&mut new, &old.tree, call, now);
+        self.settle_owners(call, &mut new, &old.tree).await;
         warnings.extend(self.admit_change(call, &mut new, &old.tree).await?);
+        warnings.extend(metadata::dedup_owners(&mut new, By::Admission));
         metadata::carry_over(&mut new, &old.tree);
         let change = Change { call, old: &old };
         let effect = self.effects.of(row).filter(|_| call.subresource.is_empty());
@@ -135,6 +137,26 @@ impl Registry {
             Ok(_) | Err(_) => effect.abort(&new, Some(&old.tree)).await,
         }
         Ok(result?.map(|done| done.written(warnings)))
+    }
+
+    /// Gives a changed object its owners; as they were, where a version of theirs cannot be had.
+    /// k8s: UpdateNoErrors
+    async fn settle_owners(&self, call: &Call<'_>, new: &mut Value, old: &Value) {
+        let (now, versions) = (self.now(), managed::Versions::default());
+        while let Err(error) = managed::on_update(new, old, call, now, &versions) {
+            // Boxed: rare, and a webhook's call would make every write's state larger.
+            let error = match Box::pin(self.complete(&versions)).await {
+                Ok(true) => continue,
+                Ok(false) => error,
+                Err(error) => error,
+            };
+            tracing::warn!(
+                name = call.name,
+                error = &error as &dyn std::error::Error,
+                "cannot tell who owns what after a change"
+            );
+            return managed::keep(new, old);
+        }
     }
 
     /// `None`: somebody else wrote first.

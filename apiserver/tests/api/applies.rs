@@ -159,3 +159,88 @@ async fn status_and_scale_are_applied_by_their_own_doors() {
     assert!(managers(&now).contains(&"kubectl Update/scale apps/v1".to_owned()), "{:?}", managers(&now));
     assert!(!managers(&now).iter().any(|entry| entry.starts_with("hpa")), "{:?}", managers(&now));
 }
+
+#[tokio::test]
+async fn an_owner_keeps_its_version_whatever_others_write_in() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = |version: &str, manager: &str| {
+        format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers/web?fieldManager={manager}")
+    };
+    let scaler = |version: &str, spec: &Value| {
+        let mut scaler = json!({"apiVersion": format!("autoscaling/{version}"), "kind": "HorizontalPodAutoscaler",
+            "metadata": {"name": "web"}, "spec": {"maxReplicas": 5, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}});
+        json_patch::merge(&mut scaler["spec"], spec);
+        scaler
+    };
+    let cpu = |percent: i32| {
+        json!({"metrics": [{"type": "Resource", "resource": {"name": "cpu",
+            "target": {"type": "Utilization", "averageUtilization": percent}}}]})
+    };
+    let old = scaler("v1", &json!({"targetCPUUtilizationPercentage": 50}));
+    client.apply(&at("v1", "old"), &old).await.expect(201);
+    // The same in other words is no conflict.
+    let shared = client.apply(&at("v2", "new"), &scaler("v2", &cpu(50))).await.expect(200);
+    assert_eq!(managers(&shared), ["new Apply/ autoscaling/v2", "old Apply/ autoscaling/v1"]);
+    let refused = client.apply(&at("v2", "new"), &scaler("v2", &cpu(60))).await.expect(409);
+    assert_eq!(
+        message(&refused),
+        r#"Apply failed with 1 conflict: conflict with "old": .spec.targetCPUUtilizationPercentage"#
+    );
+    let forced = client.apply(&format!("{}&force=true", at("v2", "new")), &scaler("v2", &cpu(60))).await.expect(200);
+    let entries = forced.body["metadata"]["managedFields"].as_array().unwrap();
+    let of_old = entries.iter().find(|entry| entry["manager"] == "old").unwrap();
+    assert_eq!(of_old["fieldsV1"]["f:spec"].get("f:targetCPUUtilizationPercentage"), None, "{of_old}");
+    assert!(of_old["fieldsV1"]["f:spec"].get("f:maxReplicas").is_some(), "{of_old}");
+    // What an applier stated in the one version, and does not in the other, goes.
+    client.apply(&at("v1", "third"), &scaler("v1", &json!({"minReplicas": 3}))).await.expect(200);
+    let seen = client.apply(&at("v2", "third"), &scaler("v2", &json!({}))).await.expect(200);
+    assert_eq!((&seen.body["spec"]["minReplicas"], &seen.body["spec"]["maxReplicas"]), (&json!(1), &json!(5)));
+    assert!(managers(&seen).contains(&"third Apply/ autoscaling/v2".to_owned()), "{:?}", managers(&seen));
+    // A plain write in one version takes from an owner in the other.
+    let patch = json!({"spec": {"targetCPUUtilizationPercentage": 70}});
+    let patched = client.patch(&at("v1", "kubectl"), "merge", &patch).await.expect(200);
+    let entries = patched.body["metadata"]["managedFields"].as_array().unwrap();
+    let of_new = entries.iter().find(|entry| entry["manager"] == "new").unwrap();
+    assert_eq!(of_new["fieldsV1"]["f:spec"].get("f:metrics"), None, "{of_new}");
+}
+
+#[tokio::test]
+async fn a_list_of_no_owners_stops_their_tracking() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/configmaps/m";
+    let map = |labels: Value, owners: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "labels": labels, "managedFields": owners}});
+    let mut config = map(json!({"a": "b"}), Value::Null);
+    config["metadata"].as_object_mut().unwrap().remove("managedFields");
+    client.apply(&format!("{at}?fieldManager=me"), &config).await.expect(201);
+    // Who knows nothing of owners leaves them alone.
+    let kept = client.put(at, &config).await.expect(200);
+    assert_eq!(managers(&kept), ["me Apply/ v1"]);
+    let reset = client.put(at, &map(json!({"a": "b"}), json!([]))).await.expect(200);
+    assert_eq!(reset.body["metadata"].get("managedFields"), None, "{}", reset.text);
+    let patched = client.patch(at, "merge", &json!({"metadata": {"labels": {"a": "c"}}})).await.expect(200);
+    assert_eq!(patched.body["metadata"].get("managedFields"), None, "{}", patched.text);
+}
+
+#[tokio::test]
+async fn who_owned_a_reference_as_a_whole_does_not_keep_others_from_its_fields() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let volumes = "/api/v1/persistentvolumes";
+    let spec = |claim: Value| json!({"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "16Mi"}, "hostPath": {"path": "/tmp/x"}, "claimRef": claim});
+    let bound =
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "c", "namespace": "default", "uid": "u"});
+    let volume = json!({"metadata": {"name": "v"}, "spec": spec(bound.clone())});
+    client.post(&format!("{volumes}?fieldManager=me"), &volume).await.expect(201);
+    let owner = |manager: &str, operation: &str, fields: Value| json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields});
+    let owners = json!([
+        owner("me", "Apply", json!({"f:spec": {"f:accessModes": {}}})),
+        owner("binder", "Update", json!({"f:spec": {"f:claimRef": {}}})),
+    ]);
+    client.patch(&format!("{volumes}/v"), "merge", &json!({"metadata": {"managedFields": owners}})).await.expect(200);
+    let mine = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v"},
+        "spec": spec(json!({"name": "c", "namespace": "default"}))});
+    let applied = client.apply(&format!("{volumes}/v?fieldManager=me"), &mine).await.expect(200);
+    assert_eq!(applied.body["spec"]["claimRef"], bound, "what is not stated stays");
+}

@@ -110,7 +110,15 @@ impl Cluster {
 
     /// As an admin of this process, whatever comes of it.
     pub(crate) async fn ask(&self, method: Method, path: &str, object: &Value) -> (u16, Value) {
-        let mut request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        self.ask_in("application/json", method, path, object).await
+    }
+
+    pub(crate) async fn apply(&self, path: &str, object: &Value) -> (u16, Value) {
+        self.ask_in("application/apply-patch+yaml", Method::PATCH, path, object).await
+    }
+
+    async fn ask_in(&self, media: &str, method: Method, path: &str, object: &Value) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(path).header("content-type", media);
         request.extensions_mut().unwrap().insert(Identity::new("admin", ["system:masters"]));
         let body = if object.is_null() { Body::empty() } else { Body::from(object.to_string()) };
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();

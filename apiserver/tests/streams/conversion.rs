@@ -134,3 +134,31 @@ async fn a_list_that_streams_ends_though_nothing_of_it_is_picked() {
     let first = events(&mut cluster, "v2", query, 1).await;
     assert_eq!(first[0]["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true", "{first:?}");
 }
+
+#[tokio::test]
+async fn owners_of_both_versions_meet_through_the_webhook() {
+    let cluster = sites().await;
+    let apply = async |version: &str, query: &str, fields: Value| {
+        let path = format!("{}/d?{query}", collection(version));
+        let mut site =
+            json!({"apiVersion": format!("example.com/{version}"), "kind": "Site", "metadata": {"name": "d"}});
+        site.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        cluster.apply(&path, &site).await
+    };
+    let (code, made) = apply("v1", "fieldManager=old", json!({"hostPort": "host1:80"})).await;
+    assert_eq!(code, 201, "{made}");
+    let (code, seen) = apply("v2", "fieldManager=new", json!({"host": "host1"})).await;
+    assert_eq!((code, &seen["port"]), (200, &json!("80")), "{seen}");
+    let (code, refused) = apply("v2", "fieldManager=new", json!({"host": "host2"})).await;
+    let why = "Apply failed with 1 conflict: conflict with \"old\": .hostPort";
+    assert_eq!((code, refused["message"].as_str().unwrap()), (409, why));
+    let (code, forced) = apply("v2", "fieldManager=new&force=true", json!({"host": "host2"})).await;
+    assert_eq!((code, &forced["host"], &forced["port"]), (200, &json!("host2"), &json!("80")), "{forced}");
+    let owners: Vec<&str> = forced["metadata"]["managedFields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["manager"].as_str().unwrap())
+        .collect();
+    assert_eq!(owners, ["new"], "{forced}");
+}

@@ -76,6 +76,7 @@ impl<'a> Context<'a> {
         match (value, self) {
             (Value::Object(_), Self::Object(schema)) if schema.is_atomic() => Parts::Leaf,
             (Value::Object(_), Self::Field(field)) if field.topology() == Topology::Atomic => Parts::Leaf,
+            (Value::Object(_), Self::Field(field)) if field.topology() == Topology::Granular => Parts::Keys,
             (Value::Object(_), Self::Field(field)) if field.shape() == Shape::One => Self::Item(field).parts(value),
             (Value::Object(_), Self::Item(field)) => match field.schema() {
                 Some(schema) if schema.is_atomic() => Parts::Leaf,
@@ -86,7 +87,7 @@ impl<'a> Context<'a> {
             (Value::Array(_), Self::Field(field)) => match field.topology() {
                 Topology::Map => Parts::Keyed(field.list_keys().collect()),
                 Topology::Set => Parts::Values,
-                Topology::Atomic | Topology::Unmarked => Parts::Leaf,
+                Topology::Atomic | Topology::Granular | Topology::Unmarked => Parts::Leaf,
             },
             (Value::Array(_), Self::Custom(schema)) => match schema.list {
                 ListType::Map => Parts::Keyed(schema.list_keys.iter().map(String::as_str).collect()),

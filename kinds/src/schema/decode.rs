@@ -184,6 +184,13 @@ struct Place<'a> {
     path: &'a Path<'a>,
 }
 
+impl Place<'_> {
+    /// An object's own empty list of owners means that they are to be forgotten; none at all, that the client knows none.
+    fn says_by_nothing(&self) -> bool {
+        self.field.name() == "managedFields" && self.path.parent.is_some_and(|parent| parent.parent.is_none())
+    }
+}
+
 /// Whether a field stays in its object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
@@ -219,7 +226,9 @@ impl Walk {
         let optional = !place.field.is_required();
         match (place.field.shape(), &mut *value) {
             (Shape::One, value) => self.leaf(value, place),
-            (Shape::List, Value::Array(items)) if optional && items.is_empty() => return Keep::No,
+            (Shape::List, Value::Array(items)) if optional && items.is_empty() && !place.says_by_nothing() => {
+                return Keep::No;
+            }
             (Shape::List, Value::Array(items)) => self.items(items, place),
             (Shape::Map | Shape::MapOfLists, Value::Object(entries)) if optional && entries.is_empty() => {
                 return Keep::No;

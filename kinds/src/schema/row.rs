@@ -45,6 +45,8 @@ pub enum Topology {
     Set,
     /// A list whose items are told apart by [`super::Field::list_keys`].
     Map,
+    /// An object that goes key by key although its type is atomic elsewhere.
+    Granular,
 }
 
 #[derive(Clone, Copy)]

@@ -101,6 +101,7 @@ fn merging_line(merging: &Merging, names: &mut Names) -> Result<String> {
         "atomic" => 1,
         "set" => 2,
         "map" => 3,
+        "granular" => 4,
         _ => 0,
     };
     let mut keys = [0u16; 4];

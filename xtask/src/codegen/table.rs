@@ -200,7 +200,7 @@ fn merging(markers: &Markers) -> Merging {
     let strategies: Vec<&str> = markers.get("patchStrategy").map(|all| all.split(',').collect()).unwrap_or_default();
     let topology = markers.get("listType").or(markers.get("mapType")).or(markers.get("structType")).unwrap_or("");
     Merging {
-        topology: if topology == "granular" { String::new() } else { topology.to_owned() },
+        topology: topology.to_owned(),
         list_keys: markers.all("listMapKey").map(str::to_owned).collect(),
         merge_key: markers.get("patchMergeKey").unwrap_or("").to_owned(),
         merge: strategies.contains(&"merge"),

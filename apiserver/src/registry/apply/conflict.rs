@@ -3,32 +3,38 @@
 use super::last_applied;
 use crate::error::{ApiError, StatusCause};
 use crate::registry::Call;
-use crate::registry::managed::Entry;
 use crate::registry::managed::set::Set;
+use crate::registry::managed::{Change, Entry, of_others};
 use serde_json::Value;
 
-/// Takes `touched` from the others, if the applier may.
-pub(super) fn resolve(call: &Call<'_>, others: &mut [Entry], touched: &Set, live: &Value) -> Result<(), ApiError> {
-    let mut met: Vec<(String, String, Set)> = others
-        .iter()
-        .map(|entry| (entry.identity(), entry.shown(), entry.set.common(touched)))
-        .filter(|(_, _, both)| !both.is_empty())
-        .collect();
-    if !call.options.force && !met.is_empty() {
-        // What kubectl has applied from the client's side is its own, whoever wrote it down.
-        if let Some(allowed) = last_applied::allowed(call, live) {
-            met.iter_mut().for_each(|(_, _, both)| both.subtract(&allowed));
-            met.retain(|(_, _, both)| !both.is_empty());
-        }
-        if !met.is_empty() {
-            met.sort_by(|a, b| a.0.cmp(&b.0));
-            return Err(conflict(&met));
+/// What the others keep after `change`, if the applier may make it.
+pub(super) fn resolve(
+    call: &Call<'_>,
+    others: Vec<Entry>,
+    change: &mut Change<'_>,
+    live: &Value,
+) -> Result<Vec<Entry>, ApiError> {
+    let mut met = Vec::new();
+    if !call.options.force {
+        for entry in &others {
+            let Some(touched) = change.of(&entry.api_version)? else { continue };
+            let mut both = entry.set.common(&touched.set);
+            // What kubectl has applied from the client's side is its own, whoever wrote it down.
+            if !both.is_empty()
+                && let Some(allowed) = last_applied::allowed(call, live)
+            {
+                both.subtract(&allowed);
+            }
+            if !both.is_empty() {
+                met.push((entry.identity(), entry.shown(), both));
+            }
         }
     }
-    for entry in others {
-        entry.set.subtract(touched);
+    if !met.is_empty() {
+        met.sort_by(|a, b| a.0.cmp(&b.0));
+        return Err(conflict(&met));
     }
-    Ok(())
+    of_others(others, change)
 }
 
 /// k8s: NewConflictError

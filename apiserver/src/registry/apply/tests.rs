@@ -22,7 +22,7 @@ fn apply_at(live: &Value, manager: &str, config: &Value, second: i64) -> Result<
     let request = request(manager, false);
     let call = Call::of(&request).unwrap();
     let live = if live.is_null() { json!({}) } else { live.clone() };
-    let mut new = applied(&call, &live, &checked(&call, &full(config))?, at(second))?;
+    let mut new = applied(&call, &live, &checked(&call, &full(config))?, at(second), &Versions::default())?;
     new["metadata"]["uid"] = "u".into();
     Ok(new)
 }
@@ -77,7 +77,7 @@ fn fields_of_others_are_conflicts_with_upstream_s_words() {
     updated["spec"]["replicas"] = 5.into();
     updated["spec"]["paused"] = true.into();
     let editor = request("editor", false);
-    managed::on_update(&mut updated, &one, &Call::of(&editor).unwrap(), at(2));
+    managed::on_update(&mut updated, &one, &Call::of(&editor).unwrap(), at(2), &Versions::default()).unwrap();
     assert!(owned_by(&updated, "one").is_empty(), "{updated}");
     let config = json!({"spec": {"replicas": 1, "paused": false}});
     let refused = apply_at(&updated, "one", &config, 3).unwrap_err();
@@ -87,7 +87,8 @@ fn fields_of_others_are_conflicts_with_upstream_s_words() {
     );
     let request = request("one", true);
     let call = Call::of(&request).unwrap();
-    let forced = applied(&call, &updated, &checked(&call, &full(&config)).unwrap(), at(3)).unwrap();
+    let forced =
+        applied(&call, &updated, &checked(&call, &full(&config)).unwrap(), at(3), &Versions::default()).unwrap();
     assert!(owned_by(&forced, "editor").is_empty(), "{forced}");
     assert_eq!(forced["spec"]["replicas"], 1);
 }

@@ -116,10 +116,17 @@ impl Entry {
     }
 }
 
-/// Reads the list; `None` where any entry is not well formed.
+/// Reads the list; `None` where any entry is not well formed. Of entries that a client has given to one owner the last
+/// one counts.
 /// k8s: DecodeManagedFields
 pub fn read(list: &Value) -> Option<Vec<Entry>> {
-    list.as_array()?.iter().map(Entry::read).collect()
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in list.as_array()? {
+        let entry = Entry::read(entry)?;
+        entries.retain(|known| !known.is_same_owner(&entry));
+        entries.push(entry);
+    }
+    Some(entries)
 }
 
 /// Writes the list, sorted; nothing where there are no entries.

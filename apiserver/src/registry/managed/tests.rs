@@ -27,6 +27,10 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
 }
 
+fn changed(new: &mut Value, old: &Value, by: &Request, now: Timestamp) {
+    on_update(new, old, &Call::of(by).unwrap(), now, &Versions::default()).unwrap();
+}
+
 fn deployment(replicas: i64) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x", "labels": {"a": "b"}},
@@ -72,7 +76,7 @@ fn an_update_takes_over_what_it_changes() {
     let mut new = old.clone();
     new["spec"]["replicas"] = 3.into();
     new["metadata"]["labels"] = json!({"c": "d"});
-    on_update(&mut new, &old, &Call::of(&two).unwrap(), at(2));
+    changed(&mut new, &old, &two, at(2));
     let all = owners(&new);
     assert!(all.contains("two: .metadata.labels.c .spec.replicas"), "{all}");
     assert!(!all.contains("labels.a .spec.replicas"), "{all}");
@@ -81,7 +85,7 @@ fn an_update_takes_over_what_it_changes() {
     let mut seen = new.clone();
     seen["status"] = json!({"replicas": 1, "readyReplicas": 1});
     seen["spec"]["replicas"] = 9.into();
-    on_update(&mut seen, &new, &Call::of(&status).unwrap(), at(3));
+    changed(&mut seen, &new, &status, at(3));
     let all = owners(&seen);
     assert!(all.contains("controller/status: .status.readyReplicas"), "{all}");
     assert!(all.contains("two: .metadata.labels.c .spec.replicas"), "{all}");
@@ -92,11 +96,11 @@ fn who_changes_nothing_owns_nothing() {
     let old = created(2);
     let two = request("apps", "deployments", "", "two");
     let mut new = old.clone();
-    on_update(&mut new, &old, &Call::of(&two).unwrap(), at(9));
+    changed(&mut new, &old, &two, at(9));
     assert_eq!(new, old);
     // Clients that do not know the list leave it out.
     metadata::unset(&mut new, "managedFields");
-    on_update(&mut new, &old, &Call::of(&two).unwrap(), at(9));
+    changed(&mut new, &old, &two, at(9));
     assert_eq!(new, old);
 }
 
@@ -108,13 +112,24 @@ fn ownership_is_reset_by_an_empty_list_and_stays_so() {
         let mut new = old.clone();
         new["metadata"]["managedFields"] = empty;
         new["spec"]["replicas"] = 3.into();
-        on_update(&mut new, &old, &Call::of(&two).unwrap(), at(2));
+        changed(&mut new, &old, &two, at(2));
         assert_eq!(metadata::get(&new, "managedFields"), None);
         let mut later = new.clone();
         later["spec"]["replicas"] = 4.into();
-        on_update(&mut later, &new, &Call::of(&two).unwrap(), at(3));
+        changed(&mut later, &new, &two, at(3));
         assert_eq!(metadata::get(&later, "managedFields"), None);
     }
+}
+
+#[test]
+fn of_two_entries_of_one_owner_the_last_counts() {
+    let entry = |operation: &str, version: &str, field: &str| {
+        json!({"manager": "m", "operation": operation, "apiVersion": version, "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:data": {field: {}}}})
+    };
+    let list = json!([entry("Apply", "v1", "f:a"), entry("Update", "v1", "f:b"), entry("Apply", "v2", "f:c")]);
+    let kept: Vec<String> = read(&list).unwrap().into_iter().flat_map(|entry| entry.set.paths()).collect();
+    assert_eq!(kept, [".data.b", ".data.c"]);
 }
 
 #[test]
@@ -124,12 +139,12 @@ fn clients_may_edit_the_list_but_not_through_a_subresource() {
     edited["metadata"]["managedFields"][0]["manager"] = "moved".into();
     let two = request("apps", "deployments", "", "two");
     let mut new = edited.clone();
-    on_update(&mut new, &old, &Call::of(&two).unwrap(), at(2));
+    changed(&mut new, &old, &two, at(2));
     assert!(owners(&new).starts_with("moved: "), "{}", owners(&new));
     assert!(differs(&new, &old));
     let status = request("apps", "deployments", "status", "two");
     let mut new = edited;
-    on_update(&mut new, &old, &Call::of(&status).unwrap(), at(2));
+    changed(&mut new, &old, &status, at(2));
     assert_eq!(owners(&new), owners(&old));
 }
 
@@ -140,7 +155,7 @@ fn old_updaters_become_one() {
         let manager = request("apps", "deployments", "", &format!("m{n}"));
         let old = object.clone();
         object["metadata"]["annotations"][format!("k{n:02}")] = "v".into();
-        on_update(&mut object, &old, &Call::of(&manager).unwrap(), at(n + 1));
+        changed(&mut object, &old, &manager, at(n + 1));
     }
     let all = owners(&object);
     assert_eq!(all.lines().count(), UPDATERS_MAX, "{all}");

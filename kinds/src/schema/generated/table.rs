@@ -1901,7 +1901,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(558, L::String, S::One, 0, false, false, 3, 0, 0, 0), // volumeName
     // io.k8s.api.core.v1.PersistentVolumeClaimStatus
     f(716, L::String, S::List, 0, false, false, 2, 0, 1, 0), // accessModes
-    f(723, L::String, S::Map, 0, false, false, 7, 0, 0, 0), // allocatedResourceStatuses
+    f(723, L::String, S::Map, 0, false, false, 7, 0, 12, 0), // allocatedResourceStatuses
     f(490, L::Quantity, S::Map, 0, false, false, 5, 0, 0, 0), // allocatedResources
     f(686, L::Quantity, S::Map, 0, false, false, 3, 0, 0, 0), // capacity
     f(75, L::Object, S::List, 254, false, false, 4, 0, 5, 0), // conditions
@@ -1923,7 +1923,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(686, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // capacity
     f(734, L::Object, S::One, 147, false, false, 9, 2, 0, 0), // cephfs
     f(735, L::Object, S::One, 149, false, false, 8, 2, 0, 0), // cinder
-    f(736, L::Object, S::One, 251, false, false, 4, 0, 0, 0), // claimRef
+    f(736, L::Object, S::One, 251, false, false, 4, 0, 12, 0), // claimRef
     f(737, L::Object, S::One, 144, false, false, 22, 2, 0, 0), // csi
     f(738, L::Object, S::One, 193, false, false, 10, 2, 0, 0), // fc
     f(739, L::Object, S::One, 195, false, false, 12, 2, 0, 0), // flexVolume
@@ -2042,7 +2042,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(808, L::Boolean, S::One, 0, false, true, 30, 0, 0, 0), // enableServiceLinks
     f(809, L::Object, S::List, 186, false, false, 34, 0, 2, 0), // ephemeralContainers
     f(810, L::Object, S::List, 191, false, false, 44, 0, 0, 0), // evictionResponders
-    f(811, L::Object, S::List, 205, false, false, 23, 0, 12, 0), // hostAliases
+    f(811, L::Object, S::List, 205, false, false, 23, 0, 13, 0), // hostAliases
     f(812, L::Boolean, S::One, 0, false, false, 13, 0, 0, 0), // hostIPC
     f(813, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // hostNetwork
     f(814, L::Boolean, S::One, 0, false, false, 12, 0, 0, 0), // hostPID
@@ -2059,7 +2059,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(551, L::Int32, S::One, 0, false, true, 25, 0, 0, 0), // priority
     f(822, L::String, S::One, 0, false, false, 24, 0, 0, 0), // priorityClassName
     f(823, L::Object, S::List, 273, false, false, 28, 0, 1, 0), // readinessGates
-    f(292, L::Object, S::List, 274, false, false, 39, 0, 13, 0), // resourceClaims
+    f(292, L::Object, S::List, 274, false, false, 39, 0, 14, 0), // resourceClaims
     f(53, L::Object, S::One, 302, false, false, 40, 0, 0, 0), // resources
     f(449, L::String, S::One, 0, false, false, 3, 0, 0, 0), // restartPolicy
     f(824, L::String, S::One, 0, false, false, 29, 0, 0, 0), // runtimeClassName
@@ -2074,8 +2074,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(831, L::String, S::One, 0, false, false, 17, 0, 0, 0), // subdomain
     f(832, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // terminationGracePeriodSeconds
     f(833, L::Object, S::List, 330, false, false, 22, 0, 1, 0), // tolerations
-    f(834, L::Object, S::List, 333, false, false, 33, 0, 14, 0), // topologySpreadConstraints
-    f(835, L::Object, S::List, 336, false, false, 1, 0, 13, 0), // volumes
+    f(834, L::Object, S::List, 333, false, false, 33, 0, 15, 0), // topologySpreadConstraints
+    f(835, L::Object, S::List, 336, false, false, 1, 0, 14, 0), // volumes
     // io.k8s.api.core.v1.PodStatus
     f(490, L::Quantity, S::Map, 0, false, false, 19, 0, 0, 0), // allocatedResources
     f(75, L::Object, S::List, 267, false, false, 2, 0, 5, 0), // conditions
@@ -2083,7 +2083,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(838, L::Object, S::List, 172, false, false, 13, 0, 1, 0), // ephemeralContainerStatuses
     f(839, L::Object, S::One, 270, false, false, 18, 0, 0, 0), // extendedResourceClaimStatus
     f(469, L::String, S::One, 0, false, false, 5, 0, 0, 0), // hostIP
-    f(840, L::Object, S::List, 206, false, false, 16, 0, 15, 0), // hostIPs
+    f(840, L::Object, S::List, 206, false, false, 16, 0, 16, 0), // hostIPs
     f(841, L::Object, S::List, 172, false, false, 10, 0, 1, 0), // initContainerStatuses
     f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
     f(842, L::Object, S::List, 234, false, false, 0, 0, 0, 0), // nodeAllocatableResourceClaimStatuses
@@ -2091,11 +2091,11 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(76, L::Int64, S::One, 0, false, false, 17, 0, 0, 0), // observedGeneration
     f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
     f(844, L::String, S::One, 0, false, false, 6, 0, 0, 0), // podIP
-    f(845, L::Object, S::List, 271, false, false, 12, 0, 12, 0), // podIPs
+    f(845, L::Object, S::List, 271, false, false, 12, 0, 13, 0), // podIPs
     f(846, L::String, S::One, 0, false, false, 9, 0, 0, 0), // qosClass
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
     f(847, L::String, S::One, 0, false, false, 14, 0, 0, 0), // resize
-    f(848, L::Object, S::List, 275, false, false, 15, 0, 13, 0), // resourceClaimStatuses
+    f(848, L::Object, S::List, 275, false, false, 15, 0, 14, 0), // resourceClaimStatuses
     f(53, L::Object, S::One, 302, false, false, 20, 0, 0, 0), // resources
     f(316, L::Time, S::One, 0, false, false, 7, 0, 0, 0), // startTime
     f(849, L::Object, S::List, 283, false, false, 0, 0, 0, 0), // volumeHealth
@@ -2211,12 +2211,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(890, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // hard
     f(894, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // used
     // io.k8s.api.core.v1.ResourceRequirements
-    f(896, L::Object, S::List, 296, false, false, 3, 0, 16, 0), // claims
+    f(896, L::Object, S::List, 296, false, false, 3, 0, 17, 0), // claims
     f(615, L::Quantity, S::Map, 0, false, false, 1, 0, 0, 0), // limits
     f(897, L::Quantity, S::Map, 0, false, false, 2, 0, 0, 0), // requests
     // io.k8s.api.core.v1.ResourceStatus
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
-    f(53, L::Object, S::List, 298, false, false, 2, 0, 17, 0), // resources
+    f(53, L::Object, S::List, 298, false, false, 2, 0, 18, 0), // resources
     // io.k8s.api.core.v1.SELinuxOptions
     f(900, L::String, S::One, 0, false, false, 4, 0, 0, 0), // level
     f(901, L::String, S::One, 0, false, false, 2, 0, 0, 0), // role
@@ -2333,7 +2333,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(948, L::String, S::One, 0, false, false, 21, 0, 0, 0), // loadBalancerClass
     f(949, L::String, S::One, 0, false, false, 8, 0, 0, 0), // loadBalancerIP
     f(950, L::String, S::List, 0, false, false, 9, 0, 1, 0), // loadBalancerSourceRanges
-    f(446, L::Object, S::List, 320, false, false, 1, 0, 18, 0), // ports
+    f(446, L::Object, S::List, 320, false, false, 1, 0, 19, 0), // ports
     f(951, L::Boolean, S::One, 0, false, false, 13, 0, 0, 0), // publishNotReadyAddresses
     f(59, L::String, S::Map, 0, false, false, 2, 0, 1, 0), // selector
     f(952, L::String, S::One, 0, false, false, 7, 0, 0, 0), // sessionAffinity
@@ -2985,8 +2985,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1166, L::Object, S::One, 436, false, false, 1, 0, 0, 0), // devices
     // io.k8s.api.resource.v1.ResourceClaimStatus
     f(1253, L::Object, S::One, 424, false, false, 1, 0, 0, 0), // allocation
-    f(1166, L::Object, S::List, 423, false, false, 4, 0, 19, 0), // devices
-    f(1254, L::Object, S::List, 461, false, false, 2, 0, 20, 0), // reservedFor
+    f(1166, L::Object, S::List, 423, false, false, 4, 0, 20, 0), // devices
+    f(1254, L::Object, S::List, 461, false, false, 2, 0, 21, 0), // reservedFor
     // io.k8s.api.resource.v1.ResourceClaimTemplate
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
@@ -3257,7 +3257,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1411, L::String, S::One, 0, false, false, 42, 0, 0, 0), // x-kubernetes-list-type
     f(1412, L::String, S::One, 0, false, false, 43, 0, 0, 0), // x-kubernetes-map-type
     f(1413, L::Boolean, S::One, 0, false, true, 38, 0, 0, 0), // x-kubernetes-preserve-unknown-fields
-    f(1414, L::Object, S::List, 520, false, false, 44, 0, 21, 0), // x-kubernetes-validations
+    f(1414, L::Object, S::List, 520, false, false, 44, 0, 22, 0), // x-kubernetes-validations
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrBool
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrStringArray
@@ -3376,7 +3376,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1471, L::Object, S::List, 538, false, false, 17, 0, 1, 0), // managedFields
     f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
     f(57, L::String, S::One, 0, false, false, 3, 0, 0, 0), // namespace
-    f(1472, L::Object, S::List, 541, false, false, 13, 0, 20, 0), // ownerReferences
+    f(1472, L::Object, S::List, 541, false, false, 13, 0, 21, 0), // ownerReferences
     f(431, L::String, S::One, 0, false, false, 6, 0, 0, 0), // resourceVersion
     f(1456, L::String, S::One, 0, false, false, 4, 0, 0, 0), // selfLink
     f(157, L::String, S::One, 0, false, false, 5, 0, 0, 0), // uid
@@ -3463,7 +3463,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(63, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // port
 ];
 
-pub(super) static MERGING: [MergingRow; 22] = [
+pub(super) static MERGING: [MergingRow; 23] = [
     m(0, [0, 0, 0, 0], 0, false, false),
     m(1, [0, 0, 0, 0], 0, false, false),
     m(3, [11, 0, 0, 0], 11, true, false),
@@ -3476,6 +3476,7 @@ pub(super) static MERGING: [MergingRow; 22] = [
     m(3, [383, 0, 0, 0], 383, true, false),
     m(3, [996, 0, 0, 0], 996, true, false),
     m(2, [0, 0, 0, 0], 0, true, false),
+    m(4, [0, 0, 0, 0], 0, false, false),
     m(3, [512, 0, 0, 0], 512, true, false),
     m(3, [11, 0, 0, 0], 11, true, true),
     m(3, [766, 979, 0, 0], 766, true, false),

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use kinds::kind::Kind;
 use rand::RngExt;
 use serde_json::Value;
 use std::ops::Range;
@@ -96,9 +97,17 @@ fn is_stored(call: &Call<'_>) -> bool {
 }
 
 fn view(server: &Server, call: &Call<'_>, parts: &Parts) -> Result<View, ApiError> {
-    let answer = Answer::of(&parts.headers, call.options, Offer::of(call.row()))?;
-    let include = Include::parse(call.options.raw("includeObject"))?;
-    Ok(View { kind: Arc::clone(call.kind), answer, include, clock: Arc::clone(server.registry.clock()) })
+    view_of(server, call, parts, call.kind)
+}
+
+/// How to show objects of a kind that may be another than the call's.
+fn view_of(server: &Server, call: &Call<'_>, parts: &Parts, kind: &Arc<dyn Kind>) -> Result<View, ApiError> {
+    let offer = Offer::of(kind.row());
+    // k8s: a first list that comes as events cannot come as rows
+    let listed = call.request.verb == Verb::Watch && call.options.send_initial_events == Some(true);
+    let answer = Answer::of(&parts.headers, call.options, if listed { offer.without_tables() } else { offer })?;
+    let include = Include::of(answer, call.options.raw("includeObject"))?;
+    Ok(View { kind: Arc::clone(kind), answer, include, clock: Arc::clone(server.registry.clock()) })
 }
 
 /// The object itself, or a part that is written as the whole object.
@@ -134,7 +143,7 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
             let row = call.row();
             let deleted = registry.delete(call, &options).await?;
             if deleted.gone && !exceptions::delete_returns_object(row) {
-                let mut response = respond::deleted(view.answer, &row.group, &row.plural, call.name, &deleted.uid);
+                let mut response = respond::deleted(view.answer, row, call.name, &deleted);
                 respond::warn(&mut response, &deleted.warnings);
                 return Ok(response);
             }
@@ -214,7 +223,7 @@ async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, obje
 
 async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let registry = &server.registry;
-    let answer = Answer::of(&parts.headers, call.options, Offer::Plain)?;
+    let view = view_of(server, call, parts, kinds::table::scale())?;
     let scale = match call.request.verb {
         Verb::Get => registry.scale(call).await?,
         Verb::Update => {
@@ -227,7 +236,7 @@ async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
         }
         _ => return Err(method_not_allowed(call)),
     };
-    Ok(respond::tree(answer, StatusCode::OK, &scale))
+    Ok(respond::object(&view, StatusCode::OK, scale.to_string().into(), &[]))
 }
 
 async fn binding(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {

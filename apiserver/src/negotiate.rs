@@ -94,6 +94,8 @@ pub enum Offer {
     Builtin,
     /// A custom resource: objects have no protobuf form, their metadata does.
     Custom,
+    /// The same, where no table can be.
+    CustomUntabled,
     /// Reviews: what has no metadata has no table.
     Untabled,
     /// Statuses and the bodies of subresources: as they are.
@@ -108,10 +110,19 @@ impl Offer {
         if row.has_verb("get") { Self::Builtin } else { Self::Untabled }
     }
 
+    /// The same but for tables.
+    pub const fn without_tables(self) -> Self {
+        match self {
+            Self::Builtin => Self::Untabled,
+            Self::Custom => Self::CustomUntabled,
+            other => other,
+        }
+    }
+
     /// k8s: RequestScope.AllowsMediaTypeTransform
     const fn allows(self, format: Format, shape: Shape) -> bool {
         match (shape, format) {
-            (Shape::Object, Format::Protobuf) => !matches!(self, Self::Custom),
+            (Shape::Object, Format::Protobuf) => !matches!(self, Self::Custom | Self::CustomUntabled),
             (Shape::Object, Format::Json | Format::Yaml) => true,
             (Shape::Table(_), Format::Protobuf) => false,
             (Shape::Table(_), Format::Json | Format::Yaml) => matches!(self, Self::Builtin | Self::Custom),
@@ -192,7 +203,7 @@ fn served(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Answer> {
         _ => None,
     };
     let shape = match (clause.shape, version) {
-        ("", _) => Shape::Object,
+        ("", None) if clause.group.is_empty() && clause.version.is_empty() => Shape::Object,
         ("Table", Some(version)) => Shape::Table(version),
         ("PartialObjectMetadata", Some(version)) => Shape::Metadata(version),
         ("PartialObjectMetadataList", Some(version)) => Shape::MetadataList(version),

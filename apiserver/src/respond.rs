@@ -12,12 +12,15 @@ use crate::cache::Object;
 use crate::error::{ApiError, Qualified, StatusCause};
 use crate::negotiate::{self, Answer, Format, Shape};
 use crate::protobuf;
+use crate::registry::delete::Deleted;
 use axum::body::Body;
 use bytes::Bytes;
 use client::clock::Clock;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WARNING};
 use http::{Response, StatusCode};
+use kinds::errors::FieldError;
 use kinds::kind::Kind;
+use kinds::row::Row;
 use list_body::ListBody;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -49,12 +52,16 @@ pub enum Include {
 }
 
 impl Include {
-    pub fn parse(text: Option<&str>) -> Result<Self, ApiError> {
-        match text {
-            None | Some("" | "Metadata") => Ok(Self::Metadata),
-            Some("None") => Ok(Self::None),
-            Some("Object") => Ok(Self::Object),
-            Some(other) => Err(ApiError::bad_request(format!("unrecognized includeObject value: {other:?}"))),
+    /// Only Tables have rows, and so a choice.
+    pub fn of(answer: Answer, text: Option<&str>) -> Result<Self, ApiError> {
+        match (answer.shape, text) {
+            (Shape::Table(_), Some("None")) => Ok(Self::None),
+            (Shape::Table(_), Some("Object")) => Ok(Self::Object),
+            (Shape::Table(_), Some(other)) if !matches!(other, "" | "Metadata") => {
+                let why = "must be 'Metadata', 'Object', 'None', or empty";
+                Err(ApiError::bad_request(FieldError::invalid("includeObject", other, why).to_string()))
+            }
+            _ => Ok(Self::Metadata),
         }
     }
 }
@@ -170,13 +177,14 @@ fn list_meta(meta: &ListMeta<'_>) -> Value {
 }
 
 /// The answer to a delete that left nothing behind.
-pub fn deleted(answer: Answer, group: &str, resource: &str, name: &str, uid: &str) -> Response<Body> {
-    let mut details = json!({ "name": name, "kind": resource, "uid": uid });
-    if !group.is_empty() {
-        details["group"] = group.into();
+pub fn deleted(answer: Answer, row: &Row, name: &str, deleted: &Deleted) -> Response<Body> {
+    let mut details = json!({ "name": name, "kind": row.plural, "uid": deleted.uid });
+    if !row.group.is_empty() {
+        details["group"] = json!(row.group);
     }
+    let metadata = json!({ "resourceVersion": deleted.rev.to_string() });
     let shown = json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+        "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Success", "details": details,
     });
     tree(answer, StatusCode::OK, &shown)
 }
@@ -297,7 +305,7 @@ fn details(error: &ApiError) -> Option<Value> {
         ApiError::MethodNotAllowed { resource } => named(resource, ""),
         ApiError::Invalid { kind, name, errors } => {
             let mut details = named(kind, name);
-            let cause = |error: &kinds::errors::FieldError| json!({ "reason": error.cause.reason(), "message": error.body(), "field": error.path });
+            let cause = |error: &FieldError| json!({ "reason": error.cause.reason(), "message": error.body(), "field": error.path });
             details.insert("causes".into(), errors.iter().map(cause).collect());
             details
         }

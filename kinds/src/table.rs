@@ -101,6 +101,13 @@ static MEASURED: LazyLock<Vec<Arc<dyn Kind>>> = LazyLock::new(|| {
     ]
 });
 
+static SCALE: LazyLock<Arc<dyn Kind>> = LazyLock::new(|| plain(autoscaling::scale::ROW, autoscaling::scale::cells));
+
+/// What the `scale` of every workload is: no resource of its own.
+pub fn scale() -> &'static Arc<dyn Kind> {
+    &SCALE
+}
+
 /// The kinds of `metrics.k8s.io`: served beside the built-in ones, but made on request, and no part of the schema table.
 pub fn measured() -> &'static [Arc<dyn Kind>] {
     &MEASURED

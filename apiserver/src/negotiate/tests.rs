@@ -46,6 +46,10 @@ fn the_first_clause_that_can_be_served_wins() {
         ("application/json;q=0.5,application/yaml", Offer::Builtin, Some((Yaml, Object))),
         ("*/*,application/yaml", Offer::Builtin, Some((Yaml, Object))),
         ("application/yaml;q=x,application/json", Offer::Builtin, Some((Json, Object))),
+        ("application/json;g=meta.k8s.io;v=v1", Offer::Builtin, None),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io", Offer::Builtin.without_tables(), None),
+        (TABLES, Offer::Custom.without_tables(), Some((Json, Object))),
+        (METADATA, Offer::Custom.without_tables(), Some((Protobuf, Metadata(V1)))),
         ("application/cbor", Offer::Builtin, None),
         ("text/html", Offer::Builtin, None),
     ];

@@ -15,7 +15,7 @@ use kinds::kind::Kind;
 use kinds::moment::later;
 use kinds::row::Row;
 use serde_json::{Value, json};
-use store::Expect;
+use store::{Expect, Rev};
 
 const TRIES_MAX: usize = 10;
 const FOREGROUND: &str = "foregroundDeletion";
@@ -26,8 +26,9 @@ const GRACE_DEFAULT_S: i64 = 30;
 /// What became of a deleted object.
 #[derive(Clone, Debug)]
 pub struct Deleted {
-    /// Its last version.
+    /// Its last version; what is gone carries the revision of the deletion.
     pub json: Bytes,
+    pub rev: Rev,
     pub uid: String,
     /// Gone now; otherwise marked, and something else finishes it.
     pub gone: bool,
@@ -42,27 +43,28 @@ impl Registry {
             check_preconditions(call, options, &old.tree)?;
             let warnings = self.admit_delete(call, &old.tree).await?;
             let uid = metadata::text(&old.tree, "uid").to_owned();
-            let deleted = |json, gone| Ok(Deleted { json, uid, gone, warnings });
+            let deleted = |json, rev, gone| Ok(Deleted { json, rev, uid, gone, warnings });
             match plan(call.kind.as_ref(), &old.tree, options, self.now()) {
-                Plan::Wait => return deleted(old.json, false),
+                Plan::Wait => return deleted(old.json, old.rev, false),
                 Plan::Remove(last) => {
-                    let last = stored::with_revision(&stored::encode(&last), old.rev);
+                    let last = |rev| stored::with_revision(&stored::encode(&last), rev);
                     if options.dry_run {
-                        return deleted(last, true);
+                        return deleted(last(old.rev), old.rev, true);
                     }
-                    if let Commit::Done(_) = self.remove(call, old.rev).await? {
+                    if let Commit::Done(rev) = self.remove(call, old.rev).await? {
                         if let Some(effect) = self.effects.of(call.row()) {
                             effect.commit(None, Some(&old.tree)).await;
                         }
-                        return deleted(last, true);
+                        return deleted(last(rev), rev, true);
                     }
                 }
                 Plan::Mark(marked) if options.dry_run => {
-                    return deleted(stored::with_revision(&stored::encode(&marked), old.rev), false);
+                    return deleted(stored::with_revision(&stored::encode(&marked), old.rev), old.rev, false);
                 }
                 Plan::Mark(marked) => {
-                    if let (Commit::Done(_), json) = self.put(call, &marked, Expect::Rev(old.rev), Vec::new()).await? {
-                        return deleted(json, false);
+                    let (commit, json) = self.put(call, &marked, Expect::Rev(old.rev), Vec::new()).await?;
+                    if let Commit::Done(rev) = commit {
+                        return deleted(json, rev, false);
                     }
                 }
             }

@@ -4,7 +4,7 @@ use super::*;
 use kinds::errors::FieldError;
 use kinds::table::find;
 
-fn row(group: &str, plural: &str) -> &'static kinds::row::Row {
+fn row(group: &str, plural: &str) -> &'static Row {
     find(group, "v1", plural).unwrap().row()
 }
 

@@ -82,8 +82,10 @@ async fn an_established_kind_is_served_and_published_at_once() {
     let openapi = client.get("/openapi/v3/apis/example.com/v1").await.expect(200).body;
     let schema = &openapi["components"]["schemas"]["com.example.v1.Widget"];
     assert_eq!(schema["properties"]["spec"]["properties"]["size"]["minimum"], json!(1), "{schema}");
+    let selectable = json!([{"fieldPath": "spec.color"}]);
+    assert_eq!(schema["x-kubernetes-selectable-fields"], selectable);
     let openapi = client.get("/openapi/v2").await.expect(200).body;
-    assert!(openapi["definitions"]["com.example.v1.Widget"].is_object());
+    assert_eq!(openapi["definitions"]["com.example.v1.Widget"]["x-kubernetes-selectable-fields"], selectable);
     assert_eq!(client.get("/apis/example.com/v2/widgets").await.code, StatusCode::NOT_FOUND);
 }
 
@@ -388,4 +390,46 @@ async fn a_webhook_converts_what_is_kept_in_another_version() {
     assert!(calls <= 1, "an event is converted once, whatever the number of its watchers: {calls}");
     client.patch(&format!("{second}/a"), "merge", &json!({"spec": {"length": 8}})).await.expect(200);
     assert_eq!(client.get(&format!("{first}/a")).await.body["spec"], json!({"size": 8}));
+}
+
+#[tokio::test]
+async fn who_owns_fields_of_a_version_that_is_no_more_owns_nothing() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let version = |name: &str, storage: bool| {
+        json!({"name": name, "served": true, "storage": storage,
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}})
+    };
+    let definition = json!({"metadata": {"name": "gears.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
+        "names": {"plural": "gears", "kind": "Gear"}, "versions": [version("v1", true), version("v2", false)]}});
+    define(&client, &definition).await;
+    let at = |version: &str, manager: &str| {
+        format!("/apis/example.com/{version}/namespaces/default/gears/g?fieldManager={manager}")
+    };
+    let gear = |version: &str, teeth: i32| json!({"apiVersion": format!("example.com/{version}"), "kind": "Gear", "metadata": {"name": "g"}, "spec": {"teeth": teeth}});
+    client.apply(&at("v2", "old"), &gear("v2", 1)).await.expect(201);
+    client.apply(&at("v1", "new"), &gear("v1", 2)).await.expect(409);
+    let only = json!({"spec": {"versions": [version("v1", true)]}});
+    client.patch(&format!("{DEFINITIONS}/gears.example.com"), "merge", &only).await.expect(200);
+    // What is served follows the definition.
+    while client.get(&at("v2", "")).await.code != StatusCode::NOT_FOUND {
+        tokio::task::yield_now().await;
+    }
+    let applied = client.apply(&at("v1", "new"), &gear("v1", 2)).await.expect(200);
+    let entries = applied.body["metadata"]["managedFields"].as_array().unwrap();
+    let owners: Vec<&str> = entries.iter().filter_map(|entry| entry["manager"].as_str()).collect();
+    assert_eq!((owners.as_slice(), &applied.body["spec"]["teeth"]), (&["new"][..], &json!(2)));
+}
+
+#[tokio::test]
+async fn scales_come_as_tables() {
+    let (_server, client) = started().await;
+    let mut wanted = widget("w");
+    wanted["spec"]["replicas"] = json!(2);
+    client.post(WIDGETS, &wanted).await.expect(201);
+    let shown = client.get_as(&format!("{WIDGETS}/w/scale"), TABLE).await.expect(200).body;
+    let columns: Vec<&str> =
+        shown["columnDefinitions"].as_array().unwrap().iter().filter_map(|column| column["name"].as_str()).collect();
+    assert_eq!(columns, ["Name", "Desired", "Available", "Age"]);
+    assert_eq!(shown["rows"][0]["cells"].as_array().unwrap()[..3], [json!("w"), json!(2), json!(0)]);
 }

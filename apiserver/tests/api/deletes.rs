@@ -130,3 +130,20 @@ async fn nothing_is_created_where_it_cannot_stay() {
     client.put("/api/v1/namespaces/going/finalize", &empty).await.expect(200);
     client.get("/api/v1/namespaces/going").await.expect(404);
 }
+
+#[tokio::test]
+async fn what_is_gone_says_when_it_went() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let (one, _) = map(&client, "m").await;
+    let before = client.get(MAPS).await.expect(200).rev();
+    let gone = client.delete(&one).await.expect(200);
+    assert_eq!((&gone.body["kind"], &gone.body["status"]), (&json!("Status"), &json!("Success")));
+    let after = client.get(MAPS).await.expect(200).rev();
+    assert!(before < gone.rev() && gone.rev() <= after, "{} {after}", gone.text);
+    // The same as in the event of a watch from before.
+    let mut watch = client.watch(&format!("{MAPS}?watch=1&resourceVersion={before}")).await;
+    let event = watch.next().await.expect("the watch goes on");
+    assert_eq!(event["type"], "DELETED");
+    assert_eq!(event["object"]["metadata"]["resourceVersion"], gone.body["metadata"]["resourceVersion"]);
+}

@@ -24,6 +24,7 @@ mod pod_security;
 pub mod policy;
 mod priority;
 pub mod quota;
+mod replaced;
 mod rounds;
 mod rule;
 mod runtime_class;

@@ -49,8 +49,8 @@ pub async fn resource(server: &Arc<Server>, request: &Request, parts: Parts, bod
     let call = Call::of(request)?;
     check_served(&call, request)?;
     let mut response = served(server, &call, parts, body).await?;
-    if let Some(text) = exceptions::deprecation(call.row()) {
-        respond::warn(&mut response, &[text.to_owned()]);
+    if let Some(text) = &call.row().deprecation {
+        respond::warn(&mut response, &[text.to_string()]);
     }
     Ok(response)
 }

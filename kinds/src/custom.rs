@@ -228,10 +228,6 @@ impl Kind for Custom {
         self.check_update(object, old)
     }
 
-    fn warnings(&self, _object: &Value) -> Vec<String> {
-        self.version().deprecation.iter().cloned().collect()
-    }
-
     fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value> {
         let name = Value::String(tree::text(object, "metadata.name").to_owned());
         let columns = self.version().columns.iter();

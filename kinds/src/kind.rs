@@ -69,7 +69,9 @@ pub trait Kind: Send + Sync + 'static {
     fn validate_status(&self, object: &Value, old: &Value) -> FieldErrors;
 
     /// Warnings for the client (deprecated fields, duplicate env names), upstream's texts.
-    fn warnings(&self, object: &Value) -> Vec<String>;
+    fn warnings(&self, _object: &Value) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Table cells in the order of `row().columns`. `now_unix_secs` is for ages.
     fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value>;

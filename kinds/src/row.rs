@@ -118,6 +118,8 @@ pub struct Row {
     pub create_on_update: bool,
     /// Whether a create may bring a status (Node: a node agent registers with one).
     pub status_on_create: bool,
+    /// What every answer about this version tells its client.
+    pub deprecation: Option<Cow<'static, str>>,
 }
 
 /// The paths of a selectable field: its value is the first that is not empty.
@@ -154,6 +156,7 @@ impl Row {
             generation: false,
             create_on_update: false,
             status_on_create: false,
+            deprecation: None,
         }
     }
 
@@ -284,5 +287,8 @@ macro_rules! row_part {
     ($row:ident generation $on:literal) => { $row.generation = $on };
     ($row:ident create_on_update $on:literal) => { $row.create_on_update = $on };
     ($row:ident status_on_create $on:literal) => { $row.status_on_create = $on };
+    ($row:ident deprecation $text:literal) => {
+        $crate::row::replace(&mut $row.deprecation, Some(std::borrow::Cow::Borrowed($text)))
+    };
 }
 pub(crate) use row_part;

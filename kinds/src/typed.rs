@@ -344,10 +344,6 @@ impl Kind for Plain {
         errors
     }
 
-    fn warnings(&self, _object: &Value) -> Vec<String> {
-        Vec::new()
-    }
-
     fn cells(&self, object: &Value, now_unix_secs: i64) -> Vec<Value> {
         (self.cells)(object, now_unix_secs)
     }

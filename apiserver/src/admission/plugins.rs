@@ -5,7 +5,8 @@
 
 use super::{
     Call, Context, Warnings, certificate, escalation, external_ips, ingress_class, limit_ranger, namespace, node,
-    node_restriction, pod, pod_security, priority, runtime_class, service_account, storage, tolerations, topology,
+    node_restriction, pod, pod_security, priority, replaced, runtime_class, service_account, storage, tolerations,
+    topology,
 };
 use crate::error::ApiError;
 use futures::future::{BoxFuture, ready};
@@ -62,6 +63,7 @@ pub(super) const MUTATING: &[Mutating] = &[
     mutating("NamespaceLifecycle", namespace::applies, |context, call, object| {
         Box::pin(namespace::admit(context, call, object))
     }),
+    mutating("Replaced", replaced::applies, |_, call, object| settled(|| replaced::mutate(call, object))),
     mutating("LimitRanger", limit_ranger::applies, |context, call, object| {
         settled(|| limit_ranger::mutate(context, call, object))
     }),

@@ -78,10 +78,15 @@ fn suffix() -> String {
     (0..SUFFIX_LEN).map(pick).collect()
 }
 
+/// Whether a volume is one that this plugin adds.
+pub(super) fn is_token(volume: &Value) -> bool {
+    volume["name"].as_str().is_some_and(|name| name.starts_with(VOLUME_PREFIX))
+}
+
 fn mount_token(spec: &mut Value, suffix: &str) {
-    let volumes = spec["volumes"].as_array().into_iter().flatten();
-    let names = volumes.filter_map(|volume| volume["name"].as_str());
-    let existing = names.filter(|name| name.starts_with(VOLUME_PREFIX)).map(str::to_owned).next();
+    let mut volumes = spec["volumes"].as_array().into_iter().flatten();
+    let existing =
+        volumes.find(|volume| is_token(volume)).and_then(|volume| volume["name"].as_str()).map(str::to_owned);
     let volume = existing.clone().unwrap_or_else(|| format!("{VOLUME_PREFIX}{suffix}"));
     let mut mounted = false;
     for list in ["initContainers", "containers"] {

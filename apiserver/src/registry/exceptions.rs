@@ -58,16 +58,6 @@ pub fn revision_required(row: &Row) -> bool {
     is_in(row, REVISION_REQUIRED)
 }
 
-/// What every answer about a kind on its way out says.
-/// k8s: the prerelease-lifecycle markers of `k8s.io/api`
-pub fn deprecation(row: &Row) -> Option<&'static str> {
-    match (row.group.as_ref(), row.version.as_ref(), row.plural.as_ref()) {
-        ("", "v1", "endpoints") => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
-        ("", "v1", "componentstatuses") => Some("v1 ComponentStatus is deprecated in v1.19+"),
-        _ => None,
-    }
-}
-
 /// Kinds whose deletion lets a node stop them first.
 pub fn deletes_gracefully(row: &Row) -> bool {
     is_in(row, &[("", "pods")])

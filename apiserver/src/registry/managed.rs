@@ -88,15 +88,24 @@ pub fn changes(call: &Call<'_>, old: &Value, new: &Value) -> Comparison {
     found
 }
 
+/// What a new object brings that will be stored: of the few that may come with a status, that too, so that an object of
+/// nothing else has an owner, and its later ones are told.
+fn brought(call: &Call<'_>, object: &Value) -> Comparison {
+    if call.row().status_on_create {
+        compare(&json!({}), object, call.kind.context())
+    } else {
+        changes(call, &json!({}), object)
+    }
+}
+
 /// Gives a new object its owners.
 pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     if call.applied {
         return;
     }
-    let nothing = json!({});
     let given = take(object);
     let entries = given.as_ref().filter(|_| call.subresource.is_empty()).and_then(read).unwrap_or_default();
-    let found = changes(call, &nothing, object);
+    let found = brought(call, object);
     let (set, removed) = found.into_touched_and_removed();
     let touched = Touched { set, removed };
     let entries = entries.into_iter().filter_map(|entry| without(entry, &touched)).collect();

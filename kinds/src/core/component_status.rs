@@ -15,7 +15,7 @@ pub(crate) const ROW: Row = row! {
         Column::new("Message", "string"),
         Column::new("Error", "string"),
     ],
-
+    deprecation: "v1 ComponentStatus is deprecated in v1.19+",
 };
 
 pub(crate) fn cells(object: &Value, _now_unix_secs: i64) -> Vec<Value> {

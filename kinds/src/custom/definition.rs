@@ -151,6 +151,7 @@ impl Definition {
             generation: true,
             create_on_update: false,
             status_on_create: false,
+            deprecation: version.deprecation.clone().map(Cow::Owned),
         }
     }
 }

@@ -14,6 +14,17 @@ const WEB_TWO: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name:
     matchLabels: {app: web}\n  template:\n    metadata:\n      labels: {app: web}\n    spec:\n      containers:\n      - name: c\n        \
     image: web:2\n      - name: d\n        image: side:1\n";
 
+/// Of two versions, one on its way out.
+const OLD_AND_NEW: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: foos.example.com}\n\
+    spec:\n  group: example.com\n  scope: Namespaced\n  names: {plural: foos, kind: Foo}\n  versions:\n  \
+    - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}\n  \
+    - {name: v1beta1, served: true, storage: false, deprecated: true, schema: {openAPIV3Schema: {type: object}}}\n";
+const BARE_NODE: &str = "apiVersion: v1\nkind: Node\nmetadata: {name: n1, annotations: {a: b}, resourceVersion: '0'}\n";
+const PLACED: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: placed}\nspec: {nodeName: n1, containers: [{name: c, image: i}]}\n";
+const PLACED_BARE: &str =
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: placed, labels: {a: b}}\nspec: {containers: [{name: c, image: j}]}\n";
+
 const CREATE: &[Row] = &[
     row("create configmap lit --from-literal=k=v --dry-run=server -o yaml", &["k: v", "uid:"]),
     fails("get configmap lit", &["Error from server (NotFound): configmaps \"lit\" not found"]),
@@ -47,6 +58,11 @@ const CREATE: &[Row] = &[
     warns("create --validate=warn -f -", MAP_WRONG, &["Warning: unknown field \"datta\""]),
     feed("replace -f -", MAP_LESS, &["configmap/m replaced"]),
     feed("replace --force -f -", MAP, &["configmap \"m\" deleted", "configmap/m replaced"]),
+    feed("create -f -", OLD_AND_NEW, &["foos.example.com created"]),
+    row("wait --for=condition=Established crd/foos.example.com --timeout=20s", &["condition met"]),
+    warns("get foos.v1beta1.example.com", "", &["Warning: example.com/v1beta1 Foo is deprecated"]),
+    fails("get foos.v1beta1.example.com --warnings-as-errors", &["1 warning received"]),
+    warns("get foos", "", &["No resources found"]),
 ];
 
 const APPLY: &[Row] = &[
@@ -136,6 +152,17 @@ const CHANGE: &[Row] = &[
     fails("scale deployment web --replicas=6 --resource-version=1", &["Expected resource version to be 1, was "]),
     row("taint node n1 k=v:NoSchedule", &["node/n1 tainted"]),
     row("taint node n1 k-", &["node/n1 untainted"]),
+    row("get node n1 --show-managed-fields -o jsonpath='{.metadata.managedFields[*].manager}'", &["kubectl-taint"]),
+    row("patch node n1 -p '{\"spec\":{\"podCIDR\":\"10.42.7.0/24\"}}'", &["node/n1 patched"]),
+    feed("replace -f -", BARE_NODE, &["node/n1 replaced"]),
+    row("get node n1 -o jsonpath='{.spec.podCIDRs} {.metadata.annotations}'", &["[\"10.42.7.0/24\"] {\"a\":\"b\"}"]),
+    feed("create -f -", PLACED, &["pod/placed created"]),
+    feed("replace -f -", PLACED_BARE, &["pod/placed replaced"]),
+    row(
+        "get pod placed -o jsonpath='{.spec.nodeName} {.spec.serviceAccountName} {.spec.containers[0].image} {.spec.containers[0].volumeMounts[*].name}'",
+        &["n1 default j kube-api-access-"],
+    ),
+    fails("patch pod placed --type=json -p '[{\"op\":\"remove\",\"path\":\"/spec/volumes\"}]'", &["is invalid"]),
     row("cordon n1", &["node/n1 cordoned"]),
     row("uncordon n1", &["node/n1 uncordoned"]),
     row("set selector service s 'app=other'", &["service/s selector updated"]),
@@ -201,7 +228,8 @@ async fn kubectl_applies() {
 async fn kubectl_changes() {
     run(CHANGE, |client| async move {
         let ns = "namespaces/rows";
-        client.post("/api/v1/nodes", &json!({"metadata": {"name": "n1"}})).await.expect(201);
+        let node = json!({"metadata": {"name": "n1"}, "status": {"capacity": {"memory": "1Gi"}}});
+        client.post("/api/v1/nodes", &node).await.expect(201);
         let service = json!({"metadata": {"name": "s"}, "spec": {"selector": {"app": "x"}, "ports": [{"port": 80}]}});
         client.post(&format!("/api/v1/{ns}/services"), &service).await.expect(201);
         let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"});

@@ -13,6 +13,7 @@ pub(crate) const ROW: Row = row! {
     short: ["ep"],
     columns: [NAME, Column::new("Endpoints", "string"), AGE],
     create_on_update: true,
+    deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
 };
 
 pub(crate) fn cells(endpoints: &Endpoints, now_unix_secs: i64) -> Vec<Value> {

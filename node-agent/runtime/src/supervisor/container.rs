@@ -170,15 +170,19 @@ impl Container {
         self.attached.retain(|client| !client.gone);
     }
 
-    /// Passes on what attached clients wrote, and closes standard input where the plan says so.
+    /// Passes on what attached clients wrote. One that has finished ends standard input, or where that is kept for others,
+    /// its own connection, as CRI clients wait for.
     pub(super) fn feed(&mut self) {
-        let Some(stdin) = self.terminal.as_ref().or(self.stdin.as_ref()) else { return };
         let mut close = false;
-        for client in &mut self.attached {
-            close |= client.feed(stdin).is_err();
-            let done = client.stdin && client.input_closed && client.input.is_empty();
-            close |= done && self.plan.stdin == Stdin::Once;
+        if let Some(stdin) = self.terminal.as_ref().or(self.stdin.as_ref()) {
+            for client in &mut self.attached {
+                close |= client.feed(stdin).is_err();
+                let done = client.stdin && client.input_closed && client.input.is_empty();
+                close |= done && self.plan.stdin == Stdin::Once;
+                client.gone |= done && self.plan.stdin == Stdin::Kept;
+            }
         }
+        self.attached.retain(|client| !client.gone);
         if close {
             self.stdin = None;
         }
@@ -198,7 +202,6 @@ impl Container {
             client.gone = true;
         }
         self.feed();
-        self.attached.retain(|client| !client.gone);
     }
 
     /// Kills what is left of the container when its first process has ended.

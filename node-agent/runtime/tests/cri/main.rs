@@ -61,6 +61,7 @@ const TESTS: &[Test] = tests![
     critest::groups_are_merged_or_strictly_those_asked_for,
     streaming::commands_run_over_websockets,
     streaming::terminals_have_a_size_and_containers_can_be_attached_to,
+    streaming::a_client_that_has_said_all_leaves_where_input_is_kept,
     streaming::ports_are_forwarded_into_the_pod,
     streaming::a_token_is_good_once,
     registry::images_are_pulled_with_credentials_and_checked,

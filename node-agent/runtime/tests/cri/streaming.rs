@@ -124,6 +124,28 @@ pub(crate) async fn terminals_have_a_size_and_containers_can_be_attached_to(mut 
     node.finish().await;
 }
 
+pub(crate) async fn a_client_that_has_said_all_leaves_where_input_is_kept(mut node: Node) {
+    let pod = node.pod("kept");
+    let sandbox = node.run(pod.clone()).await;
+    let mut config = script("main", "read line; echo \"got $line\"; cat; echo over");
+    config.stdin = true;
+    let id = node.launch(&sandbox, &pod, config).await;
+    for (said, heard) in [("one\n", "got one\n"), ("two\n", "two\n")] {
+        let request =
+            AttachRequest { container_id: id.clone(), stdin: true, stdout: true, stderr: true, ..Default::default() };
+        let url = node.runtime.attach(request).await.unwrap().into_inner().url;
+        let mut socket = open(&url, "v5.channel.k8s.io").await;
+        send(&mut socket, 0, said.as_bytes()).await;
+        assert_eq!(read_until(&mut socket, 1, "\n").await, heard);
+        send(&mut socket, 255, &[0]).await;
+        let found = read_all(&mut socket).await;
+        assert!(found[&3].contains("Success") && !found.contains_key(&1), "{found:?}");
+    }
+    assert_eq!(node.status(&id).await.state(), ContainerState::ContainerRunning, "it still waits for input");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 pub(crate) async fn ports_are_forwarded_into_the_pod(mut node: Node) {
     let pod = node.pod("ports");
     let sandbox = node.run(pod.clone()).await;

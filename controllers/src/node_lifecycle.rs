@@ -31,7 +31,7 @@ pub(crate) const CONTROLLER: Controller = Controller {
             heard.forget(&key.name);
             return Vec::new();
         };
-        let last = heard.last(&key.name, last_sign(&seen.node, seen.lease.as_deref()), now);
+        let last = heard.last(&key.name, last_sign(&seen.node, seen.lease.as_deref()), seen.grace, now);
         reconcile(&seen, last, now)
     }),
     refused: None,

@@ -25,6 +25,10 @@ fn a_cluster_of_three_machines_survives_what_happens_to_machines() -> Result<()>
             ("the server is cut from an agent, and the cut heals", cut_the_server_from_an_agent),
             ("a node reboots", reboot_a_node),
             ("a node's clock is an hour ahead", skew_a_nodes_clock),
+            ("the server's clock is set an hour ahead, and back", skew_the_servers_clock),
+            ("the server's disk is full", fill_the_servers_disk),
+            ("a new binary is rolled through the cluster under load", roll_the_binary),
+            ("the server is restored from a backup", restore_a_backup),
         ],
     )
 }
@@ -331,5 +335,96 @@ fn skew_a_nodes_clock(lab: &mut Lab) -> Result<()> {
     nodes_stay_ready(lab)?;
     let took = pod_starts(lab, "node-2")?;
     lab.recoveries.note("node's clock an hour ahead", "a new pod on it is ready (no node is lost)", took, None);
+    Ok(())
+}
+
+fn skew_the_servers_clock(lab: &mut Lab) -> Result<()> {
+    for (fault, by) in [("server's clock an hour ahead", 3600), ("server's clock put right again", -3600)] {
+        lab.server.read(&format!("date -s @$(($(date +%s) + {by}))"))?;
+        nodes_stay_ready(lab)?;
+        let took = pod_starts(lab, "node-1")?;
+        lab.recoveries.note(fault, "a new pod is ready (no node is lost)", took, None);
+    }
+    Ok(())
+}
+
+fn fill_the_servers_disk(lab: &mut Lab) -> Result<()> {
+    const FAULT: &str = "server's disk is full";
+    let before = pods(lab, SERVERS)?;
+    lab.server.run("dd if=/dev/zero of=/var/lib/filler bs=1M")?;
+    let refused = lab.try_kctl(&["create", "configmap", "too-much", "--from-literal=a=b"])?;
+    let said = String::from_utf8_lossy(&refused.stderr);
+    ensure!(!refused.status.success() && said.contains("bytes free in"), "what the server says: {said}");
+    let ask = format!("timeout 5 web get {}:8080/hostname", before[0].ip);
+    lab.nodes[0].eventually("an answer of a pod", SOON, &ask, |name| name.trim() == before[0].name);
+    std::thread::sleep(SKEWED);
+    ensure!(lab.kctl(&["get", "nodes"])?.contains("node-1"), "the server reads");
+    lab.server.read("rm /var/lib/filler")?;
+    let watch = Stopwatch::start();
+    for node in NODES {
+        lab.until_condition(node, "Ready", "True");
+    }
+    pod_starts(lab, "node-1")?;
+    lab.recoveries.note(FAULT, "room again: nodes are Ready and a new pod is", watch.elapsed(), None);
+    until_pods(lab, "the same pods as before", SERVERS, |now| now == before);
+    Ok(())
+}
+
+/// Puts another file in the program's place and stops what runs, as an upgrade does.
+fn replace(machine: &mut Machine, running: &str) -> Result<()> {
+    machine.read(&format!(
+        "cp /usr/bin/drover /usr/bin/new && mv /usr/bin/new /usr/bin/drover\n\
+         pkill -TERM -f '^{running}'; while pgrep -f '^{running}' >/dev/null; do sleep 0.1; done"
+    ))?;
+    Ok(())
+}
+
+fn roll_the_binary(lab: &mut Lab) -> Result<()> {
+    const FAULT: &str = "another binary in place of the running one";
+    let before = pods(lab, SERVERS)?;
+    let address = lab.kctl(&["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"])?;
+    let load = format!(
+        "sh -c 'while :; do if timeout 5 web get {address}:80/hostname >/dev/null 2>&1; then echo answered; else echo lost; fi; done'"
+    );
+    lab.nodes[0].spawn(&load, "/var/log/load.log")?;
+    let watch = Stopwatch::start();
+    replace(&mut lab.server, "drover server")?;
+    lab.start_server("drover server")?;
+    lab.recoveries.note(FAULT, "the server serves", watch.elapsed(), None);
+    for (at, until) in [(0, "node-1 is up"), (1, "node-2 is up")] {
+        let watch = Stopwatch::start();
+        replace(&mut lab.nodes[at], "drover agent")?;
+        lab.start_agent(at)?;
+        lab.await_agent(at);
+        lab.recoveries.note(FAULT, until, watch.elapsed(), None);
+    }
+    for node in NODES {
+        lab.until_condition(node, "Ready", "True");
+    }
+    until_pods(lab, "the same pods, not started again", SERVERS, |now| now == before);
+    let counted = lab.nodes[0]
+        .read("pkill -f 'while :; do if'; grep -c answered /var/log/load.log; grep -c lost /var/log/load.log; true")?;
+    println!("requests answered and lost meanwhile: {}", counted.split_whitespace().collect::<Vec<_>>().join(", "));
+    let [answered, lost] = counted.split_whitespace().collect::<Vec<_>>()[..] else { anyhow::bail!("{counted}") };
+    ensure!(answered.parse::<u32>()? > 10 && lost == "0", "{answered} answered, {lost} lost");
+    Ok(())
+}
+
+fn restore_a_backup(lab: &mut Lab) -> Result<()> {
+    lab.kctl(&["create", "configmap", "kept", "--from-literal=a=b"])?;
+    lab.server.read("drover backup /root/backup.tar")?;
+    lab.kctl(&["create", "configmap", "later", "--from-literal=a=b"])?;
+    lab.server
+        .read("pkill -KILL -f '^drover server'; while pgrep -f '^drover server' >/dev/null; do sleep 0.1; done")?;
+    let watch = Stopwatch::start();
+    lab.server.read("drover restore /root/backup.tar --data-dir /var/lib/restored")?;
+    lab.start_server("drover server --data-dir /var/lib/restored")?;
+    ensure!(lab.kctl(&["get", "configmap", "kept"]).is_ok(), "what the backup had is there");
+    ensure!(!lab.try_kctl(&["get", "configmap", "later"])?.status.success(), "what came later is not");
+    for node in NODES {
+        lab.until_condition(node, "Ready", "True");
+    }
+    pod_starts(lab, "node-1")?;
+    lab.recoveries.note("server restored from a backup", "nodes are Ready and a new pod is", watch.elapsed(), None);
     Ok(())
 }

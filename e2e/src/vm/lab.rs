@@ -119,7 +119,8 @@ impl Lab {
                         "README says `{command}`, the server `{}`",
                         self.join_line
                     );
-                    (0..self.nodes.len()).try_for_each(|at| self.start_agent(at))?;
+                    let line = self.join_line.clone();
+                    (0..self.nodes.len()).try_for_each(|at| self.spawn_agent(at, &line))?;
                     (0..self.nodes.len()).for_each(|at| self.await_agent(at));
                 }
                 ("ingress", Who::First) => {
@@ -149,11 +150,15 @@ impl Lab {
         Ok(std::fs::write(self.kubeconfig(), lines.collect::<String>())?)
     }
 
-    /// Starts the agent of a machine by the line that the server printed, and does not wait.
+    /// Starts the agent of a machine again, as one whose pods outlive it, and does not wait.
     pub fn start_agent(&mut self, at: usize) -> Result<()> {
-        let line = self.join_line.clone();
+        let line = format!("{} --keep-pods", self.join_line);
+        self.spawn_agent(at, &line)
+    }
+
+    fn spawn_agent(&mut self, at: usize, line: &str) -> Result<()> {
         self.nodes[at].read(&format!("echo >{LOG}"))?;
-        self.nodes[at].spawn(&line, LOG)
+        self.nodes[at].spawn(line, LOG)
     }
 
     /// Waits for the agent's own word.

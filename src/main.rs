@@ -43,6 +43,8 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // It would tell of a log that cannot be written by a panic: a full disk, or a reader that has gone.
+        .log_internal_errors(false)
         .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT)))
         .init();
     match run(cli) {

@@ -1,9 +1,12 @@
 //! Wrong input gets an error that says what to do, and leaves nothing half-done.
 
 use anyhow::Result;
+use e2e::host::Host;
+use e2e::wait::eventually;
 use e2e::{Cluster, Options, cluster};
 use serde_json::Value;
 use std::process::Output;
+use std::time::Duration;
 
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
@@ -102,6 +105,28 @@ fn a_port_in_use_is_named() -> Result<()> {
     let output = cluster.host.run(&cluster::binary("drover").to_string_lossy(), &["up", "--data-dir", &other])?;
     let text = said(&output);
     assert!(!output.status.success() && text.contains("0.0.0.0:6443") && text.contains("--bind"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() -> Result<()> {
+    let (host, folder) = (Host::new()?, tempfile::tempdir()?);
+    let full = || std::fs::File::options().write(true).open("/dev/full");
+    let data_dir = format!("--data-dir={}", folder.path().display());
+    let mut server = host
+        .command(&cluster::binary("drover").to_string_lossy(), &["server", &data_dir])
+        .env("DROVER_LOG", "debug")
+        .stdout(full()?)
+        .stderr(full()?)
+        .spawn()?;
+    let config = format!("--kubeconfig={}", folder.path().join("admin.kubeconfig").display());
+    let kctl = cluster::binary("kctl").to_string_lossy().into_owned();
+    eventually("an answer", Duration::from_mins(1), || {
+        host.read(&kctl, &["get", "--raw", "/readyz", &config]).map_err(|error| format!("{error:#}"))
+    });
+    assert!(server.try_wait()?.is_none(), "it runs");
+    server.kill()?;
+    server.wait()?;
     Ok(())
 }
 

@@ -276,6 +276,9 @@ macro_rules! row_part {
         const COLUMNS: &[$crate::row::Column] = &[$($column),*];
         $crate::row::replace(&mut $row.columns, std::borrow::Cow::Borrowed(COLUMNS))
     }};
+    ($row:ident columns $shared:tt) => {
+        $crate::row::replace(&mut $row.columns, std::borrow::Cow::Borrowed($shared))
+    };
     ($row:ident fields [$($label:literal = $path:literal),* $(,)?]) => {{
         const FIELDS: &[(std::borrow::Cow<'static, str>, std::borrow::Cow<'static, str>)] =
             &[$((std::borrow::Cow::Borrowed($label), std::borrow::Cow::Borrowed($path))),*];

@@ -1,6 +1,6 @@
 //! ReplicaSet (apps/v1).
 
-mod printer;
+pub(crate) mod printer;
 
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};

@@ -1,6 +1,6 @@
 //! Event (v1). The events.k8s.io view of the same objects is in `events/event.rs`.
 
-mod printer;
+pub(crate) mod printer;
 
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;

@@ -1,9 +1,10 @@
 //! ReplicationController (v1), ReplicaSet's elder: its selector is a plain map and defaults to the template's labels.
 
+use crate::apps::replica_set;
 use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
-use crate::row::{AGE, Column, NAME, Row, SCALE, STATUS, row};
+use crate::row::{Row, SCALE, STATUS, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
 use crate::validate::{metadata, non_negative, pod_spec};
@@ -23,16 +24,7 @@ impl TypedKind for ReplicationControllerKind {
         short: ["rc"],
         categories: ["all"],
         subresources: [SCALE, STATUS],
-        columns: [
-            NAME,
-            Column::new("Desired", "integer"),
-            Column::new("Current", "integer"),
-            Column::new("Ready", "integer"),
-            AGE,
-            Column::wide("Containers", "string"),
-            Column::wide("Images", "string"),
-            Column::wide("Selector", "string"),
-        ],
+        columns: (replica_set::printer::COLUMNS),
         fields: ["status.replicas" = "status.replicas"],
         generation: true,
     };

@@ -2,8 +2,9 @@
 
 use crate::age;
 use crate::cells;
+use crate::core::event::printer;
 use crate::errors::{FieldError, FieldErrors};
-use crate::row::{Column, Row, row};
+use crate::row::{Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
@@ -111,18 +112,7 @@ fn unchanged(event: &Event, old: &Event) -> FieldErrors {
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.events.v1.Event" "events.k8s.io" "v1" "Event" "events" "event" Namespaced,
     short: ["ev"],
-    columns: [
-        Column::new("Last Seen", "string"),
-        Column::new("Type", "string"),
-        Column::new("Reason", "string"),
-        Column::new("Object", "string"),
-        Column::wide("Subobject", "string"),
-        Column::wide("Source", "string"),
-        Column::new("Message", "string"),
-        Column::wide("First Seen", "string"),
-        Column::wide("Count", "string"),
-        Column::wide("Name", "string"),
-    ],
+    columns: (printer::COLUMNS),
     fields: [
         "regarding.kind" = "regarding.kind",
         "regarding.namespace" = "regarding.namespace",

@@ -1,9 +1,8 @@
 //! RoleBinding (rbac.authorization.k8s.io/v1).
 
-mod printer;
-
 use crate::errors::FieldErrors;
-use crate::row::{Row, Scope};
+use crate::rbac::subjects;
+use crate::row::{Row, Scope, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::{each, rbac};
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -14,7 +13,11 @@ pub(crate) struct RoleBindingKind;
 impl TypedKind for RoleBindingKind {
     type Object = RoleBinding;
 
-    const ROW: Row = printer::ROW;
+    const ROW: Row = row! {
+        "io.k8s.api.rbac.v1.RoleBinding" "rbac.authorization.k8s.io" "v1" "RoleBinding" "rolebindings" "rolebinding" Namespaced,
+        columns: (subjects::COLUMNS),
+        create_on_update: true,
+    };
     const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::Warnings];
 
     fn default(binding: &mut RoleBinding) {
@@ -33,8 +36,8 @@ impl TypedKind for RoleBindingKind {
         errors
     }
 
-    fn cells(object: &RoleBinding, now_unix_secs: i64) -> Vec<Value> {
-        printer::cells(object, now_unix_secs)
+    fn cells(binding: &RoleBinding, now_unix_secs: i64) -> Vec<Value> {
+        subjects::cells(&binding.metadata, &binding.role_ref, binding.subjects.as_deref(), now_unix_secs)
     }
 }
 

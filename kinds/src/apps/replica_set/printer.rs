@@ -5,21 +5,24 @@ use crate::row::{AGE, Column, NAME, Row, SCALE, STATUS, row};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use serde_json::Value;
 
+/// Also those of its elder, the ReplicationController.
+pub(crate) const COLUMNS: &[Column] = &[
+    NAME,
+    Column::new("Desired", "integer"),
+    Column::new("Current", "integer"),
+    Column::new("Ready", "integer"),
+    AGE,
+    Column::wide("Containers", "string"),
+    Column::wide("Images", "string"),
+    Column::wide("Selector", "string"),
+];
+
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.apps.v1.ReplicaSet" "apps" "v1" "ReplicaSet" "replicasets" "replicaset" Namespaced,
     short: ["rs"],
     categories: ["all"],
     subresources: [SCALE, STATUS],
-    columns: [
-        NAME,
-        Column::new("Desired", "integer"),
-        Column::new("Current", "integer"),
-        Column::new("Ready", "integer"),
-        AGE,
-        Column::wide("Containers", "string"),
-        Column::wide("Images", "string"),
-        Column::wide("Selector", "string"),
-    ],
+    columns: COLUMNS,
     fields: ["status.replicas" = "status.replicas"],
     generation: true,
 };

@@ -6,25 +6,28 @@ use crate::row::{Column, NAME, Row, row};
 use k8s_openapi::api::core::v1::Event;
 use serde_json::Value;
 
+/// Of both groups' events.
+pub(crate) const COLUMNS: &[Column] = &[
+    Column::new("Last Seen", "string"),
+    Column::new("Type", "string"),
+    Column::new("Reason", "string"),
+    Column::new("Object", "string"),
+    Column::wide("Subobject", "string"),
+    Column::wide("Source", "string"),
+    Column::new("Message", "string"),
+    Column::wide("First Seen", "string"),
+    Column::wide("Count", "string"),
+    {
+        let mut name = NAME;
+        name.priority = 1;
+        name
+    },
+];
+
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.core.v1.Event" "" "v1" "Event" "events" "event" Namespaced,
     short: ["ev"],
-    columns: [
-        Column::new("Last Seen", "string"),
-        Column::new("Type", "string"),
-        Column::new("Reason", "string"),
-        Column::new("Object", "string"),
-        Column::wide("Subobject", "string"),
-        Column::wide("Source", "string"),
-        Column::new("Message", "string"),
-        Column::wide("First Seen", "string"),
-        Column::wide("Count", "string"),
-        {
-            let mut name = NAME;
-            name.priority = 1;
-            name
-        },
-    ],
+    columns: COLUMNS,
     fields: [
         "involvedObject.kind" = "involvedObject.kind",
         "involvedObject.namespace" = "involvedObject.namespace",

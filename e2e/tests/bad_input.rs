@@ -194,7 +194,7 @@ fn tar_header(name: &str, kind: u8, size: usize, link: &str) -> Vec<u8> {
 fn a_missing_image_and_a_bad_manifest_say_so() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
     cluster.apply("apiVersion: v1\nkind: Pod\nmetadata: {name: none}\nspec:\n  containers: [{name: c, image: 'drover.local/none:1', imagePullPolicy: Never}]\n")?;
-    e2e::wait::eventually("ErrImageNeverPull in the pod's status", std::time::Duration::from_secs(30), || {
+    eventually("ErrImageNeverPull in the pod's status", Duration::from_secs(30), || {
         let text = cluster.kctl(&["get", "pod", "none"]).map_err(|error| format!("{error:#}"))?;
         if text.contains("ErrImageNeverPull") { Ok(()) } else { Err(text) }
     });

@@ -16,6 +16,7 @@ use super::rounds::Rounds;
 use super::{Call, Warnings, attributes};
 use crate::auth::Authorizer;
 use crate::error::ApiError;
+use crate::registry::managed;
 use futures::future::join_all;
 use hook::Hook;
 use kinds::admission::{Failure, Inputs};
@@ -64,9 +65,10 @@ impl Webhooks {
             if let Some(patch) = answer.patch.filter(|patch| !patch.0.is_empty()) {
                 let patched = review::patched(hook, &question.object, &patch)?;
                 let taken = self.matcher.taken(call, patched, Strictness::Ignore).await;
-                let taken =
+                let mut taken =
                     taken.map_err(|why| ApiError::internal(format!("admission webhook {:?}: {why}", hook.name)))?;
                 if taken != *object {
+                    warnings.extend(managed::keep_readable(&mut taken, object));
                     *object = taken;
                     rounds.changed();
                 }

@@ -24,8 +24,9 @@ const TRIES_MAX: usize = 3;
 impl Registry {
     /// Applies `config`, whose `duplicates` its parser has found. Creates the object where there is none.
     pub async fn apply(&self, call: &Call<'_>, config: &Value, duplicates: &[String]) -> Result<Written, ApiError> {
-        let config = checked(call, config)?;
+        call.require_manager()?;
         let warnings = decode::yaml_complaints(call, duplicates)?;
+        let config = checked(call, config)?;
         let mut written = self.apply_checked(call, &config).await?;
         written.warnings.splice(0..0, warnings);
         Ok(written)

@@ -163,6 +163,21 @@ pub(super) fn keep(object: &mut Value, old: &Value) {
     }
 }
 
+/// Puts back what owners there were `before` admission where it has left a list that nobody can read; the client is told.
+/// k8s: `NewManagedFieldsValidatingAdmissionController`
+pub fn keep_readable(object: &mut Value, before: &Value) -> Option<String> {
+    let list = metadata::get(object, "managedFields")?;
+    if read(list).is_some() {
+        return None;
+    }
+    keep(object, before);
+    Some(
+        ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating \
+         admission controller; please fix your requests: an entry has no operation, apiVersion or type of its fields"
+            .to_owned(),
+    )
+}
+
 /// What owners keep when somebody else makes a change. Entries of a version that is no more go.
 pub(super) fn of_others(entries: Vec<Entry>, change: &mut Change<'_>) -> Result<Vec<Entry>, ApiError> {
     let mut kept = Vec::with_capacity(entries.len());

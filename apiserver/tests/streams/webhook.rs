@@ -15,6 +15,15 @@ const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 
+/// Owners of fields that nobody can read, and one owner of the object twice.
+fn spoiling() -> Value {
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u"});
+    json!([
+        {"op": "remove", "path": "/metadata/managedFields/0/fieldsType"},
+        {"op": "add", "path": "/metadata/ownerReferences", "value": [owner, owner]},
+    ])
+}
+
 /// Does what its path says.
 async fn hook(request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path().to_owned();
@@ -71,6 +80,10 @@ async fn hook(request: Request<Incoming>) -> Response<Body> {
             response["patch"] = patch(
                 json!([{"op": "add", "path": "/data/second", "value": "yes"}, {"op": "add", "path": "/unknown", "value": 1}]),
             );
+        }
+        "/spoil" => {
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = patch(spoiling());
         }
         "/slow" => std::future::pending::<()>().await,
         "/wrong-uid" => response["uid"] = json!("x"),
@@ -184,6 +197,17 @@ async fn patches_chain_and_a_hook_that_wants_to_sees_later_changes() {
     .await;
     assert_eq!(made["data"], json!({"a": "b", "first": "yes", "second": "yes", "second-seen": "yes"}));
     assert!(made.get("unknown").is_none(), "what the type does not know is dropped: {made}");
+}
+
+#[tokio::test]
+async fn owners_that_a_hook_has_spoilt_are_put_back() {
+    let cluster = hooked().await;
+    configure(&cluster, MUTATING, "spoil", vec![webhook(&cluster, "/spoil", &json!({}))]).await;
+    let (code, made) =
+        create_until(&cluster, &config_map("spoilt"), |_, made| made["metadata"]["ownerReferences"].is_array()).await;
+    assert_eq!(code, 201, "{made}");
+    assert_eq!(made["metadata"]["ownerReferences"].as_array().unwrap().len(), 1, "{made}");
+    assert_eq!(made["metadata"]["managedFields"][0]["fieldsType"], "FieldsV1", "{made}");
 }
 
 #[tokio::test]

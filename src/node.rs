@@ -58,6 +58,7 @@ pub(crate) struct Node {
     kernel: Option<Arc<dyn Kernel>>,
     announcer: Option<Arc<dyn proxy::Announce>>,
     keep_pods: bool,
+    cgroup_root: String,
 }
 
 /// What this machine's node is called; an error if the API would not take the name.
@@ -87,7 +88,13 @@ impl Node {
         let announcer = network::announcer(node_ip);
         let (kernel_too, announcer_too) = (kernel.clone(), announcer.clone());
         let runtime = Crew::default();
-        let mut node = Self { runtime, kernel: kernel_too, announcer: announcer_too, keep_pods: args.keep_pods };
+        let mut node = Self {
+            runtime,
+            kernel: kernel_too,
+            announcer: announcer_too,
+            keep_pods: args.keep_pods,
+            cgroup_root: args.cgroup_root.clone(),
+        };
         if other.is_none() {
             node.run_containers(place, cluster.cluster_cidr, network::pod_mtu(pod_network, node_ip));
         }
@@ -141,18 +148,26 @@ impl Node {
         self.runtime.broken().await
     }
 
+    /// Ends the runtime, and takes away what was there for its pods unless they go on.
     pub(crate) async fn close(mut self) {
         self.runtime.drained().await;
-        if let Some(announcer) = self.announcer.filter(|_| !self.keep_pods)
+        if self.keep_pods {
+            return;
+        }
+        if let Some(announcer) = self.announcer
             && let Err(error) = announcer.tell(&BTreeSet::new())
         {
             tracing::warn!(%error, "this machine goes on answering for addresses of load balancers");
         }
-        if let Some(kernel) = self.kernel.filter(|_| !self.keep_pods)
+        if let Some(kernel) = self.kernel
             && let Err(error) = kernel.remove()
         {
             tracing::warn!(%error, "the way to other nodes' pods stays in the kernel");
         }
+        if let Err(error) = proxy::remove().await {
+            tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "rules of Services stay in the kernel");
+        }
+        agent::cgroupfs::remove_classes(&self.cgroup_root);
     }
 }
 

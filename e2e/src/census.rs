@@ -7,8 +7,8 @@ use std::path::Path;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Command lines of the processes in the cluster's cgroups and of its supervisors.
-    pub processes: BTreeSet<String>,
+    /// Command lines of the processes in the cluster's cgroups and of its supervisors, one each.
+    pub processes: Vec<String>,
     /// Mount points below the cluster's folder.
     pub mounts: BTreeSet<String>,
     /// Network namespaces in which those processes live.
@@ -57,9 +57,11 @@ pub fn of(host: &Host, data_dir: &Path) -> Result<Census> {
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split(" [").next().unwrap_or(line).to_owned())
         .collect();
-    let pids = processes(&folder, &host.name);
+    let pids = processes(host, Some(&folder));
+    let mut commands: Vec<String> = pids.iter().map(|(_, command)| command.clone()).collect();
+    commands.sort();
     Ok(Census {
-        processes: pids.iter().map(|(_, command)| command.clone()).collect(),
+        processes: commands,
         mounts,
         network_namespaces: pids
             .iter()
@@ -72,18 +74,26 @@ pub fn of(host: &Host, data_dir: &Path) -> Result<Census> {
     })
 }
 
-/// Ends everything that the pods of a node consist of, where a test could not have it done.
-pub fn end(host: &Host, data_dir: &Path) -> Result<()> {
-    let pids: Vec<String> =
-        processes(&data_dir.to_string_lossy(), &host.name).into_iter().map(|(pid, _)| pid.to_string()).collect();
+/// What pods on a host consist of, by pid.
+pub(crate) fn left(host: &Host) -> Vec<String> {
+    processes(host, None).into_iter().map(|(pid, command)| format!("{pid}: {command}")).collect()
+}
+
+/// Ends everything that pods on a host consist of, where a test could not have it done.
+pub fn end(host: &Host) -> Result<()> {
+    let pids: Vec<String> = processes(host, None).into_iter().map(|(pid, _)| pid.to_string()).collect();
     if !pids.is_empty() {
         std::process::Command::new("kill").arg("-KILL").args(&pids).status()?;
     }
     Ok(())
 }
 
-/// Processes that carry the cluster's folder in their command line, or sit in its cgroups; drover itself aside.
-fn processes(folder: &str, cgroup_root: &str) -> Vec<(u32, String)> {
+/// The command line of pods' supervisors. They sit in no cgroup of their pod, so that its limits do not slow them down.
+const SUPERVISOR: &str = "drover pod-supervisor ";
+
+/// Processes that carry the cluster's folder in their command line, sit in its cgroups or are supervisors on its host;
+/// drover itself aside.
+fn processes(host: &Host, folder: Option<&str>) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     for pid in pids() {
         let Ok(cmdline) = std::fs::read(format!("/proc/{pid}/cmdline")) else { continue };
@@ -92,7 +102,10 @@ fn processes(folder: &str, cgroup_root: &str) -> Vec<(u32, String)> {
             continue;
         }
         let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        if cmdline.contains(folder) || cgroup.contains(cgroup_root) {
+        if folder.is_some_and(|folder| cmdline.contains(folder))
+            || cgroup.contains(&host.name)
+            || (cmdline == SUPERVISOR && host.holds(pid))
+        {
             found.push((pid, cmdline));
         }
     }

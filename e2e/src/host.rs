@@ -1,14 +1,20 @@
 //! A machine of the tests: network and mount namespaces held open by one process, and an uplink with an address.
 
+use crate::census;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Each host of a test process gets its own number, so that names never meet.
 static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// How long what pods consist of may take to end with its node.
+const LEAVE_LOOKS: u32 = 50;
+const LEAVE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where the hierarchies of cgroup v1 are folders, or the one of v2 is.
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -62,13 +68,33 @@ impl Host {
     fn await_namespaces(&self) -> Result<()> {
         let ours = fs::read_link("/proc/self/ns/net")?;
         let theirs = format!("/proc/{}/ns/net", self.holder.id());
-        crate::wait::eventually("namespaces of the host", std::time::Duration::from_secs(5), || {
-            match fs::read_link(&theirs) {
-                Ok(link) if link != ours => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
+        crate::wait::eventually("namespaces of the host", Duration::from_secs(5), || match fs::read_link(&theirs) {
+            Ok(link) if link != ours => Ok(()),
+            other => Err(format!("{other:?}")),
         });
         Ok(())
+    }
+
+    /// Whether a process has this host's mounts.
+    pub(crate) fn holds(&self, pid: u32) -> bool {
+        let mounts = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+        mounts(pid).is_some_and(|theirs| Some(theirs) == mounts(self.holder.id()))
+    }
+
+    /// Ends what is left of pods, and says what that was. Nothing should be: a node that stops takes its pods down.
+    fn end_pods(&self) -> Result<Vec<String>> {
+        let mut left = Vec::new();
+        // A supervisor that was told to end, or is not needed any more, does so at once.
+        for _ in 0..LEAVE_LOOKS {
+            left = census::left(self);
+            if left.is_empty() {
+                return Ok(left);
+            }
+            crate::wait::pause(LEAVE_PAUSE);
+        }
+        census::end(self)?;
+        crate::wait::pause(LEAVE_PAUSE);
+        Ok(left)
     }
 
     /// A command that will run inside this host.
@@ -170,6 +196,7 @@ pub enum Plug {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        let left = self.end_pods();
         // The namespaces go with their last process.
         if let Err(error) = self.holder.kill().and_then(|()| self.holder.wait().map(drop)) {
             eprintln!("{}: {error}", self.name);
@@ -177,6 +204,12 @@ impl Drop for Host {
         // As a kubelet does, a node leaves the empty folders that its pods' cgroups were in.
         if let Err(error) = remove_cgroups(&self.name) {
             eprintln!("cgroups of {}: {error}", self.name);
+        }
+        match left {
+            Ok(left) if left.is_empty() => {}
+            // A test that fails has stopped anywhere.
+            left if std::thread::panicking() => eprintln!("left on {}: {left:?}", self.name),
+            left => panic!("left on {} though its node has ended: {left:?}", self.name),
         }
     }
 }

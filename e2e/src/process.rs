@@ -54,12 +54,29 @@ impl Process {
     /// SIGTERM, and wait for a clean end.
     pub fn stop(&mut self) -> Result<()> {
         self.signal("TERM")?;
-        let mut child = self.child.take().context("drover does not run")?;
-        let status = eventually("drover's end after SIGTERM", Duration::from_mins(1), || match child.try_wait() {
-            Ok(Some(status)) => Ok(status),
-            other => Err(format!("{other:?}")),
-        });
+        let child = self.child.as_mut().context("drover does not run")?;
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            eventually("drover's end after SIGTERM", READY_WITHIN, || match child.try_wait() {
+                Ok(Some(status)) => Ok(status),
+                other => Err(format!("{other:?}")),
+            })
+        }));
+        let Ok(status) = ended else { bail!("drover does not end\n{}", self.log()) };
+        self.child = None;
         anyhow::ensure!(status.success(), "drover ended with {status}\n{}", self.log());
+        Ok(())
+    }
+
+    /// Ends it one way or another, if it runs.
+    pub fn end(&mut self) -> Result<()> {
+        if self.runs()
+            && let Err(error) = self.stop()
+        {
+            eprintln!("{error:#}");
+            if self.runs() {
+                self.kill()?;
+            }
+        }
         Ok(())
     }
 
@@ -101,13 +118,8 @@ impl Drop for Process {
         if std::thread::panicking() {
             eprintln!("--- drover's log ({})\n{}", self.folder.display(), self.log());
         }
-        if self.runs()
-            && let Err(error) = self.stop()
-        {
+        if let Err(error) = self.end() {
             eprintln!("{error:#}");
-            if let Err(error) = self.kill() {
-                eprintln!("{error:#}");
-            }
         }
     }
 }

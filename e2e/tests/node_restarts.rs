@@ -115,9 +115,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // The runtime leaves its pods to the next one, and there is none.
-        let machine = &self.fleet.nodes[0];
-        if let Err(error) = census::end(&machine.host, &machine.data_dir()) {
+        // The runtime leaves its pods to the next one, and there is none; an agent that runs would have them made again.
+        let machine = &mut self.fleet.nodes[0];
+        let stopped = machine.process.end().and_then(|()| self.runtime.end());
+        if let Err(error) = stopped.and_then(|()| census::end(&machine.host)) {
             eprintln!("pods are left: {error:#}");
         }
     }

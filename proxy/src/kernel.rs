@@ -126,7 +126,7 @@ async fn found() -> Result<(iptables::Programmed, Option<String>), ApplyError> {
 }
 
 /// Where a program is not installed, nobody has programmed anything through it.
-fn unless_missing(outcome: Result<(), ApplyError>) -> Result<(), ApplyError> {
+pub(crate) fn unless_missing(outcome: Result<(), ApplyError>) -> Result<(), ApplyError> {
     match outcome {
         Err(ApplyError::Missing { .. }) => Ok(()),
         other => other,

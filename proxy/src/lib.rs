@@ -74,6 +74,7 @@ pub enum Error {
 }
 
 /// Programs Services and enforces NetworkPolicies until drained. Rules stay behind: connections outlive the proxy.
+/// [`remove`] takes them away.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
     let tracker = TaskTracker::new();
     let clock = Arc::clone(&deps.clock);
@@ -96,6 +97,13 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     tracker.close();
     tracker.wait().await;
     outcome
+}
+
+/// Takes away what proxies have programmed on this machine, in whichever mode: for a node that is left without pods.
+pub async fn remove() -> Result<(), Error> {
+    kernel::unless_missing(apply::nft(&nft::removal(policy::TABLE)).await)?;
+    kernel::unless_missing(apply::nft(&nft::removal(nftables::TABLE)).await)?;
+    Ok(kernel::unless_missing(apply::remove_iptables().await)?)
 }
 
 fn caches(config: &Config, deps: Deps, tracker: &TaskTracker, drain: &CancellationToken) -> Arc<Caches> {

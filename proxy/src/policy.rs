@@ -13,3 +13,4 @@ pub mod render;
 pub mod ruleset;
 
 pub use pod::Subject;
+pub(crate) use program::TABLE;

@@ -1,6 +1,7 @@
-//! Removes the cgroup of a pod that has gone. The runtime makes it; its folder is the agent's to give back, as the agent
+//! Removes the cgroups of pods that have gone. The runtime makes it; its folder is the agent's to give back, as the agent
 //! chose its name. Works on the unified hierarchy and on the older one, where every controller has its own tree.
 
+use crate::pod::cgroup;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,16 @@ pub fn remove(parent: &str, pod_uid: &str) {
     if pod_uid.is_empty() || !parent.ends_with(pod_uid) {
         return; // never a group that is not the pod's own
     }
-    let relative = parent.trim_start_matches('/');
+    remove_with_children(parent);
+}
+
+/// Removes the groups that those of pods were in, for a node that is left without pods.
+pub fn remove_classes(root: &str) {
+    remove_with_children(&cgroup::classes(root));
+}
+
+fn remove_with_children(group: &str) {
+    let relative = group.trim_start_matches('/');
     for root in roots() {
         let dir = root.join(relative);
         for below in children(&dir).into_iter().chain([dir]) {

@@ -75,7 +75,10 @@ impl Link {
         let sent = self.socket.async_io(Interest::WRITABLE, |socket| channel::send(socket, &bytes, fds)).await;
         if let Err(e) = sent {
             self.pending.lock().calls.remove(&id);
-            return Err(e.into());
+            return Err(match e.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => LinkError::Gone,
+                _ => e.into(),
+            });
         }
         told.await.unwrap_or(Err(LinkError::Gone))
     }

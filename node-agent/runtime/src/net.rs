@@ -81,7 +81,7 @@ struct State {
 pub(crate) struct Network {
     config: NetConfig,
     state: Mutex<State>,
-    /// Serialises changes of iptables, so that what is written last is what is known last.
+    /// Serialises changes of iptables and of the bridge, so that what is written last is what is known last.
     firewall: tokio::sync::Mutex<()>,
 }
 
@@ -126,6 +126,30 @@ impl Network {
         self.write_rules().await
     }
 
+    /// Makes the bridge again where somebody took it away, with the pods that were on it.
+    pub(crate) async fn mend(&self) -> Result<(), NetError> {
+        let (cidr, pods) = {
+            let state = self.state.lock();
+            let Some(cidr) = state.cidr else { return Ok(()) };
+            (cidr, state.used.values().map(|sandbox| host_interface(sandbox)).collect::<Vec<_>>())
+        };
+        if index_of(&self.config.bridge).is_ok() {
+            return Ok(());
+        }
+        // Only one makes it: the next finds it made.
+        let _turn = self.firewall.lock().await;
+        let config = self.config.clone();
+        let remake = move || -> Result<(), NetError> {
+            if index_of(&config.bridge).is_ok() {
+                return Ok(());
+            }
+            tracing::warn!(bridge = config.bridge, "the bridge of the pod network is gone; making it again");
+            make_bridge(&config, cidr)?;
+            bring_back(&config, &pods)
+        };
+        tokio::task::spawn_blocking(remake).await.expect("making the bridge does not panic")
+    }
+
     /// An address for a sandbox.
     pub(crate) fn allocate(&self, sandbox: &str) -> Result<Ipv4Addr, NetError> {
         let mut state = self.state.lock();
@@ -140,6 +164,7 @@ impl Network {
 
     /// Connects a sandbox: its supervisor's process, and a netlink socket in its network.
     pub(crate) async fn connect(&self, sandbox: &str, ip: Ipv4Addr, pid: u32, inside: OwnedFd) -> Result<(), NetError> {
+        self.mend().await?;
         let cidr = self.state.lock().cidr.ok_or(NetError::NoCidr)?;
         let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), ip, cidr, pid };
         let config = self.config.clone();
@@ -279,6 +304,21 @@ fn make_bridge(config: &NetConfig, cidr: Cidr4) -> Result<(), NetError> {
         (format!("net/ipv4/conf/{bridge}/route_localnet"), false),
     ] {
         set_sysctl(&file, needed)?;
+    }
+    Ok(())
+}
+
+/// Puts the node's ends of pods' pairs on a bridge that was made again. A pod that is being made has none yet.
+fn bring_back(config: &NetConfig, pods: &[String]) -> Result<(), NetError> {
+    let bridge = index_of(&config.bridge).map_err(doing(format!("find bridge {}", config.bridge)))?;
+    let mut netlink = Connection::open().map_err(doing("open netlink"))?;
+    for pod in pods {
+        match netlink.run(&[Request::enslave(pod, bridge), Request::hairpin(pod)]) {
+            Err(e) if e.raw_os_error() != Some(libc::ENODEV) => {
+                return Err(doing(format!("put {pod} on {}", config.bridge))(e));
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
     Ok(())
 }

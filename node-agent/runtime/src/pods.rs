@@ -19,6 +19,7 @@ use crate::seccomp::{Profiles, SeccompError};
 use crate::serve::AtEnd;
 use crate::spec::SpecError;
 use crate::wire::Message;
+use futures::StreamExt;
 use parking_lot::Mutex;
 use proto::cri;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,9 @@ pub(crate) use spawn::Spawner;
 
 /// Marks the pods in which images are built.
 pub(crate) const BUILD_LABEL: &str = "drover.local/build";
+
+/// Pods that are removed at a time when all are: each waits for the kernel more than it computes.
+const REMOVALS: usize = 8;
 
 /// Events that a slow reader may lag behind before it misses some; it then finds out by listing.
 const EVENTS_MAX: usize = 1024;
@@ -88,8 +92,12 @@ pub(crate) struct Pods {
     profiles: Profiles,
     spawner: Spawner,
     index: Mutex<Index>,
+    /// Names of sandboxes that are being made.
+    reserved: Mutex<BTreeSet<String>>,
     events: broadcast::Sender<cri::ContainerEventResponse>,
     tasks: TaskTracker,
+    /// What is being made: it is finished though the client who asked has left.
+    making: TaskTracker,
     /// Ends the tasks that listen to supervisors.
     closing: CancellationToken,
 }
@@ -118,8 +126,10 @@ impl Pods {
             profiles,
             spawner,
             index: Mutex::default(),
+            reserved: Mutex::default(),
             events: broadcast::channel(EVENTS_MAX).0,
             tasks,
+            making: TaskTracker::new(),
             closing: CancellationToken::new(),
         });
         pods.restore().await?;
@@ -170,21 +180,41 @@ impl Pods {
         Path::new("/").join(root).join(parent.trim_start_matches('/'))
     }
 
+    /// Makes something to the end: half of it would belong to nobody, and a client's connection may end at any time.
+    pub(crate) async fn whole<T: Send + 'static>(
+        self: &Arc<Self>,
+        make: impl Future<Output = Result<T, PodError>> + Send + 'static,
+    ) -> Result<T, PodError> {
+        self.making.spawn(make).await.expect("making a part of a pod does not panic")
+    }
+
     /// Lets go of all pods, or removes them.
     pub(crate) async fn close(self: &Arc<Self>, at_end: AtEnd) -> Result<(), PodError> {
         self.spawner.close();
+        self.making.close();
+        self.making.wait().await;
+        let mut outcome = Ok(());
         if at_end == AtEnd::RemovePods {
-            for sandbox in self.sandboxes() {
-                self.remove_sandbox(&sandbox.record.id).await?;
-            }
-            self.network.tear_down().await?;
+            outcome = self.remove_all().await;
+            let torn_down = self.network.tear_down().await.map_err(PodError::from);
+            outcome = outcome.and(torn_down);
         }
         // Listeners end with their connections.
         for sandbox in self.sandboxes() {
             sandbox.link.lock().take();
         }
         self.closing.cancel();
-        Ok(())
+        outcome
+    }
+
+    /// Removes every pod that can be removed.
+    async fn remove_all(self: &Arc<Self>) -> Result<(), PodError> {
+        let removals = self.sandboxes().into_iter().map(|sandbox| async move {
+            let removed = self.remove_sandbox(&sandbox.record.id).await;
+            removed.inspect_err(|error| tracing::warn!(sandbox = sandbox.record.id, %error, "a pod is left"))
+        });
+        let removed: Vec<_> = futures::stream::iter(removals).buffer_unordered(REMOVALS).collect().await;
+        removed.into_iter().collect()
     }
 
     /// Kills what is left in a cgroup; for containers that have no supervisor any more.

@@ -22,7 +22,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +34,14 @@ const TOKEN_LIFE: Duration = Duration::from_mins(1);
 const SPDY: &str = "SPDY/3.1";
 /// Tokens that may wait to be used; a client that asks for more and never comes is refused.
 const TOKENS_MAX: usize = 1000;
+/// Connections that have not shown a token yet: anybody on the machine can make one, and must not fill it with them.
+const CONNECTIONS_MAX: usize = 256;
+/// How long such a connection may take; the agent asks at once.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// After a failed accept, which may be for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Sessions at a time; each holds descriptors and buffers.
+const SESSIONS_MAX: usize = 1000;
 
 /// What a token stands for.
 #[derive(Debug, Clone)]
@@ -56,23 +65,30 @@ impl Session {
 pub(crate) struct Streaming {
     address: SocketAddr,
     waiting: Mutex<HashMap<String, (Instant, Session)>>,
+    /// Places for those who have not shown a token yet, and for those who have.
+    connections: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
 }
 
 impl Streaming {
     /// Listens, and serves until drained.
     pub(crate) async fn start(pods: Arc<Pods>, tasks: TaskTracker, drain: CancellationToken) -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let streaming = Arc::new(Self { address: listener.local_addr()?, waiting: Mutex::default() });
+        let streaming = Arc::new(Self {
+            address: listener.local_addr()?,
+            waiting: Mutex::default(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            sessions: Arc::new(Semaphore::new(SESSIONS_MAX)),
+        });
         let serving = streaming.clone();
         let accepting = tasks.clone();
         tasks.spawn(async move {
             loop {
                 let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
+                    accepted = serving.accept(&listener) => accepted,
                     () = drain.cancelled() => return,
                 };
-                // A connection that failed before it was accepted is its client's business.
-                let Ok((socket, _)) = accepted else { continue };
+                let Some((socket, place)) = accepted else { continue };
                 let (serving, pods) = (serving.clone(), pods.clone());
                 let (tasks, drain) = (accepting.clone(), drain.clone());
                 let upgraded = tasks.clone();
@@ -85,15 +101,31 @@ impl Streaming {
                         .serve_connection(TokioIo::new(socket), answer)
                         .with_upgrades();
                     tokio::select! {
-                        done = connection => if let Err(error) = done {
-                            tracing::debug!(%error, "streaming connection");
+                        done = tokio::time::timeout(REQUEST_WITHIN, connection) => match done {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => tracing::debug!(%error, "streaming connection"),
+                            Err(_) => tracing::debug!("a streaming connection without a request"),
                         },
                         () = drain.cancelled() => {}
                     }
+                    drop(place);
                 });
             }
         });
         Ok(streaming)
+    }
+
+    /// The next connection, once there is a place for it.
+    async fn accept(&self, listener: &TcpListener) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let place = self.connections.clone().acquire_owned().await.expect("the semaphore is never closed");
+        match listener.accept().await {
+            Ok((socket, _)) => Some((socket, place)),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a streaming connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
     }
 
     /// A URL for one use of `session`.
@@ -130,6 +162,9 @@ impl Streaming {
             Ok(agreed) => agreed,
             Err(text) => return plain(StatusCode::BAD_REQUEST, text),
         };
+        let Ok(place) = self.sessions.clone().try_acquire_owned() else {
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many streams are open on this node");
+        };
         let (pods, drain) = (pods.clone(), drain.clone());
         tasks.spawn(async move {
             match hyper::upgrade::on(request).await {
@@ -148,6 +183,7 @@ impl Streaming {
                 }
                 Err(error) => tracing::debug!(%error, "upgrade"),
             }
+            drop(place);
         });
         let mut response = plain(StatusCode::SWITCHING_PROTOCOLS, "");
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));

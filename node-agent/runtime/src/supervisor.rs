@@ -8,12 +8,14 @@ mod container;
 mod log;
 mod sandbox;
 
-use crate::plan::SandboxPlan;
+use crate::plan::{SOCKET, SandboxPlan};
 use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
 use crate::sys::process::{SingleThreaded, close_inherited, sleep_small};
 use crate::wire::{Answer, Call, Message, Request};
+use attach::Attached;
 use container::{Container, Source, Starting};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::stat;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use rustix::process::{WaitOptions, wait};
@@ -52,6 +54,10 @@ fn complain(what: &str) {
 
 /// Without anything to do for this long, memory is given back.
 const QUIET: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
+/// How often a supervisor that no runtime is connected to looks whether one can still find it.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 30, tv_nsec: 0 };
+/// Who reads nothing for this long of what a container has left does not keep the pod from ending.
+const LEAVE_WITHIN: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 struct Client {
     id: u64,
@@ -65,6 +71,12 @@ struct Exec {
     /// Until the command has started: its reports, the number of the request, and what came of it.
     starting: Option<Starting>,
     terminal: Option<OwnedFd>,
+}
+
+/// The end has begun.
+struct Closing {
+    /// The client and the request to answer, where it was asked for.
+    asked: Option<(u64, u64)>,
 }
 
 struct Supervisor {
@@ -81,8 +93,9 @@ struct Supervisor {
     next_id: u64,
     containers: BTreeMap<String, Container>,
     execs: BTreeMap<u64, Exec>,
-    /// Who asked for the end, once somebody has.
-    closing: Option<(u64, u64)>,
+    /// Clients of containers that have ended, who have not read everything yet.
+    leaving: Vec<Attached>,
+    closing: Option<Closing>,
     buffer: Vec<u8>,
     /// Whether something was done since memory was last given back.
     busy: bool,
@@ -97,7 +110,8 @@ enum Token {
     Status(String),
     ExecStatus(u64),
     Stream(String, Source),
-    Attached(String, usize, PollFlags),
+    Attached(String, u64, PollFlags),
+    Leaving(u64),
     Stdin(String),
 }
 
@@ -106,7 +120,7 @@ fn run() -> io::Result<()> {
     close_inherited(&proof)?;
     let signals = sandbox::block_signals()?;
     let runtime = io::stdin().as_fd().try_clone_to_owned()?;
-    sleep_small(&mut [PollFd::new(&runtime, PollFlags::IN)])?;
+    sleep_small(&mut [PollFd::new(&runtime, PollFlags::IN)], None)?;
     let mut buffer = vec![0; MESSAGE_BYTES_MAX];
     let (n, _) = channel::receive(&runtime, &mut buffer)?;
     if n == 0 {
@@ -143,6 +157,7 @@ fn run() -> io::Result<()> {
         next_id: 1,
         containers: BTreeMap::new(),
         execs: BTreeMap::new(),
+        leaving: Vec::new(),
         closing: None,
         buffer: Vec::new(),
         busy: true,
@@ -153,12 +168,19 @@ fn run() -> io::Result<()> {
 impl Supervisor {
     fn serve(mut self) -> io::Result<()> {
         loop {
-            if let Some((client, id)) = self.closing
+            if self.closing.is_none() && self.is_forgotten() {
+                complain(&format!("ends, as {} is gone and nobody can ask for the pod", self.plan.dir.display()));
+                self.shut_down(None);
+            }
+            if let Some(Closing { asked }) = self.closing
                 && self.containers.is_empty()
                 && self.execs.is_empty()
+                && self.leaving.is_empty()
             {
                 sandbox::clean(&self.plan);
-                self.answer(client, id, Answer::Done);
+                if let Some((client, id)) = asked {
+                    self.answer(client, id, Answer::Done);
+                }
                 return Ok(());
             }
             for token in self.wait()? {
@@ -168,9 +190,23 @@ impl Supervisor {
         }
     }
 
+    /// Whether no runtime is connected and none can come: the way to this process leads through its socket.
+    fn is_forgotten(&self) -> bool {
+        self.clients.is_empty() && matches!(stat(self.plan.dir.join(SOCKET)), Err(Errno::NOENT | Errno::NOTDIR))
+    }
+
+    /// Until when to wait where nothing happens; for good if nothing can be done by itself.
+    fn patience(&self) -> Option<&'static Timespec> {
+        if self.closing.is_some() {
+            return (!self.leaving.is_empty()).then_some(&LEAVE_WITHIN);
+        }
+        self.clients.is_empty().then_some(&LOOK_EVERY)
+    }
+
     /// Waits until something can be done, and says what.
     fn wait(&mut self) -> io::Result<Vec<Token>> {
         let busy = std::mem::take(&mut self.busy);
+        let patience = self.patience();
         let mut watched: Vec<(BorrowedFd<'_>, PollFlags, Token)> = vec![
             (self.signals.as_fd(), PollFlags::IN, Token::Signals),
             (self.listener.as_fd(), PollFlags::IN, Token::Listener),
@@ -186,17 +222,27 @@ impl Supervisor {
         for (id, container) in &self.containers {
             watch_container(id, container, &mut watched);
         }
+        for client in &self.leaving {
+            watched.push((client.socket.as_fd(), PollFlags::OUT, Token::Leaving(client.id)));
+        }
         let mut fds: Vec<PollFd<'_>> =
             watched.iter().map(|(fd, flags, _)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
         // Without anything to do there is no reason to wake up, but for once after the last thing done.
-        match poll(&mut fds, busy.then_some(&QUIET)) {
-            Ok(0) if busy => sleep_small(&mut fds)?,
-            Ok(_) | Err(Errno::INTR) => {}
+        let mut idle = false;
+        match poll(&mut fds, if busy { Some(&QUIET) } else { patience }) {
+            Ok(0) if busy && self.closing.is_none() => sleep_small(&mut fds, patience)?,
+            Ok(n) => idle = n == 0,
+            Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(fds);
-        Ok(watched.into_iter().zip(ready).filter_map(|((_, _, token), ready)| ready.then_some(token)).collect())
+        let ready =
+            watched.into_iter().zip(ready).filter_map(|((_, _, token), ready)| ready.then_some(token)).collect();
+        if idle && self.closing.is_some() {
+            self.leaving.clear();
+        }
+        Ok(ready)
     }
 
     /// One thing that can be done. What a token named may be gone through an earlier one.
@@ -212,10 +258,16 @@ impl Supervisor {
                     container.pump(source);
                 }
             }
-            Token::Attached(id, index, flags) => {
+            Token::Attached(id, client, flags) => {
                 if let Some(container) = self.containers.get_mut(&id) {
-                    container.serve_attached(index, flags);
+                    container.serve_attached(client, flags);
                 }
+            }
+            Token::Leaving(id) => {
+                if let Some(client) = self.leaving.iter_mut().find(|c| c.id == id) {
+                    client.flush();
+                }
+                self.leaving.retain(|client| !client.gone && client.wants_write());
             }
             Token::Stdin(id) => {
                 if let Some(container) = self.containers.get_mut(&id) {
@@ -322,12 +374,12 @@ fn watch_container<'a>(id: &str, container: &'a Container, watched: &mut Vec<(Bo
         }
     }
     let mut input_waits = false;
-    for (index, client) in container.attached.iter().enumerate() {
+    for client in &container.attached {
         let mut flags = PollFlags::empty();
         flags.set(PollFlags::IN, client.wants_read());
         flags.set(PollFlags::OUT, client.wants_write());
         input_waits |= !client.input.is_empty();
-        watched.push((client.socket.as_fd(), flags, Token::Attached(id.to_owned(), index, flags)));
+        watched.push((client.socket.as_fd(), flags, Token::Attached(id.to_owned(), client.id, flags)));
     }
     if input_waits && let Some(stdin) = container.terminal.as_ref().or(container.stdin.as_ref()) {
         watched.push((stdin.as_fd(), PollFlags::OUT, Token::Stdin(id.to_owned())));

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 /// Our table of the family `ip`.
-const TABLE: &str = "drover-network-policy";
+pub(crate) const TABLE: &str = "drover-network-policy";
 
 /// Changes that arrive within this time go into one transaction.
 const COALESCE: Duration = Duration::from_millis(10);

@@ -65,13 +65,17 @@ pub fn qos(pod: &Pod) -> Qos {
 
 /// `<root>/kubepods/burstable/pod<uid>`.
 pub fn parent(pod: &Pod, root: &str) -> String {
-    let root = root.trim_end_matches('/');
     let class = match qos(pod) {
         Qos::Guaranteed => "",
         Qos::Burstable => "/burstable",
         Qos::BestEffort => "/besteffort",
     };
-    format!("{root}/kubepods{class}/pod{}", uid(pod))
+    format!("{}{class}/pod{}", classes(root), uid(pod))
+}
+
+/// The cgroup in which those of pods are, by class.
+pub fn classes(root: &str) -> String {
+    format!("{}/kubepods", root.trim_end_matches('/'))
 }
 
 /// The node as limits of its containers depend on it.

@@ -188,6 +188,14 @@ impl Request {
         Self { kind: RTM_NEWLINK, flags: 0, body }
     }
 
+    /// Puts a link on a bridge.
+    pub(super) fn enslave(port: &str, bridge: u32) -> Self {
+        let mut body = link(0, 0);
+        name(&mut body, IFLA_IFNAME, port);
+        attribute(&mut body, IFLA_MASTER, &bridge.to_ne_bytes());
+        Self { kind: RTM_NEWLINK, flags: 0, body }
+    }
+
     pub(super) fn delete_link(link_name: &str) -> Self {
         let mut body = link(0, 0);
         name(&mut body, IFLA_IFNAME, link_name);

@@ -11,11 +11,25 @@ use crate::spec;
 use crate::sys::clock::now_ns;
 use crate::sys::process::random_id;
 use crate::wire::{Call, SocketKind};
+use parking_lot::Mutex;
 use proto::cri;
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
+
+/// The name of a sandbox that is being made.
+struct Reserved<'a> {
+    names: &'a Mutex<BTreeSet<String>>,
+    name: String,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.names.lock().remove(&self.name);
+    }
+}
 
 impl Pods {
     pub(crate) async fn run_sandbox(
@@ -29,6 +43,7 @@ impl Pods {
             // The client did not hear the first answer.
             return Ok(existing.record.id.clone());
         }
+        let _name = self.reserve(metadata)?;
         let id = random_id();
         let dir = self.folder.join(&id);
         let plan = spec::sandbox(&id, &dir, &config)?;
@@ -59,6 +74,16 @@ impl Pods {
         }
     }
 
+    /// Keeps a name for a sandbox that is being made: who asks again meanwhile must not get a second one.
+    fn reserve(&self, metadata: &cri::PodSandboxMetadata) -> Result<Reserved<'_>, PodError> {
+        let cri::PodSandboxMetadata { name, uid, namespace, attempt } = metadata;
+        let name = format!("{namespace}/{name}/{uid}/{attempt}");
+        if !self.reserved.lock().insert(name.clone()) {
+            return Err(PodError::NotNow(format!("sandbox {name} is being made")));
+        }
+        Ok(Reserved { names: &self.reserved, name })
+    }
+
     async fn make_sandbox(
         self: &Arc<Self>,
         plan: &SandboxPlan,
@@ -74,19 +99,33 @@ impl Pods {
             record,
             config,
             dir: plan.dir.clone(),
-            link: parking_lot::Mutex::new(Some(link.clone())),
+            link: Mutex::new(Some(link.clone())),
             turn: tokio::sync::Mutex::default(),
         });
         self.listen(&sandbox, link.clone());
-        Spawner::introduce(&link, plan).await?;
-        if let Some(ip) = sandbox.record.ip
-            && let Err(error) = self.connect_sandbox(&sandbox, &link, ip, pid).await
-        {
-            shut_down(&link).await;
-            return Err(error);
+        match self.furnish(&sandbox, &link, pid, plan).await {
+            Ok(()) => Ok(sandbox),
+            Err(error) => {
+                // Nobody else knows of it. One that could not make its namespaces has ended by itself.
+                shut_down(&link).await;
+                Err(error)
+            }
         }
-        record::save(&plan.dir, &sandbox.config, &sandbox.record)?;
-        Ok(sandbox)
+    }
+
+    /// What a sandbox needs beside its supervisor: namespaces, network, and a record by which it is found again.
+    async fn furnish(
+        self: &Arc<Self>,
+        sandbox: &Sandbox,
+        link: &Link,
+        pid: u32,
+        plan: &SandboxPlan,
+    ) -> Result<(), PodError> {
+        Spawner::introduce(link, plan).await?;
+        if let Some(ip) = sandbox.record.ip {
+            self.connect_sandbox(sandbox, link, ip, pid).await?;
+        }
+        record::save(&plan.dir, &sandbox.config, &sandbox.record)
     }
 
     /// Limits of a pod as a whole, on the cgroup that its containers' cgroups are in.

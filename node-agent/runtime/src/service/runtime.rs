@@ -114,8 +114,9 @@ impl RuntimeService for Service {
             return Err(Status::not_found(text));
         }
         let config = given(request.config, "sandbox configuration")?;
-        let pod_sandbox_id = self.pods.run_sandbox(config, &request.runtime_handler).await?;
-        ok(RunPodSandboxResponse { pod_sandbox_id })
+        let pods = self.pods.clone();
+        let run = async move { pods.run_sandbox(config, &request.runtime_handler).await };
+        ok(RunPodSandboxResponse { pod_sandbox_id: self.pods.whole(run).await? })
     }
 
     async fn stop_pod_sandbox(&self, request: Request<StopPodSandboxRequest>) -> Answer<StopPodSandboxResponse> {
@@ -156,12 +157,14 @@ impl RuntimeService for Service {
     async fn create_container(&self, request: Request<CreateContainerRequest>) -> Answer<CreateContainerResponse> {
         let request = request.into_inner();
         let config = given(request.config, "container configuration")?;
-        let container_id = self.pods.create_container(&request.pod_sandbox_id, config).await?;
-        ok(CreateContainerResponse { container_id })
+        let pods = self.pods.clone();
+        let create = async move { pods.create_container(&request.pod_sandbox_id, config).await };
+        ok(CreateContainerResponse { container_id: self.pods.whole(create).await? })
     }
 
     async fn start_container(&self, request: Request<StartContainerRequest>) -> Answer<StartContainerResponse> {
-        self.pods.start_container(&request.into_inner().container_id).await?;
+        let (pods, id) = (self.pods.clone(), request.into_inner().container_id);
+        self.pods.whole(async move { pods.start_container(&id).await }).await?;
         ok(StartContainerResponse {})
     }
 
@@ -319,7 +322,11 @@ impl RuntimeService for Service {
             reason: if status { String::new() } else { reason.into() },
             message: if status { String::new() } else { message.into() },
         };
-        let network = self.pods.network.is_ready();
+        // Clients ask for this now and then, so that pods that run get their bridge back too.
+        let mended = self.pods.network.mend().await;
+        let lost = mended.as_ref().err().map(|error| crate::init::error_chain(error));
+        let network = self.pods.network.is_ready() && lost.is_none();
+        let why = lost.as_deref().unwrap_or("the node has no pod CIDR yet");
         let mut info = HashMap::new();
         if request.into_inner().verbose {
             info.insert("podCIDR".into(), format!("{:?}", self.pods.network.cidr().unwrap_or_default()));
@@ -332,7 +339,7 @@ impl RuntimeService for Service {
             status: Some(RuntimeStatus {
                 conditions: vec![
                     condition("RuntimeReady", true, "", ""),
-                    condition("NetworkReady", network, "NetworkPluginNotReady", "the node has no pod CIDR yet"),
+                    condition("NetworkReady", network, "NetworkPluginNotReady", why),
                 ],
             }),
             info,

@@ -259,8 +259,9 @@ async fn attach(pods: &Pods, container: &str, streams: ExecStreams, (mut inputs,
                     Ok(())
                 }
             };
-            if done.is_err() {
-                break;
+            if let Err(error) = done {
+                // The container has ended; what it said last may still be on its way to the client.
+                tracing::debug!(%error, "input of a container");
             }
         }
     };

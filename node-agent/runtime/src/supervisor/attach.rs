@@ -3,16 +3,21 @@
 
 use super::log::Stream;
 use crate::wire::{STREAM_STDERR, STREAM_STDOUT, frame_header};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
 /// Output that a client has not read yet; with more, the container's output is not read either.
 const BACKLOG_BYTES_MAX: usize = 64 * 1024;
+/// Output that is kept together, and let go together.
+const PIECE_BYTES: usize = 4 * 1024;
 /// Read from a client at a time.
 const INPUT_BYTES: usize = 8 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Attached {
+    /// Names the client among those of its supervisor.
+    pub(super) id: u64,
     pub(super) socket: OwnedFd,
     /// Whether this client writes to the container.
     pub(super) stdin: bool,
@@ -24,9 +29,38 @@ pub(super) struct Attached {
     pub(super) input_closed: bool,
 }
 
+/// What a container has said before anybody was attached, the newest of it, for the first who attaches: a command that is
+/// run to be watched (k8s: `stdinOnce`, as `kubectl run -i` asks for) may have said everything by then.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    pieces: VecDeque<(Stream, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Unseen {
+    pub(super) fn keep(&mut self, stream: Stream, bytes: &[u8]) {
+        self.bytes += bytes.len();
+        match self.pieces.back_mut() {
+            Some((last, kept)) if *last == stream && kept.len() < PIECE_BYTES => kept.extend_from_slice(bytes),
+            _ => self.pieces.push_back((stream, bytes.to_vec())),
+        }
+        while self.bytes > BACKLOG_BYTES_MAX
+            && let Some((_, oldest)) = self.pieces.pop_front()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+
+    pub(super) fn show(self, client: &mut Attached) {
+        for (stream, bytes) in self.pieces {
+            client.push(stream, &bytes);
+        }
+    }
+}
+
 impl Attached {
-    pub(super) fn new(socket: OwnedFd, stdin: bool) -> Self {
-        Self { socket, stdin, backlog: Vec::new(), input: Vec::new(), gone: false, input_closed: !stdin }
+    pub(super) fn new(id: u64, socket: OwnedFd, stdin: bool) -> Self {
+        Self { id, socket, stdin, backlog: Vec::new(), input: Vec::new(), gone: false, input_closed: !stdin }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -95,5 +129,30 @@ impl Attached {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_output_is_kept_for_the_first_who_attaches() {
+        let mut unseen = Unseen::default();
+        unseen.keep(Stream::Stderr, b"lost");
+        for _ in 0..BACKLOG_BYTES_MAX / PIECE_BYTES {
+            unseen.keep(Stream::Stdout, &[b'x'; PIECE_BYTES]);
+        }
+        unseen.keep(Stream::Stdout, b"end");
+        assert!(unseen.bytes <= BACKLOG_BYTES_MAX);
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            io::Read::read_to_end(&mut &ours, &mut all).unwrap();
+            all
+        });
+        unseen.show(&mut Attached::new(1, theirs.into(), false));
+        let all = reading.join().unwrap();
+        assert!(all.ends_with(b"end") && !all.windows(4).any(|w| w == b"lost"), "{} bytes", all.len());
     }
 }

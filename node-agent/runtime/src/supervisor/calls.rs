@@ -3,7 +3,7 @@
 use super::attach::Attached;
 use super::container::{Container, Pipes, Starting};
 use super::log::Log;
-use super::{Exec, Supervisor, complain, sandbox};
+use super::{Closing, Exec, Supervisor, complain, sandbox};
 use crate::init::{self, Role, Streams};
 use crate::plan::{CONTAINER_PLAN, ContainerPlan, PidScope, ProcessPlan, SHM, Scope};
 use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
@@ -52,11 +52,14 @@ impl Supervisor {
             }
             Call::Snapshot => return self.answer(client, id, Answer::Snapshot(self.snapshot())),
             Call::Socket { kind } => return self.open_socket(client, id, kind),
-            Call::Shutdown => return self.shut_down(client, id),
+            Call::Shutdown => return self.shut_down(Some((client, id))),
             Call::Signal { container, signal } => self.with(&container, |c| c.signal(signal)),
             Call::Kill { container } => self.with(&container, |c| c.kill()),
             Call::KillExec { exec } => self.kill_exec(exec),
-            Call::Attach { container, stdin } => self.with(&container, |c| attach(c, stdin, fds)),
+            Call::Attach { container, stdin } => {
+                let number = self.next_id();
+                self.with(&container, |c| attach(c, number, stdin, fds))
+            }
             Call::Resize { container, columns, rows } => self.with(&container, |c| match &c.terminal {
                 Some(main) => {
                     Ok(tcsetwinsize(main, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?)
@@ -96,8 +99,9 @@ impl Supervisor {
         }
     }
 
-    fn shut_down(&mut self, client: u64, id: u64) {
-        self.closing = Some((client, id));
+    /// Ends everything; whoever asked for it is told when it is done.
+    pub(super) fn shut_down(&mut self, asked: Option<(u64, u64)>) {
+        self.closing = Some(Closing { asked });
         for container in self.containers.values() {
             if let Err(error) = container.kill() {
                 complain(&format!("cannot kill container {}: {error}", container.plan.id));
@@ -300,6 +304,7 @@ impl Supervisor {
             return self.fail(client, request, error);
         }
         let exit = container.finish(code);
+        self.leaving.extend(std::mem::take(&mut container.attached).into_iter().filter(Attached::wants_write));
         drop(container);
         self.broadcast(&Message::ContainerExited { container: id.to_owned(), exit });
     }
@@ -364,9 +369,8 @@ fn in_pid_space(
     forked
 }
 
-fn attach(container: &mut Container, stdin: bool, fds: Vec<OwnedFd>) -> io::Result<()> {
+fn attach(container: &mut Container, number: u64, stdin: bool, fds: Vec<OwnedFd>) -> io::Result<()> {
     let socket = fds.into_iter().next().ok_or(io::ErrorKind::InvalidInput)?;
     sandbox::set_nonblocking(socket.as_fd())?;
-    container.attached.push(Attached::new(socket, stdin));
-    Ok(())
+    container.attach(Attached::new(number, socket, stdin))
 }

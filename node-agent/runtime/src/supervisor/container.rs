@@ -1,6 +1,6 @@
 //! One container of the pod, as its supervisor holds it: the process, its streams, its log and who watches them.
 
-use super::attach::Attached;
+use super::attach::{Attached, Unseen};
 use super::log::{Log, Stream};
 use crate::cgroup::kill_listed;
 use crate::plan::{CgroupPlan, ContainerPlan, EXIT, Exit, Identity, Stdin};
@@ -18,6 +18,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// Reads of one stream before others get their turn, and at most what is read after the exit of a container whose
 /// stream never ends because somebody else holds it.
 const READS_MAX: usize = 64;
+/// Clients of one container at a time; each may hold a backlog.
+const ATTACHED_MAX: usize = 32;
 
 #[derive(Debug)]
 pub(super) struct Container {
@@ -35,6 +37,8 @@ pub(super) struct Container {
     pub(super) terminal: Option<OwnedFd>,
     pub(super) log: Option<Log>,
     pub(super) attached: Vec<Attached>,
+    /// Until somebody has attached, where somebody is expected.
+    unseen: Option<Unseen>,
     /// Kills by the memory limit before the start: a cgroup may be older than its container.
     oom_before: u64,
 }
@@ -99,6 +103,7 @@ pub(super) enum Source {
 impl Container {
     pub(super) fn new(plan: ContainerPlan, pid: i32, pidfd: OwnedFd, starting: Starting) -> Self {
         let oom_before = oom_kills(&plan.cgroup);
+        let unseen = (plan.stdin == Stdin::Once).then(Unseen::default);
         Self {
             plan,
             pid,
@@ -112,6 +117,7 @@ impl Container {
             terminal: None,
             log: None,
             attached: Vec::new(),
+            unseen,
             oom_before,
         }
     }
@@ -128,34 +134,32 @@ impl Container {
         self.attached.iter().any(Attached::is_full)
     }
 
-    /// Reads what a stream has; closes it at its end.
+    /// Reads what a stream has, as far as those who are attached keep up; closes it at its end.
     pub(super) fn pump(&mut self, source: Source) {
-        let mut buffer = [0; READ_BYTES];
         for _ in 0..READS_MAX {
-            if self.is_held_up() {
+            if self.is_held_up() || !self.read(source) {
                 return;
             }
-            let (fd, stream) = match source {
-                Source::Stdout => (&self.stdout, Stream::Stdout),
-                Source::Stderr => (&self.stderr, Stream::Stderr),
-                Source::Terminal => (&self.terminal, Stream::Stdout),
-            };
-            let Some(fd) = fd else { return };
-            match rustix::io::read(fd, &mut buffer) {
-                Ok(n) if n > 0 => self.deliver(stream, &buffer[..n]),
-                Err(rustix::io::Errno::AGAIN) => return,
-                Err(rustix::io::Errno::INTR) => {}
-                // The end; a terminal says it with an error.
-                Ok(_) | Err(_) => {
-                    match source {
-                        Source::Stdout => self.stdout = None,
-                        Source::Stderr => self.stderr = None,
-                        Source::Terminal => self.terminal = None,
-                    }
-                    return;
-                }
-            }
         }
+    }
+
+    /// Reads a stream once; whether there may be more.
+    fn read(&mut self, source: Source) -> bool {
+        let mut buffer = [0; READ_BYTES];
+        let (fd, stream) = match source {
+            Source::Stdout => (&mut self.stdout, Stream::Stdout),
+            Source::Stderr => (&mut self.stderr, Stream::Stderr),
+            Source::Terminal => (&mut self.terminal, Stream::Stdout),
+        };
+        let Some(open) = fd else { return false };
+        match rustix::io::read(open, &mut buffer) {
+            Ok(n) if n > 0 => self.deliver(stream, &buffer[..n]),
+            Err(rustix::io::Errno::AGAIN) => return false,
+            Err(rustix::io::Errno::INTR) => {}
+            // The end; a terminal says it with an error.
+            Ok(_) | Err(_) => *fd = None,
+        }
+        true
     }
 
     fn deliver(&mut self, stream: Stream, bytes: &[u8]) {
@@ -164,10 +168,25 @@ impl Container {
         {
             super::complain(&format!("container {}: log: {error}", self.plan.id));
         }
+        if let Some(unseen) = &mut self.unseen {
+            unseen.keep(stream, bytes);
+        }
         for client in &mut self.attached {
             client.push(stream, bytes);
         }
         self.attached.retain(|client| !client.gone);
+    }
+
+    /// Takes in a client, who gets what was kept for the first.
+    pub(super) fn attach(&mut self, mut client: Attached) -> io::Result<()> {
+        if self.attached.len() >= ATTACHED_MAX {
+            return Err(io::Error::other("too many clients are attached to the container"));
+        }
+        if let Some(unseen) = self.unseen.take() {
+            unseen.show(&mut client);
+        }
+        self.attached.push(client);
+        Ok(())
     }
 
     /// Passes on what attached clients wrote. One that has finished ends standard input, or where that is kept for others,
@@ -179,7 +198,7 @@ impl Container {
                 close |= client.feed(stdin).is_err();
                 let done = client.stdin && client.input_closed && client.input.is_empty();
                 close |= done && self.plan.stdin == Stdin::Once;
-                client.gone |= done && self.plan.stdin == Stdin::Kept;
+                client.gone |= done && self.plan.stdin == Stdin::Kept && !client.wants_write();
             }
         }
         self.attached.retain(|client| !client.gone);
@@ -189,8 +208,8 @@ impl Container {
     }
 
     /// A client that attached can be written to, or has written, or has hung up.
-    pub(super) fn serve_attached(&mut self, index: usize, flags: PollFlags) {
-        let Some(client) = self.attached.get_mut(index) else { return };
+    pub(super) fn serve_attached(&mut self, client: u64, flags: PollFlags) {
+        let Some(client) = self.attached.iter_mut().find(|c| c.id == client) else { return };
         if flags.contains(PollFlags::OUT) {
             client.flush();
         }
@@ -228,7 +247,12 @@ impl Container {
     /// Takes the last output and writes down how the container ended.
     pub(super) fn finish(&mut self, code: i32) -> Exit {
         for source in [Source::Stdout, Source::Stderr, Source::Terminal] {
-            self.pump(source);
+            // Nothing more is to come, so nobody is too far behind for it.
+            for _ in 0..READS_MAX {
+                if !self.read(source) {
+                    break;
+                }
+            }
         }
         let now = now_ns();
         if let Some(log) = &mut self.log

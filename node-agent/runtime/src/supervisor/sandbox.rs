@@ -171,10 +171,13 @@ fn start_pod_init(proof: &SingleThreaded) -> io::Result<OwnedFd> {
 pub(super) fn clean(plan: &SandboxPlan) {
     if plan.ipc == Scope::Pod
         && let Err(error) = unmount(plan.dir.join(SHM), UnmountFlags::DETACH)
+        && error != rustix::io::Errno::NOENT
     {
         super::complain(&format!("cannot unmount shared memory: {error}"));
     }
-    if let Err(error) = fs::remove_file(plan.dir.join(SOCKET)) {
+    if let Err(error) = fs::remove_file(plan.dir.join(SOCKET))
+        && error.kind() != io::ErrorKind::NotFound
+    {
         super::complain(&format!("cannot remove the socket: {error}"));
     }
 }

@@ -1,7 +1,7 @@
 //! Making processes: `clone3` into a cgroup and namespaces, joining and leaving namespaces, closing descriptors.
 #![expect(unsafe_code, reason = "clone3, unshare and close_range have no safe wrapper")]
 
-use rustix::event::{PollFd, poll};
+use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 use std::io;
@@ -115,9 +115,9 @@ pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits, without end, in as little memory as can be: the pages of the program that can be read again from its file are
+/// Waits, without end where no time is given, in as little memory as can be: the pages of the program that can be read again from its file are
 /// given back. Between that and the wait nothing is done, for all code that runs comes back.
-pub(crate) fn sleep_small(fds: &mut [PollFd<'_>]) -> io::Result<()> {
+pub(crate) fn sleep_small(fds: &mut [PollFd<'_>], most: Option<&Timespec>) -> io::Result<()> {
     for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?) {
         // SAFETY: the range is a mapping of a file that cannot be written to and of which no page was changed (it has
         // no anonymous page), so a page that is dropped comes back with the same content when it is next touched.
@@ -125,7 +125,7 @@ pub(crate) fn sleep_small(fds: &mut [PollFd<'_>]) -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
     }
-    match poll(fds, None) {
+    match poll(fds, most) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -230,7 +230,7 @@ mod tests {
         let (read, write) = io::pipe().unwrap();
         drop(write);
         let mut fds = [PollFd::new(&read, PollFlags::IN)];
-        sleep_small(&mut fds).unwrap();
+        sleep_small(&mut fds, None).unwrap();
         assert_eq!(fds[0].revents(), PollFlags::HUP);
         assert_eq!(random_id().len(), 64);
     }

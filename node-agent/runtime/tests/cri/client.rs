@@ -43,6 +43,11 @@ fn cgroup_trees() -> Vec<PathBuf> {
     trees.into_iter().map(|tree| tree.join(below)).collect()
 }
 
+/// The folders of a pod's cgroup.
+pub(crate) fn cgroups_of(pod: &str) -> Vec<PathBuf> {
+    cgroup_trees().into_iter().map(|tree| tree.join("kubepods").join(pod)).collect()
+}
+
 /// Takes the tests' own cgroups away.
 pub(crate) fn leave_cgroups() {
     for tree in cgroup_trees() {

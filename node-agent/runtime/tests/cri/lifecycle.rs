@@ -73,6 +73,85 @@ pub(crate) async fn a_lost_supervisor_ends_its_pod(mut node: Node) {
     node.finish().await;
 }
 
+pub(crate) async fn a_pod_that_nobody_can_ask_for_any_more_ends(mut node: Node) {
+    let pod = node.pod("forgotten");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let pid = node.pid(&id).await;
+    let supervisor = parent(pid);
+    let folder = node.folder.path().join("runtime/sandboxes").join(&sandbox);
+    // As long as a runtime is connected it may be asked for.
+    std::fs::remove_file(folder.join("supervisor.sock")).unwrap();
+    assert_eq!(node.sh(&id, "echo still here").await, "still here");
+    let cgroups = crate::client::cgroups_of("podforgotten");
+    node.finish().await;
+    let gone = |pid: i64| !std::path::Path::new(&format!("/proc/{pid}")).exists();
+    for _ in 0..500 {
+        if gone(pid) && gone(supervisor.into()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(gone(pid) && gone(supervisor.into()), "supervisor {supervisor}, container {pid}");
+    assert!(cgroups.iter().all(|cgroup| !cgroup.exists()), "{cgroups:?}");
+}
+
+/// Supervisors that there are, the spare one included.
+fn supervisors() -> usize {
+    crate::census::take().iter().filter(|l| l.starts_with("process") && l.contains("pod-supervisor")).count()
+}
+
+pub(crate) async fn a_client_that_leaves_does_not_leave_half_a_pod(mut node: Node) {
+    for i in 0..20_u64 {
+        let request = RunPodSandboxRequest { config: Some(node.pod(&format!("left{i}"))), ..Default::default() };
+        let made = node.runtime.run_pod_sandbox(request);
+        drop(tokio::time::timeout(Duration::from_micros(i * 500), made).await);
+    }
+    for _ in 0..200 {
+        let found = node.runtime.list_pod_sandbox(ListPodSandboxRequest::default()).await.unwrap().into_inner().items;
+        for item in found {
+            node.remove(&item.id).await;
+        }
+        if supervisors() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(supervisors(), 1, "the spare one alone");
+    let left: Vec<_> = std::fs::read_dir(node.folder.path().join("runtime/sandboxes")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    node.finish().await;
+}
+
+pub(crate) async fn a_bridge_that_was_deleted_comes_back_with_its_pods(mut node: Node) {
+    let serve = "echo hi > /tmp/index.html; exec httpd -f -p 8000 -h /tmp";
+    let mut pods = Vec::new();
+    for name in ["before", "after"] {
+        let pod = node.pod(name);
+        let sandbox = node.run(pod.clone()).await;
+        let id = node.launch(&sandbox, &pod, script("main", serve)).await;
+        while node.exec(&id, "wget -qO- http://127.0.0.1:8000/").await.0 != 0 {}
+        pods.push((sandbox.clone(), id, node.ip(&sandbox).await));
+        if name == "before" {
+            let deleted = std::process::Command::new("ip").args(["link", "delete", "drovertest0"]).status().unwrap();
+            assert!(deleted.success());
+        }
+    }
+    for (from, to) in [(0, 1), (1, 0)] {
+        let ask = format!("wget -qO- http://{}:8000/", pods[to].2);
+        assert_eq!(node.sh(&pods[from].1, &ask).await, "hi");
+    }
+    let deleted = std::process::Command::new("ip").args(["link", "delete", "drovertest0"]).status().unwrap();
+    assert!(deleted.success());
+    // Without a new pod: whoever asks how the node is gets it mended.
+    node.runtime.status(StatusRequest::default()).await.unwrap();
+    assert_eq!(node.sh(&pods[0].1, &format!("wget -qO- http://{}:8000/", pods[1].2)).await, "hi");
+    for (sandbox, ..) in pods {
+        node.remove(&sandbox).await;
+    }
+    node.finish().await;
+}
+
 pub(crate) async fn events_tell_starts_and_exits(mut node: Node) {
     let mut events = node.runtime.get_container_events(GetEventsRequest {}).await.unwrap().into_inner();
     let pod = node.pod("news");

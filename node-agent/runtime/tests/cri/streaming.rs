@@ -110,9 +110,7 @@ pub(crate) async fn terminals_have_a_size_and_containers_can_be_attached_to(mut 
     let found = read_all(&mut socket).await;
     assert!(found[&1].contains("43 132\r\n") && found[&1].contains("/dev/pts/0"), "{found:?}");
     assert!(found[&3].contains("Success"));
-    let request =
-        AttachRequest { container_id: id.clone(), stdin: true, stdout: true, stderr: true, ..Default::default() };
-    let url = node.runtime.attach(request).await.unwrap().into_inner().url;
+    let url = node.runtime.attach(attach(&id)).await.unwrap().into_inner().url;
     let mut socket = open(&url, "v5.channel.k8s.io").await;
     send(&mut socket, 0, b"one\n").await;
     assert_eq!(read_until(&mut socket, 1, "\n").await, "got one\n");
@@ -131,9 +129,7 @@ pub(crate) async fn a_client_that_has_said_all_leaves_where_input_is_kept(mut no
     config.stdin = true;
     let id = node.launch(&sandbox, &pod, config).await;
     for (said, heard) in [("one\n", "got one\n"), ("two\n", "two\n")] {
-        let request =
-            AttachRequest { container_id: id.clone(), stdin: true, stdout: true, stderr: true, ..Default::default() };
-        let url = node.runtime.attach(request).await.unwrap().into_inner().url;
+        let url = node.runtime.attach(attach(&id)).await.unwrap().into_inner().url;
         let mut socket = open(&url, "v5.channel.k8s.io").await;
         send(&mut socket, 0, said.as_bytes()).await;
         assert_eq!(read_until(&mut socket, 1, "\n").await, heard);
@@ -142,6 +138,70 @@ pub(crate) async fn a_client_that_has_said_all_leaves_where_input_is_kept(mut no
         assert!(found[&3].contains("Success") && !found.contains_key(&1), "{found:?}");
     }
     assert_eq!(node.status(&id).await.state(), ContainerState::ContainerRunning, "it still waits for input");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+fn attach(id: &str) -> AttachRequest {
+    AttachRequest { container_id: id.into(), stdin: true, stdout: true, stderr: true, ..Default::default() }
+}
+
+pub(crate) async fn who_is_attached_gets_all_that_was_said_before_the_end(mut node: Node) {
+    let pod = node.pod("said");
+    let sandbox = node.run(pod.clone()).await;
+    let text = "read go; dd if=/dev/zero bs=1M count=24 2>/dev/null | tr '\\000' x; echo end";
+    let mut config = script("much", text);
+    (config.stdin, config.stdin_once) = (true, false);
+    let id = node.launch(&sandbox, &pod, config).await;
+    let url = node.runtime.attach(attach(&id)).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v5.channel.k8s.io").await;
+    send(&mut socket, 0, b"go\n").await;
+    // Every buffer on the way fills.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    for _ in 0..8 {
+        // Nobody reads this: the container has it in its pipe when it ends, or has ended.
+        send(&mut socket, 0, &[b'y'; 16 * 1024]).await;
+    }
+    let found = read_all(&mut socket).await;
+    assert_eq!((found[&1].len(), found[&1].ends_with("xend\n")), ((24 << 20) + 4, true));
+    assert_eq!(node.exited(&id).await.exit_code, 0);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn the_first_who_attaches_to_an_interactive_container_missed_nothing(mut node: Node) {
+    let pod = node.pod("early");
+    let sandbox = node.run(pod.clone()).await;
+    let mut config = script("once", "echo early; echo oops >&2; read x; echo late $x");
+    (config.stdin, config.stdin_once) = (true, true);
+    let id = node.launch(&sandbox, &pod, config).await;
+    let log = node.status(&id).await.log_path;
+    while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("oops") && text.contains("early")) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let url = node.runtime.attach(attach(&id)).await.unwrap().into_inner().url;
+    let mut socket = open(&url, "v5.channel.k8s.io").await;
+    send(&mut socket, 0, b"x\n").await;
+    let found = read_all(&mut socket).await;
+    assert_eq!((found[&1].as_str(), found[&2].as_str()), ("early\nlate x\n", "oops\n"));
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+pub(crate) async fn strangers_on_the_loopback_do_not_keep_clients_out(mut node: Node) {
+    let pod = node.pod("crowd");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let url = node.runtime.exec(exec(&id, "echo in")).await.unwrap().into_inner().url;
+    let address = url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    // More than have a place; none ever shows a token.
+    let mut crowd = Vec::new();
+    for _ in 0..400 {
+        crowd.push(TcpStream::connect(&address).await.unwrap());
+    }
+    let found = read_all(&mut open(&url, "v4.channel.k8s.io").await).await;
+    assert_eq!(found[&1], "in\n");
+    drop(crowd);
     node.remove(&sandbox).await;
     node.finish().await;
 }

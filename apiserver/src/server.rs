@@ -178,7 +178,7 @@ impl ApiServer {
         tasks.spawn(Arc::clone(&caches).run(draining.clone()));
 
         let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
-        let node = Arc::new(NodeAuthorizer::new(Arc::clone(&objects), bootstrap::rbac::node_rules()));
+        let node = Arc::new(NodeAuthorizer::new(bootstrap::rbac::node_rules()));
         let sinks = Sinks { rbac: Arc::default(), node, webhooks: Arc::default(), policies: Arc::default() };
         let feed = Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?;
         tasks.spawn(feed.run(draining.clone()));

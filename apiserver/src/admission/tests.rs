@@ -68,7 +68,7 @@ fn chain() -> Chain {
             })),
         );
     }
-    let node = NodeAuthorizer::new(Arc::clone(&objects), Vec::new());
+    let node = NodeAuthorizer::new(Vec::new());
     let authorizer = Arc::new(Authorizer::new(Arc::new(rbac), Arc::new(node)));
     Chain::new(objects, authorizer, Arc::new(client::clock::SystemClock))
 }

@@ -45,6 +45,7 @@ const FOLLOWED: &[Resource] = &[
     VALIDATING_POLICY_BINDINGS,
     MUTATING_POLICIES,
     MUTATING_POLICY_BINDINGS,
+    PERSISTENT_VOLUMES,
     PODS,
 ];
 
@@ -54,7 +55,6 @@ const READ: &[Resource] = &[
     NODES,
     SERVICE_ACCOUNTS,
     PRIORITY_CLASSES,
-    PERSISTENT_VOLUMES,
     LIMIT_RANGES,
     RESOURCE_QUOTAS,
     RUNTIME_CLASSES,
@@ -90,6 +90,7 @@ impl Sinks {
             VALIDATING_POLICY_BINDINGS => self.policies.apply_validating_binding(name, object),
             MUTATING_POLICIES => self.policies.apply_mutating(name, object),
             MUTATING_POLICY_BINDINGS => self.policies.apply_mutating_binding(name, object),
+            PERSISTENT_VOLUMES => self.node.apply_volume(name, object),
             _ => self.node.apply_pod(ns, name, object),
         }
     }

@@ -1,19 +1,18 @@
 //! The Node authorizer: a node reads only what its own pods need, and only its own Node, Lease and CSINode.
 //!
-//! Owns the graph from nodes to what their pods refer to, fed one pod at a time. What a node may put into its writes is
+//! Owns the graph from nodes to what their pods refer to, fed one pod or volume at a time. What a node may put into its writes is
 //! NodeRestriction's question. k8s: `plugin/pkg/auth/authorizer/node`.
 
 mod graph;
 
 pub use graph::{Reference, pod_references};
 
+use super::Attributes;
 use super::rbac::Rule;
-use super::{Attributes, objects::Objects, objects::PERSISTENT_VOLUMES};
 use client::identity::Identity;
 use graph::Graph;
 use parking_lot::RwLock;
 use serde_json::Value;
-use std::sync::Arc;
 
 pub const GROUP: &str = "system:nodes";
 const USER_PREFIX: &str = "system:node:";
@@ -28,7 +27,6 @@ pub enum Verdict {
 
 pub struct NodeAuthorizer {
     graph: RwLock<Graph>,
-    objects: Arc<dyn Objects>,
     /// Everything that is not about particular objects: the rules of the role `system:node`.
     rules: Vec<Rule>,
 }
@@ -48,13 +46,18 @@ fn allow_if(allowed: bool, reason: impl FnOnce() -> String) -> Verdict {
 }
 
 impl NodeAuthorizer {
-    pub fn new(objects: Arc<dyn Objects>, rules: Vec<Rule>) -> Self {
-        Self { graph: RwLock::default(), objects, rules }
+    pub fn new(rules: Vec<Rule>) -> Self {
+        Self { graph: RwLock::default(), rules }
     }
 
     /// A pod came, changed or went.
     pub fn apply_pod(&self, ns: &str, name: &str, pod: Option<&Value>) {
         self.graph.write().apply_pod(ns, name, pod);
+    }
+
+    /// A persistent volume came, changed or went.
+    pub fn apply_volume(&self, name: &str, volume: Option<&Value>) {
+        self.graph.write().apply_volume(name, volume);
     }
 
     pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Verdict {
@@ -63,7 +66,10 @@ impl NodeAuthorizer {
             return self.by_rules(attributes);
         }
         match (attributes.group, attributes.resource) {
-            ("", "secrets") => self.reads(node, attributes, Reference::secret),
+            ("", "secrets") => match self.reads(node, attributes, Reference::secret) {
+                Verdict::NoOpinion(_) if self.mounts_with(node, attributes) => Verdict::Allow,
+                verdict => verdict,
+            },
             ("", "configmaps") => self.reads(node, attributes, Reference::config_map),
             ("", "persistentvolumeclaims") => self.claim(node, attributes),
             ("", "persistentvolumes") => self.volume(node, attributes),
@@ -121,14 +127,15 @@ impl NodeAuthorizer {
         if (attributes.verb, attributes.subresource) != ("get", "") {
             return no("can only get individual resources of this type");
         }
-        let volume = self.objects.cached(PERSISTENT_VOLUMES, "", attributes.name);
-        let text = |volume: &Value, path: &str| volume.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        let claim = volume.and_then(|volume| {
-            Some(Reference::claim(&text(&volume, "/spec/claimRef/namespace")?, &text(&volume, "/spec/claimRef/name")?))
-        });
-        allow_if(claim.is_some_and(|claim| self.graph.read().refers(node, &claim)), || {
+        allow_if(self.graph.read().mounts(node, attributes.name), || {
             format!("no relationship found between node '{node}' and this object")
         })
+    }
+
+    /// A secret may also belong to the node through a volume of its pods.
+    fn mounts_with(&self, node: &str, attributes: &Attributes<'_>) -> bool {
+        matches!((attributes.verb, attributes.subresource), ("get" | "list" | "watch", ""))
+            && self.graph.read().mounts_with(node, &Reference::secret(attributes.namespace, attributes.selected_name()))
     }
 
     fn service_account(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {

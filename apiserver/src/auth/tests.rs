@@ -250,7 +250,7 @@ async fn a_certificate_opens_nothing_after_its_end_also_on_a_connection_from_bef
 }
 
 fn authorizer() -> Authorizer {
-    let node = NodeAuthorizer::new(cluster(), Vec::new());
+    let node = NodeAuthorizer::new(Vec::new());
     let rbac = Rbac::default();
     rbac.apply_role(
         "",

@@ -1,17 +1,19 @@
 //! Storage drivers of the node: found by the sockets that they put into a folder, told to the API in the node's CSINode,
 //! asked to mount and unmount volumes of pods.
 
+mod record;
 mod register;
 mod volume;
 
 pub use register::run;
-pub use volume::{publish, unpublish_all};
+pub use volume::{Planned, Published, plan, publish, unpublish_all};
 
 use crate::dial;
 use parking_lot::Mutex;
 use proto::csi::node_client::NodeClient;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::transport::Channel;
 
@@ -24,8 +26,8 @@ pub enum Error {
     NoDriver(String),
     #[error("volume {0} is not attached to this node yet")]
     NotAttached(String),
-    #[error("{0} is not supported yet for CSI volumes")]
-    Unsupported(&'static str),
+    #[error("volume mode {mode:?} not supported by driver {driver} ({why})")]
+    Mode { mode: &'static str, driver: String, why: String },
     #[error("driver {driver}: {call}: {said}")]
     Driver { driver: String, call: &'static str, said: String },
     #[error("cannot read {what}")]
@@ -53,22 +55,41 @@ pub struct Driver {
     pub node_id: String,
 }
 
-/// By name.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// The drivers, and what is under way with their volumes.
 #[derive(Debug, Default)]
-pub struct Drivers(Mutex<BTreeMap<String, Driver>>);
+pub struct Drivers {
+    /// By name.
+    known: Mutex<BTreeMap<String, Driver>>,
+    /// By pod and volume: what this agent has published.
+    published: Mutex<BTreeSet<(String, String)>>,
+    /// By driver and handle: see [`Drivers::turn`].
+    turns: Mutex<BTreeMap<(String, String), Turn>>,
+}
 
 impl Drivers {
     fn get(&self, name: &str) -> Result<Driver, Error> {
-        self.0.lock().get(name).cloned().ok_or_else(|| Error::NoDriver(name.to_owned()))
+        self.known.lock().get(name).cloned().ok_or_else(|| Error::NoDriver(name.to_owned()))
     }
 
     fn insert(&self, name: &str, driver: Driver) {
-        self.0.lock().insert(name.to_owned(), driver);
+        self.known.lock().insert(name.to_owned(), driver);
+    }
+
+    /// One at a time for each volume: it must not be unstaged for one pod while it is published for another.
+    async fn turn(&self, driver: &str, handle: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock();
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry((driver.to_owned(), handle.to_owned())).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Forgets those that registered by other sockets than these.
     fn keep(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut drivers = self.0.lock();
+        let mut drivers = self.known.lock();
         let gone: Vec<String> = drivers.keys().filter(|name| !wanted(name)).cloned().collect();
         drivers.retain(|name, _| wanted(name));
         gone

@@ -60,6 +60,7 @@ struct Followed {
 #[derive(Clone, Debug)]
 pub struct Token {
     pub jwt: String,
+    pub expires: Timestamp,
     /// When to ask for the next one.
     pub refresh_at: Timestamp,
 }
@@ -184,7 +185,7 @@ impl Sources {
         // An answer without an end is good for as long as was asked.
         let asked = later(now, jiff::SignedDuration::from_secs(need.seconds));
         let expires = status.expiration_timestamp.map_or(asked, |t| t.0);
-        Ok(Token { jwt: status.token.unwrap_or_default(), refresh_at: refresh_at(now, expires) })
+        Ok(Token { jwt: status.token.unwrap_or_default(), expires, refresh_at: refresh_at(now, expires) })
     }
 
     /// Tells `tell` when an object that the pod's volumes are made from changes. Replaces what was followed before.

@@ -1,7 +1,8 @@
-//! Which secrets, config maps, claims and accounts the pods of a node refer to, kept as counts.
+//! Which secrets, config maps, claims and accounts the pods of a node refer to, kept as counts, and what the volumes behind
+//! the claims refer to.
 
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
@@ -59,10 +60,19 @@ struct Node {
     pods: u32,
 }
 
+/// A persistent volume that is bound, and the secrets that a node needs for it.
+struct Volume {
+    claim: Reference,
+    secrets: Vec<Reference>,
+}
+
 #[derive(Default)]
 pub(super) struct Graph {
     pods: HashMap<PodKey, Pod>,
     nodes: HashMap<String, Node>,
+    volumes: HashMap<String, Volume>,
+    /// The volumes that need a secret.
+    users: HashMap<Reference, BTreeSet<String>>,
 }
 
 impl Graph {
@@ -99,6 +109,32 @@ impl Graph {
         if slot.pods == 0 {
             self.nodes.remove(&pod.node);
         }
+    }
+
+    pub(super) fn apply_volume(&mut self, name: &str, volume: Option<&Value>) {
+        for secret in self.volumes.remove(name).into_iter().flat_map(|old| old.secrets) {
+            if let Some(users) = self.users.get_mut(&secret) {
+                users.remove(name);
+                if users.is_empty() {
+                    self.users.remove(&secret);
+                }
+            }
+        }
+        let Some(volume) = volume.and_then(bound_volume) else { return };
+        for secret in &volume.secrets {
+            self.users.entry(secret.clone()).or_default().insert(name.to_owned());
+        }
+        self.volumes.insert(name.to_owned(), volume);
+    }
+
+    /// Whether a pod of the node has the claim that the volume is bound to.
+    pub(super) fn mounts(&self, node: &str, volume: &str) -> bool {
+        self.volumes.get(volume).is_some_and(|volume| self.refers(node, &volume.claim))
+    }
+
+    /// Whether a volume that a pod of the node has needs the secret.
+    pub(super) fn mounts_with(&self, node: &str, secret: &Reference) -> bool {
+        self.users.get(secret).into_iter().flatten().any(|volume| self.mounts(node, volume))
     }
 
     pub(super) fn refers(&self, node: &str, reference: &Reference) -> bool {
@@ -143,6 +179,34 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Secrets of a persistent volume that are for nodes; in the claim's namespace where the reference names none. Those that a
+/// driver's controller uses are none of them.
+/// k8s: `VisitPVSecretNames`
+const VOLUME_SECRETS: &[&str] = &[
+    "/spec/csi/nodePublishSecretRef",
+    "/spec/csi/nodeStageSecretRef",
+    "/spec/csi/nodeExpandSecretRef",
+    "/spec/cephfs/secretRef",
+    "/spec/flexVolume/secretRef",
+    "/spec/iscsi/secretRef",
+    "/spec/rbd/secretRef",
+    "/spec/scaleIO/secretRef",
+    "/spec/storageos/secretRef",
+];
+
+fn bound_volume(volume: &Value) -> Option<Volume> {
+    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
+    let claim_ns = text("/spec/claimRef/namespace")?;
+    let claim = Reference::claim(claim_ns, text("/spec/claimRef/name")?);
+    let secret = |pointer: &&str| {
+        let ns = text(&format!("{pointer}/namespace")).filter(|ns| !ns.is_empty()).unwrap_or(claim_ns);
+        Some(Reference::secret(ns, text(&format!("{pointer}/name"))?))
+    };
+    let azure = text("/spec/azureFile/secretName")
+        .map(|name| Reference::secret(text("/spec/azureFile/secretNamespace").unwrap_or(claim_ns), name));
+    Some(Volume { claim, secrets: VOLUME_SECRETS.iter().filter_map(secret).chain(azure).collect() })
 }
 
 /// Volume sources whose credentials are in a secret, with the pointer to its name.

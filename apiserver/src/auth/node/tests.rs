@@ -1,26 +1,7 @@
 //! What a node reaches through its pods, and what it does not.
 
 use super::*;
-use crate::auth::objects::{Resource, Unavailable};
 use serde_json::json;
-
-struct Nothing;
-
-#[async_trait::async_trait]
-impl Objects for Nothing {
-    fn cached(&self, resource: Resource, _ns: &str, name: &str) -> Option<Arc<Value>> {
-        (resource == PERSISTENT_VOLUMES && name == "pv-1")
-            .then(|| Arc::new(json!({"spec": {"claimRef": {"namespace": "shop", "name": "data"}}})))
-    }
-
-    fn cached_list(&self, _resource: Resource, _ns: &str) -> Vec<Arc<Value>> {
-        Vec::new()
-    }
-
-    async fn live(&self, _: Resource, _: &str, _: &str) -> Result<Option<Arc<Value>>, Unavailable> {
-        Ok(None)
-    }
-}
 
 fn pod(node: &str) -> Value {
     json!({"metadata": {"name": "web"}, "spec": {
@@ -47,13 +28,14 @@ fn authorizer() -> NodeAuthorizer {
         resources: vec!["services".to_owned()],
         ..Rule::default()
     }];
-    NodeAuthorizer::new(Arc::new(Nothing), rules)
+    NodeAuthorizer::new(rules)
 }
 
 #[test]
 fn a_node_reaches_only_what_its_pods_use() {
     let authorizer = authorizer();
     authorizer.apply_pod("shop", "web", Some(&pod("n1")));
+    authorizer.apply_volume("pv-1", Some(&json!({"spec": {"claimRef": {"namespace": "shop", "name": "data"}}})));
     let node = |name: &str| Identity::new(&format!("system:node:{name}"), [GROUP]);
     let (n1, n2) = (node("n1"), node("n2"));
     let [by_node, by_name] =
@@ -106,4 +88,33 @@ fn a_pod_that_moves_or_goes_takes_its_references_along() {
     assert_eq!(authorizer.authorize(&node, &secret), Verdict::Allow);
     authorizer.apply_pod("shop", "web-2", Some(&pod("n2")));
     assert_ne!(authorizer.authorize(&node, &secret), Verdict::Allow);
+}
+
+#[test]
+fn a_node_reads_the_secrets_of_volumes_that_its_pods_mount() {
+    let authorizer = authorizer();
+    let n1 = Identity::new("system:node:n1", [GROUP]);
+    let n2 = Identity::new("system:node:n2", [GROUP]);
+    let volume = json!({"spec": {
+        "claimRef": {"namespace": "shop", "name": "data"},
+        "csi": {
+            "nodeStageSecretRef": {"namespace": "storage", "name": "stage"},
+            "nodePublishSecretRef": {"namespace": "storage", "name": "publish"},
+            "controllerPublishSecretRef": {"namespace": "storage", "name": "controller"},
+        },
+    }});
+    authorizer.apply_volume("pv-1", Some(&volume));
+    let stage = ask("get", "", "secrets", "storage", "stage");
+    let allows = |who: &Identity, what: &Attributes<'_>| authorizer.authorize(who, what) == Verdict::Allow;
+    assert!(!allows(&n1, &stage), "no pod of the node has the claim");
+    authorizer.apply_pod("shop", "web", Some(&pod("n1")));
+    assert!(allows(&n1, &stage) && allows(&n1, &ask("get", "", "secrets", "storage", "publish")));
+    assert!(!allows(&n1, &ask("get", "", "secrets", "storage", "controller")), "that is for the driver's controller");
+    assert!(!allows(&n1, &ask("update", "", "secrets", "storage", "stage")));
+    assert!(!allows(&n2, &stage));
+    authorizer.apply_volume("pv-1", Some(&json!({"spec": {"csi": volume["spec"]["csi"]}})));
+    assert!(!allows(&n1, &stage), "the volume is not bound any more");
+    authorizer.apply_volume("pv-1", Some(&volume));
+    authorizer.apply_pod("shop", "web", None);
+    assert!(!allows(&n1, &stage));
 }

@@ -38,8 +38,13 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
     // By socket: the driver's name, nothing for other plugins.
     let mut known: BTreeMap<PathBuf, Option<String>> = BTreeMap::new();
     loop {
-        let mut sockets = Vec::new();
-        find(&folder, 0, &mut sockets);
+        let within = folder.clone();
+        let look = move || {
+            let mut sockets = Vec::new();
+            find(&within, 0, &mut sockets);
+            sockets
+        };
+        let sockets = tokio::task::spawn_blocking(look).await.expect("looking into a folder does not panic");
         known.retain(|socket, _| sockets.contains(socket));
         for name in node.drivers.keep(|name| known.values().flatten().any(|n| n == name)) {
             info!(driver = name, "storage driver is gone");

@@ -22,6 +22,8 @@ pub(super) enum Outcome {
     Volumes {
         result: Result<BTreeMap<String, PathBuf>, String>,
         tokens: BTreeMap<crate::material::TokenNeed, Token>,
+        /// Some are to be brought up to date after a while.
+        again: bool,
     },
     Released,
     Sandbox(Result<(), String>),
@@ -48,10 +50,10 @@ impl Worker {
     pub(super) fn apply(&mut self, subject: &Subject, outcome: Outcome) {
         let now = self.node.clock.now();
         match outcome {
-            Outcome::Volumes { result, tokens } => {
+            Outcome::Volumes { result, tokens, again } => {
                 self.tokens.extend(tokens);
                 let result = result.map(|paths| self.volume_paths = paths);
-                self.volumes_done(result, now);
+                self.volumes_done(result, again, now);
             }
             Outcome::Released => self.seen.volumes = Volumes::Released,
             Outcome::Sandbox(Ok(())) => {

@@ -14,12 +14,15 @@ use crate::volume::mounter;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{PersistentVolume, Pod};
+use kinds::moment::later;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 /// A live volume whose renewal failed keeps its content and is tried again after this long.
 const RENEW_RETRY: SignedDuration = SignedDuration::from_secs(10);
+/// How often a driver that wants it is asked to publish again. k8s: about as often as the kubelet looks at a pod.
+const REPUBLISH_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Worker {
     pub(super) fn surroundings(&self) -> Surroundings {
@@ -33,10 +36,11 @@ impl Worker {
         }
     }
 
-    pub(super) fn volumes_done(&mut self, result: Result<(), String>, now: Timestamp) {
+    pub(super) fn volumes_done(&mut self, result: Result<(), String>, again: bool, now: Timestamp) {
         match result {
             Ok(()) => {
-                let renew_at = self.tokens.values().map(|t| t.refresh_at).min();
+                let again = again.then(|| later(now, REPUBLISH_EVERY));
+                let renew_at = self.tokens.values().map(|t| t.refresh_at).chain(again).min();
                 self.seen.volumes = Volumes::Ready { renew_at };
             }
             Err(message) => {
@@ -64,7 +68,7 @@ pub(super) fn surroundings(node: &Node, sandbox_ips: Vec<String>, pod: &Pod) -> 
     }
 }
 
-/// Fetches everything at once, then writes the volumes on a thread for blocking work.
+/// Fetches everything at once, then has drivers publish, then writes the volumes on a thread for blocking work.
 pub(super) async fn mount(
     node: Arc<Node>,
     pod: Arc<Pod>,
@@ -72,34 +76,43 @@ pub(super) async fn mount(
     known: BTreeMap<TokenNeed, Token>,
     tell: UnboundedSender<Input>,
 ) -> Outcome {
-    let (needs, tokens) = of_volumes(&pod);
-    node.sources.follow(&pod, &needs, &tell);
+    let mut tokens = BTreeMap::new();
+    let (result, again) = match try_mount(&node, &pod, around, (known, &mut tokens), &tell).await {
+        Ok(made) => (Ok(made.paths), made.again),
+        Err(text) => (Err(text), false),
+    };
+    Outcome::Volumes { result, tokens, again }
+}
+
+async fn try_mount(
+    node: &Arc<Node>,
+    pod: &Arc<Pod>,
+    around: Surroundings,
+    (known, tokens): (BTreeMap<TokenNeed, Token>, &mut BTreeMap<TokenNeed, Token>),
+    tell: &UnboundedSender<Input>,
+) -> Result<csi::Published, String> {
+    let refused = |(volume, error): (String, csi::Error)| {
+        format!("MountVolume.SetUp failed for volume \"{volume}\" : {}", chain(&error))
+    };
+    let (needs, projected) = of_volumes(pod);
+    node.sources.follow(pod, &needs, tell);
     let fetched = tokio::try_join!(
-        node.sources.fetch(namespace(&pod), needs),
-        tokens_of(&node, &pod, tokens, known),
-        claimed(&node, &pod)
+        node.sources.fetch(namespace(pod), needs),
+        tokens_of(node, pod, projected, &known),
+        claimed(node, pod)
     );
-    let (materials, tokens, volumes) = match fetched {
-        Ok(found) => found,
-        Err(error) => return Outcome::Volumes { result: Err(chain(&error)), tokens: BTreeMap::new() },
-    };
-    let published = match csi::publish(&node, &pod, &volumes).await {
-        Ok(paths) => paths,
-        Err((volume, error)) => {
-            let text = format!("MountVolume.SetUp failed for volume \"{volume}\" : {}", chain(&error));
-            return Outcome::Volumes { result: Err(text), tokens };
-        }
-    };
+    let (materials, found, volumes) = fetched.map_err(|error| chain(&error))?;
+    tokens.extend(found);
+    let planned = csi::plan(node, pod, &volumes).await.map_err(refused)?;
+    let asked = planned.iter().flat_map(csi::Planned::tokens).collect();
+    tokens.extend(tokens_of(node, pod, asked, &known).await.map_err(|error| chain(&error))?);
+    let published = csi::publish(node, pod, planned, tokens).await.map_err(refused)?;
     let jwts = tokens.iter().map(|(need, token)| (need.clone(), token.jwt.clone())).collect();
     let materials = Materials { tokens: jwts, volumes, ..materials };
-    let places = node.places.clone();
+    let (pod, places) = (Arc::clone(pod), node.places.clone());
     let made = tokio::task::spawn_blocking(move || mounter::set_up(&pod, &places, &materials, &around)).await;
-    let result = match made {
-        Ok(Ok(paths)) => Ok(paths.into_iter().chain(published).collect()),
-        Ok(Err(failed)) => Err(failed.to_string()),
-        Err(panicked) => Err(panicked.to_string()),
-    };
-    Outcome::Volumes { result, tokens }
+    let made = made.map_err(|panicked| panicked.to_string())?.map_err(|failed| failed.to_string())?;
+    Ok(csi::Published { paths: made.into_iter().chain(published.paths).collect(), again: published.again })
 }
 
 async fn claimed(node: &Node, pod: &Pod) -> Result<BTreeMap<String, Arc<PersistentVolume>>, crate::source::Error> {
@@ -113,7 +126,7 @@ async fn tokens_of(
     node: &Node,
     pod: &Pod,
     needs: BTreeSet<TokenNeed>,
-    known: BTreeMap<TokenNeed, Token>,
+    known: &BTreeMap<TokenNeed, Token>,
 ) -> Result<BTreeMap<TokenNeed, Token>, crate::source::Error> {
     let now = node.clock.now();
     let one = |need: TokenNeed| {

@@ -57,8 +57,19 @@ impl Node for Driver {
 
     async fn node_publish_volume(&self, r: Request<NodePublishVolumeRequest>) -> Answer<NodePublishVolumeResponse> {
         let r = r.into_inner();
-        std::fs::create_dir_all(&r.target_path)?;
-        self.note(format!("publish {} for {}", r.volume_id, r.volume_context["csi.storage.k8s.io/pod.name"]));
+        let kind = r.volume_capability.and_then(|c| c.access_type);
+        if let Some(volume_capability::AccessType::Block(_)) = kind {
+            std::fs::write(&r.target_path, "a device")?;
+            self.note(format!("publish device {}", r.volume_id));
+        } else {
+            std::fs::create_dir_all(&r.target_path)?;
+            let tokens = r.volume_context.get("csi.storage.k8s.io/serviceAccount.tokens").map(|text| {
+                let tokens: Value = serde_json::from_str(text).unwrap();
+                format!(" with {}", tokens["vault"]["token"].as_str().unwrap())
+            });
+            let pod = &r.volume_context["csi.storage.k8s.io/pod.name"];
+            self.note(format!("publish {} for {pod}{}", r.volume_id, tokens.unwrap_or_default()));
+        }
         Ok(Response::new(NodePublishVolumeResponse::default()))
     }
 
@@ -67,7 +78,7 @@ impl Node for Driver {
         r: Request<NodeUnpublishVolumeRequest>,
     ) -> Answer<NodeUnpublishVolumeResponse> {
         let r = r.into_inner();
-        std::fs::remove_dir(&r.target_path)?;
+        std::fs::remove_file(&r.target_path).or_else(|_| std::fs::remove_dir(&r.target_path))?;
         self.note(format!("unpublish {}", r.volume_id));
         Ok(Response::new(NodeUnpublishVolumeResponse::default()))
     }
@@ -87,9 +98,8 @@ impl Node for Driver {
     }
 }
 
-#[tokio::test]
-async fn a_drivers_volumes_are_staged_published_and_taken_away() {
-    let world = World::new();
+/// The driver of a world's node, and what serves it.
+fn serve(world: &World) -> (Driver, JoinSet<Result<(), tonic::transport::Error>>) {
     let driver = Driver::default();
     let registry = world.dir.path().join("agent/plugins_registry");
     std::fs::create_dir_all(&registry).unwrap();
@@ -100,6 +110,13 @@ async fn a_drivers_volumes_are_staged_published_and_taken_away() {
         .serve_with_incoming(UnixListenerStream::new(listener));
     let mut servers = JoinSet::new();
     servers.spawn(server);
+    (driver, servers)
+}
+
+#[tokio::test]
+async fn a_drivers_volumes_are_staged_published_and_taken_away() {
+    let world = World::new();
+    let (driver, mut servers) = serve(&world);
     for (path, object) in objects() {
         world.api.put(path, object);
     }
@@ -129,6 +146,73 @@ async fn a_drivers_volumes_are_staged_published_and_taken_away() {
     world.until("q", taken).await;
     world.delete("q", 1);
     world.until_gone("q").await;
+    servers.shutdown().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_drivers_device_is_given_to_the_container() {
+    let world = World::new();
+    let (driver, mut servers) = serve(&world);
+    for (path, mut object) in objects() {
+        if object["kind"] == "PersistentVolume" {
+            object["spec"]["volumeMode"] = json!("Block");
+        }
+        world.api.put(path, object);
+    }
+    let mut spec = web();
+    spec["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }]);
+    spec["containers"][0]["volumeDevices"] = json!([{ "name": "v", "devicePath": "/dev/xvda" }]);
+    world.pod("p", spec);
+    world.until_ready("p").await;
+    let device = created(&world, "a").devices.remove(0);
+    assert_eq!(device.container_path, "/dev/xvda");
+    let published = std::path::PathBuf::from(&device.host_path);
+    assert!(device.host_path.contains("plugins/kubernetes.io/csi/volumeDevices/publish/pv/"), "{}", device.host_path);
+    world.delete("p", 1);
+    world.until_gone("p").await;
+    let calls = driver.calls.lock().clone();
+    assert_eq!(
+        calls,
+        ["registered true", "stage disk-1 with s3cret", "publish device disk-1", "unpublish disk-1", "unstage disk-1"]
+    );
+    let devices = published.ancestors().nth(3).unwrap();
+    let left = |folder: &str| std::fs::read_dir(devices.join(folder)).unwrap().count();
+    assert_eq!((left("publish"), left("staging")), (0, 0));
+    servers.shutdown().await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_driver_that_wants_it_publishes_again_and_gets_tokens() {
+    let world = World::new();
+    let (driver, mut servers) = serve(&world);
+    let about = json!({ "apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": { "name": "disk.example" },
+        "spec": { "attachRequired": false, "podInfoOnMount": true, "requiresRepublish": true,
+            "volumeLifecycleModes": ["Ephemeral"], "tokenRequests": [{ "audience": "vault" }] } });
+    world.api.put("/apis/storage.k8s.io/v1/csidrivers/disk.example", about);
+    let map = |text: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "m", "namespace": "default" }, "data": { "k": text } });
+    let path = "/api/v1/namespaces/default/configmaps/m";
+    world.api.put(path, map("one"));
+    let mut spec = web();
+    spec["volumes"] =
+        json!([{ "name": "v", "csi": { "driver": "disk.example" } }, { "name": "m", "configMap": { "name": "m" } }]);
+    world.pod("p", spec);
+    world.until_ready("p").await;
+    let published = || driver.calls.lock().iter().filter(|c| c.starts_with("publish ")).cloned().collect::<Vec<_>>();
+    let first = published();
+    assert!(first.len() == 1 && first[0].contains(" for p with "), "{first:?}");
+    // Whatever brings the pod's volumes up to date has the driver do so too.
+    for round in 0.. {
+        world.api.put(path, map(&format!("round {round}")));
+        if published().len() > 1 {
+            break;
+        }
+        assert!(round < 200, "not published again");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    world.delete("p", 1);
+    world.until_gone("p").await;
     servers.shutdown().await;
     world.close().await;
 }

@@ -108,6 +108,10 @@ fn quote(value: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
+            '\x07' => out.push_str("\\a"),
+            '\x08' => out.push_str("\\b"),
+            '\x0b' => out.push_str("\\v"),
+            '\x0c' => out.push_str("\\f"),
             c if (c as u32) < 0x20 || c as u32 == 0x7f => {
                 write!(out, "\\x{:02x}", c as u32).expect("a String takes every write");
             }
@@ -134,6 +138,7 @@ mod tests {
         let read = |path| field(&pod, path, &around);
         assert_eq!(read("metadata.name").unwrap(), "web");
         assert_eq!(read("metadata.labels").unwrap(), "a=\"one\"\nb=\"two \\\"2\\\"\"");
+        assert_eq!(quote("a\tb\u{7}\u{b}\u{1}\\ü"), "\"a\\tb\\a\\v\\x01\\\\ü\"");
         assert_eq!(read("metadata.annotations['k']").unwrap(), "v");
         assert_eq!(read("metadata.annotations['none']").unwrap(), "");
         assert_eq!(read("status.podIP").unwrap(), "10.42.0.2");

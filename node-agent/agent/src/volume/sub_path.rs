@@ -125,4 +125,38 @@ mod tests {
         assert!(root.join("new/folder").is_dir());
         assert!(!opens("fine/../../x"));
     }
+
+    /// CVE-2021-25741: a folder of the volume is swapped for a link while its path is resolved.
+    #[test]
+    fn a_folder_that_is_swapped_for_a_link_leads_nowhere_else() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("v"), dir.path().join("outside"));
+        fs::create_dir_all(root.join("at/in")).unwrap();
+        fs::create_dir_all(outside.join("in")).unwrap();
+        symlink(&outside, root.join("link")).unwrap();
+        let done = AtomicBool::new(false);
+        let (mut inside, mut strays) = (0, Vec::new());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let (one, other) = (root.join("at"), root.join("link"));
+                    renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            for i in 0..3000 {
+                // One that is there, and one that has to be made.
+                for path in ["at/in".to_owned(), format!("at/made{i}")] {
+                    let Ok(found) = open_beneath(&root, &path) else { continue };
+                    inside += 1;
+                    let place = fs::read_link(format!("/proc/self/fd/{}", found.as_raw_fd())).unwrap();
+                    strays.extend(Some(place).filter(|place| !place.starts_with(&root)));
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert!(inside > 0 && strays.is_empty(), "{strays:?}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "nothing was made where the link leads");
+    }
 }

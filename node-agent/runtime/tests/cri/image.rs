@@ -10,6 +10,8 @@ pub(crate) enum Entry<'a> {
     Link(&'a str, &'a str),
     /// A header whose name is written as it is, whatever it says.
     Raw(&'a str, tar::EntryType, &'a str),
+    /// A block device.
+    Device(&'a str, u32, u32),
 }
 
 pub(crate) fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
@@ -32,6 +34,12 @@ pub(crate) fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
             Entry::Link(path, target) => {
                 header.set_entry_type(tar::EntryType::Symlink);
                 builder.append_link(&mut header, path, target).unwrap();
+            }
+            Entry::Device(path, major, minor) => {
+                header.set_entry_type(tar::EntryType::Block);
+                header.set_device_major(*major).unwrap();
+                header.set_device_minor(*minor).unwrap();
+                builder.append_data(&mut header, path, &[][..]).unwrap();
             }
             Entry::Raw(path, kind, target) => {
                 header.set_entry_type(*kind);
@@ -69,9 +77,10 @@ pub(crate) fn docker_archive(name: &str, layers: &[Vec<u8>], config: &serde_json
     layer(&files)
 }
 
-const APPLETS: [&str; 28] = [
+const APPLETS: [&str; 32] = [
     "sh", "cat", "echo", "sleep", "ls", "id", "nc", "ip", "mount", "touch", "hostname", "ps", "kill", "head", "tr",
-    "wget", "httpd", "grep", "readlink", "mknod", "stty", "true", "false", "dd", "rm", "chmod", "mkdir", "ln",
+    "wget", "httpd", "grep", "readlink", "mknod", "stty", "true", "false", "dd", "rm", "chmod", "mkdir", "ln", "stat",
+    "umount", "unshare", "nsenter",
 ];
 
 /// A layer with busybox and its links.

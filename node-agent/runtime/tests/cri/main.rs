@@ -5,6 +5,7 @@
 #![expect(clippy::wildcard_imports, reason = "tests use most messages of the interface")]
 
 mod archives;
+mod attacks;
 mod build;
 mod census;
 mod client;
@@ -53,6 +54,14 @@ const TESTS: &[Test] = tests![
     security::users_are_resolved_in_the_image,
     security::links_in_images_do_not_lead_mounts_out,
     security::a_start_that_fails_says_why_and_leaves_nothing,
+    attacks::the_runtimes_program_cannot_be_overwritten,
+    attacks::no_descriptor_or_folder_of_the_host_is_left_open,
+    attacks::a_mount_target_that_is_swapped_for_a_link_leads_nowhere_else,
+    attacks::devices_that_a_container_replaced_mask_nothing,
+    attacks::proc_cannot_be_redirected,
+    attacks::a_container_gets_neither_capabilities_to_inherit_nor_its_cgroups,
+    attacks::users_of_an_image_are_read_strictly,
+    attacks::layers_reach_nothing_beside_them,
     features::a_pod_has_users_of_its_own,
     features::profiles_of_the_node_are_enforced,
     features::images_are_mounted_as_volumes,

@@ -433,3 +433,34 @@ async fn scales_come_as_tables() {
     assert_eq!(columns, ["Name", "Desired", "Available", "Age"]);
     assert_eq!(shown["rows"][0]["cells"].as_array().unwrap()[..3], [json!("w"), json!(2), json!(0)]);
 }
+
+#[tokio::test]
+async fn embedded_objects_are_held_to_the_rules_of_every_object() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let inner =
+        json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true});
+    let mut outer = inner.clone();
+    outer["properties"] = json!({"inner": inner});
+    let definition = json!({"metadata": {"name": "shells.example.com"}, "spec": {"group": "example.com", "scope": "Cluster",
+        "names": {"plural": "shells", "kind": "Shell"}, "versions": [{"name": "v1", "served": true, "storage": true,
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {"outer": outer}}}}]}});
+    define(&client, &definition).await;
+    let shell = |inner: Value| {
+        json!({"apiVersion": "example.com/v1", "kind": "Shell", "metadata": {"name": "s"},
+            "outer": {"apiVersion": "v1", "kind": "Pod", "inner": inner}})
+    };
+    let shells = "/apis/example.com/v1/shells";
+    let wrong = json!({"apiVersion": "a/b/c", "kind": "%", "metadata": {"name": "..", "namespace": "X", "labels": {"a": "x y"}}});
+    let refused = client.post(shells, &shell(wrong)).await.expect(422);
+    let fields: Vec<&str> = refused.body["details"]["causes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|cause| cause["field"].as_str().unwrap())
+        .collect();
+    let expected = ["apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.labels"];
+    assert_eq!(fields, expected.map(|field| format!("outer.inner.{field}")), "{}", refused.text);
+    let fine = json!({"apiVersion": "a/b", "kind": "MyPod", "metadata": {"labels": {"a": "b"}}});
+    client.post(shells, &shell(fine)).await.expect(201);
+}

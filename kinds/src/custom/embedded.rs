@@ -3,8 +3,9 @@
 
 use super::structural::{Additional, Structural};
 use crate::errors::{FieldError, FieldErrors};
-use crate::validate::metadata;
-use crate::validate::path::Path;
+use crate::row::Scope;
+use crate::validate::metadata::NameRule;
+use crate::validate::{format, given, metadata};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,18 +19,15 @@ pub(super) fn check(object: &Value, schema: &Structural) -> FieldErrors {
 
 fn walk(value: &Value, schema: &Structural, path: &str, errors: &mut FieldErrors) {
     if schema.is_embedded && value.is_object() {
-        for field in ["apiVersion", "kind"] {
-            let path = format!("{path}.{field}");
-            match value.get(field) {
-                None => errors.push(FieldError::required(path, "must not be empty")),
-                Some(Value::String(text)) if text.is_empty() => {
-                    errors.push(FieldError::invalid(path, text, "must not be empty"));
-                }
-                Some(Value::String(_)) => {}
-                Some(other) => errors.push(FieldError::invalid(path, other, "must be a string")),
-            }
-        }
-        of_metadata(value.get("metadata"), &format!("{path}.metadata"), errors);
+        of_type(value, "apiVersion", path, errors, |text| {
+            (text.matches('/').count() > 1).then(|| format!("unexpected GroupVersion string: {text}"))
+        });
+        of_type(value, "kind", path, errors, |text| {
+            let wrong = format::dns_1035_label(&text.to_lowercase());
+            let why = "may have mixed case, but should otherwise match: ";
+            (!wrong.is_empty()).then(|| format!("{why}{}", wrong.join(",")))
+        });
+        of_metadata(value.get("metadata"), path, errors);
     }
     below(value, schema, path, errors);
 }
@@ -57,9 +55,32 @@ fn below(value: &Value, schema: &Structural, path: &str, errors: &mut FieldError
     }
 }
 
+/// One half of what says the type.
+fn of_type(
+    object: &Value,
+    field: &str,
+    path: &str,
+    errors: &mut FieldErrors,
+    wrong: impl FnOnce(&str) -> Option<String>,
+) {
+    let path = format!("{path}.{field}");
+    match object.get(field) {
+        None => errors.push(FieldError::required(path, "must not be empty")),
+        Some(Value::String(text)) if text.is_empty() => {
+            errors.push(FieldError::invalid(path, text, "must not be empty"));
+        }
+        Some(Value::String(text)) => errors.extend(wrong(text).map(|why| FieldError::invalid(path, text, why))),
+        Some(other) => errors.push(FieldError::invalid(path, other, "must be a string")),
+    }
+}
+
 fn of_metadata(metadata: Option<&Value>, path: &str, errors: &mut FieldErrors) {
-    let Some(Ok(meta)) = metadata.map(ObjectMeta::deserialize) else { return };
-    let path = Path::new(path);
-    metadata::labels(meta.labels.as_ref(), &path.child("labels"), errors);
-    metadata::annotations(meta.annotations.as_ref(), &path.child("annotations"), errors);
+    let Some(Ok(mut meta)) = metadata.map(ObjectMeta::deserialize) else { return };
+    // Nobody keeps it, so it needs no name, and whether it is in a namespace is its own matter.
+    if given(meta.name.as_ref()).is_none() {
+        meta.name = Some("unnamed".to_owned());
+    }
+    let scope = if given(meta.namespace.as_ref()).is_some() { Scope::Namespaced } else { Scope::Cluster };
+    let wrong = metadata::on_create(&meta, NameRule::PathSegment, scope).into_iter();
+    errors.extend(wrong.map(|error| FieldError { path: format!("{path}.{}", error.path), ..error }));
 }

@@ -141,7 +141,8 @@ fn of_scale(scale: &Value, path: &str, errors: &mut FieldErrors) {
             errors.push(FieldError::invalid(path, text, "must be a simple json path starting with ."));
         } else if !text.starts_with(&format!(".{below}.")) {
             errors.push(FieldError::invalid(path, text, format!("should be a json path under .{below}")));
-        } else if !is_field_path(text) {
+        } else if text.split('.').skip(1).any(str::is_empty) {
+            // k8s: what is between the dots is a field's name, brackets and all
             errors.push(FieldError::invalid(path, text, "must be a json path in the dot notation"));
         }
     };

@@ -74,7 +74,7 @@ fn service_port(
     (candidates, place): (&[Candidate], &Place),
 ) -> Option<ServicePort> {
     let number = |port: i32| u16::try_from(port).ok().filter(|port| *port != 0);
-    Some(ServicePort {
+    let mut compiled = ServicePort {
         cluster_ip,
         port: number(port.port)?,
         node_port: port.node_port.and_then(number),
@@ -90,7 +90,12 @@ fn service_port(
         affinity_secs: affinity_secs(spec),
         endpoints: endpoints::of_cluster(candidates, place),
         local_endpoints: endpoints::of_node(candidates),
-    })
+        hairpins: Vec::new(),
+    };
+    let from_afar = compiled.is_external() && compiled.external == Target::Local;
+    let used = [&*compiled.endpoints, &*compiled.local_endpoints];
+    compiled.hairpins = endpoints::hairpins(candidates, from_afar, used);
+    Some(compiled)
 }
 
 fn policy(text: Option<&str>) -> Target {

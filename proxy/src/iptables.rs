@@ -22,7 +22,8 @@ const MARK: &str = "0x4000";
 /// Above so many endpoints their rules carry no comments, as upstream: the restore's time is proportional to its text.
 const COMMENTED_ENDPOINTS_MAX: usize = 1000;
 
-/// So many chains go into one transaction: iptables-restore keeps their names in a sorted list that it walks for each line.
+/// So many chains go into one transaction: iptables-restore keeps the names of all chains that are written or led to in a
+/// list that it walks for each line.
 const CHAINS_MAX: usize = 128;
 
 /// Chain -> its rules, without the leading `-A CHAIN`.
@@ -44,8 +45,8 @@ pub fn removal(table: &str, saved: &str) -> Option<String> {
     let mut text = format!("*{table}\n");
     jumps.for_each(|jump| line(&mut text, format_args!("-D {jump}")));
     text.push_str("COMMIT\n");
-    text.push_str(&in_pieces(table, Vec::new(), chains.iter().collect()));
-    (!chains.is_empty()).then_some(text)
+    text.push_str(&transactions(table, Vec::new(), chains.iter().collect())?);
+    Some(text)
 }
 
 /// All chains for a rule set.
@@ -99,40 +100,42 @@ pub fn difference(old: &Tables, new: &Tables) -> Option<String> {
 }
 
 fn table_difference(table: &str, old: &Chains, new: &Chains) -> Option<String> {
-    let changed: Vec<_> = new.iter().filter(|(chain, rules)| old.get(*chain) != Some(*rules)).collect();
-    let gone: Vec<_> = old.keys().filter(|chain| !new.contains_key(*chain)).collect();
+    let changed = new.iter().filter(|(chain, rules)| old.get(*chain) != Some(*rules)).collect();
+    let gone = old.keys().filter(|chain| !new.contains_key(*chain)).collect();
+    transactions(table, changed, gone)
+}
+
+/// One transaction, or several where there is so much to do that the program's bookkeeping would tell. What a chain leads
+/// to is written before it, and the chains that packets come through last, all at once: no packet meets half of a Service.
+fn transactions(table: &str, mut changed: Vec<(&String, &Vec<String>)>, mut gone: Vec<&String>) -> Option<String> {
+    // The list of names that iptables-restore walks for each line is sorted: backwards, the one it looks for is in front.
+    changed.sort_by_key(|&(chain, _)| (depth(chain), Reverse(chain)));
+    gone.sort_by_key(|&chain| (Reverse(depth(chain)), Reverse(chain)));
     match changed.len() + gone.len() {
-        0 => None,
-        1..=CHAINS_MAX => Some(restore(table, &changed, &gone)),
-        _ => Some(in_pieces(table, changed, gone)),
+        0 => return None,
+        1..=CHAINS_MAX => return Some(restore(table, &changed, &gone)),
+        _ => {}
     }
+    let doors = changed.partition_point(|(chain, _)| depth(chain) < Depth::NodePorts);
+    let (inner, doors) = changed.split_at(doors);
+    let inner = inner.chunks(CHAINS_MAX).map(|some| restore(table, some, &[]));
+    let doors = (!doors.is_empty()).then(|| restore(table, doors, &[]));
+    let gone = gone.chunks(CHAINS_MAX).map(|some| restore(table, &[], some));
+    Some(inner.chain(doors).chain(gone).collect())
 }
 
 /// One transaction.
 fn restore(table: &str, changed: &[(&String, &Vec<String>)], gone: &[&String]) -> String {
     let mut text = format!("*{table}\n");
-    let named = changed.iter().map(|(chain, _)| *chain).chain(gone.iter().copied());
-    named.for_each(|chain| line(&mut text, format_args!(":{chain} - [0:0]")));
     for (chain, rules) in changed {
+        line(&mut text, format_args!(":{chain} - [0:0]"));
         rules.iter().for_each(|rule| line(&mut text, format_args!("-A {chain} {rule}")));
     }
+    // All are emptied first: one may be the target of another.
+    gone.iter().for_each(|chain| line(&mut text, format_args!(":{chain} - [0:0]")));
     gone.iter().for_each(|chain| line(&mut text, format_args!("-X {chain}")));
     text.push_str("COMMIT\n");
     text
-}
-
-/// Several transactions, each of so few chains that its bookkeeping is cheap. What a chain leads to is written before it,
-/// and the chains that packets come through last, all at once: no packet meets half of a Service.
-fn in_pieces(table: &str, mut changed: Vec<(&String, &Vec<String>)>, mut gone: Vec<&String>) -> String {
-    // By the ends of their names, which are hashes: iptables-save sorts chains, and sorted ones are its worst case.
-    changed.sort_by_key(|(chain, _)| (depth(chain), chain.bytes().rev().collect::<Vec<_>>()));
-    gone.sort_by_key(|chain| (Reverse(depth(chain)), chain.bytes().rev().collect::<Vec<_>>()));
-    let doors = changed.partition_point(|(chain, _)| depth(chain) < Depth::Door);
-    let (inner, doors) = changed.split_at(doors);
-    let inner = inner.chunks(CHAINS_MAX).map(|some| restore(table, some, &[]));
-    let doors = (!doors.is_empty()).then(|| restore(table, doors, &[]));
-    let gone = gone.chunks(CHAINS_MAX).map(|some| restore(table, &[], some));
-    inner.chain(doors).chain(gone).collect()
 }
 
 /// How far a chain is from the last rule that a packet meets.
@@ -144,6 +147,8 @@ enum Depth {
     Endpoints,
     External,
     Firewall,
+    /// The last rule of KUBE-SERVICES leads here.
+    NodePorts,
     /// Built-in chains lead here.
     Door,
 }
@@ -156,6 +161,7 @@ fn depth(chain: &str) -> Depth {
         Some(("SVC" | "SVL", _)) => Depth::Endpoints,
         Some(("EXT", _)) => Depth::External,
         Some(("FW", _)) => Depth::Firewall,
+        Some(_) | None if chain == "KUBE-NODEPORTS" => Depth::NodePorts,
         Some(_) | None => Depth::Door,
     }
 }

@@ -105,6 +105,8 @@ pub struct ServicePort {
     pub endpoints: Vec<Endpoint>,
     /// Usable endpoints on this node, whatever hints say.
     pub local_endpoints: Vec<Endpoint>,
+    /// Those of both that this node may lead to themselves, sorted. They have to see another source than their own.
+    pub hairpins: Vec<Endpoint>,
 }
 
 impl ServicePort {

@@ -81,18 +81,15 @@ fn a_cluster_ip_spreads_over_its_ready_endpoints() {
         &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready", "10.42.1.3@node-2 terminating"])],
         expect![[r#"
             *nat
-            :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
             :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
-            :KUBE-SERVICES - [0:0]
-            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-            -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
-            -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -m tcp -j DNAT --to-destination 10.42.1.2:8080
             -A KUBE-SEP-AUIIDQXIL55V5WDS -s 10.42.0.2/32 -j KUBE-MARK-MASQ
-            -A KUBE-SEP-AUIIDQXIL55V5WDS -p tcp -m tcp -j DNAT --to-destination 10.42.0.2:8080
-            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            -A KUBE-SEP-AUIIDQXIL55V5WDS -p tcp -j DNAT --to-destination 10.42.0.2:8080
+            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
             -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
             -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
-            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -p tcp -j DNAT --to-destination 10.42.1.2:8080
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
             COMMIT"#]],
     );
 }
@@ -103,49 +100,46 @@ fn a_node_port_masquerades_and_a_local_one_keeps_the_clients_address() {
         node_port("Cluster"),
         &[http(&["10.42.1.2@node-2 ready"])],
         expect![[r#"
-        *nat
-        :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-NODEPORTS - [0:0]
-        :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
-        :KUBE-SERVICES - [0:0]
-        :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-MARK-MASQ
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -m tcp -j DNAT --to-destination 10.42.1.2:8080
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        COMMIT"#]],
+            *nat
+            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -p tcp -j DNAT --to-destination 10.42.1.2:8080
+            :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-MARK-MASQ
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            :KUBE-NODEPORTS - [0:0]
+            -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            COMMIT"#]],
     );
     check(
         node_port("Local"),
         &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])],
         expect![[r#"
-        *nat
-        :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-NODEPORTS - [0:0]
-        :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
-        :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
-        :KUBE-SERVICES - [0:0]
-        :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-SVL-E3PXEPMWAWIUT6ZV - [0:0]
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -s 10.42.0.0/16 -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVL-E3PXEPMWAWIUT6ZV
-        -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -m tcp -j DNAT --to-destination 10.42.1.2:8080
-        -A KUBE-SEP-AUIIDQXIL55V5WDS -s 10.42.0.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-AUIIDQXIL55V5WDS -p tcp -m tcp -j DNAT --to-destination 10.42.0.2:8080
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        -A KUBE-SVL-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -j KUBE-SEP-AUIIDQXIL55V5WDS
-        COMMIT"#]],
+            *nat
+            :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
+            -A KUBE-SEP-AUIIDQXIL55V5WDS -s 10.42.0.2/32 -j KUBE-MARK-MASQ
+            -A KUBE-SEP-AUIIDQXIL55V5WDS -p tcp -j DNAT --to-destination 10.42.0.2:8080
+            :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -j DNAT --to-destination 10.42.1.2:8080
+            :KUBE-SVL-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-SVL-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -j KUBE-SEP-AUIIDQXIL55V5WDS
+            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
+            :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -s 10.42.0.0/16 -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVL-E3PXEPMWAWIUT6ZV
+            :KUBE-NODEPORTS - [0:0]
+            -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            COMMIT"#]],
     );
 }
 
@@ -155,39 +149,39 @@ fn without_endpoints_clients_are_refused_and_a_local_policy_drops() {
         node_port("Cluster"),
         &[http(&["10.42.1.2@node-2 gone"])],
         expect![[r#"
-        *filter
-        :KUBE-EXTERNAL-SERVICES - [0:0]
-        :KUBE-SERVICES - [0:0]
-        -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
-        COMMIT"#]],
+            *filter
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
+            :KUBE-EXTERNAL-SERVICES - [0:0]
+            -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no endpoints" -j REJECT --reject-with icmp-port-unreachable
+            COMMIT"#]],
     );
     check(
         node_port("Local"),
         &[http(&["10.42.1.2@node-2 ready"])],
         expect![[r#"
-        *nat
-        :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-NODEPORTS - [0:0]
-        :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
-        :KUBE-SERVICES - [0:0]
-        :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-SVL-E3PXEPMWAWIUT6ZV - [0:0]
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -s 10.42.0.0/16 -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVL-E3PXEPMWAWIUT6ZV
-        -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -m tcp -j DNAT --to-destination 10.42.1.2:8080
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        COMMIT
-        *filter
-        :KUBE-EXTERNAL-SERVICES - [0:0]
-        -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no local endpoints" -j DROP
-        COMMIT"#]],
+            *nat
+            :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -p tcp -j DNAT --to-destination 10.42.1.2:8080
+            :KUBE-SVL-E3PXEPMWAWIUT6ZV - [0:0]
+            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
+            :KUBE-EXT-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -s 10.42.0.0/16 -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -m addrtype --src-type LOCAL -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            -A KUBE-EXT-E3PXEPMWAWIUT6ZV -j KUBE-SVL-E3PXEPMWAWIUT6ZV
+            :KUBE-NODEPORTS - [0:0]
+            -A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -m comment --comment "shop/web node port" -j KUBE-EXT-E3PXEPMWAWIUT6ZV
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            COMMIT
+            *filter
+            :KUBE-EXTERNAL-SERVICES - [0:0]
+            -A KUBE-EXTERNAL-SERVICES -p tcp -m tcp --dport 30080 -m addrtype --dst-type LOCAL -m comment --comment "shop/web has no local endpoints" -j DROP
+            COMMIT"#]],
     );
 }
 
@@ -200,22 +194,22 @@ fn affinity_remembers_a_client_for_its_time() {
         spec,
         &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])],
         expect![[r#"
-        *nat
-        :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
-        :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
-        :KUBE-SERVICES - [0:0]
-        :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-7N5NZTWFYNOINTVX -m recent --name KUBE-SEP-7N5NZTWFYNOINTVX --set -p tcp -m tcp -j DNAT --to-destination 10.42.1.2:8080
-        -A KUBE-SEP-AUIIDQXIL55V5WDS -s 10.42.0.2/32 -j KUBE-MARK-MASQ
-        -A KUBE-SEP-AUIIDQXIL55V5WDS -m recent --name KUBE-SEP-AUIIDQXIL55V5WDS --set -p tcp -m tcp -j DNAT --to-destination 10.42.0.2:8080
-        -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m recent --name KUBE-SEP-AUIIDQXIL55V5WDS --rcheck --seconds 60 --reap -j KUBE-SEP-AUIIDQXIL55V5WDS
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -m recent --name KUBE-SEP-7N5NZTWFYNOINTVX --rcheck --seconds 60 --reap -j KUBE-SEP-7N5NZTWFYNOINTVX
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
-        -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
-        COMMIT"#]],
+            *nat
+            :KUBE-SEP-AUIIDQXIL55V5WDS - [0:0]
+            -A KUBE-SEP-AUIIDQXIL55V5WDS -s 10.42.0.2/32 -j KUBE-MARK-MASQ
+            -A KUBE-SEP-AUIIDQXIL55V5WDS -m recent --name KUBE-SEP-AUIIDQXIL55V5WDS --set -p tcp -j DNAT --to-destination 10.42.0.2:8080
+            :KUBE-SEP-7N5NZTWFYNOINTVX - [0:0]
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -s 10.42.1.2/32 -j KUBE-MARK-MASQ
+            -A KUBE-SEP-7N5NZTWFYNOINTVX -m recent --name KUBE-SEP-7N5NZTWFYNOINTVX --set -p tcp -j DNAT --to-destination 10.42.1.2:8080
+            :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m recent --name KUBE-SEP-AUIIDQXIL55V5WDS --rcheck --seconds 60 --reap -j KUBE-SEP-AUIIDQXIL55V5WDS
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -m recent --name KUBE-SEP-7N5NZTWFYNOINTVX --rcheck --seconds 60 --reap -j KUBE-SEP-7N5NZTWFYNOINTVX
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -m statistic --mode random --probability 0.5000000000 -j KUBE-SEP-AUIIDQXIL55V5WDS
+            -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.1.2:8080" -j KUBE-SEP-7N5NZTWFYNOINTVX
+            :KUBE-SERVICES - [0:0]
+            -A KUBE-SERVICES -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -m comment --comment "shop/web cluster IP" -j KUBE-SVC-E3PXEPMWAWIUT6ZV
+            COMMIT"#]],
     );
 }
 
@@ -260,9 +254,9 @@ fn a_change_restores_only_the_chains_that_it_touches() {
     expect![[r#"
         *nat
         :KUBE-SVC-E3PXEPMWAWIUT6ZV - [0:0]
-        :KUBE-SEP-524RUGWUUTABIXTL - [0:0]
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV ! -s 10.42.0.0/16 -d 10.43.0.7/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ
         -A KUBE-SVC-E3PXEPMWAWIUT6ZV -m comment --comment "shop/web -> 10.42.0.2:8080" -j KUBE-SEP-AUIIDQXIL55V5WDS
+        :KUBE-SEP-524RUGWUUTABIXTL - [0:0]
         -X KUBE-SEP-524RUGWUUTABIXTL
         COMMIT
     "#]]
@@ -454,10 +448,11 @@ fn nftables_leads_from_one_map_to_endpoints() {
 #[test]
 fn nftables_keeps_policies_and_affinity_and_refuses_alike() {
     let slices = [http(&["10.42.1.2@node-2 ready"])];
-    expect![[r"
+    expect![[r#"
         add chain ip t external-E3PXEPMWAWIUT6ZV
         add chain ip t local-E3PXEPMWAWIUT6ZV
         add chain ip t service-E3PXEPMWAWIUT6ZV
+        add element ip t hairpin { 10.42.1.2 . 10.42.1.2 }
         add element ip t refused-nodeports { tcp . 30080 : drop }
         add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
         add element ip t service-nodeports { tcp . 30080 : goto external-E3PXEPMWAWIUT6ZV }
@@ -467,7 +462,7 @@ fn nftables_keeps_policies_and_affinity_and_refuses_alike() {
         add rule ip t external-E3PXEPMWAWIUT6ZV goto local-E3PXEPMWAWIUT6ZV
         add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
         add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat to 10.42.1.2:8080
-    "]]
+    "#]]
     .assert_eq(&transaction(&Ruleset::new(), &compiled(node_port("Local"), &slices)));
     let mut sticky = node_port("Cluster");
     sticky["sessionAffinity"] = "ClientIP".into();

@@ -11,9 +11,17 @@ use std::net::Ipv4Addr;
 
 pub(super) struct Candidate {
     endpoint: Endpoint,
-    local: bool,
+    place: Whereabouts,
     state: State,
     hints: Hints,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whereabouts {
+    Here,
+    Elsewhere,
+    /// Of a slice that somebody wrote by hand.
+    Unknown,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +44,12 @@ enum Hint {
     None,
     Here,
     Elsewhere,
+}
+
+impl Candidate {
+    fn is_here(&self) -> bool {
+        self.place == Whereabouts::Here
+    }
 }
 
 pub(super) fn candidates<'a>(
@@ -63,7 +77,11 @@ fn candidate(endpoint: &ApiEndpoint, port: u16, place: &Place) -> Option<Candida
     Some(Candidate {
         // k8s: only the first address of an endpoint counts.
         endpoint: Endpoint { address: endpoint.addresses.first()?.parse().ok()?, port },
-        local: endpoint.node_name.as_deref() == Some(&place.node),
+        place: match endpoint.node_name.as_deref() {
+            Some(node) if node == place.node => Whereabouts::Here,
+            Some(_) => Whereabouts::Elsewhere,
+            None => Whereabouts::Unknown,
+        },
         state: match (ready, serving && terminating) {
             (true, _) => State::Ready,
             (false, true) => State::Leaving,
@@ -106,14 +124,21 @@ pub(super) fn of_cluster(candidates: &[Candidate], place: &Place) -> Vec<Endpoin
 
 /// What a Local policy uses.
 pub(super) fn of_node(candidates: &[Candidate]) -> Vec<Endpoint> {
-    let here = |state: State| sorted(candidates.iter().filter(|c| c.local && c.state == state));
+    let here = |state: State| sorted(candidates.iter().filter(|c| c.is_here() && c.state == state));
     let ready = here(State::Ready);
     if ready.is_empty() { here(State::Leaving) } else { ready }
 }
 
+/// Who may send to itself through this node. A pod's packets are translated on the pod's own node, so it is those of this
+/// one; but a pod elsewhere may use this node's NodePort, and where the policy is Local nothing has masqueraded it.
+pub(super) fn hairpins(candidates: &[Candidate], from_afar: bool, used: [&[Endpoint]; 2]) -> Vec<Endpoint> {
+    let is_used = |endpoint: &Endpoint| used.iter().any(|some| some.binary_search(endpoint).is_ok());
+    sorted(candidates.iter().filter(|c| (from_afar || c.place != Whereabouts::Elsewhere) && is_used(&c.endpoint)))
+}
+
 /// k8s: load balancers count what is ready on the node; what terminates is to be left alone.
 pub(super) fn ready_addresses_here(candidates: &[Candidate]) -> BTreeSet<Ipv4Addr> {
-    candidates.iter().filter(|c| c.local && c.state == State::Ready).map(|c| c.endpoint.address).collect()
+    candidates.iter().filter(|c| c.is_here() && c.state == State::Ready).map(|c| c.endpoint.address).collect()
 }
 
 /// In order, each once.

@@ -142,7 +142,7 @@ impl View<'_> {
         }
         used.sort_unstable();
         used.dedup();
-        for endpoint in used {
+        for endpoint in used.into_iter().filter(|endpoint| self.has_chain(*endpoint)) {
             tables.nat.insert(endpoint_chain(self.key, endpoint), self.endpoint_rules(endpoint));
         }
     }
@@ -172,6 +172,12 @@ impl View<'_> {
         rules
     }
 
+    /// Whether more is to be done for an endpoint than to send packets there. All others have no chain of their own: most
+    /// endpoints of a cluster are on other nodes, and what chains cost is what programming costs.
+    fn has_chain(&self, endpoint: Endpoint) -> bool {
+        self.port.affinity_secs.is_some() || self.port.hairpins.binary_search(&endpoint).is_ok()
+    }
+
     /// One rule an endpoint: the first of n takes 1/n, the second 1/(n-1) of the rest, the last what is left.
     fn spread(&self, endpoints: &[Endpoint]) -> Vec<String> {
         let comment = |endpoint: &Endpoint| {
@@ -190,9 +196,18 @@ impl View<'_> {
             } else {
                 format!("-m statistic --mode random --probability {:.10} ", 1.0 / left as f64)
             };
-            format!("{}{chance}-j {}", comment(endpoint), endpoint_chain(self.key, *endpoint))
+            let to = if self.has_chain(*endpoint) {
+                format!("-j {}", endpoint_chain(self.key, *endpoint))
+            } else {
+                self.translation(*endpoint)
+            };
+            format!("{}{chance}{to}", comment(endpoint))
         });
         sticky.chain(random).collect()
+    }
+
+    fn translation(&self, endpoint: Endpoint) -> String {
+        format!("-p {} -j DNAT --to-destination {endpoint}", self.key.protocol.name())
     }
 
     fn endpoint_rules(&self, endpoint: Endpoint) -> Vec<String> {
@@ -203,7 +218,7 @@ impl View<'_> {
         vec![
             // Hairpin: a pod that reaches itself through its Service must see another source than itself.
             format!("-s {}/32 -j KUBE-MARK-MASQ", endpoint.address),
-            format!("{remember}{} -j DNAT --to-destination {endpoint}", self.protocol()),
+            format!("{remember}{}", self.translation(endpoint)),
         ]
     }
 }

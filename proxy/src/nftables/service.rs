@@ -101,7 +101,7 @@ impl View<'_> {
         if port.endpoints.is_empty() {
             return;
         }
-        for endpoint in &port.local_endpoints {
+        for endpoint in &port.hairpins {
             table.element(HAIRPIN, format!("{0} . {0}", endpoint.address), "");
         }
         let external = port.is_external();

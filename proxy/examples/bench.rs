@@ -189,7 +189,7 @@ fn port(number: u32, endpoints: u32, services: u32) -> (PortKey, ServicePort) {
         affinity_secs: None,
         endpoints,
         local_endpoints: Vec::new(),
-hairpins: Vec::new(),
+        hairpins: Vec::new(),
     };
     (key, port)
 }

@@ -65,6 +65,12 @@ impl Table {
         self.chains.entry(chain.to_owned()).or_default().rules.push(rule.into());
     }
 
+    /// A chain without a hook whose name says all that is in it; written where it is missing. Returns its name.
+    pub fn chain(&mut self, name: String, rules: impl FnOnce() -> Vec<String>) -> String {
+        self.chains.entry(name.clone()).or_insert_with(|| Chain { hook: None, rules: rules() });
+        name
+    }
+
     /// Puts an element into a set that is there.
     ///
     /// # Panics
@@ -114,12 +120,13 @@ fn change(text: &mut String, table: &str, old: &Table, new: &Table) {
             (None, false) => line(text, format_args!("add chain ip {table} {name}")),
         }
     }
-    // Before the rules that may use what comes: an element whose value changed has to go first.
-    elements(text, table, "delete", &new.sets, &old.sets);
-    elements(text, table, "add", &old.sets, &new.sets);
+    // Before the elements: the kernel walks all that a map has for each rule that comes to use it.
     for (name, chain) in chains {
         chain.rules.iter().for_each(|rule| line(text, format_args!("add rule ip {table} {name} {rule}")));
     }
+    // An element whose value changed has to go first.
+    elements(text, table, "delete", &new.sets, &old.sets);
+    elements(text, table, "add", &old.sets, &new.sets);
     // All are emptied first: one may be the target of another.
     gone.iter().for_each(|(name, _)| line(text, format_args!("flush chain ip {table} {name}")));
     gone.iter().for_each(|(name, _)| line(text, format_args!("delete chain ip {table} {name}")));

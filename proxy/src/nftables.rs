@@ -1,8 +1,9 @@
 //! A [`Ruleset`] as a table of nftables. Pure.
 //!
-//! One verdict map leads from address, protocol and port to a Service's chain, one from NodePorts: what a packet costs does
-//! not depend on the number of Services. Names are near upstream's (`kube-proxy`, `service-ips`, ..), as people look for
-//! them. Nothing here accepts what another firewall drops: chains of other tables are asked, whatever ours says.
+//! One verdict map leads from address, protocol and port to a chain, one from NodePorts, and others from there to endpoints:
+//! what a packet costs does not depend on the number of Services. Names are near upstream's (`kube-proxy`, `service-ips`,
+//! ..), as people look for them. Nothing here accepts what another firewall drops: chains of other tables are asked,
+//! whatever ours says.
 
 mod change;
 mod service;
@@ -10,7 +11,7 @@ mod service;
 pub use change::Programmed;
 
 use crate::nft::{Chain, Set, SetKind, Table};
-use crate::ruleset::{Node, Ruleset};
+use crate::ruleset::{Node, Protocol, Ruleset};
 
 /// Our table of the family `ip`, as upstream calls its own.
 pub const TABLE: &str = "kube-proxy";
@@ -30,7 +31,17 @@ const NODE_PORTS: &str = "service-nodeports";
 const REFUSED_IPS: &str = "refused-ips";
 const REFUSED_NODE_PORTS: &str = "refused-nodeports";
 
-/// Endpoints on this node, paired with themselves.
+/// The map of a protocol from address, port and place to the endpoint there.
+fn endpoint_map(protocol: &str) -> String {
+    format!("{protocol}-endpoints")
+}
+
+/// The same from NodePort and place.
+fn node_port_endpoint_map(protocol: &str) -> String {
+    format!("{protocol}-nodeport-endpoints")
+}
+
+/// Endpoints that may send to themselves, paired with themselves.
 const HAIRPIN: &str = "hairpin";
 
 /// A rule that is there without any Service, and its chain, as the kernel lists it: what an inspection looks for.
@@ -55,6 +66,15 @@ fn frame() -> Table {
         (REFUSED_NODE_PORTS, "inet_proto . inet_service"),
     ] {
         table.sets.insert(name.to_owned(), Set::new(SetKind::Map, format!("type {key} : verdict;")));
+    }
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(Protocol::name) {
+        let form = |key: &str| {
+            // Places have no type of their own: their bound here means nothing but a number.
+            let place = "numgen random mod 65536";
+            format!("typeof {key}{protocol} dport . {place} : ip daddr . {protocol} dport;")
+        };
+        table.sets.insert(endpoint_map(protocol), Set::new(SetKind::Map, form("ip daddr . ")));
+        table.sets.insert(node_port_endpoint_map(protocol), Set::new(SetKind::Map, form("")));
     }
     table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, "type ipv4_addr . ipv4_addr;"));
     let refused = || vec![format!("ct state new jump {REFUSALS}")];

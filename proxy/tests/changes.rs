@@ -33,7 +33,10 @@ fn restore(tables: &mut Tables, input: &str) {
                 match verb {
                     "A" => {
                         let target = rule.rsplit_once("-j KUBE-").map(|(_, name)| format!("KUBE-{name}"));
-                        assert!(target.is_none_or(|target| chains.contains_key(&target)), "leads to nowhere yet: {line}");
+                        assert!(
+                            target.is_none_or(|target| chains.contains_key(&target)),
+                            "leads to nowhere yet: {line}"
+                        );
                         chains.get_mut(chain).unwrap().push(rule.to_owned());
                     }
                     "X" => assert_eq!(chains.remove(chain), Some(Vec::new()), "{chain} is empty"),
@@ -78,7 +81,7 @@ fn arbitrary_port() -> impl Strategy<Value = ServicePort> {
                 affinity_secs,
                 endpoints: endpoints.iter().map(endpoint).collect(),
                 local_endpoints: endpoints.iter().take(2).map(endpoint).collect(),
-hairpins: endpoints.iter().take(2).map(endpoint).collect(),
+                hairpins: endpoints.iter().take(2).map(endpoint).collect(),
             }
         })
 }
@@ -161,7 +164,7 @@ fn many(services: u16) -> Ruleset {
             affinity_secs: None,
             endpoints,
             local_endpoints: Vec::new(),
-hairpins: Vec::new(),
+            hairpins: Vec::new(),
         };
         (key, port)
     };

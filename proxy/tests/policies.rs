@@ -69,14 +69,12 @@ fn without_policies_there_is_nothing() {
 fn while_there_are_policies_only_known_pods_are_free() {
     let elsewhere = policy("z", "deny", json!({"podSelector": {}}));
     let nobody = policy("x", "deny", json!({"podSelector": {"matchLabels": {"app": "other"}}}));
-    expect![[r"
+    expect![[r#"
         add map ip t egress-pods { type ipv4_addr : verdict; }
         add set ip t hairpin { type ipv4_addr . ipv4_addr; }
         add map ip t ingress-pods { type ipv4_addr : verdict; }
         add chain ip t egress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress { type filter hook forward priority filter; policy accept; }
-        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
-        add element ip t ingress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add rule ip t egress ct state related accept
         add rule ip t egress ct state established ct direction reply accept
         add rule ip t egress ip saddr . ip daddr @hairpin accept
@@ -87,7 +85,9 @@ fn while_there_are_policies_only_known_pods_are_free() {
         add rule ip t ingress ip saddr . ip daddr @hairpin accept
         add rule ip t ingress ip daddr vmap @ingress-pods
         add rule ip t ingress ip daddr 10.42.0.0/24 drop
-    "]]
+        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add element ip t ingress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
+    "#]]
     .assert_eq(&text(&[elsewhere, nobody]));
     let unknown = compile(&[policy("x", "deny", json!({"podSelector": {}}))], &three(), "node-2").guard.unwrap();
     assert!(unknown.known.is_empty(), "{unknown:?}");
@@ -95,16 +95,13 @@ fn while_there_are_policies_only_known_pods_are_free() {
 
 #[test]
 fn isolated_pods_share_a_chain_that_drops() {
-    expect![[r"
+    expect![[r#"
         add map ip t egress-pods { type ipv4_addr : verdict; }
         add set ip t hairpin { type ipv4_addr . ipv4_addr; }
         add map ip t ingress-pods { type ipv4_addr : verdict; }
         add chain ip t egress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress-pods-RNH33DNVBPIY6OHP
-        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
-        add element ip t hairpin { 10.42.0.2 . 10.42.0.2, 10.42.0.3 . 10.42.0.3 }
-        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.3 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.4 : accept }
         add rule ip t egress ct state related accept
         add rule ip t egress ct state established ct direction reply accept
         add rule ip t egress ip saddr . ip daddr @hairpin accept
@@ -116,7 +113,10 @@ fn isolated_pods_share_a_chain_that_drops() {
         add rule ip t ingress ip daddr vmap @ingress-pods
         add rule ip t ingress ip daddr 10.42.0.0/24 drop
         add rule ip t ingress-pods-RNH33DNVBPIY6OHP drop
-    "]].assert_eq(&text(&[policy("x", "deny", json!({"podSelector": {}, "policyTypes": ["Ingress"]}))]));
+        add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add element ip t hairpin { 10.42.0.2 . 10.42.0.2, 10.42.0.3 . 10.42.0.3 }
+        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.3 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.4 : accept }
+    "#]].assert_eq(&text(&[policy("x", "deny", json!({"podSelector": {}, "policyTypes": ["Ingress"]}))]));
 }
 
 #[test]
@@ -144,12 +144,6 @@ fn peers_and_ports_become_sets_and_rules() {
         add chain ip t ingress { type filter hook forward priority filter; policy accept; }
         add chain ip t ingress-pods-WWD2XLF7NPP3UBPQ
         add chain ip t ingress-policy-WWD2XLF7NPP3UBPQ
-        add element ip t egress-pods { 10.42.0.2 : goto egress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
-        add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
-        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
-        add element ip t port-tcp-http { 10.42.0.2 . tcp . 8080 }
-        add element ip t selected-LQLM72JOEJT4MHK2 { 10.42.0.4 }
-        add element ip t selected-PBFFG2O3EZXU3QVD { 10.42.0.2, 10.42.0.3 }
         add rule ip t egress ct state related accept
         add rule ip t egress ct state established ct direction reply accept
         add rule ip t egress ip saddr . ip daddr @hairpin accept
@@ -170,6 +164,12 @@ fn peers_and_ports_become_sets_and_rules() {
         add rule ip t ingress-policy-WWD2XLF7NPP3UBPQ ip saddr { 10.0.0.0-10.41.255.255, 10.43.0.0-10.255.255.255 } tcp dport { 80-90 } accept comment "x/web"
         add rule ip t ingress-policy-WWD2XLF7NPP3UBPQ ip saddr { 10.0.0.0-10.41.255.255, 10.43.0.0-10.255.255.255 } ip daddr . meta l4proto . th dport @port-tcp-http accept comment "x/web"
         add rule ip t ingress-policy-WWD2XLF7NPP3UBPQ meta l4proto udp accept comment "x/web"
+        add element ip t egress-pods { 10.42.0.2 : goto egress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
+        add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-WWD2XLF7NPP3UBPQ, 10.42.0.3 : accept, 10.42.0.4 : accept }
+        add element ip t port-tcp-http { 10.42.0.2 . tcp . 8080 }
+        add element ip t selected-LQLM72JOEJT4MHK2 { 10.42.0.4 }
+        add element ip t selected-PBFFG2O3EZXU3QVD { 10.42.0.2, 10.42.0.3 }
     "#]].assert_eq(&text(&[one]));
 }
 

@@ -380,8 +380,14 @@ fn a_table_that_is_not_known_is_made_anew_with_its_frame() {
         add set ip t hairpin { type ipv4_addr . ipv4_addr; }
         add map ip t refused-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
         add map ip t refused-nodeports { type inet_proto . inet_service : verdict; }
+        add map ip t sctp-endpoints { typeof ip daddr . sctp dport . numgen random mod 65536 : ip daddr . sctp dport; }
+        add map ip t sctp-nodeport-endpoints { typeof sctp dport . numgen random mod 65536 : ip daddr . sctp dport; }
         add map ip t service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
         add map ip t service-nodeports { type inet_proto . inet_service : verdict; }
+        add map ip t tcp-endpoints { typeof ip daddr . tcp dport . numgen random mod 65536 : ip daddr . tcp dport; }
+        add map ip t tcp-nodeport-endpoints { typeof tcp dport . numgen random mod 65536 : ip daddr . tcp dport; }
+        add map ip t udp-endpoints { typeof ip daddr . udp dport . numgen random mod 65536 : ip daddr . udp dport; }
+        add map ip t udp-nodeport-endpoints { typeof udp dport . numgen random mod 65536 : ip daddr . udp dport; }
         add chain ip t filter-forward { type filter hook forward priority filter; policy accept; }
         add chain ip t filter-input { type filter hook input priority filter; policy accept; }
         add chain ip t filter-output { type filter hook output priority filter; policy accept; }
@@ -422,25 +428,42 @@ fn a_table_that_is_not_known_is_made_anew_with_its_frame() {
 fn nftables_leads_from_one_map_to_endpoints() {
     let two = compiled(cluster_ip(), &[http(&["10.42.0.2@node-1 ready", "10.42.1.2@node-2 ready"])]);
     expect![[r"
-        add chain ip t service-E3PXEPMWAWIUT6ZV
+        add chain ip t any-tcp-2
+        add chain ip t cluster-any-tcp-2
+        add rule ip t any-tcp-2 dnat ip to ip daddr . tcp dport . numgen random mod 2 map @tcp-endpoints
+        add rule ip t any-tcp-2 drop
+        add rule ip t cluster-any-tcp-2 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t cluster-any-tcp-2 goto any-tcp-2
         add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
-        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
-        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
-        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat ip to numgen random mod 2 map { 0 : 10.42.0.2 . 8080, 1 : 10.42.1.2 . 8080 }
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-2 }
+        add element ip t tcp-endpoints { 10.43.0.7 . 80 . 0 : 10.42.0.2 . 8080, 10.43.0.7 . 80 . 1 : 10.42.1.2 . 8080 }
     "]].assert_eq(&transaction(&Ruleset::new(), &two));
     let one = compiled(cluster_ip(), &[http(&["10.42.0.2@node-1 ready"])]);
     expect![[r"
-        flush chain ip t service-E3PXEPMWAWIUT6ZV
-        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
-        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat to 10.42.0.2:8080
+        add chain ip t any-tcp-1
+        add chain ip t cluster-any-tcp-1
+        add rule ip t any-tcp-1 dnat ip to ip daddr . tcp dport . numgen random mod 1 map @tcp-endpoints
+        add rule ip t any-tcp-1 drop
+        add rule ip t cluster-any-tcp-1 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t cluster-any-tcp-1 goto any-tcp-1
+        delete element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-2 }
+        delete element ip t tcp-endpoints { 10.43.0.7 . 80 . 1 : 10.42.1.2 . 8080 }
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-1 }
+        flush chain ip t any-tcp-2
+        flush chain ip t cluster-any-tcp-2
+        delete chain ip t any-tcp-2
+        delete chain ip t cluster-any-tcp-2
     "]]
     .assert_eq(&transaction(&two, &one));
     expect![[r"
         delete element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
-        delete element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
+        delete element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-1 }
+        delete element ip t tcp-endpoints { 10.43.0.7 . 80 . 0 : 10.42.0.2 . 8080 }
         add element ip t refused-ips { 10.43.0.7 . tcp . 80 : goto reject-connection }
-        flush chain ip t service-E3PXEPMWAWIUT6ZV
-        delete chain ip t service-E3PXEPMWAWIUT6ZV
+        flush chain ip t any-tcp-1
+        flush chain ip t cluster-any-tcp-1
+        delete chain ip t any-tcp-1
+        delete chain ip t cluster-any-tcp-1
     "]]
     .assert_eq(&transaction(&one, &compiled(cluster_ip(), &[])));
 }
@@ -448,38 +471,46 @@ fn nftables_leads_from_one_map_to_endpoints() {
 #[test]
 fn nftables_keeps_policies_and_affinity_and_refuses_alike() {
     let slices = [http(&["10.42.1.2@node-2 ready"])];
-    expect![[r#"
-        add chain ip t external-E3PXEPMWAWIUT6ZV
-        add chain ip t local-E3PXEPMWAWIUT6ZV
-        add chain ip t service-E3PXEPMWAWIUT6ZV
+    expect![[r"
+        add chain ip t any-nodeport-tcp-1
+        add chain ip t any-tcp-1
+        add chain ip t cluster-any-tcp-1
+        add chain ip t external-any-nodeport-tcp-1-nobody
+        add rule ip t any-nodeport-tcp-1 dnat ip to tcp dport . numgen random mod 1 map @tcp-nodeport-endpoints
+        add rule ip t any-nodeport-tcp-1 drop
+        add rule ip t any-tcp-1 dnat ip to ip daddr . tcp dport . numgen random mod 1 map @tcp-endpoints
+        add rule ip t any-tcp-1 drop
+        add rule ip t cluster-any-tcp-1 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t cluster-any-tcp-1 goto any-tcp-1
+        add rule ip t external-any-nodeport-tcp-1-nobody ip saddr 10.42.0.0/16 goto any-nodeport-tcp-1
+        add rule ip t external-any-nodeport-tcp-1-nobody fib saddr type local jump mark-masquerade
+        add rule ip t external-any-nodeport-tcp-1-nobody fib saddr type local goto any-nodeport-tcp-1
         add element ip t hairpin { 10.42.1.2 . 10.42.1.2 }
         add element ip t refused-nodeports { tcp . 30080 : drop }
-        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
-        add element ip t service-nodeports { tcp . 30080 : goto external-E3PXEPMWAWIUT6ZV }
-        add rule ip t external-E3PXEPMWAWIUT6ZV ip saddr 10.42.0.0/16 goto service-E3PXEPMWAWIUT6ZV
-        add rule ip t external-E3PXEPMWAWIUT6ZV fib saddr type local jump mark-masquerade
-        add rule ip t external-E3PXEPMWAWIUT6ZV fib saddr type local goto service-E3PXEPMWAWIUT6ZV
-        add rule ip t external-E3PXEPMWAWIUT6ZV goto local-E3PXEPMWAWIUT6ZV
-        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
-        add rule ip t service-E3PXEPMWAWIUT6ZV meta l4proto tcp dnat to 10.42.1.2:8080
-    "#]]
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-1 }
+        add element ip t service-nodeports { tcp . 30080 : goto external-any-nodeport-tcp-1-nobody }
+        add element ip t tcp-endpoints { 10.43.0.7 . 80 . 0 : 10.42.1.2 . 8080 }
+        add element ip t tcp-nodeport-endpoints { 30080 . 0 : 10.42.1.2 . 8080 }
+    "]]
     .assert_eq(&transaction(&Ruleset::new(), &compiled(node_port("Local"), &slices)));
     let mut sticky = node_port("Cluster");
     sticky["sessionAffinity"] = "ClientIP".into();
     expect![[r"
         add set ip t affinity-10800-7N5NZTWFYNOINTVX { type ipv4_addr; flags dynamic,timeout; timeout 10800s; }
+        add chain ip t cluster-service-E3PXEPMWAWIUT6ZV
         add chain ip t endpoint-7N5NZTWFYNOINTVX
-        add chain ip t external-E3PXEPMWAWIUT6ZV
+        add chain ip t external-service-E3PXEPMWAWIUT6ZV
         add chain ip t service-E3PXEPMWAWIUT6ZV
-        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV }
-        add element ip t service-nodeports { tcp . 30080 : goto external-E3PXEPMWAWIUT6ZV }
+        add rule ip t cluster-service-E3PXEPMWAWIUT6ZV ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t cluster-service-E3PXEPMWAWIUT6ZV goto service-E3PXEPMWAWIUT6ZV
         add rule ip t endpoint-7N5NZTWFYNOINTVX update @affinity-10800-7N5NZTWFYNOINTVX { ip saddr }
         add rule ip t endpoint-7N5NZTWFYNOINTVX meta l4proto tcp dnat to 10.42.1.2:8080
-        add rule ip t external-E3PXEPMWAWIUT6ZV jump mark-masquerade
-        add rule ip t external-E3PXEPMWAWIUT6ZV goto service-E3PXEPMWAWIUT6ZV
-        add rule ip t service-E3PXEPMWAWIUT6ZV ip daddr 10.43.0.7 ip saddr != 10.42.0.0/16 jump mark-masquerade
+        add rule ip t external-service-E3PXEPMWAWIUT6ZV jump mark-masquerade
+        add rule ip t external-service-E3PXEPMWAWIUT6ZV goto service-E3PXEPMWAWIUT6ZV
         add rule ip t service-E3PXEPMWAWIUT6ZV ip saddr @affinity-10800-7N5NZTWFYNOINTVX goto endpoint-7N5NZTWFYNOINTVX
         add rule ip t service-E3PXEPMWAWIUT6ZV goto endpoint-7N5NZTWFYNOINTVX
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-service-E3PXEPMWAWIUT6ZV }
+        add element ip t service-nodeports { tcp . 30080 : goto external-service-E3PXEPMWAWIUT6ZV }
     "]]
     .assert_eq(&transaction(&Ruleset::new(), &compiled(sticky, &slices)));
 }
@@ -497,11 +528,12 @@ fn nftables_drops_who_is_not_in_a_source_range() {
         text.lines().filter(|line| line.contains("203.0.113") || line.contains("firewall-")).collect();
     expect![[r"
         add chain ip t firewall-E3PXEPMWAWIUT6ZV
-        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto service-E3PXEPMWAWIUT6ZV, 203.0.113.7 . tcp . 80 : goto firewall-E3PXEPMWAWIUT6ZV }
-        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 198.51.100.0/24 goto external-E3PXEPMWAWIUT6ZV
-        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 192.168.7.0/24 goto external-E3PXEPMWAWIUT6ZV
-        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 203.0.113.7 goto external-E3PXEPMWAWIUT6ZV
-        add rule ip t firewall-E3PXEPMWAWIUT6ZV drop"]].assert_eq(&kept.join("\n"));
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 198.51.100.0/24 goto external-any-tcp-1
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 192.168.7.0/24 goto external-any-tcp-1
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV ip saddr 203.0.113.7 goto external-any-tcp-1
+        add rule ip t firewall-E3PXEPMWAWIUT6ZV drop
+        add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-1, 203.0.113.7 . tcp . 80 : goto firewall-E3PXEPMWAWIUT6ZV }
+        add element ip t tcp-endpoints { 10.43.0.7 . 80 . 0 : 10.42.0.2 . 8080, 203.0.113.7 . 80 . 0 : 10.42.0.2 . 8080 }"]].assert_eq(&kept.join("\n"));
 }
 
 #[test]

@@ -1,20 +1,23 @@
-//! From one rule set to the next, by the ports that differ: chains of a port are its own, and of the elements that ports
-//! share (a door that two Services have, an endpoint that reaches itself) it is kept whose they are. Pure.
+//! From one rule set to the next, by the ports that differ. Chains and elements are shared (a chain that chooses among ten
+//! endpoints, a door that two Services have for a moment), so it is kept how many ports need a chain and what each says of
+//! an element. Pure.
 
 use super::{TABLE, frame, service};
 use crate::nft::{Table, difference};
 use crate::ruleset::{Node, PortKey, Ruleset};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// Element of a set or map, by the name of the latter.
-type Element = (String, String);
+/// By set and element, the value that each port gives it, in the order of ports. The last one's is written.
+type Claims = BTreeMap<String, BTreeMap<String, Vec<(Arc<PortKey>, String)>>>;
 
 /// What the kernel holds, as far as the next change has to know it.
 #[derive(Debug, Default)]
 pub struct Programmed {
     node: Node,
-    /// The value that each port gives to an element; the last one's is written.
-    claims: BTreeMap<Element, BTreeMap<PortKey, String>>,
+    claims: Claims,
+    /// How many ports need each chain.
+    users: BTreeMap<String, usize>,
     state: State,
 }
 
@@ -37,23 +40,30 @@ impl Programmed {
     pub fn change(&mut self, old: &Ruleset, new: &Ruleset, node: &Node) -> Option<String> {
         let known = self.state == State::Known;
         let nothing = Ruleset::new();
-        let before = parts(if known { old } else { &nothing }, &self.node);
-        let after = parts(new, node);
-        let elements: BTreeSet<&Element> = before.claims.keys().chain(after.claims.keys()).collect();
-        let elements: Vec<Element> = elements.into_iter().cloned().collect();
+        let old = if known { old } else { &nothing };
+        let before = parts(old, &self.node);
+        let mut after = parts(new, node);
         let (mut was, mut is) = (before.table, after.table);
-        for element in elements {
-            let claims = self.claims.entry(element.clone()).or_default();
-            put(&mut was, &element, claims);
-            if let Some(gone) = before.claims.get(&element) {
-                claims.retain(|key, _| !gone.contains_key(key));
-            }
-            claims.extend(
-                after.claims.get(&element).into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())),
-            );
-            put(&mut is, &element, claims);
-            if claims.is_empty() {
-                self.claims.remove(&element);
+        self.count(&before.users, &after.users, (&mut was, &mut is));
+        let mut touched: BTreeMap<&String, BTreeSet<&String>> = BTreeMap::new();
+        for (set, elements) in before.claims.iter().chain(&after.claims) {
+            touched.entry(set).or_default().extend(elements.keys());
+        }
+        let touched: Vec<(String, Vec<String>)> =
+            touched.into_iter().map(|(set, elements)| (set.clone(), elements.into_iter().cloned().collect())).collect();
+        for (set, elements) in touched {
+            let mut theirs = after.claims.remove(&set).unwrap_or_default();
+            let of_set = self.claims.entry(set.clone()).or_default();
+            for element in elements {
+                let claims = of_set.entry(element.clone()).or_default();
+                put(&mut was, &set, &element, claims);
+                claims.retain(|(key, _)| !old.contains_key(key.as_ref()));
+                claims.extend(theirs.remove(&element).unwrap_or_default());
+                claims.sort_unstable();
+                put(&mut is, &set, &element, claims);
+                if claims.is_empty() {
+                    of_set.remove(&element);
+                }
             }
         }
         self.node.clone_from(node);
@@ -64,30 +74,66 @@ impl Programmed {
         is.chains.extend(frame().chains);
         difference(TABLE, None, &is)
     }
+
+    /// Takes chains out of both tables that other ports keep in the kernel.
+    fn count(
+        &mut self,
+        before: &BTreeMap<String, usize>,
+        after: &BTreeMap<String, usize>,
+        (was, is): (&mut Table, &mut Table),
+    ) {
+        let chains: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        for chain in chains {
+            let [gone, new] = [before, after].map(|users| users.get(chain).copied().unwrap_or_default());
+            let others = self.users.get(chain).copied().unwrap_or_default() - gone;
+            match (others, gone, new) {
+                (0, _, 0) => drop(self.users.remove(chain)),
+                (_, _, new) => drop(self.users.insert(chain.clone(), others + new)),
+            }
+            if others > 0 && gone == 0 {
+                is.chains.remove(chain);
+            } else if others > 0 && new == 0 {
+                was.chains.remove(chain);
+            }
+        }
+    }
 }
 
 /// Some ports' chains and sets, and what they put into sets of all.
 struct Parts {
     table: Table,
-    claims: BTreeMap<Element, BTreeMap<PortKey, String>>,
+    users: BTreeMap<String, usize>,
+    claims: Claims,
 }
 
 fn parts(rules: &Ruleset, node: &Node) -> Parts {
-    let mut parts = Parts { table: Table { sets: frame().sets, ..Table::default() }, claims: BTreeMap::new() };
+    let mut parts = Parts {
+        table: Table { sets: frame().sets, ..Table::default() },
+        users: BTreeMap::new(),
+        claims: BTreeMap::new(),
+    };
     for (key, port) in rules {
-        service::write(&mut parts.table, key, port, node);
-        for (set, contents) in &mut parts.table.sets {
+        let mut own = Table { sets: std::mem::take(&mut parts.table.sets), ..Table::default() };
+        service::write(&mut own, key, port, node);
+        let key = Arc::new(key.clone());
+        for (set, contents) in own.sets.iter_mut().filter(|(_, contents)| !contents.elements.is_empty()) {
+            let claims = parts.claims.entry(set.clone()).or_default();
             for (element, value) in std::mem::take(&mut contents.elements) {
-                parts.claims.entry((set.clone(), element)).or_default().insert(key.clone(), value);
+                claims.entry(element).or_default().push((Arc::clone(&key), value));
             }
+        }
+        parts.table.sets = own.sets;
+        for (name, chain) in own.chains {
+            *parts.users.entry(name.clone()).or_default() += 1;
+            parts.table.chains.insert(name, chain);
         }
     }
     parts
 }
 
 /// Writes an element as the last of its claims has it.
-fn put(table: &mut Table, (set, element): &Element, claims: &BTreeMap<PortKey, String>) {
-    if let Some(value) = claims.values().next_back() {
-        table.element(set, element.as_str(), value.as_str());
+fn put(table: &mut Table, set: &str, element: &str, claims: &[(Arc<PortKey>, String)]) {
+    if let Some((_, value)) = claims.last() {
+        table.element(set, element, value.as_str());
     }
 }

@@ -1,196 +1,216 @@
-//! The chains and map elements of one port of one Service: the doors that lead to it or refuse it, and the chains that
-//! choose an endpoint.
+//! The chains and map elements of one port of one Service: the doors that lead to it or refuse it, and its endpoints.
+//!
+//! Chains are shared: one chooses among ten endpoints of any Service, by maps that hold the endpoints of all. The kernel
+//! walks every chain for each change, and keeps the sets of a table in a list: chains and maps of each Service made ten
+//! thousand of them a matter of minutes. Only affinity and source ranges take chains of a Service's own.
 
-use super::{HAIRPIN, MARK_MASQUERADE, NODE_PORTS, REFUSED_IPS, REFUSED_NODE_PORTS, REJECT, SERVICE_IPS};
+use super::{
+    HAIRPIN, MARK_MASQUERADE, NODE_PORTS, REFUSED_IPS, REFUSED_NODE_PORTS, REJECT, SERVICE_IPS, endpoint_map,
+    node_port_endpoint_map,
+};
 use crate::hash::short;
 use crate::nft::{Set, SetKind, Table};
 use crate::ruleset::{Endpoint, Node, PortKey, ServicePort, Target};
 use std::net::Ipv4Addr;
 
+/// Places of endpoints on this node begin here, behind those of all endpoints: one map has both.
+const HERE: usize = 1 << 16;
+
 pub(super) fn write(table: &mut Table, key: &PortKey, port: &ServicePort, node: &Node) {
-    let hash = short(&format!("{key}{}", key.protocol.name()));
-    let view = View {
-        key,
-        port,
-        node,
-        cluster: format!("service-{hash}"),
-        local: format!("local-{hash}"),
-        external: format!("external-{hash}"),
-        firewall: format!("firewall-{hash}"),
-    };
+    let view = View { key, port, node, protocol: key.protocol.name() };
     view.cluster_ip(table);
     view.addresses(table);
     view.node_port(table);
-    view.chains(table);
+    if !port.endpoints.is_empty() {
+        for endpoint in &port.hairpins {
+            table.element(HAIRPIN, format!("{0} . {0}", endpoint.address), "");
+        }
+    }
 }
 
-/// One port, all that its rules are made from, and what its chains are called.
+/// One port and all that its rules are made from.
 struct View<'a> {
     key: &'a PortKey,
     port: &'a ServicePort,
     node: &'a Node,
-    cluster: String,
-    local: String,
-    external: String,
-    firewall: String,
+    protocol: &'static str,
+}
+
+/// What clients send to, which is also what endpoints are found by.
+#[derive(Clone, Copy)]
+enum Door {
+    Address(Ipv4Addr),
+    NodePort(u16),
 }
 
 impl View<'_> {
     fn cluster_ip(&self, table: &mut Table) {
-        let door = self.door(self.port.cluster_ip);
-        match self.refusal(&self.port.internal) {
-            Some(verdict) => table.element(REFUSED_IPS, door, verdict),
-            None => table.element(SERVICE_IPS, door, format!("goto {}", self.chain(&self.port.internal))),
+        let door = Door::Address(self.port.cluster_ip);
+        self.refuse(table, door, &self.port.internal);
+        if let Some(choice) = self.choice(table, door, &self.port.internal) {
+            let from_outside = format!("ip saddr != {} jump {MARK_MASQUERADE}", self.node.cluster_cidr);
+            let chain = table.chain(format!("cluster-{choice}"), || vec![from_outside, format!("goto {choice}")]);
+            table.element(SERVICE_IPS, self.to(door), format!("goto {chain}"));
         }
     }
 
     /// Addresses that clients outside the cluster use.
     fn addresses(&self, table: &mut Table) {
-        let balanced = if self.is_restricted() { &self.firewall } else { &self.external };
-        let external = self.port.external_ips.iter().map(|ip| (*ip, &self.external));
-        let balancers = self.port.load_balancer_ips.iter().map(|ip| (*ip, balanced));
-        for (ip, chain) in external.chain(balancers) {
+        let external = self.port.external_ips.iter().map(|ip| (*ip, false));
+        let balancers = self.port.load_balancer_ips.iter().map(|ip| (*ip, !self.port.source_ranges.is_empty()));
+        for (ip, is_restricted) in external.chain(balancers) {
+            let door = Door::Address(ip);
             // Also where a Local policy refuses all others: pods and this node may use every endpoint.
-            if !self.port.endpoints.is_empty() {
-                table.element(SERVICE_IPS, self.door(ip), format!("goto {chain}"));
+            if let Some(external) = self.external(table, door) {
+                let chain = if is_restricted { self.firewall(table, &external) } else { external };
+                table.element(SERVICE_IPS, self.to(door), format!("goto {chain}"));
             }
-            if let Some(verdict) = self.refusal(&self.port.external) {
-                table.element(REFUSED_IPS, self.door(ip), verdict);
-            }
+            self.refuse(table, door, &self.port.external);
         }
     }
 
     fn node_port(&self, table: &mut Table) {
-        let Some(node_port) = self.port.node_port else { return };
-        let door = format!("{} . {node_port}", self.key.protocol.name());
-        if !self.port.endpoints.is_empty() {
-            table.element(NODE_PORTS, door.clone(), format!("goto {}", self.external));
+        let Some(door) = self.port.node_port.map(Door::NodePort) else { return };
+        if let Some(chain) = self.external(table, door) {
+            table.element(NODE_PORTS, self.to(door), format!("goto {chain}"));
         }
-        if let Some(verdict) = self.refusal(&self.port.external) {
-            table.element(REFUSED_NODE_PORTS, door, verdict);
-        }
+        self.refuse(table, door, &self.port.external);
     }
 
-    fn door(&self, ip: Ipv4Addr) -> String {
-        format!("{ip} . {} . {}", self.key.protocol.name(), self.port.port)
-    }
-
-    fn chain(&self, target: &Target) -> &str {
-        match target {
-            Target::Cluster => &self.cluster,
-            Target::Local => &self.local,
+    /// A door as maps of verdicts have it.
+    fn to(&self, door: Door) -> String {
+        match door {
+            Door::Address(ip) => format!("{ip} . {} . {}", self.protocol, self.port.port),
+            Door::NodePort(port) => format!("{} . {port}", self.protocol),
         }
-    }
-
-    fn is_restricted(&self) -> bool {
-        !self.port.source_ranges.is_empty()
     }
 
     /// How traffic that cannot be served is answered. k8s: at once where the cluster has no endpoint; not at all where
     /// only this node has none, so that a load balancer tries another node.
-    fn refusal(&self, target: &Target) -> Option<String> {
-        if self.port.endpoints.is_empty() {
-            Some(format!("goto {REJECT}"))
+    fn refuse(&self, table: &mut Table, door: Door, target: &Target) {
+        let verdict = if self.port.endpoints.is_empty() {
+            format!("goto {REJECT}")
+        } else if self.port.endpoints_of(target).is_empty() {
+            "drop".to_owned()
         } else {
-            self.port.endpoints_of(target).is_empty().then(|| "drop".to_owned())
-        }
-    }
-
-    fn chains(&self, table: &mut Table) {
-        let port = self.port;
-        if port.endpoints.is_empty() {
             return;
-        }
-        for endpoint in &port.hairpins {
-            table.element(HAIRPIN, format!("{0} . {0}", endpoint.address), "");
-        }
-        let external = port.is_external();
-        for target in [Target::Cluster, Target::Local] {
-            let internal = port.internal == target;
-            // Pods that use an external address are led to all endpoints, whatever its policy.
-            if !(internal || external && (port.external == target || target == Target::Cluster)) {
-                continue;
-            }
-            let chain = self.chain(&target);
-            table.chains.entry(chain.to_owned()).or_default();
-            if internal {
-                let from_outside = format!("ip daddr {} ip saddr != {}", port.cluster_ip, self.node.cluster_cidr);
-                table.rule(chain, format!("{from_outside} jump {MARK_MASQUERADE}"));
-            }
-            self.spread(table, chain, port.endpoints_of(&target));
-        }
-        if external {
-            self.external_rules(table);
-            if self.is_restricted() && !port.load_balancer_ips.is_empty() {
-                self.firewall_rules(table);
-            }
-        }
+        };
+        let map = match door {
+            Door::Address(_) => REFUSED_IPS,
+            Door::NodePort(_) => REFUSED_NODE_PORTS,
+        };
+        table.element(map, self.to(door), verdict);
     }
 
-    fn external_rules(&self, table: &mut Table) {
-        let (cluster, external) = (&self.cluster, &self.external);
-        match self.port.external {
+    /// The chain for clients that are not the cluster's own.
+    fn external(&self, table: &mut Table, door: Door) -> Option<String> {
+        let any = self.choice(table, door, &Target::Cluster)?;
+        Some(match self.port.external {
             Target::Cluster => {
-                table.rule(external, format!("jump {MARK_MASQUERADE}"));
-                table.rule(external, format!("goto {cluster}"));
+                let rules = || vec![format!("jump {MARK_MASQUERADE}"), format!("goto {any}")];
+                table.chain(format!("external-{any}"), rules)
             }
             Target::Local => {
+                let here = self.choice(table, door, &Target::Local);
+                let name = format!("external-{any}-{}", here.as_deref().unwrap_or("nobody"));
                 // Pods and this node itself may use every endpoint; the client's address is kept for all others.
-                table.rule(external, format!("ip saddr {} goto {cluster}", self.node.cluster_cidr));
-                table.rule(external, format!("fib saddr type local jump {MARK_MASQUERADE}"));
-                table.rule(external, format!("fib saddr type local goto {cluster}"));
-                table.rule(external, format!("goto {}", self.local));
+                let mut rules = vec![
+                    format!("ip saddr {} goto {any}", self.node.cluster_cidr),
+                    format!("fib saddr type local jump {MARK_MASQUERADE}"),
+                    format!("fib saddr type local goto {any}"),
+                ];
+                rules.extend(here.map(|here| format!("goto {here}")));
+                table.chain(name, || rules)
             }
-        }
+        })
     }
 
     /// Lets the allowed sources through, and nobody else.
-    fn firewall_rules(&self, table: &mut Table) {
+    fn firewall(&self, table: &mut Table, external: &str) -> String {
         let ranges = &self.port.source_ranges;
-        for range in ranges {
-            table.rule(&self.firewall, format!("ip saddr {range} goto {}", self.external));
-        }
+        let mut rules: Vec<String> = ranges.iter().map(|range| format!("ip saddr {range} goto {external}")).collect();
         if self.node.addresses.iter().any(|address| ranges.iter().any(|range| range.contains(*address))) {
             // Where the balancer's address is this node's too, the node calls itself from that address.
-            for ip in &self.port.load_balancer_ips {
-                table.rule(&self.firewall, format!("ip saddr {ip} goto {}", self.external));
-            }
+            rules.extend(self.port.load_balancer_ips.iter().map(|ip| format!("ip saddr {ip} goto {external}")));
         }
-        table.rule(&self.firewall, "drop");
+        rules.push("drop".to_owned());
+        table.chain(format!("firewall-{}", self.hash()), || rules)
     }
 
-    /// Clients that are remembered go where they went, others anywhere. Without affinity the choice and the new
-    /// destination are one rule, and endpoints have no chains of their own: fewer things to program by far.
-    fn spread(&self, table: &mut Table, chain: &str, endpoints: &[Endpoint]) {
-        let Some(secs) = self.port.affinity_secs else {
-            let protocol = self.key.protocol.name();
-            match endpoints {
-                [] => {}
-                [only] => table.rule(chain, format!("meta l4proto {protocol} dnat to {only}")),
-                _ => {
-                    let one = one_of(endpoints, "map", |endpoint| format!("{} . {}", endpoint.address, endpoint.port));
-                    table.rule(chain, format!("meta l4proto {protocol} dnat ip to {one}"));
-                }
-            }
-            return;
+    /// The chain that sends to one of the endpoints; `None` where there are none.
+    fn choice(&self, table: &mut Table, door: Door, target: &Target) -> Option<String> {
+        let endpoints = self.port.endpoints_of(target);
+        if endpoints.is_empty() {
+            return None;
+        }
+        if let Some(secs) = self.port.affinity_secs {
+            return Some(self.sticky(table, target, secs));
+        }
+        let (protocol, count) = (self.protocol, endpoints.len());
+        let (whose, first) = match target {
+            Target::Cluster => ("any", 0),
+            Target::Local => ("here", HERE),
         };
-        for endpoint in endpoints {
-            self.sticky_endpoint(table, *endpoint, secs);
-            let set = self.affinity_set(*endpoint, secs);
-            table.rule(chain, format!("ip saddr @{set} goto {}", self.endpoint_chain(*endpoint)));
-        }
-        match endpoints {
-            [] => {}
-            [only] => table.rule(chain, format!("goto {}", self.endpoint_chain(*only))),
-            _ => {
-                let one = one_of(endpoints, "vmap", |endpoint| format!("goto {}", self.endpoint_chain(endpoint)));
-                table.rule(chain, one);
+        let (door_key, asked, kind, map) = match door {
+            Door::Address(ip) => {
+                let key = format!("{ip} . {}", self.port.port);
+                (key, format!("ip daddr . {protocol} dport"), "", endpoint_map(protocol))
             }
+            Door::NodePort(port) => {
+                (port.to_string(), format!("{protocol} dport"), "nodeport-", node_port_endpoint_map(protocol))
+            }
+        };
+        for (place, endpoint) in endpoints.iter().enumerate() {
+            let value = format!("{} . {}", endpoint.address, endpoint.port);
+            table.element(&map, format!("{door_key} . {}", first + place), value);
         }
+        let offset = if first == 0 { String::new() } else { format!(" offset {first}") };
+        Some(table.chain(format!("{whose}-{kind}{protocol}-{count}"), || {
+            vec![
+                format!("dnat ip to {asked} . numgen random mod {count}{offset} map @{map}"),
+                // A packet that comes between two states of the map: its client sends another, which finds the new one.
+                "drop".to_owned(),
+            ]
+        }))
+    }
+
+    /// Clients that are remembered go where they went, others anywhere.
+    fn sticky(&self, table: &mut Table, target: &Target, secs: u32) -> String {
+        let whose = match target {
+            Target::Cluster => "service",
+            Target::Local => "local",
+        };
+        let endpoints = self.port.endpoints_of(target);
+        let mut rules = Vec::new();
+        for endpoint in endpoints {
+            let set = self.affinity_set(*endpoint, secs);
+            let remember = format!("update @{set} {{ ip saddr }}");
+            let translate = format!("meta l4proto {} dnat to {endpoint}", self.protocol);
+            // An endpoint that both policies use is written once.
+            let chain = table.chain(self.endpoint_chain(*endpoint), || vec![remember, translate]);
+            rules.push(format!("ip saddr @{set} goto {chain}"));
+            let form = format!("type ipv4_addr; flags dynamic,timeout; timeout {secs}s;");
+            table.sets.insert(set, Set::new(SetKind::Dynamic, form));
+        }
+        rules.push(match endpoints {
+            [only] => format!("goto {}", self.endpoint_chain(*only)),
+            _ => {
+                let goto = |(place, endpoint): (usize, &Endpoint)| {
+                    format!("{place} : goto {}", self.endpoint_chain(*endpoint))
+                };
+                let verdicts: Vec<String> = endpoints.iter().enumerate().map(goto).collect();
+                format!("numgen random mod {} vmap {{ {} }}", endpoints.len(), verdicts.join(", "))
+            }
+        });
+        table.chain(format!("{whose}-{}", self.hash()), || rules)
+    }
+
+    fn hash(&self) -> String {
+        short(&format!("{}{}", self.key, self.protocol))
     }
 
     fn endpoint_hash(&self, endpoint: Endpoint) -> String {
-        short(&format!("{}{}{endpoint}", self.key, self.key.protocol.name()))
+        short(&format!("{}{}{endpoint}", self.key, self.protocol))
     }
 
     fn endpoint_chain(&self, endpoint: Endpoint) -> String {
@@ -201,24 +221,4 @@ impl View<'_> {
     fn affinity_set(&self, endpoint: Endpoint, secs: u32) -> String {
         format!("affinity-{secs}-{}", self.endpoint_hash(endpoint))
     }
-
-    /// An endpoint that both policies use is written once.
-    fn sticky_endpoint(&self, table: &mut Table, endpoint: Endpoint, secs: u32) {
-        let chain = self.endpoint_chain(endpoint);
-        if table.chains.contains_key(&chain) {
-            return;
-        }
-        let set = self.affinity_set(endpoint, secs);
-        table.rule(&chain, format!("update @{set} {{ ip saddr }}"));
-        table.rule(&chain, format!("meta l4proto {} dnat to {endpoint}", self.key.protocol.name()));
-        let form = format!("type ipv4_addr; flags dynamic,timeout; timeout {secs}s;");
-        table.sets.insert(set, Set::new(SetKind::Dynamic, form));
-    }
-}
-
-/// One of the endpoints at random, as the value that it has in a map of values or of verdicts.
-fn one_of(endpoints: &[Endpoint], map: &str, value: impl Fn(Endpoint) -> String) -> String {
-    let values: Vec<String> =
-        endpoints.iter().enumerate().map(|(place, endpoint)| format!("{place} : {}", value(*endpoint))).collect();
-    format!("numgen random mod {} {map} {{ {} }}", endpoints.len(), values.join(", "))
 }

@@ -24,7 +24,8 @@ impl Kernel {
                 ("delete", "chain") => {
                     assert_eq!(self.chains.remove(&name), Some(Vec::new()), "{line}");
                     let users = self.chains.values().flatten().chain(self.sets.values().flatten());
-                    assert!(users.into_iter().all(|user| !user.ends_with(&name)), "{line}: still used");
+                    let end = format!(" {name}");
+                    assert!(users.into_iter().all(|user| !user.ends_with(&end)), "{line}: still used");
                 }
                 ("add", "set" | "map") => assert_eq!(self.sets.insert(name, BTreeSet::new()), None, "{line}"),
                 ("delete", "set" | "map") => {

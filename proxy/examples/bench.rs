@@ -1,9 +1,13 @@
 //! Figures of both modes of the proxy, as root: `cargo run --release -p proxy --example bench [MODE:SERVICES ..]`.
 //!
-//! For each number of Services with ten endpoints: programming all of them, changing one endpoint, and what a connection
-//! to the last one costs beside one to its endpoint. Everything happens in a network namespace of its own.
+//! For each number of Services with ten endpoints, of which a node's worth are here: programming all of them, taking one
+//! endpoint away and putting it back, and what a connection to the last Service costs beside one to its endpoint.
+//! Everything happens in a network namespace of its own.
 
-use proxy::ruleset::{Endpoint, Node, PortKey, Protocol, Ruleset, ServicePort, Target};
+#[path = "../tests/model/cluster.rs"]
+mod cluster;
+
+use proxy::ruleset::{Endpoint, Node, PortKey, Ruleset, ServicePort};
 use proxy::{iptables, nft, nftables};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +18,10 @@ use tokio::time::Instant;
 const ENDPOINTS: u32 = 10;
 const CONNECTIONS: usize = 2000;
 
-/// Endpoints that come and go one by one, each time of another Service.
+/// So many endpoints are on this node: as many pods as a node takes.
+const HERE: u32 = 110;
+
+/// Services of which an endpoint goes and comes back.
 const CHANGES: u32 = 100;
 
 const RUNS: [&str; 4] = ["iptables:1000", "iptables:10000", "nftables:1000", "nftables:10000"];
@@ -101,29 +108,31 @@ struct Times {
     all: Duration,
 }
 
-/// Takes an endpoint from one Service after the other; the last one is left alone.
+/// Takes an endpoint from one Service after the other and puts it back; the last one is left alone.
 fn changes(services: u32, mut write: impl FnMut(&Ruleset, &Ruleset) -> Outcome<Times>) -> Outcome<Vec<Times>> {
-    let change = |number: u32| {
-        let one = |endpoints| Ruleset::from([port(number, endpoints, services)]);
-        write(&one(ENDPOINTS), &one(ENDPOINTS - 1))
-    };
-    (0..CHANGES.min(services - 1))
-        .map(|place| 1 + place * (services - 1) / CHANGES.min(services - 1))
-        .map(change)
-        .collect()
+    let count = CHANGES.min(services - 1);
+    let mut times = Vec::new();
+    for number in (0..count).map(|place| 1 + place * (services - 1) / count) {
+        let [all, fewer] =
+            [ENDPOINTS, ENDPOINTS - 1].map(|endpoints| Ruleset::from([port(number, endpoints, services)]));
+        times.push(write(&all, &fewer)?);
+        times.push(write(&fewer, &all)?);
+    }
+    Ok(times)
 }
 
 fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Outcome {
-    let last = SocketAddr::new(address(services).into(), 80);
+    let last = SocketAddr::new(cluster::address(services).into(), 80);
     let (direct, through) = (connect(SERVER)?, connect(last)?);
     changes.sort_by_key(|times| times.all);
     let millis = |place: usize| changes[changes.len() * place / 100].all.as_secs_f64() * 1e3;
     let made: Duration = changes.iter().map(|times| times.made).sum();
+    let load = std::fs::read_to_string("/proc/loadavg")?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{mode} {services:>6} Services: all programmed in {:.2} s (text {:.2} s), a change in p50 {:.0} ms, p99 {:.0} ms \
-         (text {:.2} ms), connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0})",
+        "{mode} {services:>6} Services: all programmed in {:.2} s (text {:.2} s), a change in p50 {:.1} ms, p99 {:.1} ms \
+         (text {:.2} ms), connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0}); load {}",
         full.all.as_secs_f64(),
         full.made.as_secs_f64(),
         millis(50),
@@ -132,7 +141,8 @@ fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Ou
         through.0,
         through.1,
         direct.0,
-        direct.1
+        direct.1,
+        load.split(' ').next().unwrap_or_default(),
     )?;
     Ok(())
 }
@@ -153,45 +163,21 @@ fn node() -> Node {
     Node { cluster_cidr: "10.42.0.0/16".into(), addresses: [].into() }
 }
 
-fn address(service: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(Ipv4Addr::new(10, 43, 0, 0).to_bits() + service)
-}
-
 fn rules(services: u32) -> Ruleset {
     (1..=services).map(|number| port(number, ENDPOINTS, services)).collect()
 }
 
-fn port(number: u32, endpoints: u32, services: u32) -> (PortKey, ServicePort) {
-    let key = PortKey {
-        ns: "bench".into(),
-        service: format!("service-{number:05}"),
-        port: String::new(),
-        protocol: Protocol::Tcp,
-    };
-    let first = Ipv4Addr::new(10, 44, 0, 0).to_bits() + number * ENDPOINTS;
-    let endpoint = |place: u32| Endpoint { address: Ipv4Addr::from_bits(first + place), port: 8080 };
-    let endpoints = (0..endpoints).map(endpoint);
-    let endpoints: Vec<Endpoint> = if number == services {
-        endpoints.map(|_| Endpoint { address: Ipv4Addr::new(10, 42, 0, 2), port: 8080 }).collect()
+/// All endpoints of the last Service are the server's; of others, the first may be on this node.
+fn port(number: u32, count: u32, services: u32) -> (PortKey, ServicePort) {
+    let endpoints = if number == services {
+        vec![Endpoint { address: Ipv4Addr::new(10, 42, 0, 2), port: SERVER.port() }; ENDPOINTS as usize]
     } else {
-        endpoints.collect()
+        cluster::endpoints(number, ENDPOINTS)[..count as usize].to_vec()
     };
-    let port = ServicePort {
-        cluster_ip: address(number),
-        port: 80,
-        node_port: None,
-        external_ips: Vec::new(),
-        load_balancer_ips: Vec::new(),
-        source_ranges: Vec::new(),
-        health_check: None,
-        internal: Target::Cluster,
-        external: Target::Cluster,
-        affinity_secs: None,
-        endpoints,
-        local_endpoints: Vec::new(),
-        hairpins: Vec::new(),
-    };
-    (key, port)
+    let (key, port) = cluster::service(number, endpoints);
+    let is_here = number < services && number.is_multiple_of((services / HERE).max(1));
+    let here: Vec<Endpoint> = port.endpoints.iter().take(usize::from(is_here)).copied().collect();
+    (key, ServicePort { local_endpoints: here.clone(), hairpins: here, ..port })
 }
 
 /// Standard output of a program that must succeed.

@@ -2,6 +2,7 @@
 
 use crate::conntrack::Deletion;
 use crate::iptables::{JUMPS, Tables, leftovers, removal};
+use crate::kernel::Backend;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -15,13 +16,21 @@ pub enum ApplyError {
     Missing { program: &'static str, source: std::io::Error },
     #[error("{program} failed: {message}")]
     Failed { program: &'static str, message: String },
-    #[error("chain {chain} of table {table} has no rule with {rule}")]
-    Gone { table: &'static str, chain: &'static str, rule: String },
+    #[error("chain {chain} of table {table} has {found} rules instead of {rules}")]
+    Gone { table: &'static str, chain: String, rules: usize, found: usize },
+    #[error("the kernel does not answer for nf_tables")]
+    Netfilter(#[source] std::io::Error),
 }
 
 /// Feeds one restore; all of it takes effect, or nothing.
 pub(crate) async fn restore(input: &str) -> Result<(), ApplyError> {
     run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
+}
+
+/// Which of its two kinds the installed iptables is.
+pub(crate) async fn backend() -> Result<Backend, ApplyError> {
+    let version = run("iptables-restore", &["--version"], "").await?;
+    Ok(if version.contains("nf_tables") { Backend::NfTables } else { Backend::Legacy })
 }
 
 /// Whether what `inspection` names is in the kernel; an error says what is not.
@@ -76,12 +85,6 @@ pub(crate) async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
 /// Feeds one transaction of nftables; all of it takes effect, or nothing.
 pub(crate) async fn nft(transaction: &str) -> Result<(), ApplyError> {
     run("nft", &["-f", "-"], transaction).await.map(drop)
-}
-
-/// Whether a chain of ours is there and has a rule that holds `rule`.
-pub(crate) async fn nft_has(table: &'static str, chain: &'static str, rule: &str) -> Result<(), ApplyError> {
-    let listing = run("nft", &["--stateless", "list", "chain", "ip", table, chain], "").await?;
-    if listing.contains(rule) { Ok(()) } else { Err(ApplyError::Gone { table, chain, rule: rule.to_owned() }) }
 }
 
 /// NodePorts on 127.0.0.1 need local addresses to be routable; the martian rule in KUBE-FIREWALL keeps others out.

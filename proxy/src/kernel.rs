@@ -2,6 +2,7 @@
 
 use crate::apply::{self, ApplyError};
 use crate::iptables;
+use crate::netfilter;
 use crate::nft;
 use crate::nftables;
 use crate::ruleset::{Node, Ruleset};
@@ -25,49 +26,66 @@ impl Mode {
     }
 }
 
-pub(crate) enum Kernel {
+pub(crate) struct Kernel {
+    filter: Filter,
+    /// What nf_tables' generation was when everything was found in its place.
+    inspected: Option<u32>,
+}
+
+enum Filter {
     Iptables {
         programmed: iptables::Programmed,
         /// Jumps that are not there, as an input that puts them in; added once there is something to jump to.
         jumps: Option<String>,
         /// What an inspection asks for.
         frame: String,
+        backend: Backend,
     },
     Nftables {
         programmed: nftables::Programmed,
     },
 }
 
+/// Where the installed iptables keeps its rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    NfTables,
+    Legacy,
+}
+
 impl Kernel {
     /// Looks at what is there, and takes away what the other mode left: Services must not be asked for twice.
     pub(crate) async fn open(mode: Mode) -> Result<Self, ApplyError> {
-        match mode {
+        let filter = match mode {
             Mode::Iptables => {
                 unless_missing(apply::nft(&nft::removal(nftables::TABLE)).await)?;
                 let (programmed, jumps) = found().await?;
-                Ok(Self::Iptables { programmed, jumps, frame: iptables::inspection() })
+                let (frame, backend) = (iptables::inspection(), apply::backend().await?);
+                Filter::Iptables { programmed, jumps, frame, backend }
             }
             Mode::Nftables => {
                 unless_missing(apply::remove_iptables().await)?;
-                Ok(Self::Nftables { programmed: nftables::Programmed::default() })
+                Filter::Nftables { programmed: nftables::Programmed::default() }
             }
-        }
+        };
+        Ok(Self { filter, inspected: None })
     }
 
     /// Looks at the kernel again, after somebody else was there.
     pub(crate) async fn forget(&mut self) -> Result<(), ApplyError> {
-        match self {
-            Self::Iptables { programmed, jumps, .. } => (*programmed, *jumps) = found().await?,
-            Self::Nftables { programmed } => *programmed = nftables::Programmed::default(),
+        self.inspected = None;
+        match &mut self.filter {
+            Filter::Iptables { programmed, jumps, .. } => (*programmed, *jumps) = found().await?,
+            Filter::Nftables { programmed } => *programmed = nftables::Programmed::default(),
         }
         Ok(())
     }
 
     /// Whether the next change has to name all ports, whichever differ.
     pub(crate) fn takes_all(&self, wanted: &Ruleset, node: &Node) -> bool {
-        match self {
-            Self::Iptables { programmed, .. } => programmed.takes_all(node, iptables::are_commented(wanted)),
-            Self::Nftables { programmed } => programmed.takes_all(node),
+        match &self.filter {
+            Filter::Iptables { programmed, .. } => programmed.takes_all(node, iptables::are_commented(wanted)),
+            Filter::Nftables { programmed } => programmed.takes_all(node),
         }
     }
 
@@ -78,8 +96,8 @@ impl Kernel {
         wanted: &Ruleset,
         node: &Node,
     ) -> Result<(), ApplyError> {
-        match self {
-            Self::Iptables { programmed, jumps, .. } => {
+        match &mut self.filter {
+            Filter::Iptables { programmed, jumps, .. } => {
                 let input = programmed.change(old, new, node, iptables::are_commented(wanted));
                 if let Some(input) = &input {
                     apply::restore(input).await?;
@@ -92,7 +110,7 @@ impl Kernel {
                     info!(ports = new.len(), "Services are programmed");
                 }
             }
-            Self::Nftables { programmed } => {
+            Filter::Nftables { programmed } => {
                 let first = programmed.takes_all(node);
                 if let Some(transaction) = programmed.change(old, new, node) {
                     apply::nft(&transaction).await?;
@@ -107,14 +125,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// Whether what is there without any Service is still there; an error says what is not.
-    pub(crate) async fn inspect(&self) -> Result<(), ApplyError> {
-        match self {
-            Self::Iptables { frame, .. } => apply::inspect(frame).await,
-            Self::Nftables { .. } => {
-                let (chain, rule) = nftables::LANDMARK;
-                apply::nft_has(nftables::TABLE, chain, rule).await
+    /// Whether what is there without any Service is still there; an error says what is not. Costs next to nothing where
+    /// nobody has changed anything since the last time.
+    pub(crate) async fn inspect(&mut self) -> Result<(), ApplyError> {
+        match &self.filter {
+            Filter::Iptables { frame, backend: Backend::Legacy, .. } => apply::inspect(frame).await,
+            Filter::Iptables { frame, backend: Backend::NfTables, .. } => {
+                let generation = netfilter::generation()?;
+                if self.inspected != Some(generation) {
+                    apply::inspect(frame).await?;
+                    self.inspected = Some(generation);
+                }
+                Ok(())
             }
+            Filter::Nftables { .. } => netfilter::inspect(nftables::TABLE, nftables::fixed(), &mut self.inspected),
         }
     }
 }

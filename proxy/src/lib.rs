@@ -16,6 +16,7 @@ mod hash;
 mod health;
 pub mod iptables;
 mod kernel;
+mod netfilter;
 pub mod nft;
 pub mod nftables;
 pub mod policy;

@@ -25,7 +25,7 @@ const COALESCE: Duration = Duration::from_millis(10);
 /// After a failed restore; something else may hold the lock or have broken a table.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How often the kernel is asked whether our rules are still there: it takes about two milliseconds.
+/// How often the kernel is asked whether our rules are still there: two system calls while nobody has changed anything.
 const INSPECT: Duration = Duration::from_secs(3);
 
 /// Autoscalers taint a node that they are about to delete.
@@ -38,6 +38,8 @@ struct Inbox {
     nodes: UnboundedReceiver<Change<Node>>,
     own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
     dirty: BTreeSet<Key>,
+    /// When to look whether somebody took our rules, however much changes meanwhile.
+    inspections: tokio::time::Interval,
 }
 
 /// Why the loop goes on.
@@ -54,7 +56,7 @@ impl Inbox {
             Some(change) = self.slices.recv() => self.dirty.extend(touched(&change)),
             Some(_) = self.nodes.recv() => {}
             () = changed(&mut self.own_dns) => { self.dirty.insert(dns::key()); }
-            () = tokio::time::sleep(INSPECT) => return Woken::TimeToInspect,
+            _ = self.inspections.tick() => return Woken::TimeToInspect,
         }
         tokio::time::sleep(COALESCE).await;
         Woken::Changed
@@ -69,6 +71,12 @@ impl Inbox {
         }
         while self.nodes.try_recv().is_ok() {}
     }
+}
+
+fn inspections() -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(INSPECT);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    interval
 }
 
 /// Never where this node has no DNS server of its own.
@@ -112,6 +120,7 @@ pub(crate) async fn run(
         nodes: caches.of::<Node>().subscribe(),
         own_dns: config.own_dns.clone(),
         dirty: BTreeSet::new(),
+        inspections: inspections(),
     };
     caches.synced().await;
     let mut state = Programmed {

@@ -1,6 +1,8 @@
 //! Rule sets that change again and again: after each change the kernel holds what a fresh start would have written,
 //! though only the ports that differ were looked at.
 
+#[path = "model/cluster.rs"]
+mod cluster;
 #[path = "model/nft.rs"]
 mod model;
 
@@ -68,20 +70,18 @@ fn arbitrary_port() -> impl Strategy<Value = ServicePort> {
     )
         .prop_map(|(ip, endpoints, internal, external, (ips, ranges), node_port, affinity_secs)| {
             let endpoint = |host: &u8| Endpoint { address: Ipv4Addr::new(10, 42, 0, *host), port: 8080 };
+            let endpoints: Vec<Endpoint> = endpoints.iter().map(endpoint).collect();
+            let here: Vec<Endpoint> = endpoints.iter().take(2).copied().collect();
             ServicePort {
-                cluster_ip: Ipv4Addr::new(10, 43, 0, ip),
-                port: 80,
                 node_port,
-                external_ips: Vec::new(),
                 load_balancer_ips: ips,
                 source_ranges: ranges,
-                health_check: None,
                 internal,
                 external,
                 affinity_secs,
-                endpoints: endpoints.iter().map(endpoint).collect(),
-                local_endpoints: endpoints.iter().take(2).map(endpoint).collect(),
-                hairpins: endpoints.iter().take(2).map(endpoint).collect(),
+                local_endpoints: here.clone(),
+                hairpins: here,
+                ..cluster::service(u32::from(ip), endpoints).1
             }
         })
 }
@@ -143,37 +143,10 @@ proptest! {
     }
 }
 
-/// A rule set with so many chains that it takes several transactions.
-fn many(services: u16) -> Ruleset {
-    let port = |number: u16| {
-        let key =
-            PortKey { ns: "shop".into(), service: format!("s{number}"), port: String::new(), protocol: Protocol::Tcp };
-        let [high, low] = number.to_be_bytes();
-        let endpoints =
-            (1..5).map(|host| Endpoint { address: Ipv4Addr::new(10, 44 + high, low, host), port: 80 }).collect();
-        let port = ServicePort {
-            cluster_ip: Ipv4Addr::new(10, 43, high, low),
-            port: 80,
-            node_port: None,
-            external_ips: Vec::new(),
-            load_balancer_ips: Vec::new(),
-            source_ranges: Vec::new(),
-            health_check: None,
-            internal: Target::Cluster,
-            external: Target::Cluster,
-            affinity_secs: None,
-            endpoints,
-            local_endpoints: Vec::new(),
-            hairpins: Vec::new(),
-        };
-        (key, port)
-    };
-    (1..=services).map(port).collect()
-}
-
 #[test]
 fn a_large_change_is_several_transactions_of_which_the_last_opens_the_doors() {
-    let (rules, node) = (many(400), node(1));
+    let rules: Ruleset = (1..=400).map(|number| cluster::service(number, cluster::endpoints(number, 4))).collect();
+    let node = node(1);
     let wanted = iptables::render(&rules, &node);
     let input = iptables::difference(&Tables::default(), &wanted).unwrap();
     let nat: Vec<&str> = input.split_inclusive("COMMIT\n").filter(|piece| piece.starts_with("*nat")).collect();

@@ -69,7 +69,7 @@ fn without_policies_there_is_nothing() {
 fn while_there_are_policies_only_known_pods_are_free() {
     let elsewhere = policy("z", "deny", json!({"podSelector": {}}));
     let nobody = policy("x", "deny", json!({"podSelector": {"matchLabels": {"app": "other"}}}));
-    expect![[r#"
+    expect![[r"
         add map ip t egress-pods { type ipv4_addr : verdict; }
         add set ip t hairpin { type ipv4_addr . ipv4_addr; }
         add map ip t ingress-pods { type ipv4_addr : verdict; }
@@ -87,7 +87,7 @@ fn while_there_are_policies_only_known_pods_are_free() {
         add rule ip t ingress ip daddr 10.42.0.0/24 drop
         add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add element ip t ingress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
-    "#]]
+    "]]
     .assert_eq(&text(&[elsewhere, nobody]));
     let unknown = compile(&[policy("x", "deny", json!({"podSelector": {}}))], &three(), "node-2").guard.unwrap();
     assert!(unknown.known.is_empty(), "{unknown:?}");
@@ -95,7 +95,7 @@ fn while_there_are_policies_only_known_pods_are_free() {
 
 #[test]
 fn isolated_pods_share_a_chain_that_drops() {
-    expect![[r#"
+    expect![[r"
         add map ip t egress-pods { type ipv4_addr : verdict; }
         add set ip t hairpin { type ipv4_addr . ipv4_addr; }
         add map ip t ingress-pods { type ipv4_addr : verdict; }
@@ -116,7 +116,7 @@ fn isolated_pods_share_a_chain_that_drops() {
         add element ip t egress-pods { 10.42.0.2 : accept, 10.42.0.3 : accept, 10.42.0.4 : accept }
         add element ip t hairpin { 10.42.0.2 . 10.42.0.2, 10.42.0.3 . 10.42.0.3 }
         add element ip t ingress-pods { 10.42.0.2 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.3 : goto ingress-pods-RNH33DNVBPIY6OHP, 10.42.0.4 : accept }
-    "#]].assert_eq(&text(&[policy("x", "deny", json!({"podSelector": {}, "policyTypes": ["Ingress"]}))]));
+    "]].assert_eq(&text(&[policy("x", "deny", json!({"podSelector": {}, "policyTypes": ["Ingress"]}))]));
 }
 
 #[test]

@@ -437,7 +437,8 @@ fn nftables_leads_from_one_map_to_endpoints() {
         add element ip t hairpin { 10.42.0.2 . 10.42.0.2 }
         add element ip t service-ips { 10.43.0.7 . tcp . 80 : goto cluster-any-tcp-2 }
         add element ip t tcp-endpoints { 10.43.0.7 . 80 . 0 : 10.42.0.2 . 8080, 10.43.0.7 . 80 . 1 : 10.42.1.2 . 8080 }
-    "]].assert_eq(&transaction(&Ruleset::new(), &two));
+    "]]
+    .assert_eq(&transaction(&Ruleset::new(), &two));
     let one = compiled(cluster_ip(), &[http(&["10.42.0.2@node-1 ready"])]);
     expect![[r"
         add chain ip t any-tcp-1

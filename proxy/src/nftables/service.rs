@@ -192,15 +192,13 @@ impl View<'_> {
             let form = format!("type ipv4_addr; flags dynamic,timeout; timeout {secs}s;");
             table.sets.insert(set, Set::new(SetKind::Dynamic, form));
         }
-        rules.push(match endpoints {
-            [only] => format!("goto {}", self.endpoint_chain(*only)),
-            _ => {
-                let goto = |(place, endpoint): (usize, &Endpoint)| {
-                    format!("{place} : goto {}", self.endpoint_chain(*endpoint))
-                };
-                let verdicts: Vec<String> = endpoints.iter().enumerate().map(goto).collect();
-                format!("numgen random mod {} vmap {{ {} }}", endpoints.len(), verdicts.join(", "))
-            }
+        rules.push(if let [only] = endpoints {
+            format!("goto {}", self.endpoint_chain(*only))
+        } else {
+            let goto =
+                |(place, endpoint): (usize, &Endpoint)| format!("{place} : goto {}", self.endpoint_chain(*endpoint));
+            let verdicts: Vec<String> = endpoints.iter().enumerate().map(goto).collect();
+            format!("numgen random mod {} vmap {{ {} }}", endpoints.len(), verdicts.join(", "))
         });
         table.chain(format!("{whose}-{}", self.hash()), || rules)
     }

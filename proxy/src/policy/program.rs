@@ -8,6 +8,7 @@ use super::render;
 use super::ruleset::PolicyKey;
 use crate::Deps;
 use crate::apply::{self, ApplyError};
+use crate::netfilter;
 use crate::nft::{self, Table};
 use crate::ruleset::SourceRange;
 use client::cache::{Caches, Change, WatchOptions};
@@ -188,6 +189,7 @@ async fn follow(mut inbox: Inbox) {
     // `None`: what the kernel holds is not known.
     let mut programmed: Option<Table> = None;
     let mut isolated = None;
+    let mut seen = None;
     let mut complaint: Option<String> = None;
     loop {
         inbox.drain();
@@ -211,7 +213,7 @@ async fn follow(mut inbox: Inbox) {
         }
         programmed = Some(table);
         while let Woken::TimeToInspect = inbox.wait().await {
-            if let Err(error) = inspect(programmed.as_ref()).await {
+            if let Err(error) = inspect(programmed.as_ref(), &mut seen) {
                 warn!(%error, "somebody took the rules of NetworkPolicies away; will program them again");
                 programmed = None;
                 break;
@@ -236,12 +238,9 @@ async fn apply(old: Option<&Table>, new: &Table) -> Result<(), ApplyError> {
     }
 }
 
-async fn inspect(programmed: Option<&Table>) -> Result<(), ApplyError> {
-    if programmed.is_none_or(|table| *table == Table::default()) {
-        return Ok(());
-    }
-    for (chain, rule) in render::landmarks() {
-        apply::nft_has(TABLE, chain, &rule).await?;
-    }
-    Ok(())
+/// Without policies there is nothing to look for.
+fn inspect(programmed: Option<&Table>, seen: &mut Option<u32>) -> Result<(), ApplyError> {
+    let Some(table) = programmed.filter(|table| **table != Table::default()) else { return Ok(()) };
+    let chains = table.chains.iter().map(|(name, chain)| (name.clone(), chain.rules.len()));
+    netfilter::inspect(TABLE, chains, seen)
 }

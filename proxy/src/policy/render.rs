@@ -173,17 +173,6 @@ fn joined<T: PartialEq + std::fmt::Display>(ranges: &[(T, T)]) -> String {
     texts.join(", ")
 }
 
-/// Rules that are there as long as anybody is isolated, as the kernel lists them: what an inspection looks for.
-pub fn landmarks() -> Vec<(&'static str, String)> {
-    [Direction::Egress, Direction::Ingress]
-        .into_iter()
-        .map(|direction| {
-            let name = names(direction);
-            (name.base, format!("vmap @{}", name.pods))
-        })
-        .collect()
-}
-
 /// Whom the table isolates, for the log.
 pub fn isolated(rules: &Ruleset) -> usize {
     rules.isolated.keys().map(|(_, address)| *address).collect::<BTreeSet<Ipv4Addr>>().len()

@@ -10,13 +10,13 @@ mod write;
 
 pub use cluster::{ApiResources, Auth, CanI, Completion, Config, Explain, Token, TokenCreate, Version};
 pub use flag_groups::{Files, Format, Select};
-pub use read::{Describe, Get, Wait, Why};
-pub use stream::{Attach, Exec, Logs, PortForward};
+pub use read::{Describe, Events, Get, Wait, Why};
+pub use stream::{Attach, Copy, Exec, Logs, PortForward};
 pub use top::{SortBy, Top, TopNode, TopPod};
 pub use write::{
-    Annotate, Applied, Apply, Autoscale, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret,
-    CreateSecretKind, CreateToken, CreateWhat, Delete, Diff, Drain, Edit, Expose, Label, Named, Patch, Replace,
-    Rollout, RolloutStatus, RolloutUndo, Run, Scale, Set, SetEnv, SetImage, Taint,
+    Annotate, Applied, Apply, Autoscale, Certificate, Cordon, Create, CreateConfigMap, CreateDeployment, CreateSecret,
+    CreateSecretKind, CreateToken, CreateWhat, Decide, Delete, Diff, Drain, Edit, Expose, Label, LastApplied, Named,
+    Patch, Replace, Rollout, RolloutStatus, RolloutUndo, Run, Scale, Set, SetEnv, SetImage, Taint, ViewLastApplied,
 };
 
 use clap::{Arg, ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -113,6 +113,8 @@ pub enum Command {
     Describe(Describe),
     /// Show why a pod is where it is, or nowhere: what each node and each of the scheduler's plugins says
     Why(Why),
+    /// Show what happened to objects of late
+    Events(Events),
     /// Delete objects
     Delete(Delete),
     /// Print the logs of a container
@@ -121,6 +123,9 @@ pub enum Command {
     Exec(Exec),
     /// Attach to the process of a container
     Attach(Attach),
+    /// Copy files into a container or out of it, by its own `tar`
+    #[command(name = "cp")]
+    Copy(Copy),
     /// Forward local ports to a pod
     PortForward(PortForward),
     /// Set the number of replicas
@@ -170,6 +175,9 @@ pub enum Command {
     /// Ask who you are and what you may do
     #[command(subcommand)]
     Auth(Auth),
+    /// Decide on certificates that were asked for
+    #[command(subcommand)]
+    Certificate(Certificate),
     /// Tokens that let machines join the cluster
     #[command(subcommand)]
     Token(Token),
@@ -251,6 +259,7 @@ mod tests {
             "exec web-1 -- /web ls /www",
             "exec -it web-1 -c web -- sh -c true",
             "attach web-1 -it",
+            "cp ./a shop/web-1:/tmp/a -c web --no-preserve",
             "port-forward pod/web-1 18080:8080 :90 --address=127.0.0.1",
             "scale deployment/web --replicas=5",
             "scale --replicas=5 --current-replicas=3 deployment web",
@@ -274,6 +283,12 @@ mod tests {
             "token revoke abcdef",
             "api-resources --namespaced=true -o name",
             "version -o json",
+            "apply view-last-applied deployment/web -o json",
+            "apply view-last-applied -f a.yaml",
+            "events -A --types=Warning,Normal --no-headers",
+            "events --for pod/web-1 --watch",
+            "certificate approve a b --force",
+            "certificate deny -f a.yaml -o yaml",
             "auth can-i create pods --as system:node:a --as-group=system:nodes",
             "config use-context x",
             "completion bash",

@@ -3,13 +3,16 @@
 mod apply;
 mod auth;
 mod autoscale;
+mod certificate;
 mod change;
 mod cluster;
 mod config;
+mod cp;
 mod create;
 mod delete;
 mod describe;
 mod diff;
+mod events;
 mod exec;
 mod explain;
 mod get;
@@ -31,7 +34,7 @@ mod why;
 use crate::connect::Environment;
 use crate::high::Global;
 use crate::jsonpath::Missing;
-use crate::low::{Auth, Cli, Command, Rollout, Set, Token};
+use crate::low::{Auth, Certificate, Cli, Command, LastApplied, Rollout, Set, Token};
 use crate::print::{Format, tree};
 use crate::screen::Screen;
 use crate::session::Session;
@@ -42,7 +45,10 @@ use serde_json::Value;
 /// Runs a command that needs a server.
 pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
     match command {
-        Command::Apply(typed) => apply::run(session, typed).await,
+        Command::Apply(typed) => match &typed.last {
+            None => apply::run(session, typed).await,
+            Some(LastApplied::ViewLastApplied(typed)) => apply::view_last(session, typed).await,
+        },
         Command::Diff(typed) => diff::run(session, typed).await,
         Command::Create(typed) => create::run(session, typed).await,
         Command::Get(typed) => get::run(session, typed).await,
@@ -50,6 +56,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Logs(typed) => logs::run(session, typed).await,
         Command::Exec(typed) => exec::run(session, typed).await,
         Command::Attach(typed) => exec::attach(session, typed).await,
+        Command::Copy(typed) => cp::run(session, typed).await,
         Command::PortForward(typed) => port_forward::run(session, typed).await,
         Command::Scale(typed) => scale::run(session, typed).await,
         Command::Autoscale(typed) => autoscale::run(session, typed).await,
@@ -63,6 +70,7 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::Set(Set::Env(typed)) => set::environment(session, typed).await,
         Command::Wait(typed) => wait::run(session, typed).await,
         Command::Describe(typed) => describe::run(session, typed).await,
+        Command::Events(typed) => events::run(session, typed).await,
         Command::Why(typed) => why::run(session, typed).await,
         Command::Label(typed) => metadata::run(session, typed, metadata::Field::Labels).await,
         Command::Annotate(typed) => metadata::run(session, &typed.what, metadata::Field::Annotations).await,
@@ -82,6 +90,12 @@ pub(crate) async fn run(session: &Session, command: &Command) -> Result<()> {
         Command::ClusterInfo => cluster::info(session).await,
         Command::Auth(Auth::CanI(typed)) => auth::can_i(session, typed).await,
         Command::Auth(Auth::WhoAmI { format }) => auth::who_am_i(session, format).await,
+        Command::Certificate(Certificate::Approve(typed)) => {
+            certificate::decide(session, typed, certificate::Decision::Approve).await
+        }
+        Command::Certificate(Certificate::Deny(typed)) => {
+            certificate::decide(session, typed, certificate::Decision::Deny).await
+        }
         Command::Token(Token::Create(typed)) => token::create(session, typed).await,
         Command::Token(Token::List { no_headers }) => token::list(session, *no_headers).await,
         Command::Token(Token::Revoke { tokens }) => token::revoke(session, tokens).await,
@@ -108,6 +122,15 @@ pub(crate) fn run_offline(
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Says what a write did to an object, or shows the object that it returned, as `-o` asks.
+fn tell(session: &Session, format: Option<&Format>, title: &str, done: &str, object: &Value) -> Result<()> {
+    match format {
+        None => Ok(session.screen.line(&format!("{title} {done}"))?),
+        Some(Format::Name) => Ok(session.screen.line(title)?),
+        Some(format) => show_tree(session, Some(format), object),
+    }
 }
 
 /// Shows an object that a write returned, in the form that `-o` asks for.

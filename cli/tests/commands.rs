@@ -461,3 +461,141 @@ async fn autoscale_makes_an_autoscaler_for_the_workload() {
     )
     .await;
 }
+
+fn happened(name: &str, reason: &str, more: Value) -> Value {
+    let mut event = json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "default"},
+        "type": "Normal", "reason": reason, "message": "all\nof it\n",
+        "involvedObject": {"kind": "Pod", "name": name}});
+    for (key, value) in more.as_object().unwrap() {
+        event[key] = value.clone();
+    }
+    event
+}
+
+fn events() -> Fake {
+    let items = [
+        happened("late", "Started", json!({"eventTime": "2030-01-01T11:59:50.000000Z"})),
+        happened(
+            "often",
+            "BackOff",
+            json!({"type": "Warning", "count": 3,
+            "firstTimestamp": "2030-01-01T11:00:00Z", "lastTimestamp": "2030-01-01T11:59:00Z"}),
+        ),
+        happened(
+            "early",
+            "Created",
+            json!({"firstTimestamp": "2030-01-01T10:00:00Z", "lastTimestamp": "2030-01-01T10:00:00Z"}),
+        ),
+    ];
+    let list = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items});
+    Fake::default().on("GET /api/v1/namespaces/default/events", 200, list.clone()).on("GET /api/v1/events", 200, list)
+}
+
+#[tokio::test]
+async fn events_are_told_in_their_order_with_their_ages() {
+    check(
+        &events(),
+        &["events"],
+        expect![[r"
+            GET /api/v1/namespaces/default/events?limit=500
+            --
+            LAST SEEN           TYPE      REASON    OBJECT      MESSAGE
+            120m                Normal    Created   Pod/early   all...
+            60s (x3 over 60m)   Warning   BackOff   Pod/often   all...
+            10s                 Normal    Started   Pod/late    all...
+            exit 0
+        "]],
+    )
+    .await;
+    check(
+        &events(),
+        &["events", "-A", "--types=warning", "--no-headers", "--for", "pod/often"],
+        expect![[r"
+            GET /api/v1/events?fieldSelector=involvedObject.kind%3DPod%2CinvolvedObject.name%3Doften&limit=500
+            --
+            default   60s (x3 over 60m)   Warning   BackOff   Pod/often   all...
+            exit 0
+        "]],
+    )
+    .await;
+    assert_eq!(printed(&events(), &["events", "-o", "name", "--types=Warning"]).await, "event/often\nexit 0\n");
+    for (line, expected) in [
+        (&["events", "--types=Bad"][..], "error: valid --types are Normal or Warning\nexit 1\n"),
+        (&["events", "--for", "pods"], "error: --for must be in resource/name form\nexit 1\n"),
+    ] {
+        assert_eq!(printed(&events(), line).await, expected);
+    }
+    let none = Fake::default().on("GET /api/v1/namespaces/default/events", 200, json!({"items": []}));
+    assert_eq!(printed(&none, &["events"]).await, "No events found in default namespace.\nexit 0\n");
+}
+
+#[tokio::test]
+async fn the_manifest_of_the_last_apply_can_be_seen_again() {
+    let bare = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "default"}});
+    let fake = Fake::default().on(&format!("GET {MAP}/a"), 200, applied("x")).on(&format!("GET {MAP}/b"), 200, bare);
+    check(
+        &fake,
+        &["apply", "view-last-applied", "cm/b", "cm/a"],
+        expect![[r"
+            GET /api/v1/namespaces/default/configmaps/b
+            GET /api/v1/namespaces/default/configmaps/a
+            --
+            apiVersion: v1
+            data:
+              k: x
+            kind: ConfigMap
+            metadata:
+              annotations: {}
+              name: a
+              namespace: default
+            error: no last-applied-configuration annotation found on resource: b
+            exit 1
+        "]],
+    )
+    .await;
+    let json = printed(&fake, &["apply", "view-last-applied", "cm", "a", "-o", "json"]).await;
+    assert!(json.starts_with("{\n") && json.contains("\"k\": \"x\""), "{json}");
+    let refused = printed(&fake, &["apply", "view-last-applied", "cm", "a", "-o", "wide"]).await;
+    assert!(refused.contains("must be one of yaml|json") && refused.ends_with("exit 1\n"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_approved_or_denied_once() {
+    let requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
+    let request = |conditions: Value| json!({"metadata": {"name": "a"}, "status": {"conditions": conditions}});
+    let fake = |conditions: Value| {
+        Fake::default().on(&format!("GET {requests}/a"), 200, request(conditions)).on(
+            &format!("PUT {requests}/a/approval"),
+            200,
+            request(json!([])),
+        )
+    };
+    check(&fake(Value::Null), &["certificate", "approve", "a"], expect![[r#"
+        GET /apis/certificates.k8s.io/v1/certificatesigningrequests/a
+        PUT /apis/certificates.k8s.io/v1/certificatesigningrequests/a/approval application/json {"metadata":{"name":"a"},"status":{"conditions":[{"lastUpdateTime":"2030-01-01T12:00:00Z","message":"This CSR was approved by kctl certificate approve.","reason":"KctlApprove","status":"True","type":"Approved"}]}}
+        --
+        certificatesigningrequest.certificates.k8s.io/a approved
+        exit 0
+    "#]]).await;
+    let denied = fake(json!([{"type": "Denied", "status": "True"}]));
+    check(
+        &denied,
+        &["certificate", "deny", "a"],
+        expect![[r"
+        GET /apis/certificates.k8s.io/v1/certificatesigningrequests/a
+        --
+        certificatesigningrequest.certificates.k8s.io/a denied
+        exit 0
+    "]],
+    )
+    .await;
+    let again = denied.run(&["certificate", "deny", "a", "--force"]).await;
+    assert!(again.contains("PUT "), "{again}");
+    let contrary = printed(&denied, &["certificate", "approve", "a"]).await;
+    assert_eq!(contrary, "error: certificate signing request \"a\" is already Denied\nexit 1\n");
+    let other = file("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n");
+    let other = printed(&denied, &["certificate", "approve", "-f", &other.path().to_string_lossy()]).await;
+    assert_eq!(other, "error: can only handle CertificateSigningRequest objects, not configmap/a\nexit 1\n");
+    let nothing = printed(&denied, &["certificate", "approve"]).await;
+    assert!(nothing.starts_with("error: one or more CSRs must be specified"), "{nothing}");
+}

@@ -1,4 +1,4 @@
-//! Commands that only read: `get`, `describe`, `wait`.
+//! Commands that only read: `get`, `describe`, `events`, `wait`.
 
 use super::{Files, Format, Select};
 use clap::Args;
@@ -42,6 +42,27 @@ pub struct Get {
     /// Ask this path of the server and print the answer
     #[arg(long, value_name = "PATH", conflicts_with = "words")]
     pub raw: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Events {
+    /// Only those about this object
+    #[arg(long = "for", value_name = "TYPE/NAME")]
+    pub about: Option<String>,
+    /// Only of these types: Normal, Warning
+    #[arg(long, value_delimiter = ',', value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// Of all namespaces
+    #[arg(long, short = 'A')]
+    pub all_namespaces: bool,
+    /// Go on and show new ones
+    #[arg(long, short = 'w')]
+    pub watch: bool,
+    /// Leave out the column titles
+    #[arg(long)]
+    pub no_headers: bool,
+    #[command(flatten)]
+    pub format: Format,
 }
 
 #[derive(Args, Debug)]

@@ -1,4 +1,4 @@
-//! Commands that keep a connection: `logs`, `exec`, `attach`, `port-forward`.
+//! Commands that keep a connection: `logs`, `exec`, `attach`, `cp`, `port-forward`.
 
 use clap::Args;
 
@@ -69,6 +69,22 @@ pub struct Exec {
     /// The command and its arguments, after --
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub struct Copy {
+    /// PATH, or [NAMESPACE/]POD:PATH
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// PATH, or [NAMESPACE/]POD:PATH
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// In this container [default: the pod's first]
+    #[arg(long, short = 'c', value_name = "NAME")]
+    pub container: Option<String>,
+    /// Do not keep owners and modes in the container
+    #[arg(long)]
+    pub no_preserve: bool,
 }
 
 #[derive(Args, Debug)]

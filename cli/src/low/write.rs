@@ -24,7 +24,10 @@ pub struct Applied {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Apply {
+    #[command(subcommand)]
+    pub last: Option<LastApplied>,
     #[command(flatten)]
     pub what: Applied,
     /// Show what would be done: as this client sees it, or as the server would answer
@@ -32,6 +35,31 @@ pub struct Apply {
     pub dry_run: Option<String>,
     #[command(flatten)]
     pub format: Format,
+}
+
+/// About the manifest of the last apply, which is kept on the object.
+#[derive(Debug, Subcommand)]
+pub enum LastApplied {
+    /// Show it
+    ViewLastApplied(ViewLastApplied),
+}
+
+#[derive(Args, Debug)]
+pub struct ViewLastApplied {
+    /// TYPE NAME.., TYPE/NAME.., or TYPE with -l or --all
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub files: Files,
+    /// All objects of the type in the namespace
+    #[arg(long)]
+    pub all: bool,
+    /// Only objects with these labels
+    #[arg(long, short = 'l')]
+    pub selector: Option<String>,
+    /// yaml or json
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "yaml")]
+    pub output: String,
 }
 
 #[derive(Args, Debug)]
@@ -457,4 +485,26 @@ pub struct Drain {
     /// Longest wait; 0 means until it is done
     #[arg(long, default_value = "0s", value_name = "DURATION")]
     pub timeout: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Certificate {
+    /// Let a certificate be signed
+    Approve(Decide),
+    /// Keep a certificate from being signed
+    Deny(Decide),
+}
+
+#[derive(Args, Debug)]
+pub struct Decide {
+    /// Names of CertificateSigningRequests
+    #[arg(value_name = "NAME")]
+    pub requests: Vec<String>,
+    #[command(flatten)]
+    pub files: Files,
+    /// Write the decision again where it has been made
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub format: Format,
 }

@@ -1,6 +1,6 @@
 //! `apply`: brings objects to what manifests say, by a three-way merge computed here or by the server.
 
-use crate::chosen::Chosen;
+use crate::chosen::{self, Choice, Chosen, Nameless};
 use crate::failure;
 use crate::high::DryRun;
 use crate::low;
@@ -119,6 +119,41 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
         super::show_tree(session, plan.format.as_ref(), &whole)?;
     }
     failures.end()
+}
+
+/// Shows the manifests of the last applies.
+pub(super) async fn view_last(session: &Session, typed: &low::ViewLastApplied) -> Result<()> {
+    let write = match typed.output.as_str() {
+        "yaml" => tree::yaml,
+        "json" => tree::json,
+        other => bail!("unexpected -o output mode: {other}, the flag 'output' must be one of yaml|json"),
+    };
+    let select = low::Select { selector: typed.selector.clone(), ..low::Select::default() };
+    let nameless = if typed.all { Nameless::All } else { Nameless::Refused };
+    let choice = Choice { words: &typed.words, files: Some(&typed.files), select: &select, nameless };
+    let mut failures = Failures::default();
+    for one in chosen::choose(session, &choice).await? {
+        let last = last_applied(session, &one).await;
+        if let Some(last) = failures.take(session, last)? {
+            session.screen.text(&write(&last))?;
+        }
+    }
+    failures.end()
+}
+
+async fn last_applied(session: &Session, one: &Chosen) -> Result<Value> {
+    let object = one.object(session).await?;
+    match last_of(&object)? {
+        Some(last) => Ok(last),
+        None => bail!("no last-applied-configuration annotation found on resource: {}", one.name),
+    }
+}
+
+/// The manifest of the last apply, from the object on the server.
+fn last_of(object: &Value) -> Result<Option<Value>> {
+    let Some(text) = object["metadata"]["annotations"][LAST_APPLIED].as_str() else { return Ok(None) };
+    let last = serde_json::from_str(text);
+    last.map(Some).with_context(|| format!("the {LAST_APPLIED} annotation of the object on the server is not JSON"))
 }
 
 /// An error with the file that it is about; of the server, in kubectl's words.
@@ -244,11 +279,7 @@ struct Change {
 
 /// What to send so that `live` gets what `modified` says and loses what the last apply said and this one does not.
 fn patch(resource: &Resource, modified: &Value, live: &Value) -> Result<Change> {
-    let original = match live["metadata"]["annotations"][LAST_APPLIED].as_str() {
-        None => json!({}),
-        Some(text) => serde_json::from_str(text)
-            .with_context(|| format!("the {LAST_APPLIED} annotation of the object on the server is not JSON"))?,
-    };
+    let original = last_of(live)?.unwrap_or_else(|| json!({}));
     let builtin = kinds::table::find(&resource.group, &resource.version, &resource.plural);
     let schema = builtin.and_then(|kind| kinds::schema::lookup(&kind.row().schema));
     let content_type = if builtin.is_some() { STRATEGIC_PATCH } else { MERGE_PATCH };

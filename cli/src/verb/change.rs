@@ -50,11 +50,7 @@ pub(super) async fn patch(session: &Session, typed: &low::Patch) -> Result<()> {
             Ok((after, if same { "patched (no change)" } else { "patched" }))
         };
         let Some((after, word)) = failures.take(session, patched.await)? else { continue };
-        match &format {
-            None => session.screen.line(&format!("{} {word}", one.title()))?,
-            Some(Format::Name) => session.screen.line(&one.title())?,
-            Some(format) => super::show_tree(session, Some(format), &after)?,
-        }
+        super::tell(session, format.as_ref(), &one.title(), word, &after)?;
     }
     failures.end()
 }

@@ -82,11 +82,8 @@ pub(super) async fn post(session: &Session, plan: &Plan, resource: &Resource, mu
         session.server.post(&query.on(&resource.path(Some(&namespace))), &object).await?
     };
     let title = resource.named(created["metadata"]["name"].as_str().unwrap_or_default());
-    match &plan.format {
-        None => session.screen.line(&format!("{title} {}{}", plan.done, plan.dry_run.suffix()))?,
-        Some(Format::Name) => session.screen.line(&title)?,
-        Some(format) => super::show_tree(session, Some(format), &created)?,
-    }
+    let done = format!("{}{}", plan.done, plan.dry_run.suffix());
+    super::tell(session, plan.format.as_ref(), &title, &done, &created)?;
     Ok(created)
 }
 

@@ -57,13 +57,32 @@ impl Streams {
 pub(super) async fn run(session: &Session, typed: &low::Exec) -> Result<()> {
     let pod = pods::of_word(session, &typed.pod).await?;
     let (name, container) = place(session, &pod, typed.container.as_deref(), typed.quiet)?;
+    running(&pod)?;
+    let streams = Streams::new(session, typed.stdin, typed.tty)?;
+    let process = api(session).exec(&name, typed.command.clone(), &streams.params(container)).await?;
+    converse(&session.screen, process, streams).await.1
+}
+
+fn running(pod: &Value) -> Result<()> {
     let phase = pod["status"]["phase"].as_str().unwrap_or_default();
     if matches!(phase, "Succeeded" | "Failed") {
         bail!("cannot exec into a container in a completed pod; current phase is {phase}");
     }
-    let streams = Streams::new(session, typed.stdin, typed.tty)?;
-    let process = api(session).exec(&name, typed.command.clone(), &streams.params(container)).await?;
-    converse(&session.screen, process, streams).await.1
+    Ok(())
+}
+
+/// Starts a program with outputs and perhaps an input, for the caller to carry.
+pub(super) async fn start(
+    session: &Session,
+    pod: &Value,
+    container: Option<&str>,
+    command: Vec<String>,
+    stdin: bool,
+) -> Result<AttachedProcess> {
+    let (name, container) = place(session, pod, container, false)?;
+    running(pod)?;
+    let params = Streams { stdin, tty: false }.params(container);
+    Ok(api(session).exec(&name, command, &params).await?)
 }
 
 pub(super) async fn attach(session: &Session, typed: &low::Attach) -> Result<()> {
@@ -120,7 +139,6 @@ async fn converse(screen: &Screen, process: AttachedProcess, streams: Streams) -
 
 async fn carry_all(screen: &Screen, mut process: AttachedProcess, streams: Streams, shown: &Cell<Shown>) -> Result<()> {
     let _raw = if streams.tty && streams.stdin { Some(RawMode::enter()?) } else { None };
-    let status = process.take_status().context("the status of a process is taken once")?;
     let (out, err) = (process.stdout(), process.stderr());
     let sizes = process.terminal_size();
     let input = process.stdin();
@@ -137,13 +155,22 @@ async fn carry_all(screen: &Screen, mut process: AttachedProcess, streams: Strea
         // Neither ends before the program does.
         _ = others => {}
     }
+    end(process).await
+}
+
+/// How the program ended, once its outputs have.
+pub(super) async fn end(mut process: AttachedProcess) -> Result<()> {
+    let status = process.take_status().context("the status of a process is taken once")?;
     if let Some(status) = status.await {
         return ended(&status);
     }
     process.join().await.context("the connection to the container broke off")
 }
 
-async fn carry(stream: Option<impl AsyncRead + Unpin>, write: impl Fn(&[u8]) -> std::io::Result<()>) -> Result<()> {
+pub(super) async fn carry(
+    stream: Option<impl AsyncRead + Unpin>,
+    write: impl Fn(&[u8]) -> std::io::Result<()>,
+) -> Result<()> {
     let Some(mut stream) = stream else { return Ok(()) };
     let mut chunk = vec![0; CHUNK];
     loop {

@@ -187,14 +187,21 @@ async fn objects(session: &Session, plan: &Plan<'_>) -> Result<()> {
     }
     // What was found of several is shown, then the failure counts; a single one that failed has nothing to show.
     if !(single && items.is_empty()) {
-        show(session, plan, items, single)?;
+        show(session, &plan.format, typed.no_headers, items, single)?;
     }
     failures.end()
 }
 
-fn show(session: &Session, plan: &Plan<'_>, mut items: Vec<(Resource, Value)>, single: bool) -> Result<()> {
+/// Shows objects in a form that is no table: a single one as itself, others as a list.
+pub(super) fn show(
+    session: &Session,
+    format: &Format,
+    no_headers: bool,
+    mut items: Vec<(Resource, Value)>,
+    single: bool,
+) -> Result<()> {
     let screen = &session.screen;
-    match &plan.format {
+    match format {
         Format::Table { .. } => bail!("tables are shown elsewhere"),
         Format::Name => {
             for (resource, object) in &items {
@@ -202,7 +209,7 @@ fn show(session: &Session, plan: &Plan<'_>, mut items: Vec<(Resource, Value)>, s
             }
         }
         Format::CustomColumns(columns) => {
-            let titles = (!plan.typed.no_headers).then(|| Ok(custom::headers(columns)));
+            let titles = (!no_headers).then(|| Ok(custom::headers(columns)));
             let rows = items.iter().map(|(_, object)| custom::row(columns, object));
             let rows: Vec<Vec<String>> = titles.into_iter().chain(rows).collect::<Result<_>>()?;
             for line in grid::lines(&rows) {
@@ -214,7 +221,7 @@ fn show(session: &Session, plan: &Plan<'_>, mut items: Vec<(Resource, Value)>, s
                 1 if single => items.remove(0).1,
                 _ => tree::list(&items.into_iter().map(|(_, object)| object).collect::<Vec<_>>()),
             };
-            match &plan.format {
+            match format {
                 Format::Yaml => screen.text(&tree::yaml(&whole))?,
                 Format::JsonPath(template) => screen.text(&template.render(&whole, Missing::Empty)?)?,
                 _ => screen.text(&tree::json(&whole))?,

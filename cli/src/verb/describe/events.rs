@@ -4,9 +4,8 @@ use super::page::Page;
 use crate::resource;
 use crate::server::Query;
 use crate::session::Session;
+use crate::verb::events::{age, last_seen};
 use anyhow::Result;
-use jiff::Timestamp;
-use kinds::age;
 use serde_json::Value;
 
 pub(super) async fn show(session: &Session, page: &mut Page, object: &Value) -> Result<()> {
@@ -23,7 +22,7 @@ pub(super) async fn show(session: &Session, page: &mut Page, object: &Value) -> 
     let namespace = Some(text("namespace")).filter(|namespace| !namespace.is_empty());
     let path = resource::known("", "events").path(namespace);
     let mut events = session.server.list(&path, &Query::new().set("fieldSelector", selector.join(","))).await?;
-    events.sort_by_key(|event| last_seen(event).map(Timestamp::as_second));
+    events.sort_by_key(last_seen);
     let now = session.clock.now().as_second();
     page.table(
         "Events",
@@ -33,30 +32,11 @@ pub(super) async fn show(session: &Session, page: &mut Page, object: &Value) -> 
     Ok(())
 }
 
-fn time(value: &Value) -> Option<Timestamp> {
-    value.as_str()?.parse().ok()
-}
-
-fn last_seen(event: &Value) -> Option<Timestamp> {
-    time(&event["series"]["lastObservedTime"])
-        .or_else(|| time(&event["lastTimestamp"]))
-        .or_else(|| time(&event["eventTime"]))
-        .or_else(|| time(&event["metadata"]["creationTimestamp"]))
-}
-
 fn row(event: &Value, now: i64) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().trim().to_owned();
-    let since = |at: Option<Timestamp>| age::since(at.map(Timestamp::as_second), now);
-    let count = event["series"]["count"].as_i64().or(event["count"].as_i64()).unwrap_or(1);
-    let first = time(&event["firstTimestamp"]).or_else(|| time(&event["eventTime"]));
-    let age = if count > 1 {
-        format!("{} (x{count} over {})", since(last_seen(event)), since(first))
-    } else {
-        since(first.or_else(|| last_seen(event)))
-    };
     let from = match text(&event["source"]["component"]) {
         none if none.is_empty() => text(&event["reportingComponent"]),
         component => component,
     };
-    vec![text(&event["type"]), text(&event["reason"]), age, from, text(&event["message"])]
+    vec![text(&event["type"]), text(&event["reason"]), age(event, now), from, text(&event["message"])]
 }

@@ -1,7 +1,7 @@
 //! `get -w`: the list, then every change as a row or as an object.
 
 use super::Plan;
-use crate::failure;
+use crate::follow::Changes;
 use crate::jsonpath::Missing;
 use crate::print::{Format, custom, grid, table, tree};
 use crate::resource::Resource;
@@ -17,33 +17,15 @@ pub(super) async fn run(session: &Session, plan: &Plan<'_>) -> Result<()> {
     let accept = if plan.format.needs_objects() { JSON } else { TABLE };
     let mut rows = Rows { session, plan, resource, columns: None, widths: grid::Widths::default() };
     let list = session.server.get_as(&query.on(&path), accept).await?;
-    let mut revision = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
+    let revision = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
     if plan.typed.watch_only {
         rows.learn(&list);
     } else {
         rows.list(&list)?;
     }
+    let mut changes = Changes::new(&session.server, path, query, accept, Some(revision));
     loop {
-        let watching = query.clone().set("resourceVersion", &revision).set("allowWatchBookmarks", "true");
-        let mut watch = session.server.watch(&path, &watching, accept).await?;
-        loop {
-            match watch.next().await {
-                Ok(None) => break,
-                Ok(Some(event)) => {
-                    revision = revision_of(&event).unwrap_or(revision);
-                    if event.kind != "BOOKMARK" {
-                        rows.event(event)?;
-                    }
-                }
-                // What was missed is not shown; the next changes are.
-                Err(error) if failure::status(&error).is_some_and(|status| status.code == 410) => {
-                    let list = session.server.get_as(&query.on(&path), accept).await?;
-                    list["metadata"]["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut revision);
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        rows.event(changes.next().await?)?;
     }
 }
 
@@ -58,13 +40,6 @@ async fn what(session: &Session, plan: &Plan<'_>) -> Result<(Resource, Query)> {
         }
         Target::Kinds(_) | Target::Names(_) => bail!("you may only watch one resource type or object at a time"),
     }
-}
-
-/// An event's own revision: that of the object, or of the one row in its table.
-fn revision_of(event: &Event) -> Option<String> {
-    let own = event.object["metadata"]["resourceVersion"].as_str().filter(|revision| !revision.is_empty());
-    let of_row = || event.object["rows"][0]["object"]["metadata"]["resourceVersion"].as_str();
-    own.or_else(of_row).map(str::to_owned)
 }
 
 struct Rows<'a> {

@@ -245,6 +245,10 @@ pub(crate) struct Runtime {
     /// Addresses for pods; traffic to elsewhere is masqueraded
     #[arg(long, default_value = "10.42.0.0/16")]
     pub(crate) cluster_cidr: Cidr,
+    /// Addresses for the pods of this machine until an agent or a kubelet names others (default: the first /24 of
+    /// --cluster-cidr)
+    #[arg(long)]
+    pub(crate) pod_cidr: Option<Cidr>,
     /// Address at which others reach this machine (default: that of the default route)
     #[arg(long)]
     pub(crate) node_ip: Option<IpAddr>,
@@ -295,6 +299,8 @@ impl Server {
     }
 }
 
+/// k8s: the size of a node's range where nobody says another.
+const NODE_BITS: u8 = 24;
 /// k8s: where installers put the DNS Service by convention.
 const DNS_HOST: u32 = 10;
 
@@ -493,6 +499,11 @@ impl Cidr {
 
     fn overlaps(self, other: Self) -> bool {
         self.contains(other.address) || other.contains(self.address)
+    }
+
+    /// What one machine's pods get of it: its first /24, or all of it if it is no larger.
+    pub(crate) fn first_of_a_node(self) -> Self {
+        Self { bits: self.bits.max(NODE_BITS), ..self }
     }
 
     /// The address at that place of the range; ranges have at least sixteen.

@@ -181,6 +181,8 @@ fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32, at_e
             no_masquerade: vec![pods.to_string()],
             masquerade: runtime::Masquerade::On,
             mtu,
+            // The agent of the same process names it.
+            own_range: None,
         },
         supervisor: None,
         at_end,
@@ -192,7 +194,8 @@ pub(crate) async fn run_runtime(args: crate::args::Runtime) -> Result<()> {
     machine::require_root("`drover runtime` runs containers: it")?;
     crate::control_plane::prepare_folder(&args.place)?;
     let mtu = network::pod_mtu(args.pod_network, args.node_ip.unwrap_or_else(machine::address));
-    let config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu, runtime::AtEnd::KeepPods);
+    let mut config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu, runtime::AtEnd::KeepPods);
+    config.net.own_range = Some(args.pod_cidr.unwrap_or(args.cluster_cidr.first_of_a_node()).to_string());
     let mut crew = Crew::default();
     crew.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
     crate::brain::run_alone("container runtime", crew, Vec::new()).await

@@ -65,7 +65,7 @@ pub(crate) enum Streams {
 
 /// What the child of a fork is to become.
 pub(crate) enum Role<'a> {
-    /// A container's first process. `shm` is the pod's shared memory folder.
+    /// A container's first process. `shm` is its shared memory folder: the pod's, or the node's.
     First { plan: &'a ContainerPlan, shm: Option<&'a Path>, users: Option<BorrowedFd<'a>> },
     /// A command in the container whose first process is `target`.
     Command { plan: &'a ContainerPlan, process: &'a ProcessPlan, target: BorrowedFd<'a>, users: Option<BorrowedFd<'a>> },

@@ -1,6 +1,7 @@
 //! Security modules of the host: AppArmor profiles for programs that ask for one, and a plain refusal of what cannot be
 //! enforced. What the host does not have is never silently left out.
 
+use crate::security_profile;
 use crate::spec::SpecError;
 use proto::cri;
 use proto::cri::security_profile::ProfileType;
@@ -18,7 +19,7 @@ pub(crate) fn apparmor(context: &cri::LinuxContainerSecurityContext) -> Result<O
     if context.privileged {
         return Ok(None);
     }
-    let Some(name) = wanted(context) else { return Ok(None) };
+    let Some(name) = wanted(context)? else { return Ok(None) };
     if fs::read_to_string(APPARMOR_ENABLED).is_ok_and(|text| text.trim() == "Y") {
         // Where the list cannot be read the kernel still refuses an unknown name at the start.
         let loaded = fs::read_to_string(APPARMOR_PROFILES).map_or(true, |text| is_loaded(&text, &name));
@@ -32,16 +33,17 @@ pub(crate) fn apparmor(context: &cri::LinuxContainerSecurityContext) -> Result<O
     }
 }
 
-fn wanted(context: &cri::LinuxContainerSecurityContext) -> Option<String> {
-    let profile = context.apparmor.as_ref()?;
-    match profile.profile_type() {
+#[expect(deprecated, reason = "older clients say it in this field alone")]
+fn wanted(context: &cri::LinuxContainerSecurityContext) -> Result<Option<String>, SpecError> {
+    let wanted = security_profile::wanted(context.apparmor.as_ref(), &context.apparmor_profile)?;
+    Ok(wanted.and_then(|profile| match profile.profile_type() {
         ProfileType::Unconfined => None,
         ProfileType::RuntimeDefault => Some(APPARMOR_DEFAULT.to_owned()),
         ProfileType::Localhost => {
             let name = profile.localhost_ref.as_str();
             Some(name.strip_prefix("localhost/").unwrap_or(name).to_owned())
         }
-    }
+    }))
 }
 
 /// The list has a line `name (mode)` for each profile.
@@ -69,9 +71,13 @@ mod tests {
 
     #[test]
     fn profiles_are_named_by_kind() {
-        assert_eq!(wanted(&context(ProfileType::Unconfined, "")), None);
-        assert_eq!(wanted(&context(ProfileType::RuntimeDefault, "")).as_deref(), Some(APPARMOR_DEFAULT));
-        assert_eq!(wanted(&context(ProfileType::Localhost, "localhost/web")).as_deref(), Some("web"));
+        let name = |context: &cri::LinuxContainerSecurityContext| wanted(context).unwrap();
+        assert_eq!(name(&context(ProfileType::Unconfined, "")), None);
+        assert_eq!(name(&context(ProfileType::RuntimeDefault, "")).as_deref(), Some(APPARMOR_DEFAULT));
+        assert_eq!(name(&context(ProfileType::Localhost, "localhost/web")).as_deref(), Some("web"));
+        #[expect(deprecated, reason = "older clients say it in this field alone")]
+        let old = cri::LinuxContainerSecurityContext { apparmor_profile: "localhost/web".into(), ..Default::default() };
+        assert_eq!(name(&old).as_deref(), Some("web"));
     }
 
     #[test]

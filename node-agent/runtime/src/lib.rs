@@ -17,6 +17,7 @@ mod net;
 mod plan;
 mod pods;
 mod seccomp;
+mod security_profile;
 mod serve;
 mod service;
 mod spec;

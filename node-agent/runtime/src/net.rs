@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 pub(crate) use firewall::PortMap;
@@ -49,6 +50,9 @@ pub struct NetConfig {
     pub masquerade: Masquerade,
     /// Largest packet of pods' interfaces.
     pub mtu: u32,
+    /// Addresses of this node's pods until a client names others; what a client has named is remembered then. With
+    /// none, clients name them after each start.
+    pub own_range: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,9 +81,14 @@ struct State {
     ports: BTreeMap<String, (Ipv4Addr, Vec<PortMap>)>,
 }
 
+/// What a client named last as the range of this node's pods, in the runtime's folder.
+const NAMED_RANGE: &str = "pod-cidr";
+
 #[derive(Debug)]
 pub(crate) struct Network {
     config: NetConfig,
+    /// Where the range that a client names is kept.
+    named: PathBuf,
     state: Mutex<State>,
     /// Serialises changes of iptables and of the bridge, so that what is written last is what is known last.
     firewall: tokio::sync::Mutex<()>,
@@ -91,8 +100,30 @@ fn host_interface(sandbox: &str) -> String {
 }
 
 impl Network {
-    pub(crate) fn new(config: NetConfig) -> Self {
-        Self { config, state: Mutex::default(), firewall: tokio::sync::Mutex::default() }
+    /// `root` is the runtime's folder.
+    pub(crate) fn new(config: NetConfig, root: &Path) -> Self {
+        Self { config, named: root.join(NAMED_RANGE), state: Mutex::default(), firewall: tokio::sync::Mutex::default() }
+    }
+
+    /// Goes on with the range that a client named before this start, or takes the node's own.
+    pub(crate) async fn begin(&self) -> Result<(), NetError> {
+        let Some(own) = &self.config.own_range else { return Ok(()) };
+        match fs::read_to_string(&self.named) {
+            Ok(named) => self.set_cidr(&named).await,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => self.set_cidr(own).await,
+            Err(e) => Err(doing(format!("read {}", self.named.display()))(e)),
+        }
+    }
+
+    /// Takes the range that a client names.
+    pub(crate) async fn name_cidr(&self, text: &str) -> Result<(), NetError> {
+        self.set_cidr(text).await?;
+        if self.config.own_range.is_none() {
+            return Ok(());
+        }
+        let next = self.named.with_extension("next");
+        let written = fs::write(&next, text).and_then(|()| fs::rename(&next, &self.named));
+        written.map_err(doing(format!("write {}", self.named.display())))
     }
 
     pub(crate) fn is_ready(&self) -> bool {
@@ -114,7 +145,7 @@ impl Network {
     }
 
     /// Sets the node's pod CIDR: makes the bridge and the rules. Pods that have an address keep it.
-    pub(crate) async fn set_cidr(&self, text: &str) -> Result<(), NetError> {
+    async fn set_cidr(&self, text: &str) -> Result<(), NetError> {
         let cidr: Cidr4 = text.parse().map_err(|()| NetError::BadCidr(text.to_owned()))?;
         if self.state.lock().cidr == Some(cidr) {
             return Ok(());

@@ -172,12 +172,12 @@ impl Pods {
         self.containers().iter().flat_map(|c| c.record.layers.iter().cloned()).collect()
     }
 
-    /// Where a sandbox's containers have their cgroups.
-    fn cgroup_parent(&self, config: &cri::PodSandboxConfig) -> PathBuf {
-        let parent = config.linux.as_ref().map_or("", |l| l.cgroup_parent.as_str());
-        let parent = if parent.is_empty() { "/drover" } else { parent };
-        let root = self.cgroup_root.trim_matches('/');
-        Path::new("/").join(root).join(parent.trim_start_matches('/'))
+    /// Where a sandbox's containers have their cgroups: where its client says, or in one of its own, or the limits and
+    /// the usage of one pod would be those of many.
+    fn cgroup_parent(&self, id: &str, config: &cri::PodSandboxConfig) -> PathBuf {
+        let named = config.linux.as_ref().map_or("", |l| l.cgroup_parent.as_str());
+        let parent = if named.is_empty() { format!("drover-{id}") } else { named.trim_start_matches('/').to_owned() };
+        Path::new("/").join(self.cgroup_root.trim_matches('/')).join(parent)
     }
 
     /// Makes something to the end: half of it would belong to nobody, and a client's connection may end at any time.
@@ -237,14 +237,12 @@ impl Pods {
     }
 }
 
-/// Fewer digits of an id name nothing.
-const PREFIX_MIN: usize = 8;
-
+/// What an id names, or the start of one if it is the start of no other.
 fn by_prefix<T: Clone>(map: &BTreeMap<String, T>, id: &str) -> Option<T> {
     if let Some(found) = map.get(id) {
         return Some(found.clone());
     }
-    if id.len() < PREFIX_MIN {
+    if id.is_empty() {
         return None;
     }
     let mut starting = map.range(id.to_owned()..).take_while(|(key, _)| key.starts_with(id));

@@ -93,8 +93,9 @@ pub async fn run(config: Config, drain: CancellationToken) -> Result<(), Error> 
         Spawner::new(config.supervisor.as_deref(), &config.root.join("empty"), tasks.clone(), CancellationToken::new())
             .map_err(doing("prepare supervisors"))?;
     spawner.prepare();
-    let network = Network::new(config.net.clone());
+    let network = Network::new(config.net.clone(), &config.root);
     let pods = Pods::open(&config.root, &config.cgroup_root, store.clone(), network, spawner, tasks.clone()).await?;
+    pods.network.begin().await?;
     let streaming = Streaming::start(pods.clone(), tasks.clone(), drain.clone());
     let streaming = streaming.await.map_err(doing("listen for streams"))?;
     tracing::info!(socket = %config.socket.display(), "runtime serves");

@@ -280,7 +280,7 @@ pub(crate) const SANDBOX_FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"]
 
 fn mounts(inputs: &Inputs<'_>, read_only_root: bool) -> Result<Vec<MountPlan>, SpecError> {
     let mut mounts = Vec::new();
-    let own = |target: &Path| inputs.config.mounts.iter().any(|m| Path::new(&m.container_path) == target);
+    let own = |target: &Path| inputs.config.mounts.iter().any(|m| self::target(m) == target);
     for name in SANDBOX_FILES {
         let target = Path::new("/etc").join(name);
         if !own(&target) {
@@ -301,10 +301,14 @@ fn mounts(inputs: &Inputs<'_>, read_only_root: bool) -> Result<Vec<MountPlan>, S
     Ok(mounts)
 }
 
+/// Where a mount shows; a path that is not absolute begins at the container's root.
+fn target(mount: &cri::Mount) -> PathBuf {
+    Path::new("/").join(&mount.container_path)
+}
+
 fn one_mount(inputs: &Inputs<'_>, mount: &cri::Mount) -> Result<MountPlan, SpecError> {
-    let target = PathBuf::from(&mount.container_path);
-    if !target.is_absolute() {
-        return Err(invalid(format!("mount path {:?} is not absolute", mount.container_path)));
+    if mount.container_path.is_empty() {
+        return Err(invalid("a mount has no path in the container"));
     }
     // Mounts of a pod with mapped ids are mapped as the pod is; another mapping of theirs would be a surprise.
     let pods = users(&namespaces(inputs.sandbox_config))?.map(|r| (r.host_id, r.length));
@@ -331,7 +335,7 @@ fn one_mount(inputs: &Inputs<'_>, mount: &cri::Mount) -> Result<MountPlan, SpecE
         return Err(invalid("a recursively read-only mount must be read-only and private"));
     }
     Ok(MountPlan {
-        target,
+        target: target(mount),
         read_only: mount.readonly || mount.image.is_some(),
         recursive_read_only: mount.recursive_read_only,
         propagation,
@@ -369,9 +373,9 @@ pub(crate) fn signal_by_name(name: &str) -> Option<i32> {
     if rest.is_empty() { Some(base) } else { rest.parse::<i32>().ok().map(|n| base + n).filter(|n| *n <= 64) }
 }
 
-/// The text of a pod's resolv.conf; without configuration that of the node.
+/// The text of a pod's resolv.conf; without configuration, or with one that says nothing, that of the node.
 pub(crate) fn resolv_conf(dns: Option<&cri::DnsConfig>, node: &str) -> String {
-    let Some(dns) = dns else { return node.to_owned() };
+    let Some(dns) = dns.filter(|dns| **dns != cri::DnsConfig::default()) else { return node.to_owned() };
     let mut lines: Vec<String> = dns.servers.iter().map(|server| format!("nameserver {server}")).collect();
     for (key, values) in [("search", &dns.searches), ("options", &dns.options)] {
         if !values.is_empty() {

@@ -154,6 +154,12 @@ fn revision(node: &Node) -> u64 {
     node.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
 }
 
+/// Whether pods must wait for the cluster to name the node's range. Drover's runtime as a process of its own has one
+/// from its start on, for clients that name none; two nodes of a cluster would give out the same addresses.
+fn awaits_range(runtime_version: &str, named: &str) -> bool {
+    named.is_empty() && runtime_version.starts_with("drover://")
+}
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl Heartbeat {
@@ -256,6 +262,9 @@ impl Heartbeat {
                     .push(format!("{} is not ready: {} {}", condition.r#type, condition.reason, condition.message));
             }
         }
+        if findings.not_ready.is_empty() && awaits_range(&self.runtime_version, &self.pod_cidr) {
+            findings.not_ready.push("the node has no pod CIDR yet".to_owned());
+        }
         let listed = self.node.cri.images().list_images(ListImagesRequest { filter: None }).await?;
         findings.images = object::images(&listed.into_inner().images);
         Ok(())
@@ -352,5 +361,17 @@ impl Heartbeat {
                 ..LeaseSpec::default()
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_on_drovers_own_runtime_wait_for_the_clusters_range() {
+        assert!(awaits_range("drover://0.1.0", ""));
+        assert!(!awaits_range("drover://0.1.0", "10.42.1.0/24"));
+        assert!(!awaits_range("containerd://2.1.0", ""), "it may have a network that nobody needs to name");
     }
 }

@@ -54,6 +54,10 @@ impl Hierarchy for Unified {
         let writes =
             [cpu::unified(resources), memory::unified(resources), pids::both(resources), cpuset::both(resources)];
         for Write { file, value, .. } in writes.into_iter().flatten() {
+            // A kernel that does not count swap has no file for it.
+            if file == "memory.swap.max" && !folder.join(&file).exists() {
+                continue;
+            }
             write_file(&folder, &file, &value)?;
         }
         for Write { file, value, .. } in hugetlb::unified(resources)? {

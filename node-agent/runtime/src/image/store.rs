@@ -24,10 +24,13 @@ const CHAIN_DIGITS: usize = 32;
 /// Fewer digits of an id do not name an image.
 const ID_PREFIX_MIN: usize = 12;
 
+/// By id.
+type Images = BTreeMap<String, Arc<Record>>;
+
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
-    images: Mutex<BTreeMap<String, Arc<Record>>>,
+    images: Mutex<Images>,
     cache: Cache,
     /// Held by those who add images, whose layers have no record yet.
     adding: RwLock<()>,
@@ -78,26 +81,8 @@ impl Store {
 
     /// The image that `name` means: an id or its start, a tag or a digest.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Record>> {
-        let images = self.images.lock();
-        let id = name.strip_prefix("sha256:").unwrap_or(name);
-        let digits = id.len() >= ID_PREFIX_MIN && id.bytes().all(|b| b.is_ascii_hexdigit());
-        if digits {
-            let mut starting = images.values().filter(|r| r.id["sha256:".len()..].starts_with(id));
-            if let (Some(record), None) = (starting.next(), starting.next()) {
-                return Some(record.clone());
-            }
-        }
-        let reference = parse_reference(name).ok()?;
-        let matches = |record: &&Arc<Record>| match reference.digest() {
-            Some(digest) => {
-                let full = format!("{}@{digest}", repository(&reference));
-                record.digests.contains(&full) || record.id == digest
-            }
-            None => record.tags.contains(&reference.whole()),
-        };
-        images.values().find(matches).cloned()
+        find(&self.images.lock(), name)
     }
-
     /// Whether a layer is there already.
     fn has_layer(&self, name: &str) -> bool {
         self.layers_folder().join(name).is_dir()
@@ -312,8 +297,9 @@ impl Store {
     /// Removes an image with all its names, and the layers that neither another image nor `used` needs. What is not
     /// there is removed already.
     pub(crate) fn remove(&self, name: &str, used: &BTreeSet<String>) -> Result<(), ImageError> {
-        let Some(record) = self.find(name) else { return Ok(()) };
+        // Found and removed under one lock: who comes second finds nothing, and is content.
         let mut images = self.images.lock();
+        let Some(record) = find(&images, name) else { return Ok(()) };
         fs::remove_file(self.record_file(&record.id)).map_err(ImageError::doing("remove the image's record"))?;
         images.remove(&record.id);
         drop(images);
@@ -333,6 +319,26 @@ impl Store {
     pub(crate) fn scratch(&self) -> Result<Scratch, ImageError> {
         Scratch::new(&self.root)
     }
+}
+
+fn find(images: &Images, name: &str) -> Option<Arc<Record>> {
+    let id = name.strip_prefix("sha256:").unwrap_or(name);
+    let digits = id.len() >= ID_PREFIX_MIN && id.bytes().all(|b| b.is_ascii_hexdigit());
+    if digits {
+        let mut starting = images.values().filter(|r| r.id["sha256:".len()..].starts_with(id));
+        if let (Some(record), None) = (starting.next(), starting.next()) {
+            return Some(record.clone());
+        }
+    }
+    let reference = parse_reference(name).ok()?;
+    let matches = |record: &&Arc<Record>| match reference.digest() {
+        Some(digest) => {
+            let full = format!("{}@{digest}", repository(&reference));
+            record.digests.contains(&full) || record.id == digest
+        }
+        None => record.tags.contains(&reference.whole()),
+    };
+    images.values().find(matches).cloned()
 }
 
 /// Names that an image gets.

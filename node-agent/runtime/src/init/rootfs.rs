@@ -360,7 +360,7 @@ fn sysfs<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan) -> Result<(), RootfsErr
 }
 
 /// Hides what a container should not read and freezes what it should not write. A path that does not exist needs
-/// nothing; a link on the way means that somebody plays tricks.
+/// nothing; of a link, what it leads to inside the container is meant.
 fn mask<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan) -> Result<(), RootfsError> {
     let null = at.sys.null_device().map_err(doing("open the null device"))?;
     // One empty folder for all: attached where it is first needed and cloned from there, because before Linux 6.15 only
@@ -396,9 +396,9 @@ fn mask<S: Sys>(at: &Tree<'_, S>, plan: &ContainerPlan) -> Result<(), RootfsErro
 }
 
 fn open_existing<S: Sys>(at: &Tree<'_, S>, path: &Path) -> Result<Option<OwnedFd>, RootfsError> {
-    match at.sys.open_in_root(at.root, path, Resolve::NoLinks) {
+    match at.sys.open_in_root(at.root, path, Resolve::InRoot) {
         Ok(fd) => Ok(Some(fd)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(doing(format!("open {} in the container", path.display()))(e)),
     }
 }

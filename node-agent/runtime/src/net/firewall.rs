@@ -144,6 +144,7 @@ mod tests {
 
     fn config() -> NetConfig {
         NetConfig {
+            own_range: None,
             bridge: "br0".into(),
             no_masquerade: vec!["10.42.0.0/16".into()],
             masquerade: Masquerade::On,

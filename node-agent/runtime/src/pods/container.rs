@@ -9,6 +9,7 @@ use crate::plan::{
     CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, IMAGE_MOUNT, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK,
     every_access,
 };
+use crate::security_profile;
 use crate::spec::{self, Inputs, SpecError};
 use crate::sys::clock::now_ns;
 use crate::sys::linux::Linux;
@@ -201,6 +202,17 @@ fn devices(config: &cri::ContainerConfig, privileged: bool) -> Result<Vec<Device
     Ok(found)
 }
 
+/// k8s: a path of the node that is to be mounted and is not there becomes a folder; clients rely on it.
+fn make_sources(config: &cri::ContainerConfig) -> Result<(), PodError> {
+    for mount in config.mounts.iter().filter(|m| m.image.is_none() && m.host_path.starts_with('/')) {
+        let source = Path::new(&mount.host_path);
+        if fs::metadata(source).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            fs::create_dir_all(source).map_err(doing(format!("make mount source {}", mount.host_path)))?;
+        }
+    }
+    Ok(())
+}
+
 impl Pods {
     pub(crate) async fn create_container(
         self: &Arc<Self>,
@@ -292,6 +304,7 @@ impl Pods {
             self.hierarchy.restrict_devices(cgroup, &devices)?;
         }
         let image_mounts = self.image_mounts(config)?;
+        make_sources(config)?;
         let mut plan = spec::container(Inputs {
             id,
             dir: dir.to_owned(),
@@ -368,10 +381,9 @@ impl Pods {
         capabilities: u64,
     ) -> Result<Option<PathBuf>, PodError> {
         use cri::security_profile::ProfileType;
-        let Some(profile) = &context.seccomp else { return Ok(None) };
-        if context.privileged {
-            return Ok(None);
-        }
+        #[expect(deprecated, reason = "older clients say it in this field alone")]
+        let wanted = security_profile::wanted(context.seccomp.as_ref(), &context.seccomp_profile_path)?;
+        let Some(profile) = wanted.filter(|_| !context.privileged) else { return Ok(None) };
         match profile.profile_type() {
             ProfileType::Unconfined => Ok(None),
             ProfileType::RuntimeDefault => Ok(Some(self.profiles.default_for(capabilities)?)),

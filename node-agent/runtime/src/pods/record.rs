@@ -33,6 +33,8 @@ pub(crate) struct Sandbox {
     pub(crate) record: SandboxRecord,
     pub(crate) config: cri::PodSandboxConfig,
     pub(crate) dir: PathBuf,
+    /// Its supervisor's process, as long as it is ready; none if that is not known.
+    pub(crate) pid: Option<u32>,
     /// The connection to its supervisor, while it is ready.
     pub(crate) link: Mutex<Option<Arc<Link>>>,
     /// Serialises stopping and removing.

@@ -10,6 +10,7 @@ use crate::supervisor::short_path;
 use crate::wire::{Answer, Call, Snapshot};
 use proto::cri;
 use rustix::fs::{Mode, OFlags, open};
+use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use std::fs;
 use std::io;
@@ -64,11 +65,14 @@ impl Pods {
         config: cri::PodSandboxConfig,
         record: SandboxRecord,
     ) -> Result<(), PodError> {
-        let link = reach(dir).and_then(Link::new).ok();
+        let socket = reach(dir).ok();
+        let pid = socket.as_ref().and_then(|s| socket_peercred(s).ok()).map(|peer| peer.pid.as_raw_nonzero().get());
+        let link = socket.and_then(|s| Link::new(s).ok());
         let sandbox = Arc::new(Sandbox {
             record,
             config,
             dir: dir.to_owned(),
+            pid: pid.and_then(|pid| u32::try_from(pid).ok()),
             link: parking_lot::Mutex::new(link.clone()),
             turn: tokio::sync::Mutex::default(),
         });

@@ -56,7 +56,7 @@ impl Pods {
             network: plan.network,
             ip,
             ports,
-            cgroup_parent: self.cgroup_parent(&config),
+            cgroup_parent: self.cgroup_parent(&id, &config),
         };
         let parent = record.cgroup_parent.clone();
         match self.make_sandbox(&plan, record, config).await {
@@ -99,6 +99,7 @@ impl Pods {
             record,
             config,
             dir: plan.dir.clone(),
+            pid: Some(pid),
             link: Mutex::new(Some(link.clone())),
             turn: tokio::sync::Mutex::default(),
         });
@@ -259,7 +260,11 @@ fn write_files(plan: &SandboxPlan, record: &SandboxRecord, config: &cri::PodSand
         config.hostname.clone()
     };
     let own = record.ip.map_or_else(String::new, |ip| format!("{ip}\t{hostname}\n"));
-    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}");
+    let hosts = match fs::read_to_string("/etc/hosts") {
+        // Who is on the node's network knows the names that the node knows.
+        Ok(node) if record.network == Scope::Node => node,
+        Ok(_) | Err(_) => format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}"),
+    };
     for (name, text) in [
         ("resolv.conf", spec::resolv_conf(config.dns_config.as_ref(), &node)),
         ("hostname", format!("{hostname}\n")),

@@ -48,10 +48,15 @@ pub(crate) fn sandbox_item(sandbox: &Sandbox) -> cri::PodSandbox {
     }
 }
 
-/// What `crictl inspectp` shows beside the status.
+/// What `crictl inspectp` shows beside the status; tools enter the pod's namespaces by `pid`.
 pub(crate) fn sandbox_info(sandbox: &Sandbox) -> HashMap<String, String> {
     let record = serde_json::to_value(&sandbox.record).unwrap_or_default();
-    let info = json!({ "record": record, "folder": sandbox.dir, "runtimeHandler": sandbox.record.handler });
+    let info = json!({
+        "record": record,
+        "folder": sandbox.dir,
+        "pid": sandbox.pid.filter(|_| sandbox.is_ready()).unwrap_or_default(),
+        "runtimeHandler": sandbox.record.handler,
+    });
     HashMap::from([("info".to_owned(), info.to_string())])
 }
 

@@ -271,7 +271,7 @@ impl RuntimeService for Service {
             let wanted = containers.iter().filter(|c| {
                 c.is_running()
                     && (filter.id.is_empty() || c.record.id.starts_with(&filter.id))
-                    && (filter.pod_sandbox_id.is_empty() || c.record.sandbox == filter.pod_sandbox_id)
+                    && (filter.pod_sandbox_id.is_empty() || c.record.sandbox.starts_with(&filter.pod_sandbox_id))
                     && selected(&filter.label_selector, &c.config.lock().labels)
             });
             wanted.map(|c| pods.container_stats(c)).collect()
@@ -310,7 +310,7 @@ impl RuntimeService for Service {
     ) -> Answer<UpdateRuntimeConfigResponse> {
         let network = request.into_inner().runtime_config.and_then(|c| c.network_config).unwrap_or_default();
         if !network.pod_cidr.is_empty() {
-            self.pods.network.set_cidr(&network.pod_cidr).await.map_err(crate::pods::PodError::from)?;
+            self.pods.network.name_cidr(&network.pod_cidr).await.map_err(crate::pods::PodError::from)?;
         }
         ok(UpdateRuntimeConfigResponse {})
     }

@@ -17,6 +17,10 @@ use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+/// Shared memory of who shares the node's IPC namespace.
+const NODE_SHM: &str = "/dev/shm";
 
 fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
@@ -147,7 +151,11 @@ impl Supervisor {
         let (mut ours, streams) = split(pipes);
         let cgroup = open_cgroup(&plan).map_err(|e| format!("cannot open the container's cgroup: {e}"))?;
         let (status, child_status) = status_pair().map_err(text)?;
-        let shm = (self.plan.ipc == Scope::Pod).then(|| self.plan.dir.join(SHM));
+        let shm = match self.plan.ipc {
+            Scope::Pod => Some(self.plan.dir.join(SHM)),
+            // Without one on the node there is nothing to share.
+            Scope::Node => Some(PathBuf::from(NODE_SHM)).filter(|folder| folder.is_dir()),
+        };
         let own_pid_space = plan.pid == PidScope::Container;
         let namespaces = NewNamespaces { mount: true, pid: own_pid_space, user: false };
         let joined = self.pid_space(&plan.pid)?;

@@ -59,6 +59,8 @@ pub(crate) fn leave_cgroups() {
 
 pub(crate) struct Node {
     pub(crate) folder: TempDir,
+    /// What the runtime is told of the range of its pods; the tests name one anyway where this is none.
+    own_range: Option<String>,
     drain: CancellationToken,
     server: Option<JoinHandle<Result<(), runtime::Error>>>,
     pub(crate) runtime: RuntimeServiceClient<Channel>,
@@ -82,7 +84,12 @@ async fn connect(socket: PathBuf) -> Channel {
     }
 }
 
-fn serve(folder: &std::path::Path, at_end: AtEnd, drain: CancellationToken) -> JoinHandle<Result<(), runtime::Error>> {
+fn serve(
+    folder: &std::path::Path,
+    own_range: Option<String>,
+    at_end: AtEnd,
+    drain: CancellationToken,
+) -> JoinHandle<Result<(), runtime::Error>> {
     let config = Config {
         root: folder.join("runtime"),
         socket: folder.join("run/cri.sock"),
@@ -92,6 +99,7 @@ fn serve(folder: &std::path::Path, at_end: AtEnd, drain: CancellationToken) -> J
             no_masquerade: vec!["10.88.0.0/16".into()],
             masquerade: Masquerade::On,
             mtu: 1500,
+            own_range,
         },
         supervisor: None,
         at_end,
@@ -109,11 +117,16 @@ impl Node {
     }
 
     pub(crate) async fn start(folder: TempDir) -> Self {
+        Self::start_with(folder, None).await
+    }
+
+    async fn start_with(folder: TempDir, own_range: Option<String>) -> Self {
         let drain = CancellationToken::new();
-        let server = Some(serve(folder.path(), AtEnd::KeepPods, drain.clone()));
+        let server = Some(serve(folder.path(), own_range.clone(), AtEnd::KeepPods, drain.clone()));
         let channel = connect(folder.path().join("run/cri.sock")).await;
         Self {
             folder,
+            own_range,
             drain,
             server,
             runtime: RuntimeServiceClient::new(channel.clone()),
@@ -125,7 +138,11 @@ impl Node {
     }
 
     async fn set_cidr(&mut self) {
-        let network_config = Some(NetworkConfig { pod_cidr: "10.88.7.0/24".into() });
+        self.name_range("10.88.7.0/24").await;
+    }
+
+    pub(crate) async fn name_range(&mut self, range: &str) {
+        let network_config = Some(NetworkConfig { pod_cidr: range.into() });
         let runtime_config = Some(RuntimeConfig { network_config });
         self.runtime.update_runtime_config(UpdateRuntimeConfigRequest { runtime_config }).await.unwrap();
     }
@@ -134,9 +151,17 @@ impl Node {
     pub(crate) async fn restart(mut self) -> Self {
         self.drain.cancel();
         self.server.take().unwrap().await.unwrap().unwrap();
-        let mut node = Self::start(self.folder).await;
-        node.set_cidr().await;
+        let mut node = Self::start_with(self.folder, self.own_range.clone()).await;
+        if self.own_range.is_none() {
+            node.set_cidr().await;
+        }
         node
+    }
+
+    /// The same with a runtime that has a range of its own for pods.
+    pub(crate) async fn restart_with(mut self, own_range: &str) -> Self {
+        self.own_range = Some(own_range.to_owned());
+        self.restart().await
     }
 
     /// Ends the server and takes everything down.
@@ -144,7 +169,7 @@ impl Node {
         self.drain.cancel();
         self.server.take().unwrap().await.unwrap().unwrap();
         let drain = CancellationToken::new();
-        let server = serve(self.folder.path(), AtEnd::RemovePods, drain.clone());
+        let server = serve(self.folder.path(), None, AtEnd::RemovePods, drain.clone());
         let channel = connect(self.folder.path().join("run/cri.sock")).await;
         self.runtime = RuntimeServiceClient::new(channel);
         self.set_cidr().await;

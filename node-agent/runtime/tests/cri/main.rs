@@ -17,6 +17,7 @@ mod lifecycle;
 mod registry;
 mod security;
 mod streaming;
+mod terse;
 
 use client::Node;
 use std::future::Future;
@@ -79,6 +80,14 @@ const TESTS: &[Test] = tests![
     streaming::strangers_on_the_loopback_do_not_keep_clients_out,
     streaming::ports_are_forwarded_into_the_pod,
     streaming::a_token_is_good_once,
+    terse::a_pod_without_a_cgroup_is_counted_alone,
+    terse::a_node_with_a_range_of_its_own_needs_nobody_to_name_one,
+    terse::pods_on_the_nodes_namespaces_have_its_files,
+    terse::mounts_are_made_where_they_are_said_to_be,
+    terse::mounts_pass_between_node_and_container_as_asked,
+    terse::read_only_goes_as_deep_as_asked,
+    terse::profiles_may_be_said_in_the_words_of_older_clients,
+    terse::paths_are_hidden_and_ids_found_by_what_leads_to_them,
     registry::images_are_pulled_with_credentials_and_checked,
     registry::images_are_pushed_with_their_digests,
     build::an_image_is_built_in_two_stages_and_runs,

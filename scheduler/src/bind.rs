@@ -1,7 +1,7 @@
 //! The only I/O of the scheduler: bindings, and the condition of pods that found no node. Both leave the cycle at once and
 //! report back.
 
-use crate::pod_info::PodInfo;
+use crate::pod_info::{PREEMPTED, PodInfo};
 use crate::volumes::{Preparation, selected_node};
 use client::cache::Caches;
 use jiff::Timestamp;
@@ -158,17 +158,23 @@ pub(crate) async fn report(client: kube::Client, pod: Arc<PodInfo>, report: Repo
     patch_status(&client, &pod, status).await
 }
 
-/// Makes a pod leave for a more important one: says so in its status, then deletes it with its own grace.
+/// Takes back what a pod's status says of where room is made for it.
+pub(crate) async fn take_back(client: kube::Client, pod: Arc<PodInfo>) -> Result<(), kube::Error> {
+    patch_status(&client, &pod, json!({"nominatedNodeName": null})).await
+}
+
+/// Makes a pod leave for a more important one: says so in its status, then deletes it with its own grace. Gives it as it is
+/// on its way out.
 pub(crate) async fn evict(
     client: kube::Client,
     victim: Arc<PodInfo>,
     scheduler: String,
     now: Timestamp,
-) -> Result<(), kube::Error> {
+) -> Result<Option<Arc<Pod>>, kube::Error> {
     let condition = json!({
         "type": "DisruptionTarget",
         "status": "True",
-        "reason": "PreemptionByScheduler",
+        "reason": PREEMPTED,
         "message": format!("{scheduler}: preempting to accommodate a higher priority pod"),
         "lastTransitionTime": Time(now),
         "observedGeneration": victim.pod.metadata.generation,
@@ -177,7 +183,7 @@ pub(crate) async fn evict(
     let pods: Api<Pod> = Api::namespaced(client, &victim.key.ns);
     let same = Preconditions { uid: Some(victim.uid.clone()), resource_version: None };
     let params = DeleteParams { preconditions: Some(same), ..DeleteParams::default() };
-    pods.delete(&victim.key.name, &params).await.map(drop)
+    Ok(pods.delete(&victim.key.name, &params).await?.left().map(Arc::new))
 }
 
 async fn patch_status(client: &kube::Client, pod: &PodInfo, status: Value) -> Result<(), kube::Error> {

@@ -5,10 +5,13 @@ use crate::spread::Constraints;
 use crate::terms::Terms;
 use client::action::Key;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Affinity, Pod, PodSpec, Toleration, Volume};
+use k8s_openapi::api::core::v1::{Affinity, Pod, PodCondition, PodSpec, Toleration, Volume};
 use kinds::volume::{Use, claims_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// k8s: the reason of the condition DisruptionTarget.
+pub(crate) const PREEMPTED: &str = "PreemptionByScheduler";
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
@@ -176,6 +179,13 @@ impl PodInfo {
 
     pub fn terminating(&self) -> bool {
         self.pod.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether it is on its way out because a scheduler wants its room.
+    pub fn preempted(&self) -> bool {
+        let conditions = self.pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+        let says = |one: &PodCondition| one.status == "True" && one.reason.as_deref() == Some(PREEMPTED);
+        self.terminating() && conditions.into_iter().flatten().any(|one| one.type_ == "DisruptionTarget" && says(one))
     }
 }
 

@@ -120,9 +120,12 @@ pub fn preempt(
     if pod.never_preempts() {
         return Err(NoPreemption::Unwilling);
     }
-    let makes_room =
-        |node: &Arc<NodeInfo>| node.pods.values().any(|other| other.terminating() && other.priority < pod.priority);
-    if nominated.and_then(|name| snapshot.node(name)).is_some_and(makes_room) {
+    let makes_room = |place: usize| {
+        // k8s: a node that would not do though everybody left is not waited for.
+        hopeful.contains(&place)
+            && snapshot.nodes[place].pods.values().any(|other| other.preempted() && other.priority < pod.priority)
+    };
+    if nominated.and_then(|name| snapshot.place(name)).is_some_and(makes_room) {
         return Err(NoPreemption::UnderWay);
     }
     let enough = (snapshot.nodes.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_MIN);

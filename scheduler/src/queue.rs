@@ -69,9 +69,12 @@ impl Queue {
     /// A pod without a node appeared or changed. A change may make it schedulable, so it is tried at once.
     pub fn add(&mut self, pod: Arc<PodInfo>, now: Timestamp) {
         let uid = pod.uid.clone();
-        let (since, attempts) = match self.waiting.get(&uid) {
+        let (since, attempts) = match self.waiting.get_mut(&uid) {
             // Its answer is still to come; the decision that is under way stays valid or is refused by the API.
-            Some(Waiting { room: Room::InFlight, .. }) => return,
+            Some(Waiting { room: Room::InFlight, pod: held, .. }) => {
+                *held = pod;
+                return;
+            }
             Some(known) => (known.since, known.attempts),
             None => (now, 0),
         };
@@ -166,12 +169,13 @@ impl Queue {
         helped.iter().for_each(|uid| self.retry(uid, now));
     }
 
-    fn retry(&mut self, uid: &str, now: Timestamp) {
-        self.enter(uid, |waiting| match waiting.room {
-            Room::Unschedulable { since, .. } if since + waiting.backoff() > now => {
-                Room::BackOff { until: since + waiting.backoff() }
-            }
-            _ => Room::Active,
+    /// The pod leaves the unschedulable room, through back-off where its own is not over.
+    pub fn retry(&mut self, uid: &str, now: Timestamp) {
+        let Some(Waiting { room: Room::Unschedulable { since, .. }, .. }) = self.waiting.get(uid) else { return };
+        let since = *since;
+        self.enter(uid, |waiting| {
+            let until = since + waiting.backoff();
+            if until > now { Room::BackOff { until } } else { Room::Active }
         });
     }
 

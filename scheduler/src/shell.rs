@@ -37,14 +37,22 @@ const WRITES_MAX: usize = 256;
 /// k8s: who events are from, unless a profile has another name.
 const SOURCE: &str = "default-scheduler";
 
+/// Victims of one pod that have not answered yet.
+#[derive(Default)]
+struct MakingRoom {
+    unanswered: usize,
+    /// The pod was tried meanwhile, and told to wait for them.
+    was_tried: bool,
+}
+
 /// A write beside the cycle that has ended.
 enum Ended {
     Bound(Binding, Result<(), NotBound>),
-    /// Somebody who was to make room did not go.
-    Stayed {
+    /// Somebody was asked to make room for `pod`: how it is on its way out, `None` where it is gone, or why it did not go.
+    Evicted {
         pod: Arc<PodInfo>,
         victim: Arc<PodInfo>,
-        error: kube::Error,
+        outcome: Result<Option<Arc<Pod>>, kube::Error>,
     },
     Written,
 }
@@ -57,19 +65,7 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let caches = builder.start(&tracker, stop.clone());
     let news = news::listen(&caches);
     let recorder = Recorder::start(deps.client.clone(), SOURCE, "", Arc::clone(&deps.clock), &tracker, stop.clone());
-    let shell = Shell {
-        profiles: config.profiles.clone(),
-        deps,
-        caches: Arc::clone(&caches),
-        recorder,
-        cluster: Cluster::default(),
-        queue: Queue::default(),
-        pods: HashMap::new(),
-        rotation: Rotation::default(),
-        memory: Memory::default(),
-        writes: JoinSet::new(),
-        waiting: JoinSet::new(),
-    };
+    let shell = Shell::new(config, deps, Arc::clone(&caches), recorder);
     tokio::select! {
         () = drain.cancelled() => {}
         () = async { caches.synced().await; shell.serve(news).await } => {}
@@ -88,6 +84,8 @@ struct Shell {
     queue: Queue,
     /// Bound and waiting pods by uid, as last seen.
     pods: HashMap<String, Arc<PodInfo>>,
+    /// By uid of the pod that wants the room.
+    making_room: HashMap<String, MakingRoom>,
     rotation: Rotation,
     memory: Memory,
     writes: JoinSet<Ended>,
@@ -96,6 +94,23 @@ struct Shell {
 }
 
 impl Shell {
+    fn new(config: &Config, deps: Deps, caches: Arc<Caches>, recorder: Recorder) -> Self {
+        Self {
+            profiles: config.profiles.clone(),
+            deps,
+            caches,
+            recorder,
+            cluster: Cluster::default(),
+            queue: Queue::default(),
+            pods: HashMap::new(),
+            making_room: HashMap::new(),
+            rotation: Rotation::default(),
+            memory: Memory::default(),
+            writes: JoinSet::new(),
+            waiting: JoinSet::new(),
+        }
+    }
+
     async fn serve(mut self, mut news: news::Stream) {
         let why = Arc::clone(&self.deps.why);
         let mut questions = why.questions().await;
@@ -208,7 +223,7 @@ impl Shell {
             self.queue.failed(&pod.uid, now);
             return;
         };
-        self.cluster.place(Arc::clone(&pod), &node);
+        self.place(&pod, &node, now);
         let writes = if preparation.is_empty() { &mut self.writes } else { &mut self.waiting };
         let binding = Binding { pod, node, preparation };
         let (client, caches) = (self.deps.client.clone(), Arc::clone(&self.caches));
@@ -221,19 +236,26 @@ impl Shell {
     fn refused(&mut self, pod: &Arc<PodInfo>, refusal: Refusal, now: Timestamp) {
         let nodes = refusal.nodes;
         let mut message = refusal.message();
-        let mut nominated = None;
+        let mut nomination = Nomination::Unsaid;
         match self.preemption(pod, &refusal.hopeful) {
             Ok(preemption) => {
-                nominated = Some(preemption.node.clone());
+                nomination = Nomination::Made(preemption.node.clone());
                 self.make_room(pod, preemption, now);
             }
-            Err(why) if nodes > 0 => message = format!("{message} {}", why.message(nodes)),
-            Err(_) => {}
+            Err(why) => {
+                if nodes > 0 {
+                    message = format!("{message} {}", why.message(nodes));
+                }
+                // k8s: room that would not be enough is not kept from others.
+                let is_vain = matches!(why, NoPreemption::NoVictims { .. });
+                if is_vain && (self.withdraw(&pod.uid, now) || pod.nominated_node().is_some()) {
+                    nomination = Nomination::TakenBack;
+                }
+            }
         }
         self.queue.unschedulable(&pod.uid, refusal.plugins, now);
-        if nominated.is_some() || bind::is_news(pod, "Unschedulable", &message) {
+        if !matches!(nomination, Nomination::Unsaid) || bind::is_news(pod, "Unschedulable", &message) {
             self.record(pod, "Warning", "FailedScheduling", message.clone());
-            let nomination = nominated.map_or(Nomination::Unsaid, Nomination::Made);
             self.report(pod, bind::Report { reason: "Unschedulable", message, nomination, now });
         }
     }
@@ -248,7 +270,12 @@ impl Shell {
         });
     }
 
-    fn preemption(&self, pod: &PodInfo, hopeful: &[usize]) -> Result<Preemption, NoPreemption> {
+    fn preemption(&mut self, pod: &PodInfo, hopeful: &[usize]) -> Result<Preemption, NoPreemption> {
+        // Until all victims have answered, who is on the way out is not known.
+        if let Some(making) = self.making_room.get_mut(&pod.uid) {
+            making.was_tried = true;
+            return Err(NoPreemption::UnderWay);
+        }
         let budgets: Vec<Budget> =
             self.caches.of::<PodDisruptionBudget>().list().iter().map(|pdb| Budget::of(pdb)).collect();
         let first = rand::random_range(0..hopeful.len().max(1));
@@ -263,26 +290,57 @@ impl Shell {
 
     /// Asks the victims to go. The pod is tried again when the last of them has left.
     fn make_room(&mut self, pod: &Arc<PodInfo>, preemption: Preemption, now: Timestamp) {
-        self.cluster.nominate(Arc::clone(pod), &preemption.node);
+        if self.cluster.nomination(&pod.uid).is_some_and(|node| node != preemption.node) {
+            self.withdraw(&pod.uid, now);
+        }
+        self.nominate(pod, &preemption.node, now);
+        self.making_room.entry(pod.uid.clone()).or_default().unanswered += preemption.victims.len();
         for victim in preemption.victims {
             let message = format!("Preempted by pod {} on node {}", pod.uid, preemption.node);
             self.record(&victim, "Normal", "Preempted", message);
             let evict =
                 bind::evict(self.deps.client.clone(), Arc::clone(&victim), pod.scheduler_name().to_owned(), now);
             let pod = Arc::clone(pod);
+            self.writes.spawn(async move { Ended::Evicted { outcome: evict.await, pod, victim } });
+        }
+    }
+
+    /// Promises room to the pod. Who was promised that room and is less important looks for other room at once.
+    fn nominate(&mut self, pod: &Arc<PodInfo>, node: &str, now: Timestamp) {
+        for other in self.cluster.nominate(Arc::clone(pod), node) {
+            self.queue.retry(&other.uid, now);
+            let write = bind::take_back(self.deps.client.clone(), other);
             self.writes.spawn(async move {
-                match evict.await {
-                    Err(error) if !is_gone(&error) => Ended::Stayed { pod, victim, error },
-                    Ok(()) | Err(_) => Ended::Written,
+                if let Err(error) = write.await {
+                    debug!(%error, "cannot take back what a pod's status says of its node");
                 }
+                Ended::Written
             });
         }
+    }
+
+    /// Room that was promised to the pod is anybody's again; whether there was some.
+    fn withdraw(&mut self, uid: &str, now: Timestamp) -> bool {
+        let promised = self.cluster.withdraw(uid);
+        let had_some = promised.is_some();
+        if let Some(pod) = promised {
+            self.queue.on_event(&ClusterEvent::PodLeft(pod), now);
+        }
+        had_some
+    }
+
+    /// The pod is on `node`, and needs no room elsewhere.
+    fn place(&mut self, pod: &Arc<PodInfo>, node: &str, now: Timestamp) {
+        if self.cluster.nomination(&pod.uid).is_some_and(|promised| promised != node) {
+            self.withdraw(&pod.uid, now);
+        }
+        self.cluster.place(Arc::clone(pod), node);
     }
 
     fn write_ended(&mut self, ended: Ended) {
         match ended {
             Ended::Bound(binding, outcome) => self.binding_ended(&binding, outcome),
-            Ended::Stayed { pod, victim, error } => self.stayed(&pod, &victim, &error),
+            Ended::Evicted { pod, victim, outcome } => self.evicted(&pod, &victim, outcome),
             Ended::Written => {}
         }
     }
@@ -306,6 +364,34 @@ impl Shell {
         self.record(pod, "Warning", "FailedScheduling", format!("binding rejected: {error}"));
     }
 
+    fn evicted(&mut self, pod: &Arc<PodInfo>, victim: &PodInfo, outcome: Result<Option<Arc<Pod>>, kube::Error>) {
+        match outcome {
+            Ok(Some(victim)) => self.leaves(Arc::new(PodInfo::new(victim))),
+            Ok(None) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => self.stayed(pod, victim, &error),
+        }
+        let Some(making) = self.making_room.get_mut(&pod.uid) else { return };
+        making.unanswered -= 1;
+        if making.unanswered == 0 {
+            let was_tried = making.was_tried;
+            self.making_room.remove(&pod.uid);
+            if was_tried {
+                self.queue.retry(&pod.uid, self.deps.clock.now());
+            }
+        }
+    }
+
+    /// A victim is on its way out as the API server says, which the watch may not have shown yet.
+    fn leaves(&mut self, victim: Arc<PodInfo>) {
+        if victim.terminating()
+            && let Some(seen) = self.pods.get_mut(&victim.uid).filter(|seen| !seen.terminating())
+        {
+            let seen = std::mem::replace(seen, Arc::clone(&victim));
+            self.has_node(victim, Some(seen), self.deps.clock.now());
+        }
+    }
+
     /// Room was promised and will not come: the promise is taken back, and another node may be found after a while.
     fn stayed(&mut self, pod: &Arc<PodInfo>, victim: &PodInfo, error: &kube::Error) {
         warn!(ns = pod.key.ns, name = pod.key.name, victim = victim.key.name, %error, "cannot preempt");
@@ -313,7 +399,7 @@ impl Shell {
             return;
         }
         let now = self.deps.clock.now();
-        self.cluster.withdraw(&pod.uid);
+        self.withdraw(&pod.uid, now);
         self.queue.failed(&pod.uid, now);
         let message = format!("preemption: cannot evict pod {}/{}: {error}", victim.key.ns, victim.key.name);
         self.record(pod, "Warning", "FailedScheduling", message.clone());
@@ -326,9 +412,7 @@ impl Shell {
         let now = self.deps.clock.now();
         if !bound {
             self.queue.failed(&pod.uid, now);
-            if let Some(held) = self.cluster.remove_pod(&pod.uid) {
-                self.queue.on_event(&ClusterEvent::PodLeft(held), now);
-            }
+            self.vacate(&pod.uid, now);
         }
     }
 
@@ -345,23 +429,33 @@ impl Shell {
             return;
         }
         let seen = self.pods.insert(pod.uid.clone(), Arc::clone(&pod));
-        if let Some(node) = pod.node_name() {
-            self.queue.remove(&pod.uid);
-            let is_new = self.cluster.home(&pod.uid).is_none();
-            let changed = seen.filter(|seen| !is_new && !seen.weighs_as(&pod));
-            self.cluster.place(Arc::clone(&pod), node);
-            if is_new || changed.is_some() {
-                self.queue.on_event(&ClusterEvent::PodPlaced(pod), now);
-            }
-            // As it was before, it is not there any more.
-            if let Some(before) = changed {
-                self.queue.on_event(&ClusterEvent::PodLeft(before), now);
-            }
+        if pod.node_name().is_some() {
+            self.has_node(pod, seen, now);
         } else if self.profile_of(&pod).is_some() && !pod.gated() && !pod.terminating() {
             self.wants_node(pod, seen.as_deref(), now);
         } else {
             self.queue.remove(&pod.uid);
-            self.cluster.withdraw(&pod.uid);
+            self.withdraw(&pod.uid, now);
+            // k8s: a pod on its way out is not bound any more; its binding ends when it ends.
+            if pod.terminating() {
+                self.vacate(&pod.uid, now);
+            }
+        }
+    }
+
+    /// A pod with a node is new or changed.
+    fn has_node(&mut self, pod: Arc<PodInfo>, seen: Option<Arc<PodInfo>>, now: Timestamp) {
+        let Some(node) = pod.node_name() else { return };
+        self.queue.remove(&pod.uid);
+        let is_new = self.cluster.home(&pod.uid).is_none();
+        let changed = seen.filter(|seen| !is_new && !seen.weighs_as(&pod));
+        self.place(&pod, node, now);
+        if is_new || changed.is_some() {
+            self.queue.on_event(&ClusterEvent::PodPlaced(pod), now);
+        }
+        // As it was before, it is not there any more.
+        if let Some(before) = changed {
+            self.queue.on_event(&ClusterEvent::PodLeft(before), now);
         }
     }
 
@@ -369,6 +463,7 @@ impl Shell {
     /// wishes are the same (our own status write comes back as a change) waits for what can help it.
     fn wants_node(&mut self, pod: Arc<PodInfo>, seen: Option<&PodInfo>, now: Timestamp) {
         if self.cluster.home(&pod.uid).is_some() {
+            self.queue.refresh(pod);
             return;
         }
         // As an earlier scheduler left it.
@@ -376,7 +471,7 @@ impl Shell {
             && self.cluster.nomination(&pod.uid).is_none()
             && seen.is_none()
         {
-            self.cluster.nominate(Arc::clone(&pod), node);
+            self.nominate(&pod, node, now);
         }
         if seen.is_some_and(|seen| same_wishes(seen, &pod)) && self.queue.contains(&pod.uid) {
             self.queue.refresh(pod);
@@ -388,7 +483,12 @@ impl Shell {
     fn pod_left(&mut self, uid: &str, now: Timestamp) {
         self.queue.remove(uid);
         self.pods.remove(uid);
-        self.cluster.withdraw(uid);
+        self.withdraw(uid, now);
+        self.vacate(uid, now);
+    }
+
+    /// Where the pod was or was to be, it is not.
+    fn vacate(&mut self, uid: &str, now: Timestamp) {
         if let Some(pod) = self.cluster.remove_pod(uid) {
             self.queue.on_event(&ClusterEvent::PodLeft(pod), now);
         }
@@ -462,3 +562,6 @@ fn differences(old: Option<&Node>, new: &Arc<Node>) -> Vec<ClusterEvent> {
     let happened = changes.into_iter().filter(|(happened, _)| *happened);
     happened.map(|(_, event)| event(Arc::new(NodeInfo::of(new)))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -277,26 +277,42 @@ impl Cluster {
         }
     }
 
-    /// Room is being made for the pod on `node`. Whoever was promised room there and is less important has to look again.
-    pub fn nominate(&mut self, pod: Arc<PodInfo>, node: &str) {
+    /// Room is being made for the pod on `node`, of which only pods may speak so far. Gives those who were promised room there
+    /// and are less important: they have to look again.
+    pub fn nominate(&mut self, pod: Arc<PodInfo>, node: &str) -> Vec<Arc<PodInfo>> {
         self.withdraw(&pod.uid);
-        let Some(place) = self.snapshot.places.get(node).copied() else { return };
-        let info = Arc::make_mut(&mut self.snapshot.nodes[place]);
+        let info = Arc::make_mut(self.info(node));
         let (kept, lesser) = info.nominated.drain(..).partition(|other| other.priority >= pod.priority);
         info.nominated = kept;
         info.nominated.push(Arc::clone(&pod));
-        self.orders.touched(place);
         let lesser: Vec<Arc<PodInfo>> = lesser;
         lesser.iter().for_each(|other| drop(self.nominations.remove(&other.uid)));
         self.nominations.insert(pod.uid.clone(), node.to_owned());
+        self.promises_changed(node);
+        lesser
     }
 
-    /// The pod waits for no room any more.
-    pub fn withdraw(&mut self, uid: &str) {
-        let Some(node) = self.nominations.remove(uid) else { return };
-        if let Some(place) = self.snapshot.places.get(&node).copied() {
-            Arc::make_mut(&mut self.snapshot.nodes[place]).nominated.retain(|pod| pod.uid != uid);
+    /// The pod waits for no room any more. Gives it if it was promised some, which others may have now.
+    pub fn withdraw(&mut self, uid: &str) -> Option<Arc<PodInfo>> {
+        let node = self.nominations.remove(uid)?;
+        let promised = &mut Arc::make_mut(self.info(&node)).nominated;
+        let at = promised.iter().position(|pod| pod.uid == uid)?;
+        let pod = promised.swap_remove(at);
+        self.promises_changed(&node);
+        self.forget_unknown(&node);
+        Some(pod)
+    }
+
+    fn promises_changed(&mut self, node: &str) {
+        if let Some(place) = self.snapshot.places.get(node).copied() {
             self.orders.touched(place);
+        }
+    }
+
+    /// Where no pod speaks of a node any more that does not exist, it is not remembered.
+    fn forget_unknown(&mut self, node: &str) {
+        if self.unknown.get(node).is_some_and(|info| info.pods.is_empty() && info.nominated.is_empty()) {
+            self.unknown.remove(node);
         }
     }
 
@@ -333,9 +349,7 @@ impl Cluster {
             self.snapshot.count_pod(place, &pod, -1);
             self.orders.touched(place);
         }
-        if self.unknown.get(&node).is_some_and(|info| info.pods.is_empty()) {
-            self.unknown.remove(&node);
-        }
+        self.forget_unknown(&node);
         Some(pod)
     }
 

@@ -94,6 +94,17 @@ fn a_removed_pod_is_not_offered_and_a_changed_one_is_offered_once() {
     assert!(!queue.contains("gone") && queue.contains("changed"));
 }
 
+#[test]
+fn a_pod_that_changes_while_it_is_tried_is_offered_as_it_has_become() {
+    let mut queue = Queue::default();
+    let labelled = |app: &str| with_spec("p", json!({"app": app}), json!({"containers": []}));
+    queue.add(labelled("old"), at(0));
+    queue.pop(at(0)).unwrap();
+    queue.add(labelled("new"), at(0));
+    queue.failed("p", at(0));
+    assert_eq!(queue.pop(at(10)).unwrap().labels()["app"], "new");
+}
+
 fn with_spec(name: &str, labels: serde_json::Value, spec: serde_json::Value) -> Arc<PodInfo> {
     let pod = json!({"metadata": {"namespace": "shop", "name": name, "uid": name, "labels": labels}, "spec": spec});
     Arc::new(PodInfo::new(Arc::new(serde_json::from_value(pod).unwrap())))

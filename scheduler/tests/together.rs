@@ -233,6 +233,48 @@ fn promised_room_is_kept_from_lesser_pods_and_used_by_its_owner() {
 }
 
 #[test]
+fn a_promise_is_kept_though_the_node_is_heard_of_later() {
+    let mut late = cluster(&[("a", "1")]);
+    late.nominate(make("p", sized("3", 10)).named("vip"), "b");
+    let node =
+        json!({"metadata": {"name": "b"}, "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "10"}}});
+    late.set_node(Arc::new(serde_json::from_value(node).unwrap()));
+    late.place(make("x", sized("4", 1)).named("full"), "a");
+    assert_eq!(late.nomination("vip"), Some("b"));
+    assert_eq!(
+        outcome(&late, &make("x", sized("2", 1)).named("lesser")),
+        "0/2 nodes are available: 2 Insufficient cpu."
+    );
+    assert!(late.withdraw("vip").is_some_and(|pod| pod.key.name == "vip"));
+    assert_eq!(outcome(&late, &make("x", sized("2", 1)).named("lesser")), "b");
+}
+
+#[test]
+fn room_is_made_elsewhere_only_if_what_is_being_made_is_of_no_use() {
+    let mut cluster = cluster(&[("a", "1"), ("b", "1")]);
+    let leaving = |name: &str, why: &str| {
+        let pod = json!({
+            "metadata": {"namespace": "shop", "name": name, "uid": name, "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": sized("4", 0),
+            "status": {"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": why}]},
+        });
+        Arc::new(PodInfo::new(Arc::new(serde_json::from_value(pod).unwrap())))
+    };
+    cluster.place(leaving("first", "PreemptionByScheduler"), "a");
+    cluster.place(make("x", sized("4", 5)).named("second"), "b");
+    let vip = make("p", sized("3", 10)).named("vip");
+    cluster.nominate(Arc::clone(&vip), "a");
+    assert_eq!(
+        room_for(&cluster, &vip, &[]),
+        "preemption: not eligible due to a terminating pod on the nominated node."
+    );
+    let without_a = preempt(case(&cluster, &vip), &[], Some("a"), &[1], 0);
+    assert_eq!(without_a.unwrap().node, "b", "a node that will not do is not waited for");
+    cluster.place(leaving("first", "EvictionByEvictionAPI"), "a");
+    assert_eq!(room_for(&cluster, &vip, &[]), "a: first", "nobody has made room yet");
+}
+
+#[test]
 fn anti_affinity_can_be_preempted_away() {
     let mut cluster = cluster(&[("a", "1")]);
     let mut alone = required("podAntiAffinity", term("p", HOST));

@@ -104,7 +104,7 @@ const BUGS: &[Bug] = &[
     Bug {
         name: "assumed",
         file: "scheduler/src/shell.rs",
-        sound: "self.cluster.place(Arc::clone(&pod), &node)",
+        sound: "self.place(&pod, &node, now)",
         broken: "()",
         what: "a pod takes its room when it is decided, not when the watch shows it",
     },

@@ -61,6 +61,10 @@ fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str, now: Timesta
     }
     let mut new = pod.clone();
     new["spec"]["nodeName"] = node.into();
+    // k8s: ClearingNominatedNodeNameAfterBinding; nobody makes room for it any more.
+    if let Some(status) = new.get_mut("status").and_then(Value::as_object_mut) {
+        status.remove("nominatedNodeName");
+    }
     for field in ["annotations", "labels"] {
         let given = metadata::get(binding, field).and_then(Value::as_object).into_iter().flatten();
         for (key, value) in given {

@@ -137,10 +137,14 @@ async fn a_pod_is_bound_once() {
     client.service_account("default").await;
     let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     client.post(at, &pod).await.expect(201);
+    let promise = json!({"status": {"nominatedNodeName": "n2"}});
+    let promised = client.patch(&format!("{at}/p/status"), "merge", &promise).await.expect(200);
+    assert_eq!(promised.body["status"]["nominatedNodeName"], "n2");
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}});
     client.post(&format!("{at}/p/binding"), &binding).await.expect(201);
     let bound = client.get(&format!("{at}/p")).await;
     assert_eq!(bound.body["spec"]["nodeName"], "n1");
+    assert!(bound.body["status"]["nominatedNodeName"].is_null(), "no node makes room for it any more");
     assert_eq!(bound.body["metadata"]["generation"], 1, "a binding is no change of the user's wish");
     let again = client.post(&format!("{at}/p/binding"), &binding).await;
     assert_eq!((again.code.as_u16(), again.reason()), (409, "Conflict"), "{}", again.text);

@@ -14,12 +14,14 @@ use super::tracked::{Meta, Owner, Tracked};
 use crate::action::{Key, Resource};
 use crate::clock::Clock;
 use crate::wire;
-use graph::Graph;
+use graph::{Graph, Leaving};
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,6 +31,9 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// How long the first lists may take before the graph counts as ready without them: one kind that cannot be listed
 /// (a broken aggregated API) must not stop the collector for all others.
 const FIRST_LISTS_MAX: Duration = Duration::from_secs(30);
+/// A kind that is not served any more is watched for so long: that its last objects went may be heard after that of the kind.
+/// k8s: the collector looks over what it watches every 30 s
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// Pause after discovery failed.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -47,6 +52,10 @@ type NodeListener = Box<dyn Fn(&Node) -> Keep + Send + Sync>;
 struct Watched {
     cache: Arc<Cache<Meta>>,
     stop: CancellationToken,
+    /// Since when the kind is not served any more.
+    unserved_since: Option<Instant>,
+    /// Nothing more is expected of it.
+    is_unserved: Arc<AtomicBool>,
 }
 
 impl Metadata {
@@ -64,6 +73,12 @@ impl Metadata {
     /// The object with this uid.
     pub fn get(&self, uid: &str) -> Option<Node> {
         self.graph.read().get(uid)
+    }
+
+    /// Whether the object with this uid has been here and is gone, as the server said; known as long as somebody names it as
+    /// an owner.
+    pub fn is_gone(&self, uid: &str) -> bool {
+        self.graph.read().is_gone(uid)
     }
 
     /// Objects that name this uid among their owners, ordered by resource and key.
@@ -129,11 +144,16 @@ impl Metadata {
 
     /// Lets a cache feed the graph.
     pub(super) fn follow<K: Tracked>(self: &Arc<Self>, cache: &Cache<K>) {
+        self.follow_while_served(cache, Arc::default());
+    }
+
+    fn follow_while_served<K: Tracked>(self: &Arc<Self>, cache: &Cache<K>, is_unserved: Arc<AtomicBool>) {
         let this = Arc::clone(self);
         let resource = Arc::new(cache.resource().clone());
         let definitions = resource.plural == "customresourcedefinitions" || resource.plural == "apiservices";
         cache.listen(move |change| {
-            this.take(&resource, change);
+            let leaving = if is_unserved.load(Ordering::SeqCst) { Leaving::Unserved } else { Leaving::Gone };
+            this.take(&resource, change, leaving);
             if definitions {
                 this.rediscover.notify_one();
             }
@@ -141,11 +161,11 @@ impl Metadata {
         });
     }
 
-    fn take<K: Tracked>(&self, resource: &Arc<Resource>, change: &Change<K>) {
+    fn take<K: Tracked>(&self, resource: &Arc<Resource>, change: &Change<K>, leaving: Leaving) {
         let mut graph = self.graph.write();
         let old = change.old.as_deref().map(Meta::of);
         let new = change.new.as_deref().map(Meta::of);
-        let changed = graph.change(resource, old.as_ref(), new);
+        let changed = graph.change(resource, old.as_ref(), new, leaving);
         let mut listeners = self.listeners.write();
         for node in &changed {
             listeners.retain(|listener| listener(node) == Keep::Listening);
@@ -180,7 +200,13 @@ impl Metadata {
                         continue;
                     }
                 }
-                this.rediscover.notified().await;
+                match this.last_words() {
+                    None => this.rediscover.notified().await,
+                    Some(until) => tokio::select! {
+                        () = this.rediscover.notified() => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    },
+                }
                 tokio::time::sleep(SETTLE).await;
             }
         };
@@ -205,10 +231,18 @@ impl Metadata {
             .map(|one| (&one.resource, one))
             .collect();
         let mut watched = self.watched.write();
+        let now = Instant::now();
         watched.retain(|resource, watched| {
-            let keep = wanted.contains_key(resource);
+            let is_served = wanted.contains_key(resource);
+            let since = if is_served { now } else { *watched.unserved_since.get_or_insert(now) };
+            if is_served {
+                watched.unserved_since = None;
+            }
+            // What has never been listed has nothing to say.
+            let keep = is_served || (watched.cache.is_synced() && now < since + LAST_WORDS);
             if !keep {
                 watched.stop.cancel();
+                watched.is_unserved.store(true, Ordering::SeqCst);
                 watched.cache.replace(Vec::new(), 0); // the objects went with their kind
             }
             keep
@@ -218,7 +252,8 @@ impl Metadata {
                 continue;
             }
             let cache = Arc::new(Cache::<Meta>::new(resource.clone(), Vec::new()));
-            self.follow(&cache);
+            let is_unserved = Arc::<AtomicBool>::default();
+            self.follow_while_served(&cache, Arc::clone(&is_unserved));
             let stop = drain.child_token();
             let source = Source {
                 client: client.clone(),
@@ -229,10 +264,15 @@ impl Metadata {
                 accept_watch: wire::PARTIAL,
             };
             tracker.spawn(reflect(source, Arc::clone(&cache), stop.clone()));
-            watched.insert(resource.clone(), Watched { cache, stop });
+            watched.insert(resource.clone(), Watched { cache, stop, unserved_since: None, is_unserved });
         }
         drop(watched);
         self.serve(served);
+    }
+
+    /// When the first of the kinds that are not served any more is to be let go.
+    fn last_words(&self) -> Option<Instant> {
+        self.watched.read().values().filter_map(|watched| watched.unserved_since).min().map(|since| since + LAST_WORDS)
     }
 
     async fn first_lists(&self) {
@@ -259,6 +299,30 @@ mod tests {
     fn served(api_version: &'static str, kind: &'static str, plural: &'static str) -> Served {
         let resource = Resource { api_version: api_version.into(), kind: kind.into(), plural: plural.into() };
         Served { resource, namespaced: true, verbs: vec!["delete".into()] }
+    }
+
+    #[test]
+    fn an_owner_is_gone_when_the_server_says_so_and_while_somebody_names_it() {
+        let herds = Arc::new(served("example.com/v1", "Herd", "herds").resource);
+        let sheep = Arc::new(served("example.com/v1", "Sheep", "sheep").resource);
+        let meta = |of: serde_json::Value| serde_json::from_value::<Meta>(json!({"metadata": of})).unwrap();
+        let herd = meta(json!({"name": "sheep", "uid": "h", "resourceVersion": "1"}));
+        let owner = json!({"apiVersion": "example.com/v1", "kind": "Herd", "name": "sheep", "uid": "h"});
+        let dolly = |rev: u64| {
+            meta(json!({"name": "dolly", "uid": "d", "resourceVersion": rev.to_string(), "ownerReferences": [owner]}))
+        };
+        let mut graph = Graph::default();
+        let there = |graph: &mut Graph| graph.change(&herds, None, Some(herd.clone()), Leaving::Gone).len();
+        there(&mut graph);
+        graph.change(&sheep, None, Some(dolly(1)), Leaving::Gone);
+        graph.change(&herds, Some(&herd), None, Leaving::Unserved);
+        assert!(!graph.is_gone("h"), "its kind is not served; it may be there");
+        there(&mut graph);
+        graph.change(&herds, Some(&herd), None, Leaving::Gone);
+        graph.change(&sheep, Some(&dolly(1)), Some(dolly(2)), Leaving::Gone);
+        assert!(graph.is_gone("h"));
+        graph.change(&sheep, Some(&dolly(2)), None, Leaving::Gone);
+        assert!(!graph.is_gone("h"), "nobody asks any more");
     }
 
     /// The owner may have come and gone before discovery knew its kind.

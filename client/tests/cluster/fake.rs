@@ -66,6 +66,11 @@ impl Fake {
         self.state.lock().unwrap().served.push(kind);
     }
 
+    /// Takes a kind out of discovery.
+    pub(crate) fn unserve(&self, plural: &str) {
+        self.state.lock().unwrap().served.retain(|[.., held, _]| *held != plural);
+    }
+
     /// Aggregated discovery of the core group or of all others.
     fn discovery(&self, core: Core) -> Answer {
         let state = self.state.lock().unwrap();

@@ -280,6 +280,37 @@ async fn metadata_of_every_kind_is_kept_and_a_new_kind_joins_with_its_definition
     tracker.wait().await;
 }
 
+#[tokio::test]
+async fn that_an_owner_went_is_heard_though_its_kind_went_before() {
+    let fake = Fake::new();
+    fake.serve(["", "v1", "pods", "Pod"]);
+    fake.serve(["apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"]);
+    fake.serve(["example.com", "v1", "widgets", "Widget"]);
+    fake.put(PODS, owned_pod());
+    fake.put(WIDGETS, json!({"metadata": {"namespace": "a", "name": "w", "uid": "uid-w"}}));
+    fake.put(DEFINITIONS, json!({"metadata": {"name": "widgets.example.com", "uid": "uid-d"}}));
+    let (tracker, drain) = (TaskTracker::new(), CancellationToken::new());
+    let mut builder = Caches::builder(fake.client(), Arc::new(SystemClock));
+    builder.watch::<Pod>().metadata();
+    let caches = builder.start(&tracker, drain.clone());
+    caches.synced().await;
+    let metadata = caches.metadata();
+    wait_until(|| metadata.get("uid-w").is_some()).await;
+
+    fake.unserve("widgets");
+    fake.delete(DEFINITIONS, "/widgets.example.com");
+    fake.hold_back_after(fake.rev());
+    fake.delete(WIDGETS, "a/w");
+    wait_until(|| metadata.find("example.com/v1", "Widget").is_none()).await;
+    assert!(!metadata.is_gone("uid-w"), "nobody has said so yet");
+    fake.deliver_all();
+    wait_until(|| metadata.is_gone("uid-w")).await;
+    assert!(metadata.get("uid-w").is_none());
+    drain.cancel();
+    tracker.close();
+    tracker.wait().await;
+}
+
 const LEASES: &str = "/apis/coordination.k8s.io/v1/leases";
 
 fn replica(fake: &Fake, identity: &str) -> LeaderElector {

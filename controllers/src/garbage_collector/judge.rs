@@ -61,7 +61,12 @@ pub(super) fn dependent(node: &Node, caches: &Caches, sights: &[Sight], now: Tim
         Some(_) => Worth::Solid,
         None => {
             let asked = placed.iter().position(|placed| placed.uid == owner.uid);
-            asked.map_or(Worth::Unserved, |at| worth_of(owner, &of_owners[at]))
+            match asked {
+                Some(at) => worth_of(owner, &of_owners[at]),
+                // k8s: absentOwnerCache; it went before its kind did.
+                None if caches.metadata().is_gone(&owner.uid) && !is_served(owner, caches) => Worth::Dangling,
+                None => Worth::Unserved,
+            }
         }
     };
     let worths: Vec<Worth> = node.meta.owners.iter().map(worth).collect();
@@ -84,6 +89,10 @@ pub(super) fn dependent(node: &Node, caches: &Caches, sights: &[Sight], now: Tim
         return foreground(node, &dependents);
     }
     vec![delete(node, policy(node))]
+}
+
+fn is_served(owner: &Owner, caches: &Caches) -> bool {
+    caches.metadata().find(&owner.api_version, &owner.kind).is_some()
 }
 
 fn is_same(object: &Value, meta: &Meta) -> bool {

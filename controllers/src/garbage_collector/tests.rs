@@ -104,6 +104,25 @@ fn an_owner_of_a_kind_that_is_not_served_is_never_called_absent() {
 }
 
 #[test]
+fn an_owner_that_was_seen_to_go_is_absent_though_its_kind_went_with_it() {
+    let mut builder = Caches::offline();
+    builder.watch::<Pod>().watch::<ReplicaSet>().metadata();
+    let caches: Arc<Caches> = builder.offline_with(documents(&format!("{}{}", rs(""), pod(BY_RS)))).unwrap();
+    caches.metadata().serve(vec![served(Resource::of::<Pod>()), served(Resource::of::<ReplicaSet>())]);
+    let mut last = documents(&rs("")).remove(0);
+    last["metadata"]["resourceVersion"] = "9".into();
+    caches.remove(last).unwrap();
+    caches.metadata().serve(vec![served(Resource::of::<Pod>())]);
+    let itself = Sight::Object(documents(&pod(BY_RS)).remove(0));
+    let key = Key::new("", "p");
+    assert_eq!(look(&key, &caches, at(0)).len(), 1, "where there is no kind, nobody can be asked");
+    expect![[r#"
+        delete Pod p Background
+    "#]]
+    .assert_eq(&lines(&reconcile(&key, &caches, &[itself], at(100))));
+}
+
+#[test]
 fn a_foreground_deletion_takes_dependents_first_and_then_lets_the_owner_go() {
     let going = rs(&GOING.replace("FINALIZER", "foregroundDeletion"));
     check(

@@ -2,7 +2,7 @@
 
 use crate::action::Resource;
 use crate::cache::tracked::Meta;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// An object of any kind.
@@ -19,6 +19,17 @@ pub(super) struct Graph {
     by_uid: HashMap<String, (Arc<Resource>, Arc<Meta>)>,
     /// Owner uid -> uids of its dependents.
     dependents: HashMap<String, Vec<String>>,
+    /// Owners that are gone for certain, while somebody names them still: no other object will ever have their uid.
+    gone: HashSet<String>,
+}
+
+/// Why an object is not in a cache any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// The server says that it is gone.
+    Gone,
+    /// Its kind is not served any more, which says nothing about it.
+    Unserved,
 }
 
 impl Graph {
@@ -42,8 +53,19 @@ impl Graph {
         })
     }
 
+    /// Whether an owner that somebody names has been here, and is gone for certain.
+    pub(super) fn is_gone(&self, uid: &str) -> bool {
+        self.gone.contains(uid)
+    }
+
     /// Takes one step of a cache in; returns the nodes that changed (a name taken over by a new uid is two).
-    pub(super) fn change(&mut self, resource: &Arc<Resource>, old: Option<&Meta>, new: Option<Meta>) -> Vec<Node> {
+    pub(super) fn change(
+        &mut self,
+        resource: &Arc<Resource>,
+        old: Option<&Meta>,
+        new: Option<Meta>,
+        leaving: Leaving,
+    ) -> Vec<Node> {
         if old == new.as_ref() {
             return Vec::new();
         }
@@ -52,6 +74,9 @@ impl Graph {
             self.unlink(old);
             if new.as_ref().is_none_or(|new| new.uid != old.uid) {
                 self.by_uid.remove(&old.uid);
+                if leaving == Leaving::Gone && self.dependents.contains_key(&old.uid) {
+                    self.gone.insert(old.uid.clone());
+                }
                 changed.push(Node { resource: Arc::clone(resource), meta: Arc::new(old.clone()), gone: true });
             }
         }
@@ -60,8 +85,14 @@ impl Graph {
                 self.dependents.entry(owner.uid.clone()).or_default().push(new.uid.clone());
             }
             let meta = Arc::new(new);
+            self.gone.remove(&meta.uid);
             self.by_uid.insert(meta.uid.clone(), (Arc::clone(resource), Arc::clone(&meta)));
             changed.push(Node { resource: Arc::clone(resource), meta, gone: false });
+        }
+        for owner in old.iter().flat_map(|old| &old.owners) {
+            if !self.dependents.contains_key(&owner.uid) {
+                self.gone.remove(&owner.uid);
+            }
         }
         changed
     }

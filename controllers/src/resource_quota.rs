@@ -103,10 +103,11 @@ const COSTLY: [Costly; 4] = [
 ];
 
 /// Where the caches show less than is charged, something is gone, or was charged and has not reached them yet: a quota and
-/// what it pays for come by different watches. Only the server can tell, so it is asked for the kinds that cost.
+/// what it pays for come by different watches. Where nothing is charged yet, they may not show all that there is either, and
+/// what the first count misses is given away twice. Only the server can tell, so it is asked for the kinds that cost.
 fn to_verify(quota: &ResourceQuota, cached: &Amounts) -> Vec<&'static Costly> {
     let told = amounts(quota.status.as_ref().and_then(|status| status.used.as_ref()));
-    if !cached.iter().any(|(name, amount)| told.get(name).is_some_and(|told| amount < told)) {
+    if !cached.iter().any(|(name, amount)| told.get(name).is_none_or(|told| amount < told)) {
         return Vec::new();
     }
     let limited = hard(quota);
@@ -222,10 +223,11 @@ fn typed_usage(quota: &ResourceQuota, objects: &[Counted<'_>], now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{at, caches, lines};
+    use crate::testing::{at, caches, documents, lines};
     use client::cache::Served;
     use client::controller::Remaining;
     use expect_test::expect;
+    use serde_json::{Value, json};
 
     const QUOTA: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\nspec: {hard: {pods: '2', requests.cpu: '1', services: '1', configmaps: '3', count/widgets.example.com: '1', bogus: '1'}}";
     const POD: &str = "\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec: {containers: [{name: c, resources: {requests: {cpu: 300m}}}]}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: done, namespace: a}\nspec: {containers: [{name: c, resources: {requests: {cpu: 300m}}}]}\nstatus: {phase: Succeeded}";
@@ -241,9 +243,18 @@ mod tests {
             .metadata()
             .serve(vec![serve("v1", "ConfigMap", "configmaps"), serve("example.com/v1", "Widget", "widgets")]);
         let key = Key::new("a", "q");
-        let counts = look(&key, &caches, at(0)).len() as u64;
-        let sights: Vec<Sight> =
-            (0..counts).map(|n| Sight::Remaining(Remaining { objects: n + 1, ..Remaining::default() })).collect();
+        let mut counts = 0;
+        let looks = look(&key, &caches, at(0));
+        let sights = looks.iter().map(|look| {
+            if let Look::Document { path } = look {
+                let is_listed = |object: &Value| path.ends_with("/pods") && object["kind"] == "Pod";
+                let items: Vec<Value> = documents(yaml).into_iter().filter(is_listed).collect();
+                return Sight::Object(json!({"items": items}));
+            }
+            counts += 1;
+            Sight::Remaining(Remaining { objects: counts, ..Remaining::default() })
+        });
+        let sights: Vec<Sight> = sights.collect();
         lines(&reconcile(&key, &caches, &sights, at(0)))
     }
 
@@ -283,6 +294,21 @@ mod tests {
         "#]]
         .assert_eq(&shown("8", 1));
         assert_eq!(lines(&reconcile(&key, &caches, &[Sight::Unknown("no".to_owned())], at(0))), "again at 5\n");
+    }
+
+    #[test]
+    fn what_nobody_has_counted_yet_is_counted_by_the_server() {
+        let quota = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a, resourceVersion: '7'}\nspec: {hard: {pods: '2'}}";
+        let caches = caches(watches, quota);
+        let key = Key::new("a", "q");
+        assert_eq!(look(&key, &caches, at(0)), [Look::Document { path: "/api/v1/namespaces/a/pods".to_owned() }]);
+        let pod = json!({"spec": {"containers": [{"name": "c"}]}});
+        let list = json!({"metadata": {"resourceVersion": "8"}, "items": [pod]});
+        expect![[r#"
+            update ResourceQuota q status {"hard":{"pods":"2"},"used":{"pods":"1"}}
+            again at 300
+        "#]]
+        .assert_eq(&lines(&reconcile(&key, &caches, &[Sight::Object(list)], at(0))));
     }
 
     #[test]

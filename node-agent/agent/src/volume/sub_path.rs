@@ -11,9 +11,6 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path};
 
-/// k8s: folders made for a subPath that does not exist yet.
-const DIR_MODE: u32 = 0o750;
-
 /// Binds `sub_path` of the volume at `root` to `target`. Doing it again keeps the bind, unless the volume has another file
 /// there by now (a ConfigMap was updated): a bind of a deleted file could not be mounted into a new container.
 pub fn bind(root: &Path, sub_path: &str, target: &Path) -> Result<(), Error> {
@@ -61,7 +58,8 @@ pub fn read(root: &Path, path: &str, limit: u64) -> Result<Option<String>, Error
     Ok(Some(text))
 }
 
-/// Opens `path` below `root` without ever leaving it, and makes missing folders on the way.
+/// Opens `path` below `root` without ever leaving it, and makes missing folders on the way. They get the volume's own mode:
+/// who may write to the volume may write to them. k8s: as `makeMounts` has it
 fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
     let escape = || Error::Path { path: path.to_owned() };
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -77,12 +75,13 @@ fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
         Err(Errno::XDEV | Errno::LOOP) => return Err(escape()),
         Err(e) => return Err(Error::errno("cannot open", root.join(path))(e)),
     }
+    let failed = || Error::errno("cannot create", root.join(path));
+    let mode = rustix::fs::fstat(&root_fd).map_err(failed())?.st_mode;
     let mut at = root_fd;
     for part in Path::new(path).components() {
         let part = Path::new(part.as_os_str());
         if statat(&at, part, AtFlags::SYMLINK_NOFOLLOW).is_err() {
-            mkdirat(&at, part, Mode::from_raw_mode(DIR_MODE))
-                .map_err(Error::errno("cannot create", root.join(path)))?;
+            make_folder(&at, part, Mode::from_raw_mode(mode & 0o777)).map_err(failed())?;
         }
         // A link on the way may point elsewhere in the volume: every step is resolved beneath what is already held.
         at = open(&at, part).map_err(|_| escape())?;
@@ -90,10 +89,20 @@ fn open_beneath(root: &Path, path: &str) -> Result<OwnedFd, Error> {
     Ok(at)
 }
 
+/// The mode is set by descriptor, as a process of the pod may have put something else in the folder's place.
+fn make_folder(at: &OwnedFd, name: &Path, mode: Mode) -> rustix::io::Result<()> {
+    mkdirat(at, name, mode)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let made = openat2(at, name, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)?;
+    // The bit that passes the group on was set by the kernel, where the folder above has it.
+    let passed_on = rustix::fs::fstat(&made)?.st_mode & 0o2000;
+    rustix::fs::fchmod(&made, mode | Mode::from_raw_mode(passed_on))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     #[test]
     fn a_file_is_read_only_from_within_and_only_where_it_is_one() {
@@ -123,6 +132,10 @@ mod tests {
         assert!(opens("in") && opens("fine") && opens("new/folder"));
         assert!(!opens("abs") && !opens("abs/passwd") && !opens("up") && !opens("../v") && !opens("/etc"));
         assert!(root.join("new/folder").is_dir());
+        let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o2777)).unwrap();
+        assert!(opens("open/to/all"));
+        assert_eq!((mode("open/to"), mode("open/to/all")), (0o2777, 0o2777), "as the volume itself");
         assert!(!opens("fine/../../x"));
     }
 

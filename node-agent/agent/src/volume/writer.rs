@@ -49,6 +49,9 @@ pub fn write(dir: &Path, tree: &Tree, owner: Ownership) -> Result<Written, Error
     }
     remove_stale(dir, &wanted, &generation)?;
     set_owner(dir, owner)?;
+    // k8s: the volume's root is open, as that of an emptyDir; containers see it read-only.
+    let mode = if owner.group.is_some() { 0o2777 } else { 0o777 };
+    fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", dir))?;
     Ok(Written::Changed)
 }
 
@@ -161,6 +164,7 @@ mod tests {
     fn an_empty_tree_still_is_a_volume() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &Tree::default(), Ownership::default()).unwrap();
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o7777, 0o777);
         assert!(dir.path().join(DATA).is_dir());
     }
 }

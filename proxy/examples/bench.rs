@@ -70,11 +70,7 @@ fn iptables(services: u32) -> Outcome {
         .collect();
     let mut programmed = iptables::Programmed::after(iptables::Tables::default());
     let mut write = |old: &Ruleset, new: &Ruleset| {
-        let start = Instant::now();
-        let input = programmed.change(old, new, &node(), false).unwrap_or_default();
-        let made = start.elapsed();
-        restore(&input)?;
-        Ok(Times { made, all: start.elapsed() })
+        timed(|| programmed.change(old, new, &node(), false).unwrap_or_default(), restore)
     };
     let full = write(&Ruleset::new(), &rules(services))?;
     restore(&jumps.concat())?;
@@ -89,13 +85,8 @@ fn iptables(services: u32) -> Outcome {
 fn nftables(services: u32) -> Outcome {
     let apply = |text: &str| run("nft", &["-f", "-"], text).map(drop);
     let mut programmed = nftables::Programmed::default();
-    let mut write = |old: &Ruleset, new: &Ruleset| {
-        let start = Instant::now();
-        let transaction = programmed.change(old, new, &node()).unwrap_or_default();
-        let made = start.elapsed();
-        apply(&transaction)?;
-        Ok(Times { made, all: start.elapsed() })
-    };
+    let mut write =
+        |old: &Ruleset, new: &Ruleset| timed(|| programmed.change(old, new, &node()).unwrap_or_default(), apply);
     let full = write(&Ruleset::new(), &rules(services))?;
     report("nftables", services, full, changes(services, write)?)?;
     apply(&nft::removal(nftables::TABLE))
@@ -106,6 +97,24 @@ fn nftables(services: u32) -> Outcome {
 struct Times {
     made: Duration,
     all: Duration,
+    /// Of a processor, program and kernel together: what does not depend on who else is busy.
+    cpu: Duration,
+}
+
+fn timed(make: impl FnOnce() -> String, apply: impl FnOnce(&str) -> Outcome) -> Outcome<Times> {
+    let (start, before) = (Instant::now(), cpu_of_children()?);
+    let text = make();
+    let made = start.elapsed();
+    apply(&text)?;
+    Ok(Times { made, all: start.elapsed(), cpu: made + cpu_of_children()?.saturating_sub(before) })
+}
+
+/// Of all that were waited for, to the hundredth of a second.
+fn cpu_of_children() -> Outcome<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, fields) = stat.rsplit_once(") ").ok_or("no name in /proc/self/stat")?;
+    let ticks: u64 = fields.split(' ').skip(13).take(2).map(|field| field.parse().unwrap_or(0_u64)).sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// Takes an endpoint from one Service after the other and puts it back; the last one is left alone.
@@ -126,18 +135,21 @@ fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Ou
     let (direct, through) = (connect(SERVER)?, connect(last)?);
     changes.sort_by_key(|times| times.all);
     let millis = |place: usize| changes[changes.len() * place / 100].all.as_secs_f64() * 1e3;
-    let made: Duration = changes.iter().map(|times| times.made).sum();
+    let mean =
+        |of: fn(&Times) -> Duration| changes.iter().map(of).sum::<Duration>().as_secs_f64() / changes.len() as f64;
     let load = std::fs::read_to_string("/proc/loadavg")?;
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{mode} {services:>6} Services: all programmed in {:.2} s (text {:.2} s), a change in p50 {:.1} ms, p99 {:.1} ms \
-         (text {:.2} ms), connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0}); load {}",
+        "{mode} {services:>6} Services: all programmed in {:.2} s (text {:.2} s, CPU {:.2} s); a change in p50 {:.1} ms, \
+         p99 {:.1} ms (text {:.2} ms, CPU {:.1} ms); connect p50 {:.0} us, p99 {:.0} us (direct: {:.0}, {:.0}); load {}",
         full.all.as_secs_f64(),
         full.made.as_secs_f64(),
+        full.cpu.as_secs_f64(),
         millis(50),
         millis(99),
-        made.as_secs_f64() * 1e3 / changes.len() as f64,
+        mean(|times| times.made) * 1e3,
+        mean(|times| times.cpu) * 1e3,
         through.0,
         through.1,
         direct.0,

@@ -98,7 +98,7 @@ pub(crate) fn generation() -> Result<u32, ApplyError> {
     Connection::open().and_then(|connection| connection.generation()).map_err(ApplyError::Netfilter)
 }
 
-/// Whether chains of a table are there with all their rules; an error says which is not. Two system calls where nobody has
+/// Whether chains of a table are there with all their rules; an error says which is not. One question where nobody has
 /// changed anything since all was well, which is what `seen` remembers.
 pub(crate) fn inspect(
     table: &'static str,

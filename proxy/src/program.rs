@@ -25,7 +25,7 @@ const COALESCE: Duration = Duration::from_millis(10);
 /// After a failed restore; something else may hold the lock or have broken a table.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How often the kernel is asked whether our rules are still there: two system calls while nobody has changed anything.
+/// How often the kernel is asked whether our rules are still there: one small message while nobody has changed anything.
 const INSPECT: Duration = Duration::from_secs(3);
 
 /// Autoscalers taint a node that they are about to delete.

@@ -92,6 +92,9 @@ pub(crate) struct Server {
     /// How other machines' pods are reached from here
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) pod_network: PodNetwork,
+    /// Tokens that are good from the begin, a line each: TOKEN,USER,UID,"GROUP,.."
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_auth_file: Option<PathBuf>,
     /// Leave a part out, to install another in its place; may be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) disable: Vec<Addon>,
@@ -309,6 +312,8 @@ const DNS_HOST: u32 = 10;
 pub(crate) enum Addon {
     /// The DNS server; pods still ask at the address of `--cluster-dns`
     Dns,
+    /// The default class `local-path`: directories of nodes for claims
+    LocalStorage,
 }
 
 #[derive(Debug, Clone, Args)]

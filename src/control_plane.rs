@@ -173,6 +173,8 @@ fn config(args: &Server) -> Result<Config> {
         cluster_cidr: args.cluster_cidr.to_string(),
         cluster_dns: args.cluster_dns(),
         node_port_range: "30000-32767".to_owned(),
+        token_file: args.token_auth_file.clone(),
+        local_storage: !args.disable.contains(&Addon::LocalStorage),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         history: HISTORY,
         membership: if is_shared(args) { Membership::Shared } else { Membership::Sole },

@@ -12,6 +12,7 @@ pub mod rbac;
 pub mod review;
 pub mod secret_token;
 pub mod service_account;
+pub mod static_token;
 pub mod token;
 pub mod x509;
 
@@ -25,6 +26,7 @@ use node::NodeAuthorizer;
 use objects::Objects;
 use rbac::Rbac;
 use service_account::Tokens;
+use static_token::StaticTokens;
 use std::sync::Arc;
 
 pub const GROUP_AUTHENTICATED: &str = "system:authenticated";
@@ -101,13 +103,20 @@ impl Decision {
 /// Client certificate, bearer token, in-process identity or anonymous, in this order.
 pub struct Authenticator {
     tokens: Arc<Tokens>,
+    fixed: StaticTokens,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
     pub fn new(tokens: Arc<Tokens>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens, objects, clock }
+        Self { tokens, fixed: StaticTokens::default(), objects, clock }
+    }
+
+    /// With tokens besides those that the cluster gives out.
+    #[must_use]
+    pub fn with(self, fixed: StaticTokens) -> Self {
+        Self { fixed, ..self }
     }
 
     /// The extension [`Identity`] is trusted: only an in-process transport inserts it. The HTTPS server inserts an
@@ -152,13 +161,17 @@ impl Authenticator {
         text: &str,
         audiences: &[String],
     ) -> Result<(Identity, Vec<String>), AuthnError> {
+        let refused = |error: service_account::TokenError| AuthnError::Refused(error.to_string());
+        if let Some(identity) = self.fixed.find(text) {
+            let own = self.tokens.own_audience(audiences).map_err(refused)?;
+            return Ok((authenticated(identity.clone()), own));
+        }
         if bootstrap_token::is_one(text) {
-            let own = self.tokens.own_audience(audiences).map_err(|error| AuthnError::Refused(error.to_string()))?;
+            let own = self.tokens.own_audience(audiences).map_err(refused)?;
             let found = bootstrap_token::authenticate(text, self.objects.as_ref(), self.clock.now()).await;
             let identity = found.map_err(|error| AuthnError::Refused(error.to_string()))?;
             return Ok((authenticated(identity), own));
         }
-        let refused = |error: service_account::TokenError| AuthnError::Refused(error.to_string());
         if self.tokens.is_secret_token(text) {
             let own = self.tokens.own_audience(audiences).map_err(refused)?;
             let claims = self.tokens.open_secret_token(text).map_err(refused)?;

@@ -9,6 +9,7 @@ use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
 use crate::auth::secret_token;
 use crate::auth::service_account::Tokens;
+use crate::auth::static_token::{StaticTokenError, StaticTokens};
 use crate::auth::{Authenticator, Authorizer};
 use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
@@ -66,6 +67,10 @@ pub struct Config {
     /// How long continue tokens and old watches work.
     pub history: Duration,
     pub membership: Membership,
+    /// File of tokens that are good from the begin.
+    pub token_file: Option<PathBuf>,
+    /// Whether claims that name no class get a directory of a node.
+    pub local_storage: bool,
     pub limits: Limits,
 }
 
@@ -104,6 +109,8 @@ pub enum OpenError {
     Shared(#[from] pki::shared::SharedError),
     #[error("the service account key cannot be used: {0}")]
     ServiceAccountKey(String),
+    #[error("the file of tokens cannot be used")]
+    StaticTokens(#[from] StaticTokenError),
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
     #[error("the store does not answer: {0}")]
@@ -185,6 +192,7 @@ impl ApiServer {
         let Sinks { rbac, node, webhooks: hooks, policies } = sinks;
         let authorizer = Arc::new(Authorizer::new(rbac, node));
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
+        let fixed = config.token_file.as_deref().map(StaticTokens::read).transpose()?.unwrap_or_default();
 
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
@@ -206,7 +214,7 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed),
             authorizer,
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
             kinds: Arc::clone(&kinds),
@@ -321,6 +329,7 @@ fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -
         ca_pem: pki.ca_pem().to_owned(),
         front_proxy_ca_pem: pki.front_proxy_ca_pem().to_owned(),
         membership: config.membership,
+        local_storage: config.local_storage,
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Params {
     pub cluster_dns: IpAddr,
     /// `cluster.local`
     pub cluster_domain: String,
+    /// Whether there is a class of directories of nodes.
+    pub local_storage: bool,
     pub ca_pem: String,
     pub front_proxy_ca_pem: String,
     pub membership: Membership,
@@ -93,7 +95,7 @@ pub(super) fn cluster_scoped(params: &Params) -> Vec<Wanted> {
     wanted.extend(super::api_services::wanted());
     wanted.extend(flow_control());
     wanted.push(service_cidr(params));
-    wanted.push(local_path_class());
+    wanted.extend(params.local_storage.then(local_path_class));
     for (plural, objects) in
         [("clusterroles", rbac::cluster_roles()), ("clusterrolebindings", rbac::cluster_role_bindings())]
     {

@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub(crate) async fn open(store: &Arc<MemStore>, data: &tempfile::TempDir, port: u16) -> ApiServer {
-    let config = Config {
+pub(crate) fn config(data: &tempfile::TempDir, port: u16) -> Config {
+    Config {
         data_dir: data.path().to_owned(),
         bind: ([127, 0, 0, 1], port).into(),
         advertise_address: "192.0.2.1".parse().unwrap(),
@@ -29,11 +29,17 @@ pub(crate) async fn open(store: &Arc<MemStore>, data: &tempfile::TempDir, port: 
         cluster_cidr: "10.42.0.0/16".to_owned(),
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".to_owned(),
+        token_file: None,
+        local_storage: true,
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(5),
         membership: Membership::Shared,
         limits: Limits::default(),
-    };
+    }
+}
+
+pub(crate) async fn open(store: &Arc<MemStore>, data: &tempfile::TempDir, port: u16) -> ApiServer {
+    let config = config(data, port);
     let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
     ApiServer::open(config, Deps { store, clock: Arc::new(SystemClock) }).await.unwrap()
 }
@@ -46,7 +52,13 @@ pub(crate) struct Cluster {
 
 pub(crate) async fn cluster() -> Cluster {
     let data = tempfile::tempdir().unwrap();
-    let server = open(&Arc::new(MemStore::new()), &data, 0).await;
+    let config = config(&data, 0);
+    cluster_of(config, data).await
+}
+
+pub(crate) async fn cluster_of(config: Config, data: tempfile::TempDir) -> Cluster {
+    let deps = Deps { store: Arc::new(MemStore::new()), clock: Arc::new(SystemClock) };
+    let server = ApiServer::open(config, deps).await.unwrap();
     Cluster { router: server.router(), server: Some(server), _data: data }
 }
 

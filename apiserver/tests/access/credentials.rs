@@ -1,10 +1,14 @@
 //! Credentials of every origin, from their making to the moment that they stop working.
 
-use crate::cluster::{ADMIN, As, Cluster, cluster};
+use crate::cluster::{ADMIN, As, Cluster, cluster, cluster_of, config};
+use apiserver::{ApiServer, Config, Deps};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use client::clock::SystemClock;
 use http::Method;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use store::mem::MemStore;
 
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
@@ -144,4 +148,26 @@ async fn whoever_verifies_tokens_finds_the_keys() {
     assert_eq!(header["kid"], keys["keys"][0]["kid"]);
     let pod = As::User("system:serviceaccount:default:bot", &["system:serviceaccounts"]);
     assert_eq!(cluster.get(&pod, "/openid/v1/jwks").await, 200);
+}
+
+#[tokio::test]
+async fn a_token_of_the_file_is_its_user_s_from_the_begin() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tokens.csv");
+    std::fs::write(&file, "admin-token,admin,uid-1,\"system:masters,people\"\nplain,ann,uid-2\n").unwrap();
+    let with_file = Config { token_file: Some(file.clone()), ..config(&data, 0) };
+    let cluster = cluster_of(with_file.clone(), data).await;
+    let groups = json!(["system:masters", "people", "system:authenticated"]);
+    let user = json!({"username": "admin", "uid": "uid-1", "groups": groups});
+    assert_eq!(review(&cluster, "admin-token").await["user"], user);
+    let elsewhere = json!({"spec": {"token": "admin-token", "audiences": ["vault"]}});
+    let (_, elsewhere) = cluster.send(&ADMIN, Method::POST, REVIEWS, &elsewhere).await;
+    assert_eq!(elsewhere["status"]["authenticated"], false);
+    for (token, expected) in [("admin-token", 200), ("plain", 403), ("other", 401)] {
+        assert_eq!(cluster.get(&As::Token(token), "/api/v1/nodes").await, expected, "{token}");
+    }
+    std::fs::write(&file, "admin-token,admin\n").unwrap();
+    let deps = Deps { store: Arc::new(MemStore::new()), clock: Arc::new(SystemClock) };
+    let refused = format!("{:?}", ApiServer::open(with_file, deps).await.err().unwrap());
+    assert!(refused.contains("columns") && !refused.contains("admin-token"), "{refused}");
 }

@@ -1,6 +1,7 @@
 //! Who may do what: first objects, tokens, reviews, nodes, impersonation, Services.
 
-use crate::cluster::{ADMIN, As, Cluster, cluster, open};
+use crate::cluster::{ADMIN, As, Cluster, cluster, cluster_of, config, open};
+use apiserver::Config;
 use http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,6 +29,16 @@ async fn a_second_start_finds_everything_and_writes_nothing() {
         "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
     ] {
         assert_eq!(cluster.get(&ADMIN, path).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn directories_of_nodes_for_claims_may_be_left_out() {
+    let class = "/apis/storage.k8s.io/v1/storageclasses/local-path";
+    for (local_storage, expected) in [(true, 200), (false, 404)] {
+        let data = tempfile::tempdir().unwrap();
+        let cluster = cluster_of(Config { local_storage, ..config(&data, 0) }, data).await;
+        assert_eq!(cluster.get(&ADMIN, class).await, expected);
     }
 }
 

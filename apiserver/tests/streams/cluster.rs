@@ -52,6 +52,8 @@ pub(crate) async fn cluster(common_name: &str) -> Cluster {
         cluster_cidr: "10.42.0.0/16".to_owned(),
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".to_owned(),
+        token_file: None,
+        local_storage: true,
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(5),
         membership: Membership::Sole,

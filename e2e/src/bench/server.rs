@@ -38,6 +38,8 @@ pub async fn open(folder: &Path, store: &str) -> Result<ApiServer> {
         cluster_cidr: "10.42.0.0/16".into(),
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".into(),
+        token_file: None,
+        local_storage: true,
         cluster_domain: "cluster.local".into(),
         history: Duration::from_mins(5),
         membership: Membership::Sole,

@@ -464,3 +464,32 @@ async fn embedded_objects_are_held_to_the_rules_of_every_object() {
     let fine = json!({"apiVersion": "a/b", "kind": "MyPod", "metadata": {"labels": {"a": "b"}}});
     client.post(shells, &shell(fine)).await.expect(201);
 }
+
+#[tokio::test]
+async fn a_deprecated_version_names_the_one_to_use() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let version = |name: &str, deprecated: bool, served: bool| {
+        json!({"name": name, "served": served, "storage": name == "v1", "deprecated": deprecated,
+            "schema": {"openAPIV3Schema": {"type": "object"}}})
+    };
+    let versions = json!([
+        version("v1beta1", true, true),
+        version("v1", true, true),
+        version("v2", false, true),
+        version("v3", true, true),
+        version("v4", false, false),
+    ]);
+    let definition = json!({"metadata": {"name": "wheels.example.com"}, "spec": {"group": "example.com", "scope": "Cluster",
+        "names": {"plural": "wheels", "kind": "Wheel"}, "versions": versions}});
+    define(&client, &definition).await;
+    for (version, expected) in [
+        ("v1beta1", &["299 - \"example.com/v1beta1 Wheel is deprecated; use example.com/v2 Wheel\""][..]),
+        ("v1", &["299 - \"example.com/v1 Wheel is deprecated; use example.com/v2 Wheel\""]),
+        ("v2", &[]),
+        ("v3", &["299 - \"example.com/v3 Wheel is deprecated\""]),
+    ] {
+        let list = client.get(&format!("/apis/example.com/{version}/wheels")).await.expect(200);
+        assert_eq!(list.warnings(), expected, "{version}");
+    }
+}

@@ -107,13 +107,17 @@ impl Definition {
         definition
     }
 
-    /// k8s: the default warning names the group, version and kind
+    /// Versions that say no words of their own are named, with what to use in their place: the best that is served, where
+    /// that is a better one. k8s: defaultDeprecationWarning
     fn tell_deprecations(&mut self) {
-        for version in &mut self.versions {
-            if let Some(warning) = &mut version.deprecation
-                && warning.is_empty()
-            {
-                *warning = format!("{}/{} {} is deprecated", self.group, version.name, self.names.kind);
+        let best = self.versions.iter().position(|version| version.served && version.deprecation.is_none());
+        let best = best.map(|at| (at, self.versions[at].name.clone()));
+        let (group, kind) = (&self.group, &self.names.kind);
+        for (at, version) in self.versions.iter_mut().enumerate() {
+            if let Some(warning) = version.deprecation.as_mut().filter(|warning| warning.is_empty()) {
+                let better = best.as_ref().filter(|(better, _)| *better < at);
+                let instead = better.map(|(_, name)| format!("; use {group}/{name} {kind}")).unwrap_or_default();
+                *warning = format!("{group}/{} {kind} is deprecated{instead}", version.name);
             }
         }
     }

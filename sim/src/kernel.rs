@@ -1,10 +1,13 @@
-//! What the simulated machine's kernel answers: the time, chance, and waiting. The three calls by which a process learns of
-//! the world outside are defined here, so that every crate of the process gets these answers, the standard library and the
+//! What the simulated machine's kernel answers: the time, chance, waiting, and the port of a listener. The calls by which a
+//! process learns of the world outside are defined here, so that every crate of the process gets these answers, the standard library and the
 //! async runtime included: there is no second clock and no second source of chance that a simulation could forget.
+//!
+//! One library asks the kernel for chance without libc, the one that makes keys: those are others each time, and nothing but
+//! certificates depends on them.
 //!
 //! Until [`boot`] all of them are the real ones; the runner's own process never boots.
 
-use libc::{c_int, c_uint, c_void, clockid_t, epoll_event, size_t, ssize_t, timespec};
+use libc::{c_char, c_int, c_uint, c_void, clockid_t, epoll_event, size_t, sockaddr, socklen_t, ssize_t, timespec};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -91,4 +94,27 @@ unsafe extern "C" fn epoll_wait(epoll: c_int, events: *mut epoll_event, count: c
     let millis = u64::try_from(timeout_ms).expect("somebody is always waiting for a time");
     ELAPSED.fetch_add(millis * (NANOS / 1000), Ordering::SeqCst);
     0
+}
+
+/// The port that a listener has been given, whatever it really is: several simulations run on one machine.
+const PORT: u16 = 6443;
+
+/// As `getsockname(2)` on a machine that gives every listener the same port.
+///
+/// # Safety
+/// `address` points to `length` bytes that may be written.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getsockname(socket: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int {
+    // SAFETY: the arguments are the caller's own, who promises what the real call asks for.
+    let answer = unsafe { libc::syscall(libc::SYS_getsockname, socket, address, length) } as c_int;
+    // SAFETY: the kernel has written an address there, whose family says what it is.
+    if answer == 0 && BOOTED.load(Ordering::SeqCst) && i32::from(unsafe { (*address).sa_family }) == libc::AF_INET {
+        let [high, low] = PORT.to_be_bytes().map(|byte| c_char::from_ne_bytes([byte]));
+        // SAFETY: an address of the internet begins with its port, and the caller hands it over to be written.
+        unsafe {
+            (*address).sa_data[0] = high;
+            (*address).sa_data[1] = low;
+        }
+    }
+    answer
 }

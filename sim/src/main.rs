@@ -6,6 +6,7 @@ mod chaos;
 mod cluster;
 #[expect(unsafe_code, reason = "the calls that libc is asked for by name are defined here")]
 mod kernel;
+mod metrics;
 mod network;
 mod node;
 mod rules;
@@ -20,7 +21,7 @@ use anyhow::{Context as _, Result};
 use chaos::Mood;
 use clap::{Parser, Subcommand, ValueEnum};
 use scenario::{SCENARIOS, Scenario};
-use seeds::Until;
+use seeds::How;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,9 +65,20 @@ enum Command {
         /// Stop starting new ones after the first that fails
         #[arg(long)]
         first: bool,
+        /// Play each seed twice, and fail where the games differ
+        #[arg(long)]
+        twice: bool,
+        /// How many at once; as many as there are processors unless told otherwise
+        #[arg(long)]
+        jobs: Option<usize>,
     },
     /// Run a script of commands; prints it with what each command says now
-    Script { file: PathBuf },
+    Script {
+        file: PathBuf,
+        /// Where chance begins; what is said must not depend on it
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -100,11 +112,14 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Play { scenario, seed, trace, mood } => find(&scenario)
             .and_then(|scenario| play(scenario, seed, if trace { Keep::Everything } else { Keep::Tail }, mood)),
-        Command::Seeds { from, count, seconds, scenario, first } => {
+        Command::Seeds { from, count, seconds, scenario, first, twice, jobs } => {
             let one = scenario.as_deref().map(find).transpose();
-            one.and_then(|one| seeds::run(one, from..from + count, &Until { seconds, failure: first }))
+            let at_once =
+                jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+            let how = How { seconds, to_first: first, twice, at_once };
+            one.and_then(|one| seeds::run(one, from..from + count, &how))
         }
-        Command::Script { file } => run_script(file),
+        Command::Script { file, seed } => run_script(file, seed),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -131,7 +146,7 @@ fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg
         if keep == Keep::Everything || outcome.is_err() {
             say(trace.text().trim_end());
         }
-        let outcome = outcome?;
+        let outcome = outcome.with_context(|| format!("digest {:016x}", trace.digest()))?;
         let at = outcome.settled_at.as_secs();
         let (commits, digest) = (outcome.commits, trace.digest());
         say(&format!("{name} {seed}: {:?}, {commits} commits, settled at {at} s, digest {digest:016x}", outcome.mood));
@@ -142,19 +157,16 @@ fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg
     played.with_context(|| format!("{name} {seed} (replay: sim play {name} {seed} --trace)"))
 }
 
-fn run_script(file: PathBuf) -> Result<()> {
+fn run_script(file: PathBuf, seed: u64) -> Result<()> {
     let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    in_simulation(SCRIPT_SEED, move || {
+    in_simulation(seed, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let said = runtime.block_on(script::run(&text)).with_context(|| file.display().to_string())?;
+        let said = runtime.block_on(script::run(&text, seed)).with_context(|| file.display().to_string())?;
         say(said.trim_end());
         runtime.shutdown_background();
         Ok(())
     })
 }
-
-/// Chance is the same in every script: what they say must not depend on it.
-const SCRIPT_SEED: u64 = 1;
 
 /// Does it in a thread of its own: this one may remember chance from before the boot.
 fn in_simulation(seed: u64, what: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {

@@ -2,6 +2,7 @@
 //! arrive when nobody waits for them any more; watches that stall, come in pieces, or break.
 
 use crate::kernel;
+use crate::metrics;
 use crate::trace::Trace;
 use crate::world::{self, SharedWorld};
 use axum::Router;
@@ -65,6 +66,30 @@ impl Weather {
             late_ms_max: 40_000,
             stall_ms_max: 15_000,
         }
+    }
+}
+
+tokio::task_local! {
+    /// What the request asks for in whose course something happens.
+    static ASKED: Asked;
+}
+
+/// What a request asks for, as far as the store's witness cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Deletion,
+    SomethingElse,
+}
+
+impl Asked {
+    fn of(method: &Method, path: &str) -> Self {
+        let deletes = method == Method::DELETE || path.ends_with("/eviction");
+        if deletes { Self::Deletion } else { Self::SomethingElse }
+    }
+
+    /// By the request that is being answered; the API server also writes for reasons of its own.
+    pub(crate) fn now() -> Self {
+        ASKED.try_with(|asked| *asked).unwrap_or(Self::SomethingElse)
     }
 }
 
@@ -258,16 +283,16 @@ impl Link {
         }
         let collects = method == Method::DELETE && actor.ends_with(COLLECTOR);
         let owned = if collects { self.network.world.lock().owned(&path) } else { None };
+        let measures = if path.starts_with(metrics::ROOT) { metrics::server(&self.network.world) } else { None };
+        let router = measures.unwrap_or(router);
+        let answer = ASKED.scope(Asked::of(&method, &path), router.oneshot(request.map(Body::new)));
         let response = tokio::select! {
             biased;
-            response = router.oneshot(request.map(Body::new)) => response.unwrap_or_else(|never| match never {}),
+            response = answer => response.unwrap_or_else(|never| match never {}),
             () = life.cancelled() => return,
         };
         if let Some(owned) = owned.filter(|_| response.status().is_success()) {
             self.network.world.lock().fail(format!("[collected with an owner] {owned}"), &trace);
-        }
-        if method != Method::GET {
-            self.network.world.lock().requested(&path, method == Method::DELETE, &trace);
         }
         if method != Method::GET || !fate.answered {
             let lost = if fate.answered { "" } else { ", reply lost" };

@@ -317,7 +317,11 @@ impl Work {
             return None;
         }
         let (stage, ip) = held?;
-        let status = status(stage, &ip, !has_image(pod, "unready"), self.agent.clock.now())?;
+        let mut status = status(stage, &ip, !has_image(pod, "unready"), self.agent.clock.now())?;
+        // As it was said first.
+        if let Some(started) = pod.status.as_ref().and_then(|status| status.start_time.as_ref()) {
+            status["startTime"] = json!(started);
+        }
         if same(pod, &status) {
             return None;
         }
@@ -356,7 +360,7 @@ fn status(stage: Stage, ip: &str, gets_ready: bool, now: Timestamp) -> Option<Va
         Stage::Refused => return Some(json!({"phase": "Failed", "reason": "OutOfcpu"})),
     };
     Some(json!({
-        "phase": phase, "podIP": ip, "podIPs": [{"ip": ip}],
+        "phase": phase, "startTime": now, "podIP": ip, "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": now}],
         "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": ready == "True", "restartCount": 0, "state": state}],
     }))

@@ -45,7 +45,7 @@ const UNDISTURBED: &[(&str, Rule)] = &[
 ];
 
 /// How long a working controller may not see a write that was not its own.
-const CACHES_LAG: Duration = Duration::from_mins(2);
+pub(crate) const CACHES_LAG: Duration = Duration::from_mins(2);
 
 /// The first rule that a change breaks.
 pub(crate) fn broken(change: &Change, world: &World) -> Option<String> {
@@ -97,7 +97,7 @@ fn active_of<'a>(world: &'a World, owner: &Value) -> impl Iterator<Item = &'a Va
 }
 
 /// Whether something happened within the last `window`.
-fn lately(at: Option<Duration>, window: Duration) -> bool {
+pub(crate) fn lately(at: Option<Duration>, window: Duration) -> bool {
     at.is_some_and(|at| kernel::elapsed() < at + window)
 }
 
@@ -169,9 +169,11 @@ fn keeps_the_quota(change: &Change, world: &World) -> Option<String> {
     let pod = change.new.filter(|new| change.old.is_none() && is(new, "Pod"))?;
     let ns = text(pod, "/metadata/namespace");
     let mine = |object: &&Value| text(object, "/metadata/namespace") == ns;
-    let pods = world.of("pods").filter(mine).filter(|pod| !world::is_over(pod)).count();
+    let pods = world.of("pods").filter(mine).filter(|pod| !world::is_over(pod)).count() as i64;
     world.of("resourcequotas").filter(mine).find_map(|quota| {
-        let hard: usize = text(quota, "/spec/hard/pods").parse().ok()?;
-        (pods > hard).then(|| format!("{} is one of {pods} pods in {ns}, where {hard} may be", name(pod)))
+        // k8s: a quota holds from the moment that its controller has counted.
+        let missed = world.uncounted.get(text(quota, "/metadata/uid"))?;
+        let hard: i64 = text(quota, "/spec/hard/pods").parse().ok()?;
+        (pods > hard + missed).then(|| format!("{} is one of {pods} pods in {ns}, where {hard} may be", name(pod)))
     })
 }

@@ -1,8 +1,10 @@
 //! What is played: objects that a user creates, what he changes meanwhile, and what must be true when all is well again.
 
+mod autoscaler;
 mod budget;
 mod capacity;
 mod cron_job;
+mod custom;
 mod daemon_set;
 mod deployment;
 mod job;
@@ -10,6 +12,7 @@ mod namespace;
 mod owner;
 mod quota;
 mod stateful_set;
+mod volume;
 
 use crate::chaos::{self, Mood};
 use crate::cluster::Cluster;
@@ -52,6 +55,9 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     quota::LIMITED,
     namespace::EMPTIED,
     owner::OWNED,
+    autoscaler::SCALED,
+    volume::LOST,
+    custom::DEFINED,
 ];
 
 /// The scenario that a seed plays unless one is asked for.
@@ -64,8 +70,12 @@ pub(crate) fn of_seed(seed: u64) -> &'static Scenario {
 pub(crate) enum Edit {
     /// POST of this YAML to that collection.
     Create(&'static str, &'static str),
+    /// As [`Edit::Create`], of something that the object at the second path owns.
+    CreateOwned(&'static str, &'static str, &'static str),
     /// A merge patch in YAML.
     Patch(&'static str, &'static str),
+    /// As [`Edit::Patch`], of what may be gone.
+    PatchIfThere(&'static str, &'static str),
     Delete(&'static str),
     /// As [`Edit::Delete`]; what the object owns goes first.
     DeleteInForeground(&'static str),
@@ -76,29 +86,57 @@ pub(crate) enum Edit {
 }
 
 impl Edit {
+    fn may_be_gone(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::DeleteInForeground(_) | Self::Orphan(_) | Self::PatchIfThere(..))
+    }
+
     /// Returns when it is done; the user's own connection is good, and he insists.
     pub(crate) async fn make(&self, client: &kube::Client) -> Result<()> {
         let (method, path, yaml) = match *self {
-            Self::Create(path, yaml) => (Method::POST, path, yaml),
-            Self::Patch(path, yaml) => (Method::PATCH, path, yaml),
+            Self::Create(path, yaml) | Self::CreateOwned(path, _, yaml) => (Method::POST, path, yaml),
+            Self::Patch(path, yaml) | Self::PatchIfThere(path, yaml) => (Method::PATCH, path, yaml),
             Self::Delete(path) => (Method::DELETE, path, "{propagationPolicy: Background}"),
             Self::DeleteInForeground(path) => (Method::DELETE, path, "{propagationPolicy: Foreground}"),
             Self::Orphan(path) => (Method::DELETE, path, "{propagationPolicy: Orphan}"),
             Self::Evict(label) => return evict(client, label).await,
         };
-        let body = serde_norway::from_str(yaml).context("a scenario's YAML")?;
+        let mut body: Value = serde_norway::from_str(yaml).context("a scenario's YAML")?;
+        if let Self::CreateOwned(_, owner, _) = *self {
+            body["metadata"]["ownerReferences"] = json!([reference(client, owner).await?]);
+        }
         for _ in 0..TRIES {
             match send(client, &method, path, &body).await {
                 Ok(_) => return Ok(()),
                 // Done before, by a request whose answer got lost.
                 Err(kube::Error::Api(status)) if status.code == 409 && method == Method::POST => return Ok(()),
-                Err(kube::Error::Api(status)) if status.code == 404 && method == Method::DELETE => return Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 404 && self.may_be_gone() => return Ok(()),
+                // What it is one of is not served yet.
+                Err(kube::Error::Api(status)) if status.code == 404 && method == Method::POST => {
+                    sleep(Duration::from_secs(1)).await;
+                }
                 Err(error) if may_pass(&error) => sleep(Duration::from_secs(1)).await,
                 Err(error) => return Err(error).with_context(|| format!("{method} {path}")),
             }
         }
         bail!("{method} {path} is refused again and again")
     }
+}
+
+/// An owner reference to the object at this path.
+async fn reference(client: &kube::Client, path: &str) -> Result<Value> {
+    for _ in 0..TRIES {
+        match send(client, &Method::GET, path, &Value::Null).await {
+            Ok(owner) => {
+                return Ok(json!({
+                    "apiVersion": owner["apiVersion"], "kind": owner["kind"], "blockOwnerDeletion": true,
+                    "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"],
+                }));
+            }
+            Err(error) if may_pass(&error) => sleep(Duration::from_secs(1)).await,
+            Err(error) => return Err(error).with_context(|| format!("GET {path}")),
+        }
+    }
+    bail!("GET {path} is refused again and again")
 }
 
 /// One request of the user; the answer is what the API server says.
@@ -203,7 +241,7 @@ fn unbroken(cluster: &Cluster) -> Result<()> {
     }
 }
 
-/// Waits until everything is as it should be and a minute has passed without a write; when that was.
+/// Waits until everything is as it should be and two minutes have passed without a write; when that was.
 async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
     let begun = kernel::elapsed();
     let mut quiet_since = (begun, cluster.look(|world| world.commits));
@@ -224,7 +262,8 @@ async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
     }
 }
 
-const QUIET: Duration = Duration::from_mins(1);
+/// Longer than it takes until somebody leads again after the last leader's death.
+const QUIET: Duration = Duration::from_mins(2);
 
 /// Nothing is left whose controller is gone.
 fn all_is_owned(world: &World) -> Result<(), String> {

@@ -16,7 +16,6 @@ use tokio::time::sleep;
 /// Long enough for a new cluster to have its nodes, namespaces and leaders.
 const WARM_UP: Duration = Duration::from_secs(20);
 const NODES: usize = 2;
-const SEED: u64 = 1;
 
 /// One command with its document.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ struct Command {
 }
 
 /// The script with what its commands say now.
-pub(crate) async fn run(text: &str) -> Result<String> {
+pub(crate) async fn run(text: &str, seed: u64) -> Result<String> {
     let mut script: Option<Script> = None;
     let mut said = String::new();
     let mut lines = text.lines().peekable();
@@ -54,7 +53,7 @@ pub(crate) async fn run(text: &str) -> Result<String> {
             (_, Some(_)) => None,
         };
         if let Some(nodes) = nodes {
-            script = Some(start(nodes).await?);
+            script = Some(start(nodes, seed).await?);
         }
         let script = script.as_mut().context("a script has begun")?;
         let answer = script.obey(&command).await.with_context(|| format!("`{}`", command.words.join(" ")))?;
@@ -69,8 +68,8 @@ pub(crate) async fn run(text: &str) -> Result<String> {
     Ok(said)
 }
 
-async fn start(nodes: usize) -> Result<Script> {
-    let cluster = Cluster::start(SEED, nodes, Arc::new(Trace::new(Keep::Tail))).await?;
+async fn start(nodes: usize, seed: u64) -> Result<Script> {
+    let cluster = Cluster::start(seed, nodes, Arc::new(Trace::new(Keep::Tail))).await?;
     sleep(WARM_UP).await;
     Ok(Script::new(cluster))
 }

@@ -1,5 +1,6 @@
 //! A store that shows the world each commit.
 
+use crate::network::Asked;
 use crate::trace::Trace;
 use crate::world::SharedWorld;
 use async_trait::async_trait;
@@ -40,7 +41,7 @@ impl Store for Witness {
             // What is not JSON (allocations, keys) is nobody's object.
             let object = write.value.as_ref().map(|bytes| serde_json::from_slice(bytes));
             if let Ok(object) = object.transpose() {
-                world.commit(&write.key, object, &self.trace);
+                world.commit(write, object, Asked::now(), &self.trace);
             }
         }
         Ok(committed)

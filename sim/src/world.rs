@@ -2,13 +2,17 @@
 //! write at once and in order, before any watcher does.
 
 use crate::kernel;
+use crate::network::Asked;
 use crate::rules;
 use crate::trace::Trace;
 use parking_lot::Mutex;
 use serde_json::Value;
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
+use store::Write;
 
 /// One object's change.
 pub(crate) struct Change<'a> {
@@ -28,6 +32,10 @@ pub(crate) struct World {
     ends: BTreeMap<String, End>,
     /// The most replicas that each workload ever asked for.
     pub(crate) replicas_max: BTreeMap<String, i64>,
+    /// When each workload asked for more last, and for how many before.
+    raised: BTreeMap<String, (Duration, i64)>,
+    /// Pods that each quota's first count has missed: they came between the count and the moment from which it holds.
+    pub(crate) uncounted: BTreeMap<String, i64>,
     /// How often a Job was made for a time of a CronJob, by its uid and that time.
     pub(crate) runs: BTreeMap<(String, String), u32>,
     /// When a binding arrived last of which the working scheduler may not know.
@@ -40,8 +48,6 @@ pub(crate) struct World {
     pub(crate) lost: Option<Duration>,
     /// What names that were made up stand for: `web-7d4b9-x2x4z` is a `web-7d4b9-*`.
     made_up: BTreeMap<String, String>,
-    /// What is gone and had finalizers until then: whoever took the last one away may have done so, but no deletion.
-    gone_held: BTreeSet<String>,
     /// Names of pods that have been ready once.
     been_ready: BTreeSet<String>,
     /// When each lease was written last.
@@ -119,14 +125,6 @@ impl World {
         self.objects.values()
     }
 
-    /// A request for this path has ended that deletes, or does something else.
-    pub(crate) fn requested(&mut self, path: &str, deletes: bool, trace: &Trace) {
-        let named = if path.ends_with("/status") { path.trim_end_matches("/status") } else { path };
-        if self.gone_held.remove(place(named)) && deletes {
-            self.fail(format!("[finalizers hold] {path} is deleted though it has finalizers"), trace);
-        }
-    }
-
     /// The object behind `/api/v1/namespaces/default/pods/web-1`, in words, if one of its owners is there to stay.
     pub(crate) fn owned(&self, path: &str) -> Option<String> {
         let mut segments = path.rsplit('/');
@@ -145,8 +143,9 @@ impl World {
         Some(format!("{plural} {name}, which {} {} owns", text(owner, "/kind"), text(owner, "/name")))
     }
 
-    /// Takes one committed write; heartbeats do not count as commits.
-    pub(crate) fn commit(&mut self, key: &str, new: Option<Value>, trace: &Trace) {
+    /// Takes one write, committed in the course of such a request; heartbeats do not count as commits.
+    pub(crate) fn commit(&mut self, write: &Write, new: Option<Value>, asked: Asked, trace: &Trace) {
+        let key = write.key.as_str();
         let old = match &new {
             Some(new) => self.objects.insert(key.to_owned(), new.clone()),
             None => self.objects.remove(key),
@@ -163,12 +162,17 @@ impl World {
             *self.written.entry(collection(key).to_owned()).or_default() += 1;
         }
         trace.note(&format!(
-            "  {} {key}{}",
+            "  {} {key}{}{}",
             verb(old.as_ref(), new.as_ref()),
-            new.as_ref().map(summary).unwrap_or_default()
+            new.as_ref().map(summary).unwrap_or_default(),
+            write.value.as_deref().map(fingerprint).unwrap_or_default()
         ));
-        if new.is_none() && old.as_ref().is_some_and(has_finalizers) {
-            self.gone_held.insert(place(key).to_owned());
+        // Whoever takes the last one away lets it go, but no deletion does.
+        if let Some(holds) = old.as_ref().and_then(holds)
+            && new.is_none()
+            && asked == Asked::Deletion
+        {
+            self.fail(format!("[finalizers hold] {key} is deleted though {holds} holds it"), trace);
         }
         self.remember(old.as_ref(), new.as_ref());
         let change = Change { old: old.as_ref(), new: new.as_ref() };
@@ -206,8 +210,24 @@ impl World {
                 self.ends.entry(uid).or_insert(End { job, succeeded, told });
             }
             "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" => {
+                let before = old.map_or(0, |old| count(old, "/spec/replicas"));
+                if old.is_some() && before < count(new, "/spec/replicas") {
+                    let least = self.asked_lately(old.unwrap_or(new));
+                    self.raised.insert(uid.clone(), (kernel::elapsed(), least));
+                }
                 let most = self.replicas_max.entry(uid).or_default();
                 *most = count(new, "/spec/replicas").max(*most);
+            }
+            "ResourceQuota" => {
+                const USED: &str = "/status/used/pods";
+                if old.is_none_or(|old| old.pointer(USED).is_none())
+                    && let Ok(counted) = text(new, USED).parse::<i64>()
+                {
+                    let ns = text(new, "/metadata/namespace");
+                    let mine = |pod: &&Value| text(pod, "/metadata/namespace") == ns && !is_over(pod);
+                    let missed = self.of("pods").filter(mine).count() as i64 - counted;
+                    self.uncounted.insert(uid, missed.max(0));
+                }
             }
             "Job" if old.is_none() => {
                 let cron = controller(new).map(|owner| text(owner, "/uid").to_owned());
@@ -232,6 +252,14 @@ impl World {
         let until = (renewed + lasts).saturating_sub(CLOCKS_DIFFER);
         let early = !before.is_empty() && !after.is_empty() && before != after && now < until;
         early.then(|| format!("[one leader] {after} takes {key} of {before} after {:?}", now.saturating_sub(renewed)))
+    }
+
+    /// The fewest replicas that a workload has asked for lately: a controller may not have heard of more.
+    pub(crate) fn asked_lately(&self, workload: &Value) -> i64 {
+        let asked = count(workload, "/spec/replicas");
+        let raised = self.raised.get(text(workload, "/metadata/uid"));
+        let lately = raised.filter(|(at, _)| rules::lately(Some(*at), rules::CACHES_LAG));
+        lately.map_or(asked, |(_, before)| asked.min(*before))
     }
 
     pub(crate) fn has_been_ready(&self, pod: &str) -> bool {
@@ -266,14 +294,11 @@ impl World {
 
 const LEASES: &str = "/registry/coordination.k8s.io/leases/";
 
-/// The last two segments, which paths and keys of the cluster's objects have in common, or three with a namespace.
-fn place(path: &str) -> &str {
-    let from = path.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
-    &path[from..]
-}
-
-fn has_finalizers(object: &Value) -> bool {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty())
+/// The finalizers that a deletion has to respect: the others say how it is meant, and a later one may mean it otherwise.
+fn holds(object: &Value) -> Option<&str> {
+    let all = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let mut names = all.into_iter().flatten().filter_map(Value::as_str);
+    names.find(|name| !matches!(*name, "foregroundDeletion" | "orphan"))
 }
 
 /// Two clocks that are set while one waits may differ by so much more.
@@ -324,6 +349,22 @@ fn verb(old: Option<&Value>, new: Option<&Value>) -> &'static str {
         (Some(_), None) => "-",
     }
 }
+
+/// So that two games differ in their traces where they differ in an object, but for keys and certificates.
+fn fingerprint(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut hasher = DefaultHasher::new();
+    let mut rest = text.as_ref();
+    while let Some(at) = PEM.iter().filter_map(|begin| rest.find(begin)).min() {
+        rest[..at].hash(&mut hasher);
+        rest = rest[at..].split_once('"').map_or("", |(_, after)| after);
+    }
+    rest.hash(&mut hasher);
+    format!(" #{:08x}", hasher.finish() as u32)
+}
+
+/// How they begin: as they are, and in base64.
+const PEM: [&str; 2] = ["-----BEGIN ", "LS0tLS1CRUdJTi"];
 
 /// What a line says of an object.
 fn summary(object: &Value) -> String {

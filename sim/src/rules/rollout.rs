@@ -34,7 +34,10 @@ fn pods_of<'a>(deployment: &Value, world: &'a World) -> impl Iterator<Item = &'a
 pub(super) fn keeps_the_available(change: &Change, world: &World) -> Option<String> {
     let pod = taken(change, world)?;
     let deployment = owner_in(owner_in(pod, world, "apps/replicasets")?, world, "apps/deployments")?;
-    let wanted = count(deployment, "/spec/replicas");
+    if text(deployment, "/spec/strategy/type") == "Recreate" {
+        return None;
+    }
+    let wanted = world.asked_lately(deployment);
     let unavailable = share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false, 0);
     let left = pods_of(deployment, world).filter(|pod| is_ready(pod)).count() as i64;
     (left < wanted - unavailable)

@@ -71,6 +71,10 @@ pub(super) fn daemons_stay_available(change: &Change, world: &World) -> Option<S
     let may_miss = share(set.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), nodes, true, default);
     let mut there: Vec<&str> =
         active_of(world, set).filter(|pod| is_ready(pod)).map(|pod| text(pod, DAEMON_NODE)).collect();
+    // Its successor is there, or it went without being missed.
+    if there.contains(&text(pod, DAEMON_NODE)) {
+        return None;
+    }
     there.sort_unstable();
     there.dedup();
     let missing = nodes - there.len() as i64;

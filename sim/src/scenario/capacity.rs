@@ -29,6 +29,8 @@ kind: Deployment
 metadata: {name: low}
 spec:
   replicas: 6
+  # Never: not all of its pods have room in the end, and that is not said again and again.
+  progressDeadlineSeconds: 2147483647
   selector: {matchLabels: {app: low}}
   strategy: {type: Recreate}
   template:
@@ -53,7 +55,10 @@ spec:
     spec: {priorityClassName: high, containers: [{name: c, image: one, resources: {requests: {cpu: 700m}}}]}
 ",
         ),
-        Edit::Patch(LOW, "spec: {template: {spec: {containers: [{name: c, image: two}]}}}"),
+        Edit::Patch(
+            LOW,
+            "spec: {template: {spec: {containers: [{name: c, image: two, resources: {requests: {cpu: 500m}}}]}}}",
+        ),
     ],
     settled: packed,
 };

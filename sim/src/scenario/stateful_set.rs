@@ -78,13 +78,15 @@ spec:
         let claims: Vec<&Value> = world.of("persistentvolumeclaims").collect();
         let names: Vec<&str> = claims.iter().map(|claim| text(claim, "/metadata/name")).collect();
         let expected: Vec<String> = (0..4).map(|ordinal| format!("data-db-{ordinal}")).collect();
+        // A claim goes with its pod: one whose pod was not there when the set was made smaller stays, as it does upstream.
+        let are_right = names.starts_with(expected.iter().map(String::as_str).collect::<Vec<_>>().as_slice());
         let bound = |claim: &&Value| {
             let volume = world.named("persistentvolumes", text(claim, "/spec/volumeName"));
             text(claim, "/status/phase") == "Bound"
                 && volume.is_some_and(|volume| volume["spec"]["claimRef"]["uid"] == claim["metadata"]["uid"])
         };
         let volumes = world.of("persistentvolumes").count();
-        verdict(names == expected && claims.iter().all(bound) && volumes == 4, || {
+        verdict(are_right && claims.iter().all(bound) && volumes == claims.len(), || {
             format!("claims {names:?}, {volumes} volumes")
         })
     },

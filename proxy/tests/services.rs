@@ -220,6 +220,26 @@ fn terminating_endpoints_serve_when_nothing_else_is_ready() {
     assert_eq!(endpoints, ["10.42.0.2:8080"]);
 }
 
+/// Addresses of the endpoints that may send to themselves through node-1.
+fn hairpins(spec: Value, slice: Value) -> Vec<String> {
+    let rules = compiled(spec, &[serde_json::from_value(slice).unwrap()]);
+    rules.values().flat_map(|port| &port.hairpins).map(|endpoint| endpoint.address.to_string()).collect()
+}
+
+#[test]
+fn only_endpoints_that_are_surely_elsewhere_cannot_send_to_themselves_here() {
+    let slice = json!({"metadata": {}, "addressType": "IPv4", "ports": [{"port": 8080}], "endpoints": [
+        {"addresses": ["10.42.0.2"], "nodeName": "node-1"},
+        {"addresses": ["10.42.0.3"], "nodeName": "node-1", "conditions": {"ready": false}},
+        {"addresses": ["10.42.1.2"], "nodeName": "node-2"},
+        {"addresses": ["10.42.2.2"]},
+    ]});
+    assert_eq!(hairpins(cluster_ip(), slice.clone()), ["10.42.0.2", "10.42.2.2"]);
+    assert_eq!(hairpins(node_port("Cluster"), slice.clone()), ["10.42.0.2", "10.42.2.2"]);
+    let from_afar = ["10.42.0.2", "10.42.1.2", "10.42.2.2"];
+    assert_eq!(hairpins(node_port("Local"), slice), from_afar, "pods elsewhere may use this node's port");
+}
+
 #[test]
 fn slices_of_a_service_add_up_and_other_port_names_do_not_count() {
     let slices = [

@@ -55,17 +55,28 @@ fn reconcile(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Action> {
 /// When the pod must go; `None` if it may stay.
 fn deadline<'a>(pod: &Pod, taints: impl Iterator<Item = &'a Taint>, now: Timestamp) -> Option<Timestamp> {
     let tolerations = pod.spec.as_ref().and_then(|spec| spec.tolerations.as_deref()).unwrap_or_default();
-    taints.filter_map(|taint| taint_deadline(taint, tolerations, now)).min()
+    taints.filter_map(|taint| taint_deadline(taint, tolerations, arrival(pod), now)).min()
 }
 
-fn taint_deadline(taint: &Taint, tolerations: &[Toleration], now: Timestamp) -> Option<Timestamp> {
+/// When the pod came to its node: who comes to one that has been lost for long is tolerated as long as any other.
+fn arrival(pod: &Pod) -> Option<Timestamp> {
+    let scheduled = pod::condition(pod, "PodScheduled").and_then(|condition| condition.last_transition_time.as_ref());
+    scheduled.or(pod.metadata.creation_timestamp.as_ref()).map(|time| time.0)
+}
+
+fn taint_deadline(
+    taint: &Taint,
+    tolerations: &[Toleration],
+    arrival: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
     let matching: Vec<&Toleration> = tolerations.iter().filter(|toleration| tolerates(toleration, taint)).collect();
     if matching.is_empty() {
         return Some(now);
     }
     // k8s: of several matching tolerations the shortest counts; one without a limit limits nothing
     let seconds = matching.iter().filter_map(|toleration| toleration.toleration_seconds).min()?;
-    let since = taint.time_added.as_ref().map_or(now, |time| time.0);
+    let since = taint.time_added.as_ref().map_or(now, |time| time.0).max(arrival.unwrap_or(Timestamp::MIN));
     Some(since.checked_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX))
 }
 
@@ -131,6 +142,19 @@ spec: {{taints: [{{key: node.kubernetes.io/unreachable, effect: NoExecute, timeA
                 delete Pod p
             "#]],
         );
+    }
+
+    #[test]
+    fn a_pod_that_comes_long_after_the_taint_is_tolerated_from_then_on() {
+        let yaml = "apiVersion: v1\nkind: Node\nmetadata: {name: n1, uid: n1}
+spec: {taints: [{key: lost, effect: NoExecute, timeAdded: '1970-01-01T00:00:00Z'}]}
+---\napiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a, uid: p, creationTimestamp: '1970-01-01T00:01:30Z'}
+spec: {nodeName: n1, containers: [], tolerations: [{key: lost, operator: Exists, tolerationSeconds: 30}]}";
+        let actions = reconcile(&Key::new("a", "p"), &caches(watches, yaml), at(100));
+        expect![[r#"
+            again at 120
+        "#]]
+        .assert_eq(&lines(&actions));
     }
 
     #[test]

@@ -102,7 +102,6 @@ fn an_address_of_the_pool_leads_in_from_outside_and_moves_when_its_node_is_lost(
 
         patch(&fleet, "web", r#"{"type": "ClusterIP"}"#)?;
         until_field(&fleet, "web", IP, str::is_empty);
-        until_holders(&fleet, "192.168.77.200", &[]);
         until_field(&fleet, "twin", IP, |ip| ip == "192.168.77.200");
         until(&fleet, "an answer of the next one", "http://192.168.77.200:81/hostname", is_web);
         fleet.kctl(&["delete", "service", "twin"])?;

@@ -27,7 +27,8 @@ spec:
 fn machine() -> Result<Machine> {
     let mut machine = Machine::boot()?;
     machine.read(UP)?;
-    machine.eventually("a Ready node", SOON, "kctl get nodes", |nodes| nodes.contains(" Ready "));
+    let nodes = "kctl get nodes || { tail -n 20 /run/drover.log; exit 1; }";
+    machine.eventually("a Ready node", SOON, nodes, |nodes| nodes.contains(" Ready "));
     Ok(machine)
 }
 

@@ -47,7 +47,6 @@ fn main() -> ExitCode {
         .log_internal_errors(false)
         .with_env_filter(EnvFilter::try_from_env("DROVER_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT)))
         .init();
-    client::guard::end_process_on_other_panics();
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

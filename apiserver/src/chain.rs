@@ -10,7 +10,6 @@ use crate::request::{self, Target, Verb};
 use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
-use client::guard::{self, Panicked};
 use client::identity::Identity;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -38,8 +37,7 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let started = Instant::now();
     let mut noted = Noted::default();
     let accept = parts.headers.get(ACCEPT).cloned();
-    let answered = guard::future(answer(&server, parts, body, &mut noted)).await;
-    let mut response = match answered.unwrap_or_else(|Panicked| Err(panicked())) {
+    let mut response = match answer(&server, parts, body, &mut noted).await {
         Ok(response) => response,
         Err(error) => respond::error_as(Answer::of_error(accept.as_ref()), &error),
     };
@@ -57,11 +55,6 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     }
     response
-}
-
-/// k8s: WithPanicRecovery
-fn panicked() -> ApiError {
-    ApiError::internal("this request caused the API server to panic; its log says where")
 }
 
 /// A value that no later response has: HTTP/2 need not look for it in the connection's table of headers, nor push the others

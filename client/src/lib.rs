@@ -12,7 +12,6 @@ pub mod controller;
 pub mod driver;
 pub mod events;
 mod execute;
-pub mod guard;
 pub mod identity;
 pub mod join_token;
 pub mod kubeconfig;

@@ -8,7 +8,6 @@ use crate::controller::{Controller, Reconcile, Refusal, Signal, Sink, Watches};
 use crate::driver::{Driver, Ending, Fencing, Report};
 use crate::events::Recorder;
 use crate::execute::{Executed, Executor, earliest};
-use crate::guard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -189,15 +188,11 @@ impl Shell {
             let now = self.clock.now();
             let Some(key) = self.driver.next(now, self.caches.as_ref()) else { return };
             let actions = match self.controller.reconcile {
-                Reconcile::Cached(reconcile) => guard::call(|| reconcile(&key, &self.caches, now)),
+                Reconcile::Cached(reconcile) => reconcile(&key, &self.caches, now),
                 Reconcile::Looking { .. } | Reconcile::LookingTwice { .. } => {
                     self.spawn(key, None);
                     continue;
                 }
-            };
-            let Ok(actions) = actions else {
-                self.driver.finished(&key, panicked(), now);
-                continue;
             };
             if actions.iter().all(|action| matches!(action, Action::RequeueAt(_))) {
                 let report = Report { ending: Ending::Success, effects: Vec::new(), requeue_at: earliest(&actions) };
@@ -218,11 +213,7 @@ impl Shell {
             clock: Arc::clone(&self.clock),
             failures: self.driver.failures(&key),
         };
-        let guarded = async move {
-            let report = guard::future(run.run(&key, actions)).await;
-            (key, report.unwrap_or_else(|_| panicked()))
-        };
-        self.runs.spawn(guarded.instrument(span));
+        self.runs.spawn(async move { run.run(key, actions).await }.instrument(span));
     }
 
     fn take_run(&mut self, ended: Result<(Key, Report), tokio::task::JoinError>) {
@@ -231,14 +222,10 @@ impl Shell {
                 let now = self.clock.now();
                 self.driver.finished(&key, report, now);
             }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(error) => tracing::debug!(%error, "run cancelled"),
         }
     }
-}
-
-/// What a key made a controller's code panic: the others go on, and it comes again after its back-off.
-fn panicked() -> Report {
-    Report { ending: Ending::Failed, effects: Vec::new(), requeue_at: None }
 }
 
 /// One key at work.
@@ -251,20 +238,20 @@ struct Run {
 }
 
 impl Run {
-    async fn run(self, key: &Key, actions: Option<Vec<Action>>) -> Report {
+    async fn run(self, key: Key, actions: Option<Vec<Action>>) -> (Key, Report) {
         let actions = match (actions, self.controller.reconcile) {
             (Some(actions), _) => actions,
-            (None, Reconcile::Cached(reconcile)) => reconcile(key, &self.caches, self.clock.now()),
+            (None, Reconcile::Cached(reconcile)) => reconcile(&key, &self.caches, self.clock.now()),
             (None, Reconcile::Looking { look, reconcile }) => {
-                let looks = look(key, &self.caches, self.clock.now());
+                let looks = look(&key, &self.caches, self.clock.now());
                 let sights = self.executor.look(&looks).await;
-                reconcile(key, &self.caches, &sights, self.clock.now())
+                reconcile(&key, &self.caches, &sights, self.clock.now())
             }
             (None, Reconcile::LookingTwice { look, then, reconcile }) => {
-                let mut sights = self.executor.look(&look(key, &self.caches, self.clock.now())).await;
-                let more = then(key, &self.caches, &sights, self.clock.now());
+                let mut sights = self.executor.look(&look(&key, &self.caches, self.clock.now())).await;
+                let more = then(&key, &self.caches, &sights, self.clock.now());
                 sights.extend(self.executor.look(&more).await);
-                reconcile(key, &self.caches, &sights, self.clock.now())
+                reconcile(&key, &self.caches, &sights, self.clock.now())
             }
         };
         let count = actions.len();
@@ -276,10 +263,10 @@ impl Run {
                 tracing::warn!(failures = self.failures, reason = status.reason, message = status.message, "refused");
             }
             if let Some(refused) = self.controller.refused {
-                let answer = refused(key, &self.caches, &refusal, self.clock.now());
+                let answer = refused(&key, &self.caches, &refusal, self.clock.now());
                 report.effects.extend(self.executor.run(answer).await.report.effects);
             }
         }
-        report
+        (key, report)
     }
 }

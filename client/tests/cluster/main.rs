@@ -197,45 +197,6 @@ async fn a_controller_behind_a_lagging_watch_creates_exactly_what_is_missing() {
     assert_eq!(posts(before), 1);
 }
 
-static DELETERS: &[Controller] = &[Controller {
-    name: "deleter",
-    watches: |watches: &mut Watches| watches.primary::<Pod>(),
-    reconcile: Reconcile::Cached(|key, caches, _| {
-        assert_ne!(key.name, "poison", "a bug that one object meets");
-        let uid = caches.of::<Pod>().get(&key.ns, &key.name).and_then(|pod| pod.metadata.uid.clone());
-        let delete = |uid| Action::Delete {
-            resource: Resource::of::<Pod>(),
-            key: key.clone(),
-            uid,
-            grace_seconds: None,
-            propagation: None,
-        };
-        uid.map(delete).into_iter().collect()
-    }),
-    refused: None,
-}];
-
-#[tokio::test]
-async fn an_object_that_makes_a_controller_panic_does_not_stop_it() {
-    let fake = Fake::new();
-    for name in ["first", "poison", "second"] {
-        fake.put(PODS, pod(name));
-    }
-    let drain = CancellationToken::new();
-    let of = fake.clone();
-    let deps = Deps { client_for: Arc::new(move |_| of.client()), clock: Arc::new(SystemClock) };
-    let script = async {
-        fake.deliver_all();
-        wait_until(|| fake.count(PODS) == 1).await;
-        fake.put(PODS, pod("third"));
-        fake.deliver_all();
-        wait_until(|| fake.count(PODS) == 1).await;
-        drain.cancel();
-    };
-    let (outcome, ()) = tokio::join!(run_controllers(DELETERS, deps, drain.clone()), script);
-    outcome.unwrap();
-}
-
 const WIDGETS: &str = "/apis/example.com/v1/widgets";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 

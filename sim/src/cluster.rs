@@ -98,7 +98,7 @@ impl Cluster {
     pub(crate) async fn start(seed: u64, nodes: usize, trace: Arc<Trace>) -> Result<Self> {
         let world: SharedWorld = Arc::default();
         let store: Arc<dyn Store> = Arc::new(Witness::new(Arc::clone(&world), Arc::clone(&trace)));
-        let folder = tempfile::tempdir().context("cannot make a folder for the API server's keys")?;
+        let folder = own_folder().context("cannot make a folder for the API server's keys")?;
         let network = Network::new(seed, Arc::clone(&world), Arc::clone(&trace));
         let chance = SmallRng::seed_from_u64(seed ^ 0x05ee_d0f0_c1a5_7e12);
         let mut cluster = Self {
@@ -301,6 +301,12 @@ impl Cluster {
     pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
         at(&self.world.lock())
     }
+}
+
+/// Named after the process: a name by chance is drawn again where several simulations draw the same, and then all chance that
+/// follows is another.
+fn own_folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(&format!("drover-sim-{}", std::process::id())).rand_bytes(0).tempdir()
 }
 
 async fn open(folder: &std::path::Path, store: &Arc<dyn Store>) -> Result<ApiServer> {

@@ -28,19 +28,23 @@ const PROVISIONER_BETA: &str = "volume.beta.kubernetes.io/storage-provisioner";
 /// Claims without a volume, by namespace: a volume that is free may be for any of them.
 const UNBOUND: &str = "unbound claims";
 
+/// Claims by the volume that they name, which may not be there yet, or not any more.
+const NAMING: &str = "claims of a volume";
+
+/// A volume that changes concerns its claim and those that name it, or while it is free all claims that have none.
+fn claims_concerned(volume: &PersistentVolume, caches: &Caches) -> Vec<Key> {
+    let claims = caches.of::<PersistentVolumeClaim>();
+    let reference = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+    let own = reference.and_then(|claim| Some(Key::new(claim.namespace.clone()?, claim.name.clone()?)));
+    let free = if own.is_none() { claims.by_index(UNBOUND, "") } else { Vec::new() };
+    let naming = claims.by_index(NAMING, volume.name());
+    own.into_iter().chain(free.iter().chain(&naming).map(|claim| claim.key())).collect()
+}
+
 fn watches(watches: &mut Watches) {
     watches.primary::<PersistentVolumeClaim>();
     watches.primary::<PersistentVolume>();
-    // A volume that changes concerns its claim, or while it is free all claims that have none.
-    watches.mapped::<PersistentVolume>(|volume, caches| {
-        let reference = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
-        match reference.and_then(|claim| Some(Key::new(claim.namespace.clone()?, claim.name.clone()?))) {
-            Some(key) => vec![key],
-            None => {
-                caches.of::<PersistentVolumeClaim>().by_index(UNBOUND, "").iter().map(|claim| claim.key()).collect()
-            }
-        }
-    });
+    watches.mapped::<PersistentVolume>(claims_concerned);
     watches.mapped::<PersistentVolumeClaim>(|claim, _| {
         let name = claim.spec.as_ref().and_then(|spec| spec.volume_name.clone());
         name.map(|name| Key::new("", name)).into_iter().collect()
@@ -53,6 +57,9 @@ fn watches(watches: &mut Watches) {
     watches.index::<PersistentVolumeClaim>(UNBOUND, |claim| {
         let bound = claim.spec.as_ref().is_some_and(|spec| spec.volume_name.is_some());
         if bound { Vec::new() } else { vec![String::new()] }
+    });
+    watches.index::<PersistentVolumeClaim>(NAMING, |claim| {
+        claim.spec.as_ref().and_then(|spec| spec.volume_name.clone()).into_iter().collect()
     });
     watches.reads::<Node>();
 }

@@ -1,9 +1,10 @@
 //! How claims and volumes find each other.
 
-use super::{CONTROLLER, reconcile};
+use super::{CONTROLLER, claims_concerned, reconcile};
 use crate::testing::{at, caches, lines};
 use client::action::Key;
 use expect_test::{Expect, expect};
+use k8s_openapi::api::core::v1::PersistentVolume;
 
 const CLAIM: &str = "apiVersion: v1
 kind: PersistentVolumeClaim
@@ -104,6 +105,16 @@ fn a_bound_claim_whose_volume_is_gone_is_lost() {
         .replace("spec: {", "spec: {volumeName: v, ");
     let text = claim(&bound);
     assert!(text.contains(r#"{"status":{"phase":"Lost"}}"#) && text.contains("event Warning ClaimLost"), "{text}");
+}
+
+/// Nothing else may happen any more that would make somebody look at the claim.
+#[test]
+fn a_volume_that_appears_wakes_the_claims_that_name_it() {
+    let naming = CLAIM.replace("spec: {", "spec: {volumeName: v, ");
+    let other = naming.replace("name: c,", "name: other,").replace("volumeName: v", "volumeName: w");
+    let caches = caches(CONTROLLER.watches, &format!("{naming}\n---\n{other}{}", volume("v", "5Gi", "")));
+    let free = caches.of::<PersistentVolume>().get("", "v").unwrap();
+    assert_eq!(claims_concerned(&free, &caches), [Key::new("a", "c")]);
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn unbroken(cluster: &Cluster) -> Result<()> {
     }
 }
 
-/// Waits until everything is as it should be and two minutes have passed without a write; when that was.
+/// Waits until everything is as it should be and some minutes have passed without a write; when that was.
 async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
     let begun = kernel::elapsed();
     let mut quiet_since = (begun, cluster.look(|world| world.commits));
@@ -262,8 +262,9 @@ async fn settle(cluster: &Cluster, scenario: &Scenario) -> Result<Duration> {
     }
 }
 
-/// Longer than it takes until somebody leads again after the last leader's death.
-const QUIET: Duration = Duration::from_mins(2);
+/// Longer than it takes until somebody leads again after the last leader's death, and until the scheduler has looked once more
+/// at every pod that waits: it may find other reasons than before.
+const QUIET: Duration = Duration::from_mins(6);
 
 /// Nothing is left whose controller is gone.
 fn all_is_owned(world: &World) -> Result<(), String> {

@@ -44,10 +44,10 @@ test: deps test-deps
 vm-image: test-deps
 	e2e/vm/build target/vm target/debug $(IMAGES)
 
-## e2e: a cluster of three virtual machines and what happens to machines; with what is shipped, since emulated debug binaries are too slow for probes
+## e2e: clusters of virtual machines and what happens to machines; with what is shipped, since emulated debug binaries are too slow for probes
 e2e: build test-deps images
 	e2e/vm/build target/vm $(RELEASE) $(IMAGES)
-	$(CARGO) test --locked -p e2e --features machines --test vm_machines -- --nocapture
+	$(CARGO) test --locked -p e2e --features machines --test vm_machines --test vm_servers -- --nocapture
 
 ## bench: the figures of the README, each beside its reference
 bench: deps images
@@ -58,10 +58,10 @@ bench: deps images
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler
 
-## soak: kills node agent and runtime again and again while pods run: make soak ROUNDS=200
+## soak: kills node agent and runtime while pods run, and servers while clients keep books, again and again: make soak ROUNDS=200
 soak: deps test-deps images
 	$(CARGO) build --locked -p drover -p kctl -p e2e --bins
-	DROVER_SOAK_ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --locked -p e2e --test node_restarts -- --nocapture
+	DROVER_SOAK_ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --locked -p e2e --test node_restarts --test books -- --nocapture
 
 ## sim: the control plane in virtual time from many seeds: make sim SEEDS=100000 (FROM=1 is the first)
 sim:

@@ -14,6 +14,7 @@
 )]
 
 pub mod bench;
+pub mod books;
 pub mod census;
 pub mod cluster;
 pub mod etcd;

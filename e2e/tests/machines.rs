@@ -324,3 +324,40 @@ fn when_one_of_two_servers_dies_nodes_and_leaders_go_on_with_the_other() -> Resu
     drop((second, fleet, etcd));
     Ok(())
 }
+
+#[test]
+fn a_server_that_is_cut_from_its_store_is_left_by_its_nodes_and_works_again_afterwards() -> Result<()> {
+    const CUT: [&str; 3] = ["route", "blackhole", "192.168.77.1/32"];
+    let network = Network::new()?;
+    let etcd = Etcd::start(&network.router, "192.168.77.1")?;
+    let mut fleet = Fleet::on(network, &[], &["--store=etcd://192.168.77.1:2379"])?;
+    let (second, url) = fleet.another_server()?;
+    fleet.add_node(0, &[&format!("--server={url}")])?;
+    fleet.nodes[0].process.says(" is up after")?;
+
+    fleet.server.host.read("ip", &[CUT[0], "add", CUT[1], CUT[2]])?;
+    let cut = Instant::now();
+    let file = second.scratch().join("hasty.yaml");
+    std::fs::write(&file, HASTY)?;
+    second.kctl(&["apply", "-f", &file.to_string_lossy()])?;
+    eventually("two pods by the other server", SOON, || {
+        match second.kctl(&["get", "deployment", "hasty", "-o", "jsonpath={.status.readyReplicas}"]) {
+            Ok(count) if count == "2" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    println!("server cut from its store: new pods run after {:?}", cut.elapsed());
+    let refused = fleet.try_kctl(&["get", "nodes", "--request-timeout=10s"])?;
+    assert!(!refused.status.success(), "a server without a store does not guess: {refused:?}");
+
+    fleet.server.host.read("ip", &[CUT[0], "del", CUT[1], CUT[2]])?;
+    let healed = Instant::now();
+    eventually("an answer of the server that was cut off", SOON, || match fleet.ready("node-1") {
+        Ok(status) if status == "True" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    println!("cut healed: the server answers after {:?}", healed.elapsed());
+    fleet.nodes.clear();
+    drop((second, fleet, etcd));
+    Ok(())
+}

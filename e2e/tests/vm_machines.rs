@@ -6,17 +6,21 @@
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::is_ready;
 use e2e::vm::Machine;
-use e2e::vm::lab::{self, Lab, NODES, SERVER, SOON};
+use e2e::vm::lab::{self, Cast, Lab, SOON};
 use e2e::vm::recovery::Stopwatch;
-use e2e::wait::eventually;
+use e2e::wait::{self, eventually};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+const SERVER: &str = "server";
+const NODES: [&str; 2] = ["node-1", "node-2"];
 
 #[test]
 fn a_cluster_of_three_machines_survives_what_happens_to_machines() -> Result<()> {
     lab::take(
         "vm-machines",
+        Cast { servers: &[SERVER], nodes: &NODES },
         &[
             ("README's section on several machines leads to a cluster", follow_readme),
             ("every example is ready on it", examples_are_ready),
@@ -24,6 +28,7 @@ fn a_cluster_of_three_machines_survives_what_happens_to_machines() -> Result<()>
             ("an agent is powered off, and comes back", power_off_an_agent),
             ("the server is cut from an agent, and the cut heals", cut_the_server_from_an_agent),
             ("a node reboots", reboot_a_node),
+            ("the server's power is cut while clients keep books", cut_the_servers_power),
             ("a node's clock is an hour ahead", skew_a_nodes_clock),
             ("the server's clock is set an hour ahead, and back", skew_the_servers_clock),
             ("the server's disk is full", fill_the_servers_disk),
@@ -179,7 +184,7 @@ fn everything_reaches_everything(lab: &mut Lab) -> Result<()> {
         asked += places * (2 * pods.len() + 3);
     }
     // The server's machine has no pods and no proxy; it reaches pods, for its clients.
-    all_answer(&mut lab.server, &pods, 1, None);
+    all_answer(&mut lab.servers[0], &pods, 1, None);
     println!("{} questions, all answered right, in {:.0} s", asked + 2 * pods.len(), watch.elapsed().as_secs_f64());
     let pod = &pods[0].name;
     ensure!(lab.kctl(&["exec", pod, "--", "/web", "env"])?.contains("KUBERNETES_SERVICE_HOST=10.43.0.1"));
@@ -303,6 +308,23 @@ fn reboot_a_node(lab: &mut Lab) -> Result<()> {
     Ok(())
 }
 
+fn cut_the_servers_power(lab: &mut Lab) -> Result<()> {
+    let before = pods(lab, SERVERS)?;
+    let books = lab.books()?;
+    for _ in 0..3 {
+        wait::pause(Duration::from_secs(3));
+        let watch = Stopwatch::start();
+        lab.servers[0].cut_power()?;
+        lab.start_server(0, "drover server")?;
+        lab.recoveries.note("server's power cut", "it serves again", watch.elapsed(), None);
+    }
+    for node in NODES {
+        lab.until_condition(node, "Ready", "True");
+    }
+    until_pods(lab, "the same pods, not started again", SERVERS, |now| now == before);
+    books.balance()
+}
+
 /// How long it is watched what a fault must not do.
 const WATCHED: Duration = Duration::from_secs(15);
 
@@ -347,7 +369,7 @@ fn skew_a_nodes_clock(lab: &mut Lab) -> Result<()> {
 
 fn skew_the_servers_clock(lab: &mut Lab) -> Result<()> {
     for (fault, by) in [("server's clock an hour ahead", 3600), ("server's clock put right again", -3600)] {
-        lab.server.read(&format!("date -s @$(($(date +%s) + {by}))"))?;
+        lab.servers[0].read(&format!("date -s @$(($(date +%s) + {by}))"))?;
         nodes_stay_ready(lab)?;
         let took = pod_starts(lab, "node-1")?;
         lab.recoveries.note(fault, "a new pod is ready (no node is lost)", took, None);
@@ -358,14 +380,14 @@ fn skew_the_servers_clock(lab: &mut Lab) -> Result<()> {
 fn fill_the_servers_disk(lab: &mut Lab) -> Result<()> {
     const FAULT: &str = "server's disk is full";
     let before = pods(lab, SERVERS)?;
-    lab.server.run("dd if=/dev/zero of=/var/lib/filler bs=1M")?;
+    lab.servers[0].run("dd if=/dev/zero of=/var/lib/filler bs=1M")?;
     let refused = lab.try_kctl(&["create", "configmap", "too-much", "--from-literal=a=b"])?;
     let said = String::from_utf8_lossy(&refused.stderr);
     ensure!(!refused.status.success() && said.contains("bytes free in"), "what the server says: {said}");
     let ask = format!("timeout 5 web get {}:8080/hostname", before[0].ip);
     lab.nodes[0].eventually("an answer of a pod", SOON, &ask, |name| name.trim() == before[0].name);
     stays(|| lab.kctl(&["get", "nodes"]).map(drop))?;
-    lab.server.read("rm /var/lib/filler")?;
+    lab.servers[0].read("rm /var/lib/filler")?;
     let watch = Stopwatch::start();
     for node in NODES {
         lab.until_condition(node, "Ready", "True");
@@ -394,8 +416,8 @@ fn roll_the_binary(lab: &mut Lab) -> Result<()> {
     );
     lab.nodes[0].spawn(&load, "/var/log/load.log")?;
     let watch = Stopwatch::start();
-    replace(&mut lab.server, "drover server")?;
-    lab.start_server("drover server")?;
+    replace(&mut lab.servers[0], "drover server")?;
+    lab.start_server(0, "drover server")?;
     lab.recoveries.note(FAULT, "the server serves", watch.elapsed(), None);
     for (at, until) in [(0, "node-1 is up"), (1, "node-2 is up")] {
         let watch = Stopwatch::start();
@@ -418,13 +440,13 @@ fn roll_the_binary(lab: &mut Lab) -> Result<()> {
 
 fn restore_a_backup(lab: &mut Lab) -> Result<()> {
     lab.kctl(&["create", "configmap", "kept", "--from-literal=a=b"])?;
-    lab.server.read("drover backup /root/backup.tar")?;
+    lab.servers[0].read("drover backup /root/backup.tar")?;
     lab.kctl(&["create", "configmap", "later", "--from-literal=a=b"])?;
-    lab.server
+    lab.servers[0]
         .read("pkill -KILL -f '^drover server'; while pgrep -f '^drover server' >/dev/null; do sleep 0.1; done")?;
     let watch = Stopwatch::start();
-    lab.server.read("drover restore /root/backup.tar --data-dir /var/lib/restored")?;
-    lab.start_server("drover server --data-dir /var/lib/restored")?;
+    lab.servers[0].read("drover restore /root/backup.tar --data-dir /var/lib/restored")?;
+    lab.start_server(0, "drover server --data-dir /var/lib/restored")?;
     ensure!(lab.kctl(&["get", "configmap", "kept"]).is_ok(), "what the backup had is there");
     ensure!(!lab.try_kctl(&["get", "configmap", "later"])?.status.success(), "what came later is not");
     for node in NODES {

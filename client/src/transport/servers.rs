@@ -1,7 +1,8 @@
 //! One client of several API servers of the same cluster: requests go to the current one; when it is lost, to the next.
 //!
-//! A server that refuses connections is noticed at once, one that falls silent by [`Servers::look_after`]. Streams of a lost
-//! server end, so that their readers open them again elsewhere. Credentials can be replaced while clients are in use.
+//! A server that refuses connections is noticed at once, one that falls silent or is not ready by [`Servers::look_after`].
+//! Streams of a lost server end, so that their readers open them again elsewhere. Credentials can be replaced while clients
+//! are in use.
 
 use super::https::{Error, https_from};
 use bytes::Bytes;
@@ -125,24 +126,25 @@ impl Servers {
         }
     }
 
-    /// Asks the current server again and again whether it is there, until `drain`.
+    /// Asks the current server again and again whether it is there and, where there are others, ready; until `drain`.
     pub async fn look_after(self, drain: CancellationToken) {
         let mut misses = 0;
         loop {
-            let (every, limit, misses_max) = if self.several() {
-                (LOOK_EVERY_SEVERAL, LOOK_MAX_SEVERAL, MISSES_MAX_SEVERAL)
+            // A server that is there and cannot reach its store, or is about to stop, is of no use where there are others.
+            let (path, every, limit, misses_max) = if self.several() {
+                ("/readyz", LOOK_EVERY_SEVERAL, LOOK_MAX_SEVERAL, MISSES_MAX_SEVERAL)
             } else {
-                (LOOK_EVERY_ONE, LOOK_MAX_ONE, MISSES_MAX_ONE)
+                ("/livez/ping", LOOK_EVERY_ONE, LOOK_MAX_ONE, MISSES_MAX_ONE)
             };
             tokio::select! {
                 () = drain.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
             let turn = self.turn();
-            let asked = Request::get("/livez").body(Body::empty()).expect("the request is well-formed");
+            let asked = Request::get(path).body(Body::empty()).expect("the request is well-formed");
             match tokio::time::timeout(limit, turn.client.send(asked)).await {
-                Ok(Ok(_)) => misses = 0,
-                Ok(Err(_)) | Err(_) => misses += 1,
+                Ok(Ok(answer)) if answer.status().is_success() => misses = 0,
+                Ok(_) | Err(_) => misses += 1,
             }
             if misses > misses_max {
                 misses = 0;

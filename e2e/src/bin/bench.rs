@@ -4,12 +4,13 @@
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use e2e::{Cluster, Options, cluster};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, DeleteParams, PostParams, WatchEvent, WatchParams};
 use serde_json::json;
+use std::net::UdpSocket;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ const OBJECTS: usize = 10_000;
 const PODS: usize = 50;
 /// How long an idle cluster is watched.
 const IDLE: Duration = Duration::from_mins(1);
+/// How long its DNS server is asked, and how many questions are on their way to it.
+const NAMES_FOR: Duration = Duration::from_secs(5);
+const NAMES_AT_ONCE: usize = 32;
 /// What a cluster needs to settle after its start.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -31,6 +35,7 @@ fn main() -> Result<()> {
         // Inside a cluster's namespaces, where its addresses are.
         ["fill", kubeconfig] => inside(kubeconfig, |client| async move { fill(client).await }),
         ["pods", kubeconfig] => inside(kubeconfig, |client| async move { Box::pin(pods(client)).await }),
+        ["names", _] => names(),
         _ => bail!("usage: bench"),
     }
 }
@@ -68,6 +73,12 @@ fn outside() -> Result<()> {
     let figures: serde_json::Value = serde_json::from_str(&told)?;
     row("POST of a pod until Ready, p50", format!("{} ms", figures["p50"]), "150 ms");
     row("POST of a pod until Ready, p99", format!("{} ms", figures["p99"]), "500 ms");
+
+    let before = cpu(&cluster)?;
+    let answers: f64 = run_inside(&cluster, "names")?.trim().parse()?;
+    let used = cpu(&cluster)? - before;
+    row("names of Services answered in a second of CPU", format!("{:.0}", answers / used), "50000");
+    row("names of Services answered in a second", format!("{:.0}", answers / NAMES_FOR.as_secs_f64()), "-");
 
     let told = run_inside(&cluster, "fill")?;
     row("create of a 1 KiB ConfigMap, 16 clients", format!("{}/s", told.trim()), "-");
@@ -108,6 +119,38 @@ fn resident(cluster: &Cluster) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
+}
+
+/// Asks the cluster's DNS for a Service's address without a pause, and says how often it answered.
+fn names() -> Result<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.connect("10.43.0.10:53")?;
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    let labels = ["kubernetes", "default", "svc", "cluster", "local"];
+    let name: Vec<u8> =
+        labels.iter().flat_map(|label| std::iter::once(label.len() as u8).chain(label.bytes())).collect();
+    // RFC 1035: an identifier, one question that wants recursion, the name, type A, class IN.
+    let question = |id: u16| {
+        let [high, low] = id.to_be_bytes();
+        [&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &name, &[0, 0, 1, 0, 1]].concat()
+    };
+    let (begin, mut answer) = (Instant::now(), [0; 512]);
+    let mut asked: u16 = 0;
+    let mut ask = |socket: &UdpSocket| {
+        asked = asked.wrapping_add(1);
+        socket.send(&question(asked)).map(drop)
+    };
+    (0..NAMES_AT_ONCE).try_for_each(|_| ask(&socket))?;
+    let mut answers = 0_u64;
+    while begin.elapsed() < NAMES_FOR {
+        let length = socket.recv(&mut answer).context("an answer of the cluster's DNS is lost")?;
+        let [code, count] = [answer[3] % 16, answer[7]];
+        ensure!(length > 12 && code == 0 && count == 1, "not one address: {:?}", &answer[..length]);
+        answers += 1;
+        ask(&socket)?;
+    }
+    println!("{answers}");
+    Ok(())
 }
 
 async fn fill(client: kube::Client) -> Result<()> {

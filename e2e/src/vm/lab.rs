@@ -1,9 +1,10 @@
-//! Three virtual machines on one switch that become a cluster by what README says of several machines, and stay up for
-//! one fault after the other. What failed is explained by a folder: logs, packet filters, objects, counts.
+//! Virtual machines on one switch, servers and nodes, that become a cluster and stay up for one fault after the other. What
+//! failed is explained by a folder: logs, packet filters, objects, counts.
 
 use super::recovery::{Recoveries, Stopwatch};
 use super::switch::Switch;
 use super::{Link, Machine, Spec};
+use crate::books::Books;
 use crate::cluster::{binary, checked, root};
 use crate::wait::eventually;
 use anyhow::{Context, Result, ensure};
@@ -19,8 +20,16 @@ pub const SOON: Duration = Duration::from_mins(3);
 /// A machine that hangs does not keep its neighbours' logs from us.
 const DUMP_WITHIN: Duration = Duration::from_secs(30);
 
-pub const SERVER: &str = "server";
-pub const NODES: [&str; 2] = ["node-1", "node-2"];
+/// Names of the machines, by what runs on them.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    pub servers: &'static [&'static str],
+    pub nodes: &'static [&'static str],
+}
+
+/// The last part of the first server's address, and of the first node's.
+const SERVERS_FROM: u8 = 10;
+const NODES_FROM: u8 = 20;
 /// Where what the machines' daemons say is kept, over reboots.
 const LOG: &str = "/var/log/drover.log";
 
@@ -46,14 +55,18 @@ pub enum Who {
 }
 
 pub struct Lab {
-    pub server: Machine,
+    pub cast: Cast,
+    pub servers: Vec<Machine>,
     pub nodes: Vec<Machine>,
     pub switch: Switch,
     pub recoveries: Recoveries,
-    /// `drover agent ..` as the server printed it.
+    /// `drover agent ..` as a server printed it.
     pub join_line: String,
+    /// The server that `kctl` asks, by its place.
+    pub asked: usize,
     folder: tempfile::TempDir,
-    door: u16,
+    /// Where each server is reached from outside of the machines.
+    doors: Vec<u16>,
 }
 
 pub type Step = (&'static str, fn(&mut Lab) -> Result<()>);
@@ -62,8 +75,8 @@ pub type Step = (&'static str, fn(&mut Lab) -> Result<()>);
 ///
 /// # Panics
 /// As the step does that fails.
-pub fn take(name: &str, steps: &[Step]) -> Result<()> {
-    let mut lab = Lab::boot()?;
+pub fn take(name: &str, cast: Cast, steps: &[Step]) -> Result<()> {
+    let mut lab = Lab::boot(cast)?;
     let total = Stopwatch::start();
     for (step, run) in steps {
         let watch = Stopwatch::start();
@@ -78,30 +91,32 @@ pub fn take(name: &str, steps: &[Step]) -> Result<()> {
         }
     }
     println!("all steps: {:.0} s\n{}", total.elapsed().as_secs_f64(), lab.recoveries.table());
-    lab.recoveries.write(&root().join("target/recovery.md"))
+    lab.recoveries.write(&root().join("target").join(format!("{name}.md")))
 }
 
 impl Lab {
-    fn boot() -> Result<Self> {
-        let (switch, door) = (Switch::new()?, free_port()?);
-        let plug = |name: &str, last: u8, memory_mib: u16| -> Result<Spec> {
-            Ok(Spec {
+    fn boot(cast: Cast) -> Result<Self> {
+        let switch = Switch::new()?;
+        let doors = cast.servers.iter().map(|_| free_port()).collect::<Result<Vec<u16>>>()?;
+        let power_up = |last: u8, name: &str, door: Option<u16>, memory_mib: u16| {
+            Machine::power_up(Spec {
                 name: name.to_owned(),
-                address: format!("192.168.77.{last}"),
+                address: address(last),
                 link: Link::Port(switch.port(name)?),
-                door: (name == SERVER).then_some(door),
+                door,
                 processors: 1,
                 memory_mib,
             })
         };
-        let mut server = Machine::power_up(plug(SERVER, 10, 1536)?)?;
-        let nodes = (11..).zip(NODES).map(|(last, name)| Machine::power_up(plug(name, last, 1024)?));
+        let servers = (SERVERS_FROM..).zip(cast.servers).zip(&doors);
+        let servers = servers.map(|((last, name), door)| power_up(last, name, Some(*door), 1536));
+        let mut servers: Vec<Machine> = servers.collect::<Result<_>>()?;
+        let nodes = (NODES_FROM..).zip(cast.nodes).map(|(last, name)| power_up(last, name, None, 1024));
         let mut nodes: Vec<Machine> = nodes.collect::<Result<_>>()?;
-        server.booted()?;
-        nodes.iter_mut().try_for_each(Machine::booted)?;
+        servers.iter_mut().chain(&mut nodes).try_for_each(Machine::booted)?;
         let folder = tempfile::tempdir()?;
         let recoveries = Recoveries::default();
-        Ok(Self { server, nodes, switch, recoveries, join_line: String::new(), folder, door })
+        Ok(Self { cast, servers, nodes, switch, recoveries, join_line: String::new(), asked: 0, folder, doors })
     }
 
     /// Does what README says of several machines, word for word.
@@ -110,7 +125,7 @@ impl Lab {
         for (who, command) in commands(&readme)? {
             println!("{who:?}: {command}");
             match (command.split(' ').nth(1).unwrap_or_default(), who) {
-                ("server", Who::First) => self.start_server(&command)?,
+                ("server", Who::First) => self.start_server(0, &command)?,
                 ("agent", Who::EveryOther) => {
                     let given = self.join_line.split(' ').collect::<Vec<_>>();
                     let said: Vec<&str> = command.split(' ').collect();
@@ -124,30 +139,43 @@ impl Lab {
                     (0..self.nodes.len()).for_each(|at| self.await_agent(at));
                 }
                 ("ingress", Who::First) => {
-                    self.server.spawn(&format!("sh -c 'cd; {command}'"), "/var/log/ingress.log")?;
+                    self.servers[0].spawn(&format!("sh -c 'cd; {command}'"), "/var/log/ingress.log")?;
                 }
-                (_, Who::First) => type_in(&mut self.server, &command),
+                (_, Who::First) => type_in(&mut self.servers[0], &command),
                 (_, Who::EveryOther) => self.nodes.iter_mut().for_each(|node| type_in(node, &command)),
             }
         }
         Ok(())
     }
 
-    /// Starts a server, waits for what it prints, and takes its admin's kubeconfig.
-    pub fn start_server(&mut self, command: &str) -> Result<()> {
-        self.server.read(&format!("echo >{LOG}"))?;
-        self.server.spawn(command, LOG)?;
+    /// Starts the server of a machine, waits for what it prints, and takes its admin's kubeconfig.
+    pub fn start_server(&mut self, at: usize, command: &str) -> Result<()> {
+        let machine = &mut self.servers[at];
+        machine.read(&format!("echo >{LOG}"))?;
+        machine.spawn(command, LOG)?;
         let printed = format!("grep -o 'drover agent --server.*' {LOG}");
-        let line = self.server.eventually("the join command", SOON, &printed, |_| true);
+        let line = machine.eventually("the join command", SOON, &printed, |_| true);
         line.trim().clone_into(&mut self.join_line);
         let data_dir = command.split_once("--data-dir ").map_or("/var/lib/drover", |(_, rest)| rest);
-        let config = self.server.read(&format!("cat {data_dir}/admin.kubeconfig"))?;
-        let here = format!("server: https://127.0.0.1:{}", self.door);
+        let config = machine.read(&format!("cat {data_dir}/admin.kubeconfig"))?;
+        let here = format!("server: {}", self.url(at));
         let lines = config.lines().map(|line| match line.find("server: ") {
             Some(at) => format!("{}{here}\n", &line[..at]),
             None => format!("{line}\n"),
         });
-        Ok(std::fs::write(self.kubeconfig(), lines.collect::<String>())?)
+        Ok(std::fs::write(self.kubeconfig(at), lines.collect::<String>())?)
+    }
+
+    /// Where a server is, from outside of the machines.
+    fn url(&self, at: usize) -> String {
+        format!("https://127.0.0.1:{}", self.doors[at])
+    }
+
+    /// Writers and readers at all servers.
+    pub fn books(&self) -> Result<Books> {
+        let mut command = Command::new(binary("books"));
+        command.args((0..self.servers.len()).map(|at| self.url(at))).env("KUBECONFIG", self.kubeconfig(self.asked));
+        Books::open(command)
     }
 
     /// Starts the agent of a machine again, as one whose pods outlive it, and does not wait.
@@ -156,7 +184,7 @@ impl Lab {
         self.spawn_agent(at, &line)
     }
 
-    fn spawn_agent(&mut self, at: usize, line: &str) -> Result<()> {
+    pub fn spawn_agent(&mut self, at: usize, line: &str) -> Result<()> {
         self.nodes[at].read(&format!("echo >{LOG}"))?;
         self.nodes[at].spawn(line, LOG)
     }
@@ -166,13 +194,13 @@ impl Lab {
         self.nodes[at].eventually("a node that is up", SOON, &format!("cat {LOG}"), |log| log.contains(" is up after"));
     }
 
-    fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
+    fn kubeconfig(&self, at: usize) -> PathBuf {
+        self.folder.path().join(format!("kubeconfig-{at}"))
     }
 
     fn client_command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary("kctl"));
-        command.args(args).env("KUBECONFIG", self.kubeconfig()).env("HOME", self.folder.path());
+        command.args(args).env("KUBECONFIG", self.kubeconfig(self.asked)).env("HOME", self.folder.path());
         command
     }
 
@@ -223,7 +251,7 @@ impl Lab {
             eprintln!("{}: {error}", folder.display());
         }
         write("switch", &self.switch.counts());
-        for machine in std::iter::once(&mut self.server).chain(&mut self.nodes) {
+        for machine in self.servers.iter_mut().chain(&mut self.nodes) {
             let name = machine.spec.name.clone();
             write(&format!("{name}-console.log"), &machine.console());
             for (file, question) in QUESTIONS {
@@ -240,6 +268,11 @@ impl Lab {
         }
         eprintln!("what explains the failure is in {}", folder.display());
     }
+}
+
+/// Of the machine with that number.
+fn address(last: u8) -> String {
+    format!("192.168.77.{last}")
 }
 
 /// One that a person would type again where the cluster is not so far yet.

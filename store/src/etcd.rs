@@ -5,6 +5,7 @@
 
 mod convert;
 mod hub;
+mod members;
 
 use crate::group::assert_well_formed;
 use crate::{
@@ -16,16 +17,19 @@ use etcd_client::{
     Client, Compare, CompareOp, ConnectOptions, GetOptions, KvClient, TlsOptions, Txn, TxnOp, TxnOpResponse,
 };
 use hub::Hub;
+use members::Members;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tonic::Code;
 
 /// A request that takes longer has an unknown outcome; etcd itself gives up after about seven seconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How soon a peer that is gone without a word is noticed.
-const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// etcd hangs up on clients that ask more than every five seconds (`--grpc-keepalive-min-time`).
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(6), Duration::from_secs(2));
 
 /// Entries asked for at once; longer ranges are read in several requests at one revision.
 const PAGE_ENTRIES_MAX: usize = 500;
@@ -56,6 +60,8 @@ pub struct EtcdStore {
     kv: KvClient,
     keyspace: Keyspace,
     hub: Arc<Hub>,
+    /// How many there are to ask.
+    members: usize,
     /// The newest compaction that this process knows of; only to say something useful in errors.
     compacted: AtomicU64,
     /// Follows etcd's watch; ends with the store.
@@ -79,7 +85,8 @@ impl EtcdStore {
         if let Some((name, password)) = config.user {
             options = options.with_user(name, password).with_auto_token_refresh(true);
         }
-        let client = Client::connect(&config.endpoints, Some(options)).await.map_err(unreachable)?;
+        let client = Client::connect_with_balanced_channel(&config.endpoints, Some(options), Members).await;
+        let client = client.map_err(unreachable)?;
         let mut kv = client.kv_client().max_decoding_message_size(RESPONSE_BYTES_MAX);
         let keyspace = Keyspace::new(&config.prefix);
         let first = kv.get(keyspace.key(""), Some(GetOptions::new().with_count_only())).await.map_err(unreachable)?;
@@ -87,10 +94,11 @@ impl EtcdStore {
         let hub = Hub::new(watch, keyspace.clone(), header_rev(first.header()));
         let mut follower = JoinSet::new();
         follower.spawn(hub.clone().follow());
-        Ok(Arc::new(Self { client, kv, keyspace, hub, compacted: AtomicU64::new(0), _follower: follower }))
+        let (members, compacted) = (config.endpoints.len(), AtomicU64::new(0));
+        Ok(Arc::new(Self { client, kv, keyspace, hub, members, compacted, _follower: follower }))
     }
 
-    /// One request; `at` 0 is now.
+    /// One request, at another member where one turns out not to serve; `at` 0 is now.
     async fn fetch(
         &self,
         key: Vec<u8>,
@@ -99,10 +107,15 @@ impl EtcdStore {
     ) -> Result<etcd_client::GetResponse, ReadError> {
         // To etcd revision 0 means now; 1 is that of an empty store.
         let options = options.with_revision(at.map_or(0, |at| at.max(1) as i64));
-        let fetched = self.kv.clone().get(key, Some(options)).await;
-        match fetched {
-            Ok(response) => Ok(response),
-            Err(error) => Err(self.read_error(&error, at.unwrap_or(0)).await),
+        let mut others = self.members.saturating_sub(1);
+        loop {
+            match self.kv.clone().get(key.clone(), Some(options.clone())).await {
+                Ok(response) => return Ok(response),
+                Err(etcd_client::Error::GRpcStatus(status)) if others > 0 && status.code() == Code::Unavailable => {
+                    others -= 1;
+                }
+                Err(error) => return Err(self.read_error(&error, at.unwrap_or(0)).await),
+            }
         }
     }
 

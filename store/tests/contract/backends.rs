@@ -69,7 +69,16 @@ impl EtcdServer {
 
     /// A store on this server, which may need a moment until it listens.
     pub(crate) async fn connect(&self) -> Arc<EtcdStore> {
-        let config = EtcdConfig { prefix: "/drover".to_owned(), ..EtcdConfig::plain(&self.address) };
+        self.connect_as(&self.address).await
+    }
+
+    /// The same as a cluster with two more members, which are down.
+    pub(crate) async fn connect_beside_the_dead(&self) -> Arc<EtcdStore> {
+        self.connect_as(&format!("{},{},{}", free_address(), self.address, free_address())).await
+    }
+
+    async fn connect_as(&self, hosts: &str) -> Arc<EtcdStore> {
+        let config = EtcdConfig { prefix: "/drover".to_owned(), ..EtcdConfig::plain(hosts) };
         for _ in 0..CONNECT_TRIES {
             if let Ok(store) = EtcdStore::connect(config.clone()).await {
                 return store;

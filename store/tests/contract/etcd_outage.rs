@@ -24,3 +24,14 @@ async fn a_watch_outlives_a_restart_and_a_write_without_reply_is_unknown() {
     let revs: Vec<_> = batches_until(&mut watch, last).await.iter().map(|batch| batch.rev).collect();
     assert_eq!(revs, (first + 1..=last).collect::<Vec<_>>(), "a gap or a duplicate");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_that_are_down_are_not_asked() {
+    let server = EtcdServer::start();
+    let store = server.connect_beside_the_dead().await;
+    for number in 0..50 {
+        let name = format!("/a{number}");
+        store.txn(vec![put(&name, "1", Expect::Absent)]).await.expect("a write at the member that is up");
+        assert!(store.get(&name, None).await.expect("a read at the member that is up").0.is_some());
+    }
+}

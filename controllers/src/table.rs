@@ -29,6 +29,7 @@ pub static CONTROLLERS: &[Controller] = &[
     volume_binder::CONTROLLER,
     volume_protection::CLAIMS,
     volume_protection::VOLUMES,
+    volume_protection::ATTRIBUTES_CLASSES,
     local_path::CONTROLLER,
     ephemeral_volume::CONTROLLER,
     attach_detach::VOLUMES,

@@ -1,4 +1,5 @@
-//! Keeps claims while a pod uses them and volumes while a claim is bound to them, by a finalizer each.
+//! Keeps claims while a pod uses them, volumes while a claim is bound to them, and attributes classes while a claim or a
+//! volume names them, by a finalizer each.
 
 use crate::pod;
 use crate::volume_use::{self, BY_CLAIM};
@@ -7,6 +8,7 @@ use client::action::{Action, Key};
 use client::cache::{Caches, Change, Tracked as _};
 use client::controller::{Controller, Reconcile, Watches};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::VolumeAttributesClass;
 
 pub(crate) const CLAIMS: Controller = Controller {
     name: "pvc-protection",
@@ -26,8 +28,25 @@ pub(crate) const VOLUMES: Controller = Controller {
     refused: None,
 };
 
+pub(crate) const ATTRIBUTES_CLASSES: Controller = Controller {
+    name: "volumeattributesclass-protection",
+    watches: |watches| {
+        watches.primary::<VolumeAttributesClass>();
+        watches.mapped_change::<PersistentVolumeClaim>(|change, _| let_go(change, classes_of_claim));
+        watches.mapped_change::<PersistentVolume>(|change, _| let_go(change, classes_of_volume));
+        watches.index::<PersistentVolumeClaim>(BY_CLASS, classes_of_claim);
+        watches.index::<PersistentVolume>(BY_CLASS, classes_of_volume);
+    },
+    reconcile: Reconcile::Cached(|key, caches, _| attributes_class(key, caches)),
+    refused: None,
+};
+
+/// Claims and volumes by the attributes classes that they have, or are to have.
+const BY_CLASS: &str = "attributes class";
+
 const CLAIM: &str = "kubernetes.io/pvc-protection";
 const VOLUME: &str = "kubernetes.io/pv-protection";
+const ATTRIBUTES_CLASS: &str = "kubernetes.io/vac-protection";
 
 fn claims_of_gone(change: &Change<Pod>, _: &Caches) -> Vec<Key> {
     match (&change.old, &change.new) {
@@ -50,6 +69,36 @@ fn volume(key: &Key, caches: &Caches) -> Vec<Action> {
     let Some(volume) = caches.of::<PersistentVolume>().get("", &key.name) else { return Vec::new() };
     let bound = volume.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
     hold(volume.as_ref(), VOLUME, volume.deleting() && !bound)
+}
+
+fn attributes_class(key: &Key, caches: &Caches) -> Vec<Action> {
+    let Some(class) = caches.of::<VolumeAttributesClass>().get("", &key.name) else { return Vec::new() };
+    let claims = || caches.of::<PersistentVolumeClaim>().by_index(BY_CLASS, &key.name);
+    let volumes = || caches.of::<PersistentVolume>().by_index(BY_CLASS, &key.name);
+    let may_go = class.deleting() && claims().is_empty() && volumes().is_empty();
+    hold(class.as_ref(), ATTRIBUTES_CLASS, may_go)
+}
+
+/// The class that a claim asks for, the one it has, and the one it is being changed to.
+fn classes_of_claim(claim: &PersistentVolumeClaim) -> Vec<String> {
+    let asked = claim.spec.as_ref().and_then(|spec| spec.volume_attributes_class_name.clone());
+    let status = claim.status.as_ref();
+    let has = status.and_then(|status| status.current_volume_attributes_class_name.clone());
+    let becomes = status.and_then(|status| status.modify_volume_status.as_ref());
+    let becomes = becomes.and_then(|change| change.target_volume_attributes_class_name.clone());
+    [asked, has, becomes].into_iter().flatten().filter(|name| !name.is_empty()).collect()
+}
+
+fn classes_of_volume(volume: &PersistentVolume) -> Vec<String> {
+    let class = volume.spec.as_ref().and_then(|spec| spec.volume_attributes_class_name.clone());
+    class.into_iter().filter(|name| !name.is_empty()).collect()
+}
+
+/// Keys of the classes that were named before a change and are not after it.
+fn let_go<K>(change: &Change<K>, classes: fn(&K) -> Vec<String>) -> Vec<Key> {
+    let of = |object: Option<&K>| object.map(classes).unwrap_or_default();
+    let (before, after) = (of(change.old.as_deref()), of(change.new.as_deref()));
+    before.iter().filter(|name| !after.contains(name)).map(|name| Key::new("", name)).collect()
 }
 
 /// Adds the finalizer to what lives without it, takes it from what may go.
@@ -103,5 +152,22 @@ mod tests {
         let run = |yaml: &str| finalizers(&volume(&Key::new("", "v"), &caches(VOLUMES.watches, yaml)));
         assert_eq!(run(&going("Bound")), None);
         assert_eq!(run(&going("Released")), Some(serde_json::json!([])));
+    }
+
+    #[test]
+    fn an_attributes_class_goes_when_nothing_names_it() {
+        let going = "apiVersion: storage.k8s.io/v1\nkind: VolumeAttributesClass\nmetadata: {name: gold, uid: g, deletionTimestamp: '1970-01-01T00:00:00Z', finalizers: [kubernetes.io/vac-protection]}\ndriverName: d";
+        let run = |more: &str| {
+            let caches = caches(ATTRIBUTES_CLASSES.watches, &format!("{going}\n---\n{more}"));
+            finalizers(&attributes_class(&Key::new("", "gold"), &caches))
+        };
+        let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c, namespace: a, uid: c}\n";
+        assert_eq!(run(&format!("{claim}spec: {{volumeAttributesClassName: gold}}")), None);
+        assert_eq!(run(&format!("{claim}status: {{currentVolumeAttributesClassName: gold}}")), None);
+        let change = "status: {modifyVolumeStatus: {status: Pending, targetVolumeAttributesClassName: gold}}";
+        assert_eq!(run(&format!("{claim}{change}")), None);
+        let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: v, uid: v}\n";
+        assert_eq!(run(&format!("{volume}spec: {{volumeAttributesClassName: gold}}")), None);
+        assert_eq!(run(&format!("{claim}spec: {{volumeAttributesClassName: silver}}")), Some(serde_json::json!([])));
     }
 }

@@ -59,12 +59,32 @@ pub fn count(object: &Value, path: &str) -> usize {
 }
 
 pub(crate) fn prepare_create(row: &Row, object: &mut Value) {
-    if has_status(row)
-        && !row.status_on_create
+    if !has_status(row) {
+        return;
+    }
+    if !row.status_on_create
         && let Value::Object(fields) = object
     {
         fields.remove("status");
     }
+    show_status(row, object);
+}
+
+/// A built-in object always has a status, be it an empty one: a JSON patch adds to it.
+/// k8s: Go holds it by value, and in it what else is held by value or is a count that is never left out
+fn show_status(row: &Row, object: &mut Value) {
+    let Value::Object(fields) = object else { return };
+    if fields.contains_key("status") {
+        return;
+    }
+    let status = schema::lookup(&row.schema).and_then(|schema| schema.field("status")).and_then(Field::schema);
+    let Some(status) = status else { return };
+    let shown = |field: Field| match field.leaf() {
+        Leaf::Int32 | Leaf::Int64 if field.is_required() => Some((field.name().to_owned(), 0.into())),
+        _ if field.name() == "loadBalancer" => Some((field.name().to_owned(), Value::Object(Map::new()))),
+        _ => None,
+    };
+    fields.insert("status".to_owned(), Value::Object(status.fields().filter_map(shown).collect()));
 }
 
 pub(crate) fn prepare_update(row: &Row, object: &mut Value, old: &Value) {
@@ -74,7 +94,12 @@ pub(crate) fn prepare_update(row: &Row, object: &mut Value, old: &Value) {
 }
 
 /// Everything but `status` is that of `old`, and of `metadata` only [`STATUS_WRITABLE_METADATA`] counts.
-pub(crate) fn prepare_status(object: &mut Value, old: &Value) {
+pub(crate) fn prepare_status(row: &Row, object: &mut Value, old: &Value) {
+    take_status(object, old);
+    show_status(row, object);
+}
+
+fn take_status(object: &mut Value, old: &Value) {
     let (Value::Object(new), Value::Object(before)) = (&mut *object, old) else { return };
     let status = new.remove("status");
     let mut metadata: Map<String, Value> =

@@ -176,7 +176,7 @@ impl<K: TypedKind> Kind for Typed<K> {
     }
 
     fn prepare_status(&self, object: &mut Value, old: &Value) {
-        tree::prepare_status(object, old);
+        tree::prepare_status(&self.row, object, old);
         Self::edit_with(object, old, K::prepare_status);
     }
 
@@ -327,7 +327,7 @@ impl Kind for Plain {
     }
 
     fn prepare_status(&self, object: &mut Value, old: &Value) {
-        tree::prepare_status(object, old);
+        tree::prepare_status(&self.row, object, old);
     }
 
     fn validate(&self, object: &Value) -> FieldErrors {

@@ -452,3 +452,24 @@ async fn status_and_the_rest_are_written_apart() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_json_patch_finds_the_status_of_a_new_object() {
+    for_every_kind(|client, row, at| async move {
+        if row.subresource("status").is_none() || kinds::schema::lookup(&row.schema).is_none() {
+            return Ok(());
+        }
+        let [name, _] = names(row);
+        let mut object = sample(row, &name);
+        object.as_object_mut().expect("a sample is an object").remove("status");
+        let created = client.post(&at, &object).await;
+        check!(created.code, 201, created.text);
+        // Holds where the parent is there.
+        let nothing = json!([{"op": "test", "path": "/status/nothing", "value": null}]);
+        let patched = client.patch(&format!("{at}/{name}/status"), "json", &nothing).await;
+        check!(patched.code, 200, patched.text);
+        client.delete_with(&format!("{at}/{name}"), &json!({"propagationPolicy": "Background"})).await;
+        Ok(())
+    })
+    .await;
+}

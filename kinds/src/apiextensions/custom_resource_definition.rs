@@ -60,7 +60,7 @@ impl Kind for CustomResourceDefinitionKind {
 
     /// k8s: of the metadata nothing changes with the status but who manages it
     fn prepare_status(&self, object: &mut Value, old: &Value) {
-        tree::prepare_status(object, old);
+        tree::prepare_status(self.row(), object, old);
         for field in ["labels", "annotations"] {
             let before = tree::at(old, "metadata").and_then(|metadata| metadata.get(field));
             let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };

@@ -89,7 +89,10 @@ fn spec(spec: &APIServiceSpec, errors: &mut FieldErrors) {
             errors.push(FieldError::invalid(path.child(field), value, detail));
         }
     }
-    let (bundle, insecure) = (spec.ca_bundle.is_some(), spec.insecure_skip_tls_verify == Some(true));
+    let (bundle, insecure) = (
+        spec.ca_bundle.as_ref().is_some_and(|bundle| !bundle.0.is_empty()),
+        spec.insecure_skip_tls_verify == Some(true),
+    );
     let Some(service) = &spec.service else {
         if bundle {
             let detail = "local APIServices may not have a caBundle";

@@ -389,6 +389,15 @@ fn claims() -> Vec<Row> {
             vec![rule("get list update watch", "core", "persistentvolumes"), events()],
         ),
         (
+            "volumeattributesclass-protection-controller",
+            &["volumeattributesclass-protection-controller"],
+            vec![
+                rule(READ, "core", "persistentvolumeclaims persistentvolumes"),
+                rule("get list update watch", "storage.k8s.io", "volumeattributesclasses"),
+                events(),
+            ],
+        ),
+        (
             "resource-claim-controller",
             &["resource-claim-controller", "resourceclaim-controller"],
             vec![

@@ -126,8 +126,8 @@ fn what_the_schema_does_not_know_is_refused() {
         "failed to create typed patch object (default/x; apps/v1, Kind=Deployment): .spec.foo: field not declared in schema"
     );
     assert_eq!(error(json!({"metadata": {"managedFields": [{}]}})), "metadata.managedFields must be nil");
-    let ports = json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "ports": [{"name": "x"}]}]}}}});
-    assert!(error(ports).contains(r#"omits key field "containerPort" (and doesn't have default value)"#));
+    let containers = json!({"spec": {"template": {"spec": {"containers": [{"image": "i"}]}}}});
+    assert!(error(containers).contains(r#"omits all key fields ["name"] (and doesn't have default values"#));
 }
 
 /// Some labels, finalizers and containers of a small world, so that appliers meet.

@@ -1,16 +1,20 @@
 //! Path elements of list items: how the items of a list are told apart, with the defaults that upstream's types declare
-//! for keys that may be left out.
+//! for keys that may be left out. A key without a default may be left out too (`shareID` of a claim's device), as long as
+//! there is another.
 
 use kinds::schema::{Context, Parts};
 use serde_json::{Map, Value};
 
-/// An item whose key is not there and has no default.
+/// An item that cannot be told from the others of its list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElementError {
     #[error("associative list with keys may not have non-map elements")]
     NoObject,
-    #[error("associative list with keys has an element that omits key field {0:?} (and doesn't have default value)")]
-    NoKey(String),
+    #[error(
+        "associative list with keys has an element that omits all key fields [{}] (and doesn't have default values for \
+         any key fields)", .0.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" ")
+    )]
+    NoKey(Vec<String>),
     #[error("associative list without keys has an element that's {0}")]
     NoScalar(&'static str),
 }
@@ -40,11 +44,11 @@ impl<'a> Naming<'a> {
             (Parts::Keyed(keys), Value::Object(fields)) => {
                 let mut key = Map::new();
                 for &name in keys {
-                    let value = match fields.get(name) {
-                        Some(value) => value.clone(),
-                        None => self.item.field(name).key_default().ok_or_else(|| ElementError::NoKey(name.into()))?,
-                    };
-                    key.insert(name.to_owned(), value);
+                    let value = fields.get(name).cloned().or_else(|| self.item.field(name).key_default());
+                    key.extend(value.map(|value| (name.to_owned(), value)));
+                }
+                if key.is_empty() {
+                    return Err(ElementError::NoKey(keys.iter().map(ToString::to_string).collect()));
                 }
                 Ok(format!("k:{}", Value::Object(key)))
             }

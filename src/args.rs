@@ -258,6 +258,9 @@ pub(crate) struct Runtime {
     /// How other machines' pods are reached from here
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) pod_network: PodNetwork,
+    /// Where to look first for the images of a registry; may be repeated (registry.k8s.io=https://mirror.example:5000)
+    #[arg(long, value_name = "REGISTRY=URL")]
+    pub(crate) registry_mirror: Vec<runtime::Mirror>,
 }
 
 impl Server {
@@ -354,6 +357,9 @@ pub(crate) struct Node {
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,
+    /// Where to look first for the images of a registry; may be repeated (registry.k8s.io=https://mirror.example:5000)
+    #[arg(long, value_name = "REGISTRY=URL", conflicts_with = "container_runtime_endpoint")]
+    pub(crate) registry_mirror: Vec<runtime::Mirror>,
     /// Leave containers running on Ctrl-C; the next start finds them
     #[arg(long)]
     pub(crate) keep_pods: bool,

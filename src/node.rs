@@ -96,7 +96,10 @@ impl Node {
             cgroup_root: args.cgroup_root.clone(),
         };
         if other.is_none() {
-            node.run_containers(place, cluster.cluster_cidr, network::pod_mtu(pod_network, node_ip));
+            let mut config =
+                runtime_config(place, String::new(), cluster.cluster_cidr, network::pod_mtu(pod_network, node_ip));
+            config.mirrors.clone_from(&args.registry_mirror);
+            node.run_containers(config);
         }
         tokio::select! {
             error = node.broken() => return Err(error),
@@ -136,10 +139,9 @@ impl Node {
         Ok(node)
     }
 
-    fn run_containers(&mut self, place: &Place, pods: Cidr, mtu: u32) {
-        let at_end = if self.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods };
-        // The agent's sandboxes name their cgroups in full, its own prefix included.
-        let config = runtime_config(place, String::new(), pods, mtu, at_end);
+    /// The agent's sandboxes name their cgroups in full, its own prefix included: `config` has none.
+    fn run_containers(&mut self, mut config: runtime::Config) {
+        config.at_end = if self.keep_pods { runtime::AtEnd::KeepPods } else { runtime::AtEnd::RemovePods };
         self.runtime.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
     }
 
@@ -171,7 +173,7 @@ impl Node {
     }
 }
 
-fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32, at_end: runtime::AtEnd) -> runtime::Config {
+fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32) -> runtime::Config {
     runtime::Config {
         root: place.data_dir.join("runtime"),
         socket: crate::images::socket(place),
@@ -184,8 +186,9 @@ fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32, at_e
             // The agent of the same process names it.
             own_range: None,
         },
+        mirrors: Vec::new(),
         supervisor: None,
-        at_end,
+        at_end: runtime::AtEnd::KeepPods,
     }
 }
 
@@ -194,7 +197,8 @@ pub(crate) async fn run_runtime(args: crate::args::Runtime) -> Result<()> {
     machine::require_root("`drover runtime` runs containers: it")?;
     crate::control_plane::prepare_folder(&args.place)?;
     let mtu = network::pod_mtu(args.pod_network, args.node_ip.unwrap_or_else(machine::address));
-    let mut config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu, runtime::AtEnd::KeepPods);
+    let mut config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu);
+    config.mirrors = args.registry_mirror;
     config.net.own_range = Some(args.pod_cidr.unwrap_or(args.cluster_cidr.first_of_a_node()).to_string());
     let mut crew = Crew::default();
     crew.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });

@@ -5,6 +5,7 @@ pub(crate) mod archive;
 pub(crate) mod cache;
 mod gc;
 pub(crate) mod layer;
+mod mirror;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod recipe;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use thiserror::Error;
 
+pub use mirror::{Mirror, MirrorError};
 pub(crate) use reference::{parse_reference, repository};
 pub(crate) use remove::path as remove_tree;
 pub(crate) use store::Store;

@@ -26,6 +26,7 @@ pub mod supervisor;
 mod sys;
 mod wire;
 
+pub use image::{Mirror, MirrorError};
 pub use net::announce::Announcer;
 pub use net::overlay::{OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way, link_mtu};
 pub use net::{Masquerade, NetConfig, NetError};

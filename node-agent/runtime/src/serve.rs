@@ -1,6 +1,6 @@
 //! Starting and draining the runtime.
 
-use crate::image::{ImageError, Store};
+use crate::image::{ImageError, Mirror, Store};
 use crate::net::{NetConfig, NetError, Network};
 use crate::pods::{PodError, Pods, Spawner};
 use crate::service::{Build, Images, Import, Keep, Service};
@@ -42,6 +42,8 @@ pub struct Config {
     /// Prefix of all cgroup paths that clients ask for; empty for none.
     pub cgroup_root: String,
     pub net: NetConfig,
+    /// Asked in this order before the registries of images.
+    pub mirrors: Vec<Mirror>,
     /// The program that supervisors run, which must call [`crate::supervisor::main`] first: this process's own if none.
     pub supervisor: Option<PathBuf>,
     pub at_end: AtEnd,
@@ -87,7 +89,7 @@ pub async fn run(config: Config, drain: CancellationToken) -> Result<(), Error> 
     let listener = listen(&config.socket).await?;
     let tasks = TaskTracker::new();
     let opening = config.root.join("images-store");
-    let store = tokio::task::spawn_blocking(move || Store::open(&opening)).await;
+    let store = tokio::task::spawn_blocking(move || Store::open(&opening, config.mirrors)).await;
     let store = Arc::new(store.expect("opening the store does not panic")?);
     let spawner =
         Spawner::new(config.supervisor.as_deref(), &config.root.join("empty"), tasks.clone(), CancellationToken::new())

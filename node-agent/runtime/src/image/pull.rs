@@ -1,4 +1,4 @@
-//! Pulling images from registries, with the credentials that the node agent hands over. Layers are unpacked while they
+//! Pulling images from registries, with the credentials that the node agent hands over, or from a mirror without any. Layers are unpacked while they
 //! arrive; digests of manifest, configuration, and of each layer compressed and plain are checked.
 
 use super::archive::fits;
@@ -25,7 +25,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const CONFIG_BYTES_MAX: i64 = 8 << 20;
 
 /// Whether a registry is this machine's own, where TLS would protect nothing.
-fn is_loopback(registry: &str) -> bool {
+pub(super) fn is_loopback(registry: &str) -> bool {
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -62,9 +62,12 @@ fn set_cryptography() {
 }
 
 pub(super) fn client(reference: &Reference) -> Client {
-    set_cryptography();
     let registry = reference.resolve_registry();
-    let protocol = if is_loopback(registry) { ClientProtocol::Http } else { ClientProtocol::Https };
+    client_by(if is_loopback(registry) { ClientProtocol::Http } else { ClientProtocol::Https })
+}
+
+fn client_by(protocol: ClientProtocol) -> Client {
+    set_cryptography();
     Client::new(ClientConfig {
         protocol,
         platform_resolver: Some(Box::new(platform)),
@@ -110,23 +113,42 @@ pub(super) fn explain(image: &str, error: &OciDistributionError) -> ImageError {
     }
 }
 
-/// Brings the image `name` into the store.
+/// Brings the image `name` into the store: from the first mirror of its registry that has it, or from the registry.
 pub(crate) async fn pull(store: &Arc<Store>, name: &str, auth: &RegistryAuth) -> Result<Arc<Record>, ImageError> {
     let reference = parse_reference(name)?;
+    for mirror in store.mirrors() {
+        let Some(there) = mirror.of(&reference) else { continue };
+        // Credentials are the registry's, not its mirrors'.
+        match pull_from(store, &there, client_by(mirror.protocol()), &RegistryAuth::Anonymous).await {
+            Ok(record) => return Ok(record),
+            Err(error) => {
+                let error = crate::init::error_chain(&error);
+                tracing::info!(image = name, mirror = mirror.host(), error, "a mirror did not give an image");
+            }
+        }
+    }
+    pull_from(store, &reference, client(&reference), auth).await
+}
+
+async fn pull_from(
+    store: &Arc<Store>,
+    reference: &Reference,
+    client: Client,
+    auth: &RegistryAuth,
+) -> Result<Arc<Record>, ImageError> {
     let whole = reference.whole();
-    let client = client(&reference);
     let fail = |e: OciDistributionError| explain(&whole, &e);
     let (manifest, manifest_digest, list_digest) =
-        client.pull_image_manifest_and_list_digest(&reference, auth).await.map_err(fail)?;
-    let config = pull_config(&client, &reference, &manifest).await.map_err(|e| e.into_image_error(fail))?;
+        client.pull_image_manifest_and_list_digest(reference, auth).await.map_err(fail)?;
+    let config = pull_config(&client, reference, &manifest).await.map_err(|e| e.into_image_error(fail))?;
     // Pods know an image by the digest of what they asked for: the index where there is one.
     let digest = list_digest.unwrap_or(manifest_digest);
-    let mut names = Names { tags: Vec::new(), digests: vec![format!("{}@{digest}", repository(&reference))] };
+    let mut names = Names { tags: Vec::new(), digests: vec![format!("{}@{digest}", repository(reference))] };
     if reference.digest().is_none() {
         names.tags.push(whole.clone());
     }
     let runtime = tokio::runtime::Handle::current();
-    let store = store.clone();
+    let (store, reference) = (store.clone(), reference.clone());
     let unpack = move || {
         let file: ConfigFile =
             serde_json::from_slice(&config).map_err(|e| ImageError::BadArchive(format!("configuration: {e}")))?;
@@ -211,5 +233,61 @@ impl<R: Read> Read for Checked<R> {
             }
         }
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    /// A registry that has nothing, and tells by its name what it is asked for.
+    async fn empty(name: &'static str, asked: mpsc::UnboundedSender<String>) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                stream.read_line(&mut line).await.unwrap();
+                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                asked.send(format!("{name} {path}")).unwrap();
+                while line != "\r\n" {
+                    line.clear();
+                    stream.read_line(&mut line).await.unwrap();
+                }
+                let nothing = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.get_mut().write_all(nothing).await.unwrap();
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn mirrors_are_asked_before_the_registry() {
+        let (sender, mut asked) = mpsc::unbounded_channel();
+        let registry = empty("registry", sender.clone()).await;
+        let mirror = empty("mirror", sender).await;
+        let folder = tempfile::tempdir().unwrap();
+        let mirrors = vec![
+            format!("elsewhere.example=http://{mirror}").parse().unwrap(),
+            format!("{registry}=http://{mirror}").parse().unwrap(),
+        ];
+        let store = Arc::new(Store::open(folder.path(), mirrors).unwrap());
+        let pulled = pull(&store, &format!("{registry}/web:1"), &RegistryAuth::Anonymous).await;
+        assert!(matches!(pulled, Err(ImageError::NotInRegistry(_))), "{pulled:?}");
+        let mut manifests = Vec::new();
+        while let Ok(line) = asked.try_recv() {
+            manifests.extend(Some(line).filter(|line| line.contains("/manifests/")));
+        }
+        manifests.dedup();
+        assert_eq!(
+            manifests,
+            [format!("mirror /v2/web/manifests/1?ns={registry}"), "registry /v2/web/manifests/1".to_owned()]
+        );
     }
 }

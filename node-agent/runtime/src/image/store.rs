@@ -4,6 +4,7 @@
 //! start. The store has no lock file: one runtime owns its folder.
 
 use super::cache::{self, Cache};
+use super::mirror::Mirror;
 use super::recipe::{self, Recorder};
 use super::{ConfigFile, ImageError, Record, digest, layer, parse_reference, remove, repository};
 use crate::sys::clock::now_ns;
@@ -30,6 +31,7 @@ type Images = BTreeMap<String, Arc<Record>>;
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    mirrors: Vec<Mirror>,
     images: Mutex<Images>,
     cache: Cache,
     /// Held by those who add images, whose layers have no record yet.
@@ -46,7 +48,7 @@ pub(crate) struct LayerSource<'a> {
 
 impl Store {
     /// Opens the store in `root`, making it where it is not, and removes what an interrupted runtime left.
-    pub(crate) fn open(root: &Path) -> Result<Self, ImageError> {
+    pub(crate) fn open(root: &Path, mirrors: Vec<Mirror>) -> Result<Self, ImageError> {
         let doing = || ImageError::doing("open the image store");
         for folder in ["images", "layers"] {
             fs::create_dir_all(root.join(folder)).map_err(doing())?;
@@ -68,7 +70,12 @@ impl Store {
             }
         }
         let cache = Cache::open(root.join("builds")).map_err(doing())?;
-        Ok(Self { root: root.to_owned(), cache, images: Mutex::new(images), adding: RwLock::new(()) })
+        Ok(Self { root: root.to_owned(), mirrors, cache, images: Mutex::new(images), adding: RwLock::new(()) })
+    }
+
+    /// Asked in this order before the registries of images.
+    pub(super) fn mirrors(&self) -> &[Mirror] {
+        &self.mirrors
     }
 
     pub(crate) fn layers_folder(&self) -> PathBuf {

@@ -101,6 +101,7 @@ fn serve(
             mtu: 1500,
             own_range,
         },
+        mirrors: Vec::new(),
         supervisor: None,
         at_end,
     };

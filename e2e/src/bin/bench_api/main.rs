@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line program")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod alone;
 mod etcd;
 mod fan_out;
 mod load;
@@ -27,7 +28,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Clients, each with a connection of its own and one request at a time.
 pub(crate) const CLIENTS: usize = 32;
 
-const USAGE: &str = "usage: bench_api [--scale FACTOR] [create|get|patch|pods|list|fan-out|many|etcd ...]";
+const USAGE: &str = "usage: bench_api [--scale FACTOR] [create|get|patch|pods|list|fan-out|many|etcd ...], or
+       bench_api alone [pods|bind|status|maps|patch|get ...] COUNT";
 
 /// Parts that need the same two servers.
 const REQUESTS: &[&str] = &["create", "get", "patch", "pods", "list"];
@@ -68,6 +70,9 @@ fn main() -> Result<()> {
         bail!("a TLS provider is installed already");
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let ["alone", works @ .., count] = args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        return alone::run(works, count.parse().context(USAGE)?);
+    }
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     tokio.block_on(async {
         match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {

@@ -6,7 +6,7 @@ use crate::world::SharedWorld;
 use async_trait::async_trait;
 use std::sync::Arc;
 use store::mem::MemStore;
-use store::{Committed, Entry, Page, RangeRequest, ReadError, Rev, Store, TxnError, WatchStream, Write};
+use store::{Committed, Entry, Expect, Page, RangeRequest, ReadError, Rev, Store, TxnError, WatchStream, Write};
 
 pub(crate) struct Witness {
     store: MemStore,
@@ -37,7 +37,7 @@ impl Store for Witness {
             return Ok(committed); // deleting what is absent writes nothing
         }
         let mut world = self.world.lock();
-        for write in &writes {
+        for write in writes.iter().filter(|write| write.expect != Expect::NoneBelow) {
             // What is not JSON (allocations, keys) is nobody's object.
             let object = write.value.as_ref().map(|bytes| serde_json::from_slice(bytes));
             if let Ok(object) = object.transpose() {

@@ -181,8 +181,8 @@ impl Store for EtcdStore {
     async fn txn(&self, writes: Vec<Write>) -> Result<Committed, TxnError> {
         assert_well_formed(&writes);
         let compares: Vec<Compare> = writes.iter().filter_map(|write| compare(&self.keyspace, write)).collect();
-        let operations: Vec<TxnOp> = writes.iter().map(|write| operation(&self.keyspace, write)).collect();
-        let reads: Vec<TxnOp> = writes.iter().map(|write| TxnOp::get(self.keyspace.key(&write.key), None)).collect();
+        let operations: Vec<TxnOp> = writes.iter().filter_map(|write| operation(&self.keyspace, write)).collect();
+        let reads: Vec<TxnOp> = writes.iter().map(|write| read(&self.keyspace, write)).collect();
         let txn = Txn::new().when(compares).and_then(operations).or_else(reads);
         let response = self.kv.clone().txn(txn).await.map_err(|error| txn_error(&error))?;
         if response.succeeded() {
@@ -223,6 +223,11 @@ impl Store for EtcdStore {
 fn compare(keyspace: &Keyspace, write: &Write) -> Option<Compare> {
     let mod_rev = match write.expect {
         Expect::Any => return None,
+        // etcd compares every key of a range, and of an empty one that of a key that is absent.
+        Expect::NoneBelow => {
+            let (start, end) = keyspace.range(&write.key, None);
+            return Some(Compare::mod_revision(start, CompareOp::Equal, 0).with_range(end));
+        }
         Expect::Absent => 0,
         // An absent key has revision 0 to etcd; to the contract it has none.
         Expect::Rev(0) => -1,
@@ -231,9 +236,21 @@ fn compare(keyspace: &Keyspace, write: &Write) -> Option<Compare> {
     Some(Compare::mod_revision(keyspace.key(&write.key), CompareOp::Equal, mod_rev))
 }
 
-fn operation(keyspace: &Keyspace, write: &Write) -> TxnOp {
+/// `None` for what only demands something.
+fn operation(keyspace: &Keyspace, write: &Write) -> Option<TxnOp> {
+    let key = || keyspace.key(&write.key);
     match &write.value {
-        Some(value) => TxnOp::put(keyspace.key(&write.key), value.clone(), None),
-        None => TxnOp::delete(keyspace.key(&write.key), None),
+        _ if write.expect == Expect::NoneBelow => None,
+        Some(value) => Some(TxnOp::put(key(), value.clone(), None)),
+        None => Some(TxnOp::delete(key(), None)),
     }
+}
+
+/// What is there where a write expected something else.
+fn read(keyspace: &Keyspace, write: &Write) -> TxnOp {
+    if write.expect != Expect::NoneBelow {
+        return TxnOp::get(keyspace.key(&write.key), None);
+    }
+    let (start, end) = keyspace.range(&write.key, None);
+    TxnOp::get(start, Some(GetOptions::new().with_range(end).with_limit(1)))
 }

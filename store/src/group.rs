@@ -4,7 +4,8 @@
 //! committed comes in through a function.
 
 use crate::{Committed, Entry, Event, Expect, Rev, TXN_WRITES_MAX, TxnError, Write};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// A transaction with its revision: what is written, applied and shown to watchers, as a whole.
@@ -35,10 +36,10 @@ impl Commit {
 }
 
 impl Expect {
-    /// Whether a key with this last revision (`None`: absent) is as expected.
+    /// Whether a key with this last revision (`None`: absent) is as expected; of a range, its first key.
     pub(crate) fn holds(self, found: Option<Rev>) -> bool {
         match self {
-            Expect::Absent => found.is_none(),
+            Expect::Absent | Expect::NoneBelow => found.is_none(),
             Expect::Rev(rev) => found == Some(rev),
             Expect::Any => true,
         }
@@ -51,21 +52,32 @@ pub(crate) fn assert_well_formed(writes: &[Write]) {
     assert!(writes.len() <= TXN_WRITES_MAX, "a transaction has at most {TXN_WRITES_MAX} writes, not {}", writes.len());
     for (nth, write) in writes.iter().enumerate() {
         assert!(!writes[..nth].iter().any(|other| other.key == write.key), "{} is written twice", write.key);
+        assert!(write.value.is_none() || write.expect != Expect::NoneBelow, "{} is a range", write.key);
     }
+}
+
+/// What is committed, as a group finds it below itself.
+pub(crate) trait Ground {
+    type Error;
+
+    fn get(&mut self, key: &str) -> Result<Option<Entry>, Self::Error>;
+
+    /// The first entry whose key begins with `prefix` and is not `gone`.
+    fn first_below(&mut self, prefix: &str, gone: &dyn Fn(&str) -> bool) -> Result<Option<Entry>, Self::Error>;
 }
 
 /// Transactions that will become durable together.
 pub(crate) struct Group {
     rev: Rev,
     /// Keys that this group has changed, as the next transaction of the group sees them.
-    changed: HashMap<Arc<str>, Option<Entry>>,
+    changed: BTreeMap<Arc<str>, Option<Entry>>,
     commits: Vec<Arc<Commit>>,
 }
 
 impl Group {
     /// A group on top of revision `rev`.
     pub(crate) fn new(rev: Rev) -> Self {
-        Self { rev, changed: HashMap::new(), commits: Vec::new() }
+        Self { rev, changed: BTreeMap::new(), commits: Vec::new() }
     }
 
     pub(crate) fn commits(&self) -> &[Arc<Commit>] {
@@ -78,16 +90,17 @@ impl Group {
 
     /// Decides one transaction. The outer error is that of `committed`, which answers for keys outside the group.
     /// Deleting an absent key writes nothing; a transaction that writes nothing takes no revision.
-    pub(crate) fn stage<E>(
+    pub(crate) fn stage<G: Ground>(
         &mut self,
         writes: Vec<Write>,
-        mut committed: impl FnMut(&str) -> Result<Option<Entry>, E>,
-    ) -> Result<Result<Committed, TxnError>, E> {
+        mut committed: G,
+    ) -> Result<Result<Committed, TxnError>, G::Error> {
         let mut before = Vec::with_capacity(writes.len());
         for write in &writes {
             let found = match self.changed.get(write.key.as_str()) {
+                _ if write.expect == Expect::NoneBelow => self.first_below(&write.key, &mut committed)?,
                 Some(changed) => changed.clone(),
-                None => committed(&write.key)?,
+                None => committed.get(&write.key)?,
             };
             if !write.expect.holds(found.as_ref().map(|entry| entry.mod_rev)) {
                 return Ok(Err(TxnError::Conflict { key: write.key.clone(), found }));
@@ -110,6 +123,14 @@ impl Group {
         self.rev = rev;
         self.commits.push(Arc::new(Commit { rev, events }));
         Ok(Ok(Committed { rev }))
+    }
+
+    /// The first entry of a range, as the next transaction sees it.
+    fn first_below<G: Ground>(&self, prefix: &str, committed: &mut G) -> Result<Option<Entry>, G::Error> {
+        let from = self.changed.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let changed = from.take_while(|(key, _)| key.starts_with(prefix)).find_map(|(_, entry)| entry.clone());
+        let unchanged = committed.first_below(prefix, &|key| self.changed.contains_key(key))?;
+        Ok(changed.into_iter().chain(unchanged).min_by(|a, b| a.key.cmp(&b.key)))
     }
 }
 

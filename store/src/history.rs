@@ -128,6 +128,13 @@ impl<S: Clone> History<S> {
         (page, remaining)
     }
 
+    /// The newest version of the first key that begins with `prefix`, is there, and is not `gone`.
+    pub(crate) fn first_below(&self, prefix: &str, gone: &dyn Fn(&str) -> bool) -> Option<Found<S>> {
+        let from = self.keys.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let below = from.take_while(|(key, _)| key.starts_with(prefix)).filter(|(key, _)| !gone(key));
+        below.into_iter().find_map(|(key, versions)| visible(key, versions, self.rev))
+    }
+
     /// Takes in a commit that is durable. `place` says where the nth event of a commit is.
     pub(crate) fn apply(&mut self, commit: Arc<Commit>, place: impl Fn(usize, &Event) -> S) {
         assert_eq!(commit.rev, self.rev + 1, "commits are applied in order");

@@ -13,6 +13,8 @@
 //!   `Compacted`. The newest version of every key is never forgotten. Reads at exactly `rev` work.
 //! - Deleting an absent key writes nothing; a transaction that writes nothing takes no revision and answers with the
 //!   newest one.
+//! - Where the expectation of one write does not hold nothing is written; the first that does not is named, with what is there
+//!   (for [`Expect::NoneBelow`] the first key of the range).
 //! - A watcher that has caught up is told so by `Progress`, and again each time the store's revision moves on.
 //! - Compacting what is already compacted does nothing; reading, watching or compacting the future is an error.
 //! - An acknowledged write survives `kill -9` and a power cut (mem: nothing survives; etcd: etcd's promise).
@@ -77,6 +79,8 @@ pub enum Expect {
     Absent,
     Rev(Rev),
     Any,
+    /// No key begins with this one: what a transaction demands of a whole range, and writes nothing for. Comes with no value.
+    NoneBelow,
 }
 
 #[derive(Clone, Debug)]
@@ -127,7 +131,7 @@ pub enum ReadError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum TxnError {
-    /// The first key whose expectation did not hold, with what is there now.
+    /// The key of the first write whose expectation did not hold, with what is there now.
     #[error("{key}: expectation not met")]
     Conflict { key: String, found: Option<Entry> },
     #[error(

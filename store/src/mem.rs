@@ -1,7 +1,7 @@
 //! The store in memory: for tests and the simulator. Nothing survives; nothing waits, so a single-threaded
 //! run over it is deterministic.
 
-use crate::group::{Group, assert_well_formed};
+use crate::group::{Ground, Group, assert_well_formed};
 use crate::history::History;
 use crate::versioned::{Values, Versioned};
 use crate::{Committed, Entry, Event, Page, RangeRequest, ReadError, Rev, Store, TxnError, WatchStream, Write};
@@ -59,6 +59,21 @@ impl Drop for MemStore {
     }
 }
 
+/// What a transaction finds. Memory can be read at any time.
+struct Newest<'a>(&'a Versioned<Held>);
+
+impl Ground for Newest<'_> {
+    type Error = Infallible;
+
+    fn get(&mut self, key: &str) -> Result<Option<Entry>, Infallible> {
+        Ok(self.0.get(key, None).map_or(None, |(entry, _)| entry))
+    }
+
+    fn first_below(&mut self, prefix: &str, gone: &dyn Fn(&str) -> bool) -> Result<Option<Entry>, Infallible> {
+        Ok(self.0.first_below(prefix, gone).unwrap_or_default())
+    }
+}
+
 #[async_trait]
 impl Store for MemStore {
     async fn get(&self, key: &str, at: Option<Rev>) -> Result<(Option<Entry>, Rev), ReadError> {
@@ -73,10 +88,7 @@ impl Store for MemStore {
         assert_well_formed(&writes);
         let _alone = self.writer.lock();
         let mut group = Group::new(self.versioned.history().read().rev());
-        let Ok(outcome) = group.stage(writes, |key| {
-            let (entry, _) = self.versioned.get(key, None).unwrap_or((None, 0));
-            Ok::<_, Infallible>(entry)
-        });
+        let Ok(outcome) = group.stage(writes, Newest(&self.versioned));
         self.versioned.publish(group.into_commits(), |_, event| match event {
             Event::Put { entry, .. } => entry.value.clone(),
             Event::Delete { .. } => Bytes::new(),

@@ -77,6 +77,15 @@ impl<V: Values> Versioned<V> {
         Ok((Some(self.entry(&mut snapshot, found)?), rev))
     }
 
+    /// The first entry whose key begins with `prefix` and is not `gone`.
+    pub(crate) fn first_below(&self, prefix: &str, gone: &dyn Fn(&str) -> bool) -> Result<Option<Entry>, ReadError> {
+        let (found, mut snapshot) = match self.history.read().first_below(prefix, gone) {
+            None => return Ok(None),
+            Some(found) => (found, self.values.snapshot()?),
+        };
+        self.entry(&mut snapshot, found).map(Some)
+    }
+
     pub(crate) async fn range(self: &Arc<Self>, request: &RangeRequest) -> Result<Page, ReadError> {
         let (found, remaining, rev, mut snapshot) = {
             let history = self.history.read();

@@ -39,6 +39,7 @@ every_backend_keeps!(
     suite::expectations_decide,
     suite::a_transaction_is_all_or_nothing,
     suite::a_transaction_takes_the_most_writes_allowed,
+    suite::a_transaction_may_demand_that_a_range_is_empty,
     suite::deleting_what_is_absent_writes_nothing,
     suite::racing_increments_lose_nothing,
     suite::a_watch_replays_the_past_and_goes_on,

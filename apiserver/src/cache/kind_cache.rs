@@ -171,6 +171,11 @@ impl KindCache {
         self.state.read().objects.get(key.as_str()).cloned()
     }
 
+    /// Whether the namespace has no object of this kind.
+    pub fn is_empty_below(&self, ns: &str) -> bool {
+        in_namespace(&self.state.read().objects, ns, None).next().is_none()
+    }
+
     /// Objects of a namespace (`""`: all) that `selection` picks, in key order.
     pub fn list(&self, ns: &str, selection: &Selection) -> Snapshot {
         self.page(ns, None, usize::MAX, selection).0

@@ -1,6 +1,9 @@
 //! The I/O side of quotas: reads those of a namespace, and hands out the writes that charge them, to be committed in one
 //! transaction with the object. So a quota's usage is exact at every revision, and a refused write costs nothing.
 //!
+//! Most namespaces have none. Where the watch cache knows of none, nothing is read: the transaction demands that there is none,
+//! and where that does not hold the charge is made from what the store says.
+//!
 //! Writers of a namespace with quotas take turns here: each would otherwise lose the race for the same quota over and over.
 //! Another server, or the controller that recounts, may still come between; then the charge is made again.
 
@@ -46,14 +49,22 @@ impl Turns {
 #[derive(Default)]
 pub(super) struct Charge {
     pub writes: Vec<Write>,
-    turn: Option<OwnedMutexGuard<()>>,
+    _turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Charge {
-    /// Whether a conflict about this key means that somebody else charged the quota.
+    /// Whether a conflict about this key means that somebody else made or charged a quota.
     pub(super) fn holds(&self, key: &str) -> bool {
-        self.turn.is_some() && self.writes.iter().any(|write| write.key == key)
+        self.writes.iter().any(|write| write.key == key)
     }
+}
+
+/// What says which quotas there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// The watch cache, which may lag: that there is none is demanded of the transaction.
+    Cached,
+    Stored,
 }
 
 impl Registry {
@@ -64,10 +75,16 @@ impl Registry {
         operation: Operation,
         object: &Value,
         old: Option<&Value>,
+        known: Known,
     ) -> Result<Charge, ApiError> {
         let row = call.row();
         if call.ns.is_empty() || !quota::concerns(&row.group, &row.plural, call.subresource, operation) {
             return Ok(Charge::default());
+        }
+        let kind = kind(RESOURCE_QUOTAS);
+        if known == Known::Cached && self.caches.of(&kind).await?.is_empty_below(call.ns) {
+            let none = Write { key: key(kind.row(), call.ns, ""), expect: Expect::NoneBelow, value: None };
+            return Ok(Charge { writes: vec![none], _turn: None });
         }
         // Read from the store, not from a cache that may lag: a quota holds from the moment it is acknowledged.
         if self.quotas(call.ns).await?.is_empty() {
@@ -75,7 +92,6 @@ impl Registry {
         }
         let turn = self.turns.wait(call.ns).await;
         let entry = quota::Entry { group: &row.group, plural: &row.plural, object, old };
-        let kind = kind(RESOURCE_QUOTAS);
         let mut writes = Vec::new();
         for found in self.quotas(call.ns).await? {
             let json = view::entry_json(kind.as_ref(), &found.value, found.mod_rev);
@@ -88,7 +104,7 @@ impl Registry {
                 writes.push(Write { key: found.key.to_string(), expect, value });
             }
         }
-        Ok(Charge { writes, turn: Some(turn) })
+        Ok(Charge { writes, _turn: Some(turn) })
     }
 
     async fn quotas(&self, ns: &str) -> Result<Vec<Entry>, ApiError> {

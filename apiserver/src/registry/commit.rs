@@ -1,5 +1,6 @@
 //! One write to the store, with its doubts settled: a reply that was lost is looked up, not repeated.
 
+use super::charge::Known;
 use super::{Call, Registry, Stored, view};
 use crate::admission::Operation;
 use crate::error::ApiError;
@@ -36,11 +37,12 @@ impl Registry {
             Some(old) => (Operation::Update, Expect::Rev(old.rev)),
         };
         let old = old.map(|old| &old.tree);
+        let mut known = Known::Cached;
         for _ in 1..CHARGES_MAX {
-            let charge = self.charge(call, operation, object, old).await?;
+            let charge = self.charge(call, operation, object, old, known).await?;
             let writes = more.iter().chain(&charge.writes).cloned().collect();
             match self.put(call, object, expect, writes).await? {
-                (Commit::Crossed { key }, _) if charge.holds(&key) => {}
+                (Commit::Crossed { key }, _) if charge.holds(&key) => known = Known::Stored,
                 done => return Ok(done),
             }
         }

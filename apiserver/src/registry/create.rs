@@ -1,6 +1,7 @@
 //! POST: a new object.
 
 use super::admit::Operation;
+use super::charge::Known;
 use super::commit::Commit;
 use super::metadata::By;
 use super::{Call, Registry, Written, managed, metadata};
@@ -97,7 +98,7 @@ impl Registry {
         }
         let warnings = self.admit_final(call, Operation::Create, object, None).await?;
         if call.options.dry_run {
-            self.charge(call, Operation::Create, object, None).await?;
+            self.charge(call, Operation::Create, object, None, Known::Stored).await?;
             return match self.read(call).await? {
                 Some(_) => Err(ApiError::already_exists(row, call.name)),
                 None => Ok((crate::stored::encode(object), warnings)),

@@ -1,6 +1,7 @@
 //! PUT, and the loop that every change of a stored object goes through.
 
 use super::admit::Operation;
+use super::charge::Known;
 use super::commit::Commit;
 use super::metadata::By;
 use super::{Call, Registry, Stored, Written, exceptions, managed, metadata};
@@ -190,7 +191,7 @@ impl Registry {
         if gone || call.options.dry_run {
             let json = crate::stored::with_revision(&crate::stored::encode(new), old.rev);
             if call.options.dry_run {
-                self.charge(call, Operation::Update, new, Some(&old.tree)).await?;
+                self.charge(call, Operation::Update, new, Some(&old.tree), Known::Stored).await?;
                 return Ok(Some(Done { json, gone, warnings }));
             }
             // The update took the last finalizer off a deleted object.

@@ -93,6 +93,19 @@ async fn a_quota_holds_against_many_writers_at_once() {
     assert_eq!(used(&client, "q").await, json!({"configmaps": "5", "count/configmaps": "5"}));
 }
 
+/// What a server's own cache does not know of yet counts too.
+#[tokio::test]
+async fn a_quota_made_through_another_server_counts_at_once() {
+    let server = Server::start().await;
+    let other = server.another().await;
+    let (client, elsewhere) = (server.admin(), other.admin());
+    elsewhere.post(MAPS, &json!({"metadata": {"name": "free"}})).await.expect(201);
+    quota(&client, "q", json!({"configmaps": "1"}), json!({"configmaps": "1"})).await;
+    assert_eq!(elsewhere.post(MAPS, &json!({"metadata": {"name": "counted"}})).await.code, 403);
+    client.delete(&format!("{QUOTAS}/q")).await.expect(200);
+    elsewhere.post(MAPS, &json!({"metadata": {"name": "counted"}})).await.expect(201);
+}
+
 #[tokio::test]
 async fn only_what_is_written_is_charged() {
     let server = Server::start().await;

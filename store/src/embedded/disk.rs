@@ -3,8 +3,8 @@
 //! Owns the record format and what the errors of redb mean. The index over the records is `History`, rebuilt at open.
 
 use super::device::Device;
-use crate::group::Commit;
-use crate::history::{History, Version};
+use crate::group::{Commit, Ground};
+use crate::history::{Found, History, Version};
 use crate::versioned::Values;
 use crate::{Entry, Event, OpenError, ReadError, Rev, TXN_WRITES_MAX};
 use bytes::Bytes;
@@ -340,17 +340,33 @@ fn unavailable(error: &redb::Error) -> ReadError {
     ReadError::Unavailable(error.to_string())
 }
 
-/// The entry that a key has in the committed state.
-pub(crate) fn entry_of(
-    history: &RwLock<History<Nth>>,
-    writes: &Writes<'_>,
-    key: &str,
-) -> Result<Option<Entry>, redb::Error> {
-    let found = {
-        let history = history.read();
-        history.get(key, history.rev())
-    };
-    let Some(found) = found else { return Ok(None) };
-    let value = read(writes, found.mod_rev, found.place)?;
-    Ok(Some(Entry { key: found.key, value, create_rev: found.create_rev, mod_rev: found.mod_rev }))
+/// The committed state, within a write transaction.
+pub(crate) struct Newest<'a, 't> {
+    pub(crate) history: &'a RwLock<History<Nth>>,
+    pub(crate) writes: &'a Writes<'t>,
+}
+
+impl Newest<'_, '_> {
+    fn entry(&self, found: Option<Found<Nth>>) -> Result<Option<Entry>, redb::Error> {
+        let Some(found) = found else { return Ok(None) };
+        let value = read(self.writes, found.mod_rev, found.place)?;
+        Ok(Some(Entry { key: found.key, value, create_rev: found.create_rev, mod_rev: found.mod_rev }))
+    }
+}
+
+impl Ground for Newest<'_, '_> {
+    type Error = redb::Error;
+
+    fn get(&mut self, key: &str) -> Result<Option<Entry>, redb::Error> {
+        let found = {
+            let history = self.history.read();
+            history.get(key, history.rev())
+        };
+        self.entry(found)
+    }
+
+    fn first_below(&mut self, prefix: &str, gone: &dyn Fn(&str) -> bool) -> Result<Option<Entry>, redb::Error> {
+        let found = self.history.read().first_below(prefix, gone);
+        self.entry(found)
+    }
 }

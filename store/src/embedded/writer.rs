@@ -197,7 +197,7 @@ impl Writer {
         {
             let mut writes = disk::open_writes(&transaction)?;
             for transaction in transactions {
-                outcomes.push(group.stage(transaction, |key| disk::entry_of(history, &writes, key))?);
+                outcomes.push(group.stage(transaction, disk::Newest { history, writes: &writes })?);
             }
             for commit in group.commits() {
                 disk::insert(&mut writes, commit)?;

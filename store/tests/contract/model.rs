@@ -59,6 +59,7 @@ impl Model {
             let found = state.get(&write.key).map(|entry| entry.mod_rev);
             let holds = match write.expect {
                 Expect::Any => true,
+                Expect::NoneBelow => first_below(&state, &write.key).is_none(),
                 Expect::Absent => found.is_none(),
                 Expect::Rev(rev) => found == Some(rev),
             };
@@ -68,7 +69,7 @@ impl Model {
         }
         let rev = self.rev() + 1;
         let mut events = Vec::new();
-        for write in writes {
+        for write in writes.iter().filter(|write| write.expect != Expect::NoneBelow) {
             let prev = state.remove(&write.key);
             if let Some(value) = write.value.clone() {
                 let create_rev = prev.as_ref().map_or(rev, |prev| prev.create_rev);
@@ -88,6 +89,10 @@ impl Model {
     }
 }
 
+fn first_below<'a>(state: &'a State, prefix: &str) -> Option<&'a Entry> {
+    state.iter().find(|(key, _)| key.starts_with(prefix)).map(|(_, entry)| entry)
+}
+
 fn error_name(error: &ReadError) -> &'static str {
     match error {
         ReadError::Compacted { .. } => "compacted",
@@ -102,6 +107,10 @@ fn random_key(rng: &mut Rng) -> String {
 
 fn random_writes(rng: &mut Rng, model: &Model) -> Vec<Write> {
     let mut writes: Vec<Write> = Vec::new();
+    if rng.below(4) == 0 {
+        let prefix = ["/a/", "/ab/", "/b/", "/none/", "/b/1"][rng.below(5) as usize];
+        writes.push(delete(prefix, Expect::NoneBelow));
+    }
     for _ in 0..=rng.below(3) {
         let key = random_key(rng);
         if writes.iter().any(|write| write.key == key) {
@@ -126,7 +135,9 @@ async fn check_txn(store: &Arc<dyn Store>, model: &mut Model, rng: &mut Rng) {
     let outcome = match store.txn(writes.clone()).await {
         Ok(committed) => Ok(committed.rev),
         Err(TxnError::Conflict { key, found }) => {
-            assert_eq!(found.as_ref(), before.get(&key));
+            let of_range = writes.iter().any(|write| write.key == key && write.expect == Expect::NoneBelow);
+            let expected = if of_range { first_below(&before, &key) } else { before.get(&key) };
+            assert_eq!(found.as_ref(), expected);
             Err(key)
         }
         Err(error) => panic!("{error}"),

@@ -256,6 +256,29 @@ pub(crate) async fn a_transaction_takes_the_most_writes_allowed(store: Case<'_>)
     }
 }
 
+pub(crate) async fn a_transaction_may_demand_that_a_range_is_empty(store: Case<'_>) {
+    let guarded = |key: &str| vec![put(key, "x", Expect::Any), delete("/k/", Expect::NoneBelow)];
+    let before = set(store, "/k", "not below").await;
+    let made = commit(store, guarded("/a")).await;
+    assert_eq!(made, before + 1, "what is demanded writes nothing");
+    let second = set(store, "/k/2", "2").await;
+    let first = set(store, "/k/1", "1").await;
+    for found in [first, second] {
+        let error = store.txn(guarded("/b")).await.expect_err("a conflict");
+        assert_eq!(found_rev(&error), ("/k/", Some(found)), "the first of the range is named");
+        assert_eq!(value(store, "/b", None).await, None);
+        remove(store, if found == first { "/k/1" } else { "/k/2" }).await;
+    }
+    commit(store, guarded("/b")).await;
+    // In one group with what fills the range and empties it.
+    let fill = async { store.txn(vec![put("/k/3", "3", Expect::Absent)]).await.is_ok() };
+    let (filled, held) = future::join(fill, store.txn(guarded("/c"))).await;
+    assert!(filled);
+    assert_eq!(held.is_ok(), value(store, "/c", None).await.is_some());
+    commit(store, vec![delete("/k/3", Expect::Any)]).await;
+    commit(store, guarded("/c")).await;
+}
+
 pub(crate) async fn deleting_what_is_absent_writes_nothing(store: Case<'_>) {
     let start = set(store, "/a", "1").await;
     assert_eq!(remove(store, "/none").await, start);

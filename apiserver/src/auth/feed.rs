@@ -1,6 +1,6 @@
 //! Keeps the RBAC index, the node graph and the tables of webhooks and policies at what is committed.
 
-use super::node::NodeAuthorizer;
+use super::node::{NodeAuthorizer, OF_POD};
 use super::objects::{
     INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, RESOURCE_QUOTAS,
     RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
@@ -11,6 +11,7 @@ use crate::admission::webhook::WebhookTable;
 use crate::cache::Caches;
 use crate::error::ApiError;
 use crate::follow::{Change, Follow, Seen};
+use crate::stored;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -76,7 +77,12 @@ impl Sinks {
         let object = &seen.object;
         // A pod that no node has been chosen for concerns no node: its content is not read.
         let unbound = resource == PODS && object.field("spec.nodeName").is_none_or(str::is_empty);
-        let value = (seen.change == Change::Is && !unbound).then(|| object.value());
+        let read = || match resource {
+            // Bound pods change all the time, mostly their status.
+            PODS => stored::pick(object.json_slice(), OF_POD),
+            _ => object.value(),
+        };
+        let value = (seen.change == Change::Is && !unbound).then(read);
         self.apply(resource, object.ns(), object.name(), value.as_ref());
     }
 

@@ -5,7 +5,7 @@
 
 mod graph;
 
-pub use graph::{Reference, pod_references};
+pub use graph::{OF_POD, Reference, pod_references};
 
 use super::Attributes;
 use super::rbac::Rule;

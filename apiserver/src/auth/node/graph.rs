@@ -1,8 +1,15 @@
 //! Which secrets, config maps, claims and accounts the pods of a node refer to, kept as counts, and what the volumes behind
 //! the claims refer to.
 
+use kinds::tree;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
+
+/// On a pod that a node made for a file in its manifest folder.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// What of a pod is looked at here.
+pub const OF_POD: &[&str] = &["metadata.name", "metadata.annotations", "spec", "status.resourceClaimStatuses"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
@@ -82,7 +89,7 @@ impl Graph {
             self.forget(&old);
         }
         let Some(pod) = pod else { return };
-        let node = pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("");
+        let node = tree::text(pod, "spec.nodeName");
         if node.is_empty() {
             return;
         }
@@ -148,7 +155,7 @@ impl Graph {
 
 /// Everything that a pod's spec names, each once. Mirror pods refer to nothing: a node writes them itself.
 pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
-    if pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some() {
+    if tree::at(pod, "metadata.annotations").is_some_and(|all| all.get(MIRROR).is_some()) {
         return Vec::new();
     }
     let Some(spec) = pod.get("spec") else { return Vec::new() };
@@ -156,26 +163,26 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
     if let Some(account) = spec.get("serviceAccountName").and_then(Value::as_str) {
         found.push(Reference::service_account(ns, account));
     }
-    names(spec, "imagePullSecrets", "/name", |name| found.push(Reference::secret(ns, name)));
+    names(spec, "imagePullSecrets", "name", |name| found.push(Reference::secret(ns, name)));
     for list in ["initContainers", "containers", "ephemeralContainers"] {
         for container in items(spec, list) {
-            names(container, "envFrom", "/secretRef/name", |name| found.push(Reference::secret(ns, name)));
-            names(container, "envFrom", "/configMapRef/name", |name| found.push(Reference::config_map(ns, name)));
-            names(container, "env", "/valueFrom/secretKeyRef/name", |name| found.push(Reference::secret(ns, name)));
-            names(container, "env", "/valueFrom/configMapKeyRef/name", |name| {
+            names(container, "envFrom", "secretRef.name", |name| found.push(Reference::secret(ns, name)));
+            names(container, "envFrom", "configMapRef.name", |name| found.push(Reference::config_map(ns, name)));
+            names(container, "env", "valueFrom.secretKeyRef.name", |name| found.push(Reference::secret(ns, name)));
+            names(container, "env", "valueFrom.configMapKeyRef.name", |name| {
                 found.push(Reference::config_map(ns, name));
             });
         }
     }
-    let pod_name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("");
+    let pod_name = tree::text(pod, "metadata.name");
     for volume in items(spec, "volumes") {
         volume_references(ns, pod_name, volume, &mut found);
     }
     let status = pod.get("status").unwrap_or(&Value::Null);
-    names(status, "resourceClaimStatuses", "/resourceClaimName", |name| {
+    names(status, "resourceClaimStatuses", "resourceClaimName", |name| {
         found.push(Reference::resource_claim(ns, name));
     });
-    names(spec, "resourceClaims", "/resourceClaimName", |name| found.push(Reference::resource_claim(ns, name)));
+    names(spec, "resourceClaims", "resourceClaimName", |name| found.push(Reference::resource_claim(ns, name)));
     found.sort_unstable();
     found.dedup();
     found
@@ -185,59 +192,59 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
 /// driver's controller uses are none of them.
 /// k8s: `VisitPVSecretNames`
 const VOLUME_SECRETS: &[&str] = &[
-    "/spec/csi/nodePublishSecretRef",
-    "/spec/csi/nodeStageSecretRef",
-    "/spec/csi/nodeExpandSecretRef",
-    "/spec/cephfs/secretRef",
-    "/spec/flexVolume/secretRef",
-    "/spec/iscsi/secretRef",
-    "/spec/rbd/secretRef",
-    "/spec/scaleIO/secretRef",
-    "/spec/storageos/secretRef",
+    "spec.csi.nodePublishSecretRef",
+    "spec.csi.nodeStageSecretRef",
+    "spec.csi.nodeExpandSecretRef",
+    "spec.cephfs.secretRef",
+    "spec.flexVolume.secretRef",
+    "spec.iscsi.secretRef",
+    "spec.rbd.secretRef",
+    "spec.scaleIO.secretRef",
+    "spec.storageos.secretRef",
 ];
 
 fn bound_volume(volume: &Value) -> Option<Volume> {
-    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
-    let claim_ns = text("/spec/claimRef/namespace")?;
-    let claim = Reference::claim(claim_ns, text("/spec/claimRef/name")?);
-    let secret = |pointer: &&str| {
-        let ns = text(&format!("{pointer}/namespace")).filter(|ns| !ns.is_empty()).unwrap_or(claim_ns);
-        Some(Reference::secret(ns, text(&format!("{pointer}/name"))?))
+    let text = |path: &str| tree::at(volume, path).and_then(Value::as_str);
+    let claim_ns = text("spec.claimRef.namespace")?;
+    let claim = Reference::claim(claim_ns, text("spec.claimRef.name")?);
+    let secret = |path: &&str| {
+        let ns = text(&format!("{path}.namespace")).filter(|ns| !ns.is_empty()).unwrap_or(claim_ns);
+        Some(Reference::secret(ns, text(&format!("{path}.name"))?))
     };
-    let azure = text("/spec/azureFile/secretName")
-        .map(|name| Reference::secret(text("/spec/azureFile/secretNamespace").unwrap_or(claim_ns), name));
+    let azure = text("spec.azureFile.secretName")
+        .map(|name| Reference::secret(text("spec.azureFile.secretNamespace").unwrap_or(claim_ns), name));
     Some(Volume { claim, secrets: VOLUME_SECRETS.iter().filter_map(secret).chain(azure).collect() })
 }
 
-/// Volume sources whose credentials are in a secret, with the pointer to its name.
-const SECRET_POINTERS: &[&str] = &[
-    "/secret/secretName",
-    "/csi/nodePublishSecretRef/name",
-    "/azureFile/secretName",
-    "/cephfs/secretRef/name",
-    "/cinder/secretRef/name",
-    "/flexVolume/secretRef/name",
-    "/iscsi/secretRef/name",
-    "/rbd/secretRef/name",
-    "/scaleIO/secretRef/name",
-    "/storageos/secretRef/name",
+/// Volume sources whose credentials are in a secret, with the path to its name.
+const SECRET_PATHS: &[&str] = &[
+    "secret.secretName",
+    "csi.nodePublishSecretRef.name",
+    "azureFile.secretName",
+    "cephfs.secretRef.name",
+    "cinder.secretRef.name",
+    "flexVolume.secretRef.name",
+    "iscsi.secretRef.name",
+    "rbd.secretRef.name",
+    "scaleIO.secretRef.name",
+    "storageos.secretRef.name",
 ];
 
 fn volume_references(ns: &str, pod: &str, volume: &Value, found: &mut Vec<Reference>) {
-    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
-    found.extend(SECRET_POINTERS.iter().filter_map(|pointer| text(pointer)).map(|name| Reference::secret(ns, name)));
-    if let Some(name) = text("/configMap/name") {
+    let text = |path: &str| tree::at(volume, path).and_then(Value::as_str);
+    found.extend(SECRET_PATHS.iter().filter_map(|path| text(path)).map(|name| Reference::secret(ns, name)));
+    if let Some(name) = text("configMap.name") {
         found.push(Reference::config_map(ns, name));
     }
-    if let Some(name) = text("/persistentVolumeClaim/claimName") {
+    if let Some(name) = text("persistentVolumeClaim.claimName") {
         found.push(Reference::claim(ns, name));
     }
-    if let (Some(_), Some(name)) = (volume.get("ephemeral"), text("/name")) {
+    if let (Some(_), Some(name)) = (volume.get("ephemeral"), text("name")) {
         found.push(Reference::claim(ns, &format!("{pod}-{name}")));
     }
     if let Some(projected) = volume.get("projected") {
-        names(projected, "sources", "/secret/name", |name| found.push(Reference::secret(ns, name)));
-        names(projected, "sources", "/configMap/name", |name| found.push(Reference::config_map(ns, name)));
+        names(projected, "sources", "secret.name", |name| found.push(Reference::secret(ns, name)));
+        names(projected, "sources", "configMap.name", |name| found.push(Reference::config_map(ns, name)));
     }
 }
 
@@ -245,6 +252,6 @@ fn items<'a>(object: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
     object.get(list).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn names(object: &Value, list: &str, pointer: &str, mut take: impl FnMut(&str)) {
-    items(object, list).filter_map(|item| item.pointer(pointer).and_then(Value::as_str)).for_each(&mut take);
+fn names(object: &Value, list: &str, path: &str, mut take: impl FnMut(&str)) {
+    items(object, list).filter_map(|item| tree::at(item, path).and_then(Value::as_str)).for_each(&mut take);
 }

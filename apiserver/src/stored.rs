@@ -2,6 +2,7 @@
 //! keeps no resourceVersion (it is the revision of the write); it is spliced in here, without parsing, when an object is read.
 
 use bytes::{Bytes, BytesMut};
+use serde::Serialize;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use smallvec::SmallVec;
@@ -13,9 +14,12 @@ const METADATA: &[u8] = b"\"metadata\":{";
 const HEAD: &[u8] = b"{\"apiVersion\":\"";
 const REVISION: &str = "\"resourceVersion\":\"";
 
+/// Bytes that most objects take.
+const ROOM: usize = 2 << 10;
+
 /// The bytes to store. `metadata.resourceVersion` is left out.
 pub fn encode(object: &Value) -> Bytes {
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::with_capacity(ROOM);
     let empty = Map::new();
     let map = object.as_object().unwrap_or(&empty);
     out.push(b'{');
@@ -52,9 +56,65 @@ fn member(out: &mut Vec<u8>, key: &str, value: &Value) {
     if out.last() != Some(&b'{') {
         out.push(b',');
     }
-    serde_json::to_writer(&mut *out, key).expect("a string always encodes");
+    text(out, key);
     out.push(b':');
-    serde_json::to_writer(&mut *out, value).expect("a JSON tree always encodes");
+    write(out, value);
+}
+
+/// As `serde_json` writes it.
+fn write(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::String(string) => text(out, string),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (nth, item) in items.iter().enumerate() {
+                if nth > 0 {
+                    out.push(b',');
+                }
+                write(out, item);
+            }
+            out.push(b']');
+        }
+        Value::Object(fields) => {
+            out.push(b'{');
+            for (key, value) in fields {
+                member(out, key, value);
+            }
+            out.push(b'}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => encoded(out, value),
+    }
+}
+
+/// Nearly no text has anything to escape, and to see that takes a fraction of looking at each character.
+fn text(out: &mut Vec<u8>, text: &str) {
+    if has_escapes(text.as_bytes()) {
+        return encoded(out, text);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+}
+
+/// Whether any byte is a control character, a quote or a backslash; eight at a time.
+fn has_escapes(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // The highest bit of some byte is set where any byte is below `limit`.
+    let any_below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+    let found = |word: u64| {
+        let quotes = any_below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslashes = any_below(word ^ (ONES * u64::from(b'\\')), 1);
+        any_below(word, b' ') | quotes | backslashes
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b'-'; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    words.iter().chain([&last]).fold(0, |all, word| all | found(u64::from_le_bytes(*word))) != 0
+}
+
+fn encoded<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("a JSON tree always encodes");
 }
 
 /// Where the members of `metadata` start; `None` where the bytes were not written by [`encode`].
@@ -272,6 +332,32 @@ mod tests {
         let mut expected = object;
         expected["metadata"]["resourceVersion"] = json!("42");
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn stored_bytes_are_json_whatever_texts_hold() {
+        let object = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "list": [], "map": {}, "null": null,
+            "data": {"a\"b": "\u{1}\n\t", "back\\slash": "\u{7f}é\u{2028}", "": ["", [1, -2.5, true], {"k": 1e300}]},
+        });
+        let stored = encode(&object);
+        assert_eq!(serde_json::from_slice::<Value>(&stored).unwrap(), object);
+        let rest = serde_json::to_string(&object["data"]).unwrap();
+        assert!(String::from_utf8(stored.to_vec()).unwrap().contains(&rest));
+    }
+
+    #[test]
+    fn a_text_is_escaped_wherever_its_one_odd_character_is() {
+        for length in 0..20 {
+            for at in 0..=length {
+                for odd in ["\u{0}", "\u{1f}", "\"", "\\", " ", "!", "~", "\u{7f}", "é", "\u{ff}"] {
+                    let string = ["x".repeat(at).as_str(), odd, &"y".repeat(length - at)].concat();
+                    let mut out = Vec::new();
+                    text(&mut out, &string);
+                    assert_eq!(out, serde_json::to_vec(&string).unwrap(), "{string:?}");
+                }
+            }
+        }
     }
 
     #[test]

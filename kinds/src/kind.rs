@@ -110,4 +110,10 @@ pub trait Kind: Send + Sync + 'static {
         errors.extend(self.validate_update(object, old));
         errors
     }
+
+    /// [`Kind::prepare_status`], then [`Kind::validate_status`], with one typed decode of each.
+    fn update_status(&self, object: &mut Value, old: &Value) -> FieldErrors {
+        self.prepare_status(object, old);
+        self.validate_status(object, old)
+    }
 }

@@ -24,6 +24,10 @@ pub(crate) fn put_managed_fields(object: &mut Value, list: Option<Value>) {
     }
 }
 
+pub(crate) fn managed_fields(object: &Value) -> Option<&Value> {
+    object.get("metadata")?.get(MANAGED_FIELDS)
+}
+
 /// The value at a dotted path of object fields.
 pub fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(object, |value, segment| value.get(segment))
@@ -101,26 +105,24 @@ pub(crate) fn prepare_status(row: &Row, object: &mut Value, old: &Value) {
 
 fn take_status(object: &mut Value, old: &Value) {
     let (Value::Object(new), Value::Object(before)) = (&mut *object, old) else { return };
-    let status = new.remove("status");
-    let mut metadata: Map<String, Value> =
-        before.get("metadata").and_then(Value::as_object).cloned().unwrap_or_default();
-    if let Some(Value::Object(mut sent)) = new.remove("metadata") {
-        for key in STATUS_WRITABLE_METADATA {
-            match sent.remove(*key) {
-                Some(value) => metadata.insert((*key).to_owned(), value),
-                None => metadata.remove(*key),
-            };
+    put_back(new, before, &["metadata", "status"]);
+    let nothing = Map::new();
+    let metadata = before.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
+    match new.get_mut("metadata") {
+        Some(Value::Object(sent)) => put_back(sent, metadata, STATUS_WRITABLE_METADATA),
+        Some(_) | None => {
+            new.insert("metadata".to_owned(), Value::Object(metadata.clone()));
         }
     }
-    new.clear();
-    for (key, value) in before {
-        if key != "status" && key != "metadata" {
+}
+
+/// Makes all entries but those of `writable` what they were. What has not changed is not copied.
+fn put_back(new: &mut Map<String, Value>, before: &Map<String, Value>, writable: &[&str]) {
+    new.retain(|key, _| writable.contains(&key.as_str()) || before.contains_key(key));
+    for (key, value) in before.iter().filter(|(key, _)| !writable.contains(&key.as_str())) {
+        if new.get(key) != Some(value) {
             new.insert(key.clone(), value.clone());
         }
-    }
-    new.insert("metadata".to_owned(), Value::Object(metadata));
-    if let Some(status) = status {
-        new.insert("status".to_owned(), status);
     }
 }
 
@@ -132,6 +134,7 @@ fn has_status(row: &Row) -> bool {
 pub(crate) fn carry(object: &mut Value, old: &Value, field: &str) {
     let Value::Object(fields) = object else { return };
     match old.get(field) {
+        Some(before) if fields.get(field) == Some(before) => None,
         Some(before) => fields.insert(field.to_owned(), before.clone()),
         None => fields.remove(field),
     };

@@ -2,7 +2,11 @@
 //! adapters that make either a [`Kind`] over JSON trees. Knows nothing of any kind.
 //!
 //! A tree is decoded once per call, whatever number of hooks runs; a hook that the kind does not have costs no decode
-//! where the kind says so in [`TypedKind::LACKS`].
+//! where the kind says so in [`TypedKind::LACKS`]. What hooks have changed is written over the tree that was read
+//! ([`write_back`]), and nobody's typed object has managed fields ([`unowned`]).
+
+mod unowned;
+mod write_back;
 
 use crate::errors::{Cause, FieldError, FieldErrors};
 use crate::kind::Kind;
@@ -15,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::marker::PhantomData;
+use unowned::Unowned;
 
 /// Hooks that a kind may lack; see [`TypedKind::LACKS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +88,9 @@ pub trait TypedKind: Send + Sync + 'static {
     const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = None;
 }
 
+/// A hook on an object and the one that it replaces.
+type Prepare<K> = fn(&mut <K as TypedKind>::Object, &<K as TypedKind>::Object);
+
 /// A [`TypedKind`] as a [`Kind`].
 pub struct Typed<K> {
     row: Row,
@@ -94,25 +102,25 @@ impl<K: TypedKind> Typed<K> {
         Typed { row: K::ROW, kind: PhantomData }
     }
 
+    /// Without managed fields: no hook looks at them, and to decode them would cost as much as all the rest.
     fn read(tree: &Value) -> Result<K::Object, FieldError> {
-        K::Object::deserialize(tree).map_err(|error| unreadable(&error))
+        K::Object::deserialize(Unowned(tree)).map_err(|error| unreadable(&error))
     }
 
-    /// Like [`Typed::read`], moving what the tree holds. Where it fails nothing is left in the tree.
-    fn take(tree: &mut Value) -> Result<K::Object, FieldError> {
-        serde_json::from_value(tree.take()).map_err(|error| unreadable(&error))
+    fn write(object: &K::Object, tree: &mut Value) {
+        let managed = tree::take_managed_fields(tree);
+        if write_back::write(object, tree).is_err() {
+            *tree = encode(object);
+        }
+        tree::put_managed_fields(tree, managed);
     }
 
     fn edit<R>(tree: &mut Value, edit: impl FnOnce(&mut K::Object) -> R) -> Option<R> {
-        let managed = tree::take_managed_fields(tree);
         // A tree that passed the schema decodes; one that did not is left as it is, and `validate` reports it.
-        let edited = Self::read(tree).ok().map(|mut object| {
-            let result = edit(&mut object);
-            *tree = encode(&object);
-            result
-        });
-        tree::put_managed_fields(tree, managed);
-        edited
+        let mut object = Self::read(tree).ok()?;
+        let result = edit(&mut object);
+        Self::write(&object, tree);
+        Some(result)
     }
 
     fn edit_with(tree: &mut Value, old: &Value, edit: impl FnOnce(&mut K::Object, &K::Object)) {
@@ -122,15 +130,35 @@ impl<K: TypedKind> Typed<K> {
 
     /// What a write brings, prepared. `prepare` is `None` where there is nothing to do, so that the tree stays as it is.
     fn prepared(tree: &mut Value, prepare: Option<impl FnOnce(&mut K::Object)>) -> Result<K::Object, FieldError> {
-        let Some(prepare) = prepare else { return Self::read(tree) };
-        let mut object = Self::take(tree)?;
-        prepare(&mut object);
-        *tree = encode(&object);
+        let mut object = Self::read(tree)?;
+        if let Some(prepare) = prepare {
+            prepare(&mut object);
+            Self::write(&object, tree);
+        }
         Ok(object)
     }
 
-    fn rules_of(&self, object: &K::Object, managed: Option<&Value>) -> FieldErrors {
-        let mut errors = metadata::of_meta(&self.row, Origin::Builtin, object.metadata(), managed);
+    /// The same for a change of `old`, which comes typed too.
+    fn prepared_with(
+        tree: &mut Value,
+        old: &Value,
+        prepare: Option<Prepare<K>>,
+    ) -> Result<(K::Object, K::Object), FieldError> {
+        let before = Self::read(old)?;
+        let typed = match prepare {
+            Some(prepare) => Self::prepared(tree, Some(|typed: &mut K::Object| prepare(typed, &before)))?,
+            None => Self::read(tree)?,
+        };
+        Ok((typed, before))
+    }
+
+    /// Rules of the metadata of `tree`, of which `object` is the typed form.
+    fn rules_of_metadata(&self, object: &K::Object, tree: &Value) -> FieldErrors {
+        metadata::of_meta(&self.row, Origin::Builtin, object.metadata(), tree::managed_fields(tree))
+    }
+
+    fn rules_of(&self, object: &K::Object, tree: &Value) -> FieldErrors {
+        let mut errors = self.rules_of_metadata(object, tree);
         errors.extend(K::validate(object));
         errors
     }
@@ -251,39 +279,40 @@ impl<K: TypedKind> Kind for Typed<K> {
 
     fn create(&self, object: &mut Value) -> FieldErrors {
         tree::prepare_create(&self.row, object);
-        let managed = tree::take_managed_fields(object);
         let nothing = K::FIRST_STATUS.is_some() || Self::lacks(Hook::PrepareCreate);
-        let typed = Self::prepared(object, (!nothing).then_some(K::prepare_create));
-        let errors = match &typed {
-            Ok(typed) => self.rules_of(typed, managed.as_ref()),
-            Err(error) => vec![error.clone()],
+        let typed = match Self::prepared(object, (!nothing).then_some(K::prepare_create)) {
+            Ok(typed) => typed,
+            Err(error) => return vec![error],
         };
-        if let (Some(status), Ok(typed)) = (K::FIRST_STATUS, &typed) {
-            object["status"] = status(typed);
+        let errors = self.rules_of(&typed, object);
+        if let Some(status) = K::FIRST_STATUS {
+            object["status"] = status(&typed);
         }
-        tree::put_managed_fields(object, managed);
         errors
     }
 
     fn update(&self, object: &mut Value, old: &Value) -> FieldErrors {
         tree::prepare_update(&self.row, object, old);
-        let managed = tree::take_managed_fields(object);
-        let errors = match Self::read(old) {
-            Ok(before) => {
-                let prepare = |typed: &mut K::Object| K::prepare_update(typed, &before);
-                match Self::prepared(object, (!Self::lacks(Hook::PrepareUpdate)).then_some(prepare)) {
-                    Ok(typed) => {
-                        let mut errors = self.rules_of(&typed, managed.as_ref());
-                        errors.extend(metadata::on_update(typed.metadata(), before.metadata()));
-                        errors.extend(K::validate_update(&typed, &before));
-                        errors
-                    }
-                    Err(error) => vec![error],
-                }
-            }
-            Err(error) => vec![error],
+        let prepare = (!Self::lacks(Hook::PrepareUpdate)).then_some(K::prepare_update as Prepare<K>);
+        let (typed, before) = match Self::prepared_with(object, old, prepare) {
+            Ok(both) => both,
+            Err(error) => return vec![error],
         };
-        tree::put_managed_fields(object, managed);
+        let mut errors = self.rules_of(&typed, object);
+        errors.extend(metadata::on_update(typed.metadata(), before.metadata()));
+        errors.extend(K::validate_update(&typed, &before));
+        errors
+    }
+
+    fn update_status(&self, object: &mut Value, old: &Value) -> FieldErrors {
+        tree::prepare_status(object, old);
+        let (typed, before) = match Self::prepared_with(object, old, Some(K::prepare_status)) {
+            Ok(both) => both,
+            Err(error) => return vec![error],
+        };
+        let mut errors = self.rules_of_metadata(&typed, object);
+        errors.extend(metadata::on_update(typed.metadata(), before.metadata()));
+        errors.extend(K::validate_status(&typed, &before));
         errors
     }
 }

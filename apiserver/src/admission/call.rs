@@ -2,6 +2,7 @@
 
 use super::attributes;
 use crate::error::{ApiError, Qualified};
+use crate::registry::metadata;
 use crate::request::{Request, Verb};
 use client::identity::Identity;
 use kinds::schema::Schema;
@@ -124,7 +125,7 @@ impl<'a> Call<'a> {
         'a: 'b,
     {
         match self.name() {
-            "" => object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default(),
+            "" => metadata::text(object, "name"),
             name => name,
         }
     }

@@ -4,6 +4,8 @@
 use super::{Call, Context, Operation};
 use crate::auth::objects::{NAMESPACES, find};
 use crate::error::{ApiError, Qualified};
+use crate::registry::metadata;
+use kinds::tree;
 use serde_json::Value;
 
 const IMMORTAL: &[&str] = &["default", "kube-public", "kube-system"];
@@ -30,8 +32,7 @@ pub(super) async fn admit(context: &Context, call: &Call<'_>, object: &mut Value
     let Some(namespace) = find(context.objects.as_ref(), NAMESPACES, "", ns).await? else {
         return Err(ApiError::NotFound { resource: Qualified::new("", "namespaces"), name: ns.to_owned() });
     };
-    let ending = namespace.pointer("/status/phase").and_then(Value::as_str) == Some("Terminating")
-        || namespace.pointer("/metadata/deletionTimestamp").is_some_and(|deleted| !deleted.is_null());
+    let ending = tree::text(&namespace, "status.phase") == "Terminating" || metadata::is_deleting(&namespace);
     if call.operation != Operation::Create || !ending {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! What several plugins ask of a pod.
 
 use super::{Call, Operation};
+use crate::registry::metadata;
 use serde_json::Value;
 
 pub(super) fn is_create(call: &Call<'_>) -> bool {
@@ -14,7 +15,8 @@ pub(super) fn is_written(call: &Call<'_>) -> bool {
 
 /// A pod that a node made for a file in its manifest folder.
 pub(super) fn is_mirror(pod: &Value) -> bool {
-    pod.pointer("/metadata/annotations/kubernetes.io~1config.mirror").is_some_and(|value| !value.is_null())
+    let annotations = metadata::get(pod, "annotations");
+    annotations.and_then(|all| all.get("kubernetes.io/config.mirror")).is_some_and(|value| !value.is_null())
 }
 
 /// The containers of one of the lists of `spec`; a list that is missing stays so.

@@ -4,6 +4,7 @@
 use super::{Call, Context, Operation};
 use crate::auth::objects::{NODES, find};
 use crate::error::ApiError;
+use kinds::tree;
 use serde_json::{Value, json};
 
 const LABELS: &[&str] = &["topology.kubernetes.io/zone", "topology.kubernetes.io/region"];
@@ -15,7 +16,7 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
 
 pub(super) async fn mutate(context: &Context, object: &mut Value) -> Result<(), ApiError> {
     // A Binding says by its target where the pod goes, and hands its labels on.
-    let named = object.pointer("/spec/nodeName").or_else(|| object.pointer("/target/name")).and_then(Value::as_str);
+    let named = tree::at(object, "spec.nodeName").or_else(|| tree::at(object, "target.name")).and_then(Value::as_str);
     let Some(node) = named.filter(|name| !name.is_empty()).map(str::to_owned) else { return Ok(()) };
     let Some(node) = find(context.objects.as_ref(), NODES, "", &node).await? else { return Ok(()) };
     for label in LABELS {

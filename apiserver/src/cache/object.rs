@@ -1,7 +1,7 @@
 //! One version of one object as all its readers share it: the bytes, encoded once, and what selectors ask.
 
 use crate::protobuf::{self, Frame};
-use crate::registry::view;
+use crate::registry::{metadata, view};
 use crate::stored;
 use bytes::Bytes;
 use kinds::kind::Kind;
@@ -187,7 +187,7 @@ fn selected(kind: &dyn Kind, value: &[u8]) -> (stored::Labels, Box<[Box<str>]>) 
 }
 
 fn labels_of(tree: &Value) -> stored::Labels {
-    let labels = tree.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = metadata::get(tree, "labels").and_then(Value::as_object);
     let text = |(key, value): (&String, &Value)| Some((key.as_str().into(), value.as_str()?.into()));
     labels.into_iter().flatten().filter_map(text).collect()
 }

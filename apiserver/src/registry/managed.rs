@@ -5,6 +5,7 @@
 //! k8s: apimachinery's `util/managedfields`; structured-merge-diff's `Update`
 
 mod below;
+mod brought;
 mod compare;
 mod element;
 mod entry;
@@ -90,12 +91,12 @@ pub fn changes(call: &Call<'_>, old: &Value, new: &Value) -> Comparison {
 
 /// What a new object brings that will be stored: of the few that may come with a status, that too, so that an object of
 /// nothing else has an owner, and its later ones are told.
-fn brought(call: &Call<'_>, object: &Value) -> Comparison {
-    if call.row().status_on_create {
-        compare(&json!({}), object, call.kind.context())
-    } else {
-        changes(call, &json!({}), object)
+fn brought(call: &Call<'_>, object: &Value) -> Set {
+    let mut set = brought::brought(object, call.kind.context());
+    if !call.row().status_on_create {
+        restrict(call, &mut set);
     }
+    set
 }
 
 /// Gives a new object its owners.
@@ -105,9 +106,7 @@ pub(super) fn on_create(object: &mut Value, call: &Call<'_>, now: Timestamp) {
     }
     let given = take(object);
     let entries = given.as_ref().filter(|_| call.subresource.is_empty()).and_then(read).unwrap_or_default();
-    let found = brought(call, object);
-    let (set, removed) = found.into_touched_and_removed();
-    let touched = Touched { set, removed };
+    let touched = Touched { set: brought(call, object), removed: Set::default() };
     let entries = entries.into_iter().filter_map(|entry| without(entry, &touched)).collect();
     write(object, with_mine(entries, touched.set, call, now));
 }

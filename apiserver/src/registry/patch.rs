@@ -58,20 +58,27 @@ impl Patch {
     /// The tree after the patch. `schema` is the type of `current`; where there is none (a custom resource) a strategic
     /// merge is refused.
     pub fn apply(&self, schema: Option<Schema>, current: &Value) -> Result<Value, ApiError> {
-        let mut new = current.clone();
-        match &self.change {
-            Change::Json(patch) => operations::run(&mut new, &patch.0)
-                .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?,
-            Change::Merge(patch) => merge::json_merge(&mut new, patch),
+        let new = match &self.change {
+            Change::Json(patch) => {
+                let mut new = current.clone();
+                operations::run(&mut new, &patch.0)
+                    .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?;
+                new
+            }
+            Change::Merge(patch) => {
+                let mut new = current.clone();
+                merge::json_merge(&mut new, patch);
+                new
+            }
             Change::Strategic(patch) => {
                 let schema = schema.ok_or_else(|| ApiError::unsupported_media_type(&[JSON, MERGE, APPLY]))?;
-                new = merge::strategic(current, patch, Some(schema))
-                    .map_err(|error| ApiError::bad_request(error.to_string()))?;
+                merge::strategic(current, patch, Some(schema))
+                    .map_err(|error| ApiError::bad_request(error.to_string()))?
             }
             Change::Apply(_) => {
                 return Err(ApiError::unsupported_media_type(&[JSON, MERGE, STRATEGIC]));
             }
-        }
+        };
         match new {
             Value::Object(_) => Ok(new),
             _ => Err(ApiError::bad_request("the patch leaves no object")),

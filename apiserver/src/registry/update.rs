@@ -287,10 +287,7 @@ fn handed_on(row: &Row, new: &Value, old: &Value) -> FieldErrors {
 fn prepare_and_validate(call: &Call<'_>, new: &mut Value, old: &Value) -> FieldErrors {
     match call.subresource {
         "" => call.kind.update(new, old),
-        "status" => {
-            call.kind.prepare_status(new, old);
-            call.kind.validate_status(new, old)
-        }
+        "status" => call.kind.update_status(new, old),
         part => {
             crate::subresource::part::keep_only(part, call.kind.as_ref(), new, old);
             crate::subresource::part::validate(part, call.kind.as_ref(), new, old)

@@ -6,6 +6,7 @@ use crate::registry::{Call, Registry, metadata};
 use crate::request::Verb;
 use jiff::Timestamp;
 use kinds::errors::{FieldError, FieldErrors};
+use kinds::tree;
 use serde_json::{Value, json};
 
 impl Registry {
@@ -17,8 +18,7 @@ impl Registry {
         if metadata::text(binding, "name") != call.name {
             return Err(ApiError::bad_request("name in URL does not match name in Binding object"));
         }
-        let text = |path| binding.pointer(path).and_then(Value::as_str).unwrap_or("");
-        let (kind, node) = (text("/target/kind"), text("/target/name"));
+        let (kind, node) = (tree::text(binding, "target.kind"), tree::text(binding, "target.name"));
         let mut errors = FieldErrors::new();
         if !matches!(kind, "" | "Node") {
             errors.push(FieldError::not_supported("target.kind", kind, &["Node", "<empty>"]));
@@ -52,11 +52,11 @@ fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str, now: Timesta
     if metadata::is_deleting(pod) {
         return refuse(format!("pod {} is being deleted, cannot be assigned to a host", call.name));
     }
-    match pod.pointer("/spec/nodeName").and_then(Value::as_str).unwrap_or("") {
+    match tree::text(pod, "spec.nodeName") {
         "" => {}
         other => return refuse(format!("pod {} is already assigned to node {other:?}", call.name)),
     }
-    if pod.pointer("/spec/schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+    if !tree::list(pod, "spec.schedulingGates").is_empty() {
         return refuse(format!("pod {} has non-empty .spec.schedulingGates", call.name));
     }
     let mut new = pod.clone();
@@ -76,7 +76,7 @@ fn bound(call: &Call<'_>, pod: &Value, binding: &Value, node: &str, now: Timesta
 }
 
 fn set_scheduled(pod: &mut Value, now: Timestamp) {
-    let mut conditions = pod.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut conditions = tree::list(pod, "status.conditions").to_vec();
     conditions.retain(|condition| condition["type"] != "PodScheduled");
     conditions.push(json!({
         "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": metadata::time(now),

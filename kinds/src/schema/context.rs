@@ -100,7 +100,13 @@ impl<'a> Context<'a> {
 
     /// Whether the value is owned and replaced as a whole.
     pub fn is_leaf(self, value: &Value) -> bool {
-        self.parts(value) == Parts::Leaf
+        // Asked of every value: nobody wants to know the keys of a list for it.
+        match (value, self) {
+            (Value::Array(_), Self::Field(field)) => !matches!(field.topology(), Topology::Map | Topology::Set),
+            (Value::Array(_), Self::Custom(schema)) => schema.list == ListType::Atomic,
+            (Value::Array(_), _) => true,
+            (value, _) => self.parts(value) == Parts::Leaf,
+        }
     }
 
     /// What is known of the value at a key of this object or map.

@@ -7,7 +7,7 @@ use super::{
     selector, volume,
 };
 use crate::errors::{FieldError, FieldErrors};
-use k8s_openapi::api::core::v1::{Container, EnvVar, HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, HostAlias, PodDNSConfig, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use std::collections::BTreeSet;
 
@@ -123,29 +123,20 @@ fn all_containers(spec: &PodSpec, volumes: &BTreeSet<&str>, path: &Path<'_>, err
 /// Files of environment variables are in volumes that live as long as the pod.
 /// k8s: validateFileKeyRefVolumes
 fn env_files(spec: &PodSpec, path: &Path<'_>, errors: &mut FieldErrors) {
-    let vars = |env: &Option<Vec<EnvVar>>| env.clone().unwrap_or_default();
-    let of = |containers: &[Container]| containers.iter().map(|c| vars(&c.env)).collect::<Vec<_>>();
-    let ephemeral = each(&spec.ephemeral_containers).map(|c| vars(&c.env)).collect();
-    let lists = [
-        ("containers", of(&spec.containers)),
-        ("initContainers", of(each(&spec.init_containers).as_slice())),
-        ("ephemeralContainers", ephemeral),
-    ];
-    for (list, containers) in lists {
-        for (i, vars) in containers.iter().enumerate() {
-            for (j, var) in vars.iter().enumerate() {
-                let Some(file) = var.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref()) else { continue };
-                let at = format!("{path}.{list}[{i}].env[{j}].valueFrom.fileKeyRef.volumeName");
-                let name = file.volume_name.as_str();
-                match each(&spec.volumes).find(|volume| volume.name == name) {
-                    Some(volume) if volume.empty_dir.is_some() => {}
-                    Some(_) => {
-                        errors.push(FieldError::invalid(at, name, "referenced volume must be of type emptyDir"));
-                    }
-                    // An empty name is missed elsewhere.
-                    None if name.is_empty() => {}
-                    None => errors.push(FieldError::not_found(at, name)),
-                }
+    let regular = spec.containers.iter().enumerate().map(|(i, c)| ("containers", i, &c.env));
+    let init = each(&spec.init_containers).enumerate().map(|(i, c)| ("initContainers", i, &c.env));
+    let ephemeral = each(&spec.ephemeral_containers).enumerate().map(|(i, c)| ("ephemeralContainers", i, &c.env));
+    for (list, i, vars) in regular.chain(init).chain(ephemeral) {
+        for (j, var) in each(vars).enumerate() {
+            let Some(file) = var.value_from.as_ref().and_then(|from| from.file_key_ref.as_ref()) else { continue };
+            let at = format!("{path}.{list}[{i}].env[{j}].valueFrom.fileKeyRef.volumeName");
+            let name = file.volume_name.as_str();
+            match each(&spec.volumes).find(|volume| volume.name == name) {
+                Some(volume) if volume.empty_dir.is_some() => {}
+                Some(_) => errors.push(FieldError::invalid(at, name, "referenced volume must be of type emptyDir")),
+                // An empty name is missed elsewhere.
+                None if name.is_empty() => {}
+                None => errors.push(FieldError::not_found(at, name)),
             }
         }
     }

@@ -2,6 +2,10 @@
 //! write, and most of their nodes have one to five elements.
 
 use super::set::Set;
+use std::cmp::Ordering;
+
+/// Begins the element of a field.
+const FIELD: &str = "f:";
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Below(Vec<(String, Set)>);
@@ -25,6 +29,26 @@ impl Below {
 
     pub fn get_mut(&mut self, element: &str) -> Option<&mut Set> {
         self.find(element).ok().map(|at| &mut self.0[at].1)
+    }
+
+    /// Where the element of a field is, looked for without putting it together.
+    fn find_field(&self, name: &str) -> Option<usize> {
+        let order = |known: &str| match known.strip_prefix(FIELD) {
+            Some(rest) => rest.cmp(name),
+            None if known < FIELD => Ordering::Less,
+            None => Ordering::Greater,
+        };
+        self.0.binary_search_by(|(known, _)| order(known)).ok()
+    }
+
+    pub fn field_mut(&mut self, name: &str) -> Option<&mut Set> {
+        self.find_field(name).map(|at| &mut self.0[at].1)
+    }
+
+    pub fn remove_field(&mut self, name: &str) {
+        if let Some(at) = self.find_field(name) {
+            self.0.remove(at);
+        }
     }
 
     pub fn insert(&mut self, element: String, inner: Set) {

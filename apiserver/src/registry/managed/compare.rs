@@ -34,10 +34,16 @@ impl Comparison {
         [&mut self.added, &mut self.modified, &mut self.removed].into_iter().for_each(filter);
     }
 
-    fn put(&mut self, element: &str, inner: Comparison) {
-        self.added.put(element, inner.added);
-        self.modified.put(element, inner.modified);
-        self.removed.put(element, inner.removed);
+    fn put(&mut self, element: String, inner: Comparison) {
+        let Comparison { added, modified, removed } = inner;
+        // Mostly there is but one of them, which takes the element.
+        if !modified.is_empty() {
+            self.modified.put(element.clone(), modified);
+        }
+        if !removed.is_empty() {
+            self.removed.put(element.clone(), removed);
+        }
+        self.added.put(element, added);
     }
 }
 
@@ -93,7 +99,7 @@ fn mark(found: &mut Comparison, old: Option<&Value>, new: Option<&Value>) {
 }
 
 /// Absent, null, or a container of nothing.
-fn is_hollow(value: Option<&Value>) -> bool {
+pub(super) fn is_hollow(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,
         Some(Value::Object(fields)) => fields.is_empty(),
@@ -113,7 +119,7 @@ fn fields(
         let [before, after] =
             [old, new].map(|side| side.and_then(|side| side.get(name).or_else(|| implied(inside, old, new, name))));
         if before != after {
-            found.put(&["f:", name].concat(), difference(before, after, inside));
+            found.put(["f:", name].concat(), difference(before, after, inside));
         }
     };
     old.into_iter().flatten().for_each(|(name, _)| visit(name));
@@ -140,7 +146,7 @@ fn implied<'v>(
     }
 }
 
-fn is_zero(value: &Value) -> bool {
+pub(super) fn is_zero(value: &Value) -> bool {
     match value {
         Value::Bool(flag) => !flag,
         Value::Number(number) => number.as_f64() == Some(0.0),
@@ -159,8 +165,8 @@ fn items(found: &mut Comparison, old: Option<&Value>, new: Option<&Value>, conte
             both.entry(element).or_default()[side].push(item);
         }
     }
-    for (element, [before, after]) in &both {
-        let [first_before, first_after] = [before, after].map(|list| list.first().copied());
+    for (element, [before, after]) in both {
+        let [first_before, first_after] = [&before, &after].map(|list| list.first().copied());
         let inner = match (before.as_slice(), after.as_slice()) {
             ([] | [_], [] | [_]) => walk(first_before, first_after, naming.item()),
             ([_, _, ..], [_, _, ..]) => {

@@ -3,7 +3,9 @@
 //! there is another.
 
 use kinds::schema::{Context, Parts};
+use serde::Serialize;
 use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
 /// An item that cannot be told from the others of its list.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,17 +43,7 @@ impl<'a> Naming<'a> {
     /// `k:{"name":"x"}` or `v:"x"`.
     pub(super) fn element(&self, item: &Value) -> Result<String, ElementError> {
         match (&self.parts, item) {
-            (Parts::Keyed(keys), Value::Object(fields)) => {
-                let mut key = Map::new();
-                for &name in keys {
-                    let value = fields.get(name).cloned().or_else(|| self.item.field(name).key_default());
-                    key.extend(value.map(|value| (name.to_owned(), value)));
-                }
-                if key.is_empty() {
-                    return Err(ElementError::NoKey(keys.iter().map(ToString::to_string).collect()));
-                }
-                Ok(format!("k:{}", Value::Object(key)))
-            }
+            (Parts::Keyed(keys), Value::Object(fields)) => self.key(keys, fields),
             (Parts::Keyed(_), _) => Err(ElementError::NoObject),
             (_, Value::Object(_)) => Err(ElementError::NoScalar("a map type")),
             (_, Value::Array(_)) => Err(ElementError::NoScalar("a list")),
@@ -60,8 +52,34 @@ impl<'a> Naming<'a> {
         }
     }
 
+    /// `k:{"containerPort":80,"protocol":"TCP"}`: as JSON writes a map of these, in the order of their names.
+    fn key(&self, names: &[&str], fields: &Map<String, Value>) -> Result<String, ElementError> {
+        let mut sorted: SmallVec<[&str; 4]> = names.into();
+        sorted.sort_unstable();
+        let mut element = b"k:{".to_vec();
+        for name in sorted {
+            let default = if fields.contains_key(name) { None } else { self.item.field(name).key_default() };
+            let Some(value) = fields.get(name).or(default.as_ref()) else { continue };
+            if element.len() > b"k:{".len() {
+                element.push(b',');
+            }
+            write_json(&mut element, name);
+            element.push(b':');
+            write_json(&mut element, value);
+        }
+        if element.len() == b"k:{".len() {
+            return Err(ElementError::NoKey(names.iter().map(ToString::to_string).collect()));
+        }
+        element.push(b'}');
+        Ok(String::from_utf8(element).expect("JSON is UTF-8"))
+    }
+
     /// The items with their elements; items that cannot be named are passed over.
     pub(super) fn named<'v>(&self, items: &'v [Value]) -> Vec<(String, &'v Value)> {
         items.iter().filter_map(|item| Some((self.element(item).ok()?, item))).collect()
     }
+}
+
+fn write_json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(out, value).expect("a JSON tree always encodes");
 }

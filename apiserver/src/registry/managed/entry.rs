@@ -133,18 +133,10 @@ pub fn read(list: &Value) -> Option<Vec<Entry>> {
 pub fn write(object: &mut Value, mut entries: Vec<Entry>) {
     entries.retain(|entry| !entry.set.is_empty());
     // k8s: sortEncodedManagedFields
-    entries.sort_by(|a, b| {
-        let key = |entry: &Entry| {
-            (
-                entry.operation,
-                entry.time.clone(),
-                entry.manager.clone(),
-                entry.api_version.clone(),
-                entry.subresource.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
-    });
+    fn key(entry: &Entry) -> (Operation, [&str; 4]) {
+        (entry.operation, [&entry.time, &entry.manager, &entry.api_version, &entry.subresource])
+    }
+    entries.sort_by(|a, b| key(a).cmp(&key(b)));
     if entries.is_empty() {
         metadata::unset(object, "managedFields");
     } else {

@@ -17,7 +17,7 @@ pub fn stated(value: &Value, context: Context<'_>) -> Set {
                 let mut inner = stated(value, context.field(name));
                 let hollow = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
                 inner.is_member |= hollow || !context.declares(name);
-                set.put(&["f:", name].concat(), inner);
+                set.put(["f:", name].concat(), inner);
             }
         }
         (Parts::Keyed(_) | Parts::Values, Value::Array(items)) => {
@@ -30,7 +30,7 @@ pub fn stated(value: &Value, context: Context<'_>) -> Set {
                 // Of what is there twice only the name is stated.
                 let mut inner = item.map(|item| stated(item, naming.item())).unwrap_or_default();
                 inner.is_member = true;
-                set.put(&element, inner);
+                set.put(element, inner);
             }
         }
         _ => set.is_member = true,

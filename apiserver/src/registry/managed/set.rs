@@ -49,9 +49,9 @@ impl Set {
     }
 
     /// Puts a subtree at one element; an empty one is left out.
-    pub fn put(&mut self, element: &str, inner: Set) {
+    pub fn put(&mut self, element: String, inner: Set) {
         if !inner.is_empty() {
-            self.below.insert(element.to_owned(), inner);
+            self.below.insert(element, inner);
         }
     }
 
@@ -88,7 +88,7 @@ impl Set {
         let mut both = Set { is_member: self.is_member && other.is_member, below: Below::default() };
         for (element, mine) in self.below.elements() {
             if let Some(theirs) = other.below.get(element) {
-                both.put(element, mine.common(theirs));
+                both.put(element.to_owned(), mine.common(theirs));
             }
         }
         both
@@ -97,14 +97,12 @@ impl Set {
     /// Forgets a path of fields and everything below it.
     pub fn forget(&mut self, path: &[&str]) {
         let [name, rest @ ..] = path else { return };
-        let element = ["f:", name].concat();
-        if rest.is_empty() {
-            self.below.remove(&element);
-        } else if let Some(inner) = self.below.get_mut(&element) {
+        let Some(inner) = self.below.field_mut(name) else { return };
+        if !rest.is_empty() {
             inner.forget(rest);
-            if inner.is_empty() {
-                self.below.remove(&element);
-            }
+        }
+        if rest.is_empty() || inner.is_empty() {
+            self.below.remove_field(name);
         }
     }
 

@@ -59,6 +59,8 @@ pub(crate) struct Node {
     announcer: Option<Arc<dyn proxy::Announce>>,
     keep_pods: bool,
     cgroup_root: String,
+    /// The agent's folder, where the pods end with this process.
+    agent_dir: Option<PathBuf>,
 }
 
 /// What this machine's node is called; an error if the API would not take the name.
@@ -94,6 +96,7 @@ impl Node {
             announcer: announcer_too,
             keep_pods: args.keep_pods,
             cgroup_root: args.cgroup_root.clone(),
+            agent_dir: (other.is_none() && !args.keep_pods).then(|| agent_dir(place)),
         };
         if other.is_none() {
             let mut config =
@@ -156,6 +159,14 @@ impl Node {
         if self.keep_pods {
             return;
         }
+        if let Some(folder) = self.agent_dir
+            && let Err(error) = agent::volume::in_memory::unmount_all(&folder)
+        {
+            tracing::warn!(
+                error = format!("{:#}", anyhow::Error::from(error)),
+                "what pods had in memory stays mounted"
+            );
+        }
         if let Some(announcer) = self.announcer
             && let Err(error) = announcer.tell(&BTreeSet::new())
         {
@@ -205,6 +216,10 @@ pub(crate) async fn run_runtime(args: crate::args::Runtime) -> Result<()> {
     crate::brain::run_alone("container runtime", crew, Vec::new()).await
 }
 
+fn agent_dir(place: &Place) -> PathBuf {
+    place.data_dir.join("agent")
+}
+
 fn agent_config(
     args: &Args,
     place: &Place,
@@ -216,7 +231,7 @@ fn agent_config(
     agent::Config {
         node_name,
         node_ip,
-        data_dir: place.data_dir.join("agent"),
+        data_dir: agent_dir(place),
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, NODE_PORT)),

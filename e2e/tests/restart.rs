@@ -78,8 +78,10 @@ fn after_a_crash_every_object_and_container_is_still_there() -> Result<()> {
 fn a_clean_stop_ends_containers_and_the_next_start_brings_them_back() -> Result<()> {
     let mut cluster = Cluster::start(Options::default())?;
     web(&cluster)?;
+    assert!(census::take(&cluster)?.mounts.iter().any(|point| point.ends_with("/volumes/in-memory")));
     cluster.stop()?;
     assert_eq!(pids(&cluster), BTreeSet::new(), "containers stop with a clean stop");
+    assert_eq!(census::take(&cluster)?.mounts, BTreeSet::new(), "tokens are nowhere any more");
     assert_eq!(of_the_node(&cluster)?, Vec::<String>::new(), "and all that was there for them goes");
     cluster.up()?;
     cluster.kctl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;

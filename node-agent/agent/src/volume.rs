@@ -6,6 +6,7 @@ pub mod atomic;
 pub mod empty_dir;
 pub mod files;
 pub mod host_path;
+pub mod in_memory;
 pub mod mount_table;
 pub mod mounter;
 pub mod mounts;

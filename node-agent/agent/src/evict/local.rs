@@ -76,7 +76,7 @@ fn excess(pod: &Pod, layers: &BTreeMap<(String, String), u64>, places: &Places) 
 fn on_disk(pod: &Pod, volume: &Volume, places: &Places) -> u64 {
     let memory = volume.empty_dir.as_ref().is_some_and(|e| e.medium.as_deref().is_some_and(|m| !m.is_empty()));
     match mounter::dir(pod, volume, places) {
-        Some(dir) if !memory => folder(&dir),
+        Some(dir) if !memory && !dir.starts_with(places.in_memory(uid(pod))) => folder(&dir),
         Some(_) | None => 0,
     }
 }

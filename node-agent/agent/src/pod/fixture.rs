@@ -16,6 +16,21 @@ pub(crate) fn pod_yaml(text: &str) -> Pod {
     serde_json::from_value(base).unwrap()
 }
 
+/// Runs `test` where nothing that it mounts is seen by others or stays.
+pub(crate) fn with_own_mounts(test: impl FnOnce() + Send) {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    std::thread::scope(|scope| {
+        let alone = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("tests that mount run as root");
+            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+            test();
+        });
+        if let Err(panicked) = alone.join() {
+            std::panic::resume_unwind(panicked);
+        }
+    });
+}
+
 fn merge(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {

@@ -54,8 +54,17 @@ impl Places {
         self.pod(uid).join("containers").join(container).join(attempt.to_string())
     }
 
+    pub fn volumes(&self, uid: &str) -> PathBuf {
+        self.pod(uid).join("volumes")
+    }
+
     pub fn volume(&self, uid: &str, kind: &str, volume: &str) -> PathBuf {
-        self.pod(uid).join("volumes").join(format!("kubernetes.io~{kind}")).join(volume)
+        self.volumes(uid).join(format!("kubernetes.io~{kind}")).join(volume)
+    }
+
+    /// The pod's tmpfs.
+    pub fn in_memory(&self, uid: &str) -> PathBuf {
+        self.volumes(uid).join("in-memory")
     }
 
     pub fn sub_path(&self, uid: &str, volume: &str, container: &str, index: usize) -> PathBuf {

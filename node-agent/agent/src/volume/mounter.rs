@@ -3,7 +3,7 @@
 
 use super::files::{self, single_user};
 use super::writer::{self, Ownership};
-use super::{Error, empty_dir, host_path, mount_table, persistent};
+use super::{Error, empty_dir, host_path, in_memory, mount_table, persistent};
 use crate::material::Materials;
 use crate::pod::cgroup;
 use crate::pod::downward::Surroundings;
@@ -63,7 +63,12 @@ fn one(pod: &Pod, volume: &Volume, places: &Places, with: &Materials, around: &S
         volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).any(|s| s.service_account_token.is_some());
     let user = if has_token && group.is_none() { single_user(pod) } else { None };
     match files::tree(pod, volume, with, around)? {
-        Some(tree) => writer::write(&dir, &tree, Ownership { user, group }).map(drop),
+        Some(tree) => {
+            if dir.starts_with(places.in_memory(uid(pod))) {
+                in_memory::set_up(uid(pod), places)?;
+            }
+            writer::write(&dir, &tree, Ownership { user, group }).map(drop)
+        }
         None => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
     }
 }
@@ -78,7 +83,7 @@ pub fn dir(pod: &Pod, volume: &Volume, places: &Places) -> Option<PathBuf> {
         v if v.projected.is_some() => "projected",
         _ => return None,
     };
-    Some(places.volume(uid(pod), kind, &volume.name))
+    in_memory::dir(pod, volume, kind, places).or_else(|| Some(places.volume(uid(pod), kind, &volume.name)))
 }
 
 /// The name users know a volume kind by.
@@ -98,7 +103,7 @@ fn kind(volume: &Volume) -> &'static str {
 pub fn release(pod_uid: &str, places: &Places) -> Result<(), Error> {
     let pod = places.pod(pod_uid);
     mount_table::remove_dir(&pod.join("volume-subpaths"))?;
-    mount_table::remove_dir(&pod.join("volumes"))
+    mount_table::remove_dir(&places.volumes(pod_uid))
 }
 
 /// Removes everything of the pod from the agent's folder.
@@ -109,25 +114,129 @@ pub fn remove(pod_uid: &str, places: &Places) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pod::fixture::pod_yaml;
+    use crate::pod::fixture::{pod_yaml, with_own_mounts};
+    use crate::volume::sub_path;
     use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn places(dir: &Path) -> Places {
+        Places { data_dir: dir.into(), log_dir: dir.join("logs"), cgroup_root: String::new() }
+    }
+
+    /// A pod with volumes of every kind that the agent writes itself, in a group of 4000.
+    fn pod() -> Pod {
+        pod_yaml(
+            "spec:
+              securityContext: {fsGroup: 4000}
+              volumes:
+              - {name: e, emptyDir: {}}
+              - {name: c, configMap: {name: cm}}
+              - {name: d, downwardAPI: {items: [{path: n, fieldRef: {fieldPath: metadata.name}}]}}
+              - {name: s, secret: {secretName: s, defaultMode: 256}}
+              - {name: p, projected: {sources: [{secret: {name: s, items: [{key: k, path: x/y}]}}]}}",
+        )
+    }
+
+    fn materials(secret: &str) -> Materials {
+        let map = serde_json::json!({ "data": { "k": "map" } });
+        let secret = serde_json::json!({ "data": { "k": k8s_openapi::ByteString(secret.into()) } });
+        Materials {
+            config_maps: [("cm".to_owned(), Arc::new(serde_json::from_value(map).unwrap()))].into(),
+            secrets: [("s".to_owned(), Arc::new(serde_json::from_value(secret).unwrap()))].into(),
+            ..Materials::default()
+        }
+    }
+
+    fn made(pod: &Pod, places: &Places, secret: &str) {
+        set_up(pod, places, &materials(secret), &Surroundings::default()).unwrap();
+    }
+
+    fn place(pod: &Pod, name: &str, places: &Places) -> PathBuf {
+        let volume = spec(pod).volumes.iter().flatten().find(|v| v.name == name).unwrap();
+        dir(pod, volume, places).unwrap()
+    }
 
     #[test]
     fn volumes_are_made_and_released() {
-        let dir = tempfile::tempdir().unwrap();
-        let places =
-            Places { data_dir: dir.path().into(), log_dir: dir.path().join("logs"), cgroup_root: String::new() };
-        let pod = pod_yaml(
-            "spec: {volumes: [{name: e, emptyDir: {}}, {name: d, downwardAPI: {items: [{path: n, fieldRef: {fieldPath: metadata.name}}]}}]}",
-        );
-        set_up(&pod, &places, &Materials::default(), &Surroundings::default()).unwrap();
-        let file = places.volume("uid-1", "downward-api", "d").join("n");
-        assert_eq!(fs::read_to_string(&file).unwrap(), "web");
-        assert!(places.volume("uid-1", "empty-dir", "e").is_dir());
-        release("uid-1", &places).unwrap();
-        assert!(!file.exists() && places.pod("uid-1").exists());
-        remove("uid-1", &places).unwrap();
-        assert!(!places.pod("uid-1").exists());
+        with_own_mounts(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (places, pod) = (places(dir.path()), pod());
+            made(&pod, &places, "one");
+            let file = place(&pod, "d", &places).join("n");
+            assert_eq!(fs::read_to_string(&file).unwrap(), "web");
+            assert!(place(&pod, "e", &places).is_dir());
+            release("uid-1", &places).unwrap();
+            assert!(!file.exists() && places.pod("uid-1").exists());
+            assert_eq!(mount_table::below(dir.path()).unwrap(), Vec::<PathBuf>::new());
+            remove("uid-1", &places).unwrap();
+            assert!(!places.pod("uid-1").exists());
+        });
+    }
+
+    #[test]
+    fn what_is_secret_lies_in_one_tmpfs_that_is_kept_and_written_to() {
+        with_own_mounts(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (places, pod) = (places(dir.path()), pod());
+            // The second time as a new agent does, the third as the Secret has changed.
+            for text in ["one", "one", "two"] {
+                made(&pod, &places, text);
+                let (file, deep) = (place(&pod, "s", &places).join("k"), place(&pod, "p", &places).join("x/y"));
+                for file in [&file, &deep] {
+                    assert_eq!(fs::read_to_string(file).unwrap(), text);
+                }
+                let found = fs::metadata(&file).unwrap();
+                assert_eq!((found.gid(), found.mode() & 0o777), (4000, 0o440));
+                assert_eq!(fs::metadata(place(&pod, "s", &places)).unwrap().mode() & 0o7777, 0o2777);
+                assert_eq!(mount_table::below(dir.path()).unwrap(), [places.in_memory("uid-1")]);
+            }
+            let device = |name: &str| fs::metadata(place(&pod, name, &places)).unwrap().dev();
+            let disk = fs::metadata(dir.path()).unwrap().dev();
+            assert!(["c", "e"].iter().all(|name| device(name) == disk), "they belong on the disk");
+            assert!(["d", "s", "p"].iter().all(|name| device(name) != disk && device(name) == device("s")));
+            let table = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            let row = table.lines().find(|l| l.contains("/in-memory ")).unwrap();
+            assert!(row.contains("nosuid,nodev") && row.contains(" - tmpfs "), "{row}");
+        });
+    }
+
+    #[test]
+    fn a_volume_that_an_earlier_version_put_on_the_disk_stays_where_containers_have_it() {
+        with_own_mounts(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (places, pod) = (places(dir.path()), pod());
+            let old = places.volume("uid-1", "secret", "s");
+            let tree = files::tree(
+                &pod,
+                &spec(&pod).volumes.as_ref().unwrap()[3],
+                &materials("old"),
+                &Surroundings::default(),
+            );
+            writer::write(&old, &tree.unwrap().unwrap(), Ownership::default()).unwrap();
+            made(&pod, &places, "new");
+            assert_eq!(place(&pod, "s", &places), old);
+            assert_eq!(fs::read_to_string(old.join("k")).unwrap(), "new");
+            assert!(place(&pod, "p", &places).starts_with(places.in_memory("uid-1")));
+        });
+    }
+
+    #[test]
+    fn where_no_pod_runs_any_more_memory_is_given_back_and_drivers_mounts_stay() {
+        with_own_mounts(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (places, pod) = (places(dir.path()), pod());
+            made(&pod, &places, "one");
+            sub_path::bind(&place(&pod, "s", &places), "k", &places.sub_path("uid-1", "s", "a", 0)).unwrap();
+            let drivers = places.volumes("uid-1").join("kubernetes.io~csi/v/mount");
+            fs::create_dir_all(&drivers).unwrap();
+            rustix::mount::mount_bind(&drivers, &drivers).unwrap();
+            assert_eq!(mount_table::below(dir.path()).unwrap().len(), 3);
+            in_memory::unmount_all(dir.path()).unwrap();
+            assert_eq!(mount_table::below(dir.path()).unwrap(), [drivers]);
+            in_memory::unmount_all(&dir.path().join("none")).unwrap();
+        });
     }
 
     #[test]

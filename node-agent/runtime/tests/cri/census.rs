@@ -14,7 +14,7 @@ fn lines(command: &[&str]) -> Vec<String> {
 
 fn cgroups(found: &mut Census) {
     for tree in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        let folder = tree.path().join(crate::client::CGROUP.trim_start_matches('/'));
+        let folder = tree.path().join(crate::client::cgroup().trim_start_matches('/'));
         walk(&folder, found);
     }
 }
@@ -30,12 +30,12 @@ fn walk(folder: &std::path::Path, found: &mut Census) {
 /// Processes of ours: supervisors, which share this process's mounts, and what is in the tests' cgroups. Others may run
 /// clusters on this machine at the same time.
 fn processes(found: &mut Census) {
-    let own = fs::read_link("/proc/self/ns/mnt").unwrap();
+    let (own, cgroup) = (fs::read_link("/proc/self/ns/mnt").unwrap(), crate::client::cgroup());
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let read = |file| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
         let near = fs::read_link(entry.path().join("ns/mnt")).is_ok_and(|ns| ns == own);
-        let inside = read("cgroup").contains(crate::client::CGROUP);
+        let inside = read("cgroup").contains(&cgroup);
         if (near || inside) && pid != std::process::id() && !read("stat").contains(") Z ") {
             found.insert(format!("process {pid} {}", read("cmdline").replace('\0', " ")));
         }

@@ -20,8 +20,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// The subtree of cgroups that tests use.
-pub(crate) const CGROUP: &str = "/drover-runtime-test";
+/// The subtree of cgroups that this run of the tests uses. Others may run at the same time.
+pub(crate) fn cgroup() -> String {
+    format!("/drover-runtime-test-{}", std::process::id())
+}
 
 /// Moves this process, which has one thread, off the host's mounts and network.
 pub(crate) fn enter_namespaces() {
@@ -35,7 +37,8 @@ pub(crate) fn enter_namespaces() {
 }
 
 fn cgroup_trees() -> Vec<PathBuf> {
-    let below = CGROUP.trim_start_matches('/');
+    let own = cgroup();
+    let below = own.trim_start_matches('/');
     let trees = ["cpu", "cpuacct", "memory", "pids", "devices", "cpuset"]
         .map(|name| PathBuf::from("/sys/fs/cgroup").join(name));
     let trees: Vec<PathBuf> = trees.into_iter().filter(|tree| tree.join("cgroup.procs").exists()).collect();
@@ -49,12 +52,18 @@ pub(crate) fn cgroups_of(pod: &str) -> Vec<PathBuf> {
 }
 
 /// Takes the tests' own cgroups away.
-pub(crate) fn leave_cgroups() {
-    for tree in cgroup_trees() {
-        for folder in [tree.join("kubepods"), tree] {
-            std::fs::remove_dir(folder).unwrap();
+pub(crate) fn leave_cgroups() -> std::io::Result<()> {
+    cgroup_trees().iter().try_for_each(|tree| leave_cgroup(tree))
+}
+
+fn leave_cgroup(folder: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            leave_cgroup(&entry.path())?;
         }
     }
+    std::fs::remove_dir(folder)
 }
 
 pub(crate) struct Node {
@@ -93,7 +102,7 @@ fn serve(
     let config = Config {
         root: folder.join("runtime"),
         socket: folder.join("run/cri.sock"),
-        cgroup_root: CGROUP.into(),
+        cgroup_root: cgroup(),
         net: NetConfig {
             bridge: "drovertest0".into(),
             no_masquerade: vec!["10.88.0.0/16".into()],

@@ -1,6 +1,6 @@
 //! What clients ask for beyond a plain container: own users, profiles of the node, images as volumes, limits of pods.
 
-use crate::client::{CGROUP, Node, context, script};
+use crate::client::{Node, cgroup, context, script};
 use crate::image::BUSYBOX;
 use proto::cri::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -122,7 +122,7 @@ pub(crate) async fn images_are_mounted_as_volumes(mut node: Node) {
 
 /// A file of the pod's cgroup, in whichever version this machine has.
 fn limit(pod: &str, legacy: (&str, &str), unified: &str) -> String {
-    let below = format!("{}/kubepods/pod{pod}", CGROUP.trim_start_matches('/'));
+    let below = format!("{}/kubepods/pod{pod}", cgroup().trim_start_matches('/'));
     let old = PathBuf::from("/sys/fs/cgroup").join(legacy.0).join(&below).join(legacy.1);
     let new = PathBuf::from("/sys/fs/cgroup").join(&below).join(unified);
     let text = std::fs::read_to_string(old).or_else(|_| std::fs::read_to_string(new));

@@ -129,8 +129,11 @@ fn main() -> ExitCode {
             failed.push(*name);
         }
     }
+    if let Err(error) = client::leave_cgroups() {
+        say(&format!("cgroups are left: {error}"));
+        failed.push("the end");
+    }
     if failed.is_empty() {
-        client::leave_cgroups();
         ExitCode::SUCCESS
     } else {
         say(&format!("failed: {failed:?}"));

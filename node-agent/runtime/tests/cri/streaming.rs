@@ -146,25 +146,40 @@ fn attach(id: &str) -> AttachRequest {
     AttachRequest { container_id: id.into(), stdin: true, stdout: true, stderr: true, ..Default::default() }
 }
 
+/// The container ends while every buffer on the way to the client is full, and its own pipe is; and the client says
+/// something to it before it hears of that.
 pub(crate) async fn who_is_attached_gets_all_that_was_said_before_the_end(mut node: Node) {
     let pod = node.pod("said");
     let sandbox = node.run(pod.clone()).await;
-    let text = "read go; dd if=/dev/zero bs=1M count=24 2>/dev/null | tr '\\000' x; echo end";
+    let shared = node.folder.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    // Lines with numbers until nobody takes them any more; what the last one was is written down.
+    let text = "read go; pad=$(dd if=/dev/zero bs=4000 count=1 2>/dev/null | tr '\\000' x); \
+                (i=0; while i=$((i+1)); do echo $i $pad; echo $i > /shared/said; done) & \
+                while ! [ -e /shared/end ]; do sleep 0.05; done";
     let mut config = script("much", text);
     (config.stdin, config.stdin_once) = (true, false);
+    let host_path = shared.display().to_string();
+    config.mounts = vec![Mount { container_path: "/shared".into(), host_path, ..Default::default() }];
     let id = node.launch(&sandbox, &pod, config).await;
     let url = node.runtime.attach(attach(&id)).await.unwrap().into_inner().url;
     let mut socket = open(&url, "v5.channel.k8s.io").await;
     send(&mut socket, 0, b"go\n").await;
-    // Every buffer on the way fills.
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    for _ in 0..8 {
-        // Nobody reads this: the container has it in its pipe when it ends, or has ended.
-        send(&mut socket, 0, &[b'y'; 16 * 1024]).await;
+    let said = || std::fs::read_to_string(shared.join("said")).ok()?.trim().parse::<usize>().ok();
+    let mut last = None;
+    while last.is_none() || last != said() {
+        last = said();
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
     }
-    let found = read_all(&mut socket).await;
-    assert_eq!((found[&1].len(), found[&1].ends_with("xend\n")), ((24 << 20) + 4, true));
+    std::fs::write(shared.join("end"), "").unwrap();
     assert_eq!(node.exited(&id).await.exit_code, 0);
+    send(&mut socket, 0, b"anybody?\n").await;
+    let found = read_all(&mut socket).await;
+    let lines: Vec<&str> = found[&1].lines().collect();
+    let (last, heard) = (last.unwrap(), lines.len());
+    assert!(heard >= last, "{heard} of {last} lines");
+    let whole = |(i, line): (usize, &&str)| line.strip_prefix(&format!("{} ", i + 1)).is_some_and(|x| x.len() == 4000);
+    assert!(lines[..last].iter().enumerate().all(whole));
     node.remove(&sandbox).await;
     node.finish().await;
 }

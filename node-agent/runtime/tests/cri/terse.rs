@@ -1,6 +1,6 @@
 //! Clients that say little, such as crictl and critest with their short files: what they leave out has a meaning too.
 
-use crate::client::{CGROUP, Node, context, script};
+use crate::client::{Node, cgroup, context, script};
 use proto::cri::*;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -49,7 +49,7 @@ pub(crate) async fn a_pod_without_a_cgroup_is_counted_alone(mut node: Node) {
         node.remove(sandbox).await;
     }
     for tree in ["memory", ""] {
-        let tests = PathBuf::from("/sys/fs/cgroup").join(tree).join(CGROUP.trim_start_matches('/'));
+        let tests = PathBuf::from("/sys/fs/cgroup").join(tree).join(cgroup().trim_start_matches('/'));
         assert!(sandboxes.iter().all(|id| !tests.join(format!("drover-{id}")).exists()), "{}", tests.display());
     }
     node.finish().await;

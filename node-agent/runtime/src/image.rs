@@ -7,6 +7,7 @@ mod gc;
 pub(crate) mod layer;
 mod mirror;
 pub(crate) mod pull;
+pub(crate) mod pulls;
 pub(crate) mod push;
 mod recipe;
 mod reference;

@@ -134,7 +134,7 @@ impl Pods {
         });
         pods.restore().await?;
         pods.remove_builds().await?;
-        pods.images.collect(&pods.used_layers())?;
+        pods.images.collect(|| pods.used_layers())?;
         Ok(pods)
     }
 

@@ -102,7 +102,8 @@ async fn in_sandbox(
         config: run.config.clone(),
         raw_config: String::new(),
     };
-    let container = pods.create_container_from(&pods.sandbox(sandbox)?, container(run), Arc::new(image)).await?;
+    let container =
+        pods.create_container_from(&pods.sandbox(sandbox)?, container(run), |_| Ok(Arc::new(image))).await?;
     pods.start_container(&container).await?;
     let container = pods.container(&container)?;
     let mut state = container.state.subscribe();

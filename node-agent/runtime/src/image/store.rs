@@ -36,6 +36,8 @@ pub(crate) struct Store {
     cache: Cache,
     /// Held by those who add images, whose layers have no record yet.
     adding: RwLock<()>,
+    /// Held by those who make a container, whose layers it is not known to use yet.
+    using: RwLock<()>,
 }
 
 /// One layer of an image that is being added.
@@ -70,7 +72,14 @@ impl Store {
             }
         }
         let cache = Cache::open(root.join("builds")).map_err(doing())?;
-        Ok(Self { root: root.to_owned(), mirrors, cache, images: Mutex::new(images), adding: RwLock::new(()) })
+        Ok(Self {
+            root: root.to_owned(),
+            mirrors,
+            cache,
+            images: Mutex::new(images),
+            adding: RwLock::new(()),
+            using: RwLock::new(()),
+        })
     }
 
     /// Asked in this order before the registries of images.
@@ -189,6 +198,11 @@ impl Store {
         self.adding.read()
     }
 
+    /// While this is held, layers that an image has had at any time since stay. For a moment: removals wait for it.
+    pub(crate) fn hold_for_container(&self) -> impl Drop + '_ {
+        self.using.read()
+    }
+
     /// Gives the image with this id more names.
     pub(crate) fn add_names(&self, id: &str, names: Names) -> Result<(), ImageError> {
         let _adding = self.adding.read();
@@ -303,7 +317,7 @@ impl Store {
 
     /// Removes an image with all its names, and the layers that neither another image nor `used` needs. What is not
     /// there is removed already.
-    pub(crate) fn remove(&self, name: &str, used: &BTreeSet<String>) -> Result<(), ImageError> {
+    pub(crate) fn remove(&self, name: &str, used: impl FnOnce() -> BTreeSet<String>) -> Result<(), ImageError> {
         // Found and removed under one lock: who comes second finds nothing, and is content.
         let mut images = self.images.lock();
         let Some(record) = find(&images, name) else { return Ok(()) };
@@ -313,11 +327,13 @@ impl Store {
         self.collect(used)
     }
 
-    /// Removes layers that neither an image nor `used` needs; later, where an image is being added right now.
-    pub(crate) fn collect(&self, used: &BTreeSet<String>) -> Result<(), ImageError> {
+    /// Removes layers that neither an image nor `used` needs; later, where an image is being added right now. What is used
+    /// is asked when nobody can begin to use more.
+    pub(crate) fn collect(&self, used: impl FnOnce() -> BTreeSet<String>) -> Result<(), ImageError> {
         let Some(_alone) = self.adding.try_write() else { return Ok(()) };
+        let _unused = self.using.write();
+        let mut needed = used();
         let images = self.images.lock();
-        let mut needed = used.clone();
         needed.extend(images.values().flat_map(|r| r.layers.iter().cloned()));
         needed.extend(self.cache.layers(now_ns()).map_err(ImageError::doing("read the steps of builds"))?);
         super::gc::collect(self, &needed)

@@ -3,7 +3,7 @@
 use super::record::{self, ContainerRecord, ContainerState};
 use super::{PodError, Pods, Sandbox, doing};
 use crate::cgroup::Resources;
-use crate::image::{ImageError, Record, remove_tree};
+use crate::image::{ImageError, Record, Store, remove_tree};
 use crate::link::LinkError;
 use crate::plan::{
     CONTAINER_PLAN, ContainerPlan, DevicePlan, Exit, IMAGE_MOUNT, MAPPED_LAYERS, MAPPED_SELF, ROOTFS, UPPER, WORK,
@@ -228,7 +228,6 @@ impl Pods {
             return Ok(existing.record.id.clone());
         }
         let image_name = config.image.as_ref().map(|i| i.image.clone()).unwrap_or_default();
-        let image = self.images.find(&image_name).ok_or(ImageError::NotFound(image_name))?;
         if let Some(spec) = &mut config.image
             && spec.user_specified_image.is_empty()
         {
@@ -238,21 +237,27 @@ impl Pods {
             // KEP-5365: the status tells which image a mount shows.
             spec.image_ref = self.images.find(&spec.image).map(|i| i.id.clone()).unwrap_or_default();
         }
+        let image = move |store: &Store| store.find(&image_name).ok_or(ImageError::NotFound(image_name));
         self.create_container_from(&sandbox, config, image).await
     }
 
-    /// Makes a container of an image that need not be in the store.
+    /// Makes a container of an image that need not be in the store. It is found, and its use known, under one hold: who
+    /// removes it meanwhile leaves its layers.
     pub(crate) async fn create_container_from(
         self: &Arc<Self>,
         sandbox: &Arc<Sandbox>,
         config: cri::ContainerConfig,
-        image: Arc<Record>,
+        image: impl FnOnce(&Store) -> Result<Arc<Record>, ImageError> + Send + 'static,
     ) -> Result<String, PodError> {
         let (pods, sandbox_of) = (self.clone(), sandbox.clone());
-        let make = move || pods.make_container(&sandbox_of, config, &image);
+        let make = move || {
+            let _held = pods.images.hold_for_container();
+            let container = pods.make_container(&sandbox_of, config, &*image(&pods.images)?)?;
+            pods.index.lock().containers.insert(container.record.id.clone(), container.clone());
+            Ok::<_, PodError>(container)
+        };
         let container = tokio::task::spawn_blocking(make).await.expect("creating a container does not panic")?;
         let id = container.record.id.clone();
-        self.index.lock().containers.insert(id.clone(), container.clone());
         self.emit(&container, cri::ContainerEventType::ContainerCreatedEvent);
         Ok(id)
     }

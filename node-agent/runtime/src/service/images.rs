@@ -2,7 +2,8 @@
 
 use super::convert;
 use super::runtime::{Listed, listed};
-use crate::image::{ImageError, Store, parse_reference, pull};
+use crate::image::pulls::Pulls;
+use crate::image::{Store, parse_reference, pull};
 use crate::pods::Pods;
 use crate::sys::clock::now_ns;
 use proto::cri::image_service_server::ImageService;
@@ -13,16 +14,12 @@ use proto::cri::{
 };
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::OnceCell;
 use tonic::{Request, Response, Status};
-
-type Pulls = parking_lot::Mutex<HashMap<String, Arc<OnceCell<String>>>>;
 
 #[derive(Debug)]
 pub(crate) struct Images {
     store: Arc<Store>,
     pods: Arc<Pods>,
-    /// Pulls that run, so that pods that want the same image at once wait for one download.
     pulls: Pulls,
 }
 
@@ -73,13 +70,8 @@ impl ImageService for Images {
                 format!("{:?}", request.auth.map(|a| (a.username, a.password, a.auth, a.registry_token))).as_bytes()
             )
         );
-        let cell = self.pulls.lock().entry(key.clone()).or_default().clone();
-        let pulled = cell
-            .get_or_try_init(|| async { Ok::<_, ImageError>(pull::pull(&self.store, &name, &auth).await?.id.clone()) })
-            .await
-            .cloned();
-        self.pulls.lock().remove(&key);
-        Ok(Response::new(PullImageResponse { image_ref: pulled? }))
+        let pull = async { Ok(pull::pull(&self.store, &name, &auth).await?.id.clone()) };
+        Ok(Response::new(PullImageResponse { image_ref: self.pulls.join(&key, pull).await? }))
     }
 
     async fn remove_image(
@@ -87,8 +79,8 @@ impl ImageService for Images {
         request: Request<RemoveImageRequest>,
     ) -> Result<Response<RemoveImageResponse>, Status> {
         let name = name(request.into_inner().image)?;
-        let (store, used) = (self.store.clone(), self.pods.used_layers());
-        let removed = tokio::task::spawn_blocking(move || store.remove(&name, &used)).await;
+        let (store, pods) = (self.store.clone(), self.pods.clone());
+        let removed = tokio::task::spawn_blocking(move || store.remove(&name, || pods.used_layers())).await;
         removed.map_err(|e| Status::internal(e.to_string()))??;
         Ok(Response::new(RemoveImageResponse {}))
     }

@@ -103,6 +103,35 @@ pub(crate) async fn images_share_layers_and_go_one_by_one(mut node: Node) {
     node.finish().await;
 }
 
+/// What a container uses is known when it is made, and what nobody uses goes with its image.
+pub(crate) async fn an_image_that_goes_while_a_container_is_made_of_it_leaves_its_layers(mut node: Node) {
+    let pod = node.pod("between");
+    let sandbox = node.run(pod.clone()).await;
+    let (mut made, mut images) = (0, node.images.clone());
+    for i in 0..40 {
+        node.import(&crate::image::busybox()).await.unwrap();
+        let remove = async {
+            // Sooner or later within the making.
+            tokio::time::sleep(std::time::Duration::from_micros(i * 100)).await;
+            let image = Some(ImageSpec { image: BUSYBOX.into(), ..Default::default() });
+            images.remove_image(RemoveImageRequest { image }).await.unwrap();
+        };
+        let config = crate::client::script(&format!("c{i}"), "sleep 1000");
+        let (created, ()) = tokio::join!(node.create(&sandbox, &pod, config), remove);
+        match created {
+            Ok(id) => {
+                made += 1;
+                node.start_container(&id).await.unwrap();
+                node.runtime.remove_container(RemoveContainerRequest { container_id: id }).await.unwrap();
+            }
+            Err(error) => assert_eq!(error.code(), tonic::Code::NotFound, "{error}"),
+        }
+    }
+    assert!(made > 0);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 /// The archive of the images, or why there is none.
 async fn save(node: &mut Node, images: &[&str]) -> Result<Vec<u8>, tonic::Status> {
     let images = images.iter().map(|i| (*i).to_owned()).collect();

@@ -97,6 +97,7 @@ const TESTS: &[Test] = tests![
     archives::hostile_archives_are_refused_and_leave_nothing,
     archives::a_full_disk_leaves_nothing_half_written,
     archives::images_share_layers_and_go_one_by_one,
+    archives::an_image_that_goes_while_a_container_is_made_of_it_leaves_its_layers,
 ];
 
 fn main() -> ExitCode {

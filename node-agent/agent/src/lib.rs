@@ -30,6 +30,7 @@ pub mod source;
 pub mod static_pods;
 pub mod users;
 pub mod volume;
+mod whole_file;
 pub mod worker;
 
 pub use config::{Config, Deps, Error, Reserved, Serving, Tls};

@@ -3,6 +3,7 @@
 
 use crate::pod::member::{spec, uid};
 use crate::pod::sandbox::Places;
+use crate::whole_file;
 use k8s_openapi::api::core::v1::Pod;
 use parking_lot::Mutex;
 use proto::cri::{IdMapping, NamespaceMode, UserNamespace};
@@ -49,7 +50,7 @@ pub fn of(pod: &Pod, places: &Places) -> Result<Option<UserNamespace>, Error> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        fs::write(&path, range.to_string())
+        whole_file::write(&path, range.to_string().as_bytes())
     };
     keep().map_err(|source| Error::Keep { path: path.clone(), source })?;
     Ok(Some(namespace(range)))

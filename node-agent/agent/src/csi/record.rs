@@ -5,6 +5,7 @@ use super::Error;
 use super::volume::digest;
 use crate::pod::sandbox::Places;
 use crate::volume::mount_table;
+use crate::whole_file;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -69,7 +70,7 @@ impl Record {
         }
         let path = spots.folder.join(RECORD);
         let text = serde_json::to_vec(self).expect("a record is plain data");
-        fs::write(&path, text).map_err(failed(&path))
+        whole_file::write(&path, &text).map_err(failed(&path))
     }
 
     /// Removes what is left of a volume that its driver has taken away from the pod; the record last.
@@ -162,6 +163,21 @@ mod tests {
             one.forget(&second).unwrap();
             assert!(!second.staging.exists() && !second.target.exists() && of_pod(&places, "u2").is_empty());
         }
+    }
+
+    /// A volume whose record is lost is never taken away from the node.
+    #[test]
+    fn a_record_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places { data_dir: dir.path().into(), log_dir: dir.path().into(), cgroup_root: String::new() };
+        let one = record("pv", false);
+        let spots = one.spots(&places, "u1");
+        one.prepare(&spots).unwrap();
+        let held = fs::File::open(spots.folder.join(RECORD)).unwrap();
+        Record { staged: false, ..one.clone() }.prepare(&spots).unwrap();
+        // Who was reading it has read the one that was there, and not what is being written.
+        assert_eq!(serde_json::from_reader::<_, Record>(held).unwrap(), one);
+        assert!(!of_pod(&places, "u1")[0].staged);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What containers were given, written down before they start: a plugin is asked once for each container, and its answer
 //! is needed at every start of it, also by the agent's successor.
 
+use crate::whole_file;
 use proto::deviceplugin::ContainerAllocateResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,13 +78,8 @@ pub(super) fn read(file: &Path) -> io::Result<Books> {
     }
 }
 
-/// Whole or not at all, also where the power fails.
 pub(super) fn write(file: &Path, books: &Books) -> io::Result<()> {
-    let next = file.with_extension("next");
-    let mut out = std::fs::File::create(&next)?;
-    serde_json::to_writer(&mut out, books).map_err(io::Error::other)?;
-    out.sync_all()?;
-    std::fs::rename(&next, file)
+    whole_file::write(file, &serde_json::to_vec(books).map_err(io::Error::other)?)
 }
 
 #[cfg(test)]

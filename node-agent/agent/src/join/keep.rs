@@ -1,12 +1,13 @@
 //! The folder of the node's keys and certificates, for root only, and what a certificate in it says.
 
 use super::{Credentials, JoinError, Pair};
+use crate::whole_file;
 use jiff::Timestamp;
 use rcgen::KeyPair;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -111,17 +112,9 @@ impl Folder {
         }
     }
 
-    /// Whole or not at all, also when the power goes.
     fn write(&self, name: &str, text: &str) -> Result<(), JoinError> {
-        let (path, new) = (self.0.join(name), self.0.join(format!(".{name}.new")));
-        let write = || -> io::Result<()> {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            fs::File::open(&self.0)?.sync_all()
-        };
-        write().map_err(|source| JoinError::File { action: "write", path: path.clone(), source })
+        let path = self.0.join(name);
+        whole_file::write(&path, text.as_bytes()).map_err(|source| JoinError::File { action: "write", path, source })
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) struct Report {
     /// What the computed status differs in from the API's.
     pending: bool,
     not_before: Option<Timestamp>,
-    /// Since when a change waits for an operation to end.
-    gathering: Option<Timestamp>,
+    /// Since when a change waits for an operation to end, and how long it may.
+    gathering: Option<(Timestamp, SignedDuration)>,
     pub(super) generation: Option<i64>,
 }
 
@@ -80,8 +80,12 @@ impl Worker {
             self.seen.busy.keys().any(|s| !matches!(s, Subject::Volumes | Subject::Image(_) | Subject::Resize(_)));
         let replaced = is_replaced(&self.pod, &self.seen);
         if (acting || replaced) && !first {
-            let since = *self.report.gathering.get_or_insert(now);
-            let left = if replaced { REPLACED } else { GATHER } - now.duration_since(since);
+            let wait = if replaced { REPLACED } else { GATHER };
+            // The successor is created and does not run yet: the moment is not over.
+            let (since, before) = *self.report.gathering.get_or_insert((now, wait));
+            let wait = wait.max(before);
+            self.report.gathering = Some((since, wait));
+            let left = wait - now.duration_since(since);
             if left.is_positive() {
                 return Duration::try_from(left).unwrap_or(Duration::ZERO) + Duration::from_millis(1);
             }

@@ -48,18 +48,22 @@ pub(crate) struct Books {
     pub(crate) chaos: Option<(u64, u64)>,
     /// What `ExecSync` answers.
     pub(crate) exec_code: i32,
+    /// How often containers were listed.
+    looks: u64,
 }
 
 #[derive(Clone)]
 pub(crate) struct FakeCri {
     pub(crate) books: Arc<Mutex<Books>>,
+    /// Held by a test, or for a moment by a start.
+    starts: Arc<tokio::sync::Mutex<()>>,
     events: broadcast::Sender<ContainerEventResponse>,
 }
 
 impl FakeCri {
     pub(crate) fn new() -> Self {
         let books = Books { images: vec!["web:1".into()], clock: 1_000, ..Books::default() };
-        Self { books: Arc::new(Mutex::new(books)), events: broadcast::Sender::new(1024) }
+        Self { books: Arc::new(Mutex::new(books)), starts: Arc::default(), events: broadcast::Sender::new(1024) }
     }
 
     pub(crate) async fn serve(self, socket: &Path, drain: CancellationToken) {
@@ -84,6 +88,23 @@ impl FakeCri {
         let (id, sandbox) = (id.clone(), container.sandbox.clone());
         drop(books);
         self.tell(&id, &sandbox);
+    }
+
+    /// No container starts until what this gives is dropped.
+    pub(crate) fn hold_starts(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.starts).try_lock_owned().expect("nothing is being started")
+    }
+
+    /// Says that something has changed, until the agent has looked and had a moment to think about it.
+    pub(crate) async fn be_looked_at(&self) {
+        let looks = || self.books.lock().looks;
+        let before = looks();
+        let sandboxes: Vec<String> = self.books.lock().pods.keys().cloned().collect();
+        // The second look comes when what was made of the first is done.
+        while looks() < before + 2 {
+            sandboxes.iter().for_each(|id| self.tell(id, id));
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     pub(crate) fn break_sandbox(&self) {
@@ -285,6 +306,7 @@ impl RuntimeService for FakeCri {
         let id = request.into_inner().container_id;
         let name = self.books.lock().containers.get(&id).map(|c| meta(c).name).unwrap_or_default();
         self.call(format!("start {name}"))?;
+        drop(self.starts.lock().await);
         let mut books = self.books.lock();
         let container = books.containers.get_mut(&id).ok_or_else(|| Status::not_found("no container"))?;
         container.state = ContainerState::ContainerRunning;
@@ -321,7 +343,8 @@ impl RuntimeService for FakeCri {
 
     async fn list_containers(&self, request: Request<ListContainersRequest>) -> Answer<ListContainersResponse> {
         let wanted = request.into_inner().filter.unwrap_or_default().label_selector;
-        let books = self.books.lock();
+        let mut books = self.books.lock();
+        books.looks += 1;
         let found = books.containers.iter().filter(|(_, c)| labelled(&wanted, &c.config.labels));
         let containers = found.map(|(id, c)| Container {
             id: id.clone(),

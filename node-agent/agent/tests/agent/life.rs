@@ -1,8 +1,9 @@
 //! Pods from creation to deletion.
 
-use crate::world::{NODE, World, condition, is_ready, pod_path};
+use crate::world::{HeldClock, NODE, World, condition, is_ready, pod_path};
 use parking_lot::Mutex;
 use serde_json::json;
+use std::time::Duration;
 
 fn web() -> serde_json::Value {
     json!({ "terminationGracePeriodSeconds": 30, "containers": [{ "name": "a", "image": "web:1", "imagePullPolicy": "IfNotPresent" }] })
@@ -59,10 +60,12 @@ async fn a_crashed_container_is_restarted_and_counted() {
 
 #[tokio::test]
 async fn the_moment_between_a_container_and_its_successor_is_not_shown() {
-    let world = World::new();
+    let clock = HeldClock::new();
+    let world = World::at(&clock);
     world.cri.books.lock().images.push("web:2".to_owned());
     world.pod("p", web());
     world.until_ready("p").await;
+    let gate = world.cri.hold_starts();
     let mut pod = world.api.get(&pod_path("p")).unwrap();
     pod["spec"]["containers"][0]["image"] = json!("web:2");
     pod["metadata"]["generation"] = json!(2);
@@ -74,7 +77,16 @@ async fn the_moment_between_a_container_and_its_successor_is_not_shown() {
             p["status"]["containerStatuses"][0]["restartCount"] == 1
         })
     };
-    world.until("p", replaced).await;
+    // While the successor is made and does not run yet, and longer than other changes are held back for.
+    let meanwhile = async {
+        while world.cri.calls().iter().filter(|call| *call == "start a").count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        clock.advance(Duration::from_millis(500));
+        world.cri.be_looked_at().await;
+        drop(gate);
+    };
+    tokio::join!(world.until("p", replaced), meanwhile);
     assert!(shown.lock().iter().all(|ready| *ready), "{shown:?}");
     world.close().await;
 }
@@ -198,7 +210,7 @@ async fn a_missing_config_map_delays_the_pod_until_it_exists() {
     map["data"]["k"] = json!("2");
     world.api.put(path, map);
     while std::fs::read_to_string(&file).unwrap() != "2" {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
     world.close().await;
 }

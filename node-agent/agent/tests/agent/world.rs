@@ -4,8 +4,10 @@ use crate::fake_api::FakeApi;
 use crate::fake_cri::FakeCri;
 use agent::shutdown::Grace;
 use agent::{Config, Deps, Error, Reserved, Serving, Tls};
-use client::clock::SystemClock;
+use client::clock::{Clock, SystemClock};
 use client::identity::Identity;
+use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,25 @@ use tokio_util::sync::CancellationToken;
 
 /// A test that waits longer hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A clock that stands still until it is told otherwise.
+pub(crate) struct HeldClock(Mutex<Timestamp>);
+
+impl HeldClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(SystemClock.now())))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        *self.0.lock() += by;
+    }
+}
+
+impl Clock for HeldClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock()
+    }
+}
 
 pub(crate) struct World {
     pub(crate) api: FakeApi,
@@ -26,6 +47,7 @@ pub(crate) struct World {
     agent: JoinSet<Result<(), Error>>,
     pub(crate) tls: Tls,
     shutdown: Grace,
+    clock: Arc<dyn Clock>,
     /// Certificate and key of the API server towards nodes.
     pub(crate) masters: (Vec<u8>, Vec<u8>),
 }
@@ -38,11 +60,20 @@ pub(crate) const NODE: &str = "/api/v1/nodes/n1";
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(Grace::default())
+        Self::made(Grace::default(), Arc::new(SystemClock))
     }
 
     /// With an agent that gives pods this long when it is stopped.
     pub(crate) fn with(shutdown: Grace) -> Self {
+        Self::made(shutdown, Arc::new(SystemClock))
+    }
+
+    /// With an agent for which time passes when the test says so.
+    pub(crate) fn at(clock: &Arc<HeldClock>) -> Self {
+        Self::made(Grace::default(), Arc::clone(clock) as Arc<dyn Clock>)
+    }
+
+    fn made(shutdown: Grace, clock: Arc<dyn Clock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("static")).unwrap();
         let cri = FakeCri::new();
@@ -61,6 +92,7 @@ impl World {
             agent: JoinSet::new(),
             tls,
             shutdown,
+            clock,
             masters,
         };
         world.start_agent();
@@ -91,7 +123,7 @@ impl World {
         };
         let client =
             client::transport::in_process(self.api.router(), Identity::new("system:node:n1", ["system:nodes"]));
-        let deps = Deps { client, clock: Arc::new(SystemClock) };
+        let deps = Deps { client, clock: Arc::clone(&self.clock) };
         self.agent.spawn(agent::run(config, deps, self.agent_drain.clone()));
     }
 

@@ -191,6 +191,13 @@ async fn tell(config: &Config, place: &Place, client: &kube::Client, caches: &Ca
 
 /// Keeps the Service and this node's slice; never ends.
 async fn publish(place: &Place, client: &kube::Client, caches: &Caches) {
+    if !place.is_reachable() {
+        tracing::warn!(
+            address = %place.listen.ip(),
+            "the cluster's DNS on this machine is no endpoint of kube-system/kube-dns, as others cannot reach the address; \
+             pods ask the DNS servers of their nodes (give --node-ip if this machine has another address)"
+        );
+    }
     let mut services = caches.of::<Service>().subscribe();
     let mut slices = caches.of::<EndpointSlice>().subscribe();
     loop {

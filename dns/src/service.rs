@@ -61,6 +61,11 @@ impl Place {
         self.node_uid.iter().map(owner).collect()
     }
 
+    /// Whether others can ask at the address. The API takes no endpoint on a loopback device: it is another one everywhere.
+    pub fn is_reachable(&self) -> bool {
+        !self.listen.ip().is_loopback()
+    }
+
     fn slice(&self) -> Value {
         let port =
             |name: &str, protocol: &str| json!({ "name": name, "port": self.listen.port(), "protocol": protocol });
@@ -86,7 +91,7 @@ impl Place {
         })
     }
 
-    /// Whether the caches show both as they should be.
+    /// Whether the caches show both as they should be: the Service alone, where there is no endpoint to tell.
     pub fn is_published(&self, caches: &Caches) -> bool {
         let address = self.cluster_ip.to_string();
         let listen = self.listen.ip().to_string();
@@ -94,19 +99,48 @@ impl Place {
         let slice = caches.of::<EndpointSlice>().get(NAMESPACE, &self.slice_name());
         service.is_some_and(|service| {
             service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref()) == Some(address.as_str())
-        }) && slice.is_some_and(|slice| {
-            zone::endpoints(&slice).any(|endpoint| endpoint.addresses.contains(&listen))
-                && slice.metadata.owner_references.iter().flatten().next().map(|owner| &owner.uid)
-                    == self.node_uid.as_ref()
-        })
+        }) && (!self.is_reachable()
+            || slice.is_some_and(|slice| {
+                zone::endpoints(&slice).any(|endpoint| endpoint.addresses.contains(&listen))
+                    && slice.metadata.owner_references.iter().flatten().next().map(|owner| &owner.uid)
+                        == self.node_uid.as_ref()
+            }))
     }
 
     pub async fn publish(&self, client: &kube::Client) -> Result<(), kube::Error> {
         let apply = PatchParams::apply(MANAGER).force();
         let services: Api<Service> = Api::namespaced(client.clone(), NAMESPACE);
         services.patch(NAME, &apply, &Patch::Apply(self.service())).await?;
+        if !self.is_reachable() {
+            return Ok(());
+        }
         let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), NAMESPACE);
         slices.patch(&self.slice_name(), &apply, &Patch::Apply(self.slice())).await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The API refuses such an endpoint: a server on a machine with no other address went on trying to publish it.
+    #[test]
+    fn a_server_that_nobody_else_can_reach_is_no_endpoint() {
+        let mut builder = Caches::offline();
+        zone::watches(&mut builder);
+        let place = |listen: &str| Place {
+            cluster_ip: IpAddr::from([10, 43, 0, 10]),
+            name: "m".to_owned(),
+            node_uid: None,
+            listen: SocketAddr::new(listen.parse().unwrap(), 10_053),
+        };
+        let mut service = place("127.0.0.1").service();
+        service["metadata"]["uid"] = json!("1");
+        service["metadata"]["resourceVersion"] = json!("1");
+        let caches = builder.offline_with(vec![service]).unwrap();
+        for (listen, published) in [("127.0.0.1", true), ("127.1.2.3", true), ("::1", true), ("192.0.2.1", false)] {
+            assert_eq!(place(listen).is_published(&caches), published, "{listen}");
+        }
     }
 }

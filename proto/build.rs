@@ -13,6 +13,7 @@ fn main() -> std::io::Result<()> {
                 "proto/csi_v1.proto",
                 "proto/registration_v1.proto",
                 "proto/deviceplugin_v1beta1.proto",
+                "proto/podresources_v1.proto",
             ],
             &["proto"],
         )

@@ -40,9 +40,21 @@ pub enum Error {
     Record(io::Error),
 }
 
+/// NUMA nodes that a device is near to, by its id; those of devices that are near to none are left out.
+type Numa = BTreeMap<String, Vec<i64>>;
+
+/// One device, as others are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) resource: String,
+    pub(crate) id: String,
+    pub(crate) numa: Vec<i64>,
+}
+
 #[derive(Debug, Default)]
 struct Resource {
     healths: Healths,
+    numa: Numa,
     plugin: Option<Plugin>,
     /// Since when there is no plugin.
     gone: Option<Timestamp>,
@@ -158,6 +170,34 @@ impl Devices {
         self.state.lock().books.pods.get(pod_uid)?.get(container).cloned()
     }
 
+    /// The devices that the container was given, one by one.
+    pub(crate) fn held(&self, pod_uid: &str, container: &str) -> Vec<Shown> {
+        let state = self.state.lock();
+        let grant = state.books.pods.get(pod_uid).and_then(|pod| pod.get(container));
+        let all = grant.into_iter().flat_map(|grant| &grant.devices);
+        let one = |(resource, id): (&String, &String)| Shown {
+            resource: resource.clone(),
+            id: id.clone(),
+            numa: state.resources.get(resource).and_then(|r| r.numa.get(id)).cloned().unwrap_or_default(),
+        };
+        all.flat_map(|(resource, ids)| ids.iter().map(move |id| (resource, id))).map(one).collect()
+    }
+
+    /// The devices that can be given out, in use or not: the healthy ones.
+    pub(crate) fn healthy(&self) -> Vec<Shown> {
+        let state = self.state.lock();
+        let of = |(name, resource): (&String, &Resource)| {
+            let healthy = resource.healths.iter().filter(|(_, healthy)| **healthy);
+            let one = |(id, _): (&String, &bool)| Shown {
+                resource: name.clone(),
+                id: id.clone(),
+                numa: resource.numa.get(id).cloned().unwrap_or_default(),
+            };
+            healthy.map(one).collect::<Vec<_>>()
+        };
+        state.resources.iter().flat_map(of).collect()
+    }
+
     /// Tells the plugins that want to know that the container is about to start.
     pub async fn before_start(&self, grant: &Grant) -> Result<(), Error> {
         for (resource, ids) in &grant.devices {
@@ -208,9 +248,10 @@ impl Devices {
     }
 
     /// What the plugin says of its devices, unless another has taken its place.
-    fn list(&self, resource: &str, number: u64, healths: Healths) -> bool {
+    fn list(&self, resource: &str, number: u64, healths: Healths, numa: Numa) -> bool {
         self.of(resource, number, |entry| {
             entry.healths = healths;
+            entry.numa = numa;
             entry.gone = None;
         })
     }

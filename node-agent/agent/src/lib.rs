@@ -21,6 +21,7 @@ pub mod message;
 pub mod network;
 pub mod node;
 pub mod pod;
+pub mod pod_resources;
 pub mod pods;
 pub mod probe;
 pub mod quantity;
@@ -91,6 +92,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(csi::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
     let statics = config.static_pod_dir.clone().map(|dir| {

@@ -6,7 +6,7 @@ use crate::dial;
 use crate::node::Node;
 use proto::deviceplugin::device_plugin_client::DevicePluginClient;
 use proto::deviceplugin::{
-    AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse, ContainerPreferredAllocationRequest,
+    AllocateRequest, ContainerAllocateRequest, ContainerAllocateResponse, ContainerPreferredAllocationRequest, Device,
     DevicePluginOptions, Empty, PreStartContainerRequest, PreferredAllocationRequest,
 };
 use std::collections::BTreeSet;
@@ -119,9 +119,12 @@ async fn listen(node: &Node, resource: &str, number: u64, mut client: DevicePlug
     loop {
         match stream.message().await {
             Ok(Some(list)) => {
+                let near = |d: &Device| d.topology.iter().flat_map(|t| &t.nodes).map(|n| n.id).collect::<Vec<_>>();
+                let numa = list.devices.iter().map(|d| (d.id.clone(), near(d))).filter(|(_, near)| !near.is_empty());
+                let numa = numa.collect();
                 let healths: Healths = list.devices.into_iter().map(|d| (d.id, d.health == HEALTHY)).collect();
                 debug!(resource, ?healths, "devices");
-                if !node.devices.list(resource, number, healths) {
+                if !node.devices.list(resource, number, healths, numa) {
                     return Status::aborted("another plugin has registered");
                 }
                 node.look_again.notify_one();

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::{UnixListenerStream, WatchStream};
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -59,12 +59,15 @@ impl Plugin {
     }
 }
 
-async fn register(socket: PathBuf, resource: &str, endpoint: &str, version: &str) -> Result<(), Status> {
+fn channel(socket: PathBuf) -> Channel {
     let connector = tower::service_fn(move |_: tonic::transport::Uri| {
         let socket = socket.clone();
         async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
     });
-    let channel = Endpoint::from_static("http://agent.invalid").connect_with_connector_lazy(connector);
+    Endpoint::from_static("http://agent.invalid").connect_with_connector_lazy(connector)
+}
+
+async fn register(socket: PathBuf, resource: &str, endpoint: &str, version: &str) -> Result<(), Status> {
     let options = DevicePluginOptions { pre_start_required: true, get_preferred_allocation_available: true };
     let request = RegisterRequest {
         version: version.to_owned(),
@@ -72,7 +75,7 @@ async fn register(socket: PathBuf, resource: &str, endpoint: &str, version: &str
         resource_name: resource.to_owned(),
         options: Some(options),
     };
-    RegistrationClient::new(channel).register(request).await.map(drop)
+    RegistrationClient::new(channel(socket)).register(request).await.map(drop)
 }
 
 #[tonic::async_trait]
@@ -88,7 +91,8 @@ impl DevicePlugin for Plugin {
             let one = |id: &str| Device {
                 id: id.trim_start_matches('!').to_owned(),
                 health: if id.starts_with('!') { "Unhealthy" } else { "Healthy" }.to_owned(),
-                topology: None,
+                // b is near to two NUMA nodes.
+                topology: (id == "b").then(|| TopologyInfo { nodes: [0, 1].map(|id| NumaNode { id }).to_vec() }),
             };
             Ok(ListAndWatchResponse { devices: text.split_whitespace().map(one).collect() })
         };
@@ -184,6 +188,59 @@ async fn containers_get_the_devices_that_they_ask_for_and_what_these_need() {
     world.until_gone("p").await;
     world.pod("r", wants("3"));
     world.until_ready("r").await;
+    drop(tasks);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn who_has_which_devices_is_told_on_a_socket() {
+    use proto::podresources::pod_resources_lister_client::PodResourcesListerClient;
+    use proto::podresources::*;
+    let world = World::new();
+    let plugin = Plugin::new("a b !c");
+    let tasks = plugin.run(&world).await;
+    until_node_has(&world, "3", "2").await;
+    let mut spec = wants("1");
+    spec["initContainers"] = json!([{ "name": "early", "image": "web:1", "imagePullPolicy": "IfNotPresent" }]);
+    world.pod("p", spec);
+    let init_runs =
+        |p: Option<&Value>| p.is_some_and(|p| p["status"]["initContainerStatuses"][0]["state"]["running"].is_object());
+    world.until("p", init_runs).await;
+    world.cri.exit("early", 0);
+    world.until_ready("p").await;
+    let mut ended = web();
+    ended["restartPolicy"] = json!("Never");
+    ended["containers"][0]["name"] = json!("short");
+    world.pod("ended", ended);
+    world.until_ready("ended").await;
+    world.cri.exit("short", 0);
+    world.until("ended", |p| p.is_some_and(|p| p["status"]["phase"] == "Succeeded")).await;
+
+    let socket = world.dir.path().join("agent/pod-resources/kubelet.sock");
+    let mut client = PodResourcesListerClient::new(channel(socket));
+    let device = |id: &str, nodes: &[i64]| ContainerDevices {
+        resource_name: RESOURCE.into(),
+        device_ids: vec![id.into()],
+        topology: (!nodes.is_empty())
+            .then(|| TopologyInfo { nodes: nodes.iter().map(|id| NumaNode { id: *id }).collect() }),
+    };
+    let held = PodResources {
+        name: "p".into(),
+        namespace: "default".into(),
+        containers: vec![ContainerResources {
+            name: "a".into(),
+            devices: vec![device("b", &[0, 1])],
+            cpu_ids: Vec::new(),
+        }],
+    };
+    let list = client.list(ListPodResourcesRequest {}).await.unwrap().into_inner();
+    assert_eq!(list.pod_resources, [held.clone()], "neither what has ended nor containers that have");
+    let ask = |name: &str| GetPodResourcesRequest { pod_name: name.into(), pod_namespace: "default".into() };
+    assert_eq!(client.get(ask("p")).await.unwrap().into_inner().pod_resources, Some(held));
+    let absent = client.get(ask("none")).await.unwrap_err();
+    assert_eq!((absent.code(), absent.message()), (tonic::Code::NotFound, "pod none in namespace default not found"));
+    let all = client.get_allocatable_resources(AllocatableResourcesRequest {}).await.unwrap().into_inner();
+    assert_eq!((all.devices, all.cpu_ids), (vec![device("a", &[]), device("b", &[0, 1])], Vec::new()));
     drop(tasks);
     world.close().await;
 }

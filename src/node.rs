@@ -189,6 +189,8 @@ fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32) -> r
         root: place.data_dir.join("runtime"),
         socket: crate::images::socket(place),
         cgroup_root,
+        // Where vendors' programs write, by the specification.
+        cdi: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
         net: runtime::NetConfig {
             bridge: BRIDGE.to_owned(),
             no_masquerade: vec![pods.to_string()],

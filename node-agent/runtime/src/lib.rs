@@ -8,6 +8,7 @@
 
 mod build;
 mod capability;
+mod cdi;
 mod cgroup;
 mod image;
 mod init;

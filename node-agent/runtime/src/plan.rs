@@ -101,6 +101,16 @@ pub(crate) struct MountPlan {
     pub(crate) read_only: bool,
     pub(crate) recursive_read_only: bool,
     pub(crate) propagation: PropagationPlan,
+    #[serde(default)]
+    pub(crate) barred: Barred,
+}
+
+/// What counts for nothing below a mount.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Barred {
+    pub(crate) set_user_id: bool,
+    pub(crate) devices: bool,
+    pub(crate) programs: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

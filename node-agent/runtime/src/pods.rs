@@ -11,6 +11,7 @@ mod spawn;
 mod stats;
 
 use crate::capability::DeviceLimits;
+use crate::cdi::CdiError;
 use crate::cgroup::{self, CgroupError, Hierarchy};
 use crate::image::{ImageError, Store};
 use crate::link::LinkError;
@@ -56,6 +57,8 @@ pub(crate) enum PodError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     #[error(transparent)]
+    Cdi(#[from] CdiError),
+    #[error(transparent)]
     Image(#[from] ImageError),
     #[error(transparent)]
     Net(#[from] NetError),
@@ -89,6 +92,8 @@ pub(crate) struct Pods {
     pub(crate) network: Network,
     hierarchy: Arc<dyn Hierarchy>,
     limits: DeviceLimits,
+    /// Folders of files that describe devices, the later before the earlier.
+    cdi: Vec<PathBuf>,
     profiles: Profiles,
     spawner: Spawner,
     index: Mutex<Index>,
@@ -106,7 +111,7 @@ impl Pods {
     /// Opens the pods' folder, and finds again what runs.
     pub(crate) async fn open(
         root: &Path,
-        cgroup_root: &str,
+        (cgroup_root, cdi): (&str, Vec<PathBuf>),
         images: Arc<Store>,
         network: Network,
         spawner: Spawner,
@@ -123,6 +128,7 @@ impl Pods {
             network,
             limits: if hierarchy.limits_devices() { DeviceLimits::Enforced } else { DeviceLimits::Absent },
             hierarchy,
+            cdi,
             profiles,
             spawner,
             index: Mutex::default(),

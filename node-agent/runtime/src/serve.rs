@@ -41,6 +41,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// Prefix of all cgroup paths that clients ask for; empty for none.
     pub cgroup_root: String,
+    /// Folders of files that describe devices (Container Device Interface), the later before the earlier.
+    pub cdi: Vec<PathBuf>,
     pub net: NetConfig,
     /// Asked in this order before the registries of images.
     pub mirrors: Vec<Mirror>,
@@ -96,7 +98,8 @@ pub async fn run(config: Config, drain: CancellationToken) -> Result<(), Error> 
             .map_err(doing("prepare supervisors"))?;
     spawner.prepare();
     let network = Network::new(config.net.clone(), &config.root);
-    let pods = Pods::open(&config.root, &config.cgroup_root, store.clone(), network, spawner, tasks.clone()).await?;
+    let places = (config.cgroup_root.as_str(), config.cdi.clone());
+    let pods = Pods::open(&config.root, places, store.clone(), network, spawner, tasks.clone()).await?;
     pods.network.begin().await?;
     let streaming = Streaming::start(pods.clone(), tasks.clone(), drain.clone());
     let streaming = streaming.await.map_err(doing("listen for streams"))?;

@@ -27,7 +27,7 @@ impl From<PodError> for Status {
         match error {
             PodError::NoSandbox(_) | PodError::NoContainer(_) => Status::not_found(text),
             PodError::Image(image) => image.into(),
-            PodError::Spec(_) => Status::invalid_argument(text),
+            PodError::Spec(_) | PodError::Cdi(_) => Status::invalid_argument(text),
             PodError::NotNow(_) => Status::failed_precondition(text),
             PodError::Link(LinkError::Refused(_)) => Status::unknown(text),
             PodError::Net(_) | PodError::Cgroup(_) | PodError::Seccomp(_) | PodError::Link(_) | PodError::Io { .. } => {

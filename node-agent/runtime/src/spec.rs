@@ -4,8 +4,8 @@
 use crate::capability::{self, DeviceLimits, UnknownCapability};
 use crate::image::Record;
 use crate::plan::{
-    CgroupPlan, ContainerPlan, DevicePlan, MountPlan, MountSource, PidScope, ProcessPlan, PropagationPlan, Rootfs,
-    SandboxPlan, Scope, Stdin, UserPlan, UserRange,
+    Barred, CgroupPlan, ContainerPlan, DevicePlan, MountPlan, MountSource, PidScope, ProcessPlan, PropagationPlan,
+    Rootfs, SandboxPlan, Scope, Stdin, UserPlan, UserRange,
 };
 use proto::cri;
 use std::collections::BTreeMap;
@@ -290,6 +290,7 @@ fn mounts(inputs: &Inputs<'_>, read_only_root: bool) -> Result<Vec<MountPlan>, S
                 read_only: read_only_root,
                 recursive_read_only: false,
                 propagation: PropagationPlan::Private,
+                barred: Barred::default(),
             });
         }
     }
@@ -340,6 +341,7 @@ fn one_mount(inputs: &Inputs<'_>, mount: &cri::Mount) -> Result<MountPlan, SpecE
         recursive_read_only: mount.recursive_read_only,
         propagation,
         source,
+        barred: Barred::default(),
     })
 }
 

@@ -202,9 +202,14 @@ impl<S: Sys> Tree<'_, S> {
             PropagationPlan::Bidirectional => Propagation::Shared,
         };
         self.sys.set_propagation(tree.as_fd(), propagation).map_err(|e| doing(what())(e))?;
-        if mount.read_only {
-            let attributes =
-                Attributes { read_only: true, recursive: mount.recursive_read_only, ..Attributes::default() };
+        let attributes = Attributes {
+            read_only: mount.read_only,
+            no_suid: mount.barred.set_user_id,
+            no_dev: mount.barred.devices,
+            no_exec: mount.barred.programs,
+            recursive: mount.recursive_read_only,
+        };
+        if attributes != Attributes::default() {
             self.sys.set_attributes(tree.as_fd(), attributes).map_err(|e| doing(what())(e))?;
         }
         let directory = self.sys.is_directory(tree.as_fd()).map_err(|e| doing(what())(e))?;

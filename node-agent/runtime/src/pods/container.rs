@@ -2,6 +2,7 @@
 
 use super::record::{self, ContainerRecord, ContainerState};
 use super::{PodError, Pods, Sandbox, doing};
+use crate::cdi;
 use crate::cgroup::Resources;
 use crate::image::{ImageError, Record, Store, remove_tree};
 use crate::link::LinkError;
@@ -196,9 +197,6 @@ fn devices(config: &cri::ContainerConfig, privileged: bool) -> Result<Vec<Device
         }
         found.extend(all);
     }
-    if !config.cdi_devices.is_empty() {
-        return Err(SpecError::Unsupported("a CDI device").into());
-    }
     Ok(found)
 }
 
@@ -301,7 +299,10 @@ impl Pods {
         }
         let linux = config.linux.clone().unwrap_or_default();
         let context = linux.security_context.clone().unwrap_or_default();
-        let devices = devices(config, context.privileged)?;
+        let names: Vec<String> = config.cdi_devices.iter().map(|device| device.name.clone()).collect();
+        let changes = cdi::changes(&names, &self.cdi)?;
+        let mut devices = devices(config, context.privileged)?;
+        devices.extend(changes.devices.iter().cloned());
         let resources = Resources::from_cri(&linux.resources.clone().unwrap_or_default());
         let joined = self.hierarchy.create(cgroup, &resources)?;
         self.hierarchy.apply(cgroup, &resources)?;
@@ -323,6 +324,7 @@ impl Pods {
             image_mounts: image_mounts.clone(),
             limits: self.limits,
         })?;
+        changes.apply(&mut plan);
         if plan.users.is_some() {
             for folder in [MAPPED_LAYERS, MAPPED_SELF] {
                 fs::create_dir_all(dir.join(folder)).map_err(doing("make the container's folder"))?;

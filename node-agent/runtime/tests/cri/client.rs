@@ -103,6 +103,7 @@ fn serve(
         root: folder.join("runtime"),
         socket: folder.join("run/cri.sock"),
         cgroup_root: cgroup(),
+        cdi: ["cdi/etc", "cdi/run"].map(|name| folder.join(name)).to_vec(),
         net: NetConfig {
             bridge: "drovertest0".into(),
             no_masquerade: vec!["10.88.0.0/16".into()],

@@ -204,3 +204,44 @@ pub(crate) async fn lists_can_be_streamed_and_stops_repeated(mut node: Node) {
     node.remove(&sandbox).await;
     node.finish().await;
 }
+
+pub(crate) async fn devices_are_given_by_what_their_vendor_wrote_down(mut node: Node) {
+    let pod = node.pod("cdi");
+    let sandbox = node.run(pod.clone()).await;
+    let (specs, library) = (node.folder.path().join("cdi/etc"), node.folder.path().join("library"));
+    for folder in [&specs, &library] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::fs::copy("/bin/busybox", library.join("busybox")).unwrap();
+    // One that no container has, and that whoever has it may open.
+    let all = ["/dev/fuse", "/dev/loop-control", "/dev/net/tun"];
+    let device = all.iter().find(|path| Path::new(path).exists()).expect("a Linux with one of these devices");
+    let text = format!(
+        "{{cdiVersion: 0.6.0, kind: v.io/gpu, containerEdits: {{env: [GPU=some], additionalGids: [4444]}}, devices: [
+           {{name: a, containerEdits: {{
+              deviceNodes: [{{path: /dev/gpu/a, hostPath: {device}, permissions: r}}],
+              mounts: [{{hostPath: {library}, containerPath: /opt/gpu, options: [ro, nosuid, noexec]}}] }} }},
+           {{name: hooked, containerEdits: {{hooks: [{{hookName: prestart, path: /bin/true}}]}} }}]}}",
+        library = library.display(),
+    );
+    std::fs::write(specs.join("v.yaml"), text).unwrap();
+    let with = |container: &str, device: &str| {
+        let mut config = script(container, "sleep 1000");
+        config.cdi_devices = vec![CdiDevice { name: device.into() }];
+        config.envs = vec![KeyValue { key: "GPU".into(), value: "the image's".into() }];
+        config
+    };
+    let id = node.launch(&sandbox, &pod, with("main", "v.io/gpu=a")).await;
+    assert_eq!(node.sh(&id, "echo $GPU; id -G").await, "some\n0 4444");
+    node.sh(&id, ": < /dev/gpu/a").await;
+    for refused in [": > /dev/gpu/a", "/opt/gpu/busybox true", "touch /opt/gpu/new"] {
+        assert_ne!(node.exec(&id, refused).await.0, 0, "{refused}");
+    }
+    assert!(node.sh(&id, "grep ' /opt/gpu ' /proc/mounts").await.contains("nosuid"));
+    for (device, said) in [("v.io/gpu=b", "v.io/gpu=b is in none of"), ("v.io/gpu=hooked", "needs hooks")] {
+        let error = node.create(&sandbox, &pod, with("other", device)).await.unwrap_err();
+        assert!(error.code() == Code::InvalidArgument && error.message().contains(said), "{error}");
+    }
+    node.remove(&sandbox).await;
+    node.finish().await;
+}

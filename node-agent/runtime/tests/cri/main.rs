@@ -68,6 +68,7 @@ const TESTS: &[Test] = tests![
     features::images_are_mounted_as_volumes,
     features::pods_are_limited_as_a_whole_and_can_be_resized,
     features::lists_can_be_streamed_and_stops_repeated,
+    features::devices_are_given_by_what_their_vendor_wrote_down,
     critest::lists_are_filtered,
     critest::calls_can_be_made_again_and_for_what_is_not_there,
     critest::an_image_is_one_under_all_its_names,

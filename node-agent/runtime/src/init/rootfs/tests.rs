@@ -1,7 +1,7 @@
 //! The order of a container's mounts, against a kernel that only writes down.
 
 use super::*;
-use crate::plan::{PidScope, ProcessPlan, Rootfs, Stdin, UserPlan};
+use crate::plan::{Barred, PidScope, ProcessPlan, Rootfs, Stdin, UserPlan};
 use crate::sys::fake::Fake;
 
 fn plan() -> ContainerPlan {
@@ -43,6 +43,7 @@ fn mount(target: &str, source: &str) -> MountPlan {
         read_only: true,
         recursive_read_only: false,
         propagation: PropagationPlan::Private,
+        barred: Barred::default(),
     }
 }
 

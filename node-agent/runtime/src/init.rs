@@ -13,7 +13,9 @@ use crate::sys::process::{SingleThreaded, act_as, close_on_exec_all, exit_now, r
 use crate::sys::seccomp::Program;
 use crate::sys::{Resolve, Sys, channel};
 use crate::wire::Progress;
-use rustix::fs::{CWD, Gid as FileGid, Mode, OFlags, Uid as FileUid, fchown, fstat, fstatfs, openat};
+use rustix::fs::{
+    CWD, Gid as FileGid, Mode, OFlags, ResolveFlags, Uid as FileUid, fchown, fstat, fstatfs, openat, openat2,
+};
 use rustix::process::{DumpableBehavior, fchdir, getcwd, ioctl_tiocsctty, set_dumpable_behavior, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::thread::{
@@ -21,7 +23,7 @@ use rustix::thread::{
 };
 use std::convert::Infallible;
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -160,7 +162,7 @@ fn read_filter(path: &Path) -> Result<Program, InitError> {
 /// that is killed a little earlier than planned is better than none.
 fn score_for_oom(process: &ProcessPlan) -> Result<(), InitError> {
     let Some(score) = process.oom_score_adj else { return Ok(()) };
-    match fs::write("/proc/self/oom_score_adj", score.to_string()) {
+    match write_to_own_proc("self/oom_score_adj", &score.to_string()) {
         Err(e) if e.kind() != io::ErrorKind::PermissionDenied => Err(doing("set the oom score")(e)),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -169,9 +171,25 @@ fn score_for_oom(process: &ProcessPlan) -> Result<(), InitError> {
 /// Asks for an AppArmor profile at the next exec, through the host's own /proc: that of the container may be played with.
 fn confine(process: &ProcessPlan) -> Result<(), InitError> {
     let Some(name) = &process.apparmor else { return Ok(()) };
-    let module = Path::new("/proc/self/attr/apparmor/exec");
-    let file = if module.exists() { module } else { Path::new("/proc/self/attr/exec") };
-    fs::write(file, format!("exec {name}")).map_err(doing(format!("apply AppArmor profile {name}")))
+    let text = format!("exec {name}");
+    let written = match write_to_own_proc("self/attr/apparmor/exec", &text) {
+        // Kernels before 5.8 have one place for all modules.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => write_to_own_proc("self/attr/exec", &text),
+        other => other,
+    };
+    written.map_err(doing(format!("apply AppArmor profile {name}")))
+}
+
+/// Writes to a file of the host's /proc, and to nothing that is mounted in its place: CVE-2025-52881 had a label, which was
+/// to confine a program, written to another file.
+fn write_to_own_proc(name: &str, text: &str) -> io::Result<()> {
+    let proc = openat(CWD, "/proc", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    if !Linux.is_procfs(proc.as_fd())? {
+        return Err(io::Error::other("/proc is not a proc file system"));
+    }
+    let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+    let file = openat2(&proc, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    fs::File::from(file).write_all(text.as_bytes())
 }
 
 /// The two sides of a terminal.
@@ -351,4 +369,38 @@ fn find_program(name: &str, path: &str) -> Result<PathBuf, InitError> {
         .map(|folder| Path::new(if folder.is_empty() { "." } else { folder }).join(name))
         .find(runs)
         .ok_or_else(|| InitError::NotInPath(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
+
+    /// What `write_to_own_proc` makes of a file of this process over which `over` is mounted.
+    fn written_over(over: &Path) -> io::Result<()> {
+        let over = over.to_owned();
+        let alone = std::thread::spawn(move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("tests that mount run as root");
+            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+            mount_bind(&over, "/proc/self/oom_score_adj").unwrap();
+            write_to_own_proc("self/oom_score_adj", "7")
+        });
+        alone.join().unwrap()
+    }
+
+    #[test]
+    fn nothing_that_is_mounted_over_a_file_of_proc_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let trap = dir.path().join("trap");
+        fs::write(&trap, "").unwrap();
+        let name = fs::read_to_string("/proc/self/comm").unwrap();
+        // Another file of /proc does not give itself away by its file system.
+        for over in [trap.as_path(), Path::new("/proc/self/comm")] {
+            assert_eq!(written_over(over).unwrap_err().kind(), io::ErrorKind::CrossesDevices, "{over:?}");
+        }
+        assert_eq!(fs::read_to_string(&trap).unwrap(), "");
+        assert_eq!(fs::read_to_string("/proc/self/comm").unwrap(), name);
+        let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+        write_to_own_proc("self/oom_score_adj", score.trim()).unwrap();
+    }
 }

@@ -125,4 +125,28 @@ mod tests {
         fs::write(logs.join("0.log"), vec![1; 64 << 10]).unwrap();
         assert!(check(&limited("32Ki")).unwrap().starts_with("Container a exceeded"));
     }
+
+    /// CVE-2020-8557: a container fills the node's disk through files that the agent made for it and mounted into it.
+    #[test]
+    fn files_that_the_agent_makes_for_a_pod_count_and_what_is_in_memory_does_not() {
+        let pod = pod_yaml(
+            "spec: {volumes: [{name: s, secret: {secretName: s}}], containers: [{name: a, resources: {limits: {ephemeral-storage: 32Ki}}}]}",
+        );
+        let big = |path: &Path| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, vec![1; 64 << 10]).unwrap();
+        };
+        let files: [fn(&Places) -> std::path::PathBuf; 2] =
+            [|at| at.hosts_file("uid-1"), |at| at.message_file("uid-1", "a", 0)];
+        for file in files {
+            let dir = tempfile::tempdir().unwrap();
+            let places =
+                Places { data_dir: dir.path().into(), log_dir: dir.path().join("logs"), cgroup_root: String::new() };
+            big(&places.in_memory("uid-1").join("kubernetes.io~secret/s/k"));
+            assert_eq!(excess(&pod, &BTreeMap::new(), &places), None);
+            big(&file(&places));
+            let said = excess(&pod, &BTreeMap::new(), &places).unwrap();
+            assert!(said.starts_with("Pod ephemeral local storage usage exceeds"), "{said}");
+        }
+    }
 }

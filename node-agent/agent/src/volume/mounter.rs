@@ -246,5 +246,8 @@ mod tests {
         let pod = pod_yaml("spec: {volumes: [{name: v, nfs: {server: s, path: /p}}]}");
         let error = set_up(&pod, &places, &Materials::default(), &Surroundings::default()).unwrap_err();
         assert_eq!(error.to_string(), "MountVolume.SetUp failed for volume \"v\" : nfs volumes are not supported yet");
+        // CVE-2024-10220 and CVE-2025-1767: commands of a repository run on the node. Nothing of it is built.
+        let pod = pod_yaml("spec: {volumes: [{name: v, gitRepo: {repository: 'https://v.io/r', directory: d}}]}");
+        assert!(set_up(&pod, &places, &Materials::default(), &Surroundings::default()).is_err());
     }
 }

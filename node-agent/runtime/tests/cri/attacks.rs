@@ -194,6 +194,66 @@ pub(crate) async fn proc_cannot_be_redirected(mut node: Node) {
     node.finish().await;
 }
 
+/// CVE-2025-52881: what a runtime writes to /proc/self/attr goes elsewhere, as something was mounted there in a race.
+pub(crate) async fn a_mount_target_that_is_swapped_for_a_link_into_proc_stays_out_of_it(mut node: Node) {
+    let pod = node.pod("attr");
+    let sandbox = node.run(pod.clone()).await;
+    let (folder, source) = (node.folder.path().join("shared"), node.folder.path().join("source"));
+    for made in [&folder, &source, &folder.join("at")] {
+        fs::create_dir(made).unwrap();
+    }
+    fs::write(source.join("exec"), "").unwrap();
+    std::os::unix::fs::symlink("/proc/self/attr", folder.join("link")).unwrap();
+    let swapping = Swapping::start(folder.join("at"), folder.join("link"));
+    let (mut started, mut refused) = (0, 0);
+    for i in 0..60 {
+        let mut config = script(&format!("c{i}"), "sleep 1000");
+        config.mounts = vec![mount(&folder, "/vol"), mount(&source, "/vol/at")];
+        let own = context(&mut config);
+        let known: Vec<String> = own.masked_paths.iter().chain(&own.readonly_paths).cloned().collect();
+        let id = node.create(&sandbox, &pod, config).await.unwrap();
+        match node.start_container(&id).await {
+            Ok(()) => {
+                started += 1;
+                let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", node.pid(&id).await)).unwrap();
+                let points = mounts.lines().filter_map(|l| l.split(' ').nth(4)).filter(|p| p.starts_with("/proc/"));
+                let strange: Vec<&str> = points.filter(|p| !known.iter().any(|k| k == p)).collect();
+                assert!(strange.is_empty(), "{strange:?}");
+            }
+            Err(error) => {
+                refused += usize::from(error.message().contains("lies in the container's /proc"));
+            }
+        }
+        node.runtime.remove_container(RemoveContainerRequest { container_id: id }).await.unwrap();
+    }
+    assert!(swapping.end() > 1000 && started > 0 && refused > 0, "{started} started, {refused} were refused");
+    assert_eq!(fs::read_to_string(source.join("exec")).unwrap(), "", "no label went there");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
+/// CVE-2021-43784: what is long is cut on the way to the process that makes a container, and means something else there.
+pub(crate) async fn what_is_long_arrives_whole_or_is_refused(mut node: Node) {
+    let pod = node.pod("long");
+    let sandbox = node.run(pod.clone()).await;
+    let mut config = script("main", "sleep 1000");
+    config.envs = (0..10).map(|i| KeyValue { key: format!("LONG{i}"), value: "x".repeat(100_000) }).collect();
+    let id = node.launch(&sandbox, &pod, config).await;
+    let environ = fs::read(format!("/proc/{}/environ", node.pid(&id).await)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&environ).matches('x').count(), 10 * 100_000);
+    let request = |length: usize| ExecSyncRequest {
+        container_id: id.clone(),
+        cmd: ["sh", "-c", "echo ${#0}", &"x".repeat(length)].map(str::to_owned).to_vec(),
+        timeout: 10,
+    };
+    let out = node.runtime.exec_sync(request(100_000)).await.unwrap().into_inner();
+    assert_eq!((out.exit_code, String::from_utf8_lossy(&out.stdout).trim()), (0, "100000"));
+    assert!(node.runtime.exec_sync(request(300_000)).await.is_err());
+    assert_eq!(node.sh(&id, "echo well").await, "well", "and the supervisor goes on");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 /// CVE-2022-29162, CVE-2023-25809 and CVE-2022-0492: capabilities that can be inherited, and cgroups that can be written to.
 pub(crate) async fn a_container_gets_neither_capabilities_to_inherit_nor_its_cgroups(mut node: Node) {
     let pod = node.pod("caps");

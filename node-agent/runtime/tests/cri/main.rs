@@ -61,6 +61,8 @@ const TESTS: &[Test] = tests![
     attacks::devices_that_a_container_replaced_mask_nothing,
     attacks::proc_cannot_be_redirected,
     attacks::a_container_gets_neither_capabilities_to_inherit_nor_its_cgroups,
+    attacks::a_mount_target_that_is_swapped_for_a_link_into_proc_stays_out_of_it,
+    attacks::what_is_long_arrives_whole_or_is_refused,
     attacks::users_of_an_image_are_read_strictly,
     attacks::layers_reach_nothing_beside_them,
     features::a_pod_has_users_of_its_own,

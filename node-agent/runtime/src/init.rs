@@ -114,7 +114,7 @@ fn become_program(
         Role::Command { plan, process, users, .. } => (*plan, *process, *users),
     };
     let first_user = plan.users.map_or(0, |r| r.host_id);
-    join_legacy_cgroups(&plan.cgroup)?;
+    join_legacy_cgroups(proof, &plan.cgroup)?;
     // Files of the host, while they can be reached.
     let filter = process.seccomp.as_deref().map(read_filter).transpose()?;
     score_for_oom(process)?;
@@ -145,10 +145,12 @@ fn become_program(
     execute(process, &identity)
 }
 
-/// Version 1 cgroups are joined by writing to each; in version 2 the process was born in its place.
-fn join_legacy_cgroups(cgroup: &CgroupPlan) -> Result<(), InitError> {
+/// Version 1 cgroups are joined by writing to each; in version 2 the process was born in its place. A thread moves itself
+/// at once, and this process has one (the proof); to move a process, the kernel would wait for all forks and exits of the
+/// machine, for each cgroup.
+fn join_legacy_cgroups(_proof: &SingleThreaded, cgroup: &CgroupPlan) -> Result<(), InitError> {
     for folder in &cgroup.legacy {
-        fs::write(folder.join("cgroup.procs"), "0").map_err(doing(format!("join cgroup {}", folder.display())))?;
+        fs::write(folder.join("tasks"), "0").map_err(doing(format!("join cgroup {}", folder.display())))?;
     }
     Ok(())
 }

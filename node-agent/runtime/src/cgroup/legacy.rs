@@ -6,8 +6,7 @@ use crate::plan::{CgroupPlan, DevicePlan};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Controllers that are used, if the machine has them. A container joins no others: each joined tree costs a start
-/// a wait for all of the machine's forks.
+/// Controllers that are used, if the machine has them. A container joins no others.
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "devices"];
 /// Controllers that only containers join that ask for what they limit.
 const ON_REQUEST: [&str; 2] = ["cpuset", "hugetlb"];

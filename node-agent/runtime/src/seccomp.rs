@@ -3,13 +3,13 @@
 //! kept as files that a starting container loads.
 
 mod default;
+mod filter;
 mod names;
 mod profile;
 
 use crate::image::hex;
 use crate::sys::seccomp::Program;
 use parking_lot::Mutex;
-use seccompiler::BpfProgram;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
@@ -83,32 +83,4 @@ impl Profiles {
         fs::write(&next, &bytes).and_then(|()| fs::rename(&next, &path)).map_err(SeccompError::Write)?;
         Ok(path)
     }
-}
-
-/// Offsets in the data that a filter looks at, and instruction codes of classic BPF.
-const OFFSET_NUMBER: u32 = 0;
-const OFFSET_ARCH: u32 = 4;
-const LOAD_WORD: u16 = 0x20;
-const JUMP_EQUAL: u16 = 0x15;
-const RETURN: u16 = 0x06;
-const RETURN_ERRNO: u32 = 0x0005_0000;
-
-/// The audit number of this machine's architecture.
-#[cfg(target_arch = "x86_64")]
-const AUDIT_ARCH: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const AUDIT_ARCH: u32 = 0xc000_00b7;
-
-/// `program` with system calls before it that answer an error of their own: one filter has a single answer for what it
-/// refuses, but "no such call" makes a C library try an older one where "not permitted" makes it give up.
-fn with_errors(errors: &[(i64, i32)], program: &BpfProgram) -> Program {
-    let checks = errors.len() as u8 * 2;
-    let mut instructions =
-        vec![(LOAD_WORD, 0, 0, OFFSET_ARCH), (JUMP_EQUAL, 0, checks + 1, AUDIT_ARCH), (LOAD_WORD, 0, 0, OFFSET_NUMBER)];
-    for (call, errno) in errors {
-        instructions.push((JUMP_EQUAL, 0, 1, *call as u32));
-        instructions.push((RETURN, 0, 0, RETURN_ERRNO | *errno as u32));
-    }
-    instructions.extend(program.iter().map(|i| (i.code, i.jt, i.jf, i.k)));
-    Program::from_instructions(instructions)
 }

@@ -1,13 +1,10 @@
 //! The default profile: the calls that container engines allow, with the few that depend on arguments or capabilities.
 
+use super::SeccompError;
+use super::filter::{ALLOW, Case, Comparison, Condition, ERRNO, Rules, compile as compile_rules};
 use super::names::{Table, calls};
-use super::{SeccompError, with_errors};
 use crate::capability;
 use crate::sys::seccomp::Program;
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
-use std::collections::BTreeMap;
 
 /// Calls that every container may make.
 #[rustfmt::skip]
@@ -102,50 +99,76 @@ pub(super) fn relevant(set: u64) -> u64 {
     WITH_CAPABILITY.iter().map(|(name, _)| bit(name)).fold(0, |mask, b| mask | b) & set
 }
 
-fn condition(arg: u8, op: SeccompCmpOp, value: u64) -> Result<SeccompRule, SeccompError> {
-    let compile = |e: seccompiler::BackendError| SeccompError::Compile(e.to_string());
-    let one = SeccompCondition::new(arg, SeccompCmpArgLen::Qword, op, value).map_err(compile)?;
-    SeccompRule::new(vec![one]).map_err(compile)
+/// The call is allowed where one of these holds of its first argument.
+fn where_one(holds: impl IntoIterator<Item = (Comparison, u64)>) -> Vec<Case> {
+    let case = |(is, value)| Case { conditions: vec![Condition { argument: 0, is, value }], verdict: ALLOW };
+    holds.into_iter().map(case).collect()
+}
+
+fn always(verdict: u32) -> Vec<Case> {
+    vec![Case { conditions: Vec::new(), verdict }]
 }
 
 /// Compiles the profile for a container with `capabilities`.
 pub(super) fn compile(capabilities: u64) -> Result<Program, SeccompError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    rules.insert(libc::SYS_clone, vec![condition(0, SeccompCmpOp::MaskedEq(CLONE_NEW), 0)?]);
-    rules.insert(libc::SYS_socket, vec![condition(0, SeccompCmpOp::Ne, AF_VSOCK)?]);
-    let personalities = PERSONALITIES.iter().map(|p| condition(0, SeccompCmpOp::Eq, *p));
-    rules.insert(libc::SYS_personality, personalities.collect::<Result<_, _>>()?);
+    let refused = ERRNO | libc::EPERM as u32;
+    let mut rules = Rules { otherwise: refused, x32: refused, ..Rules::default() };
+    let mut set = |number: i64, cases| {
+        rules.calls.insert(u32::try_from(number).expect("numbers of calls are small"), cases);
+    };
+    set(libc::SYS_clone, where_one([(Comparison::Masked { mask: CLONE_NEW }, 0)]));
+    // Without the rights to make namespaces, whose flags a filter cannot see in its structure, clone3 is not there:
+    // "no such call" makes a C library try an older one where "not permitted" makes it give up.
+    set(libc::SYS_clone3, always(ERRNO | libc::ENOSYS as u32));
+    set(libc::SYS_socket, where_one([(Comparison::NotEqual, AF_VSOCK)]));
+    set(libc::SYS_personality, where_one(PERSONALITIES.map(|p| (Comparison::Equal, p))));
     let own = WITH_CAPABILITY.iter().filter(|(name, _)| capabilities & bit(name) != 0).map(|(_, table)| *table);
     for (_, number) in [ALLOWED, ALLOWED_HERE].into_iter().chain(own).flatten() {
-        rules.insert(*number, Vec::new());
+        set(*number, always(ALLOW));
     }
-    // Without the rights to make namespaces, whose flags a filter cannot see in its structure, clone3 is not there.
-    let errors: &[(i64, i32)] =
-        if rules.contains_key(&libc::SYS_clone3) { &[] } else { &[(libc::SYS_clone3, libc::ENOSYS)] };
-    let filter = filter(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?;
-    Ok(with_errors(errors, &filter))
-}
-
-/// A filter that answers `matched` for what the rules match.
-pub(super) fn filter(
-    rules: BTreeMap<i64, Vec<SeccompRule>>,
-    otherwise: SeccompAction,
-    matched: SeccompAction,
-) -> Result<BpfProgram, SeccompError> {
-    let compile = |e: seccompiler::BackendError| SeccompError::Compile(e.to_string());
-    let arch = std::env::consts::ARCH.try_into().map_err(compile)?;
-    SeccompFilter::new(rules, otherwise, matched, arch).and_then(TryInto::try_into).map_err(compile)
+    compile_rules(&rules)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn answer(capabilities: u64, call: i64, first: u64) -> u32 {
+        let program = compile(capabilities).unwrap();
+        crate::seccomp::filter::answer(&program, call as u32, [first, 0, 0, 0, 0, 0])
+    }
+
     #[test]
-    fn the_profile_compiles_and_grows_with_capabilities() {
-        let plain = compile(0).unwrap().to_bytes().len();
-        let admin = compile(relevant(u64::MAX)).unwrap().to_bytes().len();
-        assert!(admin > plain && plain > 8 * 300, "{plain} {admin}");
+    fn calls_are_allowed_by_name_argument_and_capability() {
+        let (refused, missing) = (ERRNO | libc::EPERM as u32, ERRNO | libc::ENOSYS as u32);
+        let new_user = libc::CLONE_NEWUSER as u64;
+        let admin = relevant(bit("SYS_ADMIN"));
+        for (capabilities, call, first, wanted) in [
+            (0, libc::SYS_read, 0, ALLOW),
+            (0, libc::SYS_mount, 0, refused),
+            (admin, libc::SYS_mount, 0, ALLOW),
+            (0, libc::SYS_keyctl, 0, refused),
+            (admin, libc::SYS_keyctl, 0, refused),
+            (0, libc::SYS_clone, libc::SIGCHLD as u64, ALLOW),
+            (0, libc::SYS_clone, new_user, refused),
+            (admin, libc::SYS_clone, new_user, ALLOW),
+            (0, libc::SYS_clone3, 0, missing),
+            (admin, libc::SYS_clone3, 0, ALLOW),
+            (0, libc::SYS_socket, libc::AF_INET as u64, ALLOW),
+            (0, libc::SYS_socket, AF_VSOCK, refused),
+            (0, libc::SYS_personality, 0x0008, ALLOW),
+            (0, libc::SYS_personality, 0x0004_0000, refused),
+            (0, 100_000, 0, refused),
+        ] {
+            assert_eq!(answer(capabilities, call, first), wanted, "{capabilities:#x} {call}({first:#x})");
+        }
+    }
+
+    #[test]
+    fn the_profile_is_short_because_every_start_pays_for_its_length() {
+        let plain = compile(0).unwrap().to_bytes().len() / 8;
+        let admin = compile(relevant(u64::MAX)).unwrap().to_bytes().len() / 8;
+        assert!((100..300).contains(&plain) && admin < 300, "{plain} {admin} instructions");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Installing a compiled seccomp filter. Unlike seccompiler's own function this does not set no_new_privs, which is the
-//! pod author's choice.
+//! Installing a compiled seccomp filter. This does not set no_new_privs, which is the pod author's choice.
 #![expect(unsafe_code, reason = "the seccomp system call takes a pointer to the program")]
 
 use std::io;

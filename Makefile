@@ -5,7 +5,7 @@ RELEASE := target/release
 IMAGES := target/images/web.tar
 CLIENTS := target/clients
 
-.PHONY: up build install images vm-image e2e test check bench soak sim fuzz deps test-deps fmt codegen
+.PHONY: up build install images vm-image e2e test check bench soak sim fuzz deps test-deps bench-deps fmt codegen
 
 ## up: install what the machine lacks, build, and start a one-node cluster in this terminal (Ctrl-C stops it)
 up: deps install images
@@ -50,11 +50,12 @@ e2e: build test-deps images
 	$(CARGO) test --locked -p e2e --features machines --test vm_machines --test vm_servers -- --nocapture
 
 ## bench: the figures of the README, each beside its reference
-bench: deps images
+bench: deps bench-deps images
 	$(CARGO) build --release --locked -p drover -p kctl -p e2e --bins
 	$(CARGO) run --release --locked -p store --example bench_store
 	$(CARGO) run --release --locked -p proxy --example bench
 	$(RELEASE)/bench
+	$(RELEASE)/bench_node
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler
 
@@ -89,6 +90,10 @@ deps:
 test-deps: $(CLIENTS)/installed
 	@.ci/install etcd-server:etcd etcd-client:etcdctl docker-registry:docker-registry busybox-static:busybox util-linux:nsenter procps:pgrep bind9-dnsutils:dig curl:curl \
 		qemu-system-x86:qemu-system-x86_64 kmod:depmod e2fsprogs:mke2fs cpio:cpio binutils:strip g++:g++
+
+# What the node is measured beside, and what its containers run.
+bench-deps:
+	@.ci/install runc:runc crun:crun busybox-static:busybox util-linux:nsenter iproute2:ip
 
 $(CLIENTS)/installed: e2e/clients/requirements.txt
 	@.ci/install python3:python3 python3-venv:/usr/share/python-wheels

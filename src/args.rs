@@ -354,6 +354,9 @@ pub(crate) struct Node {
     /// CRI socket of another container runtime, to use instead of one in this process; pods outlive this process then
     #[arg(long, value_name = "SOCKET", value_parser = socket)]
     pub(crate) container_runtime_endpoint: Option<PathBuf>,
+    /// How many pods the node takes; its range has addresses for 253
+    #[arg(long, value_name = "NUMBER", default_value_t = 110, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_pods: u32,
     /// Image archive to import once the runtime is up; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) image: Vec<PathBuf>,

@@ -17,9 +17,6 @@ use tokio::sync::watch;
 /// The kubelet's port.
 const NODE_PORT: u16 = 10_250;
 
-/// k8s: a node takes so many pods.
-const PODS_MAX: u32 = 110;
-
 /// Name of the node's bridge.
 const BRIDGE: &str = "drover0";
 
@@ -239,7 +236,7 @@ fn agent_config(
         bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, NODE_PORT)),
         cluster_dns: vec![cluster.cluster_dns],
         cluster_domain: cluster.cluster_domain.clone(),
-        max_pods: PODS_MAX,
+        max_pods: args.max_pods,
         reserved: agent::Reserved::default(),
         tls,
         cgroup_root: args.cgroup_root.clone(),

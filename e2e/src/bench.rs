@@ -1,8 +1,9 @@
 //! What benchmarks share: [`server`] is the API server alone, [`process`] and [`etcd`] are what it is measured in and beside,
-//! [`connection`] is a client that costs little.
+//! [`connection`] is a client that costs little, [`inside`] one in a cluster's namespaces.
 #![expect(clippy::print_stdout, reason = "a server says to its starter where it listens")]
 
 pub mod connection;
 pub mod etcd;
+pub mod inside;
 pub mod process;
 pub mod server;

@@ -42,15 +42,12 @@ impl Process {
 
     /// CPU that it has used, all threads.
     pub fn cpu(&self) -> Result<Duration> {
-        cpu_of(&self.child.id().to_string())
+        cpu_of(self.child.id())
     }
 
     /// MiB of resident memory.
     pub fn resident(&self) -> Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024.0)
+        Ok(memory_of(self.child.id())?.resident)
     }
 
     /// As a power cut would: what was acknowledged must be there afterwards.
@@ -63,15 +60,48 @@ impl Process {
 
 /// CPU that this program has used, all threads.
 pub fn own_cpu() -> Result<Duration> {
-    cpu_of("self")
+    cpu_of(std::process::id())
 }
 
-fn cpu_of(pid: &str) -> Result<Duration> {
+/// CPU that a process has used, all threads.
+pub fn cpu_of(pid: u32) -> Result<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
     // The kernel's USER_HZ, the same on all of Linux.
     Ok(Duration::from_millis(ticks * 10))
+}
+
+/// What a process holds, in MiB.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// All pages that it has mapped, those of its program's file included.
+    pub resident: f64,
+    /// The same with a page that others map too counted in parts.
+    pub proportional: f64,
+    /// Pages that are its alone: what would be free without it.
+    pub private: f64,
+}
+
+impl Memory {
+    pub fn told(&self) -> String {
+        format!("{:.1} (PSS {:.1}, USS {:.1}) MiB", self.resident, self.proportional, self.private)
+    }
+}
+
+/// What a process holds now.
+pub fn memory_of(pid: u32) -> Result<Memory> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let mib = |name: &str| -> Result<f64> {
+        let value = |line: &str| line.strip_prefix(name)?.strip_suffix(" kB")?.trim().parse::<f64>().ok();
+        let kib = text.lines().find_map(value).with_context(|| format!("no {name}"))?;
+        Ok(kib / 1024.0)
+    };
+    Ok(Memory {
+        resident: mib("Rss:")?,
+        proportional: mib("Pss:")?,
+        private: mib("Private_Clean:")? + mib("Private_Dirty:")?,
+    })
 }
 
 impl Drop for Process {

@@ -5,6 +5,8 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 use anyhow::{Context, Result, bail, ensure};
+use e2e::bench::inside;
+use e2e::bench::process::{cpu_of, memory_of};
 use e2e::{Cluster, Options, cluster};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -33,19 +35,13 @@ fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => outside(),
         // Inside a cluster's namespaces, where its addresses are.
-        ["fill", kubeconfig] => inside(kubeconfig, |client| async move { fill(client).await }),
-        ["pods", kubeconfig] => inside(kubeconfig, |client| async move { Box::pin(pods(client)).await }),
+        ["fill", kubeconfig] => inside::run(Path::new(kubeconfig), |client| async move { fill(client).await }),
+        ["pods", kubeconfig] => {
+            inside::run(Path::new(kubeconfig), |client| async move { Box::pin(pods(client)).await })
+        }
         ["names", _] => names(),
         _ => bail!("usage: bench"),
     }
-}
-
-fn inside<F: Future<Output = Result<()>>>(kubeconfig: &str, work: impl FnOnce(kube::Client) -> F) -> Result<()> {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        bail!("a TLS provider is installed already");
-    }
-    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    tokio.block_on(async { work(client::transport::https(Path::new(kubeconfig)).await?).await })
 }
 
 fn outside() -> Result<()> {
@@ -63,9 +59,9 @@ fn outside() -> Result<()> {
 
     let mut cluster = Cluster::start(Options::default())?;
     std::thread::sleep(SETTLE);
-    let before = cpu(&cluster)?;
+    let before = cpu_of(cluster.pid()?)?;
     std::thread::sleep(IDLE);
-    let used = cpu(&cluster)? - before;
+    let used = cpu_of(cluster.pid()?)?.saturating_sub(before).as_secs_f64();
     row("idle: CPU of a core", format!("{:.2} %", used / IDLE.as_secs_f64() * 100.0), "1 %");
     row("idle: resident memory", format!("{:.1} MiB", resident(&cluster)?), "60 MiB");
 
@@ -74,9 +70,9 @@ fn outside() -> Result<()> {
     row("POST of a pod until Ready, p50", format!("{} ms", figures["p50"]), "150 ms");
     row("POST of a pod until Ready, p99", format!("{} ms", figures["p99"]), "500 ms");
 
-    let before = cpu(&cluster)?;
+    let before = cpu_of(cluster.pid()?)?;
     let answers: f64 = run_inside(&cluster, "names")?.trim().parse()?;
-    let used = cpu(&cluster)? - before;
+    let used = cpu_of(cluster.pid()?)?.saturating_sub(before).as_secs_f64();
     row("names of Services answered in a second of CPU", format!("{:.0}", answers / used), "50000");
     row("names of Services answered in a second", format!("{:.0}", answers / NAMES_FOR.as_secs_f64()), "-");
 
@@ -104,21 +100,9 @@ fn run_inside(cluster: &Cluster, part: &str) -> Result<String> {
     cluster.host.read(&cluster::binary("bench").to_string_lossy(), &[part, &kubeconfig])
 }
 
-/// Seconds of CPU that drover has used.
-fn cpu(cluster: &Cluster) -> Result<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", cluster.pid()?))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-    // The kernel's USER_HZ, the same on all of Linux.
-    Ok(ticks as f64 / 100.0)
-}
-
 /// MiB of drover's resident memory.
 fn resident(cluster: &Cluster) -> Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", cluster.pid()?))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024.0)
+    Ok(memory_of(cluster.pid()?)?.resident)
 }
 
 /// Asks the cluster's DNS for a Service's address without a pause, and says how often it answered.

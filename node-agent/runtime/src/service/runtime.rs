@@ -2,7 +2,7 @@
 
 use super::convert::{self, selected};
 use super::metrics;
-use crate::pods::{ExecStreams, Pods};
+use crate::pods::{self, ExecStreams, Pods, Sandbox};
 use crate::stream::{Session, Streaming, TooMany};
 use crate::sys::clock::now_ns;
 use proto::cri::runtime_service_server::RuntimeService;
@@ -143,15 +143,15 @@ impl RuntimeService for Service {
 
     async fn list_pod_sandbox(&self, request: Request<ListPodSandboxRequest>) -> Answer<ListPodSandboxResponse> {
         let filter = request.into_inner().filter.unwrap_or_default();
-        let wanted = |item: &PodSandbox| {
-            (filter.id.is_empty() || item.id.starts_with(&filter.id))
-                && filter.state.is_none_or(|s| s.state == item.state)
-                && selected(&filter.label_selector, &item.labels)
+        // Before anything is copied: an agent asks for each pod alone, again and again.
+        let wanted = |s: &&Arc<Sandbox>| {
+            (filter.id.is_empty() || s.record.id.starts_with(&filter.id))
+                && selected(&filter.label_selector, &s.config.labels)
         };
         let sandboxes = self.pods.sandboxes();
-        ok(ListPodSandboxResponse {
-            items: sandboxes.iter().map(|s| convert::sandbox_item(s)).filter(wanted).collect(),
-        })
+        let items = sandboxes.iter().filter(wanted).map(|s| convert::sandbox_item(s));
+        let in_state = |item: &PodSandbox| filter.state.is_none_or(|s| s.state == item.state);
+        ok(ListPodSandboxResponse { items: items.filter(in_state).collect() })
     }
 
     async fn create_container(&self, request: Request<CreateContainerRequest>) -> Answer<CreateContainerResponse> {
@@ -181,15 +181,15 @@ impl RuntimeService for Service {
 
     async fn list_containers(&self, request: Request<ListContainersRequest>) -> Answer<ListContainersResponse> {
         let filter = request.into_inner().filter.unwrap_or_default();
-        let wanted = |item: &Container| {
-            (filter.id.is_empty() || item.id.starts_with(&filter.id))
-                && (filter.pod_sandbox_id.is_empty() || item.pod_sandbox_id.starts_with(&filter.pod_sandbox_id))
-                && filter.state.is_none_or(|s| s.state == item.state)
-                && selected(&filter.label_selector, &item.labels)
+        let wanted = |c: &&Arc<pods::Container>| {
+            (filter.id.is_empty() || c.record.id.starts_with(&filter.id))
+                && (filter.pod_sandbox_id.is_empty() || c.record.sandbox.starts_with(&filter.pod_sandbox_id))
+                && selected(&filter.label_selector, &c.config.lock().labels)
         };
         let containers = self.pods.containers();
-        let containers = containers.iter().map(|c| convert::container_item(c)).filter(wanted).collect();
-        ok(ListContainersResponse { containers })
+        let items = containers.iter().filter(wanted).map(|c| convert::container_item(c));
+        let in_state = |item: &Container| filter.state.is_none_or(|s| s.state == item.state);
+        ok(ListContainersResponse { containers: items.filter(in_state).collect() })
     }
 
     async fn container_status(&self, request: Request<ContainerStatusRequest>) -> Answer<ContainerStatusResponse> {
@@ -310,7 +310,7 @@ impl RuntimeService for Service {
     ) -> Answer<UpdateRuntimeConfigResponse> {
         let network = request.into_inner().runtime_config.and_then(|c| c.network_config).unwrap_or_default();
         if !network.pod_cidr.is_empty() {
-            self.pods.network.name_cidr(&network.pod_cidr).await.map_err(crate::pods::PodError::from)?;
+            self.pods.network.name_cidr(&network.pod_cidr).await.map_err(pods::PodError::from)?;
         }
         ok(UpdateRuntimeConfigResponse {})
     }

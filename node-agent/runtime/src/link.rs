@@ -1,11 +1,11 @@
 //! The runtime's side of its connection to a pod's supervisor: requests and their answers, and news of exits.
 
-use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
+use crate::sys::channel;
 use crate::wire::{Answer, Call, Message, Request};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use thiserror::Error;
@@ -85,22 +85,15 @@ impl Link {
 
     /// Reads what the supervisor says until it is gone, passing on what is not an answer.
     pub(crate) async fn listen(&self, mut news: impl FnMut(Message)) {
-        let mut buffer = Vec::new();
-        loop {
-            let got = self
-                .socket
-                .async_io(Interest::READABLE, |socket| {
-                    buffer.resize(MESSAGE_BYTES_MAX, 0);
-                    channel::receive(socket.as_fd(), &mut buffer)
-                })
-                .await;
-            let Ok((n @ 1.., fds)) = got else { break };
-            match serde_json::from_slice(&buffer[..n]) {
+        while let Ok((message, fds)) = self.socket.async_io(Interest::READABLE, |socket| channel::receive(socket)).await
+        {
+            if message.is_empty() {
+                break;
+            }
+            match serde_json::from_slice(&message) {
                 Ok(message) => self.dispatch(message, fds, &mut news),
                 Err(error) => tracing::warn!(%error, "message of a pod's supervisor is not understood"),
             }
-            // A quiet pod holds no buffer.
-            buffer = Vec::new();
         }
         let (calls, execs) = {
             let mut pending = self.pending.lock();

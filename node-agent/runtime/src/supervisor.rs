@@ -9,7 +9,7 @@ mod log;
 mod sandbox;
 
 use crate::plan::{SOCKET, SandboxPlan};
-use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
+use crate::sys::channel;
 use crate::sys::process::{SingleThreaded, close_inherited, sleep_small};
 use crate::wire::{Answer, Call, Message, Request};
 use attach::Attached;
@@ -96,7 +96,6 @@ struct Supervisor {
     /// Clients of containers that have ended, who have not read everything yet.
     leaving: Vec<Attached>,
     closing: Option<Closing>,
-    buffer: Vec<u8>,
     /// Whether something was done since memory was last given back.
     busy: bool,
 }
@@ -121,13 +120,13 @@ fn run() -> io::Result<()> {
     let signals = sandbox::block_signals()?;
     let runtime = io::stdin().as_fd().try_clone_to_owned()?;
     sleep_small(&mut [PollFd::new(&runtime, PollFlags::IN)], None)?;
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-    let (n, _) = channel::receive(&runtime, &mut buffer)?;
-    if n == 0 {
+    let (message, _) = channel::receive(&runtime)?;
+    if message.is_empty() {
         // A spare that was never needed.
         return Ok(());
     }
-    let request: Request = serde_json::from_slice(&buffer[..n])?;
+    let request: Request = serde_json::from_slice(&message)?;
+    drop(message);
     let Call::Sandbox(plan) = request.call else { return Err(io::ErrorKind::InvalidInput.into()) };
     let made = sandbox::make(&proof, &plan);
     let (message, made) = match made {
@@ -144,7 +143,6 @@ fn run() -> io::Result<()> {
     let client = Client { id: 0, socket: runtime };
     sandbox::set_nonblocking(client.socket.as_fd())?;
     channel::send(&client.socket, &serde_json::to_vec(&message)?, &[])?;
-    drop(buffer);
     let supervisor = Supervisor {
         proof,
         signals,
@@ -159,7 +157,6 @@ fn run() -> io::Result<()> {
         execs: BTreeMap::new(),
         leaving: Vec::new(),
         closing: None,
-        buffer: Vec::new(),
         busy: true,
     };
     supervisor.serve()
@@ -314,18 +311,14 @@ impl Supervisor {
     /// A request of a runtime, or its end.
     fn hear(&mut self, client: u64) {
         let Some(position) = self.clients.iter().position(|c| c.id == client) else { return };
-        self.buffer.resize(MESSAGE_BYTES_MAX, 0);
-        let got = channel::receive(&self.clients[position].socket, &mut self.buffer);
-        let (request, fds) = match got {
-            Ok((n, fds)) if n > 0 => (serde_json::from_slice::<Request>(&self.buffer[..n]), fds),
+        let (request, fds) = match channel::receive(&self.clients[position].socket) {
+            Ok((message, fds)) if !message.is_empty() => (serde_json::from_slice::<Request>(&message), fds),
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             Ok(_) | Err(_) => {
                 self.clients.remove(position);
                 return;
             }
         };
-        // Requests are rare: between them the buffer is not worth its memory.
-        self.buffer = Vec::new();
         match request {
             Ok(request) => self.call(client, request, fds),
             Err(error) => complain(&format!("request not understood: {error}")),

@@ -6,7 +6,7 @@ use super::log::Log;
 use super::{Closing, Exec, Supervisor, complain, sandbox};
 use crate::init::{self, Role, Streams};
 use crate::plan::{CONTAINER_PLAN, ContainerPlan, PidScope, ProcessPlan, SHM, Scope};
-use crate::sys::channel::{self, MESSAGE_BYTES_MAX};
+use crate::sys::channel;
 use crate::sys::process::{Fork, NewNamespaces, SingleThreaded, fork};
 use crate::wire::{Answer, Call, Message, Progress, Request, Running, Snapshot, SocketKind};
 use rustix::fs::{Mode, OFlags, open};
@@ -34,9 +34,8 @@ enum Heard {
 }
 
 fn hear_child(status: &OwnedFd) -> Heard {
-    let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-    match channel::receive(status, &mut buffer) {
-        Ok((n, fds)) if n > 0 => match serde_json::from_slice(&buffer[..n]) {
+    match channel::receive(status) {
+        Ok((report, fds)) if !report.is_empty() => match serde_json::from_slice(&report) {
             Ok(progress) => Heard::Progress(progress, fds),
             Err(e) => Heard::Progress(Progress::Failed(e.to_string()), fds),
         },

@@ -139,6 +139,9 @@ impl Sys for Linux {
             data.extend(format!(",{key}=").into_bytes());
             data.extend(path.as_os_str().as_bytes());
         }
+        // Nothing reads a writable layer after a crash of the machine. Without this the end of the container would wait
+        // until the disk has everything that anybody wrote to its file system.
+        data.extend(b",volatile");
         // A device node in the writable layer would give a way round the devices that the container was given.
         let data = CString::new(data)?;
         rustix::mount::mount("overlay", overlay.target, "overlay", MountFlags::NODEV, data.as_c_str())?;

@@ -190,6 +190,17 @@ pub(crate) async fn pods_start_quickly(mut node: Node) {
     node.finish().await;
 }
 
+pub(crate) async fn an_end_does_not_wait_for_the_disk(mut node: Node) {
+    let pod = node.pod("end");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    // An overlay without it writes everything of its file system to the disk when it is unmounted, as it is at the end.
+    let root = node.sh(&id, "grep ' / overlay ' /proc/mounts").await;
+    assert!(root.contains("volatile"), "{root}");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 /// The process that started another.
 fn parent(pid: i64) -> i32 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

@@ -10,12 +10,13 @@ pub(crate) mod overlay;
 use address::Cidr4;
 use netlink::{Connection, Request};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
 
 pub(crate) use firewall::PortMap;
@@ -66,6 +67,10 @@ const POD_INDEX: u32 = 64;
 const LOOPBACK_INDEX: u32 = 1;
 const POD_INTERFACE: &str = "eth0";
 
+/// How often and how many times it is looked whether a network that nobody uses any more has gone: a second in all.
+const LEAVE_EVERY: Duration = Duration::from_millis(20);
+const LEAVE_LOOKS: u32 = 50;
+
 /// Index of the node's end: from the sandbox's random id, far above those that the kernel gives out by itself.
 fn host_index(sandbox: &str) -> u32 {
     let random = u32::from_str_radix(&sandbox[..7.min(sandbox.len())], 16).unwrap_or(0);
@@ -79,6 +84,8 @@ struct State {
     used: BTreeMap<Ipv4Addr, String>,
     last: Option<Ipv4Addr>,
     ports: BTreeMap<String, (Ipv4Addr, Vec<PortMap>)>,
+    /// Sandboxes whose networks are waited for to go.
+    leaving: BTreeSet<String>,
 }
 
 /// What a client named last as the range of this node's pods, in the runtime's folder.
@@ -212,13 +219,42 @@ impl Network {
         self.write_rules().await
     }
 
-    /// Takes a sandbox off the network and frees its address. What is gone is gone already.
-    pub(crate) async fn disconnect(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+    /// Closes a sandbox's host ports.
+    pub(crate) async fn close_ports(&self, sandbox: &str) -> Result<(), NetError> {
         if self.state.lock().ports.remove(sandbox).is_some() {
             self.write_rules().await?;
         }
+        Ok(())
+    }
+
+    /// Whether it is the caller who has to see that a sandbox's network goes, with [`Self::leave`].
+    pub(crate) fn begins_to_leave(&self, sandbox: &str) -> bool {
+        self.state.lock().leaving.insert(sandbox.to_owned())
+    }
+
+    /// Frees the address of a sandbox whose processes have ended once its interfaces are gone. The kernel takes them along
+    /// with the network that nobody uses, many at a time; one that was asked to would wait for all of the machine.
+    pub(crate) async fn leave(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+        let name = host_interface(sandbox);
+        for _ in 0..LEAVE_LOOKS {
+            if index_of(&name).is_err() {
+                break;
+            }
+            tokio::time::sleep(LEAVE_EVERY).await;
+        }
+        let gone = self.disconnect(sandbox, ip).await;
+        self.state.lock().leaving.remove(sandbox);
+        gone
+    }
+
+    /// Takes a sandbox off the network and frees its address. What is gone is gone already.
+    pub(crate) async fn disconnect(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+        self.close_ports(sandbox).await?;
         let name = host_interface(sandbox);
         let work = move || -> Result<(), NetError> {
+            if index_of(&name).is_err() {
+                return Ok(());
+            }
             let mut netlink = Connection::open().map_err(doing("open netlink"))?;
             match netlink.run(&[Request::delete_link(&name)]) {
                 Err(e) if e.raw_os_error() == Some(libc::ENODEV) => Ok(()),

@@ -199,9 +199,24 @@ impl Pods {
             self.emit_sandbox(sandbox, cri::ContainerEventType::ContainerStoppedEvent);
         }
         if sandbox.record.network == Scope::Pod {
-            self.network.disconnect(&sandbox.record.id, sandbox.record.ip).await?;
+            self.network.close_ports(&sandbox.record.id).await?;
+            self.leave_network(sandbox);
         }
         Ok(())
+    }
+
+    /// Nobody waits until the kernel has taken the network of an ended pod apart; its address is not given out before.
+    fn leave_network(self: &Arc<Self>, sandbox: &Arc<Sandbox>) {
+        if !self.network.begins_to_leave(&sandbox.record.id) {
+            return;
+        }
+        let (pods, sandbox) = (self.clone(), sandbox.clone());
+        self.tasks.spawn(async move {
+            let record = &sandbox.record;
+            if let Err(error) = pods.network.leave(&record.id, record.ip).await {
+                tracing::warn!(sandbox = record.id, %error, "the network of a pod is left");
+            }
+        });
     }
 
     pub(crate) async fn remove_sandbox(self: &Arc<Self>, id: &str) -> Result<(), PodError> {

@@ -190,6 +190,26 @@ pub(crate) async fn pods_start_quickly(mut node: Node) {
     node.finish().await;
 }
 
+pub(crate) async fn a_network_that_somebody_holds_goes_with_its_pod(mut node: Node) {
+    let pod = node.pod("held");
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let held = std::fs::File::open(format!("/proc/{}/ns/net", node.pid(&id).await)).unwrap();
+    let link = format!("veth{}", &sandbox[..11]);
+    let there = || nix::net::if_::if_nametoindex(link.as_str()).is_ok();
+    assert!(there());
+    node.remove(&sandbox).await;
+    for _ in 0..100 {
+        if !there() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!there(), "{link} is left");
+    drop(held);
+    node.finish().await;
+}
+
 pub(crate) async fn an_end_does_not_wait_for_the_disk(mut node: Node) {
     let pod = node.pod("end");
     let sandbox = node.run(pod.clone()).await;

@@ -40,6 +40,7 @@ const TESTS: &[Test] = tests![
     lifecycle::a_client_that_leaves_does_not_leave_half_a_pod,
     lifecycle::a_bridge_that_was_deleted_comes_back_with_its_pods,
     lifecycle::events_tell_starts_and_exits,
+    lifecycle::a_network_that_somebody_holds_goes_with_its_pod,
     lifecycle::an_end_does_not_wait_for_the_disk,
     lifecycle::pods_start_quickly,
     lifecycle::a_quiet_supervisor_is_small,

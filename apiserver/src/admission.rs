@@ -10,6 +10,7 @@ mod attributes;
 mod authorizer;
 mod call;
 mod certificate;
+mod device;
 mod escalation;
 mod external_ips;
 mod ingress_class;

@@ -38,6 +38,7 @@ mod pod;
 mod pod_gc;
 mod pod_template;
 mod replica_set;
+mod resource_claim;
 mod resource_quota;
 mod root_ca;
 mod run;

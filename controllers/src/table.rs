@@ -4,8 +4,8 @@ use crate::{
     admission_policy, attach_detach, bootstrap_signer, certificate_cleaner, cluster_role_aggregation, cron_job,
     daemon_set, deployment, disruption, endpoint, endpoint_slice, endpoint_slice_mirroring, ephemeral_volume,
     garbage_collector, horizontal_pod_autoscaler, job, load_balancer, local_path, namespace, node_ipam, node_lifecycle,
-    pod_gc, replica_set, resource_quota, root_ca, service_account, service_cidr, stateful_set, taint_eviction,
-    token_cleaner, ttl_after_finished, volume_binder, volume_expansion, volume_protection,
+    pod_gc, replica_set, resource_claim, resource_quota, root_ca, service_account, service_cidr, stateful_set,
+    taint_eviction, token_cleaner, ttl_after_finished, volume_binder, volume_expansion, volume_protection,
 };
 use client::controller::Controller;
 
@@ -46,5 +46,7 @@ pub static CONTROLLERS: &[Controller] = &[
     token_cleaner::CONTROLLER,
     bootstrap_signer::CONTROLLER,
     resource_quota::CONTROLLER,
+    resource_claim::PODS,
+    resource_claim::CLAIMS,
     admission_policy::CONTROLLER,
 ];

@@ -40,6 +40,8 @@ pub(crate) struct Environment<'a> {
     pub(crate) variables: Vec<(String, Ty<'a>)>,
     /// Whether it may make patches.
     pub(crate) patches: bool,
+    /// Whether it may use `cel.bind`.
+    pub(crate) binds: bool,
 }
 
 impl<'a> Environment<'a> {

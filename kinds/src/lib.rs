@@ -22,6 +22,7 @@ mod coordination;
 mod core;
 pub mod cron;
 pub mod custom;
+pub mod device;
 mod discovery;
 pub mod duration;
 pub mod errors;

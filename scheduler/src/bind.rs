@@ -1,11 +1,16 @@
 //! The only I/O of the scheduler: bindings, and the condition of pods that found no node. Both leave the cycle at once and
 //! report back.
 
+mod claims;
+
+pub(crate) use claims::deallocate;
+
 use crate::pod_info::{PREEMPTED, PodInfo};
 use crate::volumes::{Preparation, selected_node};
 use client::cache::Caches;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::resource::v1::ResourceClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kinds::volume::{BOUND_BY_CONTROLLER, SELECTED_NODE, bound_to};
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -31,17 +36,53 @@ pub(crate) enum NotBound {
     Api(#[from] kube::Error),
     #[error("binding volumes: {0}")]
     Volumes(&'static str),
+    #[error("binding device claims: {0}")]
+    Claim(String),
 }
 
-/// Writes what has to come first, waits for it, and POSTs the binding.
-pub(crate) async fn bind(client: &kube::Client, caches: &Caches, binding: &Binding) -> Result<(), NotBound> {
+/// Writes what has to come first, waits for it, and POSTs the binding. Claims on devices that have been written are in
+/// `written`, whether or not the pod has been bound.
+pub(crate) async fn bind(
+    client: &kube::Client,
+    caches: &Caches,
+    binding: &Binding,
+    written: &mut Vec<ResourceClaim>,
+) -> Result<(), NotBound> {
     let Binding { pod, node, preparation } = binding;
-    if !preparation.is_empty() {
-        prepare(client, preparation, node).await?;
-        let all = until_volumes_are_bound(caches, pod, node);
-        let in_time = tokio::time::timeout(VOLUMES_WAIT_MAX, all).await;
-        in_time.unwrap_or(Err(NotBound::Volumes("the volumes were not there in time")))?;
+    if preparation.is_empty() {
+        return post(client, pod, node).await;
     }
+    if let Err(error) = prepare(client, caches, binding, written).await {
+        claims::release(client, pod, written).await;
+        return Err(error);
+    }
+    let outcome = post(client, pod, node).await;
+    // A pod that may be on its node all the same keeps what it needs there.
+    if matches!(&outcome, Err(NotBound::Api(error)) if claims::is_refusal(error) && !is_conflict(error)) {
+        claims::release(client, pod, written).await;
+    }
+    outcome
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+async fn prepare(
+    client: &kube::Client,
+    caches: &Caches,
+    binding: &Binding,
+    written: &mut Vec<ResourceClaim>,
+) -> Result<(), NotBound> {
+    let Binding { pod, node, preparation } = binding;
+    claims::reserve(client, pod, &preparation.devices, written).await?;
+    ask_for_volumes(client, preparation, node).await?;
+    let all = until_volumes_are_bound(caches, pod, node);
+    let in_time = tokio::time::timeout(VOLUMES_WAIT_MAX, all).await;
+    in_time.unwrap_or(Err(NotBound::Volumes("the volumes were not there in time")))
+}
+
+async fn post(client: &kube::Client, pod: &PodInfo, node: &str) -> Result<(), NotBound> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.key.ns);
     let body = json!({
         "apiVersion": "v1",
@@ -54,7 +95,7 @@ pub(crate) async fn bind(client: &kube::Client, caches: &Caches, binding: &Bindi
     Ok(answer.map(drop)?)
 }
 
-async fn prepare(client: &kube::Client, preparation: &Preparation, node: &str) -> Result<(), kube::Error> {
+async fn ask_for_volumes(client: &kube::Client, preparation: &Preparation, node: &str) -> Result<(), kube::Error> {
     for (volume, claim) in &preparation.bind {
         let volumes: Api<PersistentVolume> = Api::all(client.clone());
         let reference = json!({

@@ -14,8 +14,7 @@ const KIND: &str = "KubeSchedulerConfiguration";
 /// Disables, or enables, everything.
 const ALL: &str = "*";
 /// Upstream's names of plugins that are part of others here, or that cannot be turned off.
-const INHERENT: [&str; 5] =
-    ["SchedulingGates", "PrioritySort", "DefaultPreemption", "DefaultBinder", "DynamicResources"];
+const INHERENT: [&str; 4] = ["SchedulingGates", "PrioritySort", "DefaultPreemption", "DefaultBinder"];
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

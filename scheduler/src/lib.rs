@@ -7,6 +7,7 @@
 mod bind;
 pub mod config;
 pub mod cycle;
+pub mod devices;
 mod news;
 mod order;
 pub mod pace;

@@ -4,6 +4,7 @@ use client::cache::{Builder, Caches, Change, Typed};
 use futures::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use k8s_openapi::api::core::v1::{Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::resource::v1::{DeviceClass, DeviceTaintRule, ResourceClaim, ResourceSlice};
 use k8s_openapi::api::storage::v1::{CSINode, StorageClass};
 
 pub(crate) enum News {
@@ -15,6 +16,10 @@ pub(crate) enum News {
     Volume(Change<PersistentVolume>),
     Class(Change<StorageClass>),
     CsiNode(Change<CSINode>),
+    DeviceClaim(Change<ResourceClaim>),
+    DeviceClass(Change<DeviceClass>),
+    Slice(Change<ResourceSlice>),
+    TaintRule(Change<DeviceTaintRule>),
 }
 
 pub(crate) type Stream = SelectAll<BoxStream<'static, News>>;
@@ -29,6 +34,10 @@ pub(crate) fn declare(builder: &mut Builder) {
     builder.watch::<PersistentVolume>();
     builder.watch::<StorageClass>();
     builder.watch::<CSINode>();
+    builder.watch::<ResourceClaim>();
+    builder.watch::<DeviceClass>();
+    builder.watch::<ResourceSlice>();
+    builder.watch::<DeviceTaintRule>();
 }
 
 pub(crate) fn listen(caches: &Caches) -> Stream {
@@ -40,6 +49,10 @@ pub(crate) fn listen(caches: &Caches) -> Stream {
         of(caches, News::CsiNode),
         of(caches, News::Volume),
         of(caches, News::Claim),
+        of(caches, News::DeviceClass),
+        of(caches, News::TaintRule),
+        of(caches, News::Slice),
+        of(caches, News::DeviceClaim),
         of(caches, News::Pod),
     ])
 }

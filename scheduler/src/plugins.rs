@@ -5,6 +5,7 @@
 //! is tried again only when that could end otherwise.
 
 mod balanced_allocation;
+pub(crate) mod dynamic_resources;
 mod image_locality;
 mod inter_pod_affinity;
 mod node_affinity;
@@ -49,6 +50,12 @@ pub enum ClusterEvent {
     ClaimChanged(String),
     /// A volume, a storage class or what a node can attach is new or changed.
     VolumesChanged,
+    /// A claim on devices is new or changed: `ns/name`.
+    DeviceClaimChanged(String),
+    /// Devices that a claim had are nobody's.
+    DevicesFreed,
+    /// Devices, their classes or their taints have changed.
+    DevicesChanged,
 }
 
 /// Why a node will not do.
@@ -112,6 +119,7 @@ pub static PLUGINS: &[Plugin] = &[
     volume_zone::PLUGIN,
     topology_spread::PLUGIN,
     inter_pod_affinity::PLUGIN,
+    dynamic_resources::PLUGIN,
     balanced_allocation::PLUGIN,
     image_locality::PLUGIN,
 ];

@@ -6,6 +6,7 @@ use crate::terms::Terms;
 use client::action::Key;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Affinity, Pod, PodCondition, PodSpec, Toleration, Volume};
+use kinds::device::{self, ClaimOfPod};
 use kinds::volume::{Use, claims_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub struct PodInfo {
     pub terms: Terms,
     pub(crate) spread: Constraints,
     pub claims: Vec<Use>,
+    pub device_claims: Vec<ClaimOfPod>,
     pub(crate) disks: Vec<Disk>,
 }
 
@@ -75,6 +77,7 @@ impl PodInfo {
             terms: Terms::of(spec.affinity.as_ref(), ns, labels),
             spread: Constraints::of(&pod, ns, labels),
             claims: claims_of(metadata.name.as_deref().unwrap_or_default(), spec),
+            device_claims: device::claims_of(&pod),
             disks: disks(spec),
             pod,
         }

@@ -1,5 +1,6 @@
 //! What is asked for one pod: the pod, the cluster, and what plugins work out once a decision rather than once a node.
 
+use crate::devices::Wanted;
 use crate::plugins::{Peers, Spread, peer_counts};
 use crate::pod_info::PodInfo;
 use crate::profile::Profile;
@@ -25,6 +26,7 @@ pub struct Question<'a> {
     pub(crate) spread: Spread<'a>,
     pub(crate) peers: Peers<'a>,
     pub(crate) claims: Claims<'a>,
+    pub(crate) devices: Wanted<'a>,
 }
 
 impl<'a> Question<'a> {
@@ -37,6 +39,7 @@ impl<'a> Question<'a> {
             spread: Spread::required(pod, snapshot),
             peers: Peers::required(pod, snapshot),
             claims: Claims::new(pod, &snapshot.volumes),
+            devices: Wanted::new(pod, &snapshot.devices),
         }
     }
 
@@ -111,7 +114,7 @@ impl Places {
     }
 }
 
-/// Whether nodes can be ranked for pods like this one: what volumes allow changes without a word from the nodes.
+/// Whether nodes can be ranked for pods like this one: what volumes and devices allow changes without a word from the nodes.
 pub(crate) fn can_be_ranked(pod: &PodInfo) -> bool {
-    pod.claims.is_empty() && pod.disks.is_empty()
+    pod.claims.is_empty() && pod.disks.is_empty() && pod.device_claims.is_empty()
 }

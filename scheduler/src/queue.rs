@@ -48,6 +48,9 @@ impl Waiting {
     }
 
     fn backoff(&self) -> SignedDuration {
+        if self.attempts == 0 {
+            return SignedDuration::ZERO;
+        }
         let doublings = self.attempts.saturating_sub(1).min(8);
         (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX)
     }
@@ -147,6 +150,15 @@ impl Queue {
             plugins.insert(ANYBODY);
         }
         self.enter(uid, |_| Room::Unschedulable { since: now, plugins });
+    }
+
+    /// The pod is not to be tried before something that this plugin waits for has happened; that this was found out is no
+    /// attempt. k8s: PreEnqueue
+    pub fn hold_back(&mut self, uid: &str, plugin: &'static str, now: Timestamp) {
+        if let Some(waiting) = self.waiting.get_mut(uid) {
+            waiting.attempts = waiting.attempts.saturating_sub(1);
+        }
+        self.unschedulable(uid, [plugin].into(), now);
     }
 
     /// Placing or binding failed for another reason: try again after a while.

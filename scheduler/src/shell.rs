@@ -1,10 +1,12 @@
 //! The loop between the caches, the queue and the binder. One task owns all state: a change, a decision and a binding's end
-//! never meet half-way.
+//! never meet half-way. `shell/devices.rs` does what concerns claims on devices.
+
+mod devices;
 
 use crate::bind::{self, Binding, Nomination, NotBound};
 use crate::cycle::{Decision, Refusal, Rotation};
 use crate::news::{self, News};
-use crate::plugins::ClusterEvent;
+use crate::plugins::{ClusterEvent, dynamic_resources};
 use crate::pod_info::PodInfo;
 use crate::preempt::{Budget, NoPreemption, Preemption, preempt};
 use crate::profile::Profile;
@@ -20,6 +22,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod, Service};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::resource::v1::ResourceClaim;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -47,7 +50,12 @@ struct MakingRoom {
 
 /// A write beside the cycle that has ended.
 enum Ended {
-    Bound(Binding, Result<(), NotBound>),
+    Bound {
+        binding: Binding,
+        /// Claims on devices, as they are now.
+        written: Vec<ResourceClaim>,
+        outcome: Result<(), NotBound>,
+    },
     /// Somebody was asked to make room for `pod`: how it is on its way out, `None` where it is gone, or why it did not go.
     Evicted {
         pod: Arc<PodInfo>,
@@ -180,6 +188,19 @@ impl Shell {
                 self.cluster.volumes().set_csi_node(&change.key.name, change.new.as_deref());
                 self.volumes_changed();
             }
+            News::DeviceClaim(change) => self.device_claim_changed(change),
+            News::DeviceClass(change) => {
+                self.cluster.devices().set_class(&change.key.name, change.new);
+                self.devices_changed();
+            }
+            News::Slice(change) => {
+                self.cluster.devices().set_slice(&change.key.name, change.new);
+                self.devices_changed();
+            }
+            News::TaintRule(change) => {
+                self.cluster.devices().set_taint_rule(&change.key.name, change.new);
+                self.devices_changed();
+            }
         }
     }
 
@@ -204,6 +225,10 @@ impl Shell {
         let mut chance = |below: usize| rand::random_range(0..below);
         let named = |profile: &&Profile| profile.scheduler_name == pod.scheduler_name();
         let Some(profile) = self.profiles.iter().find(named) else { return };
+        if self.cluster.awaits_claims(&pod) {
+            self.queue.hold_back(&pod.uid, dynamic_resources::NAME, now);
+            return;
+        }
         let begin = tokio::time::Instant::now();
         let decision = self.cluster.decide(&pod, profile, &mut self.rotation, &mut chance);
         self.deps.pace.record(begin.elapsed());
@@ -228,8 +253,9 @@ impl Shell {
         let binding = Binding { pod, node, preparation };
         let (client, caches) = (self.deps.client.clone(), Arc::clone(&self.caches));
         writes.spawn(async move {
-            let outcome = bind::bind(&client, &caches, &binding).await;
-            Ended::Bound(binding, outcome)
+            let mut written = Vec::new();
+            let outcome = bind::bind(&client, &caches, &binding, &mut written).await;
+            Ended::Bound { binding, written, outcome }
         });
     }
 
@@ -237,6 +263,7 @@ impl Shell {
         let nodes = refusal.nodes;
         let mut message = refusal.message();
         let mut nomination = Nomination::Unsaid;
+        self.free_idle_claim(pod, &refusal);
         match self.preemption(pod, &refusal.hopeful) {
             Ok(preemption) => {
                 nomination = Nomination::Made(preemption.node.clone());
@@ -339,7 +366,10 @@ impl Shell {
 
     fn write_ended(&mut self, ended: Ended) {
         match ended {
-            Ended::Bound(binding, outcome) => self.binding_ended(&binding, outcome),
+            Ended::Bound { binding, written, outcome } => {
+                self.claims_ended(&binding.preparation.devices, written);
+                self.binding_ended(&binding, outcome);
+            }
             Ended::Evicted { pod, victim, outcome } => self.evicted(&pod, &victim, outcome),
             Ended::Written => {}
         }
@@ -540,7 +570,9 @@ impl Shell {
 }
 
 fn same_wishes(old: &PodInfo, new: &PodInfo) -> bool {
-    old.pod.spec == new.pod.spec && old.pod.metadata.labels == new.pod.metadata.labels
+    old.pod.spec == new.pod.spec
+        && old.pod.metadata.labels == new.pod.metadata.labels
+        && old.device_claims == new.device_claims
 }
 
 /// What a change of a node means to pods that wait.

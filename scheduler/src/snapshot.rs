@@ -2,6 +2,7 @@
 //! changed, and a decision looks at a state that nobody changes under it.
 
 use crate::cycle::{Decision, Rotation, decide};
+use crate::devices::{self, Devices, Wanted};
 use crate::order::Orders;
 use crate::pod_info::{HostPort, PodInfo};
 use crate::profile::Profile;
@@ -11,6 +12,7 @@ use crate::tally::Tally;
 use crate::terms::Namespaces;
 use crate::volumes::{Claims, Preparation, Volumes};
 use k8s_openapi::api::core::v1::{Node, Taint};
+use k8s_openapi::api::resource::v1::AllocationResult;
 use kinds::quantity::Quantity;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -107,6 +109,7 @@ pub struct Snapshot {
     pub(crate) services: HashMap<String, BTreeMap<String, BTreeMap<String, String>>>,
     pub(crate) tally: Tally,
     pub(crate) volumes: Volumes,
+    pub(crate) devices: Devices,
     /// Image name -> on how many nodes.
     pub(crate) images: HashMap<String, usize>,
     /// Name -> place in `nodes`.
@@ -166,6 +169,16 @@ impl Cluster {
         &mut self.snapshot.volumes
     }
 
+    /// What is known of devices; as of volumes.
+    pub fn devices(&mut self) -> &mut Devices {
+        &mut self.snapshot.devices
+    }
+
+    /// Whether claims are still to be made for the pod: then it is not worth while to decide.
+    pub(crate) fn awaits_claims(&self, pod: &PodInfo) -> bool {
+        devices::awaits_claims(pod, &self.snapshot.devices)
+    }
+
     /// Where the pod should go: from the order that pods like it have found, or by looking at nodes anew.
     pub fn decide(
         &mut self,
@@ -195,14 +208,27 @@ impl Cluster {
         decision
     }
 
-    /// What has to be written about volumes before the pod can be bound to the node; it counts from now on.
+    /// The allocations that the pod's claims would get on the node; `None` where they cannot be had.
+    pub fn allocations(&self, pod: &PodInfo, node: &str) -> Option<Vec<Arc<AllocationResult>>> {
+        let writes = Wanted::new(pod, &self.snapshot.devices).prepare(self.snapshot.node(node)?)?;
+        Some(writes.into_iter().filter_map(|write| write.allocation).collect())
+    }
+
+    /// From now on as if what the pod needs on the node were written; `false` where it cannot be had.
+    pub fn promise(&mut self, pod: &PodInfo, node: &str) -> bool {
+        self.prepare(pod, node).is_some()
+    }
+
+    /// What has to be written about volumes and devices before the pod can be bound to the node; it counts from now on.
     pub(crate) fn prepare(&mut self, pod: &PodInfo, node: &str) -> Option<Preparation> {
-        if pod.claims.is_empty() {
+        if pod.claims.is_empty() && pod.device_claims.is_empty() {
             return Some(Preparation::default());
         }
         let info = self.snapshot.node(node)?;
-        let preparation = Claims::new(pod, &self.snapshot.volumes).prepare(info)?;
+        let mut preparation = Claims::new(pod, &self.snapshot.volumes).prepare(info)?;
+        preparation.devices = Wanted::new(pod, &self.snapshot.devices).prepare(info)?;
         self.snapshot.volumes.promise(&preparation, node);
+        self.snapshot.devices.promise(&preparation.devices);
         Some(preparation)
     }
 

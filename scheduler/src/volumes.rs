@@ -1,6 +1,7 @@
 //! Volumes, claims and classes as the scheduler sees them, with what it has promised itself; and what of them concerns one
 //! pod. Pure.
 
+use crate::devices::ClaimWrite;
 use crate::plugins::Rejection;
 use crate::pod_info::PodInfo;
 use crate::snapshot::NodeInfo;
@@ -180,11 +181,13 @@ pub(crate) struct Preparation {
     pub(crate) bind: Vec<(Arc<PersistentVolume>, Arc<PersistentVolumeClaim>)>,
     /// Claims whose volume is to be made where the pod goes.
     pub(crate) provision: Vec<Arc<PersistentVolumeClaim>>,
+    /// Claims on devices that are to be the pod's.
+    pub(crate) devices: Vec<ClaimWrite>,
 }
 
 impl Preparation {
     pub(crate) fn is_empty(&self) -> bool {
-        self.bind.is_empty() && self.provision.is_empty()
+        self.bind.is_empty() && self.provision.is_empty() && self.devices.is_empty()
     }
 }
 

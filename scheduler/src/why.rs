@@ -182,7 +182,7 @@ pub fn explain(case: Case<'_>) -> Explanation {
         pod: format!("{}/{}", case.pod.key.ns, case.pod.key.name),
         node: case.pod.node_name().map(str::to_owned),
         decided: None,
-        hopeless: ask.claims.hopeless.clone(),
+        hopeless: ask.claims.hopeless.clone().or_else(|| ask.devices.hopeless.clone()),
         nodes: scored,
         omitted,
     }

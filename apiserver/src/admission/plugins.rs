@@ -4,7 +4,7 @@
 //! k8s: `kubeapiserver/options/plugins.go`, AllOrderedPlugins
 
 use super::{
-    Call, Context, Warnings, certificate, escalation, external_ips, ingress_class, limit_ranger, namespace, node,
+    Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace, node,
     node_restriction, pod, pod_security, priority, replaced, runtime_class, service_account, storage, tolerations,
     topology,
 };
@@ -106,6 +106,9 @@ pub(super) const VALIDATING: &[Validating] = &[
     }),
     validating("PersistentVolumeClaimResize", storage::updates_claim, |context, call, object| {
         without_warnings(storage::resize(context, call, object))
+    }),
+    validating("DeviceAdminAccess", device::applies, |context, call, object| {
+        without_warnings(device::validate(context, call, object))
     }),
     // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
     validating("Certificates", certificate::applies, |context, call, object| {

@@ -208,3 +208,25 @@ async fn a_new_cluster_has_levels_and_schemas_of_flow_control() {
     let refused = client.patch(&format!("{at}/flowschemas/catch-all"), "merge", &fixed).await;
     assert_eq!(refused.code, 422, "{}", refused.text);
 }
+
+#[tokio::test]
+async fn claims_look_after_devices_of_others_only_where_the_namespace_is_for_that() {
+    let server = Server::start().await;
+    let client = server.admin();
+    const CLAIMS: &str = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
+    let claim = |name: &str, admin: bool| {
+        let exactly = json!({"deviceClassName": "gpu", "adminAccess": admin});
+        json!({"metadata": {"name": name}, "spec": {"devices": {"requests": [{"name": "r", "exactly": exactly}]}}})
+    };
+    let refused = client.post(CLAIMS, &claim("a", true)).await;
+    assert_eq!(refused.code, 422);
+    assert_eq!(
+        refused.body["message"],
+        "ResourceClaim.resource.k8s.io \"a\" is invalid: spec.devices.requests[0].exactly.adminAccess: Forbidden: admin \
+         access to devices requires the `resource.kubernetes.io/admin-access: true` label on the containing namespace"
+    );
+    client.post(CLAIMS, &claim("b", false)).await.expect(201);
+    let labels = json!({"metadata": {"labels": {"resource.kubernetes.io/admin-access": "true"}}});
+    client.patch("/api/v1/namespaces/default", "merge", &labels).await.expect(200);
+    client.post(CLAIMS, &claim("a", true)).await.expect(201);
+}

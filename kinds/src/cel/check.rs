@@ -98,7 +98,9 @@ impl<'a, 'e> Checker<'a, 'e> {
     }
 
     fn call(&mut self, call: &CallExpr, id: u64) -> Checked<'a> {
-        if let Some((target, form)) = forms::of(call) {
+        if let Some((target, form)) = forms::of(call)
+            && (self.environment.binds || !form.is_binding())
+        {
             return self.form(target, &form);
         }
         let space = call.target.as_deref().and_then(|target| calls::namespace(target, |name| self.is_bound(name)));
@@ -129,13 +131,21 @@ impl<'a, 'e> Checker<'a, 'e> {
         let range = self.check(target)?;
         let depth = self.bound.len();
         let (first, second) = range.items();
-        let types = if form.names.len() == 1 { vec![Ty::Dyn] } else { vec![first, second] };
+        let types = match form.names.len() {
+            1 if form.is_binding() => vec![range],
+            1 => vec![Ty::Dyn],
+            _ => vec![first, second],
+        };
         self.bound.extend(form.names.iter().map(|name| (*name).to_owned()).zip(types));
+        let mut yields = form.yields();
         for body in form.bodies {
-            self.check(body)?;
+            let found = self.check(body)?;
+            if form.is_binding() {
+                yields = found;
+            }
         }
         self.bound.truncate(depth);
-        Ok(form.yields())
+        Ok(yields)
     }
 
     fn comprehension(&mut self, it: &ComprehensionExpr) -> Checked<'a> {

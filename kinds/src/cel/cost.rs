@@ -261,11 +261,19 @@ impl<'a, 'd> Estimator<'a, 'd> {
         let depth = self.bound.len();
         let (key, value) = self.items(&range);
         let unknown = Estimate::new(0, Ty::Dyn, Place::Nowhere, None);
-        let held = if form.names.len() == 1 { vec![unknown] } else { vec![key, value] };
+        let held = match form.names.len() {
+            1 if form.is_binding() => vec![range.clone()],
+            1 => vec![unknown],
+            _ => vec![key, value],
+        };
         self.bound.extend(form.names.iter().map(|name| (*name).to_owned()).zip(held));
-        let bodies: Vec<_> = form.bodies.iter().map(|body| self.of(body)).collect();
+        let mut bodies: Vec<_> = form.bodies.iter().map(|body| self.of(body)).collect();
         self.bound.truncate(depth);
         let body = sum(&bodies);
+        if let (true, Some(last)) = (form.is_binding(), bodies.pop()) {
+            // k8s: a comprehension over nothing, whose accumulator is the value
+            return Estimate { cost: range.cost.saturating_add(body).saturating_add(LIST_COST + 1), ..last };
+        }
         let (cost, size) = if form.names.len() == 1 {
             // `target.hasValue() ? optional.of(bind(target.value())) : optional.none()`
             let cost = range.cost.saturating_mul(2).saturating_add(LIST_COST + 3);

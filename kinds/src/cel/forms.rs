@@ -1,5 +1,6 @@
-//! Calls that bind names: `optMap` and its kin, and the comprehensions over pairs. The parser knows the others as macros.
-//! k8s: cel-go's OptionalTypes and ext.TwoVarComprehensions
+//! Calls that bind names: `optMap` and its kin, `cel.bind`, and the comprehensions over pairs. The parser knows the others
+//! as macros.
+//! k8s: cel-go's OptionalTypes, ext.Bindings and ext.TwoVarComprehensions
 
 use super::calls::decided;
 use super::eval::{EvalError, Scope};
@@ -10,6 +11,8 @@ use std::rc::Rc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
+    /// `cel.bind(name, value, body)`
+    Bind,
     OptMap,
     OptFlatMap,
     All,
@@ -27,8 +30,14 @@ pub(super) struct Form<'a> {
 }
 
 impl Form<'_> {
+    /// It gives a value a name, and yields what its body yields.
+    pub(super) fn is_binding(&self) -> bool {
+        self.kind == Kind::Bind
+    }
+
     pub(super) fn yields(&self) -> Ty<'static> {
         match self.kind {
+            Kind::Bind => Ty::Dyn,
             Kind::OptMap | Kind::OptFlatMap => Ty::Optional,
             Kind::All | Kind::Exists | Kind::ExistsOne => Ty::Bool,
             Kind::List | Kind::Map => Ty::Made,
@@ -39,6 +48,12 @@ impl Form<'_> {
 /// The form that a call is, and what it is called on.
 pub(super) fn of(call: &CallExpr) -> Option<(&IdedExpr, Form<'_>)> {
     let target = call.target.as_deref()?;
+    if let (Expr::Ident(space), "bind", [IdedExpr { expr: Expr::Ident(name), .. }, value, _]) =
+        (&target.expr, call.func_name.as_str(), call.args.as_slice())
+        && space == "cel"
+    {
+        return Some((value, Form { kind: Kind::Bind, names: vec![name.as_str()], bodies: &call.args[2..] }));
+    }
     let (kind, names, bodies) = match (call.func_name.as_str(), call.args.len()) {
         ("optMap", 2) => (Kind::OptMap, 1, 1),
         ("optFlatMap", 2) => (Kind::OptFlatMap, 1, 1),
@@ -66,6 +81,7 @@ pub(super) fn evaluate<'a>(
 ) -> Result<Val<'a>, EvalError> {
     let range = scope.value(target)?;
     match form.kind {
+        Kind::Bind => scope.bind(&form.names, vec![range], |scope| scope.value(&form.bodies[0])),
         Kind::OptMap | Kind::OptFlatMap => {
             let Val::Optional(inner) = range else { return Err(EvalError::overload()) };
             let Some(inner) = inner else { return Ok(Val::Optional(None)) };

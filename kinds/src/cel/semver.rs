@@ -19,7 +19,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 impl Semver {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let identifiers = |text: &str| -> Option<Vec<String>> {
             let is_one =
                 |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -22,6 +22,8 @@ pub(crate) enum Val<'a> {
     Bytes(Rc<[u8]>),
     List(Rc<Vec<Val<'a>>>),
     Map(Rc<Vec<(Val<'a>, Val<'a>)>>),
+    /// Of a device: a map of maps, where what is not there is an empty map.
+    Domains(Rc<Vec<(Val<'a>, Val<'a>)>>),
     /// An object or list of the tree, taken apart only where the expression looks.
     Tree(&'a Value, Option<&'a Structural>),
     Timestamp(Timestamp),
@@ -84,6 +86,11 @@ impl<'a> Val<'a> {
         Self::Optional(Some(Box::new(value)))
     }
 
+    /// A version, if it is one.
+    pub(crate) fn semver(text: &str) -> Option<Self> {
+        super::semver::Semver::parse(text).map(|version| Self::Semver(Rc::new(version)))
+    }
+
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
@@ -106,7 +113,7 @@ impl<'a> Val<'a> {
     /// The entries of a map or object.
     pub(super) fn entries(&self) -> Option<Vec<(Self, Self)>> {
         match self {
-            Self::Map(entries) => Some(entries.as_ref().clone()),
+            Self::Map(entries) | Self::Domains(entries) => Some(entries.as_ref().clone()),
             Self::Tree(Value::Object(fields), schema) => {
                 let of = |name: &String| schema.and_then(|schema| schema.property(name));
                 let entry = |(name, value): (&'a String, &'a Value)| {
@@ -137,6 +144,10 @@ impl<'a> Val<'a> {
                 fields.get(name.as_ref()).map(|value| Self::of(value, of))
             }
             Self::Map(entries) => entries.iter().find(|(known, _)| known.equals(key)).map(|(_, value)| value.clone()),
+            Self::Domains(entries) => {
+                let known = entries.iter().find(|(known, _)| known.equals(key));
+                Some(known.map_or_else(|| Self::Map(Rc::default()), |(_, values)| values.clone()))
+            }
             Self::Tree(Value::Array(_), _) | Self::List(_) => {
                 let items = self.items().unwrap_or_default();
                 let at = match key {
@@ -167,7 +178,7 @@ impl<'a> Val<'a> {
             Self::Str(text) => text.chars().count(),
             Self::Bytes(bytes) => bytes.len(),
             Self::List(items) => items.len(),
-            Self::Map(entries) => entries.len(),
+            Self::Map(entries) | Self::Domains(entries) => entries.len(),
             Self::Tree(Value::Array(items), _) => items.len(),
             Self::Tree(Value::Object(fields), _) => fields.len(),
             _ => return None,
@@ -289,7 +300,7 @@ impl<'a> Val<'a> {
             Self::Str(_) => "string",
             Self::Bytes(_) => "bytes",
             Self::List(_) | Self::Tree(Value::Array(_), _) => "list",
-            Self::Map(_) | Self::Tree(_, _) => "map",
+            Self::Map(_) | Self::Domains(_) | Self::Tree(_, _) => "map",
             Self::Timestamp(_) => "google.protobuf.Timestamp",
             Self::Duration(_) => "google.protobuf.Duration",
             Self::Quantity(_) => "kubernetes.Quantity",

@@ -3,6 +3,7 @@
 
 use super::path::Path;
 use super::{each, format, given, invalid_each, one_of};
+use crate::device::Selector;
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::resource::v1::{
     DeviceClaim, DeviceConstraint, DeviceRequest, DeviceSelector, DeviceTaint, DeviceToleration, ExactDeviceRequest,
@@ -170,6 +171,8 @@ pub fn selectors(all: &[DeviceSelector], path: &Path<'_>, errors: &mut FieldErro
             errors.push(FieldError::required(at.child("expression"), ""));
         } else if cel.expression.len() > EXPRESSION_BYTES_MAX {
             errors.push(FieldError::too_long(at.child("expression"), EXPRESSION_BYTES_MAX));
+        } else if let Err(why) = Selector::compile(&cel.expression) {
+            errors.push(FieldError::invalid(at.child("expression"), &cel.expression, why));
         }
     }
 }

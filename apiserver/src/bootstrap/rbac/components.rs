@@ -158,7 +158,7 @@ fn scheduler() -> Vec<Rule> {
         rule(READ, "policy", "poddisruptionbudgets"),
         rule(READ, "scheduling.k8s.io", "priorityclasses"),
         rule(READ, "storage.k8s.io", "csinodes csidrivers csistoragecapacities storageclasses volumeattachments"),
-        rule(READ, "resource.k8s.io", "deviceclasses resourceslices"),
+        rule(READ, "resource.k8s.io", "deviceclasses devicetaintrules resourceslices"),
         rule("get list patch update watch", "resource.k8s.io", "resourceclaims"),
         rule("patch update", "resource.k8s.io", "resourceclaims/status"),
         rule("create", "authentication.k8s.io", "tokenreviews"),

@@ -12,7 +12,7 @@ use client::rt::ClientFor;
 use client::transport::Servers;
 use jiff::SignedDuration;
 use kube::config::Kubeconfig;
-use scheduler::config::KubeSchedulerConfiguration;
+use scheduler::config::{ConfigError, KubeSchedulerConfiguration};
 use scheduler::profile::Profile;
 use scheduler::why::Why;
 use std::path::Path;
@@ -75,11 +75,20 @@ pub(crate) fn start_controllers(
 }
 
 /// What the configuration file says, or everything with its own weights.
-pub(crate) fn read_profiles(file: Option<&Path>) -> Result<Vec<Profile>> {
-    let Some(file) = file else { return Ok(vec![Profile::default()]) };
+pub(crate) fn read_scheduler_config(file: Option<&Path>) -> Result<scheduler::Config> {
+    let Some(file) = file else {
+        return Ok(scheduler::Config {
+            profiles: vec![Profile::default()],
+            extenders: Vec::new(),
+            leader_election: None,
+        });
+    };
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let config = KubeSchedulerConfiguration::parse(&text).and_then(|config| config.profiles());
-    config.with_context(|| format!("cannot use {}", file.display()))
+    let read = || {
+        let config = KubeSchedulerConfiguration::parse(&text)?;
+        Ok(scheduler::Config { profiles: config.profiles()?, extenders: config.extenders()?, leader_election: None })
+    };
+    read().map_err(|error: ConfigError| anyhow::Error::from(error).context(format!("cannot use {}", file.display())))
 }
 
 pub(crate) fn scheduler_deps(client: kube::Client, clock: &Arc<dyn Clock>, why: &Arc<Why>) -> scheduler::Deps {
@@ -89,10 +98,10 @@ pub(crate) fn scheduler_deps(client: kube::Client, clock: &Arc<dyn Clock>, why: 
 pub(crate) fn start_scheduler(
     crew: &mut Crew,
     deps: scheduler::Deps,
-    profiles: Vec<Profile>,
+    mut config: scheduler::Config,
     rivals: Rivals,
 ) -> Result<()> {
-    let leader_election = match rivals {
+    config.leader_election = match rivals {
         Rivals::None => None,
         Rivals::Some => Some(lease::Config {
             ns: "kube-system".to_owned(),
@@ -101,7 +110,6 @@ pub(crate) fn start_scheduler(
             timing: timing(),
         }),
     };
-    let config = scheduler::Config { profiles, leader_election };
     crew.join("scheduler", |drain| async move {
         again(
             &drain,
@@ -137,13 +145,13 @@ pub(crate) fn read_kubeconfig(client: &args::Client) -> Result<Kubeconfig> {
 
 /// `drover scheduler`
 pub(crate) async fn run_scheduler(args: args::Scheduler) -> Result<()> {
-    let profiles = read_profiles(args.config.as_deref())?;
+    let config = read_scheduler_config(args.config.as_deref())?;
     let kubeconfig = read_kubeconfig(&args.client)?;
     let servers = Servers::open(&kubeconfig, &args.client.server).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut crew = Crew::default();
     let deps = scheduler_deps(servers.client(), &clock, &Arc::default());
-    start_scheduler(&mut crew, deps, profiles, Rivals::Some)?;
+    start_scheduler(&mut crew, deps, config, Rivals::Some)?;
     run_alone("scheduler", crew, vec![servers]).await
 }
 

@@ -85,9 +85,9 @@ impl ControlPlane {
             Arc::new(move |user| client_as(&router, user, groups_of_account(user).iter().map(String::as_str)));
         brain::start_controllers(&mut self.clients, &facts, client_for, &self.clock, rivals)?;
         let scheduler = self.client("system:kube-scheduler", &[]);
-        let profiles = brain::read_profiles(args.scheduler_config.as_deref())?;
+        let config = brain::read_scheduler_config(args.scheduler_config.as_deref())?;
         let deps = brain::scheduler_deps(scheduler, &self.clock, &self.why);
-        brain::start_scheduler(&mut self.clients, deps, profiles, rivals)
+        brain::start_scheduler(&mut self.clients, deps, config, rivals)
     }
 
     /// Starts what a machine without pods needs: the way to the pods of others, and a DNS server on its own address.

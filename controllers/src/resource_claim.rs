@@ -49,7 +49,7 @@ const GENERATED_MAX: usize = 57;
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 fn watches_of_pods(watches: &mut Watches) {
-    watches.primary::<Pod>();
+    watches.mapped::<Pod>(|pod, _| entries(pod).next().map(|_| pod.key()).into_iter().collect());
     watches.owned::<ResourceClaim, Pod>();
     watches.mapped::<ResourceClaimTemplate>(|template, caches| {
         let pods = caches.of::<Pod>().by_index(BY_TEMPLATE, &format!("{}/{}", template.ns(), template.name()));
@@ -144,9 +144,9 @@ fn of_template(pod: &Pod, entry: &PodResourceClaim, caches: &Caches) -> Result<(
 fn generated(pod: &Pod, entry: &str) -> String {
     let name = pod.name();
     let whole = name.len() + entry.len() + 2;
-    let part = |text: &str| match whole > GENERATED_MAX {
-        true => text[..text.len() * GENERATED_MAX / whole].trim_end_matches(['-', '.']).to_owned(),
-        false => text.to_owned(),
+    let part = |text: &str| {
+        let kept = if whole > GENERATED_MAX { text.len() * GENERATED_MAX / whole } else { text.len() };
+        text[..kept].trim_end_matches(['-', '.']).to_owned()
     };
     let suffix = write::suffix(&[pod.uid().as_bytes(), entry.as_bytes()]);
     format!("{}-{}-{suffix}", part(name), part(entry))

@@ -245,20 +245,16 @@ mod tests {
 
     #[test]
     fn an_expression_that_cannot_pick_is_refused() {
-        let mut said = String::new();
-        for expression in ["device.attributes", "device.driver", "device.name == 'x'", "claim.x"] {
-            said += &format!("{expression}: {}\n", picks(expression));
-        }
-        expect![[r#"
-            device.attributes: must evaluate to bool or the unknown type, not list or map
-            device.driver: must evaluate to bool or the unknown type, not string
-            device.name == 'x': compilation failed: ERROR: <input>:1:7: undefined field 'name'
+        let said = ["device.attributes", "device.driver", "device.name == 'x'", "claim.x"].map(picks).join("\n");
+        expect![[r"
+            must evaluate to bool or the unknown type, not list or map
+            must evaluate to bool or the unknown type, not string
+            compilation failed: ERROR: <input>:1:7: undefined field 'name'
              | device.name == 'x'
              | ......^
-            claim.x: compilation failed: ERROR: <input>:1:1: undeclared reference to 'claim' (in container '')
+            compilation failed: ERROR: <input>:1:1: undeclared reference to 'claim' (in container '')
              | claim.x
-             | ^
-        "#]]
+             | ^"]]
         .assert_eq(&said);
         let costly = "device.attributes.all(a, device.attributes.all(b, device.attributes.all(c, device.attributes.all(d, device.attributes.all(e, a != b)))))";
         assert_eq!(picks(costly), "too complex, exceeds cost limit");

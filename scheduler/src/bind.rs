@@ -5,6 +5,7 @@ mod claims;
 
 pub(crate) use claims::deallocate;
 
+use crate::extender::call::Extender;
 use crate::pod_info::{PREEMPTED, PodInfo};
 use crate::volumes::{Preparation, selected_node};
 use client::cache::Caches;
@@ -22,11 +23,12 @@ use std::time::Duration;
 const VOLUMES_WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// A binding for a pod that has been decided.
-#[derive(Debug)]
 pub(crate) struct Binding {
     pub pod: Arc<PodInfo>,
     pub node: String,
     pub preparation: Preparation,
+    /// Who binds in the scheduler's place.
+    pub binder: Option<Extender>,
 }
 
 /// Why a pod has not been bound.
@@ -36,6 +38,8 @@ pub(crate) enum NotBound {
     Api(#[from] kube::Error),
     #[error("binding volumes: {0}")]
     Volumes(&'static str),
+    #[error("{0}")]
+    Extender(String),
     #[error("binding device claims: {0}")]
     Claim(String),
 }
@@ -48,15 +52,15 @@ pub(crate) async fn bind(
     binding: &Binding,
     written: &mut Vec<ResourceClaim>,
 ) -> Result<(), NotBound> {
-    let Binding { pod, node, preparation } = binding;
+    let Binding { pod, preparation, .. } = binding;
     if preparation.is_empty() {
-        return post(client, pod, node).await;
+        return post(client, binding).await;
     }
     if let Err(error) = prepare(client, caches, binding, written).await {
         claims::release(client, pod, written).await;
         return Err(error);
     }
-    let outcome = post(client, pod, node).await;
+    let outcome = post(client, binding).await;
     // A pod that may be on its node all the same keeps what it needs there.
     if matches!(&outcome, Err(NotBound::Api(error)) if claims::is_refusal(error) && !is_conflict(error)) {
         claims::release(client, pod, written).await;
@@ -74,7 +78,7 @@ async fn prepare(
     binding: &Binding,
     written: &mut Vec<ResourceClaim>,
 ) -> Result<(), NotBound> {
-    let Binding { pod, node, preparation } = binding;
+    let Binding { pod, node, preparation, .. } = binding;
     claims::reserve(client, pod, &preparation.devices, written).await?;
     ask_for_volumes(client, preparation, node).await?;
     let all = until_volumes_are_bound(caches, pod, node);
@@ -82,7 +86,11 @@ async fn prepare(
     in_time.unwrap_or(Err(NotBound::Volumes("the volumes were not there in time")))
 }
 
-async fn post(client: &kube::Client, pod: &PodInfo, node: &str) -> Result<(), NotBound> {
+async fn post(client: &kube::Client, binding: &Binding) -> Result<(), NotBound> {
+    let Binding { pod, node, binder, .. } = binding;
+    if let Some(extender) = binder {
+        return extender.bind(pod, node).await.map_err(NotBound::Extender);
+    }
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.key.ns);
     let body = json!({
         "apiVersion": "v1",

@@ -1,9 +1,14 @@
 //! `KubeSchedulerConfiguration`, as far as Drover has what it speaks of: the file that upstream's scheduler reads works here.
 //! What is not understood is refused, not passed over.
 
+mod extenders;
+
+pub use extenders::{Extender, ExtenderManagedResource, ExtenderTlsConfig};
+
+use crate::extender::Settings;
 use crate::plugins::PLUGINS;
 use crate::profile::{Active, Profile};
-use crate::scoring::Scoring;
+use crate::scoring::{NodeResourcesFitArgs, Scoring};
 use k8s_openapi::api::core::v1::{NodeAffinity, TopologySpreadConstraint};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +34,8 @@ pub struct KubeSchedulerConfiguration {
     pub percentage_of_nodes_to_score: Option<i32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<KubeSchedulerProfile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extenders: Vec<Extender>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -111,6 +118,8 @@ pub enum ConfigError {
     NoSuchPlugin(String),
     #[error("{plugin} cannot be told {what}")]
     Args { plugin: String, what: &'static str },
+    #[error("extender {url:?}: {why}")]
+    Extender { url: String, why: String },
     #[error("two profiles have the schedulerName {0:?}")]
     Twice(String),
 }
@@ -141,7 +150,16 @@ impl KubeSchedulerConfiguration {
         if profiles.is_empty() {
             profiles.push(profile(&KubeSchedulerProfile::default(), self.percentage_of_nodes_to_score)?);
         }
+        let managed = self.extenders.iter().flat_map(|extender| &extender.managed_resources);
+        for resource in managed.filter(|resource| resource.ignored_by_scheduler) {
+            profiles.iter_mut().for_each(|profile| profile.ignored.names.extend([resource.name.clone()]));
+        }
         Ok(profiles)
+    }
+
+    /// Who else has a say.
+    pub fn extenders(&self) -> Result<Vec<Settings>, ConfigError> {
+        extenders::settings(&self.extenders)
     }
 }
 
@@ -224,7 +242,13 @@ fn tell(profile: &mut Profile, plugin: &str, args: &Value) -> Result<(), ConfigE
             }
         }
         "NodeResourcesFit" => {
-            profile.scoring = Scoring::new(args_of(plugin, args)?).map_err(refused)?;
+            let args: NodeResourcesFitArgs = args_of(plugin, args)?;
+            profile.ignored.names.extend(args.ignored_resources.iter().cloned());
+            profile.ignored.groups.extend(args.ignored_resource_groups.iter().cloned());
+            if profile.ignored.groups.iter().any(|group| group.contains('/')) {
+                return Err(refused("ignoredResourceGroups that have a slash in them"));
+            }
+            profile.scoring = Scoring::new(args).map_err(refused)?;
         }
         "DefaultPreemption" | "VolumeBinding" | "NodeResourcesBalancedAllocation" => {
             return Err(refused("anything but its defaults"));

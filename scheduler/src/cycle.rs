@@ -1,6 +1,7 @@
 //! One decision: filter the nodes, score those that remain, pick the best. Pure, but for the chance that breaks ties,
 //! which comes in as an argument.
 
+use crate::extender::{Offer, Rejected};
 use crate::plugins::{Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::{Case, Question};
@@ -53,6 +54,15 @@ impl Refusal {
         }
     }
 
+    /// Somebody outside will not have these nodes: everything that happens may change that.
+    pub(crate) fn note_outside(&mut self, rejected: &[Rejected], place: impl Fn(&str) -> Option<usize>) {
+        self.plugins.insert(crate::queue::ANYBODY);
+        for Rejected { node, reason, is_lasting } in rejected {
+            *self.reasons.entry(reason.clone().into()).or_default() += 1;
+            self.hopeful.extend(place(node).filter(|_| !is_lasting));
+        }
+    }
+
     /// Upstream's sentence, which autoscalers and people parse.
     pub fn message(&self) -> String {
         if self.nodes == 0 {
@@ -79,34 +89,45 @@ pub fn decide(
     rotation: &mut Rotation,
     chance: &mut dyn FnMut(usize) -> usize,
 ) -> Decision {
-    let Case { pod, snapshot, profile } = case;
     let mut ask = Question::new(case);
     if let Some(refusal) = hopeless(&ask) {
         return Decision::Refuse(refusal);
     }
-    if let Some(node) = nominated.and_then(|name| snapshot.node(name))
+    if let Some(node) = nominated.and_then(|name| case.snapshot.node(name))
         && filter(&ask, node).is_ok()
     {
         return Decision::Place { node: node.name.clone(), looked_at: 1 };
     }
-    let count = snapshot.nodes.len();
-    let named = pod.pod.spec.as_ref().and_then(placement::named_nodes);
-    let found = if let Some(names) = named {
-        // k8s: PreFilterResult; a pod of a DaemonSet is not shown thousands of nodes that it cannot be on.
-        let places: BTreeSet<usize> = names.iter().filter_map(|name| snapshot.place(name)).collect();
-        let mut found = Found::among(&ask, places.iter().copied(), usize::MAX);
-        found.refusal.leave_out(count - places.len());
-        found
-    } else {
-        let wanted = sample_size(count, profile.sample_percent);
-        let found = Found::among(&ask, (0..count).map(|step| (rotation.0 + step) % count), wanted);
-        rotation.0 = (rotation.0 + found.looked_at).checked_rem(count).unwrap_or(0);
-        found
-    };
+    let found = Found::of(&ask, rotation);
     match best(&mut ask, &found.feasible, chance) {
         Some(node) => Decision::Place { node, looked_at: found.looked_at },
         None => Decision::Refuse(found.refusal),
     }
+}
+
+/// Where a pod could be, for somebody else to have a say.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    pub offers: Vec<Offer>,
+    /// Why it is no other node.
+    pub refusal: Refusal,
+    pub looked_at: usize,
+}
+
+/// What there is to choose from. As [`decide`], but for the choice.
+pub fn survey(case: Case<'_>, rotation: &mut Rotation) -> Result<Survey, Refusal> {
+    let mut ask = Question::new(case);
+    if let Some(refusal) = hopeless(&ask) {
+        return Err(refusal);
+    }
+    let Found { feasible, refusal, looked_at } = Found::of(&ask, rotation);
+    if feasible.is_empty() {
+        return Err(refusal);
+    }
+    let scores = totals(&mut ask, &feasible);
+    let offers = feasible.iter().zip(scores);
+    let offers = offers.filter_map(|(node, score)| Some(Offer { node: Arc::clone(node.node.as_ref()?), score }));
+    Ok(Survey { offers: offers.collect(), refusal, looked_at })
 }
 
 /// What a look at some nodes has found.
@@ -117,6 +138,23 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
+    /// Looks at the nodes that the pod names, or at a sample of all.
+    fn of(ask: &Question<'a>, rotation: &mut Rotation) -> Self {
+        let count = ask.snapshot.nodes.len();
+        let named = ask.pod.pod.spec.as_ref().and_then(placement::named_nodes);
+        if let Some(names) = named {
+            // k8s: PreFilterResult; a pod of a DaemonSet is not shown thousands of nodes that it cannot be on.
+            let places: BTreeSet<usize> = names.iter().filter_map(|name| ask.snapshot.place(name)).collect();
+            let mut found = Self::among(ask, places.iter().copied(), usize::MAX);
+            found.refusal.leave_out(count - places.len());
+            return found;
+        }
+        let wanted = sample_size(count, ask.profile.sample_percent);
+        let found = Self::among(ask, (0..count).map(|step| (rotation.0 + step) % count), wanted);
+        rotation.0 = (rotation.0 + found.looked_at).checked_rem(count).unwrap_or(0);
+        found
+    }
+
     /// Looks until so many will do.
     fn among(ask: &Question<'a>, places: impl Iterator<Item = usize>, wanted: usize) -> Self {
         let nodes = &ask.snapshot.nodes;
@@ -208,6 +246,14 @@ fn best<'a>(
     if let [only] = feasible {
         return Some(only.name.clone());
     }
+    let totals = totals(ask, feasible);
+    let highest = totals.iter().max()?;
+    let ties: Vec<usize> = (0..totals.len()).filter(|place| totals[*place] == *highest).collect();
+    Some(feasible[ties[chance(ties.len())]].name.clone())
+}
+
+/// What each node is worth, all scores together.
+fn totals<'a>(ask: &mut Question<'a>, feasible: &[&'a Arc<NodeInfo>]) -> Vec<i64> {
     ask.among(feasible);
     let mut totals = vec![0_i64; feasible.len()];
     for (_, score, weight) in ask.profile.scores() {
@@ -217,7 +263,5 @@ fn best<'a>(
         }
         totals.iter_mut().zip(scores).for_each(|(total, score_of)| *total += score_of * weight);
     }
-    let highest = totals.iter().max()?;
-    let ties: Vec<usize> = (0..totals.len()).filter(|place| totals[*place] == *highest).collect();
-    Some(feasible[ties[chance(ties.len())]].name.clone())
+    totals
 }

@@ -8,6 +8,7 @@ mod bind;
 pub mod config;
 pub mod cycle;
 pub mod devices;
+pub mod extender;
 mod news;
 mod order;
 pub mod pace;
@@ -36,6 +37,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Config {
     /// Pods that name none of their schedulers are left to others.
     pub profiles: Vec<profile::Profile>,
+    /// Who else has a say in where pods go.
+    pub extenders: Vec<extender::Settings>,
     /// Set where several schedulers run: only the holder of the lease schedules.
     pub leader_election: Option<lease::Config>,
 }
@@ -54,15 +57,21 @@ pub struct Deps {
 pub enum Error {
     #[error(transparent)]
     Lease(#[from] lease::Error),
+    #[error(transparent)]
+    Extender(#[from] extender::ConnectError),
 }
 
 /// Schedules until drained.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
+    let mut extenders = Vec::new();
+    for settings in &config.extenders {
+        extenders.push(extender::call::Extender::connect(settings).await?);
+    }
     let Some(election) = config.leader_election.clone() else {
-        shell::run(&config, deps, drain).await;
+        shell::run(&config, extenders, deps, drain).await;
         return Ok(());
     };
     let elector = lease::LeaderElector::new(election, deps.client.clone(), Arc::clone(&deps.clock));
-    elector.lead(drain, |leading| shell::run(&config, deps, leading)).await?;
+    elector.lead(drain, |leading| shell::run(&config, extenders, deps, leading)).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A pod as the scheduler looks at it: what its plugins ask again and again, worked out once.
 
+use crate::profile::Profile;
 use crate::resources::{Resources, requests};
 use crate::spread::Constraints;
 use crate::terms::Terms;
@@ -81,6 +82,14 @@ impl PodInfo {
             disks: disks(spec),
             pod,
         }
+    }
+
+    /// As a profile has it that leaves some resources to others.
+    pub fn under(mut self, profile: &Profile) -> Self {
+        if !profile.ignored.is_empty() {
+            self.requests.scalars.retain(|name, _| !profile.ignored.has(name));
+        }
+        self
     }
 
     fn spec(&self) -> Option<&PodSpec> {

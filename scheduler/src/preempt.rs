@@ -87,10 +87,12 @@ impl Budget {
 }
 
 /// What a node would cost.
-struct Candidate {
-    node: String,
-    victims: Vec<Arc<PodInfo>>,
-    violations: usize,
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub node: String,
+    pub victims: Vec<Arc<PodInfo>>,
+    /// Budgets that break.
+    pub violations: usize,
 }
 
 impl Candidate {
@@ -116,6 +118,23 @@ pub fn preempt(
     hopeful: &[usize],
     first: usize,
 ) -> Result<Preemption, NoPreemption> {
+    best(candidates(case, budgets, nominated, hopeful, first)?).ok_or(NoPreemption::NoVictims { nodes: hopeful.len() })
+}
+
+/// The least harmful.
+pub(crate) fn best(candidates: Vec<Candidate>) -> Option<Preemption> {
+    let best = candidates.into_iter().min_by_key(Candidate::cost)?;
+    Some(Preemption { node: best.node, victims: best.victims })
+}
+
+/// Where somebody's leaving would help, in the order of [`preempt`]'s look at them; none is an error.
+pub(crate) fn candidates(
+    case: Case<'_>,
+    budgets: &[Budget],
+    nominated: Option<&str>,
+    hopeful: &[usize],
+    first: usize,
+) -> Result<Vec<Candidate>, NoPreemption> {
     let Case { pod, snapshot, .. } = case;
     if pod.never_preempts() {
         return Err(NoPreemption::Unwilling);
@@ -131,13 +150,9 @@ pub fn preempt(
     let enough = (snapshot.nodes.len() * CANDIDATES_PERCENT / 100).max(CANDIDATES_MIN);
     let mut ask = Question::new(case);
     let (begin, end) = hopeful.split_at(first.min(hopeful.len()));
-    end.iter()
-        .chain(begin)
-        .filter_map(|place| on_node(&mut ask, snapshot.nodes.get(*place)?, budgets))
-        .take(enough)
-        .min_by_key(Candidate::cost)
-        .map(|best| Preemption { node: best.node, victims: best.victims })
-        .ok_or(NoPreemption::NoVictims { nodes: hopeful.len() })
+    let found = end.iter().chain(begin).filter_map(|place| on_node(&mut ask, snapshot.nodes.get(*place)?, budgets));
+    let found: Vec<Candidate> = found.take(enough).collect();
+    if found.is_empty() { Err(NoPreemption::NoVictims { nodes: hopeful.len() }) } else { Ok(found) }
 }
 
 /// The fewest pods that would have to leave this node.

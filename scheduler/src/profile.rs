@@ -3,6 +3,8 @@
 use crate::plugins::{PLUGINS, Plugin};
 use crate::scoring::Scoring;
 use k8s_openapi::api::core::v1::NodeAffinity;
+use kinds::validate::resources::is_extended;
+use std::collections::BTreeSet;
 
 /// k8s: what is wished of pods that say nothing: (key, maxSkew).
 const SPREAD: [(&str, i64); 2] = [(crate::spread::HOSTNAME, 3), ("topology.kubernetes.io/zone", 5)];
@@ -21,8 +23,30 @@ pub struct Profile {
     pub(crate) spread: Vec<(String, i64)>,
     /// How full NodeResourcesFit would have nodes.
     pub(crate) scoring: Scoring,
+    /// Resources that NodeResourcesFit leaves to others.
+    pub(crate) ignored: Ignored,
     /// Share of the nodes that is enough to look at; `None` lets the size of the cluster decide.
     pub(crate) sample_percent: Option<usize>,
+}
+
+/// Extended resources of which no node needs to have enough.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    pub(crate) names: BTreeSet<String>,
+    /// What their names begin with, up to the slash.
+    pub(crate) groups: BTreeSet<String>,
+}
+
+impl Ignored {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.groups.is_empty()
+    }
+
+    /// k8s: extended resources only
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let group = name.split_once('/').map(|(group, _)| group);
+        is_extended(name) && (self.names.contains(name) || group.is_some_and(|group| self.groups.contains(group)))
+    }
 }
 
 /// A plugin that takes part.
@@ -55,6 +79,7 @@ impl Profile {
             required_term_weight: REQUIRED_TERM_WEIGHT,
             spread: SPREAD.map(|(key, skew)| (key.to_owned(), skew)).into(),
             scoring: Scoring::default(),
+            ignored: Ignored::default(),
             sample_percent: None,
         }
     }

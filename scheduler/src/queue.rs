@@ -15,7 +15,7 @@ const BACKOFF_MAX: SignedDuration = SignedDuration::from_secs(10);
 const UNSCHEDULABLE_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Stands for a refusal by no plugin in particular: every event may help.
-const ANYBODY: &str = "";
+pub(crate) const ANYBODY: &str = "";
 
 /// Highest priority first, then the oldest: (reversed priority, since, uid).
 type Rank = (Reverse<i32>, Timestamp, String);

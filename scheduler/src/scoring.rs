@@ -37,8 +37,8 @@ impl Default for Scoring {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct NodeResourcesFitArgs {
-    ignored_resources: Vec<String>,
-    ignored_resource_groups: Vec<String>,
+    pub(crate) ignored_resources: Vec<String>,
+    pub(crate) ignored_resource_groups: Vec<String>,
     scoring_strategy: Option<ScoringStrategy>,
 }
 
@@ -74,9 +74,6 @@ struct Point {
 impl Scoring {
     /// The error is what the plugin cannot be told.
     pub(crate) fn new(args: NodeResourcesFitArgs) -> Result<Self, &'static str> {
-        if !args.ignored_resources.is_empty() || !args.ignored_resource_groups.is_empty() {
-            return Err("to ignore resources");
-        }
         let Some(stated) = args.scoring_strategy else { return Ok(Self::default()) };
         let strategy = match stated.type_.as_str() {
             "LeastAllocated" => Strategy::Least,
@@ -236,7 +233,6 @@ mod tests {
         };
         let weighed = json!({"type": "MostAllocated", "resources": [{"name": "cpu", "weight": 101}]});
         for args in [
-            json!({"ignoredResources": ["example.com/gpu"]}),
             json!({"scoringStrategy": {"type": "Fullest"}}),
             json!({ "scoringStrategy": weighed }),
             shape(json!([])),

@@ -1,14 +1,18 @@
 //! The loop between the caches, the queue and the binder. One task owns all state: a change, a decision and a binding's end
-//! never meet half-way. `shell/devices.rs` does what concerns claims on devices.
+//! never meet half-way. `shell/devices.rs` does what concerns claims on devices, `shell/extenders.rs`
+//! what others have a say in.
 
 mod devices;
+mod extenders;
 
 use crate::bind::{self, Binding, Nomination, NotBound};
-use crate::cycle::{Decision, Refusal, Rotation};
+use crate::cycle::{Decision, Refusal, Rotation, Survey};
+use crate::extender::Opinion;
+use crate::extender::call::Extender;
 use crate::news::{self, News};
 use crate::plugins::{ClusterEvent, dynamic_resources};
 use crate::pod_info::PodInfo;
-use crate::preempt::{Budget, NoPreemption, Preemption, preempt};
+use crate::preempt::{Budget, Candidate, NoPreemption, Preemption, preempt};
 use crate::profile::Profile;
 use crate::question::Case;
 use crate::queue::Queue;
@@ -18,6 +22,7 @@ use crate::{Config, Deps};
 use client::action::Event;
 use client::cache::{Caches, Change};
 use client::events::Recorder;
+use extenders::Outside;
 use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Node, ObjectReference, Pod, Service};
@@ -62,10 +67,19 @@ enum Ended {
         victim: Arc<PodInfo>,
         outcome: Result<Option<Arc<Pod>>, kube::Error>,
     },
+    Surveyed {
+        pod: Arc<PodInfo>,
+        survey: Survey,
+        outcome: Result<Opinion, String>,
+    },
+    Preempting {
+        pod: Arc<PodInfo>,
+        outcome: Result<Vec<Candidate>, String>,
+    },
     Written,
 }
 
-pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
+pub(crate) async fn run(config: &Config, extenders: Vec<Extender>, deps: Deps, drain: CancellationToken) {
     let tracker = TaskTracker::new();
     let stop = drain.child_token();
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
@@ -73,7 +87,8 @@ pub(crate) async fn run(config: &Config, deps: Deps, drain: CancellationToken) {
     let caches = builder.start(&tracker, stop.clone());
     let news = news::listen(&caches);
     let recorder = Recorder::start(deps.client.clone(), SOURCE, "", Arc::clone(&deps.clock), &tracker, stop.clone());
-    let shell = Shell::new(config, deps, Arc::clone(&caches), recorder);
+    let mut shell = Shell::new(config, deps, Arc::clone(&caches), recorder);
+    shell.outside = Outside::new(extenders);
     tokio::select! {
         () = drain.cancelled() => {}
         () = async { caches.synced().await; shell.serve(news).await } => {}
@@ -94,6 +109,7 @@ struct Shell {
     pods: HashMap<String, Arc<PodInfo>>,
     /// By uid of the pod that wants the room.
     making_room: HashMap<String, MakingRoom>,
+    outside: Outside,
     rotation: Rotation,
     memory: Memory,
     writes: JoinSet<Ended>,
@@ -112,6 +128,7 @@ impl Shell {
             queue: Queue::default(),
             pods: HashMap::new(),
             making_room: HashMap::new(),
+            outside: Outside::default(),
             rotation: Rotation::default(),
             memory: Memory::default(),
             writes: JoinSet::new(),
@@ -155,7 +172,7 @@ impl Shell {
 
     /// Says why a pod is where it is.
     fn answer(&self, Asked { key, reply }: Asked) {
-        let pod = self.caches.of::<Pod>().get(&key.ns, &key.name).map(PodInfo::new);
+        let pod = self.caches.of::<Pod>().get(&key.ns, &key.name).map(|pod| self.looked_at(pod));
         let explanation = pod.and_then(|pod| {
             let case = Case { pod: &pod, snapshot: self.cluster.snapshot(), profile: self.profile_of(&pod)? };
             Some(Explanation { decided: self.memory.of(&key), ..explain(case) })
@@ -224,11 +241,14 @@ impl Shell {
     fn decide_one(&mut self, pod: Arc<PodInfo>, now: Timestamp) {
         let mut chance = |below: usize| rand::random_range(0..below);
         let named = |profile: &&Profile| profile.scheduler_name == pod.scheduler_name();
-        let Some(profile) = self.profiles.iter().find(named) else { return };
         if self.cluster.awaits_claims(&pod) {
             self.queue.hold_back(&pod.uid, dynamic_resources::NAME, now);
             return;
         }
+        if self.ask_outside(&pod, now) {
+            return;
+        }
+        let Some(profile) = self.profiles.iter().find(named) else { return };
         let begin = tokio::time::Instant::now();
         let decision = self.cluster.decide(&pod, profile, &mut self.rotation, &mut chance);
         self.deps.pace.record(begin.elapsed());
@@ -250,7 +270,8 @@ impl Shell {
         };
         self.place(&pod, &node, now);
         let writes = if preparation.is_empty() { &mut self.writes } else { &mut self.waiting };
-        let binding = Binding { pod, node, preparation };
+        let binder = self.outside.binder(&pod);
+        let binding = Binding { pod, node, preparation, binder };
         let (client, caches) = (self.deps.client.clone(), Arc::clone(&self.caches));
         writes.spawn(async move {
             let mut written = Vec::new();
@@ -297,7 +318,7 @@ impl Shell {
         });
     }
 
-    fn preemption(&mut self, pod: &PodInfo, hopeful: &[usize]) -> Result<Preemption, NoPreemption> {
+    fn preemption(&mut self, pod: &Arc<PodInfo>, hopeful: &[usize]) -> Result<Preemption, NoPreemption> {
         // Until all victims have answered, who is on the way out is not known.
         if let Some(making) = self.making_room.get_mut(&pod.uid) {
             making.was_tried = true;
@@ -305,10 +326,22 @@ impl Shell {
         }
         let budgets: Vec<Budget> =
             self.caches.of::<PodDisruptionBudget>().list().iter().map(|pdb| Budget::of(pdb)).collect();
+        if let Some(why) = self.preemption_outside(pod, hopeful, &budgets) {
+            return Err(why);
+        }
         let first = rand::random_range(0..hopeful.len().max(1));
         let profile = self.profile_of(pod).ok_or(NoPreemption::Unwilling)?;
         let case = Case { pod, snapshot: self.cluster.snapshot(), profile };
         preempt(case, &budgets, self.cluster.nomination(&pod.uid), hopeful, first)
+    }
+
+    /// The pod as its profile has it.
+    fn looked_at(&self, pod: Arc<Pod>) -> PodInfo {
+        let pod = PodInfo::new(pod);
+        match self.profile_of(&pod) {
+            Some(profile) => pod.under(profile),
+            None => pod,
+        }
     }
 
     fn profile_of(&self, pod: &PodInfo) -> Option<&Profile> {
@@ -371,12 +404,14 @@ impl Shell {
                 self.binding_ended(&binding, outcome);
             }
             Ended::Evicted { pod, victim, outcome } => self.evicted(&pod, &victim, outcome),
+            Ended::Surveyed { pod, survey, outcome } => self.surveyed(&pod, survey, outcome),
+            Ended::Preempting { pod, outcome } => self.preempting(&pod, outcome),
             Ended::Written => {}
         }
     }
 
     fn binding_ended(&mut self, binding: &Binding, outcome: Result<(), NotBound>) {
-        let Binding { pod, node, preparation } = binding;
+        let Binding { pod, node, preparation, .. } = binding;
         let Err(error) = outcome else {
             self.queue.remove(&pod.uid);
             self.queue.on_event(&ClusterEvent::PodPlaced(Arc::clone(pod)), self.deps.clock.now());
@@ -396,11 +431,16 @@ impl Shell {
 
     fn evicted(&mut self, pod: &Arc<PodInfo>, victim: &PodInfo, outcome: Result<Option<Arc<Pod>>, kube::Error>) {
         match outcome {
-            Ok(Some(victim)) => self.leaves(Arc::new(PodInfo::new(victim))),
+            Ok(Some(victim)) => self.leaves(Arc::new(self.looked_at(victim))),
             Ok(None) => {}
             Err(error) if is_gone(&error) => {}
             Err(error) => self.stayed(pod, victim, &error),
         }
+        self.answered(pod);
+    }
+
+    /// One of those who were asked for the pod's sake has answered.
+    fn answered(&mut self, pod: &PodInfo) {
         let Some(making) = self.making_room.get_mut(&pod.uid) else { return };
         making.unanswered -= 1;
         if making.unanswered == 0 {
@@ -453,7 +493,7 @@ impl Shell {
         {
             self.pod_left(old.metadata.uid.as_deref().unwrap_or_default(), now);
         }
-        let Some(pod) = change.new.map(|pod| Arc::new(PodInfo::new(pod))) else { return };
+        let Some(pod) = change.new.map(|pod| Arc::new(self.looked_at(pod))) else { return };
         if pod.finished() {
             self.pod_left(&pod.uid, now);
             return;

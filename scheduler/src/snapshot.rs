@@ -1,12 +1,12 @@
 //! The cluster as the scheduler sees it. Nodes are `Arc`s that change by copy-on-write, so that an update costs what
 //! changed, and a decision looks at a state that nobody changes under it.
 
-use crate::cycle::{Decision, Rotation, decide};
+use crate::cycle::{Decision, Refusal, Rotation, Survey, decide, filter, survey};
 use crate::devices::{self, Devices, Wanted};
 use crate::order::Orders;
 use crate::pod_info::{HostPort, PodInfo};
 use crate::profile::Profile;
-use crate::question::{self, Case, Places};
+use crate::question::{self, Case, Places, Question};
 use crate::resources::Resources;
 use crate::tally::Tally;
 use crate::terms::Namespaces;
@@ -187,14 +187,7 @@ impl Cluster {
         rotation: &mut Rotation,
         chance: &mut dyn FnMut(usize) -> usize,
     ) -> Decision {
-        let case = Case { pod, snapshot: &self.snapshot, profile };
-        let places = Places::of(case);
-        if !places.is_empty() {
-            let mut counts = question::counts(pod);
-            counts.extend(question::default_counts(case));
-            let Snapshot { nodes, namespaces, tally, .. } = &mut self.snapshot;
-            tally.learn(counts, nodes, namespaces);
-        }
+        let places = self.learn(pod, profile);
         let case = Case { pod, snapshot: &self.snapshot, profile };
         let nominated = self.nominations.get(&pod.uid).map(String::as_str);
         let ranks = nominated.is_none() && question::can_be_ranked(pod);
@@ -206,6 +199,31 @@ impl Cluster {
             self.orders.looked(pod, &places, &decision, self.snapshot.nodes.len());
         }
         decision
+    }
+
+    /// Begins to count what the pod asks about other pods.
+    fn learn(&mut self, pod: &PodInfo, profile: &Profile) -> Places {
+        let case = Case { pod, snapshot: &self.snapshot, profile };
+        let places = Places::of(case);
+        if !places.is_empty() {
+            let mut counts = question::counts(pod);
+            counts.extend(question::default_counts(case));
+            let Snapshot { nodes, namespaces, tally, .. } = &mut self.snapshot;
+            tally.learn(counts, nodes, namespaces);
+        }
+        places
+    }
+
+    /// Where the pod could be, for others to choose.
+    pub fn survey(&mut self, pod: &PodInfo, profile: &Profile, rotation: &mut Rotation) -> Result<Survey, Refusal> {
+        self.learn(pod, profile);
+        survey(Case { pod, snapshot: &self.snapshot, profile }, rotation)
+    }
+
+    /// Whether the pod could be on the node now.
+    pub(crate) fn fits(&self, pod: &PodInfo, profile: &Profile, node: &str) -> bool {
+        let ask = Question::new(Case { pod, snapshot: &self.snapshot, profile });
+        self.snapshot.node(node).is_some_and(|node| filter(&ask, node).is_ok())
     }
 
     /// The allocations that the pod's claims would get on the node; `None` where they cannot be had.

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-fn object<K: DeserializeOwned>(object: Value) -> Option<Arc<K>> {
-    Some(Arc::new(serde_json::from_value(object).expect("an object of its kind")))
+fn object<K: DeserializeOwned>(object: Value) -> Arc<K> {
+    Arc::new(serde_json::from_value(object).expect("an object of its kind"))
 }
 
 /// Nodes `a` and `b`, and a class of all devices of `gpu.example.com`.
@@ -23,12 +23,12 @@ fn cluster() -> Cluster {
             "metadata": {"name": name, "labels": {"zone": zone}},
             "spec": {}, "status": {"allocatable": {"cpu": "4", "memory": "8Gi", "pods": "10"}},
         });
-        cluster.set_node(object(node).expect("a node"));
+        cluster.set_node(object(node));
     }
     let selector = json!({"cel": {"expression": "device.driver == 'gpu.example.com'"}});
     let class = json!({"metadata": {"name": "gpu"}, "spec": {"selectors": [selector], "config": [
         {"opaque": {"driver": "gpu.example.com", "parameters": {"of": "class"}}}]}});
-    cluster.devices().set_class("gpu", object::<DeviceClass>(class));
+    cluster.devices().set_class("gpu", Some(object::<DeviceClass>(class)));
     cluster
 }
 
@@ -45,7 +45,7 @@ fn slice(cluster: &mut Cluster, node: &str, devices: &[Value]) {
 fn publish(cluster: &mut Cluster, name: &str, mut spec: Value) {
     spec["driver"] = "gpu.example.com".into();
     let slice = json!({"metadata": {"name": name}, "spec": spec});
-    cluster.devices().set_slice(name, object::<ResourceSlice>(slice));
+    cluster.devices().set_slice(name, Some(object::<ResourceSlice>(slice)));
 }
 
 fn exactly(more: Value) -> Value {
@@ -56,7 +56,7 @@ fn exactly(more: Value) -> Value {
 
 fn claim(cluster: &mut Cluster, name: &str, spec: &Value, status: &Value) -> ClaimNews {
     let claim = json!({"metadata": {"namespace": "shop", "name": name, "uid": name}, "spec": spec, "status": status});
-    cluster.devices().set_claim(&format!("shop/{name}"), object::<ResourceClaim>(claim))
+    cluster.devices().set_claim(&format!("shop/{name}"), Some(object::<ResourceClaim>(claim)))
 }
 
 fn pod(name: &str, claims: &[&str]) -> Arc<PodInfo> {
@@ -65,7 +65,7 @@ fn pod(name: &str, claims: &[&str]) -> Arc<PodInfo> {
         "metadata": {"namespace": "shop", "name": name, "uid": name},
         "spec": {"containers": [{"name": "main"}], "resourceClaims": claims},
     });
-    Arc::new(PodInfo::new(object(pod).expect("a pod")))
+    Arc::new(PodInfo::new(object(pod)))
 }
 
 fn outcome(cluster: &Cluster, pod: &PodInfo) -> String {
@@ -120,7 +120,7 @@ fn what_the_pod_waits_for_is_said_of_the_pod_and_not_of_nodes() {
     assert_eq!(asks(&mut cluster, &odd), "0/2 nodes are available: request r: device class odd does not exist.");
     let going = json!({"metadata": {"namespace": "shop", "name": "c", "uid": "c",
         "deletionTimestamp": "2026-01-01T00:00:00Z"}, "spec": odd});
-    cluster.devices().set_claim("shop/c", object::<ResourceClaim>(going));
+    cluster.devices().set_claim("shop/c", Some(object::<ResourceClaim>(going)));
     assert_eq!(said(&cluster), "0/2 nodes are available: resourceclaim \"c\" is being deleted.");
 }
 
@@ -146,7 +146,9 @@ fn a_promised_device_is_taken_before_anything_is_written() {
     let mut cluster = cluster();
     slice(&mut cluster, "a", &[gpu("g0", "8Gi", 0), gpu("g1", "8Gi", 0)]);
     let one = exactly(json!({}));
-    ["x", "y", "z"].iter().for_each(|name| drop(claim(&mut cluster, name, &one, &json!({}))));
+    for name in ["x", "y", "z"] {
+        claim(&mut cluster, name, &one, &json!({}));
+    }
     assert!(cluster.promise(&pod("p", &["x"]), "a"));
     assert_eq!(gets(&cluster, &pod("q", &["y"])), "r: a/g1");
     assert!(cluster.promise(&pod("q", &["y"]), "a"));
@@ -247,7 +249,7 @@ fn a_taint_keeps_away_who_does_not_tolerate_it() {
     assert_eq!(asks(&mut cluster, &bears), "a");
     let rule = json!({"metadata": {"name": "out"}, "spec": {
         "deviceSelector": {"pool": "a"}, "taint": {"key": "out", "effect": "NoExecute"}}});
-    cluster.devices().set_taint_rule("out", object::<DeviceTaintRule>(rule));
+    cluster.devices().set_taint_rule("out", Some(object::<DeviceTaintRule>(rule)));
     assert_eq!(asks(&mut cluster, &bears), NONE);
     cluster.devices().set_taint_rule("out", None);
     assert_eq!(asks(&mut cluster, &bears), "a");

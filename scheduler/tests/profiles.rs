@@ -104,3 +104,58 @@ fn a_file_of_something_else_is_refused_without_a_word_of_what_is_in_it() {
     let error = KubeSchedulerConfiguration::parse("root:x:0:0:root:/root\nsecret:x:1\n").unwrap_err();
     assert_eq!(error.to_string(), "not a KubeSchedulerConfiguration of kubescheduler.config.k8s.io/v1");
 }
+
+#[test]
+fn resources_that_a_profile_ignores_are_left_to_others() {
+    let asks = |profile: &Profile, name: &str| {
+        let pod = json!({"metadata": {"namespace": "shop", "name": "p", "uid": "p"}, "spec": {
+            "containers": [{"name": "c", "resources": {"requests": {name: "1"}, "limits": {name: "1"}}}]}});
+        let pod = PodInfo::new(Arc::new(serde_json::from_value(pod).unwrap())).under(profile);
+        let cluster = cluster();
+        let case = Case { pod: &pod, snapshot: cluster.snapshot(), profile };
+        matches!(decide(case, None, &mut Rotation::default(), &mut |_| 0), Decision::Place { .. })
+    };
+    let args = |args: &str| profile(&format!("pluginConfig: [{{name: NodeResourcesFit, args: {{{args}}}}}]"));
+    assert!(!asks(&Profile::default(), "example.com/gpu"));
+    assert!(asks(&args("ignoredResources: [example.com/gpu]").unwrap(), "example.com/gpu"));
+    assert!(asks(&args("ignoredResourceGroups: [example.com]").unwrap(), "example.com/gpu"));
+    assert!(!asks(&args("ignoredResourceGroups: [example.org]").unwrap(), "example.com/gpu"));
+    // Only what vendors count may be ignored.
+    assert!(!asks(&args("ignoredResources: [hugepages-2Mi]").unwrap(), "hugepages-2Mi"));
+    assert!(args("ignoredResourceGroups: [a/b]").unwrap_err().contains("slash"));
+}
+
+fn with_extenders(yaml: &str) -> Result<KubeSchedulerConfiguration, String> {
+    let text =
+        format!("apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nextenders:\n- {yaml}");
+    KubeSchedulerConfiguration::parse(&text).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_extender_is_read_as_upstream_reads_it() {
+    let config = with_extenders("{urlPrefix: 'https://gpu:8888/v1', filterVerb: filter, prioritizeVerb: sort, weight: 5, bindVerb: bind, enableHTTPS: true, httpTimeout: 200ms, nodeCacheCapable: true, ignorable: true, managedResources: [{name: example.com/gpu, ignoredByScheduler: true}]}").unwrap();
+    let extenders = config.extenders().unwrap();
+    let extender = &extenders[0];
+    assert_eq!(extender.filter_verb.as_deref(), Some("filter"));
+    assert_eq!((extender.weight, extender.timeout.as_millis()), (5, 200));
+    assert!(extender.knows_nodes && extender.is_ignorable && extender.tls.is_insecure);
+    assert!(extender.preempt_verb.is_none() && extender.resources.contains("example.com/gpu"));
+    assert_eq!(config.profiles().unwrap().len(), 1);
+}
+
+#[test]
+fn an_extender_that_makes_no_sense_is_refused() {
+    let refused = |yaml: &str| match with_extenders(yaml) {
+        Ok(config) => config.extenders().unwrap_err().to_string(),
+        Err(error) => error,
+    };
+    let text = refused("{urlPrefix: 'http://a', prioritizeVerb: p}");
+    assert_eq!(text, "extender \"http://a\": must have a positive weight applied to it");
+    assert!(refused("{urlPrefix: a, filterVerb: f}").contains("urlPrefix must begin with"));
+    assert!(refused("{urlPrefix: 'http://a', httpTimeout: soon}").contains("no duration"));
+    assert!(refused("{urlPrefix: 'http://a', managedResources: [{name: cpu}]}").contains("invalid extended resource"));
+    assert!(
+        refused("{urlPrefix: 'http://a', bindVerb: b}\n- {urlPrefix: 'http://b', bindVerb: b}")
+            .contains("found 2 extenders")
+    );
+}

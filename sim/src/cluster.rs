@@ -347,6 +347,7 @@ async fn controllers(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, c
 async fn scheduler(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, drain: CancellationToken) {
     let config = scheduler::Config {
         profiles: vec![Profile::default()],
+        extenders: Vec::new(),
         leader_election: Some(lease::Config {
             ns: "kube-system".to_owned(),
             name: "kube-scheduler".to_owned(),

@@ -24,6 +24,7 @@ const ALWAYS: &[(&str, Rule)] = &[
     ("no node above its allocatable", node::is_not_overfull),
     ("preempted for the more important", node::is_preempted_for_the_more_important),
     ("volumes are bound once", node::volumes_are_bound_once),
+    ("devices are given once", node::devices_are_given_once),
     ("evictions keep the budget", evictions_keep_the_budget),
     ("quota", keeps_the_quota),
     ("identity", set::identities_are_their_own),

@@ -4,9 +4,9 @@
 //! k8s: `kubeapiserver/options/plugins.go`, AllOrderedPlugins
 
 use super::{
-    Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace, node,
-    node_restriction, pod, pod_security, priority, replaced, runtime_class, service_account, storage, tolerations,
-    topology,
+    Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace,
+    node, node_restriction, pod, pod_security, priority, replaced, runtime_class, service_account, storage,
+    tolerations, topology,
 };
 use crate::error::ApiError;
 use futures::future::{BoxFuture, ready};

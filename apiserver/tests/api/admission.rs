@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 const QUOTAS: &str = "/api/v1/namespaces/default/resourcequotas";
+const CLAIMS: &str = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
 
 fn pod(name: &str, resources: Value) -> Value {
     json!({"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]}})
@@ -213,7 +214,6 @@ async fn a_new_cluster_has_levels_and_schemas_of_flow_control() {
 async fn claims_look_after_devices_of_others_only_where_the_namespace_is_for_that() {
     let server = Server::start().await;
     let client = server.admin();
-    const CLAIMS: &str = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
     let claim = |name: &str, admin: bool| {
         let exactly = json!({"deviceClassName": "gpu", "adminAccess": admin});
         json!({"metadata": {"name": name}, "spec": {"devices": {"requests": [{"name": "r", "exactly": exactly}]}}})
@@ -228,5 +228,6 @@ async fn claims_look_after_devices_of_others_only_where_the_namespace_is_for_tha
     client.post(CLAIMS, &claim("b", false)).await.expect(201);
     let labels = json!({"metadata": {"labels": {"resource.kubernetes.io/admin-access": "true"}}});
     client.patch("/api/v1/namespaces/default", "merge", &labels).await.expect(200);
+    seen(&client, "/api/v1/namespaces").await;
     client.post(CLAIMS, &claim("a", true)).await.expect(201);
 }

@@ -29,7 +29,7 @@ pub(super) fn allocate(claims: &[&Held], devices: &Devices, node: &NodeInfo) -> 
     let all = pools.iter().flat_map(|pool| pool.devices.iter().map(move |device| (*pool, device)));
     let near: Vec<(&Pool, &PoolDevice)> = all.filter(|(_, device)| device.place().reaches(facts)).collect();
     let mut search = Search::new(claims, devices, near);
-    if search.from_slot(0)? {
+    if search.serve(0)? {
         return Ok((0..claims.len()).map(|claim| search.result(claim)).collect());
     }
     // k8s: what is wrong with a pool is said only where it may be the reason
@@ -73,7 +73,7 @@ impl<'a> Search<'a> {
     }
 
     /// Serves this request and all that follow.
-    fn from_slot(&mut self, slot: usize) -> Result<bool, String> {
+    fn serve(&mut self, slot: usize) -> Result<bool, String> {
         let Some((claim, request)) = self.slots.get(slot).copied() else { return Ok(true) };
         for (at, choice) in self.request(claim, request).choices.iter().enumerate() {
             let aim = Aim { slot, claim, request, choice: at };
@@ -92,7 +92,7 @@ impl<'a> Search<'a> {
     /// Takes so many devices, of those from `first` on: in which order does not matter.
     fn some(&mut self, aim: Aim, count: usize, first: usize) -> Result<bool, String> {
         if count == 0 {
-            return self.from_slot(aim.slot + 1);
+            return self.serve(aim.slot + 1);
         }
         for device in first..self.near.len() {
             if self.near[device].0.trouble.is_some() || !self.picks(aim, device)? || !self.is_free(aim, device) {
@@ -130,7 +130,7 @@ impl<'a> Search<'a> {
             self.take(aim, device);
         }
         // k8s: at least one
-        let is_done = fits && self.taken[aim.claim].len() > before && self.from_slot(aim.slot + 1)?;
+        let is_done = fits && self.taken[aim.claim].len() > before && self.serve(aim.slot + 1)?;
         if !is_done {
             self.taken[aim.claim].truncate(before);
         }

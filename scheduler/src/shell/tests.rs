@@ -1,6 +1,10 @@
 //! The shell among caches that the test fills, with an API server that hears everything and never answers.
 
+mod devices;
+mod extenders;
+
 use super::*;
+use crate::devices::ClaimWrite;
 use crate::volumes::Preparation;
 use client::clock::Clock;
 use jiff::SignedDuration;
@@ -62,7 +66,7 @@ impl Stage {
         news::declare(&mut builder);
         let caches = builder.offline_with([]).expect("nothing is wrong with nothing");
         let news = news::listen(&caches);
-        let config = Config { profiles: vec![Profile::default()], leader_election: None };
+        let config = Config { profiles: vec![Profile::default()], extenders: Vec::new(), leader_election: None };
         let shell = Shell::new(&config, deps, caches, Recorder::silent());
         let mut stage = Self { shell, news, clock, revision: 0, asked };
         nodes.iter().for_each(|name| stage.node(name));
@@ -281,7 +285,7 @@ async fn a_pod_that_changes_while_it_is_bound_is_tried_as_it_is_then() {
     assert_eq!(stage.home("p"), Some("a"));
     stage.pod("p", &SMALL, |pod| pod["metadata"]["labels"]["app"] = "renamed".into());
     let bound = Arc::clone(&stage.shell.pods["p"]);
-    let binding = Binding { pod: bound, node: "a".to_owned(), preparation: Preparation::default() };
+    let binding = Binding { pod: bound, node: "a".to_owned(), preparation: Preparation::default(), binder: None };
     stage.shell.binding_ended(&binding, Err(NotBound::Volumes("not now")));
     assert_eq!(stage.home("p"), None);
     *stage.clock.0.lock() += SignedDuration::from_secs(60);

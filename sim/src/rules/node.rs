@@ -63,3 +63,18 @@ pub(super) fn volumes_are_bound_once(change: &Change, world: &World) -> Option<S
     let volumes = world.of("persistentvolumes").filter(|volume| claim(volume) == mine).count();
     (volumes > 1).then(|| format!("the claim of {} has {volumes} volumes", name(new)))
 }
+
+/// A device is one claim's.
+pub(super) fn devices_are_given_once(change: &Change, world: &World) -> Option<String> {
+    let new = change.new.filter(|new| is(new, "ResourceClaim"))?;
+    let devices = |claim: &Value| -> Vec<Value> {
+        let results = claim.pointer("/status/allocation/devices/results").and_then(Value::as_array);
+        let owned = results.into_iter().flatten().filter(|one| one["adminAccess"] != true);
+        owned.map(|one| [&one["driver"], &one["pool"], &one["device"]].into_iter().cloned().collect()).collect()
+    };
+    let mine = devices(new);
+    let others = world.of("resource.k8s.io/resourceclaims");
+    let other = others.filter(|other| other["metadata"]["uid"] != new["metadata"]["uid"]);
+    let twice = other.flat_map(devices).find(|device| mine.contains(device));
+    twice.map(|device| format!("{} has {device}, which another claim has too", name(new)))
+}

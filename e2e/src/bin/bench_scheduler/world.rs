@@ -59,7 +59,8 @@ impl World {
             pace: Arc::clone(&pace),
             why: Arc::default(),
         };
-        let config = scheduler::Config { profiles: vec![Profile::default()], leader_election: None };
+        let config =
+            scheduler::Config { profiles: vec![Profile::default()], extenders: Vec::new(), leader_election: None };
         let mut builder = Caches::builder(client("bench", &["system:masters"]), Arc::new(SystemClock));
         builder.watch::<Pod>();
         let caches = builder.start(&tracker, drain.clone());

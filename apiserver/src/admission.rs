@@ -19,6 +19,7 @@ mod matcher;
 mod namespace;
 mod node;
 mod node_restriction;
+mod opt_in;
 mod plugins;
 mod pod;
 mod pod_security;

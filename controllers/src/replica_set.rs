@@ -1,8 +1,10 @@
 //! Keeps as many pods as a ReplicaSet or a ReplicationController wants: adopts and releases by labels, creates what is
-//! missing, deletes the pods that are missed least, and tells in its status what there is.
+//! missing, deletes the pods that are missed least, and tells in its status what there is. Pods that leave as soon as they are
+//! replaced (`kinds::opt_in::surge`) are there beside that number.
 
 #[cfg(test)]
 mod lagging;
+mod leaving;
 mod patience;
 mod replicated;
 mod status;
@@ -74,18 +76,22 @@ fn observe<O: Replicated>(key: &Key, caches: &Caches) -> Option<Seen<O>> {
 fn reconcile<O: Replicated>(seen: &Seen<O>, now: Timestamp) -> Vec<Action> {
     let mut actions = seen.ownership.clone();
     let owner = seen.owner.as_ref();
-    let active: Vec<&Arc<Pod>> = seen.pods.iter().filter(|pod| pod::is_active(pod)).collect();
+    let active = seen.pods.iter().filter(|pod| pod::is_active(pod));
+    let (leaving, staying): (Vec<_>, Vec<_>) = active.partition(|pod| leaving::is(pod, now));
     let wanted = usize::try_from(owner.replicas()).unwrap_or(0);
-    let steady = active.len() == wanted;
+    let steady = staying.len() == wanted;
     if !owner.deleting() {
-        if active.len() < wanted {
+        if staying.len() < wanted {
             match patience::until(&seen.pods, now) {
                 Some(due) => actions.push(Action::RequeueAt(due)),
-                None => actions.extend(creations(owner, (wanted - active.len()).min(BURST_MAX), now)),
+                None => actions.extend(creations(owner, (wanted - staying.len()).min(BURST_MAX), now)),
             }
-        } else if active.len() > wanted {
-            let count = (active.len() - wanted).min(BURST_MAX);
-            actions.extend(deletions(seen, &active, count, now));
+        }
+        for pods in [&staying, &leaving] {
+            let surplus = pods.len().saturating_sub(wanted).min(BURST_MAX);
+            if surplus > 0 {
+                actions.extend(deletions(seen, pods, surplus, now));
+            }
         }
     }
     let status =
@@ -93,7 +99,8 @@ fn reconcile<O: Replicated>(seen: &Seen<O>, now: Timestamp) -> Vec<Action> {
     if let Some(changed) = status::changed(owner, status) {
         actions.push(write::update(&changed, "status"));
     }
-    actions.extend(next_available(seen, now).map(Action::RequeueAt));
+    actions
+        .extend(next_available(seen, now).into_iter().chain(leaving::next_void(&leaving, now)).map(Action::RequeueAt));
     actions
 }
 

@@ -34,6 +34,7 @@ pub mod moment;
 pub mod name;
 mod networking;
 mod node;
+pub mod opt_in;
 pub mod placement;
 pub mod pod_resources;
 mod policy;

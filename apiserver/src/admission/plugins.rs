@@ -5,7 +5,7 @@
 
 use super::{
     Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace,
-    node, node_restriction, pod, pod_security, priority, replaced, runtime_class, service_account, storage,
+    node, node_restriction, opt_in, pod, pod_security, priority, replaced, runtime_class, service_account, storage,
     tolerations, topology,
 };
 use crate::error::ApiError;
@@ -120,4 +120,5 @@ pub(super) const VALIDATING: &[Validating] = &[
     validating("RoleEscalation", escalation::applies, |context, call, object| {
         judged(escalation::validate(context, call, object))
     }),
+    validating("OptIn", opt_in::applies, |_, _, object| Box::pin(ready(Ok(opt_in::warnings(object))))),
 ];

@@ -1,6 +1,7 @@
 //! `pods/eviction`: a delete that respects PodDisruptionBudgets.
 
 mod condition;
+mod replacement;
 
 use crate::admission::{Operation, Warnings};
 use crate::error::{ApiError, Qualified, StatusCause};
@@ -31,7 +32,8 @@ enum Verdict {
 
 /// How one attempt ended that did not fail.
 enum Attempt {
-    Done,
+    /// With what the client should know of it.
+    Done(Warnings),
     /// Somebody else wrote the pod between look and delete, and nothing was spent.
     Overtaken,
 }
@@ -50,8 +52,11 @@ impl Registry {
         let call = &call.admitted();
         let bound = asked.resource_version.is_some();
         for _ in 0..TRIES_MAX {
-            match self.try_evict(call, &asked).await? {
-                Attempt::Done => return Ok(warnings),
+            match self.try_evict(call, &eviction, &asked).await? {
+                Attempt::Done(more) => {
+                    warnings.extend(more);
+                    return Ok(warnings);
+                }
                 // Who named a revision wants to hear that the pod has changed.
                 Attempt::Overtaken if bound => break,
                 Attempt::Overtaken => {}
@@ -60,7 +65,7 @@ impl Registry {
         Err(ApiError::modified(call.row(), call.name))
     }
 
-    async fn try_evict(&self, call: &Call<'_>, asked: &DeleteOptions) -> Result<Attempt, ApiError> {
+    async fn try_evict(&self, call: &Call<'_>, eviction: &Value, asked: &DeleteOptions) -> Result<Attempt, ApiError> {
         let json = self.get(call).await?;
         let pod: Value = serde_json::from_slice(&json).unwrap_or_default();
         // Before anything is spent.
@@ -72,7 +77,7 @@ impl Registry {
                 bind_to(&mut options, &pod);
             }
             return match self.tell_and_delete(call, &options).await {
-                Ok(_) => Ok(Attempt::Done),
+                Ok(_) => Ok(Attempt::Done(Warnings::new())),
                 Err(ApiError::Conflict { .. }) => Ok(Attempt::Overtaken),
                 Err(error) => Err(error),
             };
@@ -87,6 +92,12 @@ impl Registry {
                 return Err(ApiError::Passed { code: 500, reason: String::new(), message: message.to_owned() });
             }
         };
+        let mut warnings = Warnings::new();
+        if is_ready(&pod)
+            && let Some(wish) = self.replacement_wish(call, eviction, &pod, budget).await?
+        {
+            warnings.extend(self.replaced_first(call, asked, &pod, &wish).await?);
+        }
         match budget.map_or(Verdict::Free, |budget| verdict(&pod, budget)) {
             Verdict::Free => {}
             Verdict::WhileUnhealthy => {
@@ -104,7 +115,7 @@ impl Registry {
             Err(ApiError::Conflict { .. }) if options.resource_version != asked.resource_version => {
                 Err(unobserved(budget.map_or("", |budget| metadata::text(budget, "name"))))
             }
-            result => result.map(|_| Attempt::Done),
+            result => result.map(|_| Attempt::Done(warnings)),
         }
     }
 

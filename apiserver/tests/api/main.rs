@@ -3,6 +3,7 @@
 
 mod admission;
 mod applies;
+mod beyond;
 mod custom;
 mod deletes;
 mod doors;

@@ -466,6 +466,7 @@ pub struct Cordon {
     pub nodes: Vec<String>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(Args, Debug)]
 pub struct Drain {
     #[arg(value_name = "NODE", required = true)]
@@ -485,6 +486,9 @@ pub struct Drain {
     /// Longest wait; 0 means until it is done
     #[arg(long, default_value = "0s", value_name = "DURATION")]
     pub timeout: String,
+    /// Let the pods of Deployments be replaced before they go (drover.io/surge-on-eviction)
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub surge: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,9 @@ use crate::resource;
 use crate::server::{MERGE_PATCH, Query};
 use crate::session::{Failures, Session};
 use anyhow::{Result, bail};
+use futures::future::try_join_all;
+use kinds::opt_in::SURGE_ON_EVICTION;
+use kube::core::Status;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -84,9 +87,8 @@ async fn drain_one(session: &Session, typed: &low::Drain, node: &Chosen) -> Resu
     if !reasons.is_empty() {
         bail!("unable to drain node \"{}\": {}", node.name, reasons.join(", "));
     }
-    for (pod, uid) in &going {
-        evict(session, typed, pod, uid).await?;
-    }
+    // Side by side: one that waits for its replacement or its budget does not hold the others up.
+    try_join_all(going.iter().map(|(pod, uid)| evict(session, typed, pod, uid))).await?;
     for (pod, uid) in &going {
         until_gone(session, pod, uid).await?;
         session.screen.line(&format!("{} evicted", pod.title()))?;
@@ -141,32 +143,48 @@ fn judge(pod: &Value, typed: &low::Drain) -> Verdict {
     Verdict::Evict
 }
 
-/// What was being done when a disruption budget held a pod back, in kubectl's words.
-fn held_back(pod: &Chosen) -> failure::During {
+/// What was being done when a pod was held back, in kubectl's words.
+fn held_back(pod: &Chosen, again: Duration) -> failure::During {
     let (name, namespace) = (&pod.name, &pod.namespace);
-    failure::During(format!("error when evicting pods/{name:?} -n {namespace:?} (will retry after 5s)"))
+    let seconds = again.as_secs();
+    failure::During(format!("error when evicting pods/{name:?} -n {namespace:?} (will retry after {seconds}s)"))
 }
 
-async fn evict(session: &Session, typed: &low::Drain, pod: &Chosen, uid: &str) -> Result<()> {
+/// When to ask again: at the time that the server names, if it does.
+fn again(status: &Status) -> Duration {
+    let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+    if seconds > 0 { Duration::from_secs(seconds.into()) } else { EVICT_AGAIN }
+}
+
+fn eviction(typed: &low::Drain, pod: &Chosen, uid: &str) -> Value {
     let mut options = json!({"preconditions": {"uid": uid}});
     if typed.grace_period >= 0 {
         options["gracePeriodSeconds"] = typed.grace_period.into();
     }
-    let eviction = json!({
-        "apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": options,
-        "metadata": {"name": pod.name, "namespace": pod.namespace},
-    });
+    let mut metadata = json!({"name": pod.name, "namespace": pod.namespace});
+    if typed.surge {
+        metadata["annotations"] = json!({SURGE_ON_EVICTION: "true"});
+    }
+    json!({"apiVersion": "policy/v1", "kind": "Eviction", "deleteOptions": options, "metadata": metadata})
+}
+
+async fn evict(session: &Session, typed: &low::Drain, pod: &Chosen, uid: &str) -> Result<()> {
+    let eviction = eviction(typed, pod, uid);
     session.screen.line(&format!("evicting pod {}/{}", pod.namespace, pod.name))?;
+    let mut told = String::new();
     loop {
-        match session.server.post(&format!("{}/eviction", pod.path()), &eviction).await {
+        let error = match session.server.post(&format!("{}/eviction", pod.path()), &eviction).await {
             Ok(_) => return Ok(()),
             Err(error) if failure::is_not_found(&error) => return Ok(()),
-            Err(error) if failure::status(&error).is_some_and(|status| status.code == 429) => {
-                session.complain(&error.context(held_back(pod)))?;
-                tokio::time::sleep(EVICT_AGAIN).await;
-            }
-            Err(error) => return Err(error),
+            Err(error) => error,
+        };
+        let Some(status) = failure::status(&error).filter(|status| status.code == 429) else { return Err(error) };
+        let (wait, why) = (again(status), status.message.clone());
+        if why != told {
+            session.complain(&error.context(held_back(pod, wait)))?;
+            told = why;
         }
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -238,7 +256,17 @@ mod tests {
             force: flags.contains(&"force"),
             grace_period: -1,
             timeout: "0s".into(),
+            surge: !flags.contains(&"no surge"),
         }
+    }
+
+    #[test]
+    fn a_drain_asks_for_replacements_first_unless_told_not_to() {
+        let resource = resource::known("", "pods");
+        let pod = Chosen { resource, namespace: "shop".into(), name: "web-1".into(), listed: None };
+        let asks = |flags: &[&str]| eviction(&drain(flags), &pod, "u")["metadata"]["annotations"].clone();
+        assert_eq!(asks(&[]), json!({"drover.io/surge-on-eviction": "true"}));
+        assert_eq!(asks(&["no surge"]), Value::Null);
     }
 
     #[test]
@@ -246,7 +274,7 @@ mod tests {
         let resource = resource::known("", "pods");
         let pod = Chosen { resource, namespace: "shop".into(), name: "web-1".into(), listed: None };
         let told = "error when evicting pods/\"web-1\" -n \"shop\" (will retry after 5s)";
-        assert_eq!(held_back(&pod).to_string(), told);
+        assert_eq!(held_back(&pod, again(&Status::default())).to_string(), told);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The status of a ReplicaSet or ReplicationController, from its pods.
 
+use super::leaving;
 use super::replicated::Replicated;
 use crate::pod;
 use crate::write::{nonzero, time};
@@ -26,7 +27,9 @@ pub(super) fn compute<O: Replicated>(owner: &O, pods: &[Arc<Pod>], now: Timestam
             .all(|(name, value)| pod.metadata.labels.as_ref().and_then(|labels| labels.get(name)) == Some(value))
     };
     let seconds = owner.min_ready_seconds();
-    let available = |pod: &&&Arc<Pod>| pod::available_at(pod, seconds).is_some_and(|at| at <= now);
+    let available = active.iter().filter(|pod| pod::is_available(pod, seconds, now));
+    let (leaving, staying): (Vec<&&Arc<Pod>>, Vec<_>) = available.partition(|pod| leaving::is(pod, now));
+    let available = leaving::available(staying.len(), leaving.len(), owner.replicas());
     let terminating = pods.iter().filter(|pod| pod::is_terminating(pod) && !pod::is_terminal(pod)).count();
     let mut conditions = owner.status().conditions.unwrap_or_default();
     if found == Pods::Steady {
@@ -36,7 +39,7 @@ pub(super) fn compute<O: Replicated>(owner: &O, pods: &[Arc<Pod>], now: Timestam
         replicas: active.len() as i32,
         fully_labeled_replicas: nonzero(active.iter().filter(fully_labeled).count() as i32),
         ready_replicas: nonzero(active.iter().filter(|pod| pod::is_ready(pod)).count() as i32),
-        available_replicas: nonzero(active.iter().filter(available).count() as i32),
+        available_replicas: nonzero(available as i32),
         terminating_replicas: nonzero(terminating as i32),
         observed_generation: owner.metadata().generation,
         conditions: (!conditions.is_empty()).then_some(conditions),

@@ -81,6 +81,72 @@ fn pods_that_their_node_refuses_are_replaced_at_a_slower_and_slower_pace() {
     }
 }
 
+/// A pod of the ReplicaSet whose eviction began at this second and waits for the replacement.
+fn leaving(name: &str, since: i64) -> String {
+    let mark = format!("{{type: drover.io/Leaving, status: 'True', lastTransitionTime: '{}'}}", at(since));
+    pods(&[(name, "web", true, "Running", true, "n1", "")]).replace("conditions: [", &format!("conditions: [{mark}, "))
+}
+
+#[test]
+fn a_pod_that_leaves_is_replaced_before_it_is_gone() {
+    check(
+        &format!(
+            "{}{}",
+            rs(
+                1,
+                "{replicas: 1, readyReplicas: 1, availableReplicas: 1, fullyLabeledReplicas: 1, observedGeneration: 1}"
+            ),
+            leaving("old", 90)
+        ),
+        expect![[r#"
+            create Pod web-ttxlp
+            event Normal SuccessfulCreate: Created pod: web-ttxlp
+            again at 690
+        "#]],
+    );
+}
+
+#[test]
+fn a_pod_that_leaves_and_its_replacement_are_available_as_one() {
+    let new = pods(&[("new", "web", true, "Running", true, "n2", "")]);
+    check(
+        &format!("{}{}{new}", rs(1, "{replicas: 1, observedGeneration: 1}"), leaving("old", 90)),
+        expect![[r#"
+        update ReplicaSet web status {"availableReplicas":1,"fullyLabeledReplicas":2,"observedGeneration":1,"readyReplicas":2,"replicas":2}
+        again at 690
+    "#]],
+    );
+}
+
+#[test]
+fn a_pod_whose_eviction_was_given_up_is_one_of_those_that_are_too_many() {
+    let new = pods(&[("new", "web", true, "Running", true, "n1", "")]);
+    check(
+        &format!("{}{}{new}", rs(1, "{replicas: 2, observedGeneration: 1}"), leaving("old", -510)),
+        expect![[r#"
+        delete Pod new
+        event Normal SuccessfulDelete: Deleted pod: new
+        update ReplicaSet web status {"availableReplicas":2,"fullyLabeledReplicas":2,"observedGeneration":1,"readyReplicas":2,"replicas":2}
+    "#]],
+    );
+}
+
+#[test]
+fn a_replica_set_that_shrinks_to_nothing_takes_the_pods_that_leave_with_it() {
+    let new = pods(&[("new", "web", true, "Running", true, "n2", "")]);
+    check(
+        &format!("{}{}{new}", rs(0, "{replicas: 2, observedGeneration: 1}"), leaving("old", 90)),
+        expect![[r#"
+        delete Pod new
+        event Normal SuccessfulDelete: Deleted pod: new
+        delete Pod old
+        event Normal SuccessfulDelete: Deleted pod: old
+        update ReplicaSet web status {"availableReplicas":1,"fullyLabeledReplicas":2,"observedGeneration":1,"readyReplicas":2,"replicas":2}
+        again at 690
+    "#]],
+    );
+}
+
 #[test]
 fn nothing_is_written_when_nothing_changed() {
     let pods = pods(&[("p1", "web", true, "Running", true, "n1", "")]);

@@ -1,0 +1,121 @@
+//! What Drover does beyond Kubernetes where an object asks for it: the annotations `drover.io/...`, their values, and what is
+//! wrong with them. `docs/beyond.md` says what each is good for. Nobody else spells these names or reads these values.
+//!
+//! A value that cannot be read means nothing at all: whoever writes it is warned, and the object is as if it had none.
+
+pub mod surge;
+
+use serde_json::Value;
+
+const PREFIX: &str = "drover.io/";
+
+/// `true`: an eviction waits until the pod's replacement is available. On a Deployment, a PodDisruptionBudget, or an Eviction;
+/// what the Deployment says goes before what the budget says, and that before what the eviction asks.
+pub const SURGE_ON_EVICTION: &str = "drover.io/surge-on-eviction";
+
+/// An annotation that is known.
+struct Known {
+    name: &'static str,
+    /// The kinds that it means something on; `Pod` includes templates of pods.
+    kinds: &'static [&'static str],
+    /// What is wrong with a value.
+    check: fn(&str) -> Result<(), String>,
+}
+
+const KNOWN: &[Known] = &[Known {
+    name: SURGE_ON_EVICTION,
+    kinds: &["Deployment", "PodDisruptionBudget", "Eviction"],
+    check: check_switch,
+}];
+
+/// Kinds that get the annotations of a Deployment by its controller, and so cannot be wrong about them.
+const INHERITING: &str = "ReplicaSet";
+
+/// Where pods are described in other objects.
+const TEMPLATES: &[&str] = &["/spec/template", "/spec/jobTemplate/spec/template", "/template"];
+
+/// The value of an annotation.
+pub fn value<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("annotations")?.get(name)?.as_str()
+}
+
+/// What a switch says; `None` where it says nothing, or nothing that can be read.
+pub fn switch(value: Option<&str>) -> Option<bool> {
+    match value? {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn check_switch(value: &str) -> Result<(), String> {
+    match switch(Some(value)) {
+        Some(_) => Ok(()),
+        None => Err(format!("{value:?} is neither \"true\" nor \"false\"")),
+    }
+}
+
+/// What is wrong with the annotations of an object of this kind and of its template of pods, a sentence each.
+pub fn complaints(kind: &str, object: &Value) -> Vec<String> {
+    let own = of(object).filter_map(|(name, value)| complaint(kind, name, value));
+    let templates = TEMPLATES.iter().filter_map(|path| object.pointer(path));
+    let theirs = templates.flat_map(|template| of(template).filter_map(|(name, value)| complaint("Pod", name, value)));
+    own.chain(theirs).collect()
+}
+
+/// The annotations of ours that an object has.
+fn of(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let all = object.get("metadata").and_then(|meta| meta.get("annotations")).and_then(Value::as_object);
+    all.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| name.starts_with(PREFIX))
+}
+
+fn complaint(kind: &str, name: &str, value: &Value) -> Option<String> {
+    if kind == INHERITING {
+        return None;
+    }
+    let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
+        let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+        return Some(format!("annotation {name} is not known and has no effect (known: {})", names.join(", ")));
+    };
+    if !known.kinds.contains(&kind) {
+        let kinds = known.kinds.join(", ");
+        return Some(format!("annotation {name} has no effect on a {kind}, only on these: {kinds}"));
+    }
+    let why = (known.check)(value.as_str()?).err()?;
+    Some(format!("annotation {name} has no effect: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn complaints_about(kind: &str, annotations: Value) -> Vec<String> {
+        complaints(kind, &json!({"metadata": {"annotations": annotations}}))
+    }
+
+    #[test]
+    fn what_is_right_or_not_ours_is_not_complained_about() {
+        assert_eq!(complaints_about("Deployment", json!({SURGE_ON_EVICTION: "false", "x/y": "z"})), [""; 0]);
+        assert_eq!(complaints_about("ReplicaSet", json!({SURGE_ON_EVICTION: "true"})), [""; 0]);
+        assert_eq!(complaints("Deployment", &json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_is_told_and_means_nothing() {
+        let told = complaints_about("Deployment", json!({SURGE_ON_EVICTION: "yes"}));
+        let expected =
+            "annotation drover.io/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\"";
+        assert_eq!(told, [expected]);
+        assert_eq!(switch(Some("yes")), None);
+    }
+
+    #[test]
+    fn an_annotation_at_the_wrong_place_is_told_also_in_a_template() {
+        let told = complaints_about("ConfigMap", json!({SURGE_ON_EVICTION: "true"}));
+        assert!(told[0].contains("has no effect on a ConfigMap"), "{told:?}");
+        let template = json!({"metadata": {"annotations": {"drover.io/typo": "true"}}});
+        let told = complaints("Job", &json!({"spec": {"template": template}}));
+        assert!(told[0].contains("drover.io/typo is not known"), "{told:?}");
+    }
+}

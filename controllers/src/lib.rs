@@ -48,6 +48,7 @@ mod service_pods;
 mod share;
 #[cfg(test)]
 mod sim;
+mod start_order;
 mod stateful_set;
 pub mod table;
 mod taint_eviction;

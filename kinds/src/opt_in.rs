@@ -3,6 +3,7 @@
 //!
 //! A value that cannot be read means nothing at all: whoever writes it is warned, and the object is as if it had none.
 
+pub mod depends_on;
 pub mod surge;
 
 use serde_json::Value;
@@ -13,6 +14,9 @@ const PREFIX: &str = "drover.io/";
 /// what the Deployment says goes before what the budget says, and that before what the eviction asks.
 pub const SURGE_ON_EVICTION: &str = "drover.io/surge-on-eviction";
 
+/// What has to be there before the scheduler looks at a pod: `deployment/db, job/migrate, service/cache`. On a pod or a template.
+pub const DEPENDS_ON: &str = "drover.io/depends-on";
+
 /// An annotation that is known.
 struct Known {
     name: &'static str,
@@ -22,11 +26,10 @@ struct Known {
     check: fn(&str) -> Result<(), String>,
 }
 
-const KNOWN: &[Known] = &[Known {
-    name: SURGE_ON_EVICTION,
-    kinds: &["Deployment", "PodDisruptionBudget", "Eviction"],
-    check: check_switch,
-}];
+const KNOWN: &[Known] = &[
+    Known { name: SURGE_ON_EVICTION, kinds: &["Deployment", "PodDisruptionBudget", "Eviction"], check: check_switch },
+    Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
+];
 
 /// Kinds that get the annotations of a Deployment by its controller, and so cannot be wrong about them.
 const INHERITING: &str = "ReplicaSet";

@@ -109,6 +109,19 @@ fn batch() -> Vec<Row> {
             ),
         ),
         (
+            "start-order-controller",
+            &["start-order-controller"],
+            vec![
+                rule("get list patch watch", "core", "pods"),
+                rule("patch", "core", "pods/status"),
+                rule(READ, "core", "services"),
+                rule(READ, "apps", "daemonsets deployments replicasets statefulsets"),
+                rule(READ, "batch", "jobs"),
+                rule(READ, "discovery.k8s.io", "endpointslices"),
+                events(),
+            ],
+        ),
+        (
             "disruption-controller",
             &["disruption-controller"],
             vec![

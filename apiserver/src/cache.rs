@@ -116,6 +116,13 @@ impl Caches {
         self.started(kind).filter(|_| self.rev() >= rev)
     }
 
+    /// The custom kinds that somebody has read.
+    pub fn started_custom(&self) -> Vec<Arc<dyn Kind>> {
+        let kinds = self.kinds.read();
+        let custom = kinds.all().filter(|cache| cache.is_live() && cache.kind().custom().is_some());
+        custom.map(|cache| Arc::clone(cache.kind())).collect()
+    }
+
     /// The cache of a kind, loaded.
     pub async fn of(&self, kind: &Arc<dyn Kind>) -> Result<Arc<KindCache>, ApiError> {
         if let Some(cache) = self.started(kind.as_ref()) {

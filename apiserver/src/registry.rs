@@ -21,6 +21,7 @@ pub mod managed;
 pub mod metadata;
 pub mod operations;
 pub mod patch;
+mod protect;
 pub mod update;
 pub mod view;
 pub mod watch;

@@ -5,13 +5,18 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-use client::action::{Action, Key};
+use client::action::{Action, Event, Key};
 use client::cache::{Caches, Node, Owner};
-use client::controller::{Controller, Look, Reconcile, Sight, Watches};
+use client::controller::{Controller, Look, Reconcile, Refusal, Sight, Watches};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 
-pub(crate) const CONTROLLER: Controller =
-    Controller { name: "garbage-collector", watches, reconcile: Reconcile::Looking { look, reconcile }, refused: None };
+pub(crate) const CONTROLLER: Controller = Controller {
+    name: "garbage-collector",
+    watches,
+    reconcile: Reconcile::Looking { look, reconcile },
+    refused: Some(refused),
+};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -99,4 +104,23 @@ fn reconcile(uid: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
         return Vec::new();
     }
     judge::dependent(&node, caches, sights, now)
+}
+
+/// What nobody may delete though its owner is gone stays, and says so.
+fn refused(uid: &Key, caches: &Caches, refusal: &Refusal, _: Timestamp) -> Vec<Action> {
+    const FORBIDDEN: u16 = 403;
+    let Action::Delete { .. } = refusal.action else { return Vec::new() };
+    let Some(node) = caches.metadata().get(&uid.name).filter(|_| refusal.status.code == FORBIDDEN) else {
+        return Vec::new();
+    };
+    let regarding = ObjectReference {
+        api_version: Some(node.resource.api_version.to_string()),
+        kind: Some(node.resource.kind.to_string()),
+        name: Some(node.meta.key.name.clone()),
+        namespace: Some(node.meta.key.ns.clone()).filter(|ns| !ns.is_empty()),
+        uid: Some(node.meta.uid.clone()),
+        ..ObjectReference::default()
+    };
+    let message = format!("its owner is gone or going, and it is not deleted with it: {}", refusal.status.message);
+    vec![Action::Event(Event { regarding, type_: "Warning", reason: "FailedDelete".into(), message, action: "" })]
 }

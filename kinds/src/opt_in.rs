@@ -17,10 +17,13 @@ pub const SURGE_ON_EVICTION: &str = "drover.io/surge-on-eviction";
 /// What has to be there before the scheduler looks at a pod: `deployment/db, job/migrate, service/cache`. On a pod or a template.
 pub const DEPENDS_ON: &str = "drover.io/depends-on";
 
+/// `true`: nobody deletes the object before this is taken away.
+pub const PROTECTED: &str = "drover.io/protected";
+
 /// An annotation that is known.
 struct Known {
     name: &'static str,
-    /// The kinds that it means something on; `Pod` includes templates of pods.
+    /// The kinds that it means something on, none for all of them; `Pod` includes templates of pods.
     kinds: &'static [&'static str],
     /// What is wrong with a value.
     check: fn(&str) -> Result<(), String>,
@@ -28,11 +31,12 @@ struct Known {
 
 const KNOWN: &[Known] = &[
     Known { name: SURGE_ON_EVICTION, kinds: &["Deployment", "PodDisruptionBudget", "Eviction"], check: check_switch },
+    Known { name: PROTECTED, kinds: &[], check: check_switch },
     Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
 ];
 
-/// Kinds that get the annotations of a Deployment by its controller, and so cannot be wrong about them.
-const INHERITING: &str = "ReplicaSet";
+/// Kinds whose objects get the annotations of what controls them, where these mean what they say.
+const COPYING: &[&str] = &["ControllerRevision", "EndpointSlice", "ReplicaSet"];
 
 /// Where pods are described in other objects.
 const TEMPLATES: &[&str] = &["/spec/template", "/spec/jobTemplate/spec/template", "/template"];
@@ -58,9 +62,19 @@ fn check_switch(value: &str) -> Result<(), String> {
     }
 }
 
+/// Whether an object of this kind must not be deleted.
+pub fn is_protected(kind: &str, object: &Value) -> bool {
+    switch(value(object, PROTECTED)) == Some(true) && !is_copy(kind, object)
+}
+
+fn is_copy(kind: &str, object: &Value) -> bool {
+    let owners = object.get("metadata").and_then(|meta| meta.get("ownerReferences")).and_then(Value::as_array);
+    COPYING.contains(&kind) && owners.into_iter().flatten().any(|owner| owner["controller"] == true)
+}
+
 /// What is wrong with the annotations of an object of this kind and of its template of pods, a sentence each.
 pub fn complaints(kind: &str, object: &Value) -> Vec<String> {
-    let own = of(object).filter_map(|(name, value)| complaint(kind, name, value));
+    let own = of(object).filter(|_| !is_copy(kind, object)).filter_map(|(name, value)| complaint(kind, name, value));
     let templates = TEMPLATES.iter().filter_map(|path| object.pointer(path));
     let theirs = templates.flat_map(|template| of(template).filter_map(|(name, value)| complaint("Pod", name, value)));
     own.chain(theirs).collect()
@@ -73,14 +87,11 @@ fn of(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
 }
 
 fn complaint(kind: &str, name: &str, value: &Value) -> Option<String> {
-    if kind == INHERITING {
-        return None;
-    }
     let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
         let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
         return Some(format!("annotation {name} is not known and has no effect (known: {})", names.join(", ")));
     };
-    if !known.kinds.contains(&kind) {
+    if !known.kinds.is_empty() && !known.kinds.contains(&kind) {
         let kinds = known.kinds.join(", ");
         return Some(format!("annotation {name} has no effect on a {kind}, only on these: {kinds}"));
     }
@@ -100,7 +111,9 @@ mod tests {
     #[test]
     fn what_is_right_or_not_ours_is_not_complained_about() {
         assert_eq!(complaints_about("Deployment", json!({SURGE_ON_EVICTION: "false", "x/y": "z"})), [""; 0]);
-        assert_eq!(complaints_about("ReplicaSet", json!({SURGE_ON_EVICTION: "true"})), [""; 0]);
+        let owners = json!([{"kind": "Deployment", "controller": true}]);
+        let copy = json!({"metadata": {"annotations": {SURGE_ON_EVICTION: "true"}, "ownerReferences": owners}});
+        assert_eq!(complaints("ReplicaSet", &copy), [""; 0]);
         assert_eq!(complaints("Deployment", &json!({})), [""; 0]);
     }
 
@@ -111,6 +124,15 @@ mod tests {
             "annotation drover.io/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\"";
         assert_eq!(told, [expected]);
         assert_eq!(switch(Some("yes")), None);
+    }
+
+    #[test]
+    fn copies_of_a_protected_object_are_not_protected_by_themselves() {
+        let mut object = json!({"metadata": {"annotations": {PROTECTED: "true"}}});
+        assert!(is_protected("ReplicaSet", &object) && is_protected("Deployment", &object));
+        object["metadata"]["ownerReferences"] = json!([{"kind": "Deployment", "controller": true}]);
+        assert!(!is_protected("ReplicaSet", &object));
+        assert!(is_protected("ConfigMap", &object), "its owner's end does not end it");
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Registry {
         for _ in 0..TRIES_MAX {
             let old = self.read(call).await?.ok_or_else(|| call.not_found())?;
             check_preconditions(call, options, &old.tree)?;
+            self.check_unprotected(call, &old.tree).await?;
             let warnings = self.admit_delete(call, &old.tree).await?;
             let uid = metadata::text(&old.tree, "uid").to_owned();
             let deleted = |json, rev, gone| Ok(Deleted { json, rev, uid, gone, warnings });
@@ -64,6 +65,10 @@ impl Registry {
                 Plan::Mark(marked) => {
                     let (commit, json) = self.put(call, &marked, Expect::Rev(old.rev), Vec::new()).await?;
                     if let Commit::Done(rev) = commit {
+                        if exceptions::has_spec_finalizers(call.row()) {
+                            // Admission reads namespaces from the cache, and lets nothing new into one that ends.
+                            self.caches.wait(rev).await?;
+                        }
                         return deleted(json, rev, false);
                     }
                 }

@@ -1,6 +1,7 @@
 //! DELETE of a collection: what the selectors pick, each object by the rules of a single delete.
 
 use super::delete::DeleteOptions;
+use super::protect::check_none_protected;
 use super::{Call, Registry};
 use crate::cache::Object;
 use crate::custom::convert;
@@ -30,6 +31,7 @@ impl Registry {
             found.objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;
             found.objects.retain(|object| call.options.selection.matches(object));
         }
+        check_none_protected(call, &found.objects)?;
         let deletes = found.objects.clone().into_iter().map(|object| self.delete_one(call, object, options));
         futures::stream::iter(deletes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
         let objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;

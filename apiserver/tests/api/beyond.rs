@@ -121,3 +121,91 @@ async fn a_wish_that_cannot_be_read_is_warned_of_where_it_is_written() {
     let quiet = client.post(&format!("{APPS}/deployments"), &workload("quiet", &json!({}))).await.expect(201);
     assert_eq!(quiet.warnings().len(), 0, "{:?}", quiet.warnings());
 }
+
+const PROTECTED: &str = "drover.io/protected";
+
+fn map(name: &str, annotations: &Value) -> Value {
+    json!({"metadata": {"name": name, "annotations": annotations}})
+}
+
+#[tokio::test]
+async fn a_protected_object_outlives_every_kind_of_deletion_until_the_protection_is_lifted() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.namespace("shop").await;
+    let maps = "/api/v1/namespaces/shop/configmaps";
+    client.post(maps, &map("keep", &json!({PROTECTED: "true"}))).await.expect(201);
+    client.post(maps, &map("other", &json!({PROTECTED: "false"}))).await.expect(201);
+    let refused = client.delete(&format!("{maps}/keep")).await.expect(403);
+    let how = "configmaps \"keep\" is forbidden: it is protected from deletion; \
+               to delete it, first: kubectl annotate configmaps keep -n shop drover.io/protected-";
+    assert_eq!(message(&refused), how);
+    let dry = client.delete(&format!("{maps}/keep?dryRun=All")).await.expect(403);
+    assert_eq!(message(&dry), how);
+    let refused = client.delete(maps).await.expect(403);
+    assert!(message(&refused).contains("none was deleted: keep;"), "{}", refused.text);
+    client.get(&format!("{maps}/other")).await.expect(200);
+    let refused = client.delete("/api/v1/namespaces/shop").await.expect(403);
+    assert!(
+        message(&refused).contains("it holds what is protected from deletion: configmaps/keep;"),
+        "{}",
+        refused.text
+    );
+    let space = client.get("/api/v1/namespaces/shop").await.expect(200);
+    assert_eq!(space.body["status"]["phase"], "Active");
+
+    let lift = json!({"metadata": {"annotations": {PROTECTED: null}}});
+    client.patch(&format!("{maps}/keep"), "merge", &lift).await.expect(200);
+    client.delete(maps).await.expect(200);
+    client.get(&format!("{maps}/keep")).await.expect(404);
+    client.delete("/api/v1/namespaces/shop").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_protected_pod_is_not_evicted() {
+    let server = Server::start().await;
+    let client = server.admin();
+    deployed(&client, &json!({})).await;
+    let protect = json!({"metadata": {"annotations": {PROTECTED: "true"}}});
+    client.patch(&format!("{PODS}/old"), "merge", &protect).await.expect(200);
+    let refused = evict(&client, &json!({})).await.expect(403);
+    assert!(message(&refused).contains("it is protected from deletion"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn what_is_going_already_goes_on_and_a_protection_that_cannot_be_read_is_none() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let mut held = map("held", &json!({}));
+    held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+    client.post(maps, &held).await.expect(201);
+    client.delete(&format!("{maps}/held")).await.expect(200);
+    let protect = json!({"metadata": {"annotations": {PROTECTED: "true"}}});
+    client.patch(&format!("{maps}/held"), "merge", &protect).await.expect(200);
+    client.delete(&format!("{maps}/held")).await.expect(200);
+    let warned = client.post(maps, &map("yes", &json!({PROTECTED: "yes"}))).await.expect(201);
+    assert!(warned.warnings().concat().contains("drover.io/protected has no effect"), "{:?}", warned.warnings());
+    client.delete(&format!("{maps}/yes")).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_pod_that_depends_on_others_is_held_back_by_a_gate_and_one_with_a_spoilt_list_is_not() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.service_account("default").await;
+    let pod = |name: &str, list: &str| {
+        json!({
+            "metadata": {"name": name, "annotations": {"drover.io/depends-on": list}},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        })
+    };
+    let made = client.post(PODS, &pod("waits", "deployment/db, job/migrate")).await.expect(201);
+    assert_eq!(made.body["spec"]["schedulingGates"], json!([{"name": "drover.io/depends-on"}]));
+    let open = json!({"spec": {"schedulingGates": [{"$patch": "delete", "name": "drover.io/depends-on"}]}});
+    let open = client.patch(&format!("{PODS}/waits"), "strategic", &open).await.expect(200);
+    assert!(open.body["spec"]["schedulingGates"].is_null(), "{}", open.text);
+    let spoilt = client.post(PODS, &pod("spoilt", "db")).await.expect(201);
+    assert!(spoilt.body["spec"]["schedulingGates"].is_null(), "{}", spoilt.text);
+    assert!(spoilt.warnings().concat().contains("is not KIND/NAME"), "{:?}", spoilt.warnings());
+}

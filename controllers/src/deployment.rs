@@ -3,6 +3,7 @@
 
 mod plan;
 mod revision;
+mod rollback;
 mod rolling;
 mod scale;
 #[cfg(test)]
@@ -108,6 +109,9 @@ fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {
         return seen.ownership.clone(); // first be sure whose they are; the caches will show it
     }
     let mut plan = Plan::new(seen, now);
+    if let Some(back) = rollback::back(&plan).filter(|_| !seen.deployment.deleting()) {
+        return back;
+    }
     if seen.deployment.deleting() {
         status::write(&mut plan);
     } else if plan.paused() || plan.is_scaling_event() {

@@ -20,6 +20,12 @@ pub const DEPENDS_ON: &str = "drover.io/depends-on";
 /// `true`: nobody deletes the object before this is taken away.
 pub const PROTECTED: &str = "drover.io/protected";
 
+/// `true`: a Deployment whose rollout misses its deadline goes back to the last revision that was complete.
+pub const AUTO_ROLLBACK: &str = "drover.io/auto-rollback";
+
+/// `true` on a ReplicaSet whose rollout was complete once; written by the Deployment's controller where it may go back.
+pub const COMPLETED: &str = "drover.io/completed";
+
 /// An annotation that is known.
 struct Known {
     name: &'static str,
@@ -32,6 +38,9 @@ struct Known {
 const KNOWN: &[Known] = &[
     Known { name: SURGE_ON_EVICTION, kinds: &["Deployment", "PodDisruptionBudget", "Eviction"], check: check_switch },
     Known { name: PROTECTED, kinds: &[], check: check_switch },
+    Known { name: AUTO_ROLLBACK, kinds: &["Deployment"], check: check_switch },
+    // `rollout undo` copies it to the Deployment, where it says nothing.
+    Known { name: COMPLETED, kinds: &["Deployment", "ReplicaSet"], check: check_switch },
     Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
 ];
 

@@ -56,7 +56,7 @@ impl Member {
         self.annotation(MAX_REPLICAS)
     }
 
-    fn set_annotation(&mut self, name: &str, value: String) {
+    pub(super) fn set_annotation(&mut self, name: &str, value: String) {
         self.wanted.metadata.annotations.get_or_insert_default().insert(name.to_owned(), value);
     }
 }

@@ -4,6 +4,7 @@ use crate::write::safe_hash;
 use client::cache::Tracked as _;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
+use kinds::opt_in::COMPLETED;
 use std::collections::BTreeMap;
 
 pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -20,6 +21,7 @@ const KEPT_BACK: &[&str] = &[
     DESIRED_REPLICAS,
     MAX_REPLICAS,
     "deprecated.deployment.rollback.to",
+    COMPLETED,
 ];
 
 /// The history annotation is cut at its old end beyond this many bytes (k8s: 2000).

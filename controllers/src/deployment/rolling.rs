@@ -1,6 +1,7 @@
 //! The two strategies: rolling, and all at once.
 
 use super::plan::{Member, NewReplicaSet, Plan};
+use super::rollback;
 use super::status;
 use crate::pod;
 use client::cache::Tracked as _;
@@ -40,6 +41,7 @@ fn old_pods_run(plan: &Plan<'_>) -> bool {
 
 fn finish(plan: &mut Plan<'_>) {
     if status::is_complete(plan) {
+        rollback::remember(plan);
         plan.clean_up();
     }
     status::write(plan);

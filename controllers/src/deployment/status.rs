@@ -4,7 +4,7 @@ use super::plan::Plan;
 use crate::write::{self, nonzero, time};
 use client::cache::Tracked as _;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSetStatus};
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet, ReplicaSetStatus};
 use kinds::moment::later;
 
 const AVAILABLE: &str = "Available";
@@ -157,7 +157,7 @@ fn progress(plan: &Plan<'_>, status: &DeploymentStatus, conditions: &mut Conditi
     let settled =
         status.replicas == status.updated_replicas && conditions.reason(PROGRESSING) == Some(NEW_RS_AVAILABLE);
     let name = match plan.new_member() {
-        Some(new) => format!("ReplicaSet {:?}", new.seen.name()),
+        Some(new) => replica_set_title(&new.seen),
         None => format!("Deployment {:?}", plan.deployment.name()),
     };
     if settled {
@@ -170,9 +170,27 @@ fn progress(plan: &Plan<'_>, status: &DeploymentStatus, conditions: &mut Conditi
         let message = format!("{name} is progressing.");
         conditions.touch(PROGRESSING, "True", RS_UPDATED, &message);
     } else if timed_out(plan, conditions) {
-        let message = format!("{name} has timed out progressing.");
-        conditions.set(PROGRESSING, "False", TIMED_OUT, &message);
+        conditions.set(PROGRESSING, "False", TIMED_OUT, &timed_out_message(&name));
     }
+}
+
+fn timed_out_message(name: &str) -> String {
+    format!("{name} has timed out progressing.")
+}
+
+/// Whether the status says that the rollout of this very ReplicaSet, and not of one before it, has missed its deadline.
+pub(super) fn has_timed_out(deployment: &Deployment, rs: &ReplicaSet) -> bool {
+    let conditions = deployment.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let message = timed_out_message(&replica_set_title(rs));
+    conditions.into_iter().flatten().any(|held| {
+        held.type_.as_deref() == Some(PROGRESSING)
+            && held.reason.as_deref() == Some(TIMED_OUT)
+            && held.message.as_deref() == Some(&message)
+    })
+}
+
+fn replica_set_title(rs: &ReplicaSet) -> String {
+    format!("ReplicaSet {:?}", rs.name())
 }
 
 /// k8s: DeploymentProgressing

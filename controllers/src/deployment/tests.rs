@@ -208,6 +208,73 @@ fn a_rollout_without_progress_is_told_after_its_deadline() {
     );
 }
 
+const WISHED: &str = "drover.io/auto-rollback: 'true'";
+const TIMED_OUT: &str = "observedGeneration: 2, replicas: 4, updatedReplicas: 1, conditions: [
+  {type: Progressing, status: 'False', reason: ProgressDeadlineExceeded, message: 'ReplicaSet \"web-new\" has timed out progressing.'}]";
+
+/// A Deployment that goes back by itself, whose rollout of `web-new` has missed its deadline; these were complete once.
+fn failed(rows: &[Row], complete: &[&str]) -> String {
+    let wished = deployment(&format!("replicas: 3, {ROLLING}"), TIMED_OUT)
+        .replace("annotations: {", &format!("annotations: {{{WISHED}, "));
+    let mut sets = replica_sets(rows);
+    for name in complete {
+        let (before, after) = sets.split_once(&format!("metadata: {{name: web-{name},")).unwrap();
+        let after = after.replacen("annotations: {", "annotations: {drover.io/completed: 'true', ", 1);
+        sets = format!("{before}metadata: {{name: web-{name},{after}");
+    }
+    format!("{wished}{sets}")
+}
+
+#[test]
+fn a_rollout_that_missed_its_deadline_goes_back_to_the_last_complete_revision() {
+    let rows = [
+        ("r1", 1, "x", 0, 0, 0, (3, 4)),
+        ("r2", 2, "y", 3, 3, 3, (3, 4)),
+        ("r3", 3, "z", 0, 0, 0, (3, 4)),
+        ("new", 4, "new", 1, 1, 0, (3, 4)),
+    ];
+    check(
+        &failed(&rows, &["r1", "r2"]),
+        expect![[r#"
+        update Deployment web  {"progressDeadlineSeconds":600,"replicas":3,"selector":{"matchLabels":{"app":"web"}},"strategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":1},"type":"RollingUpdate"},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"image":"y","name":"c"}]}}}
+        event Warning RolledBack: Revision 4 (web-new) was not complete within its deadline; went back to revision 2 (web-r2)
+    "#]],
+    );
+}
+
+#[test]
+fn a_revision_that_was_complete_once_is_not_left_and_none_is_gone_back_to_that_never_was() {
+    let rows = [("r1", 1, "x", 3, 3, 3, (3, 4)), ("new", 2, "new", 1, 1, 0, (3, 4))];
+    for complete in [&["r1", "new"][..], &[]] {
+        let caches = caches(watches, &failed(&rows, complete));
+        let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+        let text = lines(&reconcile(&Key::new("a", "web"), &caches, at(100)));
+        assert!(!text.contains("RolledBack"), "{text}");
+    }
+}
+
+#[test]
+fn a_deadline_that_another_revision_missed_is_not_this_ones() {
+    let rows = [("r1", 1, "x", 3, 3, 3, (3, 4)), ("new", 2, "new", 1, 1, 0, (3, 4))];
+    let yaml = failed(&rows, &["r1"]).replace("ReplicaSet \"web-new\" has", "ReplicaSet \"web-other\" has");
+    let caches = caches(watches, &yaml);
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let text = lines(&reconcile(&Key::new("a", "web"), &caches, at(100)));
+    assert!(!text.contains("RolledBack"), "{text}");
+}
+
+#[test]
+fn a_revision_that_becomes_complete_is_remembered_by_who_may_go_back_to_it() {
+    let rows = [("new", 2, "new", 3, 3, 3, (3, 4))];
+    let wished = deployment(&format!("replicas: 3, {ROLLING}"), COMPLETE)
+        .replace("annotations: {", &format!("annotations: {{{WISHED}, "));
+    let caches = caches(watches, &format!("{wished}{}", replica_sets(&rows)));
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let actions = reconcile(&Key::new("a", "web"), &caches, at(100));
+    let Some(Action::Update { object, .. }) = actions.first() else { panic!("{actions:?}") };
+    assert_eq!(object["metadata"]["annotations"]["drover.io/completed"], "true");
+}
+
 #[test]
 fn a_rollout_that_moved_at_the_last_moment_there_is_is_looked_at_then() {
     let rows = [("new", 2, "new", 3, 3, 0, (3, 4))];

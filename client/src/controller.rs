@@ -199,6 +199,21 @@ impl Watches {
         }));
     }
 
+    /// Metadata of one kind, where its objects are not worth a cache: a change runs the keys that `map` names.
+    pub fn metadata_of<K: k8s_openapi::Resource>(&mut self, map: fn(&Node, &Caches) -> Vec<Key>) {
+        self.reads_metadata();
+        self.connects.push(Box::new(move |caches, sink| {
+            let sink = sink.clone();
+            caches.metadata().listen(move |node| {
+                if node.resource.kind != K::KIND || node.resource.api_version != K::API_VERSION {
+                    return Keep::Listening;
+                }
+                let node = node.clone();
+                keep(sink.send(Signal::Map(Box::new(move |caches: &Caches| map(&node, caches)))))
+            });
+        }));
+    }
+
     /// Metadata of everything, read only.
     pub fn reads_metadata(&mut self) {
         self.declares.push(Box::new(|builder| {

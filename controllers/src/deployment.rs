@@ -114,6 +114,11 @@ fn reconcile(seen: &Seen, now: Timestamp) -> Vec<Action> {
     }
     if seen.deployment.deleting() {
         status::write(&mut plan);
+    } else if !revision::is_settled(&seen.deployment) {
+        // The names come in a moment, or what is read is missing: no template is made of half of them.
+        if plan.is_scaling_event() {
+            scale::scale(&mut plan);
+        }
     } else if plan.paused() || plan.is_scaling_event() {
         plan.settle_revision(plan::NewReplicaSet::IfThere);
         scale::scale(&mut plan);

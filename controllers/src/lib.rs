@@ -16,6 +16,7 @@ mod attach_detach;
 mod bootstrap_signer;
 mod certificate_cleaner;
 mod cluster_role_aggregation;
+mod config_rollout;
 mod cron_job;
 mod daemon_set;
 mod deployment;

@@ -1,8 +1,8 @@
 //! All controllers of Drover. `system:serviceaccount:kube-system:<name>-controller` is who each acts as.
 
 use crate::{
-    admission_policy, attach_detach, bootstrap_signer, certificate_cleaner, cluster_role_aggregation, cron_job,
-    daemon_set, deployment, disruption, endpoint, endpoint_slice, endpoint_slice_mirroring, ephemeral_volume,
+    admission_policy, attach_detach, bootstrap_signer, certificate_cleaner, cluster_role_aggregation, config_rollout,
+    cron_job, daemon_set, deployment, disruption, endpoint, endpoint_slice, endpoint_slice_mirroring, ephemeral_volume,
     garbage_collector, horizontal_pod_autoscaler, job, load_balancer, local_path, namespace, node_ipam, node_lifecycle,
     pod_gc, replica_set, resource_claim, resource_quota, root_ca, service_account, service_cidr, start_order,
     stateful_set,
@@ -51,4 +51,5 @@ pub static CONTROLLERS: &[Controller] = &[
     resource_claim::CLAIMS,
     admission_policy::CONTROLLER,
     start_order::CONTROLLER,
+    config_rollout::CONTROLLER,
 ];

@@ -3,6 +3,7 @@
 //!
 //! A value that cannot be read means nothing at all: whoever writes it is warned, and the object is as if it had none.
 
+pub mod config;
 pub mod depends_on;
 pub mod surge;
 
@@ -26,6 +27,13 @@ pub const AUTO_ROLLBACK: &str = "drover.io/auto-rollback";
 /// `true` on a ReplicaSet whose rollout was complete once; written by the Deployment's controller where it may go back.
 pub const COMPLETED: &str = "drover.io/completed";
 
+/// `true`: a Deployment rolls out when a ConfigMap or Secret that its pods read changes, and each of its revisions keeps the
+/// content that it began with.
+pub const ROLL_ON_CONFIG_CHANGE: &str = "drover.io/roll-on-config-change";
+
+/// By which names the pods of a Deployment read their configuration ([`config::Names`]); written by its controller.
+pub const CONFIG_SNAPSHOTS: &str = "drover.io/config-snapshots";
+
 /// An annotation that is known.
 struct Known {
     name: &'static str,
@@ -41,6 +49,8 @@ const KNOWN: &[Known] = &[
     Known { name: AUTO_ROLLBACK, kinds: &["Deployment"], check: check_switch },
     // `rollout undo` copies it to the Deployment, where it says nothing.
     Known { name: COMPLETED, kinds: &["Deployment", "ReplicaSet"], check: check_switch },
+    Known { name: ROLL_ON_CONFIG_CHANGE, kinds: &["Deployment"], check: check_switch },
+    Known { name: CONFIG_SNAPSHOTS, kinds: &["Deployment"], check: |value| config::Names::parse(value).map(drop) },
     Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
 ];
 

@@ -1,5 +1,6 @@
 //! Revisions, template equality and the names of ReplicaSets.
 
+use crate::config_rollout;
 use crate::write::safe_hash;
 use client::cache::Tracked as _;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -27,8 +28,14 @@ const KEPT_BACK: &[&str] = &[
 /// The history annotation is cut at its old end beyond this many bytes (k8s: 2000).
 const HISTORY_BYTES_MAX: usize = 2000;
 
+/// The template that pods are made by. Only where [`is_settled`].
 pub(super) fn template(deployment: &Deployment) -> PodTemplateSpec {
-    deployment.spec.template.clone()
+    config_rollout::template(deployment).unwrap_or_else(|| deployment.spec.template.clone())
+}
+
+/// Whether it is known by which names the pods read their configuration.
+pub(super) fn is_settled(deployment: &Deployment) -> bool {
+    config_rollout::template(deployment).is_some()
 }
 
 /// Whether a ReplicaSet runs this template, its hash label aside.

@@ -208,6 +208,24 @@ fn a_rollout_without_progress_is_told_after_its_deadline() {
     );
 }
 
+/// Its pods read the ConfigMap `site`, each revision by a name of its own.
+fn configured(annotations: &str) -> String {
+    deployment(&format!("replicas: 3, {ROLLING}"), "")
+        .replace("annotations: {", &format!("annotations: {{drover.io/roll-on-config-change: 'true'{annotations}, "))
+        .replace("image: new}", "image: new, envFrom: [{configMapRef: {name: site}}]}")
+}
+
+#[test]
+fn no_replica_set_is_made_before_it_is_known_by_which_name_its_pods_read_their_configuration() {
+    check(&configured(""), expect![[""]]);
+    let caches = caches(watches, &configured(", drover.io/config-snapshots: configmap/site=site-1"));
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let actions = reconcile(&Key::new("a", "web"), &caches, at(100));
+    let Some(Action::Create { object, .. }) = actions.first() else { panic!("{actions:?}") };
+    let container = &object["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["envFrom"][0]["configMapRef"]["name"], "site-1");
+}
+
 const WISHED: &str = "drover.io/auto-rollback: 'true'";
 const TIMED_OUT: &str = "observedGeneration: 2, replicas: 4, updatedReplicas: 1, conditions: [
   {type: Progressing, status: 'False', reason: ProgressDeadlineExceeded, message: 'ReplicaSet \"web-new\" has timed out progressing.'}]";

@@ -109,6 +109,16 @@ fn batch() -> Vec<Row> {
             ),
         ),
         (
+            "config-rollout-controller",
+            &["config-rollout-controller"],
+            vec![
+                rule("get list patch watch", "apps", "deployments"),
+                rule(READ, "apps", "replicasets"),
+                rule("create delete get list watch", "core", "configmaps secrets"),
+                events(),
+            ],
+        ),
+        (
             "start-order-controller",
             &["start-order-controller"],
             vec![

@@ -1,6 +1,7 @@
 //! What is played: objects that a user creates, what he changes meanwhile, and what must be true when all is well again.
 
 mod autoscaler;
+mod beyond;
 mod budget;
 mod capacity;
 mod cron_job;
@@ -58,6 +59,9 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     autoscaler::SCALED,
     volume::LOST,
     custom::DEFINED,
+    beyond::SURGED,
+    beyond::WAITING,
+    beyond::CONFIGURED,
 ];
 
 /// The scenario that a seed plays unless one is asked for.

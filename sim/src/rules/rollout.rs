@@ -21,8 +21,14 @@ pub(super) fn keeps_its_replicas(change: &Change, world: &World) -> Option<Strin
     let owners = ["apps/replicasets", "replicationcontrollers", "apps/statefulsets"];
     let (_, set) = owners.iter().find_map(|owners| made(change, world, owners))?;
     let most = *world.replicas_max.get(text(set, "/metadata/uid"))?;
-    let active = active_of(world, set).count() as i64;
+    // A pod that leaves as soon as it is replaced is there beside the others.
+    let active = active_of(world, set).filter(|pod| !leaves(pod)).count() as i64;
     (active > most).then(|| format!("{} has {active} pods and never asked for more than {most}", name(set)))
+}
+
+fn leaves(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|condition| condition["type"] == kinds::opt_in::surge::LEAVING)
 }
 
 fn pods_of<'a>(deployment: &Value, world: &'a World) -> impl Iterator<Item = &'a Value> + use<'a> {

@@ -34,6 +34,16 @@ pub const ROLL_ON_CONFIG_CHANGE: &str = "drover.io/roll-on-config-change";
 /// By which names the pods of a Deployment read their configuration ([`config::Names`]); written by its controller.
 pub const CONFIG_SNAPSHOTS: &str = "drover.io/config-snapshots";
 
+/// `50%`: a container may use unused CPU time of earlier periods beyond its limit, up to this part of the limit a period.
+pub const CPU_BURST: &str = "drover.io/cpu-burst";
+
+/// The percentage of [`CPU_BURST`], 1 to 100: the kernel lends no more than the limit itself.
+pub fn cpu_burst(value: &str) -> Result<i64, String> {
+    let percent = value.strip_suffix('%').and_then(|number| number.parse().ok());
+    let percent = percent.filter(|percent| (1..=100).contains(percent));
+    percent.ok_or_else(|| format!("{value:?} is not a percentage between 1% and 100%"))
+}
+
 /// An annotation that is known.
 struct Known {
     name: &'static str,
@@ -51,6 +61,7 @@ const KNOWN: &[Known] = &[
     Known { name: COMPLETED, kinds: &["Deployment", "ReplicaSet"], check: check_switch },
     Known { name: ROLL_ON_CONFIG_CHANGE, kinds: &["Deployment"], check: check_switch },
     Known { name: CONFIG_SNAPSHOTS, kinds: &["Deployment"], check: |value| config::Names::parse(value).map(drop) },
+    Known { name: CPU_BURST, kinds: &["Pod"], check: |value| cpu_burst(value).map(drop) },
     Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
 ];
 
@@ -143,6 +154,14 @@ mod tests {
             "annotation drover.io/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\"";
         assert_eq!(told, [expected]);
         assert_eq!(switch(Some("yes")), None);
+    }
+
+    #[test]
+    fn a_burst_is_a_percentage_of_the_limit() {
+        assert_eq!([cpu_burst("1%"), cpu_burst("100%")], [Ok(1), Ok(100)]);
+        for wrong in ["0%", "101%", "50", "%", "-1%", "1.5%"] {
+            assert!(cpu_burst(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

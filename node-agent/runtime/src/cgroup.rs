@@ -39,6 +39,8 @@ pub(crate) struct Resources {
     /// Microseconds of each period; negative is without limit.
     pub(crate) cpu_quota: Option<i64>,
     pub(crate) cpu_period: Option<u64>,
+    /// Microseconds that may be used of what earlier periods left, beyond the quota; at most the quota.
+    pub(crate) cpu_burst: Option<u64>,
     /// [`UNLIMITED`] takes a limit away.
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) memory_swap_bytes: Option<u64>,
@@ -58,10 +60,13 @@ impl Resources {
         let text = |s: &str| (!s.is_empty()).then(|| s.to_owned());
         let mut raw: BTreeMap<String, String> = cri.unified.clone().into_iter().collect();
         let pids_max = raw.remove("pids.max").and_then(|n| n.parse().ok());
+        let cpu_burst = raw.get("cpu.max.burst").and_then(|n| n.parse().ok());
+        raw.retain(|file, _| cpu_burst.is_none() || file != "cpu.max.burst");
         Self {
             cpu_shares: positive(cri.cpu_shares),
             cpu_quota: (cri.cpu_quota != 0).then_some(cri.cpu_quota),
             cpu_period: positive(cri.cpu_period),
+            cpu_burst,
             memory_bytes: match cri.memory_limit_in_bytes {
                 ..0 => Some(UNLIMITED),
                 limit => positive(limit),

@@ -5,6 +5,7 @@ use super::demand;
 use super::member::{Role, members, spec, uid};
 use crate::quantity::{limit, milli, of, request, whole};
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
+use kinds::opt_in::{self, CPU_BURST};
 use proto::cri::{HugepageLimit, LinuxContainerResources};
 
 /// Period of the CPU quota in microseconds, the kernel's own default.
@@ -19,6 +20,8 @@ const CRITICAL_PRIORITY: i32 = 2_000_000_000;
 
 /// Processes and threads of one container: far more than servers need, far less than a fork bomb needs to take the node.
 const PIDS_MAX: u32 = 8192;
+/// Version 2's name of what the kernel lends beyond a quota; a runtime on version 1 knows what is meant.
+const CPU_BURST_FILE: &str = "cpu.max.burst";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qos {
@@ -104,6 +107,8 @@ pub fn container(pod: &Pod, container: &Container, node: &NodeSize) -> LinuxCont
         // k8s: NoSwap is what a kubelet does unless it is configured otherwise.
         unified.push(("memory.swap.max".to_owned(), "0".to_owned()));
     }
+    let limits = linux(Some(&with_pod_limits(pod, container)));
+    unified.extend(burst(pod, limits.cpu_quota));
     let hugepages = node.hugepages.iter().map(|size| HugepageLimit {
         page_size: size.replace("Ki", "KB").replace("Mi", "MB").replace("Gi", "GB"),
         limit: limit(resources, &format!("hugepages-{size}")).map_or(0, whole).try_into().unwrap_or(0),
@@ -112,8 +117,15 @@ pub fn container(pod: &Pod, container: &Container, node: &NodeSize) -> LinuxCont
         oom_score_adj: oom_score_adj(pod, container, node.memory_bytes),
         unified: unified.into_iter().collect(),
         hugepage_limits: hugepages.collect(),
-        ..linux(Some(&with_pod_limits(pod, container)))
+        ..limits
     }
+}
+
+/// The file and value by which the kernel lends unused time of earlier periods, where the pod asks for it and is limited.
+fn burst(pod: &Pod, quota_us: i64) -> Option<(String, String)> {
+    let asked = pod.metadata.annotations.as_ref()?.get(CPU_BURST)?;
+    let percent = opt_in::cpu_burst(asked).ok()?;
+    (quota_us > 0).then(|| (CPU_BURST_FILE.to_owned(), (quota_us * percent / 100).to_string()))
 }
 
 /// The larger of two limits in each resource; what one of them does not limit is not limited.
@@ -125,16 +137,20 @@ pub fn widest(a: &LinuxContainerResources, b: &LinuxContainerResources) -> Linux
         cpu_period: CPU_PERIOD_US,
         cpu_quota: limit(a.cpu_quota, b.cpu_quota),
         memory_limit_in_bytes: limit(a.memory_limit_in_bytes, b.memory_limit_in_bytes),
+        // Of the limits afterwards, which the larger quota has room for.
+        unified: a.unified.iter().chain(&b.unified).map(|(file, value)| (file.clone(), value.clone())).collect(),
         ..LinuxContainerResources::default()
     }
 }
 
 /// Limits of the pod as a whole.
 pub fn pod(pod: &Pod) -> LinuxContainerResources {
+    let cpu_quota = quota(demand::limit_of_pod(pod, "cpu").unwrap_or(0));
     LinuxContainerResources {
         cpu_shares: shares(demand::of_pod(pod).get("cpu").copied().unwrap_or(0)),
         cpu_period: CPU_PERIOD_US,
-        cpu_quota: quota(demand::limit_of_pod(pod, "cpu").unwrap_or(0)),
+        cpu_quota,
+        unified: burst(pod, cpu_quota).into_iter().collect(),
         memory_limit_in_bytes: demand::limit_of_pod(pod, "memory").unwrap_or(0),
         ..LinuxContainerResources::default()
     }
@@ -228,6 +244,21 @@ mod tests {
         assert_eq!((limits.hugepage_limits[0].page_size.as_str(), limits.hugepage_limits[0].limit), ("2MB", 0));
         assert_eq!(limits.unified["memory.swap.max"], "0");
         assert_eq!(container(&pod_with("{}"), &Container::default(), &node).cpu_shares, CPU_SHARES_MIN);
+    }
+
+    #[test]
+    fn a_pod_that_asks_for_it_may_use_unused_time_beyond_its_limit_and_without_a_limit_needs_none() {
+        let lent = |annotation: &str, resources: &str| {
+            let pod = pod_yaml(&format!(
+                "metadata: {{annotations: {{drover.io/cpu-burst: '{annotation}'}}}}\nspec:\n  containers:\n  - name: a\n    resources: {resources}\n"
+            ));
+            let of_container = container(&pod, &spec(&pod).containers[0], &NodeSize::default());
+            [of_container, super::pod(&pod)]
+                .map(|limits| limits.unified.get(CPU_BURST_FILE).cloned().unwrap_or_default())
+        };
+        assert_eq!(lent("50%", "{limits: {cpu: 200m}}"), ["10000", "10000"]);
+        assert_eq!(lent("50%", "{}"), ["", ""]);
+        assert_eq!(lent("half", "{limits: {cpu: 200m}}"), ["", ""]);
     }
 
     /// CPU shares, CPU quota and memory limit.

@@ -13,6 +13,7 @@ pub(super) fn legacy(resources: &Resources) -> Vec<Write> {
     if let Some(shares) = resources.cpu_shares {
         writes.push(write("cpu", "cpu.shares", shares.clamp(SHARES_MIN, SHARES_MAX)));
     }
+    writes.extend(resources.cpu_burst.map(|_| write("cpu", "cpu.cfs_burst_us", 0)));
     // The period first: a quota is judged against it.
     if let Some(period) = resources.cpu_period {
         writes.push(write("cpu", "cpu.cfs_period_us", period));
@@ -20,6 +21,7 @@ pub(super) fn legacy(resources: &Resources) -> Vec<Write> {
     if let Some(quota) = resources.cpu_quota {
         writes.push(write("cpu", "cpu.cfs_quota_us", quota.max(-1)));
     }
+    writes.extend(resources.cpu_burst.map(|burst| write("cpu", "cpu.cfs_burst_us", burst)));
     writes
 }
 
@@ -28,6 +30,8 @@ pub(super) fn unified(resources: &Resources) -> Vec<Write> {
     if let Some(shares) = resources.cpu_shares {
         writes.push(write("cpu", "cpu.weight", weight(shares)));
     }
+    // No quota may be smaller than what is lent beyond it: nothing is, until the quota is there.
+    writes.extend(resources.cpu_burst.map(|_| write("cpu", "cpu.max.burst", 0)));
     if resources.cpu_quota.is_some() || resources.cpu_period.is_some() {
         let period = resources.cpu_period.unwrap_or(PERIOD_US);
         let quota = match resources.cpu_quota {
@@ -36,6 +40,7 @@ pub(super) fn unified(resources: &Resources) -> Vec<Write> {
         };
         writes.push(write("cpu", "cpu.max", format!("{quota} {period}")));
     }
+    writes.extend(resources.cpu_burst.map(|burst| write("cpu", "cpu.max.burst", burst)));
     writes
 }
 
@@ -61,6 +66,10 @@ mod tests {
         let without = Resources { cpu_quota: Some(-1), cpu_period: Some(10_000), ..Resources::default() };
         assert_eq!(shown(&legacy(&without)), ["cpu.cfs_period_us=10000", "cpu.cfs_quota_us=-1"]);
         assert_eq!(shown(&unified(&without)), ["cpu.max=max 10000"]);
+        let lent = Resources { cpu_quota: Some(50_000), cpu_burst: Some(20_000), ..Resources::default() };
+        let quota = "cpu.cfs_quota_us=50000";
+        assert_eq!(shown(&legacy(&lent)), ["cpu.cfs_burst_us=0", quota, "cpu.cfs_burst_us=20000"]);
+        assert_eq!(shown(&unified(&lent)), ["cpu.max.burst=0", "cpu.max=50000 100000", "cpu.max.burst=20000"]);
         assert!(legacy(&Resources::default()).is_empty() && unified(&Resources::default()).is_empty());
     }
 

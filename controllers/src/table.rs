@@ -5,8 +5,8 @@ use crate::{
     cron_job, daemon_set, deployment, disruption, endpoint, endpoint_slice, endpoint_slice_mirroring, ephemeral_volume,
     garbage_collector, horizontal_pod_autoscaler, job, load_balancer, local_path, namespace, node_ipam, node_lifecycle,
     pod_gc, replica_set, resource_claim, resource_quota, root_ca, service_account, service_cidr, start_order,
-    stateful_set,
-    taint_eviction, token_cleaner, ttl_after_finished, volume_binder, volume_expansion, volume_protection,
+    stateful_set, taint_eviction, token_cleaner, ttl_after_finished, volume_binder, volume_expansion,
+    volume_protection,
 };
 use client::controller::Controller;
 

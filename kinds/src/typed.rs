@@ -305,7 +305,7 @@ impl<K: TypedKind> Kind for Typed<K> {
     }
 
     fn update_status(&self, object: &mut Value, old: &Value) -> FieldErrors {
-        tree::prepare_status(object, old);
+        tree::prepare_status(&self.row, object, old);
         let (typed, before) = match Self::prepared_with(object, old, Some(K::prepare_status)) {
             Ok(both) => both,
             Err(error) => return vec![error],

@@ -42,17 +42,18 @@ impl BalancedChannelBuilder for Members {
     ) -> Result<(Channel, mpsc::Sender<Change<Uri, Endpoint>>), tonic::transport::Error> {
         let (updates, mut changes) = mpsc::channel(buffer);
         let ready = Arc::new(Ready::default());
-        let balanced = Balanced(Arc::clone(&ready));
-        // Ends with the client, which holds the other end; and the members' keepers with it.
-        tokio::spawn(async move {
+        let known = Arc::clone(&ready);
+        let mut keeper = JoinSet::new();
+        keeper.spawn(async move {
             let mut keepers = JoinSet::new();
             while let Some(change) = changes.recv().await {
                 match change {
-                    Change::Insert(_, endpoint) => drop(keepers.spawn(keep(Arc::clone(&ready), endpoint))),
+                    Change::Insert(_, endpoint) => drop(keepers.spawn(keep(Arc::clone(&known), endpoint))),
                     Change::Remove(uri) => tracing::warn!(%uri, "a member of etcd stays in use until the next start"),
                 }
             }
         });
+        let balanced = Balanced { ready, _keeper: Arc::new(keeper) };
         Ok((Channel::Custom(BoxCloneSyncService::new(balanced)), updates))
     }
 }
@@ -160,7 +161,11 @@ impl Drop for Busy<'_> {
 }
 
 #[derive(Clone)]
-struct Balanced(Arc<Ready>);
+struct Balanced {
+    ready: Arc<Ready>,
+    /// Connects to the members; ends with the last clone.
+    _keeper: Arc<JoinSet<()>>,
+}
 
 impl Service<Request<Body>> for Balanced {
     type Response = Response<Body>;
@@ -172,7 +177,7 @@ impl Service<Request<Body>> for Balanced {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let ready = Arc::clone(&self.0);
+        let ready = Arc::clone(&self.ready);
         Box::pin(async move {
             if request.uri().path().starts_with(STREAMS) {
                 return ready.member().await?.send(request).await;
@@ -192,5 +197,5 @@ impl Service<Request<Body>> for Balanced {
 
 /// Whether there was no connection to send it on.
 fn is_unsent(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<tonic::ConnectError>())
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<tonic::ConnectError>)
 }

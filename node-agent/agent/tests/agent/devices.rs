@@ -234,7 +234,7 @@ async fn who_has_which_devices_is_told_on_a_socket() {
         }],
     };
     let list = client.list(ListPodResourcesRequest {}).await.unwrap().into_inner();
-    assert_eq!(list.pod_resources, [held.clone()], "neither what has ended nor containers that have");
+    assert_eq!(list.pod_resources, std::slice::from_ref(&held), "neither what has ended nor containers that have");
     let ask = |name: &str| GetPodResourcesRequest { pod_name: name.into(), pod_namespace: "default".into() };
     assert_eq!(client.get(ask("p")).await.unwrap().into_inner().pod_resources, Some(held));
     let absent = client.get(ask("none")).await.unwrap_err();

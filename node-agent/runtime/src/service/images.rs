@@ -71,7 +71,7 @@ impl ImageService for Images {
             )
         );
         let pull = async { Ok(pull::pull(&self.store, &name, &auth).await?.id.clone()) };
-        Ok(Response::new(PullImageResponse { image_ref: self.pulls.join(&key, pull).await? }))
+        Ok(Response::new(PullImageResponse { image_ref: Box::pin(self.pulls.join(&key, pull)).await? }))
     }
 
     async fn remove_image(

@@ -1,4 +1,4 @@
-//! Keeps, for each Deployment that asks for it (`drover.io/roll-on-config-change`), immutable copies of the ConfigMaps and
+//! Keeps, for each Deployment that asks for it (`drover.dev/roll-on-config-change`), immutable copies of the ConfigMaps and
 //! Secrets that its pods read, and says in its annotation by which names they are read now. The Deployment's controller makes
 //! pods that read those names, so that other content is another template: it rolls out, and an old revision keeps its own.
 //! Copies go when no revision reads them any more.

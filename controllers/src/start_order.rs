@@ -1,4 +1,4 @@
-//! Lets pods that depend on others (`drover.io/depends-on`) be scheduled once those are there. Admission has put a scheduling
+//! Lets pods that depend on others (`drover.dev/depends-on`) be scheduled once those are there. Admission has put a scheduling
 //! gate into such pods; here it is taken away, and until then the pod's condition and its events say what it waits for.
 
 mod cycle;

@@ -63,14 +63,14 @@ fn a_node_is_drained_of_an_applications_only_pod_without_a_moment_of_silence() -
     let stuck = fleet.try_kctl(&["drain", &first, plain[0], plain[1], "--timeout=4s"])?;
     assert!(!stuck.status.success(), "without a wish the budget holds the only pod back for ever");
 
-    fleet.kctl(&["annotate", "pdb", "only", "drover.io/surge-on-eviction=true"])?;
+    fleet.kctl(&["annotate", "pdb", "only", "drover.dev/surge-on-eviction=true"])?;
     let silent = silences(&fleet, || fleet.kctl(&["drain", &first, plain[0], plain[1], "--timeout=60s"]).map(drop))?;
     assert_eq!(silent, 0, "silences while any client drains, as the budget wishes");
     let second = place(&fleet);
     assert_ne!(first, second);
 
     fleet.kctl(&["uncordon", &first])?;
-    fleet.kctl(&["annotate", "pdb", "only", "drover.io/surge-on-eviction-"])?;
+    fleet.kctl(&["annotate", "pdb", "only", "drover.dev/surge-on-eviction-"])?;
     let silent = silences(&fleet, || fleet.kctl(&["drain", &second, plain[0], "--timeout=60s"]).map(drop))?;
     assert_eq!(silent, 0, "silences while kctl drains, which wishes it by itself");
     assert_eq!(place(&fleet), first);

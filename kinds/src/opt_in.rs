@@ -1,4 +1,4 @@
-//! What Drover does beyond Kubernetes where an object asks for it: the annotations `drover.io/...`, their values, and what is
+//! What Drover does beyond Kubernetes where an object asks for it: the annotations `drover.dev/...`, their values, and what is
 //! wrong with them. `docs/beyond.md` says what each is good for. Nobody else spells these names or reads these values.
 //!
 //! A value that cannot be read means nothing at all: whoever writes it is warned, and the object is as if it had none.
@@ -9,33 +9,33 @@ pub mod surge;
 
 use serde_json::Value;
 
-const PREFIX: &str = "drover.io/";
+const PREFIX: &str = "drover.dev/";
 
 /// `true`: an eviction waits until the pod's replacement is available. On a Deployment, a PodDisruptionBudget, or an Eviction;
 /// what the Deployment says goes before what the budget says, and that before what the eviction asks.
-pub const SURGE_ON_EVICTION: &str = "drover.io/surge-on-eviction";
+pub const SURGE_ON_EVICTION: &str = "drover.dev/surge-on-eviction";
 
 /// What has to be there before the scheduler looks at a pod: `deployment/db, job/migrate, service/cache`. On a pod or a template.
-pub const DEPENDS_ON: &str = "drover.io/depends-on";
+pub const DEPENDS_ON: &str = "drover.dev/depends-on";
 
 /// `true`: nobody deletes the object before this is taken away.
-pub const PROTECTED: &str = "drover.io/protected";
+pub const PROTECTED: &str = "drover.dev/protected";
 
 /// `true`: a Deployment whose rollout misses its deadline goes back to the last revision that was complete.
-pub const AUTO_ROLLBACK: &str = "drover.io/auto-rollback";
+pub const AUTO_ROLLBACK: &str = "drover.dev/auto-rollback";
 
 /// `true` on a ReplicaSet whose rollout was complete once; written by the Deployment's controller where it may go back.
-pub const COMPLETED: &str = "drover.io/completed";
+pub const COMPLETED: &str = "drover.dev/completed";
 
 /// `true`: a Deployment rolls out when a ConfigMap or Secret that its pods read changes, and each of its revisions keeps the
 /// content that it began with.
-pub const ROLL_ON_CONFIG_CHANGE: &str = "drover.io/roll-on-config-change";
+pub const ROLL_ON_CONFIG_CHANGE: &str = "drover.dev/roll-on-config-change";
 
 /// By which names the pods of a Deployment read their configuration ([`config::Names`]); written by its controller.
-pub const CONFIG_SNAPSHOTS: &str = "drover.io/config-snapshots";
+pub const CONFIG_SNAPSHOTS: &str = "drover.dev/config-snapshots";
 
 /// `50%`: a container may use unused CPU time of earlier periods beyond its limit, up to this part of the limit a period.
-pub const CPU_BURST: &str = "drover.io/cpu-burst";
+pub const CPU_BURST: &str = "drover.dev/cpu-burst";
 
 /// The percentage of [`CPU_BURST`], 1 to 100: the kernel lends no more than the limit itself.
 pub fn cpu_burst(value: &str) -> Result<i64, String> {
@@ -63,6 +63,14 @@ const KNOWN: &[Known] = &[
     Known { name: CONFIG_SNAPSHOTS, kinds: &["Deployment"], check: |value| config::Names::parse(value).map(drop) },
     Known { name: CPU_BURST, kinds: &["Pod"], check: |value| cpu_burst(value).map(drop) },
     Known { name: DEPENDS_ON, kinds: &["Pod"], check: |value| depends_on::parse(value).map(drop) },
+];
+
+/// What components write for themselves; nobody is warned of it.
+const OF_COMPONENTS: &[&str] = &[
+    "drover.dev/announced-by",
+    "drover.dev/daemon-failures-in-a-row",
+    "drover.dev/local-path",
+    "drover.dev/node",
 ];
 
 /// Kinds whose objects get the annotations of what controls them, where these mean what they say.
@@ -113,7 +121,8 @@ pub fn complaints(kind: &str, object: &Value) -> Vec<String> {
 /// The annotations of ours that an object has.
 fn of(object: &Value) -> impl Iterator<Item = (&str, &Value)> {
     let all = object.get("metadata").and_then(|meta| meta.get("annotations")).and_then(Value::as_object);
-    all.into_iter().flatten().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| name.starts_with(PREFIX))
+    let all = all.into_iter().flatten().map(|(name, value)| (name.as_str(), value));
+    all.filter(|(name, _)| name.starts_with(PREFIX) && !OF_COMPONENTS.contains(name))
 }
 
 fn complaint(kind: &str, name: &str, value: &Value) -> Option<String> {
@@ -151,7 +160,7 @@ mod tests {
     fn a_value_that_cannot_be_read_is_told_and_means_nothing() {
         let told = complaints_about("Deployment", json!({SURGE_ON_EVICTION: "yes"}));
         let expected =
-            "annotation drover.io/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\"";
+            "annotation drover.dev/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\"";
         assert_eq!(told, [expected]);
         assert_eq!(switch(Some("yes")), None);
     }
@@ -177,8 +186,8 @@ mod tests {
     fn an_annotation_at_the_wrong_place_is_told_also_in_a_template() {
         let told = complaints_about("ConfigMap", json!({SURGE_ON_EVICTION: "true"}));
         assert!(told[0].contains("has no effect on a ConfigMap"), "{told:?}");
-        let template = json!({"metadata": {"annotations": {"drover.io/typo": "true"}}});
+        let template = json!({"metadata": {"annotations": {"drover.dev/typo": "true"}}});
         let told = complaints("Job", &json!({"spec": {"template": template}}));
-        assert!(told[0].contains("drover.io/typo is not known"), "{told:?}");
+        assert!(told[0].contains("drover.dev/typo is not known"), "{told:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Objects that must not be deleted (`drover.io/protected`): whoever asks, by name, by collection, by eviction or as the end of
+//! Objects that must not be deleted (`drover.dev/protected`): whoever asks, by name, by collection, by eviction or as the end of
 //! an owner, is refused and told how to lift the protection. A namespace that holds one, and a definition with such an
 //! instance, are refused before anything of them goes.
 

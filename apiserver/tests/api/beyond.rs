@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const PODS: &str = "/api/v1/namespaces/default/pods";
 const APPS: &str = "/apis/apps/v1/namespaces/default";
-const SURGE: &str = "drover.io/surge-on-eviction";
+const SURGE: &str = "drover.dev/surge-on-eviction";
 
 fn message(answer: &Answer) -> &str {
     answer.body["message"].as_str().unwrap_or("")
@@ -62,7 +62,8 @@ async fn an_eviction_that_wishes_it_waits_for_the_replacement() {
     assert_eq!(waits.headers["retry-after"], "1");
     assert_eq!(message(&waits), "Cannot evict pod as its replacement is not available yet.");
     let old = client.get(&format!("{PODS}/old")).await.expect(200);
-    let told = old.body["status"]["conditions"].as_array().unwrap().iter().find(|it| it["type"] == "drover.io/Leaving");
+    let told =
+        old.body["status"]["conditions"].as_array().unwrap().iter().find(|it| it["type"] == "drover.dev/Leaving");
     assert_eq!(told.unwrap()["status"], "True", "{}", old.text);
     evict(&client, &wish).await.expect(429);
     ready_pod(&client, "new", &set).await;
@@ -116,13 +117,13 @@ async fn a_wish_that_cannot_be_read_is_warned_of_where_it_is_written() {
     let server = Server::start().await;
     let client = server.admin();
     let made = client.post(&format!("{APPS}/deployments"), &workload("web", &json!({SURGE: "yes"}))).await.expect(201);
-    let why = r#"drover.io/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\""#;
+    let why = r#"drover.dev/surge-on-eviction has no effect: \"yes\" is neither \"true\" nor \"false\""#;
     assert!(made.warnings().concat().contains(why), "{:?}", made.warnings());
     let quiet = client.post(&format!("{APPS}/deployments"), &workload("quiet", &json!({}))).await.expect(201);
     assert_eq!(quiet.warnings().len(), 0, "{:?}", quiet.warnings());
 }
 
-const PROTECTED: &str = "drover.io/protected";
+const PROTECTED: &str = "drover.dev/protected";
 
 fn map(name: &str, annotations: &Value) -> Value {
     json!({"metadata": {"name": name, "annotations": annotations}})
@@ -138,7 +139,7 @@ async fn a_protected_object_outlives_every_kind_of_deletion_until_the_protection
     client.post(maps, &map("other", &json!({PROTECTED: "false"}))).await.expect(201);
     let refused = client.delete(&format!("{maps}/keep")).await.expect(403);
     let how = "configmaps \"keep\" is forbidden: it is protected from deletion; \
-               to delete it, first: kubectl annotate configmaps keep -n shop drover.io/protected-";
+               to delete it, first: kubectl annotate configmaps keep -n shop drover.dev/protected-";
     assert_eq!(message(&refused), how);
     let dry = client.delete(&format!("{maps}/keep?dryRun=All")).await.expect(403);
     assert_eq!(message(&dry), how);
@@ -185,7 +186,7 @@ async fn what_is_going_already_goes_on_and_a_protection_that_cannot_be_read_is_n
     client.patch(&format!("{maps}/held"), "merge", &protect).await.expect(200);
     client.delete(&format!("{maps}/held")).await.expect(200);
     let warned = client.post(maps, &map("yes", &json!({PROTECTED: "yes"}))).await.expect(201);
-    assert!(warned.warnings().concat().contains("drover.io/protected has no effect"), "{:?}", warned.warnings());
+    assert!(warned.warnings().concat().contains("drover.dev/protected has no effect"), "{:?}", warned.warnings());
     client.delete(&format!("{maps}/yes")).await.expect(200);
 }
 
@@ -196,13 +197,13 @@ async fn a_pod_that_depends_on_others_is_held_back_by_a_gate_and_one_with_a_spoi
     client.service_account("default").await;
     let pod = |name: &str, list: &str| {
         json!({
-            "metadata": {"name": name, "annotations": {"drover.io/depends-on": list}},
+            "metadata": {"name": name, "annotations": {"drover.dev/depends-on": list}},
             "spec": {"containers": [{"name": "c", "image": "i"}]},
         })
     };
     let made = client.post(PODS, &pod("waits", "deployment/db, job/migrate")).await.expect(201);
-    assert_eq!(made.body["spec"]["schedulingGates"], json!([{"name": "drover.io/depends-on"}]));
-    let open = json!({"spec": {"schedulingGates": [{"$patch": "delete", "name": "drover.io/depends-on"}]}});
+    assert_eq!(made.body["spec"]["schedulingGates"], json!([{"name": "drover.dev/depends-on"}]));
+    let open = json!({"spec": {"schedulingGates": [{"$patch": "delete", "name": "drover.dev/depends-on"}]}});
     let open = client.patch(&format!("{PODS}/waits"), "strategic", &open).await.expect(200);
     assert!(open.body["spec"]["schedulingGates"].is_null(), "{}", open.text);
     let spoilt = client.post(PODS, &pod("spoilt", "db")).await.expect(201);

@@ -486,7 +486,7 @@ pub struct Drain {
     /// Longest wait; 0 means until it is done
     #[arg(long, default_value = "0s", value_name = "DURATION")]
     pub timeout: String,
-    /// Let the pods of Deployments be replaced before they go (drover.io/surge-on-eviction)
+    /// Let the pods of Deployments be replaced before they go (drover.dev/surge-on-eviction)
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub surge: bool,
 }

@@ -265,7 +265,7 @@ mod tests {
         let resource = resource::known("", "pods");
         let pod = Chosen { resource, namespace: "shop".into(), name: "web-1".into(), listed: None };
         let asks = |flags: &[&str]| eviction(&drain(flags), &pod, "u")["metadata"]["annotations"].clone();
-        assert_eq!(asks(&[]), json!({"drover.io/surge-on-eviction": "true"}));
+        assert_eq!(asks(&[]), json!({"drover.dev/surge-on-eviction": "true"}));
         assert_eq!(asks(&["no surge"]), Value::Null);
     }
 

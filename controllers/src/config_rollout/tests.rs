@@ -27,7 +27,7 @@ spec: {{selector: {{}}, template: {{spec: {{containers: [{{name: c, envFrom: [{{
     )
 }
 
-const WISH: &str = "drover.io/roll-on-config-change: 'true'";
+const WISH: &str = "drover.dev/roll-on-config-change: 'true'";
 
 fn map(name: &str, more: &str) -> String {
     format!(
@@ -36,7 +36,7 @@ fn map(name: &str, more: &str) -> String {
 }
 
 fn copy(name: &str) -> String {
-    map(name, ", labels: {drover.io/snapshot-of: d1}")
+    map(name, ", labels: {drover.dev/snapshot-of: d1}")
 }
 
 /// The caches show `seen`, the server has `there`.
@@ -48,7 +48,7 @@ fn run(seen: &str, there: &str) -> Vec<Action> {
         let last = path.rsplit('/').next().unwrap();
         let kind = if path.contains("configmaps") { "ConfigMap" } else { "Secret" };
         let mut of_kind = there.iter().filter(|object| object["kind"] == kind);
-        if last.contains("labelSelector=drover.io%2Fsnapshot-of%3Dd1") || path.contains("?labelSelector") {
+        if last.contains("labelSelector=drover.dev%2Fsnapshot-of%3Dd1") || path.contains("?labelSelector") {
             let copies: Vec<&Value> = of_kind.filter(|object| !object["metadata"]["labels"].is_null()).collect();
             return Sight::Object(json!({"items": copies}));
         }
@@ -80,21 +80,21 @@ fn what_is_read_is_copied_and_what_may_be_missing_is_read_as_it_is() {
         &map("site", ""),
         expect![[r#"
         create ConfigMap site-47ef793c75
-        patch Deployment web  {"metadata":{"annotations":{"drover.io/config-snapshots":"configmap/site=site-47ef793c75, secret/key=key"},"uid":"d1"}}
+        patch Deployment web  {"metadata":{"annotations":{"drover.dev/config-snapshots":"configmap/site=site-47ef793c75, secret/key=key"},"uid":"d1"}}
     "#]],
     );
 }
 
 #[test]
 fn nothing_is_done_when_nothing_changed_or_nobody_wishes_it() {
-    let named = format!("{WISH}, drover.io/config-snapshots: 'configmap/site={}, secret/key=key'", blue());
+    let named = format!("{WISH}, drover.dev/config-snapshots: 'configmap/site={}, secret/key=key'", blue());
     check(&deployment(&named), &format!("{}{}", map("site", ""), copy(&blue())), expect![[""]]);
     check(&deployment(""), &map("site", ""), expect![[""]]);
 }
 
 #[test]
 fn other_content_is_another_copy_and_the_old_one_stays_while_a_revision_reads_it() {
-    let named = format!("{WISH}, drover.io/config-snapshots: 'configmap/site=site-old, secret/key=key'");
+    let named = format!("{WISH}, drover.dev/config-snapshots: 'configmap/site=site-old, secret/key=key'");
     let there = format!("{}{}{}", map("site", ""), copy("site-old"), copy("site-older"));
     check(
         &format!("{}{}", deployment(&named), revision("1", "site-old")),
@@ -102,7 +102,7 @@ fn other_content_is_another_copy_and_the_old_one_stays_while_a_revision_reads_it
         expect![[r#"
         create ConfigMap site-47ef793c75
         delete ConfigMap site-older
-        patch Deployment web  {"metadata":{"annotations":{"drover.io/config-snapshots":"configmap/site=site-47ef793c75, secret/key=key"},"uid":"d1"}}
+        patch Deployment web  {"metadata":{"annotations":{"drover.dev/config-snapshots":"configmap/site=site-47ef793c75, secret/key=key"},"uid":"d1"}}
         event Normal ConfigChanged: configmap/site has changed; new pods read it as site-47ef793c75
     "#]],
     );
@@ -115,7 +115,7 @@ fn a_revision_that_came_back_reads_its_copy_as_it_is() {
         &back,
         &copy("site-old"),
         expect![[r#"
-        patch Deployment web  {"metadata":{"annotations":{"drover.io/config-snapshots":"configmap/site-old=site-old, secret/key=key"},"uid":"d1"}}
+        patch Deployment web  {"metadata":{"annotations":{"drover.dev/config-snapshots":"configmap/site-old=site-old, secret/key=key"},"uid":"d1"}}
     "#]],
     );
 }
@@ -126,7 +126,7 @@ fn what_is_missing_and_needed_is_waited_for() {
         &deployment(WISH),
         "",
         expect![[r#"
-        patch Deployment web  {"metadata":{"annotations":{"drover.io/config-snapshots":"secret/key=key"},"uid":"d1"}}
+        patch Deployment web  {"metadata":{"annotations":{"drover.dev/config-snapshots":"secret/key=key"},"uid":"d1"}}
         event Warning ConfigMissing: configmap/site does not exist, and the rollout waits for it
     "#]],
     );
@@ -134,7 +134,7 @@ fn what_is_missing_and_needed_is_waited_for() {
 
 #[test]
 fn without_the_wish_copies_go_when_no_revision_reads_them_and_then_the_names() {
-    let named = "drover.io/config-snapshots: 'configmap/site=site-old'";
+    let named = "drover.dev/config-snapshots: 'configmap/site=site-old'";
     check(&format!("{}{}", deployment(named), revision("1", "site-old")), &copy("site-old"), expect![[""]]);
     check(
         &deployment(named),
@@ -147,7 +147,7 @@ fn without_the_wish_copies_go_when_no_revision_reads_them_and_then_the_names() {
         &deployment(named),
         "",
         expect![[r#"
-        patch Deployment web  {"metadata":{"annotations":{"drover.io/config-snapshots":null},"uid":"d1"}}
+        patch Deployment web  {"metadata":{"annotations":{"drover.dev/config-snapshots":null},"uid":"d1"}}
     "#]],
     );
 }

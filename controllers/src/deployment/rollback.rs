@@ -1,4 +1,4 @@
-//! A Deployment that asks for it (`drover.io/auto-rollback`) goes back by itself when a rollout misses its deadline: to the newest
+//! A Deployment that asks for it (`drover.dev/auto-rollback`) goes back by itself when a rollout misses its deadline: to the newest
 //! revision that was complete once. A revision that was complete itself is never left this way, so that there is no to and fro.
 
 use super::plan::{Member, Plan};

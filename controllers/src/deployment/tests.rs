@@ -211,14 +211,14 @@ fn a_rollout_without_progress_is_told_after_its_deadline() {
 /// Its pods read the ConfigMap `site`, each revision by a name of its own.
 fn configured(annotations: &str) -> String {
     deployment(&format!("replicas: 3, {ROLLING}"), "")
-        .replace("annotations: {", &format!("annotations: {{drover.io/roll-on-config-change: 'true'{annotations}, "))
+        .replace("annotations: {", &format!("annotations: {{drover.dev/roll-on-config-change: 'true'{annotations}, "))
         .replace("image: new}", "image: new, envFrom: [{configMapRef: {name: site}}]}")
 }
 
 #[test]
 fn no_replica_set_is_made_before_it_is_known_by_which_name_its_pods_read_their_configuration() {
     check(&configured(""), expect![[""]]);
-    let caches = caches(watches, &configured(", drover.io/config-snapshots: configmap/site=site-1"));
+    let caches = caches(watches, &configured(", drover.dev/config-snapshots: configmap/site=site-1"));
     let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
     let actions = reconcile(&Key::new("a", "web"), &caches, at(100));
     let Some(Action::Create { object, .. }) = actions.first() else { panic!("{actions:?}") };
@@ -226,7 +226,7 @@ fn no_replica_set_is_made_before_it_is_known_by_which_name_its_pods_read_their_c
     assert_eq!(container["envFrom"][0]["configMapRef"]["name"], "site-1");
 }
 
-const WISHED: &str = "drover.io/auto-rollback: 'true'";
+const WISHED: &str = "drover.dev/auto-rollback: 'true'";
 const TIMED_OUT: &str = "observedGeneration: 2, replicas: 4, updatedReplicas: 1, conditions: [
   {type: Progressing, status: 'False', reason: ProgressDeadlineExceeded, message: 'ReplicaSet \"web-new\" has timed out progressing.'}]";
 
@@ -237,7 +237,7 @@ fn failed(rows: &[Row], complete: &[&str]) -> String {
     let mut sets = replica_sets(rows);
     for name in complete {
         let (before, after) = sets.split_once(&format!("metadata: {{name: web-{name},")).unwrap();
-        let after = after.replacen("annotations: {", "annotations: {drover.io/completed: 'true', ", 1);
+        let after = after.replacen("annotations: {", "annotations: {drover.dev/completed: 'true', ", 1);
         sets = format!("{before}metadata: {{name: web-{name},{after}");
     }
     format!("{wished}{sets}")
@@ -290,7 +290,7 @@ fn a_revision_that_becomes_complete_is_remembered_by_who_may_go_back_to_it() {
     let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
     let actions = reconcile(&Key::new("a", "web"), &caches, at(100));
     let Some(Action::Update { object, .. }) = actions.first() else { panic!("{actions:?}") };
-    assert_eq!(object["metadata"]["annotations"]["drover.io/completed"], "true");
+    assert_eq!(object["metadata"]["annotations"]["drover.dev/completed"], "true");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn pods_that_their_node_refuses_are_replaced_at_a_slower_and_slower_pace() {
 
 /// A pod of the ReplicaSet whose eviction began at this second and waits for the replacement.
 fn leaving(name: &str, since: i64) -> String {
-    let mark = format!("{{type: drover.io/Leaving, status: 'True', lastTransitionTime: '{}'}}", at(since));
+    let mark = format!("{{type: drover.dev/Leaving, status: 'True', lastTransitionTime: '{}'}}", at(since));
     pods(&[(name, "web", true, "Running", true, "n1", "")]).replace("conditions: [", &format!("conditions: [{mark}, "))
 }
 

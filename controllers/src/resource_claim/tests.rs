@@ -1,3 +1,5 @@
+//! What becomes of claims, made and ended with their pods.
+
 use super::*;
 use crate::testing::{at, caches, lines};
 use serde_json::Value;

@@ -10,9 +10,9 @@ fn pod(depends_on: &str, more: &str) -> String {
     format!(
         "apiVersion: v1
 kind: Pod
-metadata: {{name: p, namespace: a, uid: p1, resourceVersion: '5', annotations: {{drover.io/depends-on: '{depends_on}'}},
+metadata: {{name: p, namespace: a, uid: p1, resourceVersion: '5', annotations: {{drover.dev/depends-on: '{depends_on}'}},
   ownerReferences: [{{apiVersion: apps/v1, kind: ReplicaSet, name: web-1, uid: r1, controller: true}}]}}
-spec: {{containers: [], schedulingGates: [{{name: drover.io/depends-on}}]}}
+spec: {{containers: [], schedulingGates: [{{name: drover.dev/depends-on}}]}}
 status: {{{more}}}
 ---
 apiVersion: apps/v1
@@ -70,9 +70,9 @@ fn a_pod_whose_dependencies_are_all_there_is_let_go() {
     check(
         &yaml.concat(),
         expect![[r#"
-        patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"everything that the pod depends on is there","reason":"DependenciesReady","status":"True","type":"drover.io/DependenciesReady"}]}}
+        patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"everything that the pod depends on is there","reason":"DependenciesReady","status":"True","type":"drover.dev/DependenciesReady"}]}}
         event Normal DependenciesReady: everything that the pod depends on is there
-        patch Pod p  {"metadata":{"uid":"p1"},"spec":{"schedulingGates":[{"$patch":"delete","name":"drover.io/depends-on"}]}}
+        patch Pod p  {"metadata":{"uid":"p1"},"spec":{"schedulingGates":[{"$patch":"delete","name":"drover.dev/depends-on"}]}}
     "#]],
     );
 }
@@ -89,12 +89,12 @@ fn what_is_missing_is_told_by_condition_and_event_and_once() {
     check(
         &format!("{}{things}", pod(depends_on, "")),
         expect![[r#"
-        patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"waiting: deployment/db is not available; job/migrate has failed; service/cache has no ready endpoint; statefulset/none does not exist","reason":"WaitingForDependencies","status":"False","type":"drover.io/DependenciesReady"}]}}
+        patch Pod p status {"status":{"conditions":[{"lastTransitionTime":"1970-01-01T00:01:40Z","message":"waiting: deployment/db is not available; job/migrate has failed; service/cache has no ready endpoint; statefulset/none does not exist","reason":"WaitingForDependencies","status":"False","type":"drover.dev/DependenciesReady"}]}}
         event Normal WaitingForDependencies: waiting: deployment/db is not available; job/migrate has failed; service/cache has no ready endpoint; statefulset/none does not exist
     "#]],
     );
     let message = "waiting: deployment/db is not available; job/migrate has failed; service/cache has no ready endpoint; statefulset/none does not exist";
-    let held = format!("conditions: [{{type: drover.io/DependenciesReady, status: 'False', message: '{message}'}}]");
+    let held = format!("conditions: [{{type: drover.dev/DependenciesReady, status: 'False', message: '{message}'}}]");
     check(&format!("{}{things}", pod(depends_on, &held)), expect![[""]]);
 }
 
@@ -118,8 +118,8 @@ fn sets_are_there_when_all_their_pods_are() {
 fn workloads_that_wait_for_each_other_are_told_the_whole_circle() {
     let yaml = [
         pod("deployment/db", ""),
-        workload("Deployment", "web", "drover.io/depends-on: deployment/db", ""),
-        workload("Deployment", "db", "drover.io/depends-on: service/web", ""),
+        workload("Deployment", "web", "drover.dev/depends-on: deployment/db", ""),
+        workload("Deployment", "db", "drover.dev/depends-on: service/web", ""),
         service("web", false),
     ];
     assert_eq!(
@@ -132,7 +132,7 @@ fn workloads_that_wait_for_each_other_are_told_the_whole_circle() {
 fn a_list_that_is_spoilt_later_is_told_and_lets_nothing_go() {
     let text = run(&pod("db", ""));
     assert!(
-        text.contains("event Warning InvalidDependencies: annotation drover.io/depends-on cannot be read"),
+        text.contains("event Warning InvalidDependencies: annotation drover.dev/depends-on cannot be read"),
         "{text}"
     );
     assert!(!text.contains("schedulingGates"), "{text}");
@@ -140,6 +140,6 @@ fn a_list_that_is_spoilt_later_is_told_and_lets_nothing_go() {
 
 #[test]
 fn without_its_list_a_pod_waits_for_nothing() {
-    let text = run(&pod("db", "").replace("drover.io/depends-on: 'db'", ""));
+    let text = run(&pod("db", "").replace("drover.dev/depends-on: 'db'", ""));
     assert!(text.contains("schedulingGates"), "{text}");
 }

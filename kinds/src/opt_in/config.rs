@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Marks a copy, with the uid of the Deployment whose revisions read it.
-pub const SNAPSHOT_OF: &str = "drover.io/snapshot-of";
+pub const SNAPSHOT_OF: &str = "drover.dev/snapshot-of";
 
 /// Names may have 253 characters; the rest is for the hash.
 const NAME_MAX: usize = 253;
@@ -54,7 +54,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// By which name the pods read each, as the annotation `drover.io/config-snapshots` keeps it:
+/// By which name the pods read each, as the annotation `drover.dev/config-snapshots` keeps it:
 /// `configmap/site=site-4f8b, secret/key=key`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names(BTreeMap<Config, String>);

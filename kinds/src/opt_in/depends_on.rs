@@ -3,10 +3,10 @@
 use std::fmt;
 
 /// The scheduling gate that holds such a pod back. Who takes it away by hand lets the pod go at once.
-pub const GATE: &str = "drover.io/depends-on";
+pub const GATE: &str = "drover.dev/depends-on";
 
 /// The condition of a pod that says what it still waits for.
-pub const CONDITION: &str = "drover.io/DependenciesReady";
+pub const CONDITION: &str = "drover.dev/DependenciesReady";
 
 /// A longer list is a mistake: it would be read at every change of each thing in it.
 const MAX: usize = 32;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 
 /// The condition of a pod that leaves as soon as it is replaced.
-pub const LEAVING: &str = "drover.io/Leaving";
+pub const LEAVING: &str = "drover.dev/Leaving";
 
 /// So long an eviction waits for the replacement: as a rollout does without a word of its own (k8s: progressDeadlineSeconds).
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(10);

@@ -1,3 +1,5 @@
+//! What extenders are asked, over loopback, and what becomes of their answers.
+
 use super::*;
 use crate::pod_info::PodInfo;
 use serde_json::{Value, json};

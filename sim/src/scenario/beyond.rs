@@ -17,7 +17,7 @@ pub(super) const SURGED: Scenario = Scenario {
             "
 apiVersion: policy/v1
 kind: PodDisruptionBudget
-metadata: {name: web, annotations: {drover.io/surge-on-eviction: 'true'}}
+metadata: {name: web, annotations: {drover.dev/surge-on-eviction: 'true'}}
 spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
 ",
         ),
@@ -60,7 +60,7 @@ spec:
   replicas: 2
   selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: web}, annotations: {drover.io/depends-on: 'deployment/db, service/db'}}
+    metadata: {labels: {app: web}, annotations: {drover.dev/depends-on: 'deployment/db, service/db'}}
     spec: {containers: [{name: c, image: one}]}
 ",
         ),
@@ -106,7 +106,7 @@ pub(super) const CONFIGURED: Scenario = Scenario {
             "
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web, annotations: {drover.io/roll-on-config-change: 'true'}}
+metadata: {name: web, annotations: {drover.dev/roll-on-config-change: 'true'}}
 spec:
   replicas: 2
   revisionHistoryLimit: 1

@@ -1,5 +1,5 @@
 //! Evictions of a Deployment's pod that wait until its replacement is available, where somebody asked for that
-//! (`drover.io/surge-on-eviction`). Meanwhile they answer 429, as a budget does, so that every client that drains nodes waits
+//! (`drover.dev/surge-on-eviction`). Meanwhile they answer 429, as a budget does, so that every client that drains nodes waits
 //! as it always did. The number of pods is kept by the ReplicaSet's controller, which sees the mark on the pod.
 
 use super::condition::Told;

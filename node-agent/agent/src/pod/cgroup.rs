@@ -250,7 +250,7 @@ mod tests {
     fn a_pod_that_asks_for_it_may_use_unused_time_beyond_its_limit_and_without_a_limit_needs_none() {
         let lent = |annotation: &str, resources: &str| {
             let pod = pod_yaml(&format!(
-                "metadata: {{annotations: {{drover.io/cpu-burst: '{annotation}'}}}}\nspec:\n  containers:\n  - name: a\n    resources: {resources}\n"
+                "metadata: {{annotations: {{drover.dev/cpu-burst: '{annotation}'}}}}\nspec:\n  containers:\n  - name: a\n    resources: {resources}\n"
             ));
             let of_container = container(&pod, &spec(&pod).containers[0], &NodeSize::default());
             [of_container, super::pod(&pod)]

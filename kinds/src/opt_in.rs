@@ -66,12 +66,8 @@ const KNOWN: &[Known] = &[
 ];
 
 /// What components write for themselves; nobody is warned of it.
-const OF_COMPONENTS: &[&str] = &[
-    "drover.dev/announced-by",
-    "drover.dev/daemon-failures-in-a-row",
-    "drover.dev/local-path",
-    "drover.dev/node",
-];
+const OF_COMPONENTS: &[&str] =
+    &["drover.dev/announced-by", "drover.dev/daemon-failures-in-a-row", "drover.dev/local-path", "drover.dev/node"];
 
 /// Kinds whose objects get the annotations of what controls them, where these mean what they say.
 const COPYING: &[&str] = &["ControllerRevision", "EndpointSlice", "ReplicaSet"];
@@ -149,7 +145,10 @@ mod tests {
 
     #[test]
     fn what_is_right_or_not_ours_is_not_complained_about() {
-        assert_eq!(complaints_about("Deployment", json!({SURGE_ON_EVICTION: "false", "x/y": "z"})), [""; 0]);
+        assert_eq!(
+            complaints_about("Deployment", json!({SURGE_ON_EVICTION: "false", "x/y": "z", "drover.dev/node": "n"})),
+            [""; 0]
+        );
         let owners = json!([{"kind": "Deployment", "controller": true}]);
         let copy = json!({"metadata": {"annotations": {SURGE_ON_EVICTION: "true"}, "ownerReferences": owners}});
         assert_eq!(complaints("ReplicaSet", &copy), [""; 0]);

@@ -17,6 +17,7 @@ use ledger::{Change, Entry, Outcome, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -49,8 +50,13 @@ async fn main() -> Result<()> {
     maps.delete_collection(&DeleteParams::default(), &ListParams::default().labels(LABEL)).await?;
 
     let mut readers = JoinSet::new();
+    // What is written before a reader's list is not told to it.
+    let (listed, mut all_listed) = mpsc::channel(READERS);
     for _ in 0..READERS {
-        readers.spawn(read(maps.clone()));
+        readers.spawn(read(maps.clone(), listed.clone()));
+    }
+    for _ in 0..READERS {
+        all_listed.recv().await.context("a reader ended before it read")?;
     }
     let stop = CancellationToken::new();
     let mut writers = JoinSet::new();
@@ -206,15 +212,18 @@ struct Reader {
 }
 
 /// Lists once, and watches from there until [`LAST`] is there, whatever happens to the connection.
-async fn read(maps: Api<ConfigMap>) -> Result<Reader> {
+async fn read(maps: Api<ConfigMap>, listed: mpsc::Sender<()>) -> Result<Reader> {
     let mut reader = Reader::default();
     loop {
-        let listed = tokio::time::timeout(PATIENCE, maps.list(&ListParams::default().labels(LABEL))).await;
-        let Ok(Ok(list)) = listed else {
+        let answer = tokio::time::timeout(PATIENCE, maps.list(&ListParams::default().labels(LABEL))).await;
+        let Ok(Ok(list)) = answer else {
             tokio::time::sleep(AGAIN_AFTER).await;
             continue;
         };
         let from = list.metadata.resource_version.context("a list has a revision")?.parse()?;
+        if reader.spans.is_empty() {
+            listed.send(()).await?;
+        }
         let mut span = Span { from, marks: Vec::new() };
         let end = loop {
             reader.opened += 1;

@@ -43,7 +43,8 @@ impl Host {
 
     fn bare(address: String) -> Result<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("drover-e2e-{}-{number}", std::process::id());
+        // All of one length: cgroups are told apart by looking for the name in their paths.
+        let name = format!("drover-e2e-{}-{number:03}", std::process::id());
         let holder = Command::new("unshare")
             .args(["--net", "--mount", "--propagation", "private", "--", "sleep", "infinity"])
             .stdin(Stdio::null())

@@ -118,7 +118,7 @@ const BUGS: &[Bug] = &[
     Bug {
         name: "bound-twice",
         file: "apiserver/src/subresource/binding.rs",
-        sound: "pod.pointer(\"/spec/nodeName\").and_then(Value::as_str).unwrap_or(\"\")",
+        sound: "tree::text(pod, \"spec.nodeName\")",
         broken: "\"\"",
         what: "a pod that has a node is not bound to another",
     },

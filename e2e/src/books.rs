@@ -29,7 +29,7 @@ impl Books {
         let counts = self.close()?;
         println!("books: {counts}");
         let count = |name: &str| counts[name].as_u64().context("a count");
-        ensure!(count("acknowledged")? >= ENOUGH && count("reconnected")? > 0, "too little happened: {counts}");
+        ensure!(count("acknowledged")? >= ENOUGH, "too little was written: {counts}");
         ensure!(count("expired")? == 0, "what happened seconds ago is remembered: {counts}");
         Ok(())
     }

@@ -27,9 +27,9 @@ const LOOK_EVERY_SEVERAL: Duration = Duration::from_secs(1);
 const LOOK_MAX_SEVERAL: Duration = Duration::from_millis(900);
 const MISSES_MAX_SEVERAL: u32 = 1;
 /// The only server may be slow for a while: cutting its streams would make that worse.
-const LOOK_EVERY_ONE: Duration = Duration::from_secs(10);
-const LOOK_MAX_ONE: Duration = Duration::from_secs(10);
-const MISSES_MAX_ONE: u32 = 3;
+const LOOK_EVERY_ONE: Duration = Duration::from_secs(3);
+const LOOK_MAX_ONE: Duration = Duration::from_secs(3);
+const MISSES_MAX_ONE: u32 = 10;
 
 #[derive(Clone)]
 pub struct Servers(Arc<Mutex<Current>>);
@@ -44,6 +44,7 @@ struct Current {
 #[derive(Clone)]
 struct Endpoint {
     url: String,
+    config: kube::Config,
     client: kube::Client,
 }
 
@@ -108,6 +109,18 @@ impl Servers {
         std::mem::take(&mut current.lost).cancel();
     }
 
+    /// New requests to the server at that place take new connections; what is under way stays. A connection to a machine that
+    /// lost its power is shared by all requests and looks alive until the kernel, which waits twice as long each time, asks it
+    /// again.
+    fn reconnect(&self, at: usize) {
+        let mut current = self.0.lock();
+        let Some(endpoint) = current.endpoints.get_mut(at) else { return };
+        match https_from(endpoint.config.clone()) {
+            Ok(client) => endpoint.client = client,
+            Err(error) => tracing::warn!(url = endpoint.url, %error, "cannot connect anew to an API server"),
+        }
+    }
+
     async fn send(&self, request: Request<Body>) -> Result<Response<Streamed>, BoxError> {
         let again = (request.method() == Method::GET).then(|| head(&request).into_parts().0);
         let turn = self.turn();
@@ -144,7 +157,10 @@ impl Servers {
             let asked = Request::get(path).body(Body::empty()).expect("the request is well-formed");
             match tokio::time::timeout(limit, turn.client.send(asked)).await {
                 Ok(Ok(answer)) if answer.status().is_success() => misses = 0,
-                Ok(_) | Err(_) => misses += 1,
+                Ok(_) | Err(_) => {
+                    misses += 1;
+                    self.reconnect(turn.at);
+                }
             }
             if misses > misses_max {
                 misses = 0;
@@ -205,7 +221,7 @@ async fn endpoints(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Vec<Endpo
         let options = KubeConfigOptions::default();
         let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
         config.connect_timeout = Some(CONNECT_MAX);
-        endpoints.push(Endpoint { client: https_from(config)?, url });
+        endpoints.push(Endpoint { client: https_from(config.clone())?, config, url });
     }
     if endpoints.is_empty() { Err(Error::NoServer) } else { Ok(endpoints) }
 }

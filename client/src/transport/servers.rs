@@ -147,7 +147,7 @@ impl Servers {
             let (path, every, limit, misses_max) = if self.several() {
                 ("/readyz", LOOK_EVERY_SEVERAL, LOOK_MAX_SEVERAL, MISSES_MAX_SEVERAL)
             } else {
-                ("/livez/ping", LOOK_EVERY_ONE, LOOK_MAX_ONE, MISSES_MAX_ONE)
+                ("/livez", LOOK_EVERY_ONE, LOOK_MAX_ONE, MISSES_MAX_ONE)
             };
             tokio::select! {
                 () = drain.cancelled() => return,
@@ -156,7 +156,8 @@ impl Servers {
             let turn = self.turn();
             let asked = Request::get(path).body(Body::empty()).expect("the request is well-formed");
             match tokio::time::timeout(limit, turn.client.send(asked)).await {
-                Ok(Ok(answer)) if answer.status().is_success() => misses = 0,
+                // Of the only one any answer will do.
+                Ok(Ok(answer)) if answer.status().is_success() || !self.several() => misses = 0,
                 Ok(_) | Err(_) => {
                     misses += 1;
                     self.reconnect(turn.at);

@@ -1,12 +1,14 @@
 //! HorizontalPodAutoscaler (autoscaling/v2). The view that keeps everything
 
+mod checks;
+
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, format, invalid_each, one_of};
+use crate::validate::{each, non_negative};
 use k8s_openapi::api::autoscaling::v2::{
     HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, MetricSpec, MetricTarget, ResourceMetricSource,
 };
@@ -51,18 +53,27 @@ impl TypedKind for HorizontalPodAutoscalerKind {
             let detail = "must be greater than or equal to `minReplicas`";
             errors.push(FieldError::invalid(path.child("maxReplicas"), spec.max_replicas, detail));
         }
-        let target = path.child("scaleTargetRef");
-        for (field, value) in [("kind", &spec.scale_target_ref.kind), ("name", &spec.scale_target_ref.name)] {
-            if value.is_empty() {
-                errors.push(FieldError::required(target.child(field), ""));
-            } else {
-                invalid_each(value, format::path_segment(value), &target.child(field), &mut errors);
-            }
-        }
+        let target = &spec.scale_target_ref;
+        checks::reference(&target.kind, &target.name, &path.child("scaleTargetRef"), &mut errors);
         let list = path.child("metrics");
         for (i, metric) in each(&spec.metrics).enumerate() {
-            self::metric(metric, &list.index(i), &mut errors);
+            checks::metric(metric, &list.index(i), &mut errors);
         }
+        if let Some(behavior) = &spec.behavior {
+            let at = path.child("behavior");
+            for (field, rules) in [("scaleUp", &behavior.scale_up), ("scaleDown", &behavior.scale_down)] {
+                rules.iter().for_each(|rules| checks::rules(rules, &at.child(field), &mut errors));
+            }
+        }
+        errors
+    }
+
+    fn validate_status(autoscaler: &HorizontalPodAutoscaler, _old: &HorizontalPodAutoscaler) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let path = Path::new("status");
+        let status = autoscaler.status.clone().unwrap_or_default();
+        non_negative(status.current_replicas.unwrap_or_default().into(), &path.child("currentReplicas"), &mut errors);
+        non_negative(status.desired_replicas.into(), &path.child("desiredReplicas"), &mut errors);
         errors
     }
 }
@@ -93,31 +104,6 @@ fn rules(rules: &mut HPAScalingRules, window_secs: Option<i32>, policies: &[(&st
             period_seconds: *period_seconds,
         };
         rules.policies = Some(policies.iter().map(policy).collect());
-    }
-}
-
-fn metric(metric: &MetricSpec, path: &Path<'_>, errors: &mut FieldErrors) {
-    let sources = [
-        ("ContainerResource", "containerResource", metric.container_resource.is_some()),
-        ("External", "external", metric.external.is_some()),
-        ("Object", "object", metric.object.is_some()),
-        ("Pods", "pods", metric.pods.is_some()),
-        ("Resource", "resource", metric.resource.is_some()),
-    ];
-    let known = sources.map(|(kind, _, _)| kind);
-    if metric.type_.is_empty() {
-        errors.push(FieldError::required(path.child("type"), "must specify a metric source type"));
-    } else {
-        one_of(&metric.type_, &known, &path.child("type"), errors);
-    }
-    for (kind, field, set) in sources {
-        if kind == metric.type_ && !set {
-            let detail = "must populate information for the given metric source";
-            errors.push(FieldError::required(path.child(field), detail));
-        } else if kind != metric.type_ && set {
-            let detail = "must populate the given metric source only";
-            errors.push(FieldError::forbidden(path.child(field), detail));
-        }
     }
 }
 
@@ -238,5 +224,63 @@ mod tests {
             spec.scaleTargetRef.name: Required value
             spec.metrics[0].pods: Required value: must populate information for the given metric source"]]
         .assert_eq(&check::create::<HorizontalPodAutoscalerKind>(json!({"spec": {"metrics": [{"type": "Pods"}]}})));
+    }
+
+    #[test]
+    fn no_target_is_zero_and_each_source_names_what_it_measures() {
+        let create = |metric: Value| {
+            let target = json!({"kind": "Deployment", "name": "web"});
+            check::create::<HorizontalPodAutoscalerKind>(
+                json!({"spec": {"maxReplicas": 3, "scaleTargetRef": target, "metrics": [metric]}}),
+            )
+        };
+        let pods = |target: Value| json!({"type": "Pods", "pods": {"metric": {"name": "hits"}, "target": target}});
+        assert_eq!(create(pods(json!({"type": "AverageValue", "averageValue": "1m"}))), "");
+        expect![[r#"
+            spec.metrics[0].pods.target.averageValue: Invalid value: "0": must be positive"#]]
+        .assert_eq(&create(pods(json!({"type": "AverageValue", "averageValue": "0"}))));
+        expect![[r#"
+            spec.metrics[0].external.metric.name: Required value: must specify a metric name
+            spec.metrics[0].external.target.type: Required value: must specify a metric target type
+            spec.metrics[0].external.target.type: Invalid value: "": must be either Utilization, Value, or AverageValue
+            spec.metrics[0].external.target.value: Forbidden: may not set both a target value for metric and a per-pod target"#]]
+        .assert_eq(&create(json!({"type": "External", "external": {"target": {"value": "1", "averageValue": "1"}}})));
+        expect![[r#"
+            spec.metrics[0].object.describedObject.kind: Required value
+            spec.metrics[0].object.metric.name: Invalid value: "a/b": may not contain '/'
+            spec.metrics[0].object.target.averageValue: Required value: must set either a target value or averageValue"#]]
+        .assert_eq(&create(json!({"type": "Object", "object": {"describedObject": {"name": "x"}, "metric": {"name": "a/b"}, "target": {"type": "Value"}}})));
+        expect![[r#"
+            spec.metrics[0].containerResource.name: Invalid value: "gpu": must be a standard resource for containers
+            spec.metrics[0].containerResource.container: Required value: must specify a container
+            spec.metrics[0].containerResource.target.averageUtilization: Invalid value: 0: must be greater than 0"#]]
+        .assert_eq(&create(json!({"type": "ContainerResource", "containerResource": {"name": "gpu", "target": {"type": "Utilization", "averageUtilization": 0}}})));
+        expect![[r#"
+            spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization"#]]
+        .assert_eq(&create(json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}})));
+    }
+
+    #[test]
+    fn how_fast_an_autoscaler_acts_is_bounded() {
+        let create = |scale_up: Value| {
+            let target = json!({"kind": "Deployment", "name": "web"});
+            check::create::<HorizontalPodAutoscalerKind>(
+                json!({"spec": {"maxReplicas": 3, "scaleTargetRef": target, "behavior": {"scaleUp": scale_up}}}),
+            )
+        };
+        let widest = json!({"stabilizationWindowSeconds": 3600, "tolerance": "0", "policies": [{"type": "Pods", "value": 1, "periodSeconds": 1800}]});
+        assert_eq!(create(widest), "");
+        expect![[r#"
+            spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 3601: must be less than or equal to 3600
+            spec.behavior.scaleUp.selectPolicy: Unsupported value: "Most": supported values: "Disabled", "Max", "Min"
+            spec.behavior.scaleUp.policies[0].type: Unsupported value: "X": supported values: "Percent", "Pods"
+            spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero
+            spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 1801: must be less than or equal to 1800
+            spec.behavior.scaleUp.tolerance: Invalid value: "-1m": must be greater or equal to zero"#]]
+        .assert_eq(&create(json!({"stabilizationWindowSeconds": 3601, "selectPolicy": "Most", "tolerance": "-1m", "policies": [{"type": "X", "value": 0, "periodSeconds": 1801}]})));
+        let stored = json!({"spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}});
+        expect!["status.desiredReplicas: Invalid value: -1: must be greater than or equal to 0"].assert_eq(
+            &check::status::<HorizontalPodAutoscalerKind>(stored, &json!({"status": {"desiredReplicas": -1}})),
+        );
     }
 }

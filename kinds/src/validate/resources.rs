@@ -50,7 +50,9 @@ fn request_within(name: &str, request: &Text, limit: &Text, path: &Path<'_>, err
     }
 }
 
-fn entry(name: &str, text: &Text, path: &Path<'_>, errors: &mut FieldErrors) {
+/// The name of something that a container may ask for.
+/// k8s: ValidateContainerResourceName
+pub fn container_resource(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     invalid_each(name, format::qualified_name(name), path, errors);
     if !name.contains('/') {
         if !STANDARD.contains(&name) && !name.starts_with("hugepages-") {
@@ -59,6 +61,10 @@ fn entry(name: &str, text: &Text, path: &Path<'_>, errors: &mut FieldErrors) {
     } else if !is_native(name) && !is_extended(name) {
         errors.push(FieldError::invalid(path, name, "doesn't follow extended resource name standard"));
     }
+}
+
+fn entry(name: &str, text: &Text, path: &Path<'_>, errors: &mut FieldErrors) {
+    container_resource(name, path, errors);
     quantity(name, text, path, errors);
 }
 

@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 pub(crate) mod check;
+pub mod certificate;
 pub mod container;
 pub mod device;
 pub mod env;
@@ -22,7 +23,9 @@ pub mod rbac;
 pub mod resources;
 pub mod security;
 pub mod selector;
+pub mod storage;
 pub mod volume;
+pub mod volume_source;
 pub mod webhook;
 
 use crate::errors::{FieldError, FieldErrors};

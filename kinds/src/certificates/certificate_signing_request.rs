@@ -9,7 +9,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, format, one_of};
+use crate::validate::{certificate, each, one_of};
 use k8s_openapi::api::certificates::v1::{
     CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec,
     CertificateSigningRequestStatus,
@@ -19,7 +19,6 @@ use std::collections::BTreeSet;
 
 const SECONDS_MIN: i32 = 600;
 const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
-const SIGNER_BYTES_MAX: usize = 571;
 const DECISIONS: [&str; 2] = ["Approved", "Denied"];
 
 /// k8s: `allValidUsages`, sorted as messages list them.
@@ -124,49 +123,16 @@ fn spec(spec: &CertificateSigningRequestSpec, path: &Path<'_>, errors: &mut Fiel
             errors.push(FieldError::duplicate(usages.index(i), usage));
         }
     }
-    signer_name(&spec.signer_name, &path.child("signerName"), errors);
+    let signer = path.child("signerName");
+    if spec.signer_name == LEGACY_SIGNER {
+        let detail = "the legacy signerName is not allowed via this API version";
+        errors.push(FieldError::invalid(signer, &spec.signer_name, detail));
+    } else {
+        certificate::signer_name(&spec.signer_name, &signer, errors);
+    }
     if let Some(seconds) = spec.expiration_seconds.filter(|seconds| *seconds < SECONDS_MIN) {
         let detail = "may not specify a duration less than 600 seconds (10 minutes)";
         errors.push(FieldError::invalid(path.child("expirationSeconds"), seconds, detail));
-    }
-}
-
-/// k8s: `ValidateSignerName`, `example.com/signer-name`
-fn signer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if name.is_empty() {
-        errors.push(FieldError::required(path, ""));
-        return;
-    }
-    if name == LEGACY_SIGNER {
-        errors.push(FieldError::invalid(path, name, "the legacy signerName is not allowed via this API version"));
-        return;
-    }
-    let Some((domain, tail)) = name.split_once('/').filter(|(_, tail)| !tail.contains('/')) else {
-        let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-        errors.push(FieldError::invalid(path, name, detail));
-        return;
-    };
-    for detail in format::dns_subdomain(domain) {
-        let detail = format!("validating domain segment {domain:?}: {detail}");
-        errors.push(FieldError::invalid(path, name, detail));
-    }
-    if !domain.contains('.') {
-        errors.push(FieldError::invalid(
-            path,
-            name,
-            format!(
-                "validating domain segment {domain:?}: should be a domain with at least two segments separated by dots"
-            ),
-        ));
-    }
-    for part in tail.split('.') {
-        for detail in format::dns_subdomain(part) {
-            let detail = format!("validating path segment {tail:?}: {detail}");
-            errors.push(FieldError::invalid(path, name, detail));
-        }
-    }
-    if name.len() > SIGNER_BYTES_MAX {
-        errors.push(FieldError::too_long(path, SIGNER_BYTES_MAX));
     }
 }
 

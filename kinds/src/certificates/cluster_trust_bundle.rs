@@ -6,7 +6,7 @@ use crate::row::{Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{format, given, immutable};
+use crate::validate::{certificate, given, immutable, invalid_each};
 use k8s_openapi::api::certificates::v1::ClusterTrustBundle;
 use serde_json::Value;
 
@@ -23,21 +23,10 @@ impl TypedKind for ClusterTrustBundleKind {
         let mut errors = FieldErrors::new();
         let name = bundle.metadata.name.as_deref().unwrap_or_default();
         let spec = &bundle.spec;
-        match given(spec.signer_name.as_ref()) {
-            Some(signer) => {
-                let prefix = format!("{}:", signer.replace('/', ":"));
-                if !name.starts_with(&prefix) {
-                    let detail =
-                        format!("ClusterTrustBundle for signerName {signer} must be named with prefix {prefix}");
-                    errors.push(FieldError::invalid("metadata.name", name, detail));
-                }
-                signer_name(signer, &Path::new("spec.signerName"), &mut errors);
-            }
-            None if name.contains(':') => {
-                let detail = "ClusterTrustBundle without signer name must not have \":\" in its name";
-                errors.push(FieldError::invalid("metadata.name", name, detail));
-            }
-            None => {}
+        let signer = given(spec.signer_name.as_ref()).unwrap_or_default();
+        invalid_each(name, certificate::bundle_name_of(signer, name), &Path::new("metadata.name"), &mut errors);
+        if !signer.is_empty() {
+            certificate::signer_name(signer, &Path::new("spec.signerName"), &mut errors);
         }
         if let Err(detail) = anchors(&spec.trust_bundle) {
             errors.push(FieldError::invalid("spec.trustBundle", "<value omitted>", detail));
@@ -50,23 +39,6 @@ impl TypedKind for ClusterTrustBundleKind {
         immutable(&bundle.spec.signer_name, &old.spec.signer_name, &Path::new("spec.signerName"), &mut errors);
         errors
     }
-}
-
-/// `domain/path`. k8s: ValidateSignerName
-pub(super) fn signer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    let Some((domain, rest)) = name.split_once('/') else {
-        let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
-        errors.push(FieldError::invalid(path, name, detail));
-        return;
-    };
-    let mut details = format::dns_subdomain(domain);
-    if !domain.contains('.') {
-        details.push("should be a domain with at least two segments separated by dots".to_owned());
-    }
-    for part in rest.split('.') {
-        details.extend(format::dns_subdomain(part));
-    }
-    errors.extend(details.into_iter().map(|detail| FieldError::invalid(path, name, detail)));
 }
 
 /// PEM blocks of certificates, each once, nothing else between them.

@@ -1,13 +1,12 @@
 //! PodCertificateRequest (certificates.k8s.io/v1).
 
-use super::cluster_trust_bundle::signer_name;
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{Column, NAME, Row, STATUS, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{format, invalid_each};
+use crate::validate::{certificate, format, invalid_each};
 use k8s_openapi::api::certificates::v1::PodCertificateRequest;
 use serde_json::Value;
 
@@ -28,7 +27,7 @@ impl TypedKind for PodCertificateRequestKind {
         let mut errors = FieldErrors::new();
         let path = Path::new("spec");
         let spec = &request.spec;
-        signer_name(&spec.signer_name, &path.child("signerName"), &mut errors);
+        certificate::signer_name(&spec.signer_name, &path.child("signerName"), &mut errors);
         let names = [
             ("podName", &spec.pod_name),
             ("serviceAccountName", &spec.service_account_name),
@@ -45,12 +44,7 @@ impl TypedKind for PodCertificateRequestKind {
             }
         }
         let seconds = spec.max_expiration_seconds.unwrap_or_default();
-        let most =
-            if spec.signer_name.starts_with("kubernetes.io/") { OWN_EXPIRATION_SECS_MAX } else { EXPIRATION_SECS_MAX };
-        if !(EXPIRATION_SECS_MIN..=most).contains(&seconds) {
-            let detail = format!("must be in the range [{EXPIRATION_SECS_MIN}, {most}]");
-            errors.push(FieldError::invalid(path.child("maxExpirationSeconds"), seconds, detail));
-        }
+        certificate::expiration(seconds, &spec.signer_name, &path.child("maxExpirationSeconds"), &mut errors);
         errors
     }
 
@@ -65,13 +59,6 @@ impl TypedKind for PodCertificateRequestKind {
 
 /// A day, where the request does not say.
 const EXPIRATION_SECS: i32 = 86_400;
-/// k8s: MinMaxExpirationSeconds
-const EXPIRATION_SECS_MIN: i32 = 3600;
-/// k8s: MaxMaxExpirationSeconds, 91 days
-const EXPIRATION_SECS_MAX: i32 = 7_862_400;
-/// k8s: KubernetesMaxMaxExpirationSeconds
-const OWN_EXPIRATION_SECS_MAX: i32 = 86_400;
-
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.certificates.v1.PodCertificateRequest" "certificates.k8s.io" "v1" "PodCertificateRequest" "podcertificaterequests" "podcertificaterequest" Namespaced,
     subresources: [STATUS],

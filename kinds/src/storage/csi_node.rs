@@ -6,6 +6,7 @@ use crate::row::{AGE, Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
+use crate::validate::storage::driver_name;
 use crate::validate::{each, format, invalid_each};
 use k8s_openapi::api::storage::v1::{CSINode, CSINodeDriver};
 use serde_json::Value;
@@ -76,20 +77,6 @@ fn driver(driver: &CSINodeDriver, path: &Path<'_>, errors: &mut FieldErrors) {
     if let Some(count) = driver.allocatable.as_ref().and_then(|allocatable| allocatable.count) {
         crate::validate::non_negative(count.into(), &path.child("allocatable").child("count"), errors);
     }
-}
-
-/// k8s: ValidateCSIDriverName
-pub(super) fn driver_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    const NAME_BYTES_MAX: usize = 63;
-    if name.is_empty() {
-        errors.push(FieldError::required(path, ""));
-        return;
-    }
-    if name.len() > NAME_BYTES_MAX {
-        errors.push(FieldError::too_long(path, NAME_BYTES_MAX));
-    }
-    let lower = name.to_lowercase();
-    invalid_each(name, format::dns_subdomain(&lower), path, errors);
 }
 
 pub(crate) const ROW: Row = row! {

@@ -1,6 +1,5 @@
 //! VolumeAttachment (storage.k8s.io/v1).
 
-use super::csi_node::driver_name;
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
@@ -8,6 +7,7 @@ use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::given;
 use crate::validate::path::Path;
+use crate::validate::storage::driver_name;
 use k8s_openapi::api::storage::v1::VolumeAttachment;
 use serde_json::Value;
 

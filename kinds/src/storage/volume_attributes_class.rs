@@ -1,13 +1,13 @@
 //! VolumeAttributesClass (storage.k8s.io/v1).
 
-use super::csi_node::driver_name;
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
-use crate::validate::immutable;
 use crate::validate::path::Path;
+use crate::validate::storage::{self, Parameters};
+use crate::validate::immutable;
 use k8s_openapi::api::storage::v1::VolumeAttributesClass;
 use serde_json::Value;
 
@@ -22,21 +22,9 @@ impl TypedKind for VolumeAttributesClassKind {
 
     fn validate(class: &VolumeAttributesClass) -> FieldErrors {
         let mut errors = FieldErrors::new();
-        driver_name(&class.driver_name, &Path::new("driverName"), &mut errors);
+        storage::driver_name(&class.driver_name, &Path::new("driverName"), &mut errors);
         let path = Path::new("parameters");
-        let parameters = class.parameters.clone().unwrap_or_default();
-        if parameters.is_empty() {
-            errors.push(FieldError::required(path, "must contain at least one key/value pair"));
-        }
-        if parameters.len() > PARAMETERS_MAX {
-            errors.push(FieldError::too_long(path, PARAMETERS_MAX));
-        }
-        if parameters.contains_key("") {
-            errors.push(FieldError::invalid(path, "", "field can not be empty."));
-        }
-        if parameters.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > PARAMETERS_BYTES_MAX {
-            errors.push(FieldError::too_long(path, PARAMETERS_BYTES_MAX));
-        }
+        storage::parameters(class.parameters.as_ref(), Parameters::Required, &path, &mut errors);
         errors
     }
 
@@ -49,11 +37,6 @@ impl TypedKind for VolumeAttributesClassKind {
         errors
     }
 }
-
-/// k8s: maxProvisionerParameterLen
-const PARAMETERS_MAX: usize = 512;
-/// k8s: maxProvisionerParameterSize
-const PARAMETERS_BYTES_MAX: usize = 256 * 1024;
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.storage.v1.VolumeAttributesClass" "storage.k8s.io" "v1" "VolumeAttributesClass" "volumeattributesclasses" "volumeattributesclass" Cluster,

@@ -1,11 +1,14 @@
 //! Rules of pod volumes. Paths that end up on a node are checked here first: relative ones stay relative, nothing climbs.
 
 use super::path::Path;
-use super::{each, env, format, given, invalid_each, one_of};
+use super::{
+    certificate, each, env, format, given, invalid_each, metadata, one_of, selector, storage, volume_source,
+};
+use crate::core::persistent_volume_claim;
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::core::v1::{
-    DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, ProjectedVolumeSource, ServiceAccountTokenProjection,
-    Volume, VolumeProjection,
+    ClusterTrustBundleProjection, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate,
+    PodCertificateProjection, ProjectedVolumeSource, ServiceAccountTokenProjection, Volume, VolumeProjection,
 };
 use std::collections::BTreeSet;
 
@@ -88,10 +91,14 @@ fn source(volume: &Volume, path: &Path<'_>, errors: &mut FieldErrors) {
     }
     let at = path.child(first);
     match *first {
-        "emptyDir" | "hostPath" | "nfs" | "persistentVolumeClaim" | "csi" | "ephemeral" | "image" => {
+        "emptyDir" | "hostPath" | "persistentVolumeClaim" | "csi" | "ephemeral" | "image" => {
             mounted(volume, &at, errors);
         }
-        _ => files(volume, &at, errors),
+        "configMap" | "downwardAPI" | "projected" | "secret" => files(volume, &at, errors),
+        remote => {
+            let tree = serde_json::to_value(volume).expect("a volume has string keys");
+            volume_source::check(remote, &tree[remote], volume_source::In::Pod, &at, errors);
+        }
     }
 }
 
@@ -105,20 +112,23 @@ fn mounted(volume: &Volume, path: &Path<'_>, errors: &mut FieldErrors) {
         errors.push(FieldError::forbidden(path.child("sizeLimit"), detail));
     } else if let Some(host) = &volume.host_path {
         host_path(host, path, errors);
-    } else if let Some(nfs) = &volume.nfs {
-        required(&nfs.server, &path.child("server"), errors);
-        required(&nfs.path, &path.child("path"), errors);
-        if !nfs.path.is_empty() && !nfs.path.starts_with('/') {
-            errors.push(FieldError::invalid(path.child("path"), &nfs.path, "must be an absolute path"));
-        }
     } else if let Some(claim) = &volume.persistent_volume_claim {
         required(&claim.claim_name, &path.child("claimName"), errors);
     } else if let Some(csi) = &volume.csi {
-        required(&csi.driver, &path.child("driver"), errors);
-    } else if let Some(ephemeral) = &volume.ephemeral
-        && ephemeral.volume_claim_template.is_none()
-    {
-        errors.push(FieldError::required(path.child("volumeClaimTemplate"), ""));
+        storage::driver_name(&csi.driver, &path.child("driver"), errors);
+        if let Some(secret) = &csi.node_publish_secret_ref {
+            if secret.name.is_empty() {
+                errors.push(FieldError::required(path.child("nodePublishSecretRef").child("name"), ""));
+            } else {
+                invalid_each(&secret.name, format::dns_subdomain(&secret.name), &path.child("name"), errors);
+            }
+        }
+    } else if let Some(ephemeral) = &volume.ephemeral {
+        let at = path.child("volumeClaimTemplate");
+        match &ephemeral.volume_claim_template {
+            None => errors.push(FieldError::required(at, "")),
+            Some(template) => claim_template(template, &at, errors),
+        }
     } else if let Some(image) = &volume.image {
         if given(image.reference.as_ref()).is_none() {
             errors.push(FieldError::required(path.child("reference"), ""));
@@ -127,6 +137,24 @@ fn mounted(volume: &Volume, path: &Path<'_>, errors: &mut FieldErrors) {
             one_of(policy, &super::container::PULL_POLICIES, &path.child("pullPolicy"), errors);
         }
     }
+}
+
+/// A claim that is made with the pod: of its metadata only labels and annotations are its own.
+/// k8s: ValidatePersistentVolumeClaimTemplate
+fn claim_template(template: &PersistentVolumeClaimTemplate, path: &Path<'_>, errors: &mut FieldErrors) {
+    if let Some(meta) = &template.metadata {
+        let at = path.child("metadata");
+        metadata::annotations(meta.annotations.as_ref(), &at.child("annotations"), errors);
+        metadata::labels(meta.labels.as_ref(), &at.child("labels"), errors);
+        let tree = serde_json::to_value(meta).expect("metadata has string keys");
+        for field in tree.as_object().into_iter().flat_map(|fields| fields.keys()) {
+            // A template that was read and written again may say that its creation is not known.
+            if !matches!(field.as_str(), "annotations" | "creationTimestamp" | "labels") {
+                errors.push(FieldError::forbidden(at.child(field), "cannot be set"));
+            }
+        }
+    }
+    persistent_volume_claim::spec(&template.spec, &path.child("spec"), errors);
 }
 
 /// Volumes that the node agent writes file by file.
@@ -163,7 +191,8 @@ fn mode(mode: Option<i32>, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
-fn host_path(host: &HostPathVolumeSource, path: &Path<'_>, errors: &mut FieldErrors) {
+/// k8s: validateHostPathVolumeSource
+pub fn host_path(host: &HostPathVolumeSource, path: &Path<'_>, errors: &mut FieldErrors) {
     if host.path.is_empty() {
         errors.push(FieldError::required(path.child("path"), ""));
     } else {
@@ -258,6 +287,7 @@ fn projected_paths(item: &VolumeProjection) -> Vec<&str> {
     }
     paths.extend(item.service_account_token.as_ref().map(|token| token.path.as_str()));
     paths.extend(item.cluster_trust_bundle.as_ref().map(|bundle| bundle.path.as_str()));
+    paths.extend(item.pod_certificate.iter().flat_map(certificate_paths).map(|(_, file)| file));
     paths
 }
 
@@ -285,26 +315,78 @@ fn projection(item: &VolumeProjection, path: &Path<'_>, errors: &mut FieldErrors
     }
     if let Some(source) = &item.cluster_trust_bundle {
         set += 1;
-        file_path(&source.path, &path.child("clusterTrustBundle").child("path"), errors);
+        trust_bundle(source, &path.child("clusterTrustBundle"), errors);
     }
     if let Some(source) = &item.pod_certificate {
         set += 1;
-        let at = path.child("podCertificate");
-        let named = [
-            ("keyPath", &source.key_path),
-            ("certificateChainPath", &source.certificate_chain_path),
-            ("credentialBundlePath", &source.credential_bundle_path),
-        ];
-        for (field, file) in named {
-            if let Some(file) = given(file.as_ref()) {
-                file_path(file, &at.child(field), errors);
-            }
-        }
+        pod_certificate(source, &path.child("podCertificate"), errors);
     }
     match set {
         0 => errors.push(FieldError::required(path, "must specify a volume type")),
         1 => {}
         _ => errors.push(FieldError::forbidden(path, ONE_TYPE)),
+    }
+}
+
+/// One bundle by its name, or all of a signer that a selector leaves.
+fn trust_bundle(source: &ClusterTrustBundleProjection, path: &Path<'_>, errors: &mut FieldErrors) {
+    match (&source.name, &source.signer_name) {
+        (Some(_), Some(_)) => {
+            errors.push(FieldError::invalid(path, source, "only one of name and signerName may be used"));
+        }
+        (Some(name), None) => {
+            let at = path.child("name");
+            if name.is_empty() {
+                errors.push(FieldError::required(at, "must be a valid object name"));
+            }
+            for detail in certificate::bundle_name(name) {
+                let detail = format!("not a valid clustertrustbundlename: {detail}");
+                errors.push(FieldError::invalid(at, name, detail));
+            }
+            if let Some(selector) = &source.label_selector {
+                let detail = "labelSelector must be unset if name is specified";
+                errors.push(FieldError::invalid(path.child("labelSelector"), selector, detail));
+            }
+        }
+        (None, Some(signer)) => {
+            let at = path.child("signerName");
+            if signer.is_empty() {
+                errors.push(FieldError::required(at, "must be a valid signer name"));
+            }
+            certificate::signer_name(signer, &at, errors);
+            if let Some(selector) = &source.label_selector {
+                selector::label_selector(selector, &path.child("labelSelector"), errors);
+            }
+        }
+        (None, None) => errors.push(FieldError::required(path, "either name or signerName must be specified")),
+    }
+    file_path(&source.path, &path.child("path"), errors);
+}
+
+/// The files that a certificate's projection writes, by the field that names each.
+fn certificate_paths(source: &PodCertificateProjection) -> impl Iterator<Item = (&'static str, &str)> {
+    let named = [
+        ("credentialBundlePath", &source.credential_bundle_path),
+        ("keyPath", &source.key_path),
+        ("certificateChainPath", &source.certificate_chain_path),
+    ];
+    named.into_iter().filter_map(|(field, file)| Some((field, given(file.as_ref())?)))
+}
+
+fn pod_certificate(source: &PodCertificateProjection, path: &Path<'_>, errors: &mut FieldErrors) {
+    certificate::signer_name(&source.signer_name, &path.child("signerName"), errors);
+    one_of(&source.key_type, &certificate::KEY_TYPES, &path.child("keyType"), errors);
+    if let Some(seconds) = source.max_expiration_seconds {
+        certificate::expiration(seconds, &source.signer_name, &path.child("maxExpirationSeconds"), errors);
+    }
+    let mut written = 0;
+    for (field, file) in certificate_paths(source) {
+        written += 1;
+        file_path(file, &path.child(field), errors);
+    }
+    if written == 0 {
+        let detail = "specify at least one of credentialBundlePath, keyPath, and certificateChainPath";
+        errors.push(FieldError::required(path, detail));
     }
 }
 

@@ -65,6 +65,11 @@ pub trait TypedKind: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Rules that a new object keeps and an old one need not. [`TypedKind::validate`] runs too.
+    fn validate_create(_object: &Self::Object) -> FieldErrors {
+        Vec::new()
+    }
+
     /// Rules that compare with the object before. [`TypedKind::validate`] of the new object runs too.
     fn validate_update(_object: &Self::Object, _old: &Self::Object) -> FieldErrors {
         Vec::new()
@@ -284,7 +289,8 @@ impl<K: TypedKind> Kind for Typed<K> {
             Ok(typed) => typed,
             Err(error) => return vec![error],
         };
-        let errors = self.rules_of(&typed, object);
+        let mut errors = self.rules_of(&typed, object);
+        errors.extend(K::validate_create(&typed));
         if let Some(status) = K::FIRST_STATUS {
             object["status"] = status(&typed);
         }

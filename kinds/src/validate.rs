@@ -2,9 +2,9 @@
 //!
 //! Rules of one kind live in that kind's file. Texts, paths and causes are upstream's, because clients match on them.
 
+pub mod certificate;
 #[cfg(test)]
 pub(crate) mod check;
-pub mod certificate;
 pub mod container;
 pub mod device;
 pub mod env;
@@ -21,6 +21,7 @@ pub mod policy;
 pub mod probe;
 pub mod rbac;
 pub mod resources;
+pub mod rollout;
 pub mod security;
 pub mod selector;
 pub mod storage;

@@ -6,7 +6,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{FIELD_IMMUTABLE, format, given, non_negative, pod_spec, selector, semantically_equal};
+use crate::validate::{FIELD_IMMUTABLE, given, non_negative, pod_spec, rollout, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
@@ -144,30 +144,24 @@ fn strategy(strategy: &DaemonSetUpdateStrategy, path: &Path<'_>, errors: &mut Fi
 
 /// A node runs one pod of the set: either the old one goes first, or a second one comes first.
 fn rolling(rolling: &RollingUpdateDaemonSet, path: &Path<'_>, errors: &mut FieldErrors) {
-    let is_zero = |value: &Option<IntOrString>| match value {
-        None => true,
-        Some(IntOrString::Int(number)) => *number == 0,
-        Some(text) => format::percent(text) == Some(0),
-    };
-    for (field, value) in [("maxUnavailable", &rolling.max_unavailable), ("maxSurge", &rolling.max_surge)] {
-        let Some(value) = value else { continue };
-        if let Some(detail) = format::int_or_percent(value) {
-            errors.push(FieldError::invalid(path.child(field), value, detail));
-        }
-        if format::percent(value).is_some_and(|percent| percent > 100) {
-            errors.push(FieldError::invalid(path.child(field), value, "must not be greater than 100%"));
-        }
+    let (unavailable, surge) = (rolling.max_unavailable.as_ref(), rolling.max_surge.as_ref());
+    let shares = [("maxUnavailable", unavailable), ("maxSurge", surge)];
+    for (field, value) in shares {
+        rollout::share(value, &path.child(field), errors);
     }
-    match (is_zero(&rolling.max_unavailable), is_zero(&rolling.max_surge)) {
+    for (field, value) in shares {
+        rollout::of_all(value, &path.child(field), errors);
+    }
+    match (rollout::is_none(unavailable), rollout::is_none(surge)) {
         (true, true) => {
             let detail = "cannot be 0 when maxSurge is 0";
             errors.push(FieldError::required(path.child("maxUnavailable"), detail));
         }
         (false, false) => {
             let detail = "may not be set when maxUnavailable is non-zero";
-            errors.push(FieldError::invalid(path.child("maxSurge"), &rolling.max_surge, detail));
+            errors.push(FieldError::invalid(path.child("maxSurge"), surge, detail));
         }
-        _ => {}
+        (true, false) | (false, true) => {}
     }
 }
 

@@ -7,7 +7,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{FIELD_IMMUTABLE, format, given, non_negative, pod_spec, selector, semantically_equal};
+use crate::validate::{FIELD_IMMUTABLE, given, non_negative, pod_spec, rollout, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
@@ -130,27 +130,14 @@ fn strategy(strategy: &DeploymentStrategy, path: &Path<'_>, errors: &mut FieldEr
 }
 
 fn rolling(rolling: &RollingUpdateDeployment, path: &Path<'_>, errors: &mut FieldErrors) {
-    let is_zero = |value: &Option<IntOrString>| match value {
-        None => true,
-        Some(IntOrString::Int(number)) => *number == 0,
-        Some(text) => format::percent(text) == Some(0),
-    };
-    for (field, value) in [("maxUnavailable", &rolling.max_unavailable), ("maxSurge", &rolling.max_surge)] {
-        if let Some(value) = value
-            && let Some(detail) = format::int_or_percent(value)
-        {
-            errors.push(FieldError::invalid(path.child(field), value, detail));
-        }
-    }
+    let (unavailable, surge) = (rolling.max_unavailable.as_ref(), rolling.max_surge.as_ref());
     let at = path.child("maxUnavailable");
-    if is_zero(&rolling.max_unavailable) && is_zero(&rolling.max_surge) {
-        errors.push(FieldError::invalid(at, &rolling.max_unavailable, "may not be 0 when `maxSurge` is 0"));
+    rollout::share(unavailable, &at, errors);
+    rollout::share(surge, &path.child("maxSurge"), errors);
+    if rollout::is_none(unavailable) && rollout::is_none(surge) {
+        errors.push(FieldError::invalid(at, unavailable, "may not be 0 when `maxSurge` is 0"));
     }
-    if let Some(value) = &rolling.max_unavailable
-        && format::percent(value).is_some_and(|percent| percent > 100)
-    {
-        errors.push(FieldError::invalid(at, value, "must not be greater than 100%"));
-    }
+    rollout::of_all(unavailable, &at, errors);
 }
 
 fn status(deployment: &Deployment, old: &Deployment) -> FieldErrors {

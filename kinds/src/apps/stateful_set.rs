@@ -6,7 +6,7 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, SCALE, STATUS, row};
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, format, given, non_negative, one_of, pod_spec, selector, semantically_equal};
+use crate::validate::{each, format, given, non_negative, one_of, pod_spec, rollout, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetStatus, StatefulSetUpdateStrategy};
 use serde_json::Value;
 
@@ -177,11 +177,13 @@ fn strategy(strategy: &StatefulSetUpdateStrategy, path: &Path<'_>, errors: &mut 
             let rolling = strategy.rolling_update.clone().unwrap_or_default();
             let at = path.child("rollingUpdate");
             non_negative(rolling.partition.unwrap_or_default().into(), &at.child("partition"), errors);
-            if let Some(most) = &rolling.max_unavailable
-                && let Some(detail) = format::int_or_percent(most)
-            {
-                errors.push(FieldError::invalid(at.child("maxUnavailable"), most, detail));
+            let most = rolling.max_unavailable.as_ref();
+            let at = at.child("maxUnavailable");
+            rollout::share(most, &at, errors);
+            if most.is_some() && rollout::is_none(most) {
+                errors.push(FieldError::invalid(at, most, "cannot be 0"));
             }
+            rollout::of_all(most, &at, errors);
         }
         other => {
             let detail = "must be 'RollingUpdate' or 'OnDelete'";
@@ -259,6 +261,22 @@ mod tests {
             spec.podManagementPolicy: Unsupported value: "X": supported values: "OrderedReady", "Parallel"
             spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'"#]],
         );
+    }
+
+    #[test]
+    fn a_rolling_update_takes_some_pods_at_once_and_no_more_than_all() {
+        let most = |value: Value| json!({"spec": {"updateStrategy": {"rollingUpdate": {"maxUnavailable": value}}}});
+        create(most(json!("100%")), expect![[""]]);
+        let path = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+        for (value, want) in [
+            (json!(0), "Invalid value: 0: cannot be 0"),
+            (json!("0%"), "Invalid value: \"0%\": cannot be 0"),
+            (json!("101%"), "Invalid value: \"101%\": must not be greater than 100%"),
+        ] {
+            let mut set = db();
+            check::merge(&mut set, &most(value));
+            assert_eq!(check::create::<StatefulSetKind>(set), format!("{path}: {want}"));
+        }
     }
 
     #[test]

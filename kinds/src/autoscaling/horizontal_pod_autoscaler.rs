@@ -255,8 +255,8 @@ mod tests {
             spec.metrics[0].containerResource.container: Required value: must specify a container
             spec.metrics[0].containerResource.target.averageUtilization: Invalid value: 0: must be greater than 0"#]]
         .assert_eq(&create(json!({"type": "ContainerResource", "containerResource": {"name": "gpu", "target": {"type": "Utilization", "averageUtilization": 0}}})));
-        expect![[r#"
-            spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization"#]]
+        expect![[r"
+            spec.metrics[0].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization"]]
         .assert_eq(&create(json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization"}}})));
     }
 

@@ -44,7 +44,7 @@ impl TypedKind for CronJobKind {
         generation: true,
     };
 
-    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::ValidateUpdate];
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate];
 
     fn default(cron: &mut CronJob) {
         let spec = &mut cron.spec;
@@ -61,12 +61,26 @@ impl TypedKind for CronJobKind {
 
     fn validate(cron: &CronJob) -> FieldErrors {
         let mut errors = FieldErrors::new();
+        spec(&cron.spec, &mut errors);
+        errors
+    }
+
+    fn validate_create(cron: &CronJob) -> FieldErrors {
+        let mut errors = FieldErrors::new();
         let name = cron.metadata.name.as_deref().unwrap_or_default();
         if name.len() > NAME_MAX {
             let detail = format!("must be no more than {NAME_MAX} characters");
             errors.push(FieldError::invalid("metadata.name", name, detail));
         }
-        spec(&cron.spec, &mut errors);
+        zone_in_schedule(&cron.spec, ZoneInSchedule::Refused, &mut errors);
+        errors
+    }
+
+    /// k8s: a schedule that has named its zone so far may go on.
+    fn validate_update(cron: &CronJob, old: &CronJob) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let had = if names_zone(&old.spec.schedule) { ZoneInSchedule::Tolerated } else { ZoneInSchedule::Refused };
+        zone_in_schedule(&cron.spec, had, &mut errors);
         errors
     }
 
@@ -147,6 +161,32 @@ fn spec(spec: &CronJobSpec, errors: &mut FieldErrors) {
     job::rules::spec(&wanted, &at, errors);
 }
 
+/// Whether a schedule may name its zone itself, as it could before there was a field for it.
+#[derive(Clone, Copy)]
+enum ZoneInSchedule {
+    Refused,
+    Tolerated,
+}
+
+fn names_zone(schedule: &str) -> bool {
+    schedule.contains("TZ")
+}
+
+/// k8s: validateScheduleFormat
+fn zone_in_schedule(spec: &CronJobSpec, zone: ZoneInSchedule, errors: &mut FieldErrors) {
+    if !names_zone(&spec.schedule) {
+        return;
+    }
+    let detail = match zone {
+        ZoneInSchedule::Refused => "cannot use TZ or CRON_TZ in schedule, use timeZone field instead",
+        ZoneInSchedule::Tolerated if spec.time_zone.is_some() => {
+            "cannot use both timeZone field and TZ or CRON_TZ in schedule"
+        }
+        ZoneInSchedule::Tolerated => return,
+    };
+    errors.push(FieldError::invalid(SPEC.child("schedule"), &spec.schedule, detail));
+}
+
 fn time_zone(zone: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     if zone.is_empty() {
         errors.push(FieldError::invalid(path, zone, "timeZone must be nil or non-empty string"));
@@ -216,5 +256,24 @@ mod tests {
         let spec = check::defaulted::<CronJobKind>(cron())["spec"].clone();
         assert_eq!((&spec["concurrencyPolicy"], &spec["suspend"]), (&json!("Allow"), &json!(false)));
         assert_eq!((&spec["successfulJobsHistoryLimit"], &spec["failedJobsHistoryLimit"]), (&json!(3), &json!(1)));
+    }
+
+    #[test]
+    fn a_new_schedule_leaves_its_zone_to_the_field_for_it() {
+        let zoned = json!({"spec": {"schedule": "CRON_TZ=UTC 0 * * * *"}});
+        create(
+            zoned.clone(),
+            expect![[
+                r#"spec.schedule: Invalid value: "CRON_TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"#
+            ]],
+        );
+        assert!(check::update::<CronJobKind>(cron(), &zoned).contains("use timeZone field instead"));
+        let mut old = cron();
+        check::merge(&mut old, &zoned);
+        assert_eq!(check::update::<CronJobKind>(old.clone(), &json!({"spec": {"schedule": "TZ=UTC 1 * * * *"}})), "");
+        expect![[
+            r#"spec.schedule: Invalid value: "CRON_TZ=UTC 0 * * * *": cannot use both timeZone field and TZ or CRON_TZ in schedule"#
+        ]]
+        .assert_eq(&check::update::<CronJobKind>(old, &json!({"spec": {"timeZone": "UTC"}})));
     }
 }

@@ -1,6 +1,7 @@
 //! Job (batch/v1). The rules of its spec, which CronJobs share, are in `rules`.
 
 pub(crate) mod rules;
+mod success;
 
 use crate::age;
 use crate::cells;

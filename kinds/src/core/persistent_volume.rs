@@ -72,7 +72,7 @@ impl TypedKind for PersistentVolumeKind {
 const SPEC: Path<'static> = Path::new("spec");
 
 fn spec(spec: &PersistentVolumeSpec, errors: &mut FieldErrors) {
-    access_modes(&spec.access_modes, "", &SPEC.child("accessModes"), errors);
+    access_modes(spec.access_modes.as_deref(), "", &SPEC.child("accessModes"), errors);
     capacity(spec, errors);
     let policy = given(spec.persistent_volume_reclaim_policy.as_ref()).unwrap_or("Retain");
     let policy_at = SPEC.child("persistentVolumeReclaimPolicy");
@@ -347,14 +347,14 @@ mod tests {
         assert_eq!(create(json!({"volumeAttributesClassName": "gold", "storageClassName": "fast"})), "");
         expect!["spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"]
             .assert_eq(&create(json!({"accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]})));
-        expect![[r#"
+        expect![[r"
             spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'
             spec.volumeAttributesClassName: Required value: an empty string is disallowed
-            spec.csi: Required value: has to be specified when using volumeAttributesClassName"#]]
+            spec.csi: Required value: has to be specified when using volumeAttributesClassName"]]
         .assert_eq(&create(json!({"csi": null, "hostPath": {"path": "/./"}, "persistentVolumeReclaimPolicy": "Recycle", "volumeAttributesClassName": ""})));
-        expect![[r#"
+        expect![[r"
             spec.csi.driver: Too long: may not be more than 63 bytes
-            spec.csi.nodePublishSecretRef.namespace: Required value"#]]
+            spec.csi.nodePublishSecretRef.namespace: Required value"]]
         .assert_eq(&create(json!({"csi": {"driver": "d".repeat(64), "nodePublishSecretRef": {"name": "s"}}})));
         expect![[r#"spec.capacity: Unsupported value: {"cpu":"1"}: supported values: "storage""#]]
             .assert_eq(&create(json!({"capacity": {"storage": null, "cpu": "1"}})));
@@ -365,10 +365,14 @@ mod tests {
 
     #[test]
     fn a_volume_stays_what_and_where_it_is() {
-        let update = |old: Value, patch: Value| check::update::<PersistentVolumeKind>(volume(&old), &json!({"spec": patch}));
+        let update =
+            |old: Value, patch: Value| check::update::<PersistentVolumeKind>(volume(&old), &json!({"spec": patch}));
         let fixed = "spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation";
         assert_eq!(update(json!({}), json!({"csi": {"fsType": "ext4"}})), fixed);
-        assert_eq!(update(json!({"csi": null, "rbd": {"monitors": ["m"], "image": "i"}}), json!({"rbd": {"image": "j"}})), fixed);
+        assert_eq!(
+            update(json!({"csi": null, "rbd": {"monitors": ["m"], "image": "i"}}), json!({"rbd": {"image": "j"}})),
+            fixed
+        );
         let secret = json!({"controllerExpandSecretRef": {"name": "s", "namespace": "n"}});
         assert_eq!(update(json!({}), json!({"csi": secret})), "");
         assert_eq!(update(json!({"csi": secret}), json!({"csi": {"controllerExpandSecretRef": null}})), fixed);

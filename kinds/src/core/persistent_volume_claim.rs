@@ -74,7 +74,7 @@ fn claim_is_bound(claim: &PersistentVolumeClaim) -> bool {
 /// What a claim asks for; the path is that of its spec, which may be a template's.
 /// k8s: ValidatePersistentVolumeClaimSpec
 pub(crate) fn spec(spec: &PersistentVolumeClaimSpec, path: &Path<'_>, errors: &mut FieldErrors) {
-    access_modes(&spec.access_modes, "at least 1 access mode is required", &path.child("accessModes"), errors);
+    access_modes(spec.access_modes.as_deref(), "at least 1 access mode is required", &path.child("accessModes"), errors);
     if let Some(wanted) = &spec.selector {
         selector::label_selector(wanted, &path.child("selector"), errors);
     }
@@ -97,15 +97,16 @@ pub(crate) fn spec(spec: &PersistentVolumeClaimSpec, path: &Path<'_>, errors: &m
 }
 
 /// `missing` is what to say where there is no mode at all.
-pub(crate) fn access_modes(modes: &Option<Vec<String>>, missing: &str, path: &Path<'_>, errors: &mut FieldErrors) {
-    if each(modes).len() == 0 {
+pub(crate) fn access_modes(modes: Option<&[String]>, missing: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    let modes = modes.unwrap_or_default();
+    if modes.is_empty() {
         errors.push(FieldError::required(path, missing));
     }
-    for mode in each(modes) {
+    for mode in modes {
         one_of(mode, &ACCESS_MODES, path, errors);
     }
     let alone = |mode: &String| mode == "ReadWriteOncePod";
-    if each(modes).any(alone) && !each(modes).all(alone) {
+    if modes.iter().any(alone) && !modes.iter().all(alone) {
         errors.push(FieldError::forbidden(path, "may not use ReadWriteOncePod with other access modes"));
     }
 }
@@ -140,8 +141,7 @@ fn beta_class_of(claim: &PersistentVolumeClaim) -> &str {
 /// Whether the update only says in the field what the annotation has said, which may go then.
 /// k8s: validateStorageClassUpgradeFromAnnotation
 fn class_leaves_annotation(new: &PersistentVolumeClaim, old: &PersistentVolumeClaim) -> bool {
-    let class =
-        |claim: &PersistentVolumeClaim| claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
+    let class = |claim: &PersistentVolumeClaim| claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
     let annotation = old.metadata.annotations.as_ref().and_then(|annotations| annotations.get(BETA_CLASS));
     class(old).is_none()
         && annotation.is_some()
@@ -171,7 +171,8 @@ fn change(new: &PersistentVolumeClaimSpec, old: &PersistentVolumeClaimSpec, may:
         munged.storage_class_name.clone_from(&old.storage_class_name);
     }
     if may.grow {
-        let requests = |spec: &PersistentVolumeClaimSpec| spec.resources.as_ref()?.requests.as_ref()?.get("storage").cloned();
+        let requests =
+            |spec: &PersistentVolumeClaimSpec| spec.resources.as_ref()?.requests.as_ref()?.get("storage").cloned();
         if let Some(now) = munged.resources.as_mut().and_then(|all| all.requests.as_mut()) {
             now.remove("storage");
             now.extend(requests(old).map(|size| ("storage".to_owned(), size)));
@@ -181,9 +182,8 @@ fn change(new: &PersistentVolumeClaimSpec, old: &PersistentVolumeClaimSpec, may:
         }
     }
     // No class and the class "" are two things, so these fields are compared as they are.
-    let classes = |spec: &PersistentVolumeClaimSpec| {
-        (spec.storage_class_name.clone(), spec.volume_attributes_class_name.clone())
-    };
+    let classes =
+        |spec: &PersistentVolumeClaimSpec| (spec.storage_class_name.clone(), spec.volume_attributes_class_name.clone());
     if !semantically_equal(&munged, old) || classes(&munged) != classes(old) {
         errors.push(FieldError::forbidden(SPEC, FIXED));
     }
@@ -350,11 +350,14 @@ mod tests {
         assert_eq!(bound(json!({"storageClassName": ""}), &class(Value::Null)), fixed);
         assert_eq!(bound(json!({"storageClassName": "fast"}), &class(Value::Null)), fixed);
         let annotated = |class: Value| json!({"metadata": {"annotations": {BETA_CLASS: class}}});
-        expect![[r#"metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "slow": field is immutable"#]]
-            .assert_eq(&bound(json!({}), &annotated(json!("slow"))));
+        expect![[
+            r#"metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "slow": field is immutable"#
+        ]]
+        .assert_eq(&bound(json!({}), &annotated(json!("slow"))));
         let mut old = claim();
         old["metadata"] = annotated(json!("slow"))["metadata"].clone();
-        let field = |name: &str| json!({"metadata": {"annotations": {BETA_CLASS: null}}, "spec": {"storageClassName": name}});
+        let field =
+            |name: &str| json!({"metadata": {"annotations": {BETA_CLASS: null}}, "spec": {"storageClassName": name}});
         assert_eq!(check::update::<PersistentVolumeClaimKind>(old.clone(), &field("slow")), "");
         expect![[r#"
             metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: "": field is immutable

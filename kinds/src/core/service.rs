@@ -4,10 +4,10 @@ mod carry;
 mod printer;
 mod rules;
 
-use crate::errors::FieldErrors;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::Row;
 use crate::typed::TypedKind;
-use crate::validate::{each, given, network, path::Path};
+use crate::validate::{each, given, path::Path};
 use k8s_openapi::api::core::v1::{ClientIPConfig, Service, ServicePort, ServiceSpec, ServiceStatus};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
@@ -68,10 +68,15 @@ impl TypedKind for ServiceKind {
         let mut errors = FieldErrors::new();
         let list = Path::new("status.loadBalancer.ingress");
         let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
-        for (i, ingress) in balancer.into_iter().flat_map(|balancer| each(&balancer.ingress)).enumerate() {
-            if let Some(ip) = given(ingress.ip.as_ref()) {
-                network::ip(ip, &list.index(i).child("ip"), &mut errors);
-            }
+        let points = balancer.map_or(&[][..], |balancer| each(&balancer.ingress).as_slice());
+        let balanced = service.spec.as_ref().is_some_and(|spec| kind(spec) == "LoadBalancer");
+        if !balanced && !points.is_empty() {
+            let detail = "may only be used when `spec.type` is 'LoadBalancer'";
+            errors.push(FieldError::forbidden(list, detail));
+            return errors;
+        }
+        for (i, point) in points.iter().enumerate() {
+            rules::balancer_point(point, &list.index(i), &mut errors);
         }
         errors
     }

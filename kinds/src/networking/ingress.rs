@@ -51,7 +51,41 @@ impl TypedKind for IngressKind {
         }
         errors
     }
+
+    /// k8s: ValidateIngressCreate: the annotation that came before the field says nothing else than it.
+    fn validate_create(ingress: &Ingress) -> FieldErrors {
+        let annotation =
+            ingress.metadata.annotations.as_ref().and_then(|annotations| annotations.get(CLASS_ANNOTATION));
+        let field = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_ref());
+        let mut errors = FieldErrors::new();
+        if let (Some(said), Some(class)) = (annotation, field)
+            && said != class
+        {
+            let at = Path::new("annotations");
+            let detail = "must match `ingressClassName` when both are specified";
+            errors.push(FieldError::invalid(at.child(CLASS_ANNOTATION), said, detail));
+        }
+        errors
+    }
+
+    fn validate_status(ingress: &Ingress, _old: &Ingress) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let list = Path::new("status.loadBalancer.ingress");
+        let balancer = ingress.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+        for (i, point) in balancer.into_iter().flat_map(|balancer| each(&balancer.ingress)).enumerate() {
+            let at = list.index(i);
+            if let Some(ip) = given(point.ip.as_ref()) {
+                network::ip(ip, &at.child("ip"), &mut errors);
+            }
+            if let Some(name) = given(point.hostname.as_ref()) {
+                network::balancer_name(name, &at.child("hostname"), &mut errors);
+            }
+        }
+        errors
+    }
 }
+
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// Parts of a path that proxies read differently from one another.
 const AMBIGUOUS: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
@@ -215,5 +249,23 @@ mod tests {
             spec.rules[0].http.paths[0].path: Invalid value: "a/../b": must not contain '/../'
             spec.rules[0].http.paths[0].backend: Required value: must specify a service or a resource"#]]
         .assert_eq(&create(json!({"rules": [{"host": "10.0.0.1", "http": {"paths": [{"path": "a/../b", "pathType": "Exact", "backend": {}}]}}]})));
+    }
+
+    #[test]
+    fn a_new_ingress_names_its_class_one_way() {
+        let ingress = |class: &str| {
+            let backend = json!({"service": {"name": "a", "port": {"number": 80}}});
+            json!({"metadata": {"annotations": {CLASS_ANNOTATION: "a"}}, "spec": {"ingressClassName": class, "defaultBackend": backend}})
+        };
+        assert_eq!(check::create::<IngressKind>(ingress("a")), "");
+        expect![[r#"annotations.kubernetes.io/ingress.class: Invalid value: "a": must match `ingressClassName` when both are specified"#]]
+            .assert_eq(&check::create::<IngressKind>(ingress("b")));
+        assert_eq!(check::update::<IngressKind>(ingress("b"), &json!({"metadata": {"labels": {"a": "b"}}})), "");
+        let points =
+            json!([{"ip": "10.0.0.256"}, {"hostname": "10.0.0.1"}, {"ip": "10.0.0.1"}, {"hostname": "a.example.com"}]);
+        expect![[r#"
+            status.loadBalancer.ingress[0].ip: Invalid value: "10.0.0.256": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
+            status.loadBalancer.ingress[1].hostname: Invalid value: "10.0.0.1": must be a DNS name, not an IP address"#]]
+        .assert_eq(&check::status::<IngressKind>(ingress("a"), &json!({"status": {"loadBalancer": {"ingress": points}}})));
     }
 }

@@ -56,6 +56,11 @@ impl TypedKind for NetworkPolicyKind {
             peers(each(&rule.to).as_slice(), &at.child("to"), &mut errors);
         }
         let types = path.child("policyTypes");
+        if each(&spec.policy_types).len() > 2 {
+            let detail = "may not specify more than two policyTypes";
+            errors.push(FieldError::invalid(types, &spec.policy_types, detail));
+            return errors;
+        }
         for (i, kind) in each(&spec.policy_types).enumerate() {
             one_of(kind, &["Egress", "Ingress"], &types.index(i), &mut errors);
         }
@@ -114,15 +119,29 @@ fn peers(peers: &[NetworkPolicyPeer], path: &Path<'_>, errors: &mut FieldErrors)
     }
 }
 
+/// k8s: ValidateIPBlock
 fn ip_block(block: &IPBlock, path: &Path<'_>, errors: &mut FieldErrors) {
     let at = path.child("cidr");
-    if let Err(detail) = format::cidr(&block.cidr) {
-        errors.push(FieldError::invalid(at, &block.cidr, detail));
+    if block.cidr.is_empty() {
+        errors.push(FieldError::required(at, ""));
+        return;
     }
+    let whole = match format::cidr(&block.cidr) {
+        Ok(whole) => whole,
+        Err(detail) => {
+            errors.push(FieldError::invalid(at, &block.cidr, detail));
+            return;
+        }
+    };
     let list = path.child("except");
     for (i, except) in each(&block.except).enumerate() {
-        if let Err(detail) = format::cidr(except) {
-            errors.push(FieldError::invalid(list.index(i), except, detail));
+        let at = list.index(i);
+        match format::cidr(except) {
+            Err(detail) => errors.push(FieldError::invalid(at, except, detail)),
+            Ok(part) if part.1 <= whole.1 || !network::contains(whole, part.0) => {
+                errors.push(FieldError::invalid(at, except, "must be a strict subset of `cidr`"));
+            }
+            Ok(_) => {}
         }
     }
 }
@@ -160,5 +179,30 @@ mod tests {
             spec.ingress[0].from[0]: Required value: must specify a peer
             spec.ingress[0].from[1].ipBlock.cidr: Invalid value: "10.0.0.0": must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"#]]
         .assert_eq(&check::create::<NetworkPolicyKind>(json!({"spec": {"ingress": [{"ports": [{"port": 80, "endPort": 79}], "from": [{}, {"ipBlock": {"cidr": "10.0.0.0"}}]}]}})));
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_block_is_a_part_of_it() {
+        let policy = |cidr: &str, except: &str| {
+            let peer = json!({"ipBlock": {"cidr": cidr, "except": [except]}});
+            check::create::<NetworkPolicyKind>(json!({"spec": {"podSelector": {}, "ingress": [{"from": [peer]}]}}))
+        };
+        assert_eq!(policy("10.0.0.0/8", "10.1.0.0/16"), "");
+        assert_eq!(policy("2001:db8::/32", "2001:db8:1::/48"), "");
+        for except in ["10.0.0.0/8", "11.0.0.0/16", "2001:db8::/32", "0.0.0.0/0"] {
+            assert_eq!(
+                policy("10.0.0.0/8", except),
+                format!(
+                    "spec.ingress[0].from[0].ipBlock.except[0]: Invalid value: \"{except}\": must be a strict subset of `cidr`"
+                )
+            );
+        }
+        assert_eq!(policy("", "10.0.0.0/8"), "spec.ingress[0].from[0].ipBlock.cidr: Required value");
+    }
+
+    #[test]
+    fn a_policy_has_two_types_at_most() {
+        expect![[r#"spec.policyTypes: Invalid value: ["Ingress","Egress","Ingress"]: may not specify more than two policyTypes"#]]
+            .assert_eq(&check::create::<NetworkPolicyKind>(json!({"spec": {"policyTypes": ["Ingress", "Egress", "Ingress"]}})));
     }
 }

@@ -1,14 +1,15 @@
 //! CSIDriver (storage.k8s.io/v1).
 
 use crate::cells;
-use crate::errors::FieldErrors;
+use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
-use crate::validate::immutable;
 use crate::validate::path::Path;
-use k8s_openapi::api::storage::v1::CSIDriver;
+use crate::validate::{each, immutable, one_of, volume};
+use k8s_openapi::api::storage::v1::{CSIDriver, TokenRequest};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 pub(crate) struct CSIDriverKind;
 
@@ -16,7 +17,7 @@ impl TypedKind for CSIDriverKind {
     type Object = CSIDriver;
 
     const ROW: Row = ROW;
-    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::Validate, Hook::Warnings];
+    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate, Hook::Warnings];
     const TREE_CELLS: Option<fn(&Value, i64) -> Vec<Value>> = Some(cells);
 
     fn default(driver: &mut CSIDriver) {
@@ -33,14 +34,58 @@ impl TypedKind for CSIDriverKind {
         }
     }
 
+    fn validate(driver: &CSIDriver) -> FieldErrors {
+        let mut errors = FieldErrors::new();
+        let name = driver.metadata.name.as_deref().unwrap_or_default();
+        if name.len() > NAME_BYTES_MAX {
+            let detail = format!("must be no more than {NAME_BYTES_MAX} bytes");
+            errors.push(FieldError::invalid("metadata.name", name, detail));
+        }
+        let path = Path::new("spec");
+        let spec = &driver.spec;
+        if let Some(policy) = &spec.fs_group_policy {
+            let known = ["File", "None", "ReadWriteOnceWithFSType"];
+            one_of(policy, &known, &path.child("fsGroupPolicy"), &mut errors);
+        }
+        tokens(each(&spec.token_requests).as_slice(), &path.child("tokenRequests"), &mut errors);
+        for mode in each(&spec.volume_lifecycle_modes) {
+            one_of(mode, &["Persistent", "Ephemeral"], &path.child("volumeLifecycleModes"), &mut errors);
+        }
+        let at = path.child("nodeAllocatableUpdatePeriodSeconds");
+        if let Some(secs) = spec.node_allocatable_update_period_seconds.filter(|secs| *secs < UPDATE_SECS_MIN) {
+            let detail = format!("must be greater than or equal to {UPDATE_SECS_MIN} seconds");
+            errors.push(FieldError::invalid(at, secs, detail));
+        }
+        errors
+    }
+
     fn validate_update(driver: &CSIDriver, old: &CSIDriver) -> FieldErrors {
         let mut errors = FieldErrors::new();
         let path = Path::new("spec");
         let (new, before) = (&driver.spec, &old.spec);
-        immutable(&new.attach_required, &before.attach_required, &path.child("attachRequired"), &mut errors);
+        // k8s: `attachedRequired` is how upstream spells the path.
+        immutable(&new.attach_required, &before.attach_required, &path.child("attachedRequired"), &mut errors);
         let modes = path.child("volumeLifecycleModes");
         immutable(&new.volume_lifecycle_modes, &before.volume_lifecycle_modes, &modes, &mut errors);
         errors
+    }
+}
+
+/// A driver's name becomes a part of names that are labels.
+const NAME_BYTES_MAX: usize = 63;
+/// More often than this a driver would only keep its node busy.
+const UPDATE_SECS_MIN: i64 = 10;
+
+/// Each token is for another audience, and at most one for that of the API server (`""`).
+fn tokens(requests: &[TokenRequest], path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut audiences = BTreeSet::new();
+    for (i, request) in requests.iter().enumerate() {
+        let at = path.index(i);
+        if !audiences.insert(&request.audience) {
+            errors.push(FieldError::duplicate(at.child("audience"), &request.audience));
+            continue;
+        }
+        volume::token_seconds(request.expiration_seconds, &at.child("expirationSeconds"), errors);
     }
 }
 
@@ -92,11 +137,30 @@ mod tests {
             (&stored["spec"]["attachRequired"], &stored["spec"]["volumeLifecycleModes"]),
             (&json!(true), &json!(["Persistent"]))
         );
-        expect!["spec.attachRequired: Invalid value: false: field is immutable"].assert_eq(&check::update::<
+        expect!["spec.attachedRequired: Invalid value: false: field is immutable"].assert_eq(&check::update::<
             CSIDriverKind,
         >(
             json!({"spec": {}}),
             &json!({"spec": {"attachRequired": false}}),
         ));
+    }
+
+    #[test]
+    fn a_driver_says_what_it_needs_within_bounds() {
+        assert_eq!(check::create::<CSIDriverKind>(json!({"spec": {"tokenRequests": [{"audience": ""}]}})), "");
+        expect![[r#"
+            spec.fsGroupPolicy: Unsupported value: "All": supported values: "File", "None", "ReadWriteOnceWithFSType"
+            spec.tokenRequests[0].expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes
+            spec.tokenRequests[1].audience: Duplicate value: "a"
+            spec.volumeLifecycleModes: Unsupported value: "Late": supported values: "Persistent", "Ephemeral"
+            spec.nodeAllocatableUpdatePeriodSeconds: Invalid value: 9: must be greater than or equal to 10 seconds"#]]
+        .assert_eq(&check::create::<CSIDriverKind>(json!({"spec": {
+            "fsGroupPolicy": "All",
+            "tokenRequests": [{"audience": "a", "expirationSeconds": 599}, {"audience": "a"}],
+            "volumeLifecycleModes": ["Late"],
+            "nodeAllocatableUpdatePeriodSeconds": 9,
+        }})));
+        let long = json!({"metadata": {"name": "d".repeat(64)}, "spec": {}});
+        assert!(check::create::<CSIDriverKind>(long).ends_with("must be no more than 63 bytes"));
     }
 }

@@ -102,6 +102,7 @@ mod tests {
         assert_eq!(check::create::<CSINodeKind>(node("n1")), "");
         expect![[r#"
             spec.drivers[0].name: Required value
+            spec.drivers[0].name: Invalid value: "": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
             spec.drivers[0].nodeID: Required value
             spec.drivers[0].topologyKeys[1]: Duplicate value: "a"
             spec.drivers[0].allocatable.count: Invalid value: -1: must be greater than or equal to 0"#]]

@@ -92,10 +92,11 @@ mod tests {
     fn an_attachment_says_what_goes_where() {
         let attachment = json!({"spec": {"attacher": "csi.example.com", "nodeName": "n1", "source": {"persistentVolumeName": "pv"}}});
         assert_eq!(check::create::<VolumeAttachmentKind>(attachment.clone()), "");
-        expect![[r"
+        expect![[r#"
             spec.attacher: Required value
+            spec.attacher: Invalid value: "": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
             spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName
-            spec.nodeName: Required value"]]
+            spec.nodeName: Required value"#]]
         .assert_eq(&check::create::<VolumeAttachmentKind>(
             json!({"spec": {"attacher": "", "nodeName": "", "source": {}}}),
         ));

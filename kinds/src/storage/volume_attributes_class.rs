@@ -5,9 +5,9 @@ use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
+use crate::validate::immutable;
 use crate::validate::path::Path;
 use crate::validate::storage::{self, Parameters};
-use crate::validate::immutable;
 use k8s_openapi::api::storage::v1::VolumeAttributesClass;
 use serde_json::Value;
 

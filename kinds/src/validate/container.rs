@@ -206,6 +206,11 @@ pub fn image(image: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// Rules of one container on when it is started again.
+const RESTART_RULES_MAX: usize = 20;
+/// As many as there are codes that tell of a failure.
+const EXIT_CODES_MAX: usize = 255;
+
 fn restart_policy(container: &Container, path: &Path<'_>, errors: &mut FieldErrors) {
     let rules = container.restart_policy_rules.as_deref().unwrap_or_default();
     match given(container.restart_policy.as_ref()) {
@@ -217,13 +222,24 @@ fn restart_policy(container: &Container, path: &Path<'_>, errors: &mut FieldErro
         None => {}
     }
     let at = path.child("restartPolicyRules");
+    if rules.len() > RESTART_RULES_MAX {
+        errors.push(FieldError::too_many(at, rules.len(), RESTART_RULES_MAX));
+    }
     for (i, rule) in rules.iter().enumerate() {
         let at = at.index(i);
-        one_of(&rule.action, &["Restart", "RestartAllContainers"], &at.child("action"), errors);
+        // k8s: what is said without the feature RestartAllContainersOnContainerExits, which no node here has
+        one_of(&rule.action, &["Restart"], &at.child("action"), errors);
         match &rule.exit_codes {
             None => errors.push(FieldError::required(at.child("exitCodes"), "must be specified")),
             Some(codes) => {
-                one_of(&codes.operator, &["In", "NotIn"], &at.child("exitCodes").child("operator"), errors);
+                let at = at.child("exitCodes");
+                one_of(&codes.operator, &["In", "NotIn"], &at.child("operator"), errors);
+                let count = each(&codes.values).len();
+                if count == 0 {
+                    errors.push(FieldError::required(at.child("values"), "must specify at least one value"));
+                } else if count > EXIT_CODES_MAX {
+                    errors.push(FieldError::too_many(at.child("values"), count, EXIT_CODES_MAX));
+                }
             }
         }
     }

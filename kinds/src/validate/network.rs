@@ -51,6 +51,27 @@ pub fn routable_ip(address: &str, path: &Path<'_>, errors: &mut FieldErrors) -> 
     Some(parsed)
 }
 
+/// Whether an address is of a network, given as its address and the length of its prefix.
+pub fn contains(network: (IpAddr, u8), address: IpAddr) -> bool {
+    let shared = |differing: u128, bits: u32| {
+        let prefix = u32::from(network.1);
+        prefix == 0 || differing >> (bits - prefix) == 0
+    };
+    match (network.0, address) {
+        (IpAddr::V4(one), IpAddr::V4(other)) => shared(u128::from(one.to_bits() ^ other.to_bits()), 32),
+        (IpAddr::V6(one), IpAddr::V6(other)) => shared(one.to_bits() ^ other.to_bits(), 128),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+/// A name by which a balancer is reached; addresses have a field of their own.
+pub fn balancer_name(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    invalid_each(name, format::dns_subdomain(name), path, errors);
+    if name.parse::<IpAddr>().is_ok() {
+        errors.push(FieldError::invalid(path, name, "must be a DNS name, not an IP address"));
+    }
+}
+
 fn not_routable(address: IpAddr) -> Option<&'static str> {
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local(),

@@ -4,7 +4,7 @@ use super::path::Path;
 use super::{each, format, given, invalid_each, one_of, selector};
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeAffinity, PodAffinityTerm, PodSchedulingGate, Toleration, TopologySpreadConstraint,
+    Affinity, NodeAffinity, NodeSelectorTerm, PodAffinityTerm, PodSchedulingGate, Toleration, TopologySpreadConstraint,
     WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -40,6 +40,54 @@ fn node_affinity(node: &NodeAffinity, path: &Path<'_>, errors: &mut FieldErrors)
         weight(term.weight, &at, errors);
         selector::node_selector_term(&term.preference, &at.child("preference"), errors);
     }
+}
+
+/// Makes what is said of nodes what it was, so that the rest of an affinity can be compared.
+pub fn put_back_node_affinity(new: &mut Option<Affinity>, old: Option<&Affinity>) {
+    let before = old.and_then(|affinity| affinity.node_affinity.clone());
+    match new {
+        Some(affinity) => affinity.node_affinity = before,
+        None if before.is_some() => *new = Some(Affinity { node_affinity: before, ..Affinity::default() }),
+        None => {}
+    }
+}
+
+/// A pod that waits at a gate may be asked for fewer nodes, never for others (KEP-3838).
+/// k8s: validateNodeAffinityMutation
+pub fn only_narrowed(
+    new: Option<&NodeAffinity>,
+    old: Option<&NodeAffinity>,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    let terms = |affinity: Option<&NodeAffinity>| {
+        let required =
+            affinity.and_then(|affinity| affinity.required_during_scheduling_ignored_during_execution.clone());
+        required.map_or_else(Vec::new, |required| required.node_selector_terms)
+    };
+    let (after, before) = (terms(new), terms(old));
+    let required = path.child(REQUIRED);
+    let list = required.child("nodeSelectorTerms");
+    if !before.is_empty() && after.len() != before.len() {
+        let detail = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
+        errors.push(FieldError::invalid(list, &after, detail));
+        return;
+    }
+    for (i, (after, _)) in
+        after.iter().zip(&before).enumerate().filter(|(_, (after, before))| !adds_only(after, before))
+    {
+        let detail = "only additions are allowed (no mutations or deletions)";
+        errors.push(FieldError::invalid(list.index(i), after, detail));
+    }
+}
+
+/// A term that says nothing matches no node, and goes on to match none.
+fn adds_only(new: &NodeSelectorTerm, old: &NodeSelectorTerm) -> bool {
+    let lists = [(&new.match_expressions, &old.match_expressions), (&new.match_fields, &old.match_fields)];
+    let starts =
+        |(new, old): &(&Option<Vec<_>>, &Option<Vec<_>>)| each(new).as_slice().starts_with(each(old).as_slice());
+    let says = |term: &NodeSelectorTerm| each(&term.match_expressions).len() + each(&term.match_fields).len() > 0;
+    lists.iter().all(starts) && (says(old) || !says(new))
 }
 
 fn weight(weight: i32, path: &Path<'_>, errors: &mut FieldErrors) {

@@ -6,7 +6,7 @@
 use crate::core::pod::qos;
 use crate::errors::{FieldError, FieldErrors};
 use crate::validate::path::Path;
-use crate::validate::{each, format, semantically_equal};
+use crate::validate::{each, format, placement, semantically_equal};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Toleration};
 
 const SPEC: Path<'static> = Path::new("spec");
@@ -30,6 +30,9 @@ pub fn spec(new: &Pod, old: &Pod) -> FieldErrors {
     let tolerations = (each(&new.tolerations).as_slice(), each(&old.tolerations).as_slice());
     only_added(tolerations.0, tolerations.1, &SPEC.child("tolerations"), &mut errors);
     gates_only_removed(new, old, &mut errors);
+    if is_gated(old) {
+        narrowed(new, old, &mut errors);
+    }
     let munged = munged(new, old);
     if !semantically_equal(&munged, old) {
         let detail = format!("{ONLY_THESE}\n{}", changed_fields(&munged, old));
@@ -52,20 +55,30 @@ fn munged(new: &PodSpec, old: &PodSpec) -> PodSpec {
     if negative && new.termination_grace_period_seconds == Some(1) {
         munged.termination_grace_period_seconds = old.termination_grace_period_seconds;
     }
-    let gated = old.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
-    // k8s: while gated, node selectors may become narrower (KEP-3838).
-    if gated && narrows(new, old) {
+    if is_gated(old) {
         munged.node_selector.clone_from(&old.node_selector);
+        placement::put_back_node_affinity(&mut munged.affinity, old.affinity.as_ref());
     }
     // The service account's old name mirrors the new one and says nothing of its own.
     munged.service_account.clone_from(&old.service_account);
     munged
 }
 
-fn narrows(new: &PodSpec, old: &PodSpec) -> bool {
+fn is_gated(spec: &PodSpec) -> bool {
+    each(&spec.scheduling_gates).len() > 0
+}
+
+/// k8s: while gated, node selectors and the affinity to nodes may become narrower (KEP-3838).
+fn narrowed(new: &PodSpec, old: &PodSpec, errors: &mut FieldErrors) {
     let empty = std::collections::BTreeMap::new();
     let selector = new.node_selector.as_ref().unwrap_or(&empty);
-    old.node_selector.iter().flatten().all(|(key, value)| selector.get(key) == Some(value))
+    if !old.node_selector.iter().flatten().all(|(key, value)| selector.get(key) == Some(value)) {
+        let detail = "only additions to spec.nodeSelector are allowed (no mutations or deletions)";
+        errors.push(FieldError::invalid(SPEC.child("nodeSelector"), selector, detail));
+    }
+    let nodes = |spec: &PodSpec| spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.clone());
+    let at = SPEC.child("affinity");
+    placement::only_narrowed(nodes(new).as_ref(), nodes(old).as_ref(), &at.child("nodeAffinity"), errors);
 }
 
 fn images_of(new: &mut [Container], old: &[Container]) {

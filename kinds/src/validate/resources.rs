@@ -27,6 +27,12 @@ pub fn requirements(all: &ResourceRequirements, path: &Path<'_>, errors: &mut Fi
             None => {}
         }
     }
+    let named = |wanted: &dyn Fn(&str) -> bool| {
+        [&all.limits, &all.requests].into_iter().flatten().flat_map(BTreeMap::keys).any(|name| wanted(name))
+    };
+    if named(&is_huge_pages) && !named(&|name| matches!(name, "cpu" | "memory")) {
+        errors.push(FieldError::forbidden(path, "HugePages require cpu or memory"));
+    }
     let mut claims = std::collections::BTreeSet::new();
     for (i, claim) in each(&all.claims).enumerate() {
         let at = path.child("claims");
@@ -55,7 +61,7 @@ fn request_within(name: &str, request: &Text, limit: &Text, path: &Path<'_>, err
 pub fn container_resource(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     invalid_each(name, format::qualified_name(name), path, errors);
     if !name.contains('/') {
-        if !STANDARD.contains(&name) && !name.starts_with("hugepages-") {
+        if !STANDARD.contains(&name) && !is_huge_pages(name) {
             errors.push(FieldError::invalid(path, name, "must be a standard resource for containers"));
         }
     } else if !is_native(name) && !is_extended(name) {
@@ -115,5 +121,9 @@ pub fn is_extended(name: &str) -> bool {
 }
 
 fn may_overcommit(name: &str) -> bool {
-    is_native(name) && !name.starts_with("hugepages-")
+    is_native(name) && !is_huge_pages(name)
+}
+
+fn is_huge_pages(name: &str) -> bool {
+    name.starts_with("hugepages-")
 }

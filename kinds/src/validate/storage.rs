@@ -60,15 +60,16 @@ pub fn parameters(
 /// The secret that a driver is given with a call.
 /// k8s: validatePVSecretReference
 pub fn secret_ref(secret: &SecretReference, path: &Path<'_>, errors: &mut FieldErrors) {
-    let (name, namespace) = (secret.name.as_deref().unwrap_or_default(), secret.namespace.as_deref().unwrap_or_default());
-    let parts: [(&str, &str, fn(&str) -> Vec<String>); 2] =
-        [("name", name, format::dns_subdomain), ("namespace", namespace, format::dns_label)];
-    for (field, value, check) in parts {
+    let (name, namespace) =
+        (secret.name.as_deref().unwrap_or_default(), secret.namespace.as_deref().unwrap_or_default());
+    for (field, value, wrong) in
+        [("name", name, format::dns_subdomain(name)), ("namespace", namespace, format::dns_label(namespace))]
+    {
         let at = path.child(field);
         if value.is_empty() {
             errors.push(FieldError::required(at, ""));
         } else {
-            invalid_each(value, check(value), &at, errors);
+            invalid_each(value, wrong, &at, errors);
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Rules of pod volumes. Paths that end up on a node are checked here first: relative ones stay relative, nothing climbs.
 
 use super::path::Path;
-use super::{
-    certificate, each, env, format, given, invalid_each, metadata, one_of, selector, storage, volume_source,
-};
+use super::{certificate, each, env, format, given, invalid_each, metadata, one_of, selector, storage, volume_source};
 use crate::core::persistent_volume_claim;
 use crate::errors::{FieldError, FieldErrors};
 use k8s_openapi::api::core::v1::{
-    ClusterTrustBundleProjection, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, PersistentVolumeClaimTemplate,
-    PodCertificateProjection, ProjectedVolumeSource, ServiceAccountTokenProjection, Volume, VolumeProjection,
+    ClusterTrustBundleProjection, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath,
+    PersistentVolumeClaimTemplate, PodCertificateProjection, ProjectedVolumeSource, ServiceAccountTokenProjection,
+    Volume, VolumeProjection,
 };
 use std::collections::BTreeSet;
 
@@ -391,15 +390,19 @@ fn pod_certificate(source: &PodCertificateProjection, path: &Path<'_>, errors: &
 }
 
 fn token(token: &ServiceAccountTokenProjection, path: &Path<'_>, errors: &mut FieldErrors) {
-    let at = path.child("expirationSeconds");
-    match token.expiration_seconds {
+    token_seconds(token.expiration_seconds, &path.child("expirationSeconds"), errors);
+    file_path(&token.path, &path.child("path"), errors);
+}
+
+/// For how long a token may live.
+pub fn token_seconds(seconds: Option<i64>, at: &Path<'_>, errors: &mut FieldErrors) {
+    match seconds {
         Some(secs) if secs < TOKEN_SECS_MIN => {
             errors.push(FieldError::invalid(at, secs, "may not specify a duration less than 10 minutes"));
         }
         Some(secs) if secs > TOKEN_SECS_MAX => {
             errors.push(FieldError::invalid(at, secs, "may not specify a duration larger than 2^32 seconds"));
         }
-        _ => {}
+        Some(_) | None => {}
     }
-    file_path(&token.path, &path.child("path"), errors);
 }

@@ -176,9 +176,8 @@ fn iscsi(source: &Value, at: In, path: &Path<'_>, errors: &mut FieldErrors) {
 
 /// `iqn.2001-04.com.example:disk`, `eui.` with 16 letters or digits, `naa.` with 32.
 fn is_iscsi_name(name: &str) -> bool {
-    let alphanumeric = |text: &str, length: usize| {
-        text.len() == length && text.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
+    let alphanumeric =
+        |text: &str, length: usize| text.len() == length && text.bytes().all(|b| b.is_ascii_alphanumeric());
     if let Some(rest) = name.strip_prefix("eui.") {
         return alphanumeric(rest, 16);
     }
@@ -235,15 +234,41 @@ mod tests {
     #[test]
     fn a_source_says_all_that_its_driver_must_know() {
         source("nfs", json!({"server": "s", "path": "/"}), expect![[""]]);
-        source("nfs", json!({"server": "", "path": "x"}), expect![[r#"
+        source(
+            "nfs",
+            json!({"server": "", "path": "x"}),
+            expect![[r#"
             nfs.server: Required value
-            nfs.path: Invalid value: "x": must be an absolute path"#]]);
+            nfs.path: Invalid value: "x": must be an absolute path"#]],
+        );
         source("rbd", json!({"image": "i", "monitors": []}), expect!["rbd.monitors: Required value"]);
-        source("fc", json!({}), expect!["fc.targetWWNs: Required value: must specify either targetWWNs or wwids, but not both"]);
-        source("fc", json!({"targetWWNs": ["a"]}), expect!["fc.lun: Required value: lun is required if targetWWNs is specified"]);
-        source("fc", json!({"targetWWNs": ["a"], "lun": 256}), expect!["fc.lun: Invalid value: 256: must be between 0 and 255, inclusive"]);
-        source("flexVolume", json!({"driver": "a/b", "options": {"x.k8s.io/y": "z"}}), expect![[r#"flexVolume.options[x.k8s.io/y]: Invalid value: "x.k8s.io/y": kubernetes.io and k8s.io namespaces are reserved"#]]);
-        source("gitRepo", json!({"repository": "r", "directory": "../up"}), expect![[r#"gitRepo.directory: Invalid value: "../up": must not contain '..'"#]]);
+        source(
+            "fc",
+            json!({}),
+            expect!["fc.targetWWNs: Required value: must specify either targetWWNs or wwids, but not both"],
+        );
+        source(
+            "fc",
+            json!({"targetWWNs": ["a"]}),
+            expect!["fc.lun: Required value: lun is required if targetWWNs is specified"],
+        );
+        source(
+            "fc",
+            json!({"targetWWNs": ["a"], "lun": 256}),
+            expect!["fc.lun: Invalid value: 256: must be between 0 and 255, inclusive"],
+        );
+        source(
+            "flexVolume",
+            json!({"driver": "a/b", "options": {"x.k8s.io/y": "z"}}),
+            expect![[
+                r#"flexVolume.options[x.k8s.io/y]: Invalid value: "x.k8s.io/y": kubernetes.io and k8s.io namespaces are reserved"#
+            ]],
+        );
+        source(
+            "gitRepo",
+            json!({"repository": "r", "directory": "../up"}),
+            expect![[r#"gitRepo.directory: Invalid value: "../up": must not contain '..'"#]],
+        );
     }
 
     #[test]
@@ -251,8 +276,16 @@ mod tests {
         let named = |iqn: &str| json!({"targetPortal": "p", "iqn": iqn, "lun": 0});
         source("iscsi", named("iqn.2001-04.com.example:storage:disk1"), expect![[""]]);
         source("iscsi", named("eui.0123456789abcdef"), expect![[""]]);
-        source("iscsi", named("disk"), expect![[r#"iscsi.iqn: Invalid value: "disk": must be valid format starting with iqn, eui, or naa"#]]);
-        source("iscsi", named("iqn.2001-04.com.example:a;b"), expect![[r#"iscsi.iqn: Invalid value: "iqn.2001-04.com.example:a;b": must be valid format"#]]);
+        source(
+            "iscsi",
+            named("disk"),
+            expect![[r#"iscsi.iqn: Invalid value: "disk": must be valid format starting with iqn, eui, or naa"#]],
+        );
+        source(
+            "iscsi",
+            named("iqn.2001-04.com.example:a;b"),
+            expect![[r#"iscsi.iqn: Invalid value: "iqn.2001-04.com.example:a;b": must be valid format"#]],
+        );
         let mut chap = named("eui.0123456789abcdef");
         chap["chapAuthSession"] = true.into();
         source("iscsi", chap, expect!["iscsi.secretRef: Required value"]);

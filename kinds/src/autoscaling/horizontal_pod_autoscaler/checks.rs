@@ -6,8 +6,8 @@ use crate::quantity::Quantity;
 use crate::validate::path::Path;
 use crate::validate::{each, format, invalid_each, one_of, resources};
 use k8s_openapi::api::autoscaling::v2::{
-    ContainerResourceMetricSource, ExternalMetricSource, HPAScalingPolicy, HPAScalingRules, MetricIdentifier, MetricSpec,
-    MetricTarget, ObjectMetricSource, PodsMetricSource, ResourceMetricSource,
+    ContainerResourceMetricSource, ExternalMetricSource, HPAScalingPolicy, HPAScalingRules, MetricIdentifier,
+    MetricSpec, MetricTarget, ObjectMetricSource, PodsMetricSource, ResourceMetricSource,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 
@@ -162,7 +162,7 @@ fn target(target: &MetricTarget, path: &Path<'_>, errors: &mut FieldErrors) {
     }
     for (field, amount) in [("value", &target.value), ("averageValue", &target.average_value)] {
         if let Some(amount) = amount
-            && !number(amount).is_some_and(|number| number > Quantity::ZERO)
+            && number(amount).is_none_or(|number| number <= Quantity::ZERO)
         {
             errors.push(FieldError::invalid(path.child(field), amount, "must be positive"));
         }
@@ -199,7 +199,7 @@ pub(super) fn rules(rules: &HPAScalingRules, path: &Path<'_>, errors: &mut Field
         self::policy(policy, &policies.index(i), errors);
     }
     if let Some(tolerance) = &rules.tolerance
-        && !number(tolerance).is_some_and(|number| !number.is_negative())
+        && number(tolerance).is_none_or(|number| number.is_negative())
     {
         let detail = "must be greater or equal to zero";
         errors.push(FieldError::invalid(path.child("tolerance"), tolerance, detail));

@@ -1,23 +1,29 @@
 //! What a Job may ask for, and what of it may change.
 
-use super::UID_LABEL;
+use super::{UID_LABEL, success};
 use crate::errors::{FieldError, FieldErrors};
 use crate::validate::path::Path;
 use crate::validate::{
-    FIELD_IMMUTABLE, each, format, given, non_negative, one_of, pod_spec, selector, semantically_equal,
+    FIELD_IMMUTABLE, each, format, given, non_negative, one_of, placement, pod_spec, selector, semantically_equal,
 };
-use k8s_openapi::api::batch::v1::{Job, JobSpec, PodFailurePolicy, PodFailurePolicyRule};
+use k8s_openapi::api::batch::v1::{
+    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule,
+};
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 const SPEC: Path<'static> = Path::new("spec");
 const NEEDS_INDEXES: &str = "requires indexed completion mode";
 /// k8s: what the status of an indexed job can list.
 const INDEXED_PARALLELISM_MAX: i32 = 100_000;
+const FAILED_INDEXES_MAX: i32 = 100_000;
+/// k8s: completionsSoftLimit: above it, what may run and fail at once is less.
+const MANY_COMPLETIONS: i32 = 100_000;
+const WITH_MANY_COMPLETIONS_MAX: i32 = 10_000;
 const FAILURE_RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
 const CONDITIONS_MAX: usize = 20;
-const SUCCESS_RULES_MAX: usize = 20;
 /// A job controller of one's own is named like a label key.
 const MANAGED_BY_MAX: usize = 63;
 
@@ -72,6 +78,7 @@ fn indexed(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
                 format!("must be less than or equal to {INDEXED_PARALLELISM_MAX} when completion mode is Indexed");
             errors.push(FieldError::invalid(path.child("parallelism"), parallelism, detail));
         }
+        failed_indexes(spec, path, errors);
     } else {
         if let Some(limit) = spec.backoff_limit_per_index {
             errors.push(FieldError::invalid(path.child("backoffLimitPerIndex"), limit, NEEDS_INDEXES));
@@ -87,22 +94,37 @@ fn indexed(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
         let detail = "when maxFailedIndexes is specified";
         errors.push(FieldError::required(path.child("backoffLimitPerIndex"), detail));
     }
-    if let Some(policy) = &spec.success_policy {
-        let at = path.child("successPolicy");
-        let list = at.child("rules");
-        if policy.rules.is_empty() {
-            errors.push(FieldError::required(
-                list,
-                "at least one rules must be specified when the successPolicy is specified",
-            ));
-        } else if policy.rules.len() > SUCCESS_RULES_MAX {
-            errors.push(FieldError::too_many(list, policy.rules.len(), SUCCESS_RULES_MAX));
+    if let Some(policy) = spec.success_policy.as_ref().filter(|_| mode == "Indexed") {
+        success::policy(policy, spec.completions, &path.child("successPolicy"), errors);
+    }
+}
+
+/// How many indexes may fail: no more than there are, and no more than the status can list.
+fn failed_indexes(spec: &JobSpec, path: &Path<'_>, errors: &mut FieldErrors) {
+    let at = path.child("maxFailedIndexes");
+    if let Some(most) = spec.max_failed_indexes {
+        if spec.completions.is_some_and(|completions| most > completions) {
+            errors.push(FieldError::invalid(at, most, "must be less than or equal to completions"));
         }
-        for (i, rule) in policy.rules.iter().enumerate() {
-            if rule.succeeded_count.is_none() && rule.succeeded_indexes.is_none() {
-                let detail = "at least one of succeededCount or succeededIndexes must be specified";
-                errors.push(FieldError::required(list.index(i), detail));
-            }
+        if most > FAILED_INDEXES_MAX {
+            let detail = format!("must be less than or equal to {FAILED_INDEXES_MAX}");
+            errors.push(FieldError::invalid(at, most, detail));
+        }
+    }
+    let many = spec.completions.is_some_and(|completions| completions > MANY_COMPLETIONS);
+    if !many || spec.backoff_limit_per_index.is_none() {
+        return;
+    }
+    if spec.max_failed_indexes.is_none() {
+        let detail = format!("must be specified when completions is above {MANY_COMPLETIONS}");
+        errors.push(FieldError::required(at, detail));
+    }
+    for (field, number) in [("parallelism", spec.parallelism), ("maxFailedIndexes", spec.max_failed_indexes)] {
+        if let Some(number) = number.filter(|number| *number > WITH_MANY_COMPLETIONS_MAX) {
+            let detail = format!(
+                "must be less than or equal to {WITH_MANY_COMPLETIONS_MAX} when completions are above {MANY_COMPLETIONS} and used with backoff limit per index"
+            );
+            errors.push(FieldError::invalid(path.child(field), number, detail));
         }
     }
 }
@@ -127,22 +149,7 @@ fn failure_rule(rule: &PodFailurePolicyRule, spec: &JobSpec, path: &Path<'_>, er
         action => one_of(action, &["Count", "FailIndex", "FailJob", "Ignore"], &at, errors),
     }
     if let Some(codes) = &rule.on_exit_codes {
-        let at = path.child("onExitCodes");
-        one_of(&codes.operator, &["In", "NotIn"], &at.child("operator"), errors);
-        let values = at.child("values");
-        if codes.values.is_empty() {
-            errors.push(FieldError::invalid(values, &codes.values, "at least one value is required"));
-        } else if codes.values.len() > EXIT_CODES_MAX {
-            errors.push(FieldError::too_many(values, codes.values.len(), EXIT_CODES_MAX));
-        }
-        for (i, code) in codes.values.iter().enumerate() {
-            if codes.operator == "In" && *code == 0 {
-                let detail = "must not be 0 for the In operator";
-                errors.push(FieldError::invalid(values.index(i), code, detail));
-            } else if i > 0 && codes.values[i - 1] == *code {
-                errors.push(FieldError::duplicate(values.index(i), code));
-            }
-        }
+        exit_codes(codes, spec, &path.child("onExitCodes"), errors);
     }
     let conditions = each(&rule.on_pod_conditions).as_slice();
     let list = path.child("onPodConditions");
@@ -167,6 +174,42 @@ fn failure_rule(rule: &PodFailurePolicyRule, spec: &JobSpec, path: &Path<'_>, er
             "specifying both OnExitCodes and OnPodConditions is not supported"
         };
         errors.push(FieldError::invalid(path, rule, detail));
+    }
+}
+
+fn exit_codes(
+    codes: &PodFailurePolicyOnExitCodesRequirement,
+    spec: &JobSpec,
+    path: &Path<'_>,
+    errors: &mut FieldErrors,
+) {
+    one_of(&codes.operator, &["In", "NotIn"], &path.child("operator"), errors);
+    if let Some(name) = &codes.container_name {
+        let pod = spec.template.spec.as_ref();
+        let mut all = pod.into_iter().flat_map(|pod| pod.containers.iter().chain(each(&pod.init_containers)));
+        if !all.any(|container| container.name == *name) {
+            let detail = "must be one of the container or initContainer names in the pod template";
+            errors.push(FieldError::invalid(path.child("containerName"), name, detail));
+        }
+    }
+    let values = path.child("values");
+    if codes.values.is_empty() {
+        errors.push(FieldError::invalid(values, &codes.values, "at least one value is required"));
+    } else if codes.values.len() > EXIT_CODES_MAX {
+        errors.push(FieldError::too_many(values, codes.values.len(), EXIT_CODES_MAX));
+    }
+    let mut seen = BTreeSet::new();
+    for (i, code) in codes.values.iter().enumerate() {
+        if codes.operator == "In" && *code == 0 {
+            let detail = "must not be 0 for the In operator";
+            errors.push(FieldError::invalid(values.index(i), code, detail));
+        }
+        if !seen.insert(code) {
+            errors.push(FieldError::duplicate(values.index(i), code));
+        }
+    }
+    if !codes.values.is_sorted() {
+        errors.push(FieldError::invalid(values, &codes.values, "must be ordered"));
     }
 }
 
@@ -209,9 +252,11 @@ pub(super) fn change(job: &Job, old: &Job) -> FieldErrors {
     let (Some(new), Some(before)) = (&job.spec, &old.spec) else { return errors };
     fixed("selector", &new.selector, &before.selector, &mut errors);
     // k8s: an indexed job may grow and shrink, all of its indexes running at once.
-    let elastic = new.completion_mode.as_deref() == Some("Indexed") && new.completions == new.parallelism;
-    if !elastic {
+    if new.completion_mode.as_deref() != Some("Indexed") {
         fixed("completions", &new.completions, &before.completions, &mut errors);
+    } else if new.completions != before.completions && new.completions != new.parallelism {
+        let detail = "can only be modified in tandem with spec.parallelism";
+        errors.push(FieldError::invalid(SPEC.child("completions"), new.completions, detail));
     }
     fixed("completionMode", &new.completion_mode, &before.completion_mode, &mut errors);
     fixed("podFailurePolicy", &new.pod_failure_policy, &before.pod_failure_policy, &mut errors);
@@ -243,7 +288,7 @@ fn steered(new: &PodTemplateSpec, old: &PodTemplateSpec) -> PodTemplateSpec {
         pod.node_selector.clone_from(&before.node_selector);
         pod.tolerations.clone_from(&before.tolerations);
         pod.scheduling_gates.clone_from(&before.scheduling_gates);
-        pod.affinity.clone_from(&before.affinity);
+        placement::put_back_node_affinity(&mut pod.affinity, before.affinity.as_ref());
     }
     template
 }

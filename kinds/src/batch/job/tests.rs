@@ -93,3 +93,76 @@ fn a_finished_job_stays_finished() {
     let errors = crate::kind::Kind::validate_status(&kind, &new, &old);
     assert_eq!(errors[0].detail, "cannot disable the terminal Complete=True condition");
 }
+
+#[test]
+fn an_indexed_job_counts_its_indexes() {
+    let indexed = |spec: Value| {
+        let mut all = json!({"spec": {"completionMode": "Indexed", "completions": 5, "parallelism": 5}});
+        check::merge(&mut all["spec"], &spec);
+        all
+    };
+    let rule = |rule: Value| indexed(json!({"successPolicy": {"rules": [rule]}}));
+    create(rule(json!({"succeededIndexes": "0,2-4", "succeededCount": 4})), expect![[""]]);
+    create(
+        rule(json!({"succeededIndexes": "0,2-4", "succeededCount": 5})),
+        expect![
+            "spec.successPolicy.rules[0].succeededCount: Invalid value: 5: must be less than or equal to 4 (the number of indexes in the specified succeededIndexes field)"
+        ],
+    );
+    for (indexes, want) in [
+        ("5", "too large index: \"5\""),
+        (
+            "1-2-3",
+            "the fragment \"1-2-3\" violates the requirement that an index interval can have at most two parts separated by '-'",
+        ),
+        ("3,1", "non-increasing order, previous: 3, current: 1"),
+        ("2-2", "non-increasing order, previous: 2, current: 2"),
+        ("a", "cannot convert string to integer for index: \"a\""),
+    ] {
+        let mut object = job();
+        check::merge(&mut object, &rule(json!({"succeededIndexes": indexes})));
+        let errors = check::create::<JobKind>(object);
+        assert!(errors.ends_with(&format!("error parsing succeededIndexes: {want}")), "{errors}");
+    }
+    create(
+        indexed(json!({"backoffLimitPerIndex": 1, "maxFailedIndexes": 6})),
+        expect!["spec.maxFailedIndexes: Invalid value: 6: must be less than or equal to completions"],
+    );
+    create(
+        indexed(json!({"completions": 100_001, "parallelism": 10_001, "backoffLimitPerIndex": 1})),
+        expect![[r"
+            spec.maxFailedIndexes: Required value: must be specified when completions is above 100000
+            spec.parallelism: Invalid value: 10001: must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index"]],
+    );
+    let mut old = job();
+    check::merge(&mut old, &indexed(json!({})));
+    assert_eq!(check::update::<JobKind>(old.clone(), &json!({"spec": {"completions": 4, "parallelism": 4}})), "");
+    expect!["spec.completions: Invalid value: 4: can only be modified in tandem with spec.parallelism"]
+        .assert_eq(&check::update::<JobKind>(old, &json!({"spec": {"completions": 4}})));
+}
+
+#[test]
+fn exit_codes_rise_and_are_of_a_container_that_is_there() {
+    let codes = |codes: Value| json!({"spec": {"podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": codes}]}, "podReplacementPolicy": "Failed"}});
+    create(codes(json!({"operator": "In", "containerName": "c", "values": [1, 2]})), expect![[""]]);
+    create(
+        codes(json!({"operator": "In", "containerName": "d", "values": [2, 1, 2]})),
+        expect![[r#"
+            spec.podFailurePolicy.rules[0].onExitCodes.containerName: Invalid value: "d": must be one of the container or initContainer names in the pod template
+            spec.podFailurePolicy.rules[0].onExitCodes.values[2]: Duplicate value: 2
+            spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [2,1,2]: must be ordered"#]],
+    );
+}
+
+#[test]
+fn a_held_job_may_be_steered_to_nodes_and_not_to_other_pods() {
+    let mut held = job();
+    held["spec"]["suspend"] = json!(true);
+    let affinity = |affinity: Value| json!({"spec": {"template": {"spec": {"affinity": affinity}}}});
+    let zone = json!({"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]});
+    let nodes = affinity(json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": zone}}));
+    assert_eq!(check::update::<JobKind>(held.clone(), &nodes), "");
+    let pods =
+        affinity(json!({"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}));
+    assert!(check::update::<JobKind>(held, &pods).ends_with("field is immutable"));
+}

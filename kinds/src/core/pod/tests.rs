@@ -596,3 +596,97 @@ fn a_resize_policy_is_stated_once_a_resource_and_fits_the_pod() {
             spec.containers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`"#]],
     );
 }
+
+#[test]
+fn a_gated_pod_may_be_asked_for_fewer_nodes_and_never_for_others() {
+    let required = |terms: Value| {
+        let required = json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}});
+        json!({"spec": {"affinity": {"nodeAffinity": required}}})
+    };
+    let zone = || json!({"key": "zone", "operator": "Exists"});
+    let term = |all: Value| json!({"matchExpressions": all});
+    let gated = with(&json!({"spec": {"schedulingGates": [{"name": "a/b"}]}}));
+    let update = |old: &Value, patch: &Value| check::update::<PodKind>(old.clone(), patch);
+    let once = required(json!([term(json!([zone()]))]));
+    assert_eq!(update(&gated, &once), "");
+    assert!(update(&pod(), &once).contains("pod updates may not change fields other than"));
+    let mut asked = gated.clone();
+    check::merge(&mut asked, &once);
+    let narrower = required(json!([term(json!([zone(), {"key": "disk", "operator": "Exists"}]))]));
+    assert_eq!(update(&asked, &narrower), "");
+    let path = "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+    let other = update(&asked, &required(json!([term(json!([{"key": "disk", "operator": "Exists"}]))])));
+    assert!(other.starts_with(&format!("{path}[0]: Invalid value: ")), "{other}");
+    assert!(other.ends_with("only additions are allowed (no mutations or deletions)"), "{other}");
+    let wider = update(&asked, &required(json!([term(json!([zone()])), term(json!([zone()]))])));
+    assert!(wider.ends_with("no additions/deletions to non-empty NodeSelectorTerms list are allowed"), "{wider}");
+    let apart = json!({"spec": {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}}}});
+    assert!(update(&gated, &apart).contains("pod updates may not change fields other than"));
+}
+
+#[test]
+fn rules_of_restarting_are_bounded_and_huge_pages_do_not_stand_alone() {
+    let rule = |values: Vec<i32>| json!({"action": "Restart", "exitCodes": {"operator": "In", "values": values}});
+    let rules = |rules: Vec<Value>| container(&json!({"restartPolicy": "Never", "restartPolicyRules": rules}));
+    create(rules(vec![rule((1..=255).collect()); 20]), expect![[""]]);
+    create(
+        rules(vec![rule(vec![1]); 21]),
+        expect!["spec.containers[0].restartPolicyRules: Too many: 21: must have at most 20 items"],
+    );
+    create(
+        rules(vec![rule(vec![]), rule((0..256).collect())]),
+        expect![[r"
+            spec.containers[0].restartPolicyRules[0].exitCodes.values: Required value: must specify at least one value
+            spec.containers[0].restartPolicyRules[1].exitCodes.values: Too many: 256: must have at most 255 items"]],
+    );
+    let pages = |more: Value| {
+        let mut limits = json!({"hugepages-2Mi": "2Mi"});
+        check::merge(&mut limits, &more);
+        container(&json!({"resources": {"limits": limits}}))
+    };
+    create(pages(json!({"memory": "1Gi"})), expect![[""]]);
+    create(pages(json!({})), expect!["spec.containers[0].resources: Forbidden: HugePages require cpu or memory"]);
+}
+
+#[test]
+fn sources_of_volumes_are_whole() {
+    let volume = |source: Value| {
+        let mut volume = json!({"name": "v"});
+        check::merge(&mut volume, &source);
+        with(&json!({"spec": {"volumes": [volume]}}))
+    };
+    create(
+        volume(
+            json!({"ephemeral": {"volumeClaimTemplate": {"metadata": {"name": "x"}, "spec": {"accessModes": ["ReadWriteOnce"]}}}}),
+        ),
+        expect![[r"
+            spec.volumes[0].ephemeral.volumeClaimTemplate.metadata.name: Forbidden: cannot be set
+            spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources[storage]: Required value"]],
+    );
+    create(
+        volume(json!({"iscsi": {"targetPortal": "p", "lun": 0}})),
+        expect!["spec.volumes[0].iscsi.iqn: Required value"],
+    );
+    let projected = |source: Value| volume(json!({"projected": {"sources": [source]}}));
+    create(
+        projected(json!({"clusterTrustBundle": {"path": "ca.pem"}})),
+        expect![
+            "spec.volumes[0].projected.sources[0].clusterTrustBundle: Required value: either name or signerName must be specified"
+        ],
+    );
+    create(
+        projected(json!({"clusterTrustBundle": {"path": "ca.pem", "name": "a:b:c", "labelSelector": {}}})),
+        expect![
+            "spec.volumes[0].projected.sources[0].clusterTrustBundle.labelSelector: Invalid value: {}: labelSelector must be unset if name is specified"
+        ],
+    );
+    create(
+        projected(
+            json!({"podCertificate": {"signerName": "example.com/s", "keyType": "RSA", "maxExpirationSeconds": 60}}),
+        ),
+        expect![[r#"
+            spec.volumes[0].projected.sources[0].podCertificate.keyType: Unsupported value: "RSA": supported values: "RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"
+            spec.volumes[0].projected.sources[0].podCertificate.maxExpirationSeconds: Invalid value: 60: must be in the range [3600, 7862400]
+            spec.volumes[0].projected.sources[0].podCertificate: Required value: specify at least one of credentialBundlePath, keyPath, and certificateChainPath"#]],
+    );
+}

@@ -4,7 +4,7 @@ use super::{NO_CLUSTER_IP, has_cluster_ip, is_external, is_headless, kind};
 use crate::errors::{FieldError, FieldErrors};
 use crate::validate::path::Path;
 use crate::validate::{each, format, given, invalid_each, metadata, network, one_of};
-use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{LoadBalancerIngress, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeSet;
 
@@ -243,6 +243,25 @@ fn policies(spec: &ServiceSpec, errors: &mut FieldErrors) {
     if let Some(spread) = &spec.traffic_distribution {
         let known = ["PreferClose", "PreferSameNode", "PreferSameZone"];
         one_of(spread, &known, &SPEC.child("trafficDistribution"), errors);
+    }
+}
+
+/// Where a balancer takes traffic for the Service.
+/// k8s: ValidateLoadBalancerStatus
+pub(super) fn balancer_point(point: &LoadBalancerIngress, path: &Path<'_>, errors: &mut FieldErrors) {
+    let ip = given(point.ip.as_ref());
+    if let Some(ip) = ip {
+        network::ip(ip, &path.child("ip"), errors);
+    }
+    let at = path.child("ipMode");
+    match (&point.ip_mode, ip) {
+        (None, Some(_)) => errors.push(FieldError::required(at, "must be specified when `ip` is set")),
+        (Some(_), None) => errors.push(FieldError::forbidden(at, "may not be specified when `ip` is not set")),
+        (Some(mode), Some(_)) => one_of(mode, &["Proxy", "VIP"], &at, errors),
+        (None, None) => {}
+    }
+    if let Some(name) = given(point.hostname.as_ref()) {
+        network::balancer_name(name, &path.child("hostname"), errors);
     }
 }
 

@@ -148,3 +148,22 @@ fn the_primary_address_is_for_life() {
         spec.clusterIPs[0]: Invalid value: ["10.43.0.10"]: may not change once set"#]]
     .assert_eq(&check::update::<ServiceKind>(old, &json!({"spec": {"clusterIPs": ["10.43.0.10"]}})));
 }
+
+#[test]
+fn where_a_balancer_takes_traffic_is_its_status_alone() {
+    let points = |points: Value| json!({"status": {"loadBalancer": {"ingress": points}}});
+    let mut balanced = web();
+    check::merge(&mut balanced, &json!({"spec": {"type": "LoadBalancer"}}));
+    let good = points(json!([{"ip": "10.0.0.1", "ipMode": "Proxy"}, {"hostname": "a.example.com"}]));
+    assert_eq!(check::status::<ServiceKind>(balanced.clone(), &good), "");
+    expect![[r#"
+        status.loadBalancer.ingress[0].ipMode: Unsupported value: "Both": supported values: "Proxy", "VIP"
+        status.loadBalancer.ingress[1].ipMode: Forbidden: may not be specified when `ip` is not set
+        status.loadBalancer.ingress[1].hostname: Invalid value: "10.0.0.1": must be a DNS name, not an IP address"#]]
+    .assert_eq(&check::status::<ServiceKind>(
+        balanced,
+        &points(json!([{"ip": "10.0.0.1", "ipMode": "Both"}, {"hostname": "10.0.0.1", "ipMode": "VIP"}])),
+    ));
+    expect!["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"]
+        .assert_eq(&check::status::<ServiceKind>(web(), &good));
+}

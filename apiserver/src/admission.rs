@@ -34,6 +34,7 @@ mod service_account;
 mod storage;
 mod tolerations;
 mod topology;
+mod trust_bundle;
 pub mod webhook;
 
 pub use call::{Call, Operation};
@@ -56,6 +57,8 @@ struct Context {
     objects: Arc<dyn Objects>,
     authorizer: Arc<Authorizer>,
     clock: Arc<dyn Clock>,
+    /// The audience of this cluster's own tokens.
+    issuer: String,
 }
 
 /// For the client, as `Warning` headers.
@@ -69,8 +72,10 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>) -> Self {
-        Self { context: Context { objects, authorizer, clock }, policies: None, webhooks: None }
+    /// `issuer` is the audience of this cluster's own tokens.
+    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>, issuer: &str) -> Self {
+        let context = Context { objects, authorizer, clock, issuer: issuer.to_owned() };
+        Self { context, policies: None, webhooks: None }
     }
 
     /// With the cluster's own policies, and after them its webhooks, at the end of both stages.

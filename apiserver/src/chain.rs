@@ -36,10 +36,10 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let _in_flight = metrics.enter();
     let started = Instant::now();
     let mut noted = Noted::default();
-    let accept = parts.headers.get(ACCEPT).cloned();
+    let (accept, by_hand) = (parts.headers.get(ACCEPT).cloned(), negotiate::is_typed_by_hand(&parts.headers));
     let mut response = match answer(&server, parts, body, &mut noted).await {
         Ok(response) => response,
-        Err(error) => respond::error_as(Answer::of_error(accept.as_ref()), &error),
+        Err(error) => respond::error_as(Answer::of_error(accept.as_ref(), by_hand), &error),
     };
     if let Some(labels) = noted.labels {
         metrics.observe(&labels, response.status().as_u16(), started.elapsed());

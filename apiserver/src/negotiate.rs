@@ -143,14 +143,16 @@ const CUSTOM_BODIES: &[&str] = &[JSON, YAML];
 
 impl Answer {
     pub fn of(headers: &HeaderMap, options: &Options, offer: Offer) -> Result<Self, ApiError> {
-        let found = accepted(text(headers.get(ACCEPT)), offer).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
+        let supported = if matches!(offer, Offer::Custom | Offer::CustomUntabled) { CUSTOM_BODIES } else { SUPPORTED };
+        let found = accepted(text(headers.get(ACCEPT)), offer).ok_or_else(|| ApiError::not_acceptable(supported))?;
         let pretty = found.pretty || options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
         Ok(Self { pretty, ..found })
     }
 
-    /// Of an error: what the client accepts, or JSON where it accepts nothing that is served.
-    pub fn of_error(accept: Option<&HeaderValue>) -> Self {
-        accepted(text(accept), Offer::Plain).unwrap_or(Self::JSON)
+    /// Of an error: what the client accepts, or JSON where it accepts nothing that is served; indented for people.
+    pub fn of_error(accept: Option<&HeaderValue>, by_hand: bool) -> Self {
+        let found = accepted(text(accept), Offer::Plain).unwrap_or(Self::JSON);
+        Self { pretty: found.pretty || by_hand, ..found }
     }
 
     pub const JSON: Self = Self { format: Format::Json, shape: Shape::Object, pretty: false };
@@ -213,7 +215,7 @@ fn served(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Answer> {
 }
 
 /// k8s: isPrettyPrint
-fn is_typed_by_hand(headers: &HeaderMap) -> bool {
+pub fn is_typed_by_hand(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
     ["curl", "Wget", "Mozilla/5.0"].iter().any(|prefix| agent.starts_with(prefix))
 }

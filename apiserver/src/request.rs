@@ -205,6 +205,7 @@ impl Route {
                 route.subresource = (*sub).into();
                 return Ok(Some(route));
             }
+            ["namespaces", _, "namespaces", ..] if route.group.is_empty() => return Ok(None),
             ["namespaces", ns, resource, tail @ ..] => {
                 route.ns = decode(ns)?;
                 route.resource = decode(resource)?;

@@ -199,7 +199,9 @@ impl ApiServer {
         let convert = Arc::new(Conversions::new(WebhookClient::new(Arc::clone(&caches), backends.clone())));
         let kinds = Arc::new(Kinds::default());
         let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
-        let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
+        let issuer = tokens.issuer();
+        let admission =
+            admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock), issuer);
         let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
         let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));

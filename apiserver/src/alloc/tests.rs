@@ -102,6 +102,27 @@ async fn node_ports_follow_the_type_and_protocols_share_a_number() {
 }
 
 #[tokio::test]
+async fn a_port_outside_of_the_range_is_nobodys() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let ssh = json!([{"port": 22, "protocol": "TCP", "nodePort": 22}]);
+    let mut balanced =
+        service("balanced", json!({"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ports": ssh}));
+    let error = write(&allocator, &mut balanced, None).await.unwrap_err().to_string();
+    assert!(
+        error.contains("spec.ports[0].nodePort: Invalid value: 22: provided port is not in the valid range"),
+        "{error}"
+    );
+    let elsewhere = json!([{"port": 80, "protocol": "TCP", "nodePort": 30080}]);
+    let mut external = service("external", json!({"type": "ExternalName", "externalName": "a.b", "ports": elsewhere}));
+    write(&allocator, &mut external, None).await.unwrap();
+    assert!(allocator.taken(PORT_PREFIX).await.unwrap().is_empty(), "nobody serves it, so nobody holds it");
+    let mut inside = service("inside", json!({"type": "NodePort", "ports": elsewhere}));
+    write(&allocator, &mut inside, Some(&external)).await.unwrap();
+    assert_eq!(allocator.taken(PORT_PREFIX).await.unwrap(), HashSet::from(["30080".to_owned()]));
+}
+
+#[tokio::test]
 async fn a_range_is_used_to_its_end_by_two_servers_without_a_double() {
     let store = mem();
     let servers = [allocator(&store, "10.0.0.0/28", "30000-30019"), allocator(&store, "10.0.0.0/28", "30000-30019")];

@@ -185,7 +185,10 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Response<Body> {
-        let mut request = Request::builder().method(method).uri(uri).header(USER_AGENT, "suite/1.0");
+        let mut request = Request::builder().method(method).uri(uri);
+        if headers.iter().all(|(name, _)| *name != USER_AGENT) {
+            request = request.header(USER_AGENT, "suite/1.0");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -1,5 +1,6 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
+use crate::access_args::AccessArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
@@ -95,6 +96,8 @@ pub(crate) struct Server {
     /// Tokens that are good from the begin, a line each: TOKEN,USER,UID,"GROUP,.."
     #[arg(long, value_name = "FILE")]
     pub(crate) token_auth_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
     /// Leave a part out, to install another in its place; may be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) disable: Vec<Addon>,

@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod cache;
 pub mod chain;
+mod config_file;
 pub mod custom;
 pub mod dispatch;
 pub mod error;
@@ -26,6 +27,7 @@ pub mod subresource;
 pub mod webhook;
 
 // Identity, policy and publication (who may do what, and what is announced).
+pub mod access;
 pub mod admission;
 pub mod aggregate;
 pub mod alloc;

@@ -1,5 +1,6 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
+use crate::access::Access;
 use crate::admission;
 use crate::admission::Matcher;
 use crate::aggregate::Aggregate;
@@ -7,6 +8,7 @@ use crate::alloc::{self, AddressRange, Allocator, PortRange};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
+use crate::auth::oidc::{AuthenticationError, Reach};
 use crate::auth::secret_token;
 use crate::auth::service_account::Tokens;
 use crate::auth::static_token::{StaticTokenError, StaticTokens};
@@ -69,6 +71,7 @@ pub struct Config {
     pub membership: Membership,
     /// File of tokens that are good from the begin.
     pub token_file: Option<PathBuf>,
+    pub access: Access,
     /// Whether claims that name no class get a directory of a node.
     pub local_storage: bool,
     pub limits: Limits,
@@ -111,6 +114,8 @@ pub enum OpenError {
     ServiceAccountKey(String),
     #[error("the file of tokens cannot be used")]
     StaticTokens(#[from] StaticTokenError),
+    #[error("the configuration of authentication cannot be used")]
+    Authentication(#[from] AuthenticationError),
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
     #[error("the store does not answer: {0}")]
@@ -196,6 +201,9 @@ impl ApiServer {
 
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
+        let reach =
+            Reach { backends: backends.clone(), clock: Arc::clone(&clock), own_issuer: tokens.issuer().to_owned() };
+        let issuers = config.access.authentication.clone().open(reach, &mut tasks, &draining)?;
         let convert = Arc::new(Conversions::new(WebhookClient::new(Arc::clone(&caches), backends.clone())));
         let kinds = Arc::new(Kinds::default());
         let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
@@ -214,7 +222,7 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed, issuers),
             authorizer,
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
             kinds: Arc::clone(&kinds),

@@ -4,3 +4,5 @@ mod certificates;
 mod cluster;
 mod credentials;
 mod decisions;
+mod issuer;
+mod oidc;

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result};
 use apiserver::access::{Access, Authentication};
+use apiserver::audit::{AuditOptions, LogOptions, WebhookOptions};
 use apiserver::auth::oidc::OidcFlags;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Duration;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Who is let in (docs/authentication.md)")]
@@ -15,6 +17,8 @@ pub(crate) struct AccessArgs {
     authentication_config: Option<PathBuf>,
     #[command(flatten)]
     oidc: OidcArgs,
+    #[command(flatten)]
+    audit: AuditArgs,
 }
 
 /// One OpenID Connect provider.
@@ -50,6 +54,64 @@ struct OidcArgs {
     oidc_signing_algs: Vec<String>,
 }
 
+/// What is told of requests, and to whom.
+#[derive(Debug, Clone, Args)]
+struct AuditArgs {
+    /// An audit policy (audit.k8s.io/v1): which requests are told of, and how much
+    #[arg(long, value_name = "FILE")]
+    audit_policy_file: Option<PathBuf>,
+    /// Where audit events are written, a line each; `-` is the standard output
+    #[arg(long, value_name = "FILE", requires = "audit_policy_file", allow_hyphen_values = true)]
+    audit_log_path: Option<PathBuf>,
+    /// Megabytes that the audit log may have before it is put aside
+    #[arg(long, value_name = "MB", default_value_t = 100, requires = "audit_log_path")]
+    audit_log_maxsize: u64,
+    /// Days that audit logs stay that were put aside; 0: for ever
+    #[arg(long, value_name = "DAYS", default_value_t = 0, requires = "audit_log_path")]
+    audit_log_maxage: u32,
+    /// Audit logs put aside that stay; 0: all
+    #[arg(long, value_name = "COUNT", default_value_t = 0, requires = "audit_log_path")]
+    audit_log_maxbackup: usize,
+    /// Kubeconfig of a webhook that audit events are sent to
+    #[arg(long, value_name = "FILE", requires = "audit_policy_file")]
+    audit_webhook_config_file: Option<PathBuf>,
+    /// Events that wait for the webhook; more are dropped
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, requires = "audit_webhook_config_file")]
+    audit_webhook_batch_buffer_size: usize,
+    /// Events that are sent at once
+    #[arg(long, value_name = "COUNT", default_value_t = 400, requires = "audit_webhook_config_file")]
+    audit_webhook_batch_max_size: usize,
+    /// How long an event waits for others
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::args::duration)]
+    #[arg(requires = "audit_webhook_config_file")]
+    audit_webhook_batch_max_wait: Duration,
+    /// Time before what was not sent is tried again
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::args::duration)]
+    #[arg(requires = "audit_webhook_config_file")]
+    audit_webhook_initial_backoff: Duration,
+}
+
+impl AuditArgs {
+    fn options(&self) -> Option<AuditOptions> {
+        let Self { audit_log_maxsize, audit_log_maxage, audit_log_maxbackup, .. } = *self;
+        let log = self.audit_log_path.clone().map(|path| LogOptions {
+            path,
+            megabytes_max: audit_log_maxsize,
+            days_max: audit_log_maxage,
+            backups_max: audit_log_maxbackup,
+        });
+        let webhook = self.audit_webhook_config_file.clone().map(|kubeconfig| WebhookOptions {
+            kubeconfig,
+            buffer: self.audit_webhook_batch_buffer_size,
+            batch: self.audit_webhook_batch_max_size,
+            wait: self.audit_webhook_batch_max_wait,
+            backoff: self.audit_webhook_initial_backoff,
+        });
+        let policy = self.audit_policy_file.clone()?;
+        Some(AuditOptions { policy, log, webhook })
+    }
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (claim, value) = text.split_once('=').filter(|(claim, _)| !claim.is_empty()).ok_or("not CLAIM=VALUE")?;
     Ok((claim.to_owned(), value.to_owned()))
@@ -57,7 +119,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl AccessArgs {
     pub(crate) fn access(&self) -> Result<Access> {
-        Ok(Access { authentication: self.authentication()? })
+        Ok(Access { authentication: self.authentication()?, audit: self.audit.options() })
     }
 
     fn authentication(&self) -> Result<Authentication> {
@@ -122,6 +184,21 @@ mod tests {
         assert_eq!((one.claim_validation_rules[0].claim.as_str(), one.issuer.algorithms.len()), ("hd", 1));
         let Ok(Authentication::Fixed(config)) = typed(&format!("{line} --oidc-username-prefix -")) else { panic!() };
         assert_eq!(config.jwt[0].claim_mappings.username.prefix.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_audit_needs_a_policy_and_takes_upstream_s_defaults() {
+        let audit = |line: &str| {
+            let words = std::iter::once("drover").chain(line.split_whitespace());
+            let parsed = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+            Ok::<_, String>(parsed.access.access().map_err(|error| error.to_string())?.audit)
+        };
+        assert_eq!(audit(""), Ok(None));
+        assert!(audit("--audit-log-path -").unwrap_err().contains("--audit-policy-file <FILE>"));
+        let options = audit("--audit-policy-file p --audit-log-path - --audit-webhook-config-file k").unwrap().unwrap();
+        let (log, webhook) = (options.log.unwrap(), options.webhook.unwrap());
+        assert_eq!((log.path, log.megabytes_max, log.backups_max), ("-".into(), 100, 0));
+        assert_eq!((webhook.buffer, webhook.batch, webhook.wait), (10_000, 400, Duration::from_secs(30)));
     }
 
     #[test]

@@ -402,7 +402,7 @@ fn socket(text: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err(format!("`{text}` is not the full path of a socket")) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration such as 30s or 1m30s");
     text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok()).ok_or_else(wrong)
 }

@@ -1,6 +1,7 @@
 //! What an operator says in files about who is let in: which of them there are, how they come into force, and which are read
 //! again when they change.
 
+use crate::audit::AuditOptions;
 use crate::auth::oidc::{AuthenticationConfiguration, AuthenticationError, Issuers, Reach};
 use crate::config_file;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub authentication: Authentication,
+    /// What is told of requests, and to whom; `None`: nothing.
+    pub audit: Option<AuditOptions>,
 }
 
 /// Who else is believed about who somebody is.

@@ -5,6 +5,7 @@ use crate::admission;
 use crate::admission::Matcher;
 use crate::aggregate::Aggregate;
 use crate::alloc::{self, AddressRange, Allocator, PortRange};
+use crate::audit::{Audit, AuditError};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
@@ -116,6 +117,8 @@ pub enum OpenError {
     StaticTokens(#[from] StaticTokenError),
     #[error("the configuration of authentication cannot be used")]
     Authentication(#[from] AuthenticationError),
+    #[error("the audit cannot be set up")]
+    Audit(#[from] AuditError),
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
     #[error("the store does not answer: {0}")]
@@ -145,6 +148,8 @@ pub struct Server {
     pub aggregate: Arc<Aggregate>,
     /// Who is served when there is not room for all.
     pub(crate) flow: Arc<FlowControl>,
+    /// Who wants to know of requests.
+    pub(crate) audit: Option<Arc<Audit>>,
     pub bookmark_every: Duration,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -211,7 +216,8 @@ impl ApiServer {
         let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
         let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));
-        let (health, metrics) = (Arc::new(health), Arc::new(metrics));
+        let audit = open_audit(&config, &clock, &mut tasks, &draining).await?;
+        let (health, metrics) = (Arc::new(health), Arc::new(metrics.with(audit.as_deref())));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
@@ -228,6 +234,7 @@ impl ApiServer {
             kinds: Arc::clone(&kinds),
             tokens,
             flow,
+            audit,
             bookmark_every: config.limits.bookmark_every,
             draining,
             pki: Arc::clone(&pki),
@@ -338,6 +345,18 @@ fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -
         front_proxy_ca_pem: pki.front_proxy_ca_pem().to_owned(),
         membership: config.membership,
         local_storage: config.local_storage,
+    }
+}
+
+async fn open_audit(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    tasks: &mut JoinSet<()>,
+    drain: &CancellationToken,
+) -> Result<Option<Arc<Audit>>, AuditError> {
+    match config.access.audit.clone() {
+        Some(options) => Ok(Some(Arc::new(Audit::open(options, Arc::clone(clock), tasks, drain).await?))),
+        None => Ok(None),
     }
 }
 

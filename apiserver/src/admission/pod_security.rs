@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use pod::Subject;
-use policy::{Level, Policy, Standard, Version, label_errors};
+use policy::{Level, PREFIX, Policy, Standard, Version, label_errors};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -95,12 +95,12 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
         return Ok(Warnings::new());
     };
     let policy = Policy::of(&namespace);
-    if policy.enforce.level == Level::Privileged && policy.warn.level == Level::Privileged {
+    if policy.is_privileged() {
         return Ok(Warnings::new());
     }
     match template_of(call) {
         None => of_pod(call, object, policy),
-        Some(at) => Ok(object.pointer(at).map_or_else(Warnings::new, |template| warnings(template, policy.warn))),
+        Some(at) => Ok(object.pointer(at).map_or_else(Warnings::new, |template| told(call, template, policy))),
     }
 }
 
@@ -113,13 +113,15 @@ fn of_pod(call: &Call<'_>, object: &Value, policy: Policy) -> Result<Warnings, A
             return Ok(Warnings::new());
         }
     }
+    call.request.notes.annotate(&format!("{PREFIX}enforce-policy"), || policy.enforce.to_string());
     let empty = PodSpec::default();
     let broken = violations(policy.enforce, &pod.metadata, pod.spec.as_ref().unwrap_or(&empty));
     if !broken.is_empty() {
         let why = format!("violates PodSecurity {:?}: {}", policy.enforce.to_string(), detail(&broken));
+        tell_audit(call, object, policy.audit);
         return Err(call.forbidden(call.name_of(object), why));
     }
-    Ok(warnings(object, policy.warn))
+    Ok(told(call, object, policy))
 }
 
 /// Of what may change in a pod, its images and added containers matter to the standards.
@@ -137,6 +139,22 @@ fn is_significant(pod: &Pod, old: &Pod) -> bool {
         all
     };
     parts(pod) != parts(old) || profiles(pod) != profiles(old)
+}
+
+/// What breaks the standards of `audit` and of `warn`, each to its readers.
+fn told(call: &Call<'_>, holder: &Value, policy: Policy) -> Warnings {
+    tell_audit(call, holder, policy.audit);
+    warnings(holder, policy.warn)
+}
+
+fn tell_audit(call: &Call<'_>, holder: &Value, standard: Standard) {
+    let notes = &call.request.notes;
+    if standard.level != Level::Privileged
+        && notes.are_read()
+        && let Some(violations) = warnings(holder, standard).pop()
+    {
+        notes.annotate(&format!("{PREFIX}audit-violations"), || violations);
+    }
 }
 
 /// `holder` has `metadata` and `spec` of a pod.

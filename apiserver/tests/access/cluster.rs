@@ -106,6 +106,16 @@ impl Cluster {
         self.router.clone().oneshot(request).await.unwrap().status().as_u16()
     }
 
+    /// The body of an answer that is no JSON.
+    pub(crate) async fn text(&self, who: &As<'_>, path: &str) -> String {
+        let mut request = Request::get(path);
+        if let As::User(user, groups) = who {
+            request.extensions_mut().unwrap().insert(Identity::new(user, groups.iter().copied()));
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+    }
+
     pub(crate) async fn made(&self, path: &str, object: Value) -> Value {
         let (code, made) = self.send(&ADMIN, Method::POST, path, &object).await;
         assert_eq!(code, 201, "{path}: {made}");

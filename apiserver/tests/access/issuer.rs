@@ -1,6 +1,6 @@
 //! A small HTTPS server of this machine, and an OpenID Connect provider that is one.
 
-use apiserver::pki::Pki;
+use apiserver::pki::{Params, Pki};
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,9 +13,22 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+
+/// Of servers that are not of the cluster, in a folder of its own.
+pub(crate) fn authority(folder: &Path) -> Pki {
+    let params = Params {
+        service_ip: [127, 0, 0, 1].into(),
+        advertise: [127, 0, 0, 1].into(),
+        hostname: "issuer".to_owned(),
+        domain: "example".to_owned(),
+        extra_sans: Vec::new(),
+    };
+    Pki::load_or_create(folder, &params, client::clock::Clock::now(&client::clock::SystemClock)).unwrap()
+}
 
 /// Serves on loopback until the set is dropped, with a certificate of `pki` for 127.0.0.1; the answer is where.
 pub(crate) async fn serve<F, A>(tasks: &mut JoinSet<()>, pki: &Pki, answer: F) -> String

@@ -1,5 +1,6 @@
 //! Who may do what, through the router of a whole server.
 
+mod audit;
 mod certificates;
 mod cluster;
 mod credentials;

@@ -73,10 +73,12 @@ impl fmt::Display for Standard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admission) struct Policy {
     pub(super) enforce: Standard,
+    pub(super) audit: Standard,
     pub(super) warn: Standard,
 }
 
-const PREFIX: &str = "pod-security.kubernetes.io/";
+/// Of labels, and of audit annotations.
+pub(super) const PREFIX: &str = "pod-security.kubernetes.io/";
 
 /// What a label says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,12 @@ impl Stated {
 }
 
 impl Policy {
-    /// k8s: labels that cannot be read enforce the strictest level and warn of nothing.
+    /// Whether it forbids, tells and warns of nothing.
+    pub(super) fn is_privileged(self) -> bool {
+        [self.enforce, self.audit, self.warn].into_iter().all(|standard| standard.level == Level::Privileged)
+    }
+
+    /// k8s: labels that cannot be read enforce the strictest level, and tell and warn of nothing.
     pub(in crate::admission) fn of(namespace: &Value) -> Self {
         let (enforce, warn) = (Stated::of(namespace, "enforce"), Stated::of(namespace, "warn"));
         let enforced = enforce.standard(Level::Restricted);
@@ -138,7 +145,8 @@ impl Policy {
                 warned.version = enforced.version;
             }
         }
-        Self { enforce: enforced, warn: warned }
+        let audit = Stated::of(namespace, "audit").standard(Level::Privileged);
+        Self { enforce: enforced, audit, warn: warned }
     }
 }
 

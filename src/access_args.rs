@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Who is let in (docs/authentication.md)")]
 pub(crate) struct AccessArgs {
     /// An AuthenticationConfiguration: other issuers of tokens, and who may come without credentials; read again when it
     /// changes
@@ -19,6 +18,9 @@ pub(crate) struct AccessArgs {
     oidc: OidcArgs,
     #[command(flatten)]
     audit: AuditArgs,
+    /// An AdmissionConfiguration: defaults and exemptions of Pod Security
+    #[arg(long, value_name = "FILE")]
+    admission_control_config_file: Option<PathBuf>,
 }
 
 /// One OpenID Connect provider.
@@ -119,7 +121,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 impl AccessArgs {
     pub(crate) fn access(&self) -> Result<Access> {
-        Ok(Access { authentication: self.authentication()?, audit: self.audit.options() })
+        let admission = self.admission_control_config_file.clone();
+        Ok(Access { authentication: self.authentication()?, audit: self.audit.options(), admission })
     }
 
     fn authentication(&self) -> Result<Authentication> {

@@ -97,7 +97,7 @@ pub(crate) struct Server {
     #[arg(long, value_name = "FILE")]
     pub(crate) token_auth_file: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
+    pub(crate) access: Box<AccessArgs>,
     /// Leave a part out, to install another in its place; may be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) disable: Vec<Addon>,

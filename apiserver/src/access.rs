@@ -15,6 +15,8 @@ pub struct Access {
     pub authentication: Authentication,
     /// What is told of requests, and to whom; `None`: nothing.
     pub audit: Option<AuditOptions>,
+    /// An AdmissionConfiguration.
+    pub admission: Option<PathBuf>,
 }
 
 /// Who else is believed about who somebody is.

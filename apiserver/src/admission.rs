@@ -10,6 +10,7 @@ mod attributes;
 mod authorizer;
 mod call;
 mod certificate;
+mod config;
 mod device;
 mod escalation;
 mod external_ips;
@@ -37,6 +38,7 @@ mod topology;
 pub mod webhook;
 
 pub use call::{Call, Operation};
+pub(crate) use config::PluginSettings;
 pub use matcher::Matcher;
 
 use crate::auth::Authorizer;
@@ -56,6 +58,7 @@ struct Context {
     objects: Arc<dyn Objects>,
     authorizer: Arc<Authorizer>,
     clock: Arc<dyn Clock>,
+    settings: PluginSettings,
 }
 
 /// For the client, as `Warning` headers.
@@ -70,7 +73,14 @@ pub struct Chain {
 
 impl Chain {
     pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>) -> Self {
-        Self { context: Context { objects, authorizer, clock }, policies: None, webhooks: None }
+        let settings = PluginSettings::default();
+        Self { context: Context { objects, authorizer, clock, settings }, policies: None, webhooks: None }
+    }
+
+    /// With what an operator tells the plugins.
+    pub(crate) fn with_settings(mut self, settings: PluginSettings) -> Self {
+        self.context.settings = settings;
+        self
     }
 
     /// With the cluster's own policies, and after them its webhooks, at the end of both stages.

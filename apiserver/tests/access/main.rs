@@ -5,5 +5,6 @@ mod certificates;
 mod cluster;
 mod credentials;
 mod decisions;
+mod exemptions;
 mod issuer;
 mod oidc;

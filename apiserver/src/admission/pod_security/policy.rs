@@ -12,7 +12,7 @@ pub(in crate::admission) enum Level {
 }
 
 impl Level {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "privileged" => Some(Self::Privileged),
             "baseline" => Some(Self::Baseline),
@@ -38,7 +38,7 @@ pub(in crate::admission) enum Version {
 }
 
 impl Version {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "latest" {
             return Some(Self::Latest);
         }
@@ -75,6 +75,21 @@ pub(in crate::admission) struct Policy {
     pub(super) enforce: Standard,
     pub(super) audit: Standard,
     pub(super) warn: Standard,
+}
+
+/// What holds where a namespace does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::admission) struct Defaults {
+    pub(super) enforce: Standard,
+    pub(super) audit: Standard,
+    pub(super) warn: Standard,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let nothing = Standard { level: Level::Privileged, version: Version::Latest };
+        Self { enforce: nothing, audit: nothing, warn: nothing }
+    }
 }
 
 /// Of labels, and of audit annotations.
@@ -119,10 +134,10 @@ impl Stated {
     }
 
     /// A level that cannot be read counts as `wrong`.
-    fn standard(self, wrong: Level) -> Standard {
+    fn standard(self, default: Standard, wrong: Level) -> Standard {
         Standard {
-            level: self.level.or(Level::Privileged, wrong),
-            version: self.version.or(Version::Latest, Version::Latest),
+            level: self.level.or(default.level, wrong),
+            version: self.version.or(default.version, Version::Latest),
         }
     }
 }
@@ -134,10 +149,10 @@ impl Policy {
     }
 
     /// k8s: labels that cannot be read enforce the strictest level, and tell and warn of nothing.
-    pub(in crate::admission) fn of(namespace: &Value) -> Self {
+    pub(in crate::admission) fn of(namespace: &Value, defaults: &Defaults) -> Self {
         let (enforce, warn) = (Stated::of(namespace, "enforce"), Stated::of(namespace, "warn"));
-        let enforced = enforce.standard(Level::Restricted);
-        let mut warned = warn.standard(Level::Privileged);
+        let enforced = enforce.standard(defaults.enforce, Level::Restricted);
+        let mut warned = warn.standard(defaults.warn, Level::Privileged);
         // What would be refused as a pod is warned of as a template, unless the namespace says otherwise.
         if enforce.level != Label::Absent && warn.level == Label::Absent && enforced.level > warned.level {
             warned.level = enforced.level;
@@ -145,7 +160,7 @@ impl Policy {
                 warned.version = enforced.version;
             }
         }
-        let audit = Stated::of(namespace, "audit").standard(Level::Privileged);
+        let audit = Stated::of(namespace, "audit").standard(defaults.audit, Level::Privileged);
         Self { enforce: enforced, audit, warn: warned }
     }
 }

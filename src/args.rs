@@ -1,5 +1,6 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
+use crate::access_args::AccessArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
@@ -95,6 +96,8 @@ pub(crate) struct Server {
     /// Tokens that are good from the begin, a line each: TOKEN,USER,UID,"GROUP,.."
     #[arg(long, value_name = "FILE")]
     pub(crate) token_auth_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: Box<AccessArgs>,
     /// Leave a part out, to install another in its place; may be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) disable: Vec<Addon>,
@@ -399,7 +402,7 @@ fn socket(text: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err(format!("`{text}` is not the full path of a socket")) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration such as 30s or 1m30s");
     text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok()).ok_or_else(wrong)
 }

@@ -174,6 +174,7 @@ fn config(args: &Server) -> Result<Config> {
         cluster_dns: args.cluster_dns(),
         node_port_range: "30000-32767".to_owned(),
         token_file: args.token_auth_file.clone(),
+        access: args.access.access()?,
         local_storage: !args.disable.contains(&Addon::LocalStorage),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         history: HISTORY,

@@ -10,6 +10,7 @@ mod attributes;
 mod authorizer;
 mod call;
 mod certificate;
+mod config;
 mod device;
 mod escalation;
 mod external_ips;
@@ -38,6 +39,7 @@ mod trust_bundle;
 pub mod webhook;
 
 pub use call::{Call, Operation};
+pub(crate) use config::PluginSettings;
 pub use matcher::Matcher;
 
 use crate::auth::Authorizer;
@@ -59,6 +61,7 @@ struct Context {
     clock: Arc<dyn Clock>,
     /// The audience of this cluster's own tokens.
     issuer: String,
+    settings: PluginSettings,
 }
 
 /// For the client, as `Warning` headers.
@@ -74,8 +77,15 @@ pub struct Chain {
 impl Chain {
     /// `issuer` is the audience of this cluster's own tokens.
     pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>, issuer: &str) -> Self {
-        let context = Context { objects, authorizer, clock, issuer: issuer.to_owned() };
+        let settings = PluginSettings::default();
+        let context = Context { objects, authorizer, clock, issuer: issuer.to_owned(), settings };
         Self { context, policies: None, webhooks: None }
+    }
+
+    /// With what an operator tells the plugins.
+    pub(crate) fn with_settings(mut self, settings: PluginSettings) -> Self {
+        self.context.settings = settings;
+        self
     }
 
     /// With the cluster's own policies, and after them its webhooks, at the end of both stages.

@@ -27,6 +27,7 @@ mod discovery;
 pub mod duration;
 pub mod errors;
 mod events;
+pub mod expression;
 pub mod flowcontrol;
 pub mod kind;
 pub mod metrics;

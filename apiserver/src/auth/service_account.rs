@@ -166,11 +166,6 @@ impl Tokens {
         if asked.is_empty() || asked.contains(&self.issuer) { Ok(own) } else { Err(TokenError::Audience(own)) }
     }
 
-    /// Whether the token says that it comes from a Secret; nothing is verified.
-    pub fn is_secret_token(&self, text: &str) -> bool {
-        super::token::unverified_issuer(text).as_deref() == Some(super::secret_token::ISSUER)
-    }
-
     pub fn open_secret_token(&self, text: &str) -> Result<super::secret_token::Claims, TokenError> {
         Ok(self.signer.open(text)?)
     }

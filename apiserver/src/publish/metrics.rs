@@ -2,6 +2,7 @@
 //! that nobody can make the server remember what they invent (CVE-2020-8552).
 
 use super::with_type;
+use crate::audit::Audit;
 use crate::flow::FlowControl;
 use axum::body::Body;
 use http::Response;
@@ -66,6 +67,14 @@ impl Metrics {
         registry.register("apiserver_storage_size_bytes", "Bytes that the store uses", store_bytes.clone());
         flow.register(&mut registry);
         Self { registry, requests, durations, in_flight, watches, store_bytes, store, flow }
+    }
+
+    /// With those of the audit, where there is one.
+    pub(crate) fn with(mut self, audit: Option<&Audit>) -> Self {
+        if let Some(audit) = audit {
+            audit.register(&mut self.registry);
+        }
+        self
     }
 
     /// A request was answered.

@@ -10,7 +10,6 @@ use crate::request::{self, Target, Verb};
 use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
-use client::identity::Identity;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -75,11 +74,13 @@ struct Noted {
 async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Noted) -> Result<Response<Body>, ApiError> {
     // Who asks.
     let caller = server.authenticator.authenticate(&parts).await.map_err(|error| unauthorized(&error))?;
-    let identity = act_as(server, &parts, caller)?;
 
     // For what: the only place that looks at the path.
     let find = |group: &str, version: &str, plural: &str| server.find(group, version, plural);
-    let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), identity, find)?;
+    let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), caller, find)?;
+
+    // As whom.
+    act_as(server, &parts, &mut target)?;
     if let Target::Resource(request) = &mut target {
         request.agent = negotiate::agent(&parts.headers, &request.identity.user);
         noted.labels = dispatch::labels(request);
@@ -145,14 +146,19 @@ fn unauthorized(error: &AuthnError) -> ApiError {
     ApiError::Unauthorized
 }
 
-fn act_as(server: &Server, parts: &Parts, caller: Identity) -> Result<Identity, ApiError> {
+fn act_as(server: &Server, parts: &Parts, target: &mut Target) -> Result<(), ApiError> {
     use impersonate::ImpersonationError;
-    match impersonate::resolve(&parts.headers, &caller, &server.authorizer) {
-        Ok(Some(other)) => Ok(other),
-        Ok(None) => Ok(caller),
-        Err(ImpersonationError::Forbidden { group, resource, name, message }) => {
-            Err(ApiError::Forbidden { resource: Qualified::new(group, resource), name, why: message })
+    let other = impersonate::resolve(&parts.headers, target.identity(), &server.authorizer, &attributes(target));
+    match other {
+        Ok(Some(other)) => {
+            target.assume(other);
+            Ok(())
         }
+        Ok(None) => Ok(()),
+        Err(ImpersonationError::Forbidden { group, resource, name, message }) => {
+            Err(ApiError::Forbidden { resource: Qualified::new(&group, &resource), name, why: message })
+        }
+        Err(ImpersonationError::ForbiddenPath(why)) => Err(ApiError::ForbiddenPath { why }),
         Err(error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_))) => {
             Err(ApiError::bad_request(error.to_string()))
         }
@@ -168,18 +174,25 @@ fn authorize(server: &Server, target: &Target) -> Result<(), ApiError> {
             }
             Ok(())
         }
+        Target::NonResource(request) => match server.authorizer.authorize(&request.identity, &attributes(target)) {
+            Decision::Allow { .. } => Ok(()),
+            Decision::Deny { message, .. } => Err(ApiError::ForbiddenPath { why: message }),
+        },
+    }
+}
+
+/// What the request is about, as authorizers see it.
+fn attributes(target: &Target) -> Attributes<'_> {
+    match target {
+        Target::Resource(request) => attributes_of(request, request.verb),
         Target::NonResource(request) => {
-            let attributes = Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() };
-            match server.authorizer.authorize(&request.identity, &attributes) {
-                Decision::Allow { .. } => Ok(()),
-                Decision::Deny { message, .. } => Err(ApiError::ForbiddenPath { why: message }),
-            }
+            Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() }
         }
     }
 }
 
-fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Result<(), ApiError> {
-    let attributes = Attributes {
+fn attributes_of(request: &request::Request, verb: Verb) -> Attributes<'_> {
+    Attributes {
         verb: verb.as_str(),
         group: &request.group,
         version: &request.version,
@@ -189,8 +202,11 @@ fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Re
         name: &request.name,
         fields: Some(&request.options.selection.fields),
         path: None,
-    };
-    match server.authorizer.authorize(&request.identity, &attributes) {
+    }
+}
+
+fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Result<(), ApiError> {
+    match server.authorizer.authorize(&request.identity, &attributes_of(request, verb)) {
         Decision::Allow { .. } => Ok(()),
         Decision::Deny { message, .. } => {
             let resource = Qualified::new(&request.group, &request.resource);

@@ -112,6 +112,14 @@ impl Target {
             Self::NonResource(request) => &request.identity,
         }
     }
+
+    /// The caller acts as `other`.
+    pub(crate) fn assume(&mut self, other: Identity) {
+        match self {
+            Self::Resource(request) => request.identity = other,
+            Self::NonResource(request) => request.identity = other,
+        }
+    }
 }
 
 /// Longest path that is looked at: names are at most 253 bytes each, so a longer one is no resource.

@@ -102,8 +102,7 @@ impl Values {
         };
         let all = |keyword: &str| list(schema, keyword).map(inner).collect();
         let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
-        let names =
-            |keyword: &str| list(schema, keyword).filter_map(|name| name.as_str().map(str::to_owned)).collect();
+        let names = |keyword: &str| list(schema, keyword).filter_map(|name| name.as_str().map(str::to_owned)).collect();
         let types = if flag(schema, "x-kubernetes-int-or-string") {
             vec![Type::Integer, Type::String]
         } else {

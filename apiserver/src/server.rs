@@ -25,6 +25,7 @@ use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
 use crate::publish::pages::Page;
+use crate::publish::statusz::Statusz;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::usage::{self, Usages};
@@ -214,9 +215,14 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, Arc::clone(&clock)).with(fixed),
             authorizer,
-            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
+            publisher: Publisher::new(
+                kinds.clone(),
+                Arc::clone(&tokens),
+                (Arc::clone(&health), metrics),
+                Statusz::new(clock),
+            ),
             kinds: Arc::clone(&kinds),
             tokens,
             flow,

@@ -203,8 +203,7 @@ impl ApiServer {
         let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
         let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
-        let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));
-        let (health, metrics) = (Arc::new(health), Arc::new(metrics));
+        let (health, metrics, statusz) = own_state(&store, &flow, &clock);
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
@@ -215,14 +214,9 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, Arc::clone(&clock)).with(fixed),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed),
             authorizer,
-            publisher: Publisher::new(
-                kinds.clone(),
-                Arc::clone(&tokens),
-                (Arc::clone(&health), metrics),
-                Statusz::new(clock),
-            ),
+            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), (Arc::clone(&health), metrics), statusz),
             kinds: Arc::clone(&kinds),
             tokens,
             flow,
@@ -348,6 +342,16 @@ async fn open_effects(
     let allocator = Arc::new(Allocator::new(Arc::clone(store), Arc::clone(clock), params));
     allocator.repair().await.map_err(OpenError::Store)?;
     Ok(Effects::default().with("", "services", allocator))
+}
+
+/// What the server says of itself.
+fn own_state(
+    store: &Arc<dyn Store>,
+    flow: &Arc<FlowControl>,
+    clock: &Arc<dyn Clock>,
+) -> (Arc<Health>, Arc<Metrics>, Statusz) {
+    let metrics = Metrics::new(Arc::clone(store), Arc::clone(flow));
+    (Arc::new(Health::new(Arc::clone(store))), Arc::new(metrics), Statusz::new(Arc::clone(clock)))
 }
 
 fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {

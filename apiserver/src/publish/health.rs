@@ -158,7 +158,8 @@ impl Health {
         );
         for ((name, endpoint), tally) in &tallies {
             let value = u8::from(tally.passes);
-            lines += &format!("kubernetes_healthcheck{{name=\"{name}\",type=\"{endpoint}\"}} {value}\n");
+            let line = format!("kubernetes_healthcheck{{name=\"{name}\",type=\"{endpoint}\"}} {value}\n");
+            lines += &line;
         }
         lines += "# HELP kubernetes_healthchecks_total [STABLE] This metric records the results of all healthcheck.\n\
                   # TYPE kubernetes_healthchecks_total counter\n";
@@ -166,7 +167,8 @@ impl Health {
             for (status, count) in [("error", tally.failed), ("success", tally.passed)] {
                 if count > 0 {
                     let labels = format!("name=\"{name}\",status=\"{status}\",type=\"{endpoint}\"");
-                    lines += &format!("kubernetes_healthchecks_total{{{labels}}} {count}\n");
+                    let line = format!("kubernetes_healthchecks_total{{{labels}}} {count}\n");
+                    lines += &line;
                 }
             }
         }

@@ -11,7 +11,6 @@ use crate::request::{self, Target, Verb};
 use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
-use client::identity::Identity;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -111,7 +110,7 @@ async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Note
     }
 
     // In whose name.
-    if let Some(other) = act_as(server, &parts, target.identity())? {
+    if let Some(other) = act_as(server, &parts, &target)? {
         if let Some(trail) = &mut noted.trail {
             trail.acts_as(&other);
         }
@@ -204,12 +203,15 @@ fn unknown(server: &Server, parts: &Parts, noted: &Noted, error: &AuthnError) ->
     error
 }
 
-fn act_as(server: &Server, parts: &Parts, caller: &Identity) -> Result<Option<Identity>, ApiError> {
+/// In whose name the request goes on, where it is not the caller's.
+fn act_as(server: &Server, parts: &Parts, target: &Target) -> Result<Option<Identity>, ApiError> {
     use impersonate::ImpersonationError;
-    impersonate::resolve(&parts.headers, caller, &server.authorizer).map_err(|error| match error {
+    let other = impersonate::resolve(&parts.headers, target.identity(), &server.authorizer, &target.attributes());
+    other.map_err(|error| match error {
         ImpersonationError::Forbidden { group, resource, name, message } => {
-            ApiError::Forbidden { resource: Qualified::new(group, resource), name, why: message }
+            ApiError::Forbidden { resource: Qualified::new(&group, &resource), name, why: message }
         }
+        ImpersonationError::ForbiddenPath(why) => ApiError::ForbiddenPath { why },
         error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_)) => {
             ApiError::bad_request(error.to_string())
         }

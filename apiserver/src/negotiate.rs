@@ -181,6 +181,38 @@ pub fn first_media(header: &str, offered: &[&str]) -> Option<usize> {
     clauses.iter().find_map(|clause| offered.iter().position(|media| clause.names(media)))
 }
 
+/// What pages for people can be.
+pub const PAGES: &[&str] = &[PLAIN, JSON, YAML];
+const PLAIN: &str = "text/plain";
+
+/// The form of a page for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    Text,
+    /// As an object of that version.
+    Typed {
+        format: Format,
+        version: &'static str,
+    },
+}
+
+/// The first form that a page can have, as text or as a `kind` of the `group` in one of the `versions`.
+/// k8s: zpages' negotiation
+pub fn page(header: &str, group: &str, kind: &str, versions: &[&'static str]) -> Option<Page> {
+    if header.is_empty() {
+        return Some(Page::Text);
+    }
+    accept::clauses(header).iter().find_map(|clause| match (clause.group, clause.version, clause.shape) {
+        ("", "", "") => clause.names(PLAIN).then_some(Page::Text),
+        (asked, version, shape) if asked == group && shape == kind => {
+            let version = *versions.iter().find(|known| **known == version)?;
+            let format = [Format::Json, Format::Yaml].into_iter().find(|format| clause.names(format.media_type()))?;
+            Some(Page::Typed { format, version })
+        }
+        _ => None,
+    })
+}
+
 /// Whether a client would rather have all of discovery in one document than the old form.
 pub fn wants_aggregated_discovery(header: &str) -> bool {
     let clauses = accept::clauses(header);

@@ -29,6 +29,7 @@ use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
 use crate::publish::pages::Page;
+use crate::publish::statusz::Statusz;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::usage::{self, Usages};
@@ -215,9 +216,8 @@ impl ApiServer {
         let settings = PluginSettings::of(config.access.admission.as_deref())?;
         let admission = admission.with_settings(settings).with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
-        let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));
         let audit = open_audit(&config, &clock, &mut tasks, &draining).await?;
-        let (health, metrics) = (Arc::new(health), Arc::new(metrics.with(audit.as_deref())));
+        let (health, metrics, statusz) = own_state(&store, &flow, &clock, audit.as_deref());
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
@@ -230,7 +230,7 @@ impl ApiServer {
             registry,
             authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed, issuers),
             authorizer,
-            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
+            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), (Arc::clone(&health), metrics), statusz),
             kinds: Arc::clone(&kinds),
             tokens,
             flow,
@@ -387,6 +387,17 @@ async fn open_effects(
     let allocator = Arc::new(Allocator::new(Arc::clone(store), Arc::clone(clock), params));
     allocator.repair().await.map_err(OpenError::Store)?;
     Ok(Effects::default().with("", "services", allocator))
+}
+
+/// What the server says of itself.
+fn own_state(
+    store: &Arc<dyn Store>,
+    flow: &Arc<FlowControl>,
+    clock: &Arc<dyn Clock>,
+    audit: Option<&Audit>,
+) -> (Arc<Health>, Arc<Metrics>, Statusz) {
+    let metrics = Metrics::new(Arc::clone(store), Arc::clone(flow)).with(audit);
+    (Arc::new(Health::new(Arc::clone(store))), Arc::new(metrics), Statusz::new(Arc::clone(clock)))
 }
 
 fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {

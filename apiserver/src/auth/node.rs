@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 pub const GROUP: &str = "system:nodes";
-const USER_PREFIX: &str = "system:node:";
+pub(super) const USER_PREFIX: &str = "system:node:";
 const NODE_LEASES: &str = "kube-node-lease";
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ pub const USER_PREFIX: &str = "system:serviceaccount:";
 pub const GROUP_ALL: &str = "system:serviceaccounts";
 const EXTRA_POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const EXTRA_POD_UID: &str = "authentication.kubernetes.io/pod-uid";
-const EXTRA_NODE_NAME: &str = "authentication.kubernetes.io/node-name";
+pub(super) const EXTRA_NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 const EXTRA_NODE_UID: &str = "authentication.kubernetes.io/node-uid";
 
 /// A token stays valid so long after its pod, secret or account got its deletion timestamp and grace ended (k8s: `leeway`).

@@ -2,6 +2,7 @@
 //! API is the business of the modules below.
 
 pub mod capacity;
+pub mod containers;
 pub mod heartbeat;
 pub mod ledger;
 pub mod object;
@@ -40,7 +41,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub probes: AtomicU64,
-    pub containers_started: AtomicU64,
+    pub containers: containers::Containers,
     pub status_writes: AtomicU64,
     pub probed: probed::Ledger,
 }

@@ -23,7 +23,6 @@ use proto::cri::{CreateContainerRequest, Device, Mount, StartContainerRequest, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tracing::info;
 
 /// A file of environment variables is not larger than this.
@@ -103,7 +102,7 @@ impl Start {
         let started = node.cri.runtime().start_container(StartContainerRequest { container_id: id.clone() }).await;
         started.map_err(|s| refused("RunContainerError", cri::Error::Status(s).said()))?;
         node.note(pod, Some(member), "Started", "Container started".to_owned());
-        node.metrics.containers_started.fetch_add(1, Ordering::Relaxed);
+        node.metrics.containers.count_start(member.role);
         info!(pod = describe(pod), container = member.name(), attempt = self.attempt, id, "container started");
         files::link(&node.places, pod, member.name(), self.attempt, &id);
         self.post_start(node, pod, member, sandbox, &id).await?;

@@ -54,9 +54,9 @@ pub struct Config {
     pub hostname: String,
     /// More names and addresses for the serving certificate.
     pub extra_sans: Vec<String>,
-    /// `10.43.0.0/16`
+    /// `10.43.0.0/16`, or one range of each family (`10.43.0.0/16,fd00:43::/112`), the default one first.
     pub service_cidr: String,
-    /// `10.42.0.0/16`: addresses of pods, of which nodes are told.
+    /// `10.42.0.0/16`, or two: addresses of pods, of which nodes are told.
     pub cluster_cidr: String,
     /// Address of the cluster's DNS Service, of which nodes are told.
     pub cluster_dns: IpAddr,
@@ -172,9 +172,9 @@ impl ApiServer {
         let listener = TcpListener::bind(config.bind).await.map_err(bind)?;
         let port = listener.local_addr().map_err(bind)?.port();
         let addresses =
-            AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
+            AddressRange::parse_all(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
         let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
-        let service_ip = addresses.first();
+        let service_ip = addresses[0].first();
         let pki = Arc::new(open_identity(&config, store.as_ref(), (service_ip, port), clock.as_ref()).await?);
 
         let draining = CancellationToken::new();

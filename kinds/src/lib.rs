@@ -28,6 +28,7 @@ pub mod duration;
 pub mod errors;
 mod events;
 pub mod flowcontrol;
+pub mod ip;
 pub mod kind;
 pub mod metrics;
 pub mod moment;

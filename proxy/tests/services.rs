@@ -592,7 +592,7 @@ fn of_six() -> (Ruleset, Node) {
     let slices: Vec<EndpointSlice> = [slice("IPv4", "10.42.0.9"), slice("IPv6", "fd00:42::9")]
         .map(|slice| serde_json::from_value(slice).unwrap())
         .to_vec();
-    let rules = proxy::compile::service(&service, slices.iter(), &Place { family: Family::V6, ..here() });
+    let rules = compile::service(&service, slices.iter(), &Place { family: Family::V6, ..here() });
     let addresses = ["2001:db8::2".parse().unwrap()].into();
     (rules, Node { family: Family::V6, cluster_cidr: "fd00:42::/56".into(), addresses })
 }

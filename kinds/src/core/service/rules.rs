@@ -250,12 +250,11 @@ fn policies(spec: &ServiceSpec, errors: &mut FieldErrors) {
 /// k8s: validateUpgradeDowngradeClusterIPs, validateUpgradeDowngradeIPFamilies
 fn second(
     (list, one): (&'static str, &str),
-    new: &Option<Vec<String>>,
-    old: &Option<Vec<String>>,
+    (new, old): (&[String], &[String]),
     spec: &ServiceSpec,
     errors: &mut FieldErrors,
 ) {
-    match (each(old).nth(1), each(new).nth(1)) {
+    match (old.get(1), new.get(1)) {
         (Some(before), Some(after)) if before != after => {
             errors.push(FieldError::invalid(SPEC.child(list).index(1), new, "may not change once set"));
         }
@@ -290,8 +289,11 @@ pub(super) fn change(new: &ServiceSpec, old: &ServiceSpec) -> FieldErrors {
         {
             errors.push(FieldError::invalid(SPEC.child("ipFamilies").index(0), &new.ip_families, FIXED));
         }
-        second(("clusterIPs", "clusterIP"), &new.cluster_ips, &old.cluster_ips, new, &mut errors);
-        second(("ipFamilies", "ipFamily"), &new.ip_families, &old.ip_families, new, &mut errors);
+        let of = |list| each(list).as_slice();
+        let ips = (of(&new.cluster_ips), of(&old.cluster_ips));
+        second(("clusterIPs", "clusterIP"), ips, new, &mut errors);
+        let families = (of(&new.ip_families), of(&old.ip_families));
+        second(("ipFamilies", "ipFamily"), families, new, &mut errors);
     }
     let balanced = kind(new) == "LoadBalancer" && kind(old) == "LoadBalancer";
     if balanced && new.load_balancer_class != old.load_balancer_class {

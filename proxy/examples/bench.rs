@@ -132,7 +132,7 @@ fn changes(services: u32, mut write: impl FnMut(&Ruleset, &Ruleset) -> Outcome<T
 }
 
 fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Outcome {
-    let last = SocketAddr::new(cluster::address(services).into(), 80);
+    let last = SocketAddr::new(cluster::address(services), 80);
     let (direct, through) = (connect(SERVER)?, connect(last)?);
     changes.sort_by_key(|times| times.all);
     let millis = |place: usize| changes[changes.len() * place / 100].all.as_secs_f64() * 1e3;

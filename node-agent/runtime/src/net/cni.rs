@@ -56,7 +56,7 @@ const VERSIONS: [&str; 5] = ["0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 /// The pod's interface.
 const INTERFACE: &str = super::POD_INTERFACE;
 /// Plugins that ask other programs need some seconds; one that hangs must not hold a pod for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const SUFFIXES: [&str; 3] = ["conflist", "conf", "json"];
 
 /// A list of plugins, as it was read.

@@ -59,9 +59,9 @@ pub struct Config {
     pub hostname: String,
     /// More names and addresses for the serving certificate.
     pub extra_sans: Vec<String>,
-    /// `10.43.0.0/16`
+    /// `10.43.0.0/16`, or one range of each family (`10.43.0.0/16,fd00:43::/112`), the default one first.
     pub service_cidr: String,
-    /// `10.42.0.0/16`: addresses of pods, of which nodes are told.
+    /// `10.42.0.0/16`, or two: addresses of pods, of which nodes are told.
     pub cluster_cidr: String,
     /// Address of the cluster's DNS Service, of which nodes are told.
     pub cluster_dns: IpAddr,
@@ -184,9 +184,9 @@ impl ApiServer {
         let Deps { store, clock } = deps;
         let (listener, port) = listen(config.bind).await?;
         let addresses =
-            AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
+            AddressRange::parse_all(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
         let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
-        let service_ip = addresses.first();
+        let service_ip = addresses[0].first();
         let pki = Arc::new(open_identity(&config, store.as_ref(), (service_ip, port), clock.as_ref()).await?);
 
         let draining = CancellationToken::new();

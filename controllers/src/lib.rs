@@ -65,4 +65,5 @@ mod volume_use;
 mod write;
 
 pub use load_balancer::{Pool, PoolError};
+pub use node_ipam::node_cidr_length;
 pub use run::{Config, Deps, Error, LeaderElect, run, users};

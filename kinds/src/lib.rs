@@ -29,6 +29,7 @@ pub mod errors;
 mod events;
 pub mod expression;
 pub mod flowcontrol;
+pub mod ip;
 pub mod kind;
 pub mod metrics;
 pub mod moment;

@@ -177,7 +177,7 @@ fn shared(
             cluster_domain: config.cluster_domain.clone(),
             host: parse_resolv_conf(&read(&config.resolv_conf)),
         },
-        facts: NodeFacts { host_ips: vec![config.node_ip.to_string()], runtime },
+        facts: NodeFacts { host_ips: config.node_ips.iter().map(ToString::to_string).collect(), runtime },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
         size: NodeSize {
             memory_bytes: machine.memory_bytes,

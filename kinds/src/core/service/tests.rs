@@ -148,3 +148,21 @@ fn the_primary_address_is_for_life() {
         spec.clusterIPs[0]: Invalid value: ["10.43.0.10"]: may not change once set"#]]
     .assert_eq(&check::update::<ServiceKind>(old, &json!({"spec": {"clusterIPs": ["10.43.0.10"]}})));
 }
+
+#[test]
+fn a_second_address_changes_for_no_other_and_goes_where_one_family_is_asked_for() {
+    let mut old = web();
+    let both = json!({"clusterIPs": ["10.43.0.9", "fd00:43::9"], "ipFamilies": ["IPv4", "IPv6"]});
+    check::merge(&mut old, &json!({"spec": {"clusterIP": "10.43.0.9", "ipFamilyPolicy": "PreferDualStack"}}));
+    check::merge(&mut old, &json!({ "spec": both }));
+    let other = json!({"spec": {"clusterIPs": ["10.43.0.9", "fd00:43::8"]}});
+    expect![[r#"spec.clusterIPs[1]: Invalid value: ["10.43.0.9","fd00:43::8"]: may not change once set"#]]
+        .assert_eq(&check::update::<ServiceKind>(old.clone(), &other));
+    let mut less = json!({"spec": {"clusterIPs": ["10.43.0.9"], "ipFamilies": ["IPv4"]}});
+    expect![[r#"
+        spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary clusterIP
+        spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary ipFamily"#]]
+    .assert_eq(&check::update::<ServiceKind>(old.clone(), &less));
+    less["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+    expect![""].assert_eq(&check::update::<ServiceKind>(old, &less));
+}

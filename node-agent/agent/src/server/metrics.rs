@@ -58,6 +58,13 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
         page.family(name, kind, help);
         page.row(name, &[], value);
     }
+    // k8s: "<any>" counts claims, whatever their drivers.
+    let family = "dra_resource_claims_in_use";
+    page.family(family, "gauge", "The number of ResourceClaims that are currently in use on the node, by driver name.");
+    page.row(family, &[("driver_name", "<any>")], node.claims.len());
+    for (driver, count) in node.claims.in_use() {
+        page.row(family, &[("driver_name", &driver)], count);
+    }
     page.answer()
 }
 

@@ -162,6 +162,13 @@ spec:
     )
 }
 
+const BROKEN: &str = "
+apiVersion: resource.k8s.io/v1
+kind: DeviceTaintRule
+metadata: { name: broken }
+spec: { deviceSelector: { driver: gpu.example }, taint: { key: broken, effect: NoExecute } }
+";
+
 struct World {
     cluster: Cluster,
     driver: Driver,
@@ -265,6 +272,11 @@ async fn claimed_devices_reach_their_containers_and_are_taken_back_once() -> Res
     });
     world.serving = Some(world.driver.serve(&world.socket)?);
     world.cluster.kctl(&["wait", "pod", "late", "--for=condition=Ready", "--timeout=60s"])?;
-    world.remove("late")?;
+
+    // Nor with a device that is broken.
+    world.cluster.apply(BROKEN)?;
+    world.cluster.kctl(&["wait", "pod", "late", "--for=delete", "--timeout=60s"])?;
+    let events = world.cluster.kctl(&["get", "events", "-o", "json"])?;
+    assert!(events.contains("DeviceTaintManagerEviction"), "{events}");
     Ok(())
 }

@@ -20,6 +20,7 @@ mod config_rollout;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod device_taint_eviction;
 mod disruption;
 mod endpoint;
 mod endpoint_slice;

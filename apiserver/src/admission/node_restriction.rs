@@ -34,6 +34,7 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
         ("", "serviceaccounts") if call.subresource() == "token" => guard.token().await,
         ("", "persistentvolumeclaims") => guard.claim_status(),
         (LEASES, "leases") => guard.own_name("lease"),
+        ("resource.k8s.io", "resourceslices") => guard.own_slice(),
         (STORAGE, "csinodes") => guard.own_name("CSINode"),
         // What the Node authorizer lets through beyond these names no other node's state (events, reviews), or is judged by plugins
         // of its own (certificate requests).
@@ -123,6 +124,7 @@ impl Guard<'_> {
             ("/metadata/ownerReferences", "owner references"),
             ("/metadata/finalizers", "finalizers"),
             ("/status/resourceClaimStatuses", "resource claim statuses"),
+            ("/status/extendedResourceClaimStatus", "the extended resource claim status"),
         ] {
             if differs(old, self.object, field) {
                 return self.refuse(format!("cannot update {what} through pod status"));
@@ -256,6 +258,14 @@ impl Guard<'_> {
         } else {
             self.refuse("may only update the status of persistent volume claims")
         }
+    }
+
+    /// Of the others, the Node authorizer knows whose they are; the node's name cannot be changed later.
+    fn own_slice(&self) -> Result<(), ApiError> {
+        if self.call.operation == Operation::Create && node_of(self.object) != self.node {
+            return self.refuse("can only create ResourceSlices with spec.nodeName set to itself");
+        }
+        Ok(())
     }
 
     fn own_name(&self, what: &str) -> Result<(), ApiError> {

@@ -88,6 +88,9 @@ pub(super) const MUTATING: &[Mutating] = &[
     mutating("DefaultIngressClass", ingress_class::applies, |context, _, object| {
         settled(|| ingress_class::mutate(context, object))
     }),
+    mutating("DeviceTaintTime", device::has_taints, |context, _, object| {
+        settled(|| device::date_taints(context, object))
+    }),
     mutating("OptIn", pod::is_create, |_, _, object| settled(|| opt_in::gate(object))),
     mutating("PodTopologyLabels", topology::applies, |context, _, object| Box::pin(topology::mutate(context, object))),
 ];

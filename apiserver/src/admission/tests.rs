@@ -327,6 +327,9 @@ async fn a_node_writes_about_itself_only() {
         (Verb::Create, "v1:serviceaccounts/token shop admin", token("mine", "mine-uid"), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", json!({"spec": {}}), None, false),
         (Verb::Create, "coordination.k8s.io/v1:leases kube-node-lease", node("n2"), None, false),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n1"}}), None, true),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n2"}}), None, false),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"allNodes": true}}), None, false),
     ];
     for (verb, path, object, old, expected) in cases {
         let request = request(verb, path, n1.clone());

@@ -11,6 +11,7 @@ pub mod probed;
 use crate::cri::Cri;
 use crate::csi::Drivers;
 use crate::device::Devices;
+use crate::device_claim::Claims;
 use crate::evict::Pressure;
 use crate::pod::admit::Host;
 use crate::pod::cgroup::NodeSize;
@@ -72,6 +73,7 @@ pub struct Node {
     pub samples: Samples,
     pub drivers: Drivers,
     pub devices: Devices,
+    pub claims: Claims,
     pub started: jiff::Timestamp,
     pub sources: Sources,
     pub probes: mpsc::UnboundedSender<prober::Command>,

@@ -67,6 +67,13 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
         let code = exit_code.to_string();
         page.row(name, &[("container_type", container_type), ("exit_code", &code), ("reason", reason)], count);
     });
+    // k8s: "<any>" counts claims, whatever their drivers.
+    let family = "dra_resource_claims_in_use";
+    page.family(family, "gauge", "The number of ResourceClaims that are currently in use on the node, by driver name.");
+    page.row(family, &[("driver_name", "<any>")], node.claims.len());
+    for (driver, count) in node.claims.in_use() {
+        page.row(family, &[("driver_name", &driver)], count);
+    }
     page.answer()
 }
 

@@ -66,7 +66,9 @@ impl Start {
             return Err(refused("CreateContainerConfigError", "the sandbox or the image is gone".to_owned()));
         };
         self.check_user(node, pod, member, image).await?;
-        let grant = self.grant(node, pod).await?;
+        let mut grant = self.grant(node, pod).await?;
+        let claimed = node.claims.cdi(pod, &member.spec);
+        grant.cdi.extend(claimed.map_err(|error| refused("CreateContainerConfigError", error.to_string()))?);
         let env = with_granted(&grant.envs, self.environment(node, pod, member).await?);
         let mut mounts = self.mounts(node, pod, &env).await?;
         mounts.extend(grant.mounts.iter().map(granted_mount));

@@ -258,13 +258,14 @@ impl Pods {
         }
         let dir = sandbox.dir.clone();
         let parent = sandbox.record.cgroup_parent.clone();
-        let hierarchy = self.hierarchy.clone();
+        let pods = Arc::clone(self);
         let removal = move || {
             // The agent may keep more in the pod's cgroup; then it removes it.
-            if let Err(error) = hierarchy.remove_if_empty(&parent) {
+            if let Err(error) = pods.hierarchy.remove_if_empty(&parent) {
                 tracing::debug!(%error, "the pod's cgroup stays");
             }
-            remove_folder(&dir)
+            unmount_shm(&dir)?;
+            pods.removed.set_aside(&dir).map_err(doing(format!("remove {}", dir.display())))
         };
         tokio::task::spawn_blocking(removal).await.expect("removing a folder does not panic")?;
         self.index.lock().sandboxes.remove(&sandbox.record.id);
@@ -282,8 +283,14 @@ async fn shut_down(link: &Link) {
     }
 }
 
-/// Removes a sandbox's folder; a crash may have left its shared memory mounted.
+/// Removes a sandbox's folder.
 pub(super) fn remove_folder(dir: &Path) -> Result<(), PodError> {
+    unmount_shm(dir)?;
+    remove_tree(dir).map_err(doing(format!("remove {}", dir.display())))
+}
+
+/// A crash may have left a sandbox's shared memory mounted.
+fn unmount_shm(dir: &Path) -> Result<(), PodError> {
     let shm = dir.join(SHM);
     if shm.exists() {
         match rustix::mount::unmount(&shm, rustix::mount::UnmountFlags::DETACH) {
@@ -291,7 +298,7 @@ pub(super) fn remove_folder(dir: &Path) -> Result<(), PodError> {
             Err(e) => return Err(doing(format!("unmount {}", shm.display()))(e.into())),
         }
     }
-    remove_tree(dir).map_err(doing(format!("remove {}", dir.display())))
+    Ok(())
 }
 
 fn write_files(plan: &SandboxPlan, record: &SandboxRecord, config: &cri::PodSandboxConfig) -> Result<(), PodError> {

@@ -11,6 +11,7 @@ use crate::request::{self, Target, Verb};
 use crate::server::Server;
 use crate::{dispatch, negotiate, respond};
 use axum::body::Body;
+use client::identity::Identity;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};

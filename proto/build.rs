@@ -14,6 +14,7 @@ fn main() -> std::io::Result<()> {
                 "proto/registration_v1.proto",
                 "proto/deviceplugin_v1beta1.proto",
                 "proto/podresources_v1.proto",
+                "proto/dra_v1.proto",
             ],
             &["proto"],
         )

@@ -1,11 +1,13 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
+use crate::access_args::AccessArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
 use jiff::SignedDuration;
+use kinds::ip::{Cidr, Family};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -64,21 +66,21 @@ pub(crate) struct Server {
     /// Address of the secure port
     #[arg(long, default_value = "0.0.0.0:6443")]
     pub(crate) bind: SocketAddr,
-    /// Addresses for Services
+    /// Addresses for Services; for dual stack a range of each family, such as 10.43.0.0/16,fd00:43::/112
     #[arg(long, default_value = "10.43.0.0/16")]
-    pub(crate) service_cidr: Cidr,
-    /// Addresses for pods; each node gets a /24 of them
+    pub(crate) service_cidr: Cidrs,
+    /// Addresses for pods; each node gets a /24 of them, and a /64 of IPv6: 10.42.0.0/16,fd00:42::/56 is dual stack
     #[arg(long, default_value = "10.42.0.0/16")]
-    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_cidr: Cidrs,
     /// Address of the cluster's DNS Service (default: the tenth of the Services' range)
     #[arg(long)]
     pub(crate) cluster_dns: Option<IpAddr>,
     /// A KubeSchedulerConfiguration: profiles, plugins, their weights and arguments
     #[arg(long, value_name = "FILE")]
     pub(crate) scheduler_config: Option<PathBuf>,
-    /// Address at which others reach this machine (default: that of the default route)
-    #[arg(long)]
-    pub(crate) node_ip: Option<IpAddr>,
+    /// Address at which others reach this machine (default: that of the default route); for dual stack one of each family
+    #[arg(long, value_name = "IP[,IP]")]
+    pub(crate) node_ip: Option<NodeIps>,
     /// Further name or address for the API server's certificate, such as a balancer's; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) tls_san: Vec<String>,
@@ -95,6 +97,8 @@ pub(crate) struct Server {
     /// Tokens that are good from the begin, a line each: TOKEN,USER,UID,"GROUP,.."
     #[arg(long, value_name = "FILE")]
     pub(crate) token_auth_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) access: Box<AccessArgs>,
     /// Leave a part out, to install another in its place; may be repeated
     #[arg(long, value_name = "PART")]
     pub(crate) disable: Vec<Addon>,
@@ -174,9 +178,9 @@ pub(crate) struct Scheduler {
 pub(crate) struct Controllers {
     #[command(flatten)]
     pub(crate) client: Client,
-    /// Addresses for pods; each node gets a /24 of them
+    /// Addresses for pods; each node gets a /24 of them, and a /64 of IPv6
     #[arg(long, default_value = "10.42.0.0/16")]
-    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_cidr: Cidrs,
     /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub(crate) node_grace_seconds: u32,
@@ -198,7 +202,7 @@ pub(crate) struct Proxy {
     pub(crate) proxy_mode: ProxyMode,
     /// Addresses for pods; traffic from elsewhere is masqueraded
     #[arg(long, default_value = "10.42.0.0/16")]
-    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_cidr: Cidrs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -227,14 +231,32 @@ pub(crate) struct Agent {
     /// Join token, as `drover server` or `kctl token create` printed it; needed until the machine has joined
     #[arg(long, env = "DROVER_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<JoinToken>,
-    /// Address at which others reach this machine (default: that of the default route)
-    #[arg(long)]
-    pub(crate) node_ip: Option<IpAddr>,
+    /// Address at which others reach this machine (default: that of the default route); for dual stack one of each family
+    #[arg(long, value_name = "IP[,IP]")]
+    pub(crate) node_ip: Option<NodeIps>,
     /// How other machines' pods are reached from here
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) pod_network: PodNetwork,
     #[command(flatten)]
     pub(crate) node: Node,
+}
+
+/// Somebody else's plugins for the network of pods.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Cni {
+    /// Folder with the network's configuration (*.conflist): its CNI plugins connect pods, and nothing of ours does
+    #[arg(long, value_name = "DIR")]
+    cni_conf_dir: Option<PathBuf>,
+    /// Folder with CNI plugins; may be repeated
+    #[arg(long, value_name = "DIR", default_value = "/opt/cni/bin", requires = "cni_conf_dir")]
+    cni_bin_dir: Vec<PathBuf>,
+}
+
+impl Cni {
+    pub(crate) fn config(&self) -> Option<runtime::CniConfig> {
+        let conf_dir = self.cni_conf_dir.clone()?;
+        Some(runtime::CniConfig { conf_dir, bin_dirs: self.cni_bin_dir.clone() })
+    }
 }
 
 /// A container runtime as a process of its own. Its pods outlive it.
@@ -247,68 +269,75 @@ pub(crate) struct Runtime {
     pub(crate) cgroup_root: String,
     /// Addresses for pods; traffic to elsewhere is masqueraded
     #[arg(long, default_value = "10.42.0.0/16")]
-    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_cidr: Cidrs,
     /// Addresses for the pods of this machine until an agent or a kubelet names others (default: the first /24 of
     /// --cluster-cidr)
     #[arg(long)]
-    pub(crate) pod_cidr: Option<Cidr>,
-    /// Address at which others reach this machine (default: that of the default route)
-    #[arg(long)]
-    pub(crate) node_ip: Option<IpAddr>,
+    pub(crate) pod_cidr: Option<Cidrs>,
+    /// Address at which others reach this machine (default: that of the default route); for dual stack one of each family
+    #[arg(long, value_name = "IP[,IP]")]
+    pub(crate) node_ip: Option<NodeIps>,
     /// How other machines' pods are reached from here
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) pod_network: PodNetwork,
     /// Where to look first for the images of a registry; may be repeated (registry.k8s.io=https://mirror.example:5000)
     #[arg(long, value_name = "REGISTRY=URL")]
     pub(crate) registry_mirror: Vec<runtime::Mirror>,
+    #[command(flatten)]
+    pub(crate) cni: Cni,
 }
 
 impl Server {
     /// Refuses ranges that cannot work together.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let (pods, services) = (self.cluster_cidr, self.service_cidr);
+        let (pods, services) = (&self.cluster_cidr, &self.service_cidr);
         anyhow::ensure!(
             !pods.overlaps(services),
             "--cluster-cidr {pods} and --service-cidr {services} overlap: an address would be of a pod and of a Service"
         );
-        if let Some(ip) = self.node_ip {
-            crate::machine::require_own_address(ip)?;
-        }
-        if let Some(IpAddr::V4(dns)) = self.cluster_dns {
+        anyhow::ensure!(
+            services.primary().family() == pods.primary().family() && services.all().len() <= pods.all().len(),
+            "--service-cidr {services} has an address family first, or alone, that --cluster-cidr {pods} has not"
+        );
+        self.check_node_ips()?;
+        if let Some(dns) = self.cluster_dns {
             anyhow::ensure!(
                 services.contains(dns) || self.disable.contains(&Addon::Dns),
                 "--cluster-dns {dns} is not in --service-cidr {services}: only an address in it can lead to the cluster's DNS"
             );
         }
-        if let Some(IpAddr::V4(ip)) = self.node_ip {
-            let taken = [pods, services].into_iter().find(|range| range.contains(ip));
-            if let Some(range) = taken {
-                anyhow::bail!("--node-ip {ip} lies in {range}, which is for pods or Services: choose another range");
-            }
-        }
+        let node_ips = self.node_ip.as_ref().map(NodeIps::all).unwrap_or_default();
         for (first, last) in self.load_balancer_pool.ranges() {
-            let taken = [pods, services].into_iter().find(|range| range.meets(*first, *last));
+            let (first, last) = (IpAddr::V4(*first), IpAddr::V4(*last));
+            let taken = pods.all().iter().chain(services.all()).find(|range| range.meets(first, last));
             if let Some(range) = taken {
                 anyhow::bail!("--load-balancer-pool {first}-{last} meets {range}, which is for pods or Services");
             }
-            if let Some(IpAddr::V4(ip)) =
-                self.node_ip.filter(|ip| (IpAddr::V4(*first)..=IpAddr::V4(*last)).contains(ip))
-            {
+            if let Some(ip) = node_ips.iter().find(|ip| (first..=last).contains(*ip)) {
                 anyhow::bail!("--node-ip {ip} lies in --load-balancer-pool {first}-{last}: it would be given away");
             }
         }
         Ok(())
     }
 
+    fn check_node_ips(&self) -> anyhow::Result<()> {
+        for ip in self.node_ip.as_ref().map(NodeIps::all).unwrap_or_default() {
+            crate::machine::require_own_address(*ip)?;
+            let taken = self.cluster_cidr.all().iter().chain(self.service_cidr.all()).find(|range| range.contains(*ip));
+            if let Some(range) = taken {
+                anyhow::bail!("--node-ip {ip} lies in {range}, which is for pods or Services: choose another range");
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn cluster_dns(&self) -> IpAddr {
-        self.cluster_dns.unwrap_or_else(|| self.service_cidr.nth(DNS_HOST).into())
+        self.cluster_dns.unwrap_or_else(|| self.service_cidr.primary().nth(DNS_HOST))
     }
 }
 
-/// k8s: the size of a node's range where nobody says another.
-const NODE_BITS: u8 = 24;
 /// k8s: where installers put the DNS Service by convention.
-const DNS_HOST: u32 = 10;
+const DNS_HOST: u128 = 10;
 
 /// Parts of a cluster that somebody may bring himself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -363,6 +392,8 @@ pub(crate) struct Node {
     /// Where to look first for the images of a registry; may be repeated (registry.k8s.io=https://mirror.example:5000)
     #[arg(long, value_name = "REGISTRY=URL", conflicts_with = "container_runtime_endpoint")]
     pub(crate) registry_mirror: Vec<runtime::Mirror>,
+    #[command(flatten)]
+    pub(crate) cni: Cni,
     /// Leave containers running on Ctrl-C; the next start finds them
     #[arg(long)]
     pub(crate) keep_pods: bool,
@@ -399,7 +430,7 @@ fn socket(text: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err(format!("`{text}` is not the full path of a socket")) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration such as 30s or 1m30s");
     text.parse::<SignedDuration>().ok().and_then(|parsed| Duration::try_from(parsed).ok()).ok_or_else(wrong)
 }
@@ -489,65 +520,105 @@ pub(crate) struct Push {
     pub(crate) place: Place,
 }
 
-/// An IPv4 address range, `10.42.0.0/16`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cidr {
-    address: Ipv4Addr,
-    bits: u8,
-}
+/// A range of addresses, or one of each family with a comma between them: `10.42.0.0/16,fd00:42::/56`. The first is of
+/// the family that everything has by default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cidrs(Vec<Cidr>);
 
-impl Cidr {
-    pub(crate) fn parts(self) -> (Ipv4Addr, u8) {
-        (self.address, self.bits)
+impl Cidrs {
+    /// One or two, the primary family's first.
+    pub(crate) fn all(&self) -> &[Cidr] {
+        &self.0
     }
 
-    pub(crate) fn contains(self, ip: Ipv4Addr) -> bool {
-        (u32::from(ip) ^ u32::from(self.address)) >> (32 - self.bits) == 0
+    pub(crate) fn families(&self) -> impl Iterator<Item = Family> {
+        self.0.iter().map(|cidr| cidr.family())
     }
 
-    /// Whether an address from `first` to `last` lies in it.
-    fn meets(self, first: Ipv4Addr, last: Ipv4Addr) -> bool {
-        let own_last = u32::from(self.address) | (u32::MAX >> self.bits);
-        first.to_bits() <= own_last && last >= self.address
+    pub(crate) fn primary(&self) -> Cidr {
+        self.0[0]
     }
 
-    fn overlaps(self, other: Self) -> bool {
-        self.contains(other.address) || other.contains(self.address)
+    fn contains(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|cidr| cidr.contains(ip))
     }
 
-    /// What one machine's pods get of it: its first /24, or all of it if it is no larger.
-    pub(crate) fn first_of_a_node(self) -> Self {
-        Self { bits: self.bits.max(NODE_BITS), ..self }
+    fn overlaps(&self, other: &Self) -> bool {
+        self.0.iter().any(|cidr| other.0.iter().any(|other| cidr.overlaps(*other)))
     }
 
-    /// The address at that place of the range; ranges have at least sixteen.
-    pub(crate) fn nth(self, place: u32) -> Ipv4Addr {
-        Ipv4Addr::from(u32::from(self.address) + place)
+    /// What one machine's pods get: of each range the first part of a node's size, or all of it if it is no larger.
+    pub(crate) fn first_of_a_node(&self) -> Self {
+        Self(self.0.iter().filter_map(|cidr| cidr.parts(controllers::node_cidr_length(cidr.family())).next()).collect())
     }
 }
 
-impl fmt::Display for Cidr {
+impl fmt::Display for Cidrs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
+        let texts: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&texts.join(","))
     }
 }
 
-impl FromStr for Cidr {
+/// Prefixes that leave room for nodes with pods, or for Services.
+fn lengths(family: Family) -> std::ops::RangeInclusive<u8> {
+    match family {
+        Family::V4 => 8..=28,
+        Family::V6 => 32..=120,
+    }
+}
+
+impl FromStr for Cidrs {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is not an IPv4 range such as 10.42.0.0/16");
-        let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
-        let address: Ipv4Addr = address.parse().map_err(|_| wrong())?;
-        let bits: u8 = bits.parse().map_err(|_| wrong())?;
-        if !(8..=28).contains(&bits) {
-            return Err(format!("`{text}`: a range of /8 to /28 is needed"));
+        let cidrs: Vec<Cidr> = text.split(',').map(range).collect::<Result<_, _>>()?;
+        match cidrs[..] {
+            [only] if only.family() == Family::V6 => {
+                Err(format!("`{text}`: IPv6 alone is not supported yet; give an IPv4 range too, behind a comma"))
+            }
+            [_] => Ok(Self(cidrs)),
+            [first, second] if first.family() != second.family() => Ok(Self(cidrs)),
+            _ => Err(format!("`{text}` is neither one range nor one of IPv4 and one of IPv6")),
         }
-        let first = u32::from(address) >> (32 - bits) << (32 - bits);
-        if first != u32::from(address) {
-            return Err(format!("`{text}` is not the first address of its range: {}/{bits} is", Ipv4Addr::from(first)));
+    }
+}
+
+fn range(text: &str) -> Result<Cidr, String> {
+    let cidr: Cidr =
+        text.parse().map_err(|_| format!("`{text}` is not a range such as 10.42.0.0/16 or fd00:42::/56"))?;
+    let lengths = lengths(cidr.family());
+    if !lengths.contains(&cidr.length()) {
+        return Err(format!("`{text}`: a range of /{} to /{} is needed", lengths.start(), lengths.end()));
+    }
+    let written = text.trim().split_once('/').and_then(|(address, _)| address.parse().ok());
+    if written != Some(cidr.first()) {
+        return Err(format!("`{text}` is not the first address of its range: {cidr} is"));
+    }
+    Ok(cidr)
+}
+
+/// Where others reach a machine: an address, or one of each family with a comma between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NodeIps(Vec<IpAddr>);
+
+impl NodeIps {
+    pub(crate) fn all(&self) -> &[IpAddr] {
+        &self.0
+    }
+}
+
+impl FromStr for NodeIps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = |text: &str| text.trim().parse().map_err(|_| format!("`{text}` is not an address"));
+        let all: Vec<IpAddr> = text.split(',').map(address).collect::<Result<_, _>>()?;
+        match all[..] {
+            [_] => Ok(Self(all)),
+            [first, second] if first.is_ipv4() != second.is_ipv4() => Ok(Self(all)),
+            _ => Err(format!("`{text}` is neither one address nor one of each family")),
         }
-        Ok(Self { address, bits })
     }
 }
 
@@ -574,12 +645,19 @@ mod tests {
     fn ranges_are_read_strictly() {
         for (text, wanted) in [
             ("10.42.0.0/16", "10.42.0.0/16"),
+            ("10.42.0.0/16,fd00:42::/56", "10.42.0.0/16,fd00:42::/56"),
+            ("fd00:42::/56,10.42.0.0/16", "fd00:42::/56,10.42.0.0/16"),
             ("10.42.0.1/16", "`10.42.0.1/16` is not the first address of its range: 10.42.0.0/16 is"),
-            ("10.42.0.0", "`10.42.0.0` is not an IPv4 range such as 10.42.0.0/16"),
+            ("10.42.0.0", "`10.42.0.0` is not a range such as 10.42.0.0/16 or fd00:42::/56"),
             ("10.42.0.0/30", "`10.42.0.0/30`: a range of /8 to /28 is needed"),
-            ("fd00::/64", "`fd00::/64` is not an IPv4 range such as 10.42.0.0/16"),
+            ("10.42.0.0/16,fd00::/16", "`fd00::/16`: a range of /32 to /120 is needed"),
+            (
+                "10.42.0.0/16,10.43.0.0/16",
+                "`10.42.0.0/16,10.43.0.0/16` is neither one range nor one of IPv4 and one of IPv6",
+            ),
+            ("fd00:42::/56", "`fd00:42::/56`: IPv6 alone is not supported yet; give an IPv4 range too, behind a comma"),
         ] {
-            let outcome = text.parse::<Cidr>().map_or_else(|error| error, |cidr| cidr.to_string());
+            let outcome = text.parse::<Cidrs>().map_or_else(|error| error, |cidr| cidr.to_string());
             assert_eq!(outcome, wanted);
         }
     }

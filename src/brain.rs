@@ -43,7 +43,7 @@ fn identity() -> Result<String> {
 
 pub(crate) struct Facts {
     pub(crate) ca_pem: String,
-    pub(crate) cluster_cidr: args::Cidr,
+    pub(crate) cluster_cidr: args::Cidrs,
     pub(crate) node_grace_seconds: u32,
     pub(crate) load_balancer_pool: controllers::Pool,
 }
@@ -57,7 +57,7 @@ pub(crate) fn start_controllers(
 ) -> Result<()> {
     let deps = controllers::Deps { client_for, clock: Arc::clone(clock) };
     let mut config = controllers::Config::new(facts.ca_pem.clone());
-    config.cluster_cidr = facts.cluster_cidr.parts();
+    config.cluster_cidrs = facts.cluster_cidr.all().to_vec();
     config.load_balancer_pool = facts.load_balancer_pool.clone();
     config.node_grace = SignedDuration::from_secs(facts.node_grace_seconds.into());
     if rivals == Rivals::Some {

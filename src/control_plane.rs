@@ -17,7 +17,7 @@ use axum::Router;
 use client::clock::{Clock, SystemClock};
 use client::identity::{Identity, groups_of_account};
 use scheduler::why::Why;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl ControlPlane {
         }
         let facts = Facts {
             ca_pem: self.pki.ca_pem().to_owned(),
-            cluster_cidr: args.cluster_cidr,
+            cluster_cidr: args.cluster_cidr.clone(),
             node_grace_seconds: args.node_grace_seconds,
             load_balancer_pool: args.load_balancer_pool.clone(),
         };
@@ -92,9 +92,9 @@ impl ControlPlane {
 
     /// Starts what a machine without pods needs: the way to the pods of others, and a DNS server on its own address.
     fn start_beside(&mut self, args: &Server) -> Result<()> {
-        let node_ip = address(args);
-        if let Some(kernel) = network::kernel(args.pod_network, node_ip)? {
-            let config = agent::network::Config { node_name: None, node_ip };
+        let node_ips = addresses(args);
+        if let Some(kernel) = network::kernel(args.pod_network, &node_ips)? {
+            let config = agent::network::Config { node_name: None, node_ips: node_ips.clone() };
             let client = self.client("system:kube-proxy", &[]);
             let deps = agent::network::Deps { client, clock: Arc::clone(&self.clock), kernel: Arc::clone(&kernel) };
             self.clients.join("pod network", |drain| async move {
@@ -103,7 +103,7 @@ impl ControlPlane {
             });
         }
         if !args.disable.contains(&Addon::Dns) {
-            self.start_dns(args, dns::Home::Machine(machine::hostname()?, node_ip));
+            self.start_dns(args, dns::Home::Machine(machine::hostname()?, node_ips[0]));
         }
         Ok(())
     }
@@ -152,9 +152,20 @@ fn client_as<'a>(router: &Router, user: &str, groups: impl Iterator<Item = &'a s
     client::transport::in_process(router.clone(), Identity::new(user, groups.chain(["system:authenticated"])))
 }
 
-/// Where others reach this machine.
-pub(crate) fn address(args: &Server) -> IpAddr {
-    args.node_ip.unwrap_or_else(machine::address)
+/// Where others reach this machine, the cluster's primary family before.
+pub(crate) fn addresses(args: &Server) -> Vec<IpAddr> {
+    machine::of_families(&machine::addresses(args.node_ip.as_ref()), args.cluster_cidr.families())
+}
+
+/// The one by which the API server is known: it is of the primary family where the machine has such an address.
+fn address(args: &Server) -> IpAddr {
+    addresses(args)[0]
+}
+
+/// A server that is known by an IPv6 address listens there.
+fn bind(args: &Server) -> SocketAddr {
+    let everywhere = args.bind.ip() == IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    if everywhere && address(args).is_ipv6() { (Ipv6Addr::UNSPECIFIED, args.bind.port()).into() } else { args.bind }
 }
 
 /// Whether other servers may use the same store.
@@ -165,7 +176,7 @@ fn is_shared(args: &Server) -> bool {
 fn config(args: &Server) -> Result<Config> {
     Ok(Config {
         data_dir: args.place.data_dir.clone(),
-        bind: args.bind,
+        bind: bind(args),
         advertise_address: address(args),
         hostname: machine::hostname()?,
         extra_sans: args.tls_san.clone(),
@@ -174,6 +185,7 @@ fn config(args: &Server) -> Result<Config> {
         cluster_dns: args.cluster_dns(),
         node_port_range: "30000-32767".to_owned(),
         token_file: args.token_auth_file.clone(),
+        access: args.access.access()?,
         local_storage: !args.disable.contains(&Addon::LocalStorage),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
         history: HISTORY,

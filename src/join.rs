@@ -1,6 +1,6 @@
 //! `drover agent`: this machine as a node of a cluster that runs elsewhere.
 
-use crate::args::{Agent, Cidr};
+use crate::args::{Agent, Cidrs};
 use crate::control_plane::prepare_folder;
 use crate::crew::Crew;
 use crate::machine;
@@ -78,7 +78,7 @@ struct Waiting {
 }
 
 async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: &mut Steps) -> Result<(Node, Waiting)> {
-    let place = Place { node_name: node::name(&args.node)?, node_ip: args.node_ip.unwrap_or_else(machine::address) };
+    let place = Place { node_name: node::name(&args.node)?, node_ips: machine::addresses(args.node_ip.as_ref()) };
     let folder = args.place.data_dir.join("agent/pki");
     let wish = Wish { folder: &folder, place: &place, servers: &args.server, token: args.token.as_ref() };
     let credentials = join(&wish, clock).await?;
@@ -108,12 +108,14 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
     let cluster = cluster(&client).await?;
     steps.done("cluster's configuration read");
     let since = clock.now();
-    let own_dns = start_dns(&place.node_name, &cluster, &client, clock, clients);
+    let node_ips = machine::of_families(&place.node_ips, cluster.cluster_cidr.families());
+    let home = node::dns_home(&args.node, place.node_name.clone(), &node_ips);
+    let own_dns = start_dns(home, &cluster, &client, clock, clients);
     let here = Here {
         args: &args.node,
         place: &args.place,
         name: place.node_name.clone(),
-        node_ip: place.node_ip,
+        node_ips,
         pod_network: args.pod_network,
         cluster,
         own_dns: Some(own_dns),
@@ -125,7 +127,7 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
 
 /// Names for the pods of this node, also while no API server answers.
 fn start_dns(
-    node: &str,
+    home: dns::Home,
     cluster: &Cluster,
     client: &kube::Client,
     clock: &Arc<dyn Clock>,
@@ -133,7 +135,7 @@ fn start_dns(
 ) -> watch::Receiver<Option<SocketAddr>> {
     let (address, told) = watch::channel(None);
     let config = dns::Config {
-        home: dns::Home::Node(node.to_owned()),
+        home,
         tell: dns::Tell::Node(address),
         cluster_domain: cluster.cluster_domain.clone(),
         cluster_ip: cluster.cluster_dns,
@@ -170,7 +172,7 @@ async fn cluster(client: &kube::Client) -> Result<Cluster> {
     let text =
         |key: &str| data.get(key).map(String::as_str).with_context(|| format!("the cluster does not say its {key}"));
     let cluster_dns: IpAddr = text("clusterDNS")?.parse().context("clusterDNS is not an address")?;
-    let cluster_cidr: Cidr = text("clusterCIDR")?.parse().map_err(anyhow::Error::msg)?;
+    let cluster_cidr: Cidrs = text("clusterCIDR")?.parse().map_err(anyhow::Error::msg)?;
     Ok(Cluster { cluster_cidr, cluster_dns, cluster_domain: text("clusterDomain")?.to_owned() })
 }
 

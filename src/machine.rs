@@ -1,7 +1,9 @@
 //! What this machine is called, at which address others reach it, and whom it asks for names.
 
+use crate::args::NodeIps;
 use anyhow::{Context, Result, ensure};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use kinds::ip::Family;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 
 /// The host name, as Kubernetes wants node names: lower case.
 pub(crate) fn hostname() -> Result<String> {
@@ -9,15 +11,48 @@ pub(crate) fn hostname() -> Result<String> {
     Ok(name.to_string_lossy().to_lowercase())
 }
 
-/// The address from which this machine would reach the world; the loopback one where it has no route.
+/// The address from which this machine would reach the world over IPv4; the loopback one where it has no route.
 pub(crate) fn address() -> IpAddr {
-    // Connecting a UDP socket sends nothing: it only asks the routing table. The address is of the documentation range.
-    let probe = || -> std::io::Result<IpAddr> {
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-        socket.connect((Ipv4Addr::new(203, 0, 113, 1), 9))?;
-        Ok(socket.local_addr()?.ip())
-    };
-    probe().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    // Addresses of the documentation ranges.
+    source(Ipv4Addr::new(203, 0, 113, 1).into()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// That of IPv6, where this machine has one that others may use.
+fn address6() -> Option<IpAddr> {
+    let ip = source(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into())?;
+    let usable =
+        matches!(ip, IpAddr::V6(ip) if !ip.is_loopback() && !ip.is_unspecified() && !ip.is_unicast_link_local());
+    usable.then_some(ip)
+}
+
+/// From where this machine would send. Connecting a UDP socket sends nothing: it only asks the routing table.
+fn source(to: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect((to, 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// Where others reach this machine: what was asked for, or an address of IPv4 and one of IPv6 where there is one.
+pub(crate) fn addresses(asked: Option<&NodeIps>) -> Vec<IpAddr> {
+    asked.map_or_else(|| [address()].into_iter().chain(address6()).collect(), |asked| asked.all().to_vec())
+}
+
+/// Those that matter in a cluster of these families, in their order; all where none does.
+pub(crate) fn of_families(addresses: &[IpAddr], families: impl Iterator<Item = Family>) -> Vec<IpAddr> {
+    let of = |family| addresses.iter().copied().find(|ip| Family::of(*ip) == family);
+    let found: Vec<IpAddr> = families.filter_map(of).collect();
+    if found.is_empty() { addresses.to_vec() } else { found }
+}
+
+/// Every address of a machine in a cluster of these families.
+pub(crate) fn any_address(mut families: impl Iterator<Item = Family>) -> IpAddr {
+    // Takes IPv4 too.
+    if families.any(|family| family == Family::V6) {
+        Ipv6Addr::UNSPECIFIED.into()
+    } else {
+        Ipv4Addr::UNSPECIFIED.into()
+    }
 }
 
 /// Two nodes in one network namespace would take each other's rules and addresses away: the second one is to do nothing.

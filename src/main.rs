@@ -1,6 +1,7 @@
 //! The `drover` binary: parses what was typed, wires components together, and drains them. It decides nothing else.
 #![forbid(unsafe_code)]
 
+mod access_args;
 mod args;
 mod backup;
 mod brain;

@@ -17,8 +17,12 @@ struct Wired(Overlay);
 
 impl Kernel for Wired {
     fn tell(&self, map: &Map) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let peers: Vec<OverlayPeer> = map.peers.iter().filter_map(peer).collect();
-        Ok(self.0.tell(map.own.as_deref(), &peers)?)
+        let peer = |peer: &agent::network::Peer| OverlayPeer {
+            node_ips: peer.node_ips.clone(),
+            pod_cidrs: peer.pod_cidrs.clone(),
+        };
+        let peers: Vec<OverlayPeer> = map.peers.iter().map(peer).collect();
+        Ok(self.0.tell(&map.own, &peers)?)
     }
 
     fn remove(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -35,19 +39,19 @@ impl proxy::Announce for Announced {
 }
 
 /// `None` for a machine that is reached by IPv6 only: the pool has IPv4 addresses.
-pub(crate) fn announcer(node_ip: IpAddr) -> Option<Arc<dyn proxy::Announce>> {
-    let IpAddr::V4(node_ip) = node_ip else { return None };
-    Some(Arc::new(Announced(Announcer::new(node_ip))))
+pub(crate) fn announcer(node_ips: &[IpAddr]) -> Option<Arc<dyn proxy::Announce>> {
+    Some(Arc::new(Announced(Announcer::new(ipv4(node_ips)?))))
 }
 
-/// Of a node that is reached by IPv6 only, nothing is known here yet.
-fn peer(peer: &agent::network::Peer) -> Option<OverlayPeer> {
-    let IpAddr::V4(node_ip) = peer.node_ip else { return None };
-    Some(OverlayPeer { node_ip, pod_cidr: peer.pod_cidr.clone() })
+fn ipv4(node_ips: &[IpAddr]) -> Option<Ipv4Addr> {
+    node_ips.iter().find_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(*ip),
+        IpAddr::V6(_) => None,
+    })
 }
 
 /// `None` where something else does it, or nothing may.
-pub(crate) fn kernel(how: PodNetwork, node_ip: IpAddr) -> Result<Option<Arc<dyn Kernel>>> {
+pub(crate) fn kernel(how: PodNetwork, node_ips: &[IpAddr]) -> Result<Option<Arc<dyn Kernel>>> {
     let way = match how {
         PodNetwork::Auto => Way::Auto,
         PodNetwork::Routes => Way::Routes,
@@ -58,15 +62,15 @@ pub(crate) fn kernel(how: PodNetwork, node_ip: IpAddr) -> Result<Option<Arc<dyn 
         tracing::warn!("not root: this server will not reach pods (webhooks and proxied pods on other machines)");
         return Ok(None);
     }
-    let IpAddr::V4(node_ip) = node_ip else {
-        bail!("the pod network works over IPv4 so far: give an IPv4 address with --node-ip");
+    let Some(node_ip) = ipv4(node_ips) else {
+        bail!("nodes reach each other over IPv4 so far: give an IPv4 address too with --node-ip");
     };
     Ok(Some(Arc::new(Wired(Overlay::new(OverlayConfig { way, node_ip, mtu: overlay_mtu(node_ip) })))))
 }
 
 /// Largest packet of pods: what fits through the overlay, unless there will be none.
-pub(crate) fn pod_mtu(how: PodNetwork, node_ip: IpAddr) -> u32 {
-    let IpAddr::V4(node_ip) = node_ip else { return LINK_MTU - OVERHEAD_BYTES };
+pub(crate) fn pod_mtu(how: PodNetwork, node_ips: &[IpAddr]) -> u32 {
+    let Some(node_ip) = ipv4(node_ips) else { return LINK_MTU - OVERHEAD_BYTES };
     match how {
         PodNetwork::Auto | PodNetwork::Vxlan => overlay_mtu(node_ip),
         PodNetwork::Routes | PodNetwork::None => link_mtu(node_ip),

@@ -1,6 +1,6 @@
 //! Wires one node: container runtime, agent, proxy and the way to other nodes' pods.
 
-use crate::args::{Cidr, Node as Args, Place, PodNetwork};
+use crate::args::{Cidrs, Node as Args, Place, PodNetwork};
 use crate::crew::Crew;
 use crate::machine::{self, RESOLV_CONF};
 use crate::network;
@@ -8,8 +8,9 @@ use crate::steps::Steps;
 use agent::network::Kernel;
 use anyhow::{Context, Result};
 use client::clock::Clock;
+use kinds::ip::Family;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -22,7 +23,7 @@ const BRIDGE: &str = "drover0";
 
 /// What all nodes of a cluster agree on.
 pub(crate) struct Cluster {
-    pub(crate) cluster_cidr: Cidr,
+    pub(crate) cluster_cidr: Cidrs,
     pub(crate) cluster_dns: IpAddr,
     pub(crate) cluster_domain: String,
 }
@@ -32,7 +33,8 @@ pub(crate) struct Here<'a> {
     pub(crate) args: &'a Args,
     pub(crate) place: &'a Place,
     pub(crate) name: String,
-    pub(crate) node_ip: IpAddr,
+    /// One, or one of each of the cluster's families, in their order.
+    pub(crate) node_ips: Vec<IpAddr>,
     pub(crate) pod_network: PodNetwork,
     pub(crate) cluster: Cluster,
     /// Where this node's own DNS server is, once it answers.
@@ -55,6 +57,7 @@ pub(crate) struct Node {
     kernel: Option<Arc<dyn Kernel>>,
     announcer: Option<Arc<dyn proxy::Announce>>,
     keep_pods: bool,
+    families: Vec<Family>,
     cgroup_root: String,
     /// The agent's folder, where the pods end with this process.
     agent_dir: Option<PathBuf>,
@@ -69,6 +72,14 @@ pub(crate) fn name(args: &Args) -> Result<String> {
     Ok(name)
 }
 
+/// Where a node's DNS server is: on the bridge, or where plugins connect pods, on the machine's own address.
+pub(crate) fn dns_home(args: &Args, name: String, node_ips: &[IpAddr]) -> dns::Home {
+    match args.cni.config() {
+        Some(_) => dns::Home::Machine(name, node_ips[0]),
+        None => dns::Home::Node(name),
+    }
+}
+
 impl Node {
     /// Starts runtime, agent, proxy and network; what uses the API joins `clients`.
     pub(crate) async fn start(
@@ -77,14 +88,16 @@ impl Node {
         clients: &mut Crew,
         steps: &mut Steps,
     ) -> Result<Self> {
-        let Here { args, place, name, node_ip, pod_network, cluster, own_dns } = here;
+        let Here { args, place, name, node_ips, pod_network, cluster, own_dns } = here;
         machine::require_free_port(NODE_PORT)?;
         let other = args.container_runtime_endpoint.clone();
         let socket = other.clone().unwrap_or_else(|| crate::images::socket(place));
         let shutdown = args.shutdown()?;
         clients.give_time(shutdown.total);
-        let kernel = network::kernel(pod_network, node_ip)?;
-        let announcer = network::announcer(node_ip);
+        // Who connects pods leads to those of other nodes too.
+        let pod_network = if args.cni.config().is_some() { PodNetwork::None } else { pod_network };
+        let kernel = network::kernel(pod_network, &node_ips)?;
+        let announcer = network::announcer(&node_ips);
         let (kernel_too, announcer_too) = (kernel.clone(), announcer.clone());
         let runtime = Crew::default();
         let mut node = Self {
@@ -92,13 +105,15 @@ impl Node {
             kernel: kernel_too,
             announcer: announcer_too,
             keep_pods: args.keep_pods,
+            families: cluster.cluster_cidr.families().collect(),
             cgroup_root: args.cgroup_root.clone(),
             agent_dir: (other.is_none() && !args.keep_pods).then(|| agent_dir(place)),
         };
         if other.is_none() {
-            let mut config =
-                runtime_config(place, String::new(), cluster.cluster_cidr, network::pod_mtu(pod_network, node_ip));
+            let mtu = network::pod_mtu(pod_network, &node_ips);
+            let mut config = runtime_config(place, String::new(), &cluster.cluster_cidr, mtu);
             config.mirrors.clone_from(&args.registry_mirror);
+            config.net.cni = args.cni.config();
             node.run_containers(config);
         }
         tokio::select! {
@@ -113,24 +128,18 @@ impl Node {
         }
 
         let Credentials { agent, proxy, tls, clock } = credentials;
-        let cluster_cidr = cluster.cluster_cidr.to_string();
-        let proxy_config = proxy::Config {
-            mode: args.proxy_mode.into(),
-            node_name: name.clone(),
-            cluster_cidr,
-            own_dns,
-            announce: announcer.clone(),
-            healthz: proxy::HEALTHZ,
-        };
+        let mut proxy_config = proxy_config(args.proxy_mode.into(), name.clone(), &cluster.cluster_cidr);
+        proxy_config.own_dns = own_dns;
+        proxy_config.announce = announcer;
         if let Some(kernel) = kernel {
-            let config = agent::network::Config { node_name: Some(name.clone()), node_ip };
+            let config = agent::network::Config { node_name: Some(name.clone()), node_ips: node_ips.clone() };
             let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
             clients.join("pod network", |drain| async move {
                 agent::network::run(config, deps, drain).await;
                 Ok(())
             });
         }
-        let mut config = agent_config(args, place, &cluster, (name, node_ip), &socket, tls);
+        let mut config = agent_config(args, place, &cluster, (name, node_ips), &socket, tls);
         config.shutdown = shutdown;
         let deps = agent::Deps { client: agent, clock: Arc::clone(&clock) };
         clients.join("node agent", |drain| async move { Ok(agent::run(config, deps, drain).await?) });
@@ -174,14 +183,26 @@ impl Node {
         {
             tracing::warn!(%error, "the way to other nodes' pods stays in the kernel");
         }
-        if let Err(error) = proxy::remove().await {
+        if let Err(error) = proxy::remove(self.families).await {
             tracing::warn!(error = format!("{:#}", anyhow::Error::from(error)), "rules of Services stay in the kernel");
         }
         agent::cgroupfs::remove_classes(&self.cgroup_root);
     }
 }
 
-fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32) -> runtime::Config {
+/// For the Services of a cluster.
+fn proxy_config(mode: proxy::Mode, node_name: String, pods: &Cidrs) -> proxy::Config {
+    proxy::Config {
+        mode,
+        node_name,
+        cluster_cidrs: pods.all().to_vec(),
+        own_dns: None,
+        announce: None,
+        healthz: SocketAddr::new(machine::any_address(pods.families()), proxy::HEALTHZ_PORT),
+    }
+}
+
+fn runtime_config(place: &Place, cgroup_root: String, pods: &Cidrs, mtu: u32) -> runtime::Config {
     runtime::Config {
         root: place.data_dir.join("runtime"),
         socket: crate::images::socket(place),
@@ -190,11 +211,12 @@ fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32) -> r
         cdi: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
         net: runtime::NetConfig {
             bridge: BRIDGE.to_owned(),
-            no_masquerade: vec![pods.to_string()],
+            no_masquerade: pods.all().iter().map(ToString::to_string).collect(),
             masquerade: runtime::Masquerade::On,
             mtu,
             // The agent of the same process names it.
             own_range: None,
+            cni: None,
         },
         mirrors: Vec::new(),
         supervisor: None,
@@ -206,9 +228,10 @@ fn runtime_config(place: &Place, cgroup_root: String, pods: Cidr, mtu: u32) -> r
 pub(crate) async fn run_runtime(args: crate::args::Runtime) -> Result<()> {
     machine::require_root("`drover runtime` runs containers: it")?;
     crate::control_plane::prepare_folder(&args.place)?;
-    let mtu = network::pod_mtu(args.pod_network, args.node_ip.unwrap_or_else(machine::address));
-    let mut config = runtime_config(&args.place, args.cgroup_root, args.cluster_cidr, mtu);
+    let mtu = network::pod_mtu(args.pod_network, &machine::addresses(args.node_ip.as_ref()));
+    let mut config = runtime_config(&args.place, args.cgroup_root, &args.cluster_cidr, mtu);
     config.mirrors = args.registry_mirror;
+    config.net.cni = args.cni.config();
     config.net.own_range = Some(args.pod_cidr.unwrap_or(args.cluster_cidr.first_of_a_node()).to_string());
     let mut crew = Crew::default();
     crew.join("container runtime", |drain| async move { Ok(runtime::run(config, drain).await?) });
@@ -223,17 +246,17 @@ fn agent_config(
     args: &Args,
     place: &Place,
     cluster: &Cluster,
-    (node_name, node_ip): (String, IpAddr),
+    (node_name, node_ips): (String, Vec<IpAddr>),
     socket: &Path,
     tls: agent::Tls,
 ) -> agent::Config {
     agent::Config {
         node_name,
-        node_ip,
+        node_ips,
         data_dir: agent_dir(place),
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
-        bind: SocketAddr::from((Ipv4Addr::UNSPECIFIED, NODE_PORT)),
+        bind: SocketAddr::new(machine::any_address(cluster.cluster_cidr.families()), NODE_PORT),
         cluster_dns: vec![cluster.cluster_dns],
         cluster_domain: cluster.cluster_domain.clone(),
         max_pods: args.max_pods,
@@ -255,10 +278,7 @@ pub(crate) async fn run_proxy(args: crate::args::Proxy) -> Result<()> {
     let kubeconfig = crate::brain::read_kubeconfig(&args.client)?;
     let servers = client::transport::Servers::open(&kubeconfig, &args.client.server).await?;
     let node_name = args.node_name.map_or_else(machine::hostname, Ok)?;
-    let cluster_cidr = args.cluster_cidr.to_string();
-    let mode = args.proxy_mode.into();
-    let config =
-        proxy::Config { mode, node_name, cluster_cidr, own_dns: None, announce: None, healthz: proxy::HEALTHZ };
+    let config = proxy_config(args.proxy_mode.into(), node_name, &args.cluster_cidr);
     let deps = proxy::Deps { client: servers.client(), clock: Arc::new(client::clock::SystemClock) };
     let mut crew = Crew::default();
     crew.join("proxy", |drain| async move { proxy::run(config, deps, drain).await.context("cannot program Services") });

@@ -63,9 +63,10 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
     plane.start_brain(&args.server)?;
     steps.done("controllers and scheduler run");
     let name = node::name(&args.node)?;
-    let node_ip = control_plane::address(&args.server);
+    let node_ips = control_plane::addresses(&args.server);
     let user = format!("system:node:{name}");
-    let sans = [name.clone(), node_ip.to_string(), "127.0.0.1".to_owned()];
+    let addresses = node_ips.iter().map(ToString::to_string);
+    let sans: Vec<String> = [name.clone(), "127.0.0.1".to_owned()].into_iter().chain(addresses).collect();
     let serving = plane.pki.issue_server(&user, &sans, &["system:nodes"], plane.clock.now())?;
     let serving = agent::Serving {
         cert_pem: serving.certificate_pem.clone().into_bytes(),
@@ -78,7 +79,7 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
         clock: Arc::clone(&plane.clock),
     };
     let cluster = Cluster {
-        cluster_cidr: args.server.cluster_cidr,
+        cluster_cidr: args.server.cluster_cidr.clone(),
         cluster_dns: args.server.cluster_dns(),
         cluster_domain: CLUSTER_DOMAIN.to_owned(),
     };
@@ -86,18 +87,22 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
         args: &args.node,
         place: &args.server.place,
         name: name.clone(),
-        node_ip,
+        node_ips: node_ips.clone(),
         pod_network: args.server.pod_network,
         cluster,
         own_dns: None,
     };
     let node = Node::start(here, credentials, &mut plane.clients, steps).await?;
     if !args.server.disable.contains(&Addon::Dns) {
-        plane.start_dns(&args.server, dns::Home::Node(name));
+        plane.start_dns(&args.server, node::dns_home(&args.node, name, &node_ips));
     }
     if args.ingress {
         let (http_port, https_port) = (args.ingress_http_port, args.ingress_https_port);
-        let doors = Doors { http_port, https_port, addresses: vec![node_ip] };
+        let doors = Doors {
+            http_port,
+            https_port,
+            addresses: node_ips.into_iter().filter(std::net::IpAddr::is_ipv4).collect(),
+        };
         let (client, clock) = (plane.client(entrance::USER, &[]), Arc::clone(&plane.clock));
         entrance::start(&mut plane.clients, doors, client, clock)?;
     }

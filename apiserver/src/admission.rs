@@ -10,6 +10,7 @@ mod attributes;
 mod authorizer;
 mod call;
 mod certificate;
+mod config;
 mod device;
 mod escalation;
 mod external_ips;
@@ -34,9 +35,11 @@ mod service_account;
 mod storage;
 mod tolerations;
 mod topology;
+mod trust_bundle;
 pub mod webhook;
 
 pub use call::{Call, Operation};
+pub(crate) use config::PluginSettings;
 pub use matcher::Matcher;
 
 use crate::auth::Authorizer;
@@ -56,6 +59,9 @@ struct Context {
     objects: Arc<dyn Objects>,
     authorizer: Arc<Authorizer>,
     clock: Arc<dyn Clock>,
+    /// The audience of this cluster's own tokens.
+    issuer: String,
+    settings: PluginSettings,
 }
 
 /// For the client, as `Warning` headers.
@@ -69,8 +75,17 @@ pub struct Chain {
 }
 
 impl Chain {
-    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>) -> Self {
-        Self { context: Context { objects, authorizer, clock }, policies: None, webhooks: None }
+    /// `issuer` is the audience of this cluster's own tokens.
+    pub fn new(objects: Arc<dyn Objects>, authorizer: Arc<Authorizer>, clock: Arc<dyn Clock>, issuer: &str) -> Self {
+        let settings = PluginSettings::default();
+        let context = Context { objects, authorizer, clock, issuer: issuer.to_owned(), settings };
+        Self { context, policies: None, webhooks: None }
+    }
+
+    /// With what an operator tells the plugins.
+    pub(crate) fn with_settings(mut self, settings: PluginSettings) -> Self {
+        self.context.settings = settings;
+        self
     }
 
     /// With the cluster's own policies, and after them its webhooks, at the end of both stages.

@@ -37,7 +37,8 @@ const RANDOM_TRIES: usize = 16;
 
 #[derive(Clone, Debug)]
 pub struct Params {
-    pub addresses: AddressRange,
+    /// One range, or one of each family: the first is of the family that Services have by default.
+    pub addresses: Vec<AddressRange>,
     pub ports: PortRange,
 }
 
@@ -101,6 +102,7 @@ impl Allocator {
 
     /// Completes the Service; what it takes beyond `old` is pending afterwards, also on an error (the caller aborts).
     async fn complete(&self, service: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
+        cluster_ip::align(service);
         family::settle(service, old, &self.params.addresses).map_err(|error| invalid(service, error))?;
         cluster_ip::settle(self, service, old).await?;
         node_port::settle(self, service, old).await

@@ -8,6 +8,7 @@ pub mod feed;
 pub mod impersonate;
 pub mod node;
 pub mod objects;
+pub mod oidc;
 pub mod rbac;
 pub mod review;
 pub mod secret_token;
@@ -24,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use kinds::selector::FieldSelector;
 use node::NodeAuthorizer;
 use objects::Objects;
+use oidc::Issuers;
 use rbac::Rbac;
 use service_account::Tokens;
 use static_token::StaticTokens;
@@ -33,11 +35,6 @@ pub const GROUP_AUTHENTICATED: &str = "system:authenticated";
 pub const GROUP_UNAUTHENTICATED: &str = "system:unauthenticated";
 pub const GROUP_MASTERS: &str = "system:masters";
 pub const USER_ANONYMOUS: &str = "system:anonymous";
-
-/// Paths that answer without credentials: load balancers and `kctl version` ask them before anybody has logged in, and a
-/// machine that wants to join looks for the CA there.
-const ANONYMOUS_PATHS: &[&str] =
-    &["/healthz", "/livez", "/readyz", "/version", "/api/v1/namespaces/kube-public/configmaps/cluster-info"];
 
 /// From a certificate's first valid second, which lies five minutes before it was made, to the Node object.
 const JOINING_MAX: SignedDuration = SignedDuration::from_mins(7);
@@ -104,19 +101,20 @@ impl Decision {
 pub struct Authenticator {
     tokens: Arc<Tokens>,
     fixed: StaticTokens,
+    issuers: Arc<Issuers>,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
     pub fn new(tokens: Arc<Tokens>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens, fixed: StaticTokens::default(), objects, clock }
+        Self { tokens, fixed: StaticTokens::default(), issuers: Arc::default(), objects, clock }
     }
 
-    /// With tokens besides those that the cluster gives out.
+    /// With tokens besides those that the cluster gives out: those of a file, and those of other issuers.
     #[must_use]
-    pub fn with(self, fixed: StaticTokens) -> Self {
-        Self { fixed, ..self }
+    pub fn with(self, fixed: StaticTokens, issuers: Arc<Issuers>) -> Self {
+        Self { fixed, issuers, ..self }
     }
 
     /// The extension [`Identity`] is trusted: only an in-process transport inserts it. The HTTPS server inserts an
@@ -135,7 +133,7 @@ impl Authenticator {
         }
         match bearer(parts)? {
             Some(text) => self.authenticate_token(&text, &[]).await.map(|(identity, _)| identity),
-            None if is_anonymous_path(parts.uri.path()) => Ok(anonymous()),
+            None if self.issuers.anonymous().allows(parts.uri.path()) => Ok(anonymous()),
             None => Err(AuthnError::Missing),
         }
     }
@@ -172,7 +170,14 @@ impl Authenticator {
             let identity = found.map_err(|error| AuthnError::Refused(error.to_string()))?;
             return Ok((authenticated(identity), own));
         }
-        if self.tokens.is_secret_token(text) {
+        let issuer = token::unverified_issuer(text).unwrap_or_default();
+        if let Some(issuer) = self.issuers.find(&issuer) {
+            // k8s: WrapAudienceAgnosticToken: the audiences of such a token are the issuer's matter.
+            let own = self.tokens.own_audience(audiences).map_err(refused)?;
+            let identity = issuer.authenticate(text, self.clock.now()).await;
+            return Ok((authenticated(identity.map_err(|error| AuthnError::Refused(error.to_string()))?), own));
+        }
+        if issuer == secret_token::ISSUER {
             let own = self.tokens.own_audience(audiences).map_err(refused)?;
             let claims = self.tokens.open_secret_token(text).map_err(refused)?;
             secret_token::check(&claims, text, self.objects.as_ref()).await.map_err(refused)?;
@@ -253,13 +258,6 @@ pub fn authenticated(mut identity: Identity) -> Identity {
         identity.groups.push(GROUP_AUTHENTICATED.to_owned());
     }
     identity
-}
-
-fn is_anonymous_path(path: &str) -> bool {
-    ANONYMOUS_PATHS.iter().any(|allowed| match path.strip_prefix(allowed) {
-        Some(rest) => rest.is_empty() || rest.starts_with('/'),
-        None => false,
-    })
 }
 
 /// WebSocket subprotocol by which browsers, which cannot set headers, carry a bearer token.

@@ -5,6 +5,7 @@
 //! nothing is spliced before the backend has answered 101.
 
 pub mod address;
+pub(crate) mod fetch;
 mod headers;
 pub mod service;
 pub mod tls;

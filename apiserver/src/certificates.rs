@@ -49,17 +49,11 @@ struct Keeper {
 
 #[async_trait]
 impl Follower for Keeper {
-    async fn seen(&self, request: &Value, change: Change) {
+    async fn seen(&self, request: &Value, change: Change) -> Result<(), ApiError> {
         if change == Change::Gone || rules::is_settled(request) {
-            return;
+            return Ok(());
         }
-        let done = if rules::is_approved(request) { self.sign(request).await } else { self.approve(request).await };
-        match done {
-            Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {}
-            Err(error) => {
-                tracing::warn!(%error, request = text(request, "metadata.name"), "cannot settle a certificate request");
-            }
-        }
+        if rules::is_approved(request) { self.sign(request).await } else { self.approve(request).await }
     }
 }
 

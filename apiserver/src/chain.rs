@@ -1,6 +1,7 @@
 //! The filter chain: every request, from whatever transport, goes through [`handle`] and through nothing else.
 
 use crate::aggregate::Remote;
+use crate::audit::{self, Notes, Trail};
 use crate::auth::{Attributes, AuthnError, Decision, impersonate};
 use crate::error::{ApiError, Qualified};
 use crate::flow::{self, Asked, Flow};
@@ -36,11 +37,23 @@ pub async fn handle(server: Arc<Server>, request: Request<Body>) -> Response<Bod
     let _in_flight = metrics.enter();
     let started = Instant::now();
     let mut noted = Noted::default();
-    let accept = parts.headers.get(ACCEPT).cloned();
+    if server.audit.is_some() {
+        noted.audit_id = audit_id.clone();
+    }
+    let (accept, by_hand) = (parts.headers.get(ACCEPT).cloned(), negotiate::is_typed_by_hand(&parts.headers));
     let mut response = match answer(&server, parts, body, &mut noted).await {
         Ok(response) => response,
-        Err(error) => respond::error_as(Answer::of_error(accept.as_ref()), &error),
+        Err(error) => {
+            if let Some(trail) = &mut noted.trail {
+                trail.refused(&error);
+            }
+            respond::error_as(Answer::of_error(accept.as_ref(), by_hand), &error)
+        }
     };
+    if let Some(trail) = noted.trail.take() {
+        // Boxed: the state of the rare case would make every request's larger.
+        response = Box::pin(trail.answered(response, noted.goes_on)).await;
+    }
     if let Some(labels) = noted.labels {
         metrics.observe(&labels, response.status().as_u16(), started.elapsed());
     }
@@ -69,33 +82,61 @@ fn unrepeated(mut value: HeaderValue) -> HeaderValue {
 struct Noted {
     labels: Option<RequestLabels>,
     flow: Option<Flow>,
+    /// Set where there is an audit.
+    audit_id: Option<HeaderValue>,
+    trail: Option<Box<Trail>>,
+    /// The answer has no end of its own.
+    goes_on: bool,
+}
+
+impl Noted {
+    fn audit_id(&self) -> &str {
+        self.audit_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default()
+    }
 }
 
 /// The whole chain, in order.
 async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Noted) -> Result<Response<Body>, ApiError> {
     // Who asks.
-    let caller = server.authenticator.authenticate(&parts).await.map_err(|error| unauthorized(&error))?;
-    let identity = act_as(server, &parts, caller)?;
+    let caller = match server.authenticator.authenticate(&parts).await {
+        Ok(caller) => caller,
+        Err(error) => return Err(unknown(server, &parts, noted, &error)),
+    };
 
     // For what: the only place that looks at the path.
     let find = |group: &str, version: &str, plural: &str| server.find(group, version, plural);
-    let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), identity, find)?;
+    let mut target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), caller, find)?;
+    if let Some(audit) = &server.audit {
+        noted.trail = audit.begin(&parts, &target.attributes(), Some(target.identity()), noted.audit_id());
+    }
+
+    // In whose name.
+    if let Some(other) = act_as(server, &parts, &target)? {
+        if let Some(trail) = &mut noted.trail {
+            trail.acts_as(&other);
+        }
+        target.act_as(other);
+    }
     if let Target::Resource(request) = &mut target {
         request.agent = negotiate::agent(&parts.headers, &request.identity.user);
         noted.labels = dispatch::labels(request);
+        if let Some(trail) = &noted.trail {
+            request.notes = trail.notes();
+        }
     }
 
     // How urgent it is.
     let flow = noted.flow.insert(server.flow.classify(&Asked::of(&target)));
 
     // May they.
-    authorize(server, &target)?;
+    authorize(server, &target, noted.trail.as_deref())?;
 
     // Whether another API server has the answer.
     let remote = server.aggregate.behind(parts.uri.path());
 
     // Is there room, and how long may it take.
     let length = length(&target);
+    noted.goes_on = length != Length::Short;
     let limit = match length {
         Length::Short => time_limit(parts.uri.query())?,
         // An upgrade that another API server grants goes on without its request, which has ended then.
@@ -131,7 +172,11 @@ async fn pass_or_serve(
 
 async fn serve(server: &Arc<Server>, target: Target, parts: Parts, body: Body) -> Result<Response<Body>, ApiError> {
     match target {
-        Target::Resource(request) => dispatch::resource(server, &request, parts, body).await,
+        Target::Resource(request) => {
+            let body =
+                if request.notes.are_read() { Box::pin(audit::noted(&request, &parts, body)).await? } else { body };
+            dispatch::resource(server, &request, parts, body).await
+        }
         Target::NonResource(_) if parts.uri.path() == BACKUP && parts.method == Method::GET => {
             let store = Arc::clone(server.registry.caches().store());
             Ok(Response::new(Body::from_stream(store::backup::stream(store))))
@@ -145,56 +190,67 @@ fn unauthorized(error: &AuthnError) -> ApiError {
     ApiError::Unauthorized
 }
 
-fn act_as(server: &Server, parts: &Parts, caller: Identity) -> Result<Identity, ApiError> {
+/// A request of which nobody knows who makes it.
+fn unknown(server: &Server, parts: &Parts, noted: &Noted, error: &AuthnError) -> ApiError {
+    let error = unauthorized(error);
+    if let Some(audit) = &server.audit {
+        let find = |group: &str, version: &str, plural: &str| server.find(group, version, plural);
+        let target = request::parse(&parts.method, parts.uri.path(), parts.uri.query(), Identity::default(), find);
+        let trail = target.ok().and_then(|target| audit.begin(parts, &target.attributes(), None, noted.audit_id()));
+        if let Some(trail) = trail {
+            trail.unknown(&error);
+        }
+    }
+    error
+}
+
+/// In whose name the request goes on, where it is not the caller's.
+fn act_as(server: &Server, parts: &Parts, target: &Target) -> Result<Option<Identity>, ApiError> {
     use impersonate::ImpersonationError;
-    match impersonate::resolve(&parts.headers, &caller, &server.authorizer) {
-        Ok(Some(other)) => Ok(other),
-        Ok(None) => Ok(caller),
-        Err(ImpersonationError::Forbidden { group, resource, name, message }) => {
-            Err(ApiError::Forbidden { resource: Qualified::new(group, resource), name, why: message })
+    let other = impersonate::resolve(&parts.headers, target.identity(), &server.authorizer, &target.attributes());
+    other.map_err(|error| match error {
+        ImpersonationError::Forbidden { group, resource, name, message } => {
+            ApiError::Forbidden { resource: Qualified::new(&group, &resource), name, why: message }
         }
-        Err(error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_))) => {
-            Err(ApiError::bad_request(error.to_string()))
+        ImpersonationError::ForbiddenPath(why) => ApiError::ForbiddenPath { why },
+        error @ (ImpersonationError::NoUser(_) | ImpersonationError::Malformed(_)) => {
+            ApiError::bad_request(error.to_string())
         }
+    })
+}
+
+fn authorize(server: &Server, target: &Target, trail: Option<&Trail>) -> Result<(), ApiError> {
+    let notes = trail.map(Trail::notes).unwrap_or_default();
+    decide(server, target, &target.attributes(), &notes)?;
+    match target {
+        Target::Resource(request) if opens_stream(request) && request.verb == Verb::Get => {
+            let attributes = Attributes { verb: Verb::Create.as_str(), ..request.attributes() };
+            decide(server, target, &attributes, &notes)
+        }
+        Target::Resource(_) | Target::NonResource(_) => Ok(()),
     }
 }
 
-fn authorize(server: &Server, target: &Target) -> Result<(), ApiError> {
-    match target {
-        Target::Resource(request) => {
-            authorize_verb(server, request, request.verb)?;
-            if opens_stream(request) && request.verb == Verb::Get {
-                authorize_verb(server, request, Verb::Create)?;
-            }
+const DECISION: &str = "authorization.k8s.io/decision";
+const REASON: &str = "authorization.k8s.io/reason";
+
+fn decide(server: &Server, target: &Target, attributes: &Attributes<'_>, notes: &Notes) -> Result<(), ApiError> {
+    match server.authorizer.authorize(target.identity(), attributes) {
+        Decision::Allow { reason } => {
+            notes.annotate(DECISION, || "allow".to_owned());
+            notes.annotate(REASON, || reason);
             Ok(())
         }
-        Target::NonResource(request) => {
-            let attributes = Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() };
-            match server.authorizer.authorize(&request.identity, &attributes) {
-                Decision::Allow { .. } => Ok(()),
-                Decision::Deny { message, .. } => Err(ApiError::ForbiddenPath { why: message }),
-            }
-        }
-    }
-}
-
-fn authorize_verb(server: &Server, request: &request::Request, verb: Verb) -> Result<(), ApiError> {
-    let attributes = Attributes {
-        verb: verb.as_str(),
-        group: &request.group,
-        version: &request.version,
-        resource: &request.resource,
-        subresource: &request.subresource,
-        namespace: &request.ns,
-        name: &request.name,
-        fields: Some(&request.options.selection.fields),
-        path: None,
-    };
-    match server.authorizer.authorize(&request.identity, &attributes) {
-        Decision::Allow { .. } => Ok(()),
-        Decision::Deny { message, .. } => {
-            let resource = Qualified::new(&request.group, &request.resource);
-            Err(ApiError::Forbidden { resource, name: request.name.clone(), why: message })
+        Decision::Deny { message, reason } => {
+            notes.annotate(DECISION, || "forbid".to_owned());
+            notes.annotate(REASON, || reason);
+            Err(match target {
+                Target::Resource(request) => {
+                    let resource = Qualified::new(&request.group, &request.resource);
+                    ApiError::Forbidden { resource, name: request.name.clone(), why: message }
+                }
+                Target::NonResource(_) => ApiError::ForbiddenPath { why: message },
+            })
         }
     }
 }

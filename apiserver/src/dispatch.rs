@@ -121,6 +121,8 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
             Ok(respond::list(&view, objects, &ListMeta { rev, continue_token: &continue_token, remaining }))
         }
         Verb::Watch => watch(server, call, parts, view).await,
+        // A body with another name would pass what was authorized by the name in the path.
+        Verb::Create if !call.name.is_empty() => Err(method_not_allowed(call)),
         Verb::Create => {
             let bytes = read(body).await?;
             let (object, warnings) =
@@ -224,10 +226,12 @@ async fn bind_by_body(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, obje
 async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
     let registry = &server.registry;
     let view = view_of(server, call, parts, kinds::table::scale())?;
+    let mut warnings = Vec::new();
     let scale = match call.request.verb {
         Verb::Get => registry.scale(call).await?,
         Verb::Update => {
-            let tree = body_tree(parts, body).await?;
+            let (tree, said) = part(call, parts, body).await?;
+            warnings = said;
             registry.update_scale(call, &tree).await?
         }
         Verb::Patch => {
@@ -236,18 +240,18 @@ async fn scale(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
         }
         _ => return Err(method_not_allowed(call)),
     };
-    Ok(respond::object(&view, StatusCode::OK, scale.to_string().into(), &[]))
+    Ok(respond::object(&view, StatusCode::OK, scale.to_string().into(), &warnings))
 }
 
 async fn binding(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
-    let tree = body_tree(parts, body).await?;
-    let warnings = server.registry.bind(call, tree).await?;
+    let (tree, mut warnings) = part(call, parts, body).await?;
+    warnings.extend(server.registry.bind(call, tree).await?);
     done(call, parts, &warnings)
 }
 
 async fn eviction(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body) -> Answered {
-    let tree = body_tree(parts, body).await?;
-    let warnings = server.registry.evict(call, tree).await?;
+    let (tree, mut warnings) = part(call, parts, body).await?;
+    warnings.extend(server.registry.evict(call, tree).await?);
     done(call, parts, &warnings)
 }
 
@@ -262,9 +266,10 @@ fn method_not_allowed(call: &Call<'_>) -> ApiError {
     ApiError::MethodNotAllowed { resource: Qualified::resource(call.row()) }
 }
 
-async fn body_tree(parts: &Parts, body: Body) -> Result<Value, ApiError> {
+/// What a subresource takes, with warnings.
+pub async fn part(call: &Call<'_>, parts: &Parts, body: Body) -> Result<(Value, Vec<String>), ApiError> {
     let format = negotiate::body_format(&parts.headers)?;
-    decode::tree(&read(body).await?, format)
+    decode::part(call, &read(body).await?, format)
 }
 
 /// The whole body, bounded.

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// Pause before a lost subscription is taken again: the cache may be starting over.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// Pause before a follower is told again what it could not deal with: the store may be away.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -122,7 +124,8 @@ async fn subscribe(caches: &Caches, kind: &Arc<dyn Kind>) -> Result<Subscription
 /// One of the API server's own small controllers, those that need its keys or its authorizer.
 #[async_trait]
 pub(crate) trait Follower: Send + Sync {
-    async fn seen(&self, object: &Value, change: Change);
+    /// An error means that it is told again, with what the object is then.
+    async fn seen(&self, object: &Value, change: Change) -> Result<(), ApiError>;
 }
 
 /// Tells `follower` everything, until somebody drops the future.
@@ -134,9 +137,30 @@ pub(crate) async fn follow(caches: &Arc<Caches>, resource: Resource, follower: &
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     };
+    // The last that was seen of each object that could not be dealt with.
+    let mut failed: HashMap<Box<str>, Seen> = HashMap::new();
+    let mut again = Box::pin(tokio::time::sleep(AGAIN_AFTER));
     loop {
-        let Seen { object, change } = follow.next().await;
-        follower.seen(&object.value(), change).await;
+        let due: Vec<Seen> = tokio::select! {
+            seen = follow.next() => {
+                failed.remove(&seen.object.key);
+                vec![seen]
+            }
+            () = again.as_mut(), if !failed.is_empty() => failed.drain().map(|(_, seen)| seen).collect(),
+        };
+        for seen in due {
+            match follower.seen(&seen.object.value(), seen.change).await {
+                // What has changed or gone meanwhile is told of in its turn.
+                Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {}
+                Err(error) => {
+                    tracing::warn!(%error, resource = resource.plural, key = &*seen.object.key, "cannot be dealt with yet");
+                    if failed.is_empty() {
+                        again.as_mut().reset(tokio::time::Instant::now() + AGAIN_AFTER);
+                    }
+                    failed.insert(seen.object.key.clone(), seen);
+                }
+            }
+        }
     }
 }
 
@@ -160,6 +184,38 @@ mod tests {
     async fn next(follow: &mut Follow) -> String {
         let seen = tokio::time::timeout(Duration::from_secs(5), follow.next()).await.expect("something is seen");
         format!("{:?} {}", seen.change, seen.object.name())
+    }
+
+    /// Refuses what it is told the first time.
+    #[derive(Default)]
+    struct Slow(parking_lot::Mutex<Vec<String>>);
+
+    #[async_trait]
+    impl Follower for Slow {
+        async fn seen(&self, object: &Value, _: Change) -> Result<(), ApiError> {
+            let mut told = self.0.lock();
+            told.push(object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+            if told.len() == 1 { Err(ApiError::unavailable("the store is away")) } else { Ok(()) }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_follower_could_not_deal_with_is_told_again() {
+        let store = Arc::new(MemStore::new());
+        put(&store, "first").await;
+        put(&store, "second").await;
+        let caches = Arc::new(Caches::open(Arc::clone(&store) as Arc<dyn Store>, Arc::new(SystemClock)).await.unwrap());
+        let slow = Slow::default();
+        let told = async {
+            while slow.0.lock().len() < 3 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            () = follow(&caches, MAPS, &slow) => unreachable!("it follows without end"),
+            told = tokio::time::timeout(Duration::from_secs(10), told) => told.expect("it is told again"),
+        }
+        assert_eq!(*slow.0.lock(), ["first", "second", "first"]);
     }
 
     /// A deletion that nobody could tell is told when the place is found again.

@@ -7,12 +7,14 @@
 pub mod backend;
 pub mod cache;
 pub mod chain;
+mod config_file;
 pub mod custom;
 pub mod dispatch;
 pub mod error;
 mod flow;
 mod follow;
 pub mod fuzzing;
+mod guarded;
 pub mod negotiate;
 pub mod protobuf;
 pub mod registry;
@@ -26,9 +28,11 @@ pub mod subresource;
 pub mod webhook;
 
 // Identity, policy and publication (who may do what, and what is announced).
+pub mod access;
 pub mod admission;
 pub mod aggregate;
 pub mod alloc;
+pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 mod certificates;

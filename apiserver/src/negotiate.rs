@@ -143,14 +143,16 @@ const CUSTOM_BODIES: &[&str] = &[JSON, YAML];
 
 impl Answer {
     pub fn of(headers: &HeaderMap, options: &Options, offer: Offer) -> Result<Self, ApiError> {
-        let found = accepted(text(headers.get(ACCEPT)), offer).ok_or_else(|| ApiError::not_acceptable(SUPPORTED))?;
+        let supported = if matches!(offer, Offer::Custom | Offer::CustomUntabled) { CUSTOM_BODIES } else { SUPPORTED };
+        let found = accepted(text(headers.get(ACCEPT)), offer).ok_or_else(|| ApiError::not_acceptable(supported))?;
         let pretty = found.pretty || options.pretty.unwrap_or_else(|| is_typed_by_hand(headers));
         Ok(Self { pretty, ..found })
     }
 
-    /// Of an error: what the client accepts, or JSON where it accepts nothing that is served.
-    pub fn of_error(accept: Option<&HeaderValue>) -> Self {
-        accepted(text(accept), Offer::Plain).unwrap_or(Self::JSON)
+    /// Of an error: what the client accepts, or JSON where it accepts nothing that is served; indented for people.
+    pub fn of_error(accept: Option<&HeaderValue>, by_hand: bool) -> Self {
+        let found = accepted(text(accept), Offer::Plain).unwrap_or(Self::JSON);
+        Self { pretty: found.pretty || by_hand, ..found }
     }
 
     pub const JSON: Self = Self { format: Format::Json, shape: Shape::Object, pretty: false };
@@ -177,6 +179,38 @@ pub fn first_media(header: &str, offered: &[&str]) -> Option<usize> {
     }
     let clauses = accept::clauses(header);
     clauses.iter().find_map(|clause| offered.iter().position(|media| clause.names(media)))
+}
+
+/// What pages for people can be.
+pub const PAGES: &[&str] = &[PLAIN, JSON, YAML];
+const PLAIN: &str = "text/plain";
+
+/// The form of a page for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    Text,
+    /// As an object of that version.
+    Typed {
+        format: Format,
+        version: &'static str,
+    },
+}
+
+/// The first form that a page can have, as text or as a `kind` of the `group` in one of the `versions`.
+/// k8s: zpages' negotiation
+pub fn page(header: &str, group: &str, kind: &str, versions: &[&'static str]) -> Option<Page> {
+    if header.is_empty() {
+        return Some(Page::Text);
+    }
+    accept::clauses(header).iter().find_map(|clause| match (clause.group, clause.version, clause.shape) {
+        ("", "", "") => clause.names(PLAIN).then_some(Page::Text),
+        (asked, version, shape) if asked == group && shape == kind => {
+            let version = *versions.iter().find(|known| **known == version)?;
+            let format = [Format::Json, Format::Yaml].into_iter().find(|format| clause.names(format.media_type()))?;
+            Some(Page::Typed { format, version })
+        }
+        _ => None,
+    })
 }
 
 /// Whether a client would rather have all of discovery in one document than the old form.
@@ -213,7 +247,7 @@ fn served(clause: &Clause<'_>, format: Format, offer: Offer) -> Option<Answer> {
 }
 
 /// k8s: isPrettyPrint
-fn is_typed_by_hand(headers: &HeaderMap) -> bool {
+pub fn is_typed_by_hand(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
     ["curl", "Wget", "Mozilla/5.0"].iter().any(|prefix| agent.starts_with(prefix))
 }

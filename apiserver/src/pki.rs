@@ -7,6 +7,7 @@
 mod files;
 mod issue;
 mod kubeconfig;
+mod organizations;
 pub mod request;
 pub mod shared;
 

@@ -11,6 +11,7 @@ mod openapi;
 mod order;
 pub mod pages;
 pub mod served;
+pub mod statusz;
 pub mod version;
 
 use crate::auth::service_account::Tokens;
@@ -30,6 +31,7 @@ use pages::Pages;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use served::{Provider, Served};
+use statusz::Statusz;
 use std::sync::Arc;
 
 /// Renders what the provider says is served, once for each generation.
@@ -40,6 +42,7 @@ pub struct Publisher {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     pages: Pages,
+    statusz: Statusz,
 }
 
 /// The documents of one generation.
@@ -62,9 +65,14 @@ impl Rendered {
 }
 
 impl Publisher {
-    pub fn new(provider: Arc<dyn Provider>, tokens: Arc<Tokens>, health: Arc<Health>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        provider: Arc<dyn Provider>,
+        tokens: Arc<Tokens>,
+        (health, metrics): (Arc<Health>, Arc<Metrics>),
+        statusz: Statusz,
+    ) -> Self {
         let rendered = RwLock::new(Arc::new(Rendered::new(&provider.served(), None)));
-        Self { provider, rendered, tokens, health, metrics, pages: Pages::default() }
+        Self { provider, rendered, tokens, health, metrics, pages: Pages::default(), statusz }
     }
 
     /// The documents of what is served now.
@@ -106,7 +114,9 @@ impl Publisher {
         match path {
             "/" => json_body(&json!({"paths": paths(&rendered)})),
             "/version" => json_body(&version::document()),
-            "/metrics" => self.metrics.respond().await,
+            "/metrics" => self.metrics.respond(accept(parts)).await,
+            "/metrics/slis" => self.health.slis(),
+            "/statusz" => self.statusz.respond(accept(parts)),
             "/openapi/v2" => rendered.openapi.v2(parts),
             "/openapi/v3" => rendered.openapi.index(),
             "/openid/v1/jwks" => with_type(json_body(&self.tokens.jwks()), "application/jwk-set+json"),
@@ -141,9 +151,12 @@ impl Publisher {
     }
 }
 
+fn accept(parts: &Parts) -> &str {
+    parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 fn groups(rendered: &Rendered, parts: &Parts, path: &str) -> Response<Body> {
-    let accept = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut response = if negotiate::wants_aggregated_discovery(accept) {
+    let mut response = if negotiate::wants_aggregated_discovery(accept(parts)) {
         rendered.discovery.aggregated(path).respond(parts)
     } else {
         let host = parts.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
@@ -163,10 +176,12 @@ fn paths(rendered: &Rendered) -> Vec<String> {
         "/healthz",
         "/livez",
         "/metrics",
+        "/metrics/slis",
         "/openapi/v2",
         "/openapi/v3",
         "/openid/v1/jwks",
         "/readyz",
+        "/statusz",
         "/version",
     ];
     let mut paths: Vec<String> = fixed.into_iter().map(str::to_owned).chain(rendered.discovery.paths()).collect();

@@ -7,6 +7,8 @@ mod options;
 
 pub use options::{FieldValidation, Options, Propagation, RevisionMatch, Selection, parameter};
 
+use crate::audit::Notes;
+use crate::auth::Attributes;
 use crate::error::ApiError;
 use client::identity::Identity;
 use http::Method;
@@ -66,9 +68,26 @@ pub struct Request {
     pub identity: Identity,
     /// The field manager of clients that name none: the user agent up to its first `/`.
     pub agent: String,
+    /// For the audit.
+    pub notes: Notes,
 }
 
 impl Request {
+    /// What it wants to do, in the words of an authorization rule.
+    pub fn attributes(&self) -> Attributes<'_> {
+        Attributes {
+            verb: self.verb.as_str(),
+            group: &self.group,
+            version: &self.version,
+            resource: &self.resource,
+            subresource: &self.subresource,
+            namespace: &self.ns,
+            name: &self.name,
+            fields: Some(&self.options.selection.fields),
+            path: None,
+        }
+    }
+
     /// A request from inside this process, with default options; `agent` is the field manager.
     pub fn internal(verb: Verb, kind: &Arc<dyn Kind>, ns: &str, name: &str, identity: Identity, agent: &str) -> Self {
         let row = kind.row();
@@ -86,6 +105,7 @@ impl Request {
             options: Options::default(),
             identity,
             agent: agent.to_owned(),
+            notes: Notes::default(),
         }
     }
 }
@@ -110,6 +130,24 @@ impl Target {
         match self {
             Self::Resource(request) => &request.identity,
             Self::NonResource(request) => &request.identity,
+        }
+    }
+
+    /// In whose name it goes on.
+    pub(crate) fn act_as(&mut self, other: Identity) {
+        match self {
+            Self::Resource(request) => request.identity = other,
+            Self::NonResource(request) => request.identity = other,
+        }
+    }
+
+    /// See [`Request::attributes`].
+    pub fn attributes(&self) -> Attributes<'_> {
+        match self {
+            Self::Resource(request) => request.attributes(),
+            Self::NonResource(request) => {
+                Attributes { verb: &request.verb, path: Some(&request.path), ..Attributes::default() }
+            }
         }
     }
 }
@@ -160,6 +198,7 @@ pub fn parse(
         options,
         identity,
         agent: String::new(),
+        notes: Notes::default(),
     })))
 }
 
@@ -205,6 +244,7 @@ impl Route {
                 route.subresource = (*sub).into();
                 return Ok(Some(route));
             }
+            ["namespaces", _, "namespaces", ..] if route.group.is_empty() => return Ok(None),
             ["namespaces", ns, resource, tail @ ..] => {
                 route.ns = decode(ns)?;
                 route.resource = decode(resource)?;

@@ -211,10 +211,7 @@ pub fn shown(answer: Answer, code: StatusCode, shown: &Value, as_json: &impl Ser
             text.push(b'\n');
             text
         }
-        (Format::Yaml, _) => match serde_norway::to_string(shown) {
-            Ok(text) => text.into_bytes(),
-            Err(error) => return self::error(&ApiError::internal(format!("cannot show the object as YAML: {error}"))),
-        },
+        (Format::Yaml, _) => kinds::yaml::document(shown).into_bytes(),
         (Format::Protobuf, _) => match protobuf::encode(shown) {
             Some(bytes) => return body(code, Format::Protobuf, bytes),
             None => return error(&ApiError::not_acceptable(negotiate::SUPPORTED)),

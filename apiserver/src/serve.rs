@@ -6,8 +6,10 @@ mod corked;
 mod idle;
 mod rest;
 
+use crate::audit::PeerAddress;
 use crate::auth::x509;
 use crate::chain;
+use crate::guarded::Guarded;
 use crate::pki::Pki;
 use crate::seat::{Seat, Seated, Seats};
 use crate::server::Server;
@@ -20,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use idle::{Activity, Counted, Idle};
+use idle::{Activity, Idle};
 use rustls::server::WebPkiClientVerifier;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -146,9 +148,12 @@ impl Connection {
             }
         };
         let server = self.server;
+        // Only the audit wants to know.
+        let from = server.audit.as_ref().and_then(|_| tls.get_ref().0.peer_addr().ok());
+        let from = from.map(|address| PeerAddress(address.ip()));
         // Boxed, so that a stream that goes on for hours does not keep the room that answering took.
         let answer = move |request| -> BoxFuture<'static, Result<Response<Body>, Infallible>> {
-            Box::pin(answer(Arc::clone(&server), peer.clone(), request))
+            Box::pin(answer(Arc::clone(&server), (peer.clone(), from), request))
         };
         let http2 = tls.get_ref().1.alpn_protocol() == Some(HTTP2);
         // With the stream, because an upgraded one outlives its connection.
@@ -166,11 +171,14 @@ impl Connection {
 
 async fn answer(
     server: Arc<Server>,
-    peer: Option<x509::PeerIdentity>,
+    (peer, from): (Option<x509::PeerIdentity>, Option<PeerAddress>),
     mut request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);
+    }
+    if let Some(from) = from {
+        request.extensions_mut().insert(from);
     }
     let accepts = compress::accepted(request.headers());
     let asked = !request.headers().contains_key(http::header::EXPECT);
@@ -197,7 +205,7 @@ where
     let mut idle = Idle::new(activity.clone());
     let counted = move |request| {
         let (busy, answered) = (activity.begin(), answer(request));
-        async move { answered.await.map(|response| response.map(|body| Counted::new(body, busy))) }
+        async move { answered.await.map(|response| response.map(|body| Guarded::new(body, busy))) }
     };
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

@@ -1,12 +1,15 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
+use crate::access::Access;
 use crate::admission;
-use crate::admission::Matcher;
+use crate::admission::{Matcher, PluginSettings};
 use crate::aggregate::Aggregate;
 use crate::alloc::{self, AddressRange, Allocator, PortRange};
+use crate::audit::{Audit, AuditError};
 use crate::auth::feed::{Feed, Sinks};
 use crate::auth::node::NodeAuthorizer;
 use crate::auth::objects::{CachedObjects, Objects};
+use crate::auth::oidc::{AuthenticationError, Issuers, Reach};
 use crate::auth::secret_token;
 use crate::auth::service_account::Tokens;
 use crate::auth::static_token::{StaticTokenError, StaticTokens};
@@ -15,6 +18,7 @@ use crate::backend::Backends;
 use crate::bootstrap::{self, Membership};
 use crate::cache::Caches;
 use crate::components::Components;
+use crate::config_file::ConfigFileError;
 use crate::custom::convert::Conversions;
 use crate::custom::{Feed as Definitions, Kinds, registered};
 use crate::error::ApiError;
@@ -25,6 +29,7 @@ use crate::publish::Publisher;
 use crate::publish::health::Health;
 use crate::publish::metrics::Metrics;
 use crate::publish::pages::Page;
+use crate::publish::statusz::Statusz;
 use crate::registry::{Effects, Registry};
 use crate::subresource::node_connection::NodeConnections;
 use crate::usage::{self, Usages};
@@ -54,9 +59,9 @@ pub struct Config {
     pub hostname: String,
     /// More names and addresses for the serving certificate.
     pub extra_sans: Vec<String>,
-    /// `10.43.0.0/16`
+    /// `10.43.0.0/16`, or one range of each family (`10.43.0.0/16,fd00:43::/112`), the default one first.
     pub service_cidr: String,
-    /// `10.42.0.0/16`: addresses of pods, of which nodes are told.
+    /// `10.42.0.0/16`, or two: addresses of pods, of which nodes are told.
     pub cluster_cidr: String,
     /// Address of the cluster's DNS Service, of which nodes are told.
     pub cluster_dns: IpAddr,
@@ -69,6 +74,7 @@ pub struct Config {
     pub membership: Membership,
     /// File of tokens that are good from the begin.
     pub token_file: Option<PathBuf>,
+    pub access: Access,
     /// Whether claims that name no class get a directory of a node.
     pub local_storage: bool,
     pub limits: Limits,
@@ -111,6 +117,12 @@ pub enum OpenError {
     ServiceAccountKey(String),
     #[error("the file of tokens cannot be used")]
     StaticTokens(#[from] StaticTokenError),
+    #[error("the configuration of authentication cannot be used")]
+    Authentication(#[from] AuthenticationError),
+    #[error("the configuration of admission cannot be used")]
+    Admission(#[from] ConfigFileError),
+    #[error("the audit cannot be set up")]
+    Audit(#[from] AuditError),
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
     #[error("the store does not answer: {0}")]
@@ -140,6 +152,8 @@ pub struct Server {
     pub aggregate: Arc<Aggregate>,
     /// Who is served when there is not room for all.
     pub(crate) flow: Arc<FlowControl>,
+    /// Who wants to know of requests.
+    pub(crate) audit: Option<Arc<Audit>>,
     pub bookmark_every: Duration,
     /// Cancelled when the server stops: watches end with a bookmark.
     pub draining: CancellationToken,
@@ -168,13 +182,11 @@ pub struct ApiServer {
 impl ApiServer {
     pub async fn open(config: Config, deps: Deps) -> Result<Self, OpenError> {
         let Deps { store, clock } = deps;
-        let bind = |source| OpenError::Bind { address: config.bind, source };
-        let listener = TcpListener::bind(config.bind).await.map_err(bind)?;
-        let port = listener.local_addr().map_err(bind)?.port();
+        let (listener, port) = listen(config.bind).await?;
         let addresses =
-            AddressRange::parse(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
+            AddressRange::parse_all(&config.service_cidr).map_err(|error| OpenError::Range(error.to_string()))?;
         let ports = PortRange::parse(&config.node_port_range).map_err(|error| OpenError::Range(error.to_string()))?;
-        let service_ip = addresses.first();
+        let service_ip = addresses[0].first();
         let pki = Arc::new(open_identity(&config, store.as_ref(), (service_ip, port), clock.as_ref()).await?);
 
         let draining = CancellationToken::new();
@@ -192,18 +204,20 @@ impl ApiServer {
         let Sinks { rbac, node, webhooks: hooks, policies } = sinks;
         let authorizer = Arc::new(Authorizer::new(rbac, node));
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
-        let fixed = config.token_file.as_deref().map(StaticTokens::read).transpose()?.unwrap_or_default();
-
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
+        let (fixed, issuers) = open_foreign(&config, Reach::new(&backends, &clock, &tokens), &mut tasks, &draining)?;
         let convert = Arc::new(Conversions::new(WebhookClient::new(Arc::clone(&caches), backends.clone())));
         let kinds = Arc::new(Kinds::default());
         let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
-        let admission = admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock));
-        let admission = admission.with_own(policies, hooks, matcher, Arc::clone(&caches));
+        let issuer = tokens.issuer();
+        let admission =
+            admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock), issuer);
+        let settings = PluginSettings::of(config.access.admission.as_deref())?;
+        let admission = admission.with_settings(settings).with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
-        let (health, metrics) = (Health::new(Arc::clone(&store)), Metrics::new(Arc::clone(&store), Arc::clone(&flow)));
-        let (health, metrics) = (Arc::new(health), Arc::new(metrics));
+        let audit = open_audit(&config, &clock, &mut tasks, &draining).await?;
+        let (health, metrics, statusz) = own_state(&store, &flow, &clock, audit.as_deref());
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
@@ -214,12 +228,13 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed, issuers),
             authorizer,
-            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), Arc::clone(&health), metrics),
+            publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), (Arc::clone(&health), metrics), statusz),
             kinds: Arc::clone(&kinds),
             tokens,
             flow,
+            audit,
             bookmark_every: config.limits.bookmark_every,
             draining,
             pki: Arc::clone(&pki),
@@ -316,6 +331,13 @@ impl ApiServer {
 
 pub use serve::ServeError;
 
+async fn listen(address: SocketAddr) -> Result<(TcpListener, u16), OpenError> {
+    let bind = |source| OpenError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(bind)?;
+    let port = listener.local_addr().map_err(bind)?.port();
+    Ok((listener, port))
+}
+
 /// What the cluster's first objects say.
 fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -> bootstrap::Params {
     bootstrap::Params {
@@ -333,6 +355,29 @@ fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -
     }
 }
 
+/// Tokens that the cluster did not give out.
+fn open_foreign(
+    config: &Config,
+    reach: Reach,
+    tasks: &mut JoinSet<()>,
+    drain: &CancellationToken,
+) -> Result<(StaticTokens, Arc<Issuers>), OpenError> {
+    let fixed = config.token_file.as_deref().map(StaticTokens::read).transpose()?.unwrap_or_default();
+    Ok((fixed, config.access.authentication.clone().open(reach, tasks, drain)?))
+}
+
+async fn open_audit(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    tasks: &mut JoinSet<()>,
+    drain: &CancellationToken,
+) -> Result<Option<Arc<Audit>>, AuditError> {
+    match config.access.audit.clone() {
+        Some(options) => Ok(Some(Arc::new(Audit::open(options, Arc::clone(clock), tasks, drain).await?))),
+        None => Ok(None),
+    }
+}
+
 /// What writes do beyond their own key.
 async fn open_effects(
     store: &Arc<dyn Store>,
@@ -342,6 +387,17 @@ async fn open_effects(
     let allocator = Arc::new(Allocator::new(Arc::clone(store), Arc::clone(clock), params));
     allocator.repair().await.map_err(OpenError::Store)?;
     Ok(Effects::default().with("", "services", allocator))
+}
+
+/// What the server says of itself.
+fn own_state(
+    store: &Arc<dyn Store>,
+    flow: &Arc<FlowControl>,
+    clock: &Arc<dyn Clock>,
+    audit: Option<&Audit>,
+) -> (Arc<Health>, Arc<Metrics>, Statusz) {
+    let metrics = Metrics::new(Arc::clone(store), Arc::clone(flow)).with(audit);
+    (Arc::new(Health::new(Arc::clone(store))), Arc::new(metrics), Statusz::new(Arc::clone(clock)))
 }
 
 fn open_tokens(pki: &Pki, domain: &str) -> Result<Tokens, OpenError> {

@@ -4,8 +4,9 @@
 //! A Service is reached at one of its endpoints, under its DNS name in TLS. Redirects are answers of the wrong kind
 //! (CVE-2020-8561), and what a webhook says in an error does not reach the client (CVE-2020-8555).
 
+use crate::backend::fetch::look_up;
 use crate::backend::tls::Trust;
-use crate::backend::{BackendError, Backends, Target, address, service};
+use crate::backend::{BackendError, Backends, Target, service};
 use crate::cache::Caches;
 use axum::body::Body;
 use base64::Engine;
@@ -16,7 +17,6 @@ use http_body_util::{BodyExt, Limited};
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::Value;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
@@ -92,7 +92,7 @@ impl WebhookClient {
                 let found = service::resolve(&self.caches, &reference.namespace, &reference.name, &port).await;
                 found.map_err(|error| failed(error.to_string()))?
             }
-            None => look_up(endpoint).await.map_err(failed)?,
+            None => look_up(&endpoint.host, endpoint.port).await.map_err(failed)?,
         };
         let name = ServerName::try_from(endpoint.host.clone()).map_err(|error| failed(error.to_string()))?;
         let target = Target { address, tls: Some((self.connector(config)?, name)) };
@@ -143,20 +143,6 @@ impl Endpoint {
             headers.insert(HOST, HeaderValue::from_str(&format!("{}:{}", self.host, self.port))?);
         }
         request.body(Body::from(body.to_string()))
-    }
-}
-
-/// The address is checked and used as it was found: nobody looks the name up a second time (CVE-2020-8562). A URL may lead
-/// to this machine, as upstream has it for webhooks that run beside the API server: who may write it decides about every
-/// other write already.
-async fn look_up(endpoint: &Endpoint) -> Result<SocketAddr, String> {
-    let nowhere = || format!("dial tcp: lookup {}: no such host", endpoint.host);
-    let found = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
-    let address = found.map_err(|_| nowhere())?.next().ok_or_else(nowhere)?;
-    match address::check(address.ip()) {
-        Ok(()) => Ok(address),
-        Err(_) if address.ip().to_canonical().is_loopback() => Ok(address),
-        Err(refused) => Err(format!("dial tcp {address}: {refused}")),
     }
 }
 

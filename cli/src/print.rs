@@ -4,7 +4,6 @@ pub(crate) mod custom;
 pub(crate) mod grid;
 pub(crate) mod table;
 pub(crate) mod tree;
-mod yaml;
 
 use crate::jsonpath::Template;
 use anyhow::{Context, Result, bail};

@@ -20,6 +20,7 @@ mod config_rollout;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod device_taint_eviction;
 mod disruption;
 mod endpoint;
 mod endpoint_slice;
@@ -65,4 +66,5 @@ mod volume_use;
 mod write;
 
 pub use load_balancer::{Pool, PoolError};
+pub use node_ipam::node_cidr_length;
 pub use run::{Config, Deps, Error, LeaderElect, run, users};

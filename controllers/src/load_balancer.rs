@@ -12,12 +12,14 @@ mod tests;
 pub use pool::{Pool, PoolError};
 
 use crate::run::Config;
+use crate::service_pods::families;
 use crate::write;
 use client::action::{Action, Key, PatchKind};
 use client::cache::{Caches, Change, Tracked as _};
 use client::controller::{Controller, Reconcile, Watches};
 use k8s_openapi::api::core::v1::{LoadBalancerIngress, Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kinds::ip::Family;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -154,6 +156,9 @@ fn kept(services: &[Arc<Service>], pool: &Pool) -> BTreeMap<Ipv4Addr, Key> {
 
 /// A free address, or why there is none.
 fn choose(service: &Service, pool: &Pool, taken: &BTreeMap<Ipv4Addr, Key>) -> Result<Ipv4Addr, String> {
+    if !families(service).iter().any(|family| family == Family::V4.name()) {
+        return Err(format!("it has no IPv4 family, and the pool {pool} no other addresses"));
+    }
     let Some(asked) = asked(service) else {
         let free = pool.addresses().find(|ip| !taken.contains_key(ip));
         return free.ok_or_else(|| format!("no address of the pool {pool} is free (widen --load-balancer-pool)"));

@@ -22,6 +22,8 @@ pub(crate) const CONTROLLER: Controller =
 const RECOUNT_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// After a kind could not be counted.
 const AGAIN: SignedDuration = SignedDuration::from_secs(5);
+/// Before a kind that is limited and not served is looked for again: its definition may come after the quota.
+const LATER: SignedDuration = SignedDuration::from_secs(10);
 /// After something was charged while the server was asked.
 const SOON: SignedDuration = SignedDuration::from_millis(100);
 
@@ -68,13 +70,25 @@ fn counted_by_server(quota: &ResourceQuota, caches: &Caches) -> Vec<(String, Res
     let served = caches.metadata().served();
     let find = |name: String| {
         let (group, plural) = counted_resource(&name)?;
-        let typed = matches!((group, plural), ("", "pods" | "services" | "persistentvolumeclaims"))
-            || (group, plural) == ("resource.k8s.io", "resourceclaims");
         let is = |resource: &Resource| resource.plural == plural && group_of(resource) == group;
-        let found = served.iter().find(|one| one.namespaced && is(&one.resource)).filter(|_| !typed)?;
+        let found =
+            served.iter().find(|one| one.namespaced && is(&one.resource)).filter(|_| !is_typed(group, plural))?;
         Some((name.clone(), found.resource.clone()))
     };
     hard(quota).into_keys().filter_map(find).collect()
+}
+
+/// Whether there is a typed cache of the kind here.
+fn is_typed(group: &str, plural: &str) -> bool {
+    COSTLY.iter().any(|kind| (kind.group, kind.plural) == (group, plural))
+}
+
+/// Whether the quota limits the number of objects of a kind that is not served, or not yet.
+fn awaits_kind(quota: &ResourceQuota, counted: &[(String, Resource)]) -> bool {
+    hard(quota).keys().any(|name| {
+        let is_counted = counted_resource(name).is_some_and(|(group, plural)| !is_typed(group, plural));
+        is_counted && !counted.iter().any(|(known, _)| known == name)
+    })
 }
 
 fn group_of(resource: &Resource) -> &str {
@@ -140,7 +154,7 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     let (counts, lists) = sights.split_at(counted.len());
     let hard = hard(&quota);
     let before = amounts(quota.status.as_ref().and_then(|status| status.used.as_ref()));
-    let mut again = RECOUNT_EVERY;
+    let mut again = if awaits_kind(&quota, &counted) { LATER } else { RECOUNT_EVERY };
     let mut used = match listed(&verified, lists) {
         Some(_) if verified.is_empty() => cached,
         Some(objects) => typed_usage(&quota, &objects, now),
@@ -309,6 +323,16 @@ mod tests {
             again at 300
         "#]]
         .assert_eq(&lines(&reconcile(&key, &caches, &[Sight::Object(list)], at(0))));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_served_yet_is_looked_for_soon() {
+        let quota = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: a}\nspec: {hard: {count/gadgets.example.com: '1'}}";
+        expect![[r#"
+            update ResourceQuota q status {"hard":{"count/gadgets.example.com":"1"},"used":{}}
+            again at 10
+        "#]]
+        .assert_eq(&run(quota));
     }
 
     #[test]

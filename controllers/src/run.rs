@@ -8,15 +8,15 @@ use client::clock::Clock;
 use client::lease::{self, LeaderElector};
 use client::rt::{self, ClientFor, MANAGER};
 use jiff::SignedDuration;
-use std::net::Ipv4Addr;
+use kinds::ip::Cidr;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Pod addresses: each node gets a /24 of it.
-    pub cluster_cidr: (Ipv4Addr, u8),
+    /// Pod addresses, a range or one of each family: each node gets a /24 of IPv4, a /64 of IPv6.
+    pub cluster_cidrs: Vec<Cidr>,
     /// The cluster's CA, published to every namespace.
     pub root_ca_pem: String,
     /// How long a node may be silent before it counts as unreachable.
@@ -40,7 +40,7 @@ pub enum LeaderElect {
 impl Config {
     pub fn new(root_ca_pem: String) -> Self {
         Self {
-            cluster_cidr: (Ipv4Addr::new(10, 42, 0, 0), 16),
+            cluster_cidrs: Cidr::new([10, 42, 0, 0].into(), 16).into_iter().collect(),
             root_ca_pem,
             node_grace: SignedDuration::from_secs(50), // k8s: node-monitor-grace-period
             terminated_pods_max: 12_500,               // k8s: terminated-pod-gc-threshold

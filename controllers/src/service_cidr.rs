@@ -8,6 +8,7 @@ use client::controller::{Controller, Reconcile, Watches};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::networking::v1::{IPAddress, ServiceCIDR};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kinds::ip::Cidr;
 use kinds::moment::later;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -63,23 +64,9 @@ fn reconcile(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Action> {
     vec![write::update(&changed, "")]
 }
 
-/// A network and the length of its prefix.
-type Network = (IpAddr, u32);
-
-fn networks(range: &ServiceCIDR) -> Vec<Network> {
+fn networks(range: &ServiceCIDR) -> impl Iterator<Item = Cidr> {
     let cidrs = range.spec.iter().flat_map(|spec| spec.cidrs.iter().flatten());
-    cidrs
-        .filter_map(|cidr| cidr.split_once('/').and_then(|(ip, len)| Some((ip.parse().ok()?, len.parse().ok()?))))
-        .collect()
-}
-
-fn contains((network, length): Network, ip: IpAddr) -> bool {
-    let covers = |a: u128, b: u128, bits: u32| bits == length || (a ^ b) >> (bits - length.min(bits)) == 0;
-    match (network, ip) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => covers(a.to_bits().into(), b.to_bits().into(), 32) && (length < 32 || a == b),
-        (IpAddr::V6(a), IpAddr::V6(b)) => covers(a.to_bits(), b.to_bits(), 128) && (length < 128 || a == b),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-    }
+    cidrs.filter_map(|cidr| cidr.parse().ok())
 }
 
 /// Whether there is an address that only this range has.
@@ -90,12 +77,13 @@ fn is_needed(range: &ServiceCIDR, caches: &Caches) -> bool {
         .into_iter()
         .filter(|one| one.uid() != range.uid() && !one.deleting())
         .collect();
-    let others: Vec<Network> = others.iter().flat_map(|one| networks(one)).collect();
-    let own = networks(range);
+    let others: Vec<Cidr> = others.iter().flat_map(|one| networks(one)).collect();
+    let own: Vec<Cidr> = networks(range).collect();
     let addresses = caches.of::<IPAddress>().list();
-    addresses.iter().filter_map(|address| address.name().parse::<IpAddr>().ok()).any(|ip| {
-        own.iter().any(|network| contains(*network, ip)) && !others.iter().any(|network| contains(*network, ip))
-    })
+    addresses
+        .iter()
+        .filter_map(|address| address.name().parse::<IpAddr>().ok())
+        .any(|ip| own.iter().any(|network| network.contains(ip)) && !others.iter().any(|network| network.contains(ip)))
 }
 
 fn with_ready(range: &ServiceCIDR, truth: &str, reason: &str, message: &str, now: Timestamp) -> Option<Action> {

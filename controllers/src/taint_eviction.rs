@@ -48,7 +48,7 @@ fn reconcile(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Action> {
     match deadline(&pod, taints(&node), now) {
         None => Vec::new(),
         Some(at) if at > now => vec![Action::RequeueAt(at)],
-        Some(_) => evict(&pod, now),
+        Some(_) => evict(&pod, &WORDS, now),
     }
 }
 
@@ -80,19 +80,36 @@ fn taint_deadline(
     Some(since.checked_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX))
 }
 
-fn evict(pod: &Pod, now: Timestamp) -> Vec<Action> {
+/// How somebody who drives a pod away puts it.
+pub(crate) struct Words {
+    /// The event's reason and message.
+    pub(crate) event: &'static str,
+    pub(crate) says: fn(&Pod) -> String,
+    /// The condition's.
+    pub(crate) reason: &'static str,
+    pub(crate) message: &'static str,
+}
+
+const WORDS: Words = Words {
+    event: "TaintManagerEviction",
+    says: |pod| format!("Marking for deletion Pod {}/{}", pod.ns(), pod.name()),
+    reason: "DeletionByTaintManager",
+    message: "Taint manager: deleting due to NoExecute taint",
+};
+
+/// Deletes the pod, and says on it why.
+pub(crate) fn evict(pod: &Pod, words: &Words, now: Timestamp) -> Vec<Action> {
     let condition = PodCondition {
         type_: "DisruptionTarget".to_owned(),
         status: "True".to_owned(),
-        reason: Some("DeletionByTaintManager".to_owned()),
-        message: Some("Taint manager: deleting due to NoExecute taint".to_owned()),
+        reason: Some(words.reason.to_owned()),
+        message: Some(words.message.to_owned()),
         last_transition_time: Some(time(now)),
         observed_generation: pod.metadata.generation,
         ..PodCondition::default()
     };
-    let message = format!("Marking for deletion Pod {}/{}", pod.ns(), pod.name());
     vec![
-        write::event(pod, "Normal", "TaintManagerEviction", message),
+        write::event(pod, "Normal", words.event, (words.says)(pod)),
         write::patch(pod, "status", PatchKind::Strategic, pod::condition_patch(&condition)),
         write::delete(pod),
     ]

@@ -9,6 +9,15 @@ use std::sync::Arc;
 
 /// Offline caches of what a controller watches, holding the documents of `yaml`.
 pub(crate) fn caches(watches: fn(&mut Watches), yaml: &str) -> Arc<Caches> {
+    caches_of(watches, yaml, |_| {})
+}
+
+/// Of a cluster that is configured in another way.
+pub(crate) fn caches_of(
+    watches: fn(&mut Watches),
+    yaml: &str,
+    configure: impl FnOnce(&mut crate::Config),
+) -> Arc<Caches> {
     let mut declared = Watches::default();
     watches(&mut declared);
     let mut builder = Caches::offline();
@@ -16,6 +25,7 @@ pub(crate) fn caches(watches: fn(&mut Watches), yaml: &str) -> Arc<Caches> {
     let mut config = crate::Config::new("CA".to_owned());
     config.terminated_pods_max = 2;
     config.load_balancer_pool = "192.0.2.1-192.0.2.3".parse().expect("a pool");
+    configure(&mut config);
     builder.fact(config);
     builder.fact(crate::horizontal_pod_autoscaler::Recent::default());
     builder.fact(crate::node_lifecycle::Heard::default());

@@ -51,9 +51,9 @@ pub fn of(host: &Host, data_dir: &Path) -> Result<Census> {
         .filter_map(|line| line.split(": ").nth(1))
         .map(|name| name.split('@').next().unwrap_or(name).to_owned())
         .collect();
-    let rules = host
-        .read("iptables-save", &[])?
-        .lines()
+    let rules = [host.read("iptables-save", &[])?, host.read("ip6tables-save", &[])?]
+        .iter()
+        .flat_map(|saved| saved.lines())
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split(" [").next().unwrap_or(line).to_owned())
         .collect();

@@ -26,12 +26,14 @@ impl Machine {
         self.folder.path().join("data")
     }
 
-    /// `drover COMMAND` with this machine's folder and address.
+    /// `drover COMMAND` with this machine's folder and addresses.
     pub fn drover(&self, command: &str, more: &[String]) -> Command {
+        let addresses: Vec<&str> =
+            [Some(&self.host.address), self.host.address6.as_ref()].into_iter().flatten().map(String::as_str).collect();
         let mut args = vec![
             command.to_owned(),
             format!("--data-dir={}", self.data_dir().display()),
-            format!("--node-ip={}", self.host.address),
+            format!("--node-ip={}", addresses.join(",")),
         ];
         args.extend(more.iter().cloned());
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

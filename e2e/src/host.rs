@@ -25,6 +25,8 @@ pub struct Host {
     pub name: String,
     /// Address of the uplink, reachable inside the namespace only.
     pub address: String,
+    /// That of IPv6, on a network that has both.
+    pub address6: Option<String>,
 }
 
 impl Host {
@@ -50,7 +52,7 @@ impl Host {
             .stdin(Stdio::null())
             .spawn()
             .context("cannot run unshare (package util-linux)")?;
-        let host = Self { holder, name, address };
+        let host = Self { holder, name, address, address6: None };
         host.await_namespaces()?;
         host.lines(&["ip link set lo up"])?;
         Ok(host)
@@ -134,8 +136,10 @@ impl Host {
     }
 }
 
-/// Links that hosts are on, and a router between them: link N has the addresses 192.168.(77+N).0/24.
+/// Links that hosts are on, and a router between them: link N has the addresses 192.168.(77+N).0/24, and where there is
+/// IPv6 too, fd77:N::/64.
 pub struct Network {
+    families: Families,
     /// Reached at 192.168.77.1 from link 0.
     pub router: Host,
     hosts: AtomicU32,
@@ -159,14 +163,24 @@ impl Network {
             ])?;
         }
         router.read("sh", &["-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
-        Ok(Self { router, hosts: AtomicU32::new(HOST_BASE) })
+        Ok(Self { families: Families::One, router, hosts: AtomicU32::new(HOST_BASE) })
+    }
+
+    /// With addresses of both families.
+    pub fn dual_stack() -> Result<Self> {
+        let network = Self { families: Families::Both, ..Self::new()? };
+        for link in 0..LINKS {
+            network.router.lines(&[&format!("ip address add fd77:{link}::1/64 dev link{link} nodad")])?;
+        }
+        network.router.read("sh", &["-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"])?;
+        Ok(network)
     }
 
     /// A host on a link.
     pub fn join(&self, link: u8) -> Result<Host> {
         let number = self.hosts.fetch_add(1, Ordering::Relaxed);
         let (net, port) = (format!("192.168.{}", LINK_BASE + link), format!("port{number}"));
-        let host = Host::bare(format!("{net}.{number}"))?;
+        let mut host = Host::bare(format!("{net}.{number}"))?;
         let pid = host.holder.id();
         self.router.lines(&[
             &format!("ip link add {port} type veth peer name uplink netns {pid}"),
@@ -178,6 +192,14 @@ impl Network {
             "ip link set uplink up",
             &format!("ip route add default via {net}.1"),
         ])?;
+        if self.families == Families::Both {
+            let address = format!("fd77:{link}::{number}");
+            host.lines(&[
+                &format!("ip address add {address}/64 dev uplink nodad"),
+                &format!("ip route add default via fd77:{link}::1"),
+            ])?;
+            host.address6 = Some(address);
+        }
         Ok(host)
     }
 
@@ -187,6 +209,13 @@ impl Network {
         let state = if state == Plug::In { "up" } else { "down" };
         self.router.read("ip", &["link", "set", &format!("port{number}"), state]).map(drop)
     }
+}
+
+/// Whose addresses a network has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Families {
+    One,
+    Both,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

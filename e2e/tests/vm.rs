@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Emulated, on a busy machine.
 const SOON: Duration = Duration::from_mins(4);
 
+/// Some twenty tests, each of which starts a runtime and imports an image.
+const TESTS_WITHIN: Duration = Duration::from_mins(10);
+
 const UP: &str =
     "setsid drover up --node-name=node-1 --node-ip=192.168.77.2 --image=/images/web.tar >/run/drover.log 2>&1 &";
 
@@ -65,6 +68,39 @@ fn a_container_on_cgroup_v2_gets_its_limits_and_leaves_nothing() -> Result<()> {
         count.trim() == "0"
     });
     machine.eventually("no veth", SOON, "ip -o link | grep -c veth || true", |count| count.trim() == "0");
+    Ok(())
+}
+
+/// The runtime's own tests that look at what a kernel with cgroup v2 does differently from one with v1: limits in force and
+/// what exceeding them means, what containers see of their cgroups and of the machine, who they are, and what is left.
+const OF_THE_RUNTIME: &[&str] = &[
+    "lifecycle::a_pod_runs_logs_and_goes_without_a_trace",
+    "lifecycle::containers_survive_a_restart_of_the_runtime",
+    "lifecycle::a_lost_supervisor_ends_its_pod",
+    "containers::a_container_that_ignores_its_stop_signal_is_killed",
+    "containers::memory_limit_kills_are_told",
+    "containers::process_namespaces_are_shared_on_request",
+    "security::",
+    "attacks::a_container_gets_neither_capabilities_to_inherit_nor_its_cgroups",
+    "attacks::no_descriptor_or_folder_of_the_host_is_left_open",
+    "attacks::devices_that_a_container_replaced_mask_nothing",
+    "features::a_pod_has_users_of_its_own",
+    "features::profiles_of_the_node_are_enforced",
+    "features::pods_are_limited_as_a_whole_and_can_be_resized",
+    "terse::a_pod_without_a_cgroup_is_counted_alone",
+    "terse::read_only_goes_as_deep_as_asked",
+];
+
+#[test]
+fn containers_on_cgroup_v2_are_as_confined_and_limited_as_on_v1() -> Result<()> {
+    let mut machine = Machine::boot()?;
+    // On the disk: a tmpfs of this kernel takes no mapped ids.
+    let command =
+        format!("mkdir /root/tmp && TMPDIR=/root/tmp /usr/lib/drover/runtime-tests {}", OF_THE_RUNTIME.join(" "));
+    let (code, output) = machine.run_within(&command, TESTS_WITHIN)?;
+    anyhow::ensure!(code == 0, "exit code {code}\n{output}");
+    let passed = output.lines().filter(|line| line.ends_with(" ... ok")).count();
+    anyhow::ensure!(passed >= OF_THE_RUNTIME.len(), "{output}");
     Ok(())
 }
 

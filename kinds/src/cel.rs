@@ -12,6 +12,7 @@ mod format;
 mod forms;
 mod library;
 mod network;
+mod selects;
 mod semver;
 mod ty;
 mod value;
@@ -106,6 +107,11 @@ impl Program {
 
     pub(crate) fn uses_old(&self) -> bool {
         self.uses_old
+    }
+
+    /// Whether it looks at that field of the variable, wherever in it.
+    pub(crate) fn selects(&self, variable: &str, field: &str) -> bool {
+        selects::selects(&self.expr, variable, field)
     }
 
     pub(crate) fn evaluate<'a>(

@@ -5,7 +5,9 @@ use crate::cel::{Budget, Decl, Environment, EvalError, Program, Root, Ty, Val};
 use crate::custom::structural::Structural;
 use crate::quantity::Quantity;
 use k8s_openapi::api::core::v1::{Pod, PodResourceClaim};
-use k8s_openapi::api::resource::v1::{Device, DeviceAttribute, DeviceTaint, DeviceToleration, ResourceClaim};
+use k8s_openapi::api::resource::v1::{
+    Device, DeviceAttribute, DeviceTaint, DeviceTaintRule, DeviceToleration, ResourceClaim,
+};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -140,6 +142,13 @@ pub fn attribute<'a>(device: &'a Device, driver: &str, name: &str) -> Option<&'a
 /// Whether a taint keeps those away that do not tolerate it. k8s: effects that are not known count as `None`
 pub fn repels(taint: &DeviceTaint) -> bool {
     matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute")
+}
+
+/// Whether the rule's taint is on the device. k8s: a rule without a selector is about no device
+pub fn is_ruled(rule: &DeviceTaintRule, driver: &str, pool: &str, device: &str) -> bool {
+    let Some(selector) = &rule.spec.device_selector else { return false };
+    let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    is(&selector.driver, driver) && is(&selector.pool, pool) && is(&selector.device, device)
 }
 
 /// k8s: an empty key with `Exists` tolerates everything, an empty effect all effects

@@ -1,6 +1,7 @@
 //! The const row of a kind: names, scope, subresources, printer columns, selectable fields; and the macros that keep a
 //! row short in its kind's file. It does not know any kind.
 
+use crate::schema::{self, Schema};
 use std::borrow::Cow;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,14 @@ pub struct Subresource {
     /// Group, version and kind of the body where it differs from the parent (`autoscaling/v1 Scale`, `policy/v1 Eviction`).
     pub body: Option<(Cow<'static, str>, Cow<'static, str>, Cow<'static, str>)>,
     pub verbs: Cow<'static, [Cow<'static, str>]>,
+}
+
+impl Subresource {
+    /// The type of [`Self::body`].
+    pub fn body_schema(&self) -> Option<Schema> {
+        let (group, version, kind) = self.body.as_ref()?;
+        schema::lookup(&schema::definition(group, version, kind))
+    }
 }
 
 /// `status`, as nearly every kind has it.

@@ -38,6 +38,12 @@ pub fn lookup(definition: &str) -> Option<Schema> {
     found.ok().map(|index| Schema(index as u16))
 }
 
+/// The name of a built-in type's definition: `io.k8s.api.autoscaling.v1.Scale`.
+pub fn definition(group: &str, version: &str, kind: &str) -> String {
+    let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
+    format!("io.k8s.api.{package}.{version}.{kind}")
+}
+
 /// Every definition, by name.
 pub fn all() -> impl Iterator<Item = Schema> {
     (0..DEFINITIONS.len()).map(|index| Schema(index as u16))

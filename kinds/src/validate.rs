@@ -72,6 +72,19 @@ pub fn invalid_each(value: &str, details: Vec<String>, path: &Path<'_>, errors: 
     errors.extend(details.into_iter().map(|detail| FieldError::invalid(path, value, detail)));
 }
 
+/// k8s: IsDomainPrefixedPath
+pub fn domain_prefixed_path(value: &str, path: &Path<'_>, errors: &mut FieldErrors) {
+    match value.split_once('/') {
+        Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
+            invalid_each(domain, format::dns_subdomain(domain), path, errors);
+        }
+        _ => {
+            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
+            errors.push(FieldError::invalid(path, value, detail));
+        }
+    }
+}
+
 /// Equality as Go's API machinery sees it: missing, null and empty are one; so are a missing and a false flag where
 /// upstream's field is a plain `bool`, and a missing and a zero number where it is a plain integer.
 pub fn semantically_equal<T: Serialize + PartialEq>(a: &T, b: &T) -> bool {

@@ -1,9 +1,15 @@
+//! YAML: how trees are written ([`document`]), and how deep what is read nests.
+//!
 //! How deep the flow collections (`[..]`, `{..}`) of a YAML text nest. The parser's time grows with their depth at every
 //! token, so whoever takes YAML from others asks here first. Block collections and aliases cost the parser nothing of
 //! the kind; it bounds those itself.
 //!
 //! Only the parser knows for certain where a quoted or a block scalar begins. Therefore every bracket outside a flow
 //! collection is followed as if it opened one, all these readings at once: what is told is never less than the truth.
+
+mod document;
+
+pub use document::document;
 
 /// Flow collections open at once that a document may have. Real ones open a dozen.
 pub const FLOW_DEPTH_MAX: u32 = 1_000;

@@ -2,7 +2,7 @@
 //!
 //! [`cri`] is the container runtime interface v1, between node agent and runtime; [`drover`] is what our runtime offers
 //! beyond it; [`csi`] is what storage drivers speak, [`registration`] how they are found, [`deviceplugin`] is both for
-//! devices, and [`podresources`] says who has which. [`confinement`] is what both sides of CRI mean by a container that asks for nothing. No behaviour lives here.
+//! devices, [`dra`] is what drivers of claimed devices speak, and [`podresources`] says who has which. [`confinement`] is what both sides of CRI mean by a container that asks for nothing. No behaviour lives here.
 
 #![forbid(unsafe_code)]
 
@@ -78,6 +78,12 @@ pub mod registration {
 pub mod deviceplugin {
     #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
     tonic::include_proto!("v1beta1");
+}
+
+/// Devices that are claimed: `k8s.io.kubelet.pkg.apis.dra.v1`.
+pub mod dra {
+    #![expect(clippy::pedantic, unused_qualifications, reason = "generated code")]
+    tonic::include_proto!("k8s.io.kubelet.pkg.apis.dra.v1");
 }
 
 /// Which pods have which devices: `v1`.

@@ -7,6 +7,7 @@
 #[path = "../tests/model/cluster.rs"]
 mod cluster;
 
+use kinds::ip::Family;
 use proxy::ruleset::{Endpoint, Node, PortKey, Ruleset, ServicePort};
 use proxy::{iptables, nft, nftables};
 use std::io::Write;
@@ -89,7 +90,7 @@ fn nftables(services: u32) -> Outcome {
         |old: &Ruleset, new: &Ruleset| timed(|| programmed.change(old, new, &node()).unwrap_or_default(), apply);
     let full = write(&Ruleset::new(), &rules(services))?;
     report("nftables", services, full, changes(services, write)?)?;
-    apply(&nft::removal(nftables::TABLE))
+    apply(&nft::removal(Family::V4, nftables::TABLE))
 }
 
 /// What making the text took, and everything until the kernel had it.
@@ -131,7 +132,7 @@ fn changes(services: u32, mut write: impl FnMut(&Ruleset, &Ruleset) -> Outcome<T
 }
 
 fn report(mode: &str, services: u32, full: Times, mut changes: Vec<Times>) -> Outcome {
-    let last = SocketAddr::new(cluster::address(services).into(), 80);
+    let last = SocketAddr::new(cluster::address(services), 80);
     let (direct, through) = (connect(SERVER)?, connect(last)?);
     changes.sort_by_key(|times| times.all);
     let millis = |place: usize| changes[changes.len() * place / 100].all.as_secs_f64() * 1e3;
@@ -172,7 +173,7 @@ fn connect(to: SocketAddr) -> Outcome<(f64, f64)> {
 }
 
 fn node() -> Node {
-    Node { cluster_cidr: "10.42.0.0/16".into(), addresses: [].into() }
+    Node { family: Family::V4, cluster_cidr: "10.42.0.0/16".into(), addresses: [].into() }
 }
 
 fn rules(services: u32) -> Ruleset {
@@ -182,7 +183,7 @@ fn rules(services: u32) -> Ruleset {
 /// All endpoints of the last Service are the server's; of others, the first may be on this node.
 fn port(number: u32, count: u32, services: u32) -> (PortKey, ServicePort) {
     let endpoints = if number == services {
-        vec![Endpoint { address: Ipv4Addr::new(10, 42, 0, 2), port: SERVER.port() }; ENDPOINTS as usize]
+        vec![Endpoint { address: SERVER.ip(), port: SERVER.port() }; ENDPOINTS as usize]
     } else {
         cluster::endpoints(number, ENDPOINTS)[..count as usize].to_vec()
     };

@@ -5,7 +5,7 @@ use crate::compile::load_balancer_ips;
 use client::cache::{Caches, Change};
 use k8s_openapi::api::core::v1::Service;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -89,7 +89,15 @@ fn announcer(service: &Service) -> Option<&str> {
 }
 
 fn ours<'a>(node: &str, services: impl Iterator<Item = &'a Service>) -> BTreeSet<Ipv4Addr> {
-    services.filter(|service| announcer(service) == Some(node)).flat_map(load_balancer_ips).collect()
+    services.filter(|service| announcer(service) == Some(node)).flat_map(load_balancer_ips).filter_map(ipv4).collect()
+}
+
+/// The pool has addresses of this family only, and ARP speaks of no other.
+fn ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::conntrack::Deletion;
 use crate::iptables::{JUMPS, Tables, leftovers, removal};
 use crate::kernel::Backend;
+use kinds::ip::Family;
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -22,36 +23,47 @@ pub enum ApplyError {
     Netfilter(#[source] std::io::Error),
 }
 
+/// The programs of a family: what feeds a restore, and what lists a table.
+fn programs(family: Family) -> [&'static str; 2] {
+    match family {
+        Family::V4 => ["iptables-restore", "iptables-save"],
+        Family::V6 => ["ip6tables-restore", "ip6tables-save"],
+    }
+}
+
 /// Feeds one restore; all of it takes effect, or nothing.
-pub(crate) async fn restore(input: &str) -> Result<(), ApplyError> {
-    run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
+pub(crate) async fn restore(family: Family, input: &str) -> Result<(), ApplyError> {
+    let [restore, _] = programs(family);
+    run(restore, &["--noflush", "--wait", LOCK_WAIT_SECS], input).await.map(drop)
 }
 
 /// Which of its two kinds the installed iptables is.
-pub(crate) async fn backend() -> Result<Backend, ApplyError> {
-    let version = run("iptables-restore", &["--version"], "").await?;
+pub(crate) async fn backend(family: Family) -> Result<Backend, ApplyError> {
+    let [restore, _] = programs(family);
+    let version = run(restore, &["--version"], "").await?;
     Ok(if version.contains("nf_tables") { Backend::NfTables } else { Backend::Legacy })
 }
 
 /// Whether what `inspection` names is in the kernel; an error says what is not.
-pub(crate) async fn inspect(inspection: &str) -> Result<(), ApplyError> {
-    run("iptables-restore", &["--noflush", "--wait", LOCK_WAIT_SECS], inspection).await.map(drop)
+pub(crate) async fn inspect(family: Family, inspection: &str) -> Result<(), ApplyError> {
+    restore(family, inspection).await
 }
 
 /// The chains that an earlier process left behind, and an input that puts our jumps in front of the built-in chains
 /// where they are missing.
-pub(crate) async fn existing() -> Result<(Tables, String), ApplyError> {
-    let [nat, filter] =
-        [run("iptables-save", &["-t", "nat"], "").await?, run("iptables-save", &["-t", "filter"], "").await?];
+pub(crate) async fn existing(family: Family) -> Result<(Tables, String), ApplyError> {
+    let [_, save] = programs(family);
+    let [nat, filter] = [run(save, &["-t", "nat"], "").await?, run(save, &["-t", "filter"], "").await?];
     let jumps = [missing_jumps("nat", &nat), missing_jumps("filter", &filter)].concat();
     Ok((Tables { nat: leftovers(&nat), filter: leftovers(&filter) }, jumps))
 }
 
 /// Takes away all that a proxy in iptables mode programmed.
-pub(crate) async fn remove_iptables() -> Result<(), ApplyError> {
+pub(crate) async fn remove_iptables(family: Family) -> Result<(), ApplyError> {
+    let [_, save] = programs(family);
     for table in ["nat", "filter"] {
-        if let Some(input) = removal(table, &run("iptables-save", &["-t", table], "").await?) {
-            restore(&input).await?;
+        if let Some(input) = removal(table, &run(save, &["-t", table], "").await?) {
+            restore(family, &input).await?;
         }
     }
     Ok(())
@@ -74,8 +86,13 @@ fn has(saved: &str, chain: &str, rule: &str) -> bool {
 }
 
 /// Forgets flows; that there are none is no error.
-pub(crate) async fn forget(deletion: &Deletion) -> Result<(), ApplyError> {
-    let args: Vec<&str> = ["-D", "-p", "udp"].into_iter().chain(deletion.iter().map(String::as_str)).collect();
+pub(crate) async fn forget(family: Family, deletion: &Deletion) -> Result<(), ApplyError> {
+    let name = match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    };
+    let args: Vec<&str> =
+        ["-D", "-f", name, "-p", "udp"].into_iter().chain(deletion.iter().map(String::as_str)).collect();
     match run("conntrack", &args, "").await {
         Err(ApplyError::Failed { message, .. }) if message.contains("0 flow entries") => Ok(()),
         other => other.map(drop),

@@ -2,11 +2,12 @@
 
 mod endpoints;
 
-use crate::ruleset::{HealthCheck, PortKey, Protocol, Ruleset, ServicePort, SourceRange, Target};
+use crate::ruleset::{HealthCheck, PortKey, Protocol, Ruleset, ServicePort, Target};
 use endpoints::Candidate;
 use k8s_openapi::api::core::v1::{Node, Service, ServicePort as ApiPort, ServiceSpec};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use std::net::Ipv4Addr;
+use kinds::ip::{Cidr, Family};
+use std::net::IpAddr;
 
 /// A Service with this label belongs to another proxy.
 const OTHER_PROXY: &str = "service.kubernetes.io/service-proxy-name";
@@ -21,12 +22,14 @@ const ZONE: &str = "topology.kubernetes.io/zone";
 pub struct Place {
     pub node: String,
     pub zone: Option<String>,
+    /// Addresses of others are left out: each family is programmed by itself.
+    pub family: Family,
 }
 
 impl Place {
-    pub fn of(name: &str, node: Option<&Node>) -> Self {
+    pub fn of(name: &str, node: Option<&Node>, family: Family) -> Self {
         let labels = node.and_then(|node| node.metadata.labels.as_ref());
-        Self { node: name.to_owned(), zone: labels.and_then(|labels| labels.get(ZONE).cloned()) }
+        Self { node: name.to_owned(), zone: labels.and_then(|labels| labels.get(ZONE).cloned()), family }
     }
 }
 
@@ -36,7 +39,7 @@ pub fn service<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice> + Clone,
     place: &Place,
 ) -> Ruleset {
-    let (Some(spec), Some(cluster_ip)) = (service.spec.as_ref(), cluster_ip(service)) else {
+    let (Some(spec), Some(cluster_ip)) = (service.spec.as_ref(), cluster_ip(service, place.family)) else {
         return Ruleset::new();
     };
     let ports = spec.ports.iter().flatten();
@@ -56,21 +59,26 @@ pub fn service<'a>(
         .collect()
 }
 
-/// The address to program; `None` for headless and ExternalName Services and those of another proxy.
-fn cluster_ip(service: &Service) -> Option<Ipv4Addr> {
+/// The address to program; `None` for headless and ExternalName Services, those of another proxy and of the other family.
+fn cluster_ip(service: &Service, family: Family) -> Option<IpAddr> {
     let foreign = service.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(OTHER_PROXY));
     let spec = service.spec.as_ref()?;
     if foreign || spec.type_.as_deref() == Some("ExternalName") {
         return None;
     }
-    spec.cluster_ip.as_deref()?.parse().ok()
+    let all = spec.cluster_ips.iter().flatten().chain(&spec.cluster_ip);
+    of_family(all.filter_map(|ip| ip.parse().ok()), family).next()
+}
+
+fn of_family(addresses: impl Iterator<Item = IpAddr>, family: Family) -> impl Iterator<Item = IpAddr> {
+    addresses.filter(move |ip| Family::of(*ip) == family)
 }
 
 fn service_port(
     service: &Service,
     spec: &ServiceSpec,
     port: &ApiPort,
-    cluster_ip: Ipv4Addr,
+    cluster_ip: IpAddr,
     (candidates, place): (&[Candidate], &Place),
 ) -> Option<ServicePort> {
     let number = |port: i32| u16::try_from(port).ok().filter(|port| *port != 0);
@@ -78,9 +86,10 @@ fn service_port(
         cluster_ip,
         port: number(port.port)?,
         node_port: port.node_port.and_then(number),
-        external_ips: spec.external_ips.iter().flatten().filter_map(|ip| ip.parse().ok()).collect(),
-        load_balancer_ips: load_balancer_ips(service),
-        source_ranges: source_ranges(spec),
+        external_ips: of_family(spec.external_ips.iter().flatten().filter_map(|ip| ip.parse().ok()), place.family)
+            .collect(),
+        load_balancer_ips: of_family(load_balancer_ips(service), place.family).collect(),
+        source_ranges: source_ranges(spec, place.family),
         health_check: spec
             .health_check_node_port
             .and_then(number)
@@ -111,19 +120,19 @@ fn affinity_secs(spec: &ServiceSpec) -> Option<u32> {
 }
 
 /// Addresses that a load balancer leaves in its packets.
-pub(crate) fn load_balancer_ips(service: &Service) -> Vec<Ipv4Addr> {
+pub(crate) fn load_balancer_ips(service: &Service) -> impl Iterator<Item = IpAddr> + '_ {
     let ingress = service.status.as_ref().and_then(|status| status.load_balancer.as_ref()?.ingress.as_ref());
     ingress
         .into_iter()
         .flatten()
         .filter(|ingress| ingress.ip_mode.as_deref() != Some("Proxy"))
         .filter_map(|ingress| ingress.ip.as_deref()?.parse().ok())
-        .collect()
 }
 
 /// k8s: a range that covers every address restricts nothing.
-fn source_ranges(spec: &ServiceSpec) -> Vec<SourceRange> {
+fn source_ranges(spec: &ServiceSpec, family: Family) -> Vec<Cidr> {
     let texts = spec.load_balancer_source_ranges.iter().flatten();
-    let ranges: Vec<SourceRange> = texts.filter_map(|text| SourceRange::parse(text)).collect();
-    if ranges.iter().any(|range| range.length == 0) { Vec::new() } else { ranges }
+    let ranges = texts.filter_map(|text| text.parse().ok());
+    let ranges: Vec<Cidr> = ranges.filter(|range: &Cidr| range.family() == family).collect();
+    if ranges.iter().any(|range| range.length() == 0) { Vec::new() } else { ranges }
 }

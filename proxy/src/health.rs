@@ -14,7 +14,7 @@ use client::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -57,7 +57,7 @@ pub(crate) struct Answers {
 pub(crate) struct Check {
     ns: String,
     service: String,
-    local: BTreeSet<Ipv4Addr>,
+    local: BTreeSet<IpAddr>,
 }
 
 impl Answers {
@@ -109,8 +109,19 @@ fn answer(good: bool, body: &serde_json::Value) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
-/// The health checks of all Services: one a Service, whatever the number of its ports.
-pub(crate) fn checks(rules: &Ruleset) -> BTreeMap<u16, Check> {
+/// The health checks of all Services: one a Service, whatever the number of its ports. `rules` are those of each address
+/// family: a pod that has two addresses is counted once, by that of the first family which the Service has.
+pub(crate) fn checks<'a>(rules: impl Iterator<Item = &'a Ruleset>) -> BTreeMap<u16, Check> {
+    let mut checks = BTreeMap::new();
+    for of_family in rules {
+        for (port, check) in checks_of_family(of_family) {
+            checks.entry(port).or_insert(check);
+        }
+    }
+    checks
+}
+
+fn checks_of_family(rules: &Ruleset) -> BTreeMap<u16, Check> {
     let mut checks: BTreeMap<u16, Check> = BTreeMap::new();
     for (key, port) in rules {
         let Some(health) = &port.health_check else { continue };
@@ -215,7 +226,7 @@ mod tests {
     }
 
     fn answers(local: usize) -> Answers {
-        let local = (0..local).map(|n| Ipv4Addr::from_bits(n as u32)).collect();
+        let local = (0..local).map(|n| Ipv4Addr::from_bits(n as u32).into()).collect();
         let check = Check { ns: "shop".into(), service: "web".into(), local };
         Answers { checks: [(30_100, check)].into(), programmed: Some(at(0)), ..Answers::none() }
     }

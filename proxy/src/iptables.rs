@@ -1,7 +1,8 @@
 //! A [`Ruleset`] in iptables' language, and the difference of two renderings as one `iptables-restore --noflush` input.
 //!
 //! Chains have upstream's names and shape (KUBE-SERVICES, KUBE-SVC-*, KUBE-SEP-*, ..), because people and tools look for
-//! them. Top-level chains are written whole; the chains of a Service only when they changed. Pure.
+//! them. Top-level chains are written whole; the chains of a Service only when they changed. IPv6 has the same chains in
+//! tables of its own. Pure.
 
 mod change;
 mod frame;
@@ -12,6 +13,7 @@ pub use change::Programmed;
 pub use frame::JUMPS;
 
 use crate::ruleset::{Node, Ruleset};
+use kinds::ip::Family;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -51,14 +53,14 @@ pub fn removal(table: &str, saved: &str) -> Option<String> {
 
 /// All chains for a rule set.
 pub fn render(rules: &Ruleset, node: &Node) -> Tables {
-    let mut tables = frame::chains();
+    let mut tables = frame::chains(node.family);
     let commented = are_commented(rules);
     for (key, port) in rules {
         service::write(&mut tables, key, port, node, commented);
     }
-    for (table, chain, rule) in frame::LAST {
-        let chains = if *table == "nat" { &mut tables.nat } else { &mut tables.filter };
-        push(chains, chain, (*rule).to_owned());
+    for (table, chain, rule) in frame::last(node.family) {
+        let chains = if table == "nat" { &mut tables.nat } else { &mut tables.filter };
+        push(chains, chain, rule.to_owned());
     }
     tables
 }
@@ -70,8 +72,8 @@ pub fn are_commented(rules: &Ruleset) -> bool {
 
 /// Input of `iptables-restore --noflush` that fails unless every rule that is there without any Service is in place, and
 /// changes nothing. Somebody who flushes a table or reloads a firewall takes these with the others.
-pub fn inspection() -> String {
-    let frame = render(&Ruleset::new(), &Node::default());
+pub fn inspection(family: Family) -> String {
+    let frame = render(&Ruleset::new(), &Node { family, ..Node::default() });
     [("nat", &frame.nat), ("filter", &frame.filter)]
         .into_iter()
         .map(|(table, chains)| {

@@ -1,4 +1,4 @@
-//! What the kernel holds of Services, in the language of one packet filter: the face that both modes have for the loop.
+//! What the kernel holds of Services for an address family, in the language of one packet filter: the face that both modes have for the loop.
 
 use crate::apply::{self, ApplyError};
 use crate::iptables;
@@ -6,6 +6,7 @@ use crate::netfilter;
 use crate::nft;
 use crate::nftables;
 use crate::ruleset::{Node, Ruleset};
+use kinds::ip::Family;
 use tracing::{debug, info};
 
 /// Which packet filter Services are programmed in.
@@ -27,6 +28,7 @@ impl Mode {
 }
 
 pub(crate) struct Kernel {
+    family: Family,
     filter: Filter,
     /// What nf_tables' generation was when everything was found in its place.
     inspected: Option<u32>,
@@ -55,27 +57,27 @@ pub(crate) enum Backend {
 
 impl Kernel {
     /// Looks at what is there, and takes away what the other mode left: Services must not be asked for twice.
-    pub(crate) async fn open(mode: Mode) -> Result<Self, ApplyError> {
+    pub(crate) async fn open(mode: Mode, family: Family) -> Result<Self, ApplyError> {
         let filter = match mode {
             Mode::Iptables => {
-                unless_missing(apply::nft(&nft::removal(nftables::TABLE)).await)?;
-                let (programmed, jumps) = found().await?;
-                let (frame, backend) = (iptables::inspection(), apply::backend().await?);
+                unless_missing(apply::nft(&nft::removal(family, nftables::TABLE)).await)?;
+                let (programmed, jumps) = found(family).await?;
+                let (frame, backend) = (iptables::inspection(family), apply::backend(family).await?);
                 Filter::Iptables { programmed, jumps, frame, backend }
             }
             Mode::Nftables => {
-                unless_missing(apply::remove_iptables().await)?;
+                unless_missing(apply::remove_iptables(family).await)?;
                 Filter::Nftables { programmed: nftables::Programmed::default() }
             }
         };
-        Ok(Self { filter, inspected: None })
+        Ok(Self { family, filter, inspected: None })
     }
 
     /// Looks at the kernel again, after somebody else was there.
     pub(crate) async fn forget(&mut self) -> Result<(), ApplyError> {
         self.inspected = None;
         match &mut self.filter {
-            Filter::Iptables { programmed, jumps, .. } => (*programmed, *jumps) = found().await?,
+            Filter::Iptables { programmed, jumps, .. } => (*programmed, *jumps) = found(self.family).await?,
             Filter::Nftables { programmed } => *programmed = nftables::Programmed::default(),
         }
         Ok(())
@@ -100,14 +102,14 @@ impl Kernel {
             Filter::Iptables { programmed, jumps, .. } => {
                 let input = programmed.change(old, new, node, iptables::are_commented(wanted));
                 if let Some(input) = &input {
-                    apply::restore(input).await?;
+                    apply::restore(self.family, input).await?;
                     debug!(bytes = input.len(), ports = new.len(), "programmed");
                 }
                 if let Some(missing) = jumps {
-                    apply::restore(missing).await?;
+                    apply::restore(self.family, missing).await?;
                     *jumps = None;
                     apply::remember_flows();
-                    info!(ports = new.len(), "Services are programmed");
+                    info!(ports = new.len(), family = self.family.name(), "Services are programmed");
                 }
             }
             Filter::Nftables { programmed } => {
@@ -118,7 +120,7 @@ impl Kernel {
                 }
                 if first {
                     apply::remember_flows();
-                    info!(ports = new.len(), "Services are programmed");
+                    info!(ports = new.len(), family = self.family.name(), "Services are programmed");
                 }
             }
         }
@@ -129,23 +131,26 @@ impl Kernel {
     /// nobody has changed anything since the last time.
     pub(crate) async fn inspect(&mut self) -> Result<(), ApplyError> {
         match &self.filter {
-            Filter::Iptables { frame, backend: Backend::Legacy, .. } => apply::inspect(frame).await,
+            Filter::Iptables { frame, backend: Backend::Legacy, .. } => apply::inspect(self.family, frame).await,
             Filter::Iptables { frame, backend: Backend::NfTables, .. } => {
                 let generation = netfilter::generation()?;
                 if self.inspected != Some(generation) {
-                    apply::inspect(frame).await?;
+                    apply::inspect(self.family, frame).await?;
                     self.inspected = Some(generation);
                 }
                 Ok(())
             }
-            Filter::Nftables { .. } => netfilter::inspect(nftables::TABLE, nftables::fixed(), &mut self.inspected),
+            Filter::Nftables { .. } => {
+                let fixed = nftables::fixed(self.family);
+                netfilter::inspect((self.family, nftables::TABLE), fixed, &mut self.inspected)
+            }
         }
     }
 }
 
 /// What an earlier process left, or somebody else.
-async fn found() -> Result<(iptables::Programmed, Option<String>), ApplyError> {
-    let (tables, jumps) = apply::existing().await?;
+async fn found(family: Family) -> Result<(iptables::Programmed, Option<String>), ApplyError> {
+    let (tables, jumps) = apply::existing(family).await?;
     Ok((iptables::Programmed::after(tables), Some(jumps)))
 }
 

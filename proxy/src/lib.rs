@@ -32,7 +32,8 @@ use client::cache::{Caches, WatchOptions};
 use client::clock::Clock;
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use kinds::ip::{Cidr, Family};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -45,21 +46,29 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const BY_SERVICE: &str = "service";
 
 /// Where load balancers ask whether a node takes traffic, on Kubernetes' nodes too.
-pub const HEALTHZ: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 10_256));
+pub const HEALTHZ_PORT: u16 = 10_256;
 
 #[derive(Clone)]
 pub struct Config {
     pub mode: Mode,
     /// This node's name: endpoints on it are local.
     pub node_name: String,
-    /// Pods' addresses; other sources are masqueraded.
-    pub cluster_cidr: String,
+    /// Pods' addresses, a range or one of each family; other sources are masqueraded. Services are programmed for these
+    /// families, each by itself.
+    pub cluster_cidrs: Vec<Cidr>,
     /// The DNS server of this node, once it answers: pods here ask it, whatever servers the cluster has.
     pub own_dns: Option<watch::Receiver<Option<SocketAddr>>>,
     /// How this machine answers for addresses of load balancers; `None` where somebody else does.
     pub announce: Option<Arc<dyn Announce>>,
     /// Where `/healthz` is answered; health checks of Services are answered on the same address.
     pub healthz: SocketAddr,
+}
+
+impl Config {
+    /// In their order: the primary one is the first.
+    fn families(&self) -> Vec<Family> {
+        self.cluster_cidrs.iter().map(|cidr| cidr.family()).collect()
+    }
 }
 
 #[derive(Clone)]
@@ -79,7 +88,7 @@ pub enum Error {
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
     let tracker = TaskTracker::new();
     let clock = Arc::clone(&deps.clock);
-    tracker.spawn(policy::program::run(config.node_name.clone(), deps.clone(), drain.clone()));
+    tracker.spawn(policy::program::run(config.node_name.clone(), config.families(), deps.clone(), drain.clone()));
     let caches = caches(&config, deps, &tracker, &drain);
     let (tell, answers) = watch::channel(health::Answers::none());
     tracker.spawn(health::serve((config.healthz, config.mode), answers, Arc::clone(&clock), drain.clone()));
@@ -100,11 +109,15 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     outcome
 }
 
-/// Takes away what proxies have programmed on this machine, in whichever mode: for a node that is left without pods.
-pub async fn remove() -> Result<(), Error> {
-    kernel::unless_missing(apply::nft(&nft::removal(policy::TABLE)).await)?;
-    kernel::unless_missing(apply::nft(&nft::removal(nftables::TABLE)).await)?;
-    Ok(kernel::unless_missing(apply::remove_iptables().await)?)
+/// Takes away what proxies have programmed on this machine for these families, in whichever mode: for a node that is left
+/// without pods.
+pub async fn remove(families: impl IntoIterator<Item = Family>) -> Result<(), Error> {
+    for family in families {
+        kernel::unless_missing(apply::nft(&nft::removal(family, policy::TABLE)).await)?;
+        kernel::unless_missing(apply::nft(&nft::removal(family, nftables::TABLE)).await)?;
+        kernel::unless_missing(apply::remove_iptables(family).await)?;
+    }
+    Ok(())
 }
 
 fn caches(config: &Config, deps: Deps, tracker: &TaskTracker, drain: &CancellationToken) -> Arc<Caches> {

@@ -2,6 +2,7 @@
 //! everything that is there to answer either, many times a minute, on a node where nothing happens.
 
 use crate::apply::ApplyError;
+use kinds::ip::Family;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 use std::io;
@@ -21,7 +22,9 @@ const GETGEN: u16 = SUBSYSTEM | 16;
 const GEN_ID: u16 = 1;
 const RULE_TABLE: u16 = 1;
 const RULE_CHAIN: u16 = 2;
+/// Address families as netfilter numbers them.
 const IPV4: u8 = 2;
+const IPV6: u8 = 10;
 /// Bytes of a message's header, and of netfilter's own behind it.
 const HEADER: usize = 16;
 const BODY: usize = HEADER + 4;
@@ -46,7 +49,7 @@ impl Connection {
 
     fn generation(&self) -> io::Result<u32> {
         let mut found = None;
-        self.ask(GETGEN, 0, &[], |kind, message| {
+        self.ask((GETGEN, 0), Family::V4, &[], |kind, message| {
             if kind == NEWGEN {
                 found = attribute(message, GEN_ID).and_then(|value| value.try_into().ok()).map(u32::from_be_bytes);
                 return Next::End;
@@ -56,10 +59,10 @@ impl Connection {
         found.ok_or_else(|| io::Error::other("nf_tables did not tell its generation"))
     }
 
-    /// How many rules a chain of the family `ip` has; none where there is no such chain.
-    fn rules(&self, table: &str, chain: &str) -> io::Result<usize> {
+    /// How many rules a chain of a family's table has; none where there is no such chain.
+    fn rules(&self, family: Family, table: &str, chain: &str) -> io::Result<usize> {
         let mut count = 0;
-        self.ask(GETRULE, NLM_F_DUMP, &[(RULE_TABLE, table), (RULE_CHAIN, chain)], |kind, _| {
+        self.ask((GETRULE, NLM_F_DUMP), family, &[(RULE_TABLE, table), (RULE_CHAIN, chain)], |kind, _| {
             count += usize::from(kind == NEWRULE);
             Next::More
         })?;
@@ -68,12 +71,12 @@ impl Connection {
 
     fn ask(
         &self,
-        kind: u16,
-        flags: u16,
+        kind_and_flags: (u16, u16),
+        family: Family,
         names: &[(u16, &str)],
         mut take: impl FnMut(u16, &[u8]) -> Next,
     ) -> io::Result<()> {
-        send(&self.socket, &request(kind, flags, names), SendFlags::empty())?;
+        send(&self.socket, &request(kind_and_flags, family, names), SendFlags::empty())?;
         let mut buffer = vec![0_u8; ANSWER_BYTES];
         loop {
             let (length, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
@@ -101,7 +104,7 @@ pub(crate) fn generation() -> Result<u32, ApplyError> {
 /// Whether chains of a table are there with all their rules; an error says which is not. One question where nobody has
 /// changed anything since all was well, which is what `seen` remembers.
 pub(crate) fn inspect(
-    table: &'static str,
+    (family, table): (Family, &'static str),
     chains: impl IntoIterator<Item = (String, usize)>,
     seen: &mut Option<u32>,
 ) -> Result<(), ApplyError> {
@@ -111,7 +114,7 @@ pub(crate) fn inspect(
         return Ok(());
     }
     for (chain, rules) in chains {
-        let found = connection.rules(table, &chain).map_err(ApplyError::Netfilter)?;
+        let found = connection.rules(family, table, &chain).map_err(ApplyError::Netfilter)?;
         if found != rules {
             return Err(ApplyError::Gone { table, chain, rules, found });
         }
@@ -126,13 +129,17 @@ enum Next {
     End,
 }
 
-fn request(kind: u16, flags: u16, names: &[(u16, &str)]) -> Vec<u8> {
+fn request((kind, flags): (u16, u16), family: Family, names: &[(u16, &str)]) -> Vec<u8> {
     let mut bytes = vec![0; 4];
     bytes.extend(kind.to_ne_bytes());
     bytes.extend((NLM_F_REQUEST | flags).to_ne_bytes());
     // Sequence and port: each request is answered before the next.
     bytes.extend([0; 8]);
-    bytes.extend([IPV4, 0, 0, 0]);
+    let family = match family {
+        Family::V4 => IPV4,
+        Family::V6 => IPV6,
+    };
+    bytes.extend([family, 0, 0, 0]);
     for (kind, name) in names {
         let length = u16::try_from(4 + name.len() + 1).expect("names of tables and chains are short");
         bytes.extend(length.to_ne_bytes());
@@ -183,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_generation_is_found_behind_other_attributes_and_cut_off_answers_are_none() {
-        let mut bytes = request(NEWGEN, 0, &[(3, "drover")]);
+        let mut bytes = request((NEWGEN, 0), Family::V4, &[(3, "drover")]);
         bytes.extend([8, 0, 1, 0, 0, 0, 1, 2]);
         let length = u32::try_from(bytes.len()).unwrap();
         bytes[..4].copy_from_slice(&length.to_ne_bytes());

@@ -3,15 +3,17 @@
 //! What changed is all that a transaction names: rules of a chain are replaced together, elements of sets and maps one by
 //! one. The kernel takes a transaction whole or not at all, so no packet meets half of a change.
 
+use kinds::ip::Family;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// So many elements go into one command: nft's parser takes longer lines, people who read a log do not.
 const ELEMENTS_MAX: usize = 1000;
 
-/// One table of the family `ip`; names are unique within it.
+/// One table of an address family; names are unique within it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
+    pub family: Family,
     pub chains: BTreeMap<String, Chain>,
     pub sets: BTreeMap<String, Set>,
 }
@@ -60,6 +62,11 @@ impl Set {
 }
 
 impl Table {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.chains.is_empty() && self.sets.is_empty()
+    }
+
     /// Appends a rule to a chain without a hook, which it makes where it is missing.
     pub fn rule(&mut self, chain: &str, rule: impl Into<String>) {
         self.chains.entry(chain.to_owned()).or_default().rules.push(rule.into());
@@ -88,19 +95,38 @@ pub fn difference(name: &str, old: Option<&Table>, new: &Table) -> Option<String
     if let Some(old) = old {
         change(&mut text, name, old, new);
     } else {
-        text = removal(name);
-        line(&mut text, format_args!("add table ip {name}"));
+        text = removal(new.family, name);
+        let ip = keyword(new.family);
+        line(&mut text, format_args!("add table {ip} {name}"));
         change(&mut text, name, &Table::default(), new);
     }
     (!text.is_empty()).then_some(text)
 }
 
 /// A transaction after which there is no such table, whether there was one or not.
-pub fn removal(name: &str) -> String {
-    format!("add table ip {name}\ndelete table ip {name}\n")
+pub fn removal(family: Family, name: &str) -> String {
+    let ip = keyword(family);
+    format!("add table {ip} {name}\ndelete table {ip} {name}\n")
 }
 
-fn change(text: &mut String, table: &str, old: &Table, new: &Table) {
+/// What nftables calls an address family: of tables, and in front of fields of its packets.
+pub fn keyword(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ip",
+        Family::V6 => "ip6",
+    }
+}
+
+/// The type of its addresses.
+pub fn address_type(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4_addr",
+        Family::V6 => "ipv6_addr",
+    }
+}
+
+fn change(text: &mut String, name: &str, old: &Table, new: &Table) {
+    let table = &*format!("{} {name}", keyword(new.family));
     let remade: BTreeSet<&String> = old
         .sets
         .iter()
@@ -111,27 +137,27 @@ fn change(text: &mut String, table: &str, old: &Table, new: &Table) {
     let chains: Vec<_> = new.chains.iter().filter(|(name, chain)| old.chains.get(*name) != Some(*chain)).collect();
     let gone: Vec<_> = old.chains.iter().filter(|(name, _)| !new.chains.contains_key(*name)).collect();
     for (name, set) in new.sets.iter().filter(|(name, _)| !old.sets.contains_key(*name)) {
-        line(text, format_args!("add {} ip {table} {name} {{ {} }}", set.keyword(), set.form));
+        line(text, format_args!("add {} {table} {name} {{ {} }}", set.keyword(), set.form));
     }
     for (name, chain) in &chains {
         match (chain.hook, old.chains.contains_key(*name)) {
-            (_, true) => line(text, format_args!("flush chain ip {table} {name}")),
-            (Some(hook), false) => line(text, format_args!("add chain ip {table} {name} {{ {hook} }}")),
-            (None, false) => line(text, format_args!("add chain ip {table} {name}")),
+            (_, true) => line(text, format_args!("flush chain {table} {name}")),
+            (Some(hook), false) => line(text, format_args!("add chain {table} {name} {{ {hook} }}")),
+            (None, false) => line(text, format_args!("add chain {table} {name}")),
         }
     }
     // Before the elements: the kernel walks all that a map has for each rule that comes to use it.
     for (name, chain) in chains {
-        chain.rules.iter().for_each(|rule| line(text, format_args!("add rule ip {table} {name} {rule}")));
+        chain.rules.iter().for_each(|rule| line(text, format_args!("add rule {table} {name} {rule}")));
     }
     // An element whose value changed has to go first.
     elements(text, table, "delete", &new.sets, &old.sets);
     elements(text, table, "add", &old.sets, &new.sets);
     // All are emptied first: one may be the target of another.
-    gone.iter().for_each(|(name, _)| line(text, format_args!("flush chain ip {table} {name}")));
-    gone.iter().for_each(|(name, _)| line(text, format_args!("delete chain ip {table} {name}")));
+    gone.iter().for_each(|(name, _)| line(text, format_args!("flush chain {table} {name}")));
+    gone.iter().for_each(|(name, _)| line(text, format_args!("delete chain {table} {name}")));
     for (name, set) in old.sets.iter().filter(|(name, _)| !new.sets.contains_key(*name)) {
-        line(text, format_args!("delete {} ip {table} {name}", set.keyword()));
+        line(text, format_args!("delete {} {table} {name}", set.keyword()));
     }
 }
 
@@ -146,7 +172,7 @@ fn elements(text: &mut String, table: &str, verb: &str, from: &BTreeMap<String, 
             .map(|(element, value)| if value.is_empty() { element.clone() } else { format!("{element} : {value}") })
             .collect();
         for some in missing.chunks(ELEMENTS_MAX) {
-            line(text, format_args!("{verb} element ip {table} {name} {{ {} }}", some.join(", ")));
+            line(text, format_args!("{verb} element {table} {name} {{ {} }}", some.join(", ")));
         }
     }
 }

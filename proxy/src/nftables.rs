@@ -10,10 +10,12 @@ mod service;
 
 pub use change::Programmed;
 
-use crate::nft::{Chain, Set, SetKind, Table};
+use crate::nft::{Chain, Set, SetKind, Table, address_type, keyword};
 use crate::ruleset::{Node, Protocol, Ruleset};
+use kinds::ip::Family;
+use std::collections::BTreeMap;
 
-/// Our table of the family `ip`, as upstream calls its own.
+/// Our table in each address family, as upstream calls its own.
 pub const TABLE: &str = "kube-proxy";
 
 /// The mark that asks for masquerading; upstream's bit 14.
@@ -46,7 +48,7 @@ const HAIRPIN: &str = "hairpin";
 
 /// The whole table for a rule set.
 pub fn render(rules: &Ruleset, node: &Node) -> Table {
-    let mut table = frame();
+    let mut table = frame(node.family);
     for (key, port) in rules {
         service::write(&mut table, key, port, node);
     }
@@ -54,26 +56,9 @@ pub fn render(rules: &Ruleset, node: &Node) -> Table {
 }
 
 /// What is there without any Service.
-fn frame() -> Table {
-    let mut table = Table::default();
-    for (name, key) in [
-        (SERVICE_IPS, "ipv4_addr . inet_proto . inet_service"),
-        (NODE_PORTS, "inet_proto . inet_service"),
-        (REFUSED_IPS, "ipv4_addr . inet_proto . inet_service"),
-        (REFUSED_NODE_PORTS, "inet_proto . inet_service"),
-    ] {
-        table.sets.insert(name.to_owned(), Set::new(SetKind::Map, format!("type {key} : verdict;")));
-    }
-    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(Protocol::name) {
-        let form = |key: &str| {
-            // Places have no type of their own: their bound here means nothing but a number.
-            let place = "numgen random mod 65536";
-            format!("typeof {key}{protocol} dport . {place} : ip daddr . {protocol} dport;")
-        };
-        table.sets.insert(endpoint_map(protocol), Set::new(SetKind::Map, form("ip daddr . ")));
-        table.sets.insert(node_port_endpoint_map(protocol), Set::new(SetKind::Map, form("")));
-    }
-    table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, "type ipv4_addr . ipv4_addr;"));
+fn frame(family: Family) -> Table {
+    let mut table = Table { family, sets: maps(family), ..Table::default() };
+    let ip = keyword(family);
     let refused = || vec![format!("ct state new jump {REFUSALS}")];
     let base: [(&str, &'static str, Vec<String>); 6] = [
         (
@@ -82,10 +67,10 @@ fn frame() -> Table {
             vec![format!("jump {SERVICES}")],
         ),
         ("nat-output", "type nat hook output priority -100; policy accept;", vec![format!("jump {SERVICES}")]),
-        ("nat-postrouting", "type nat hook postrouting priority srcnat; policy accept;", masquerading()),
+        ("nat-postrouting", "type nat hook postrouting priority srcnat; policy accept;", masquerading(ip)),
         ("filter-input", "type filter hook input priority filter; policy accept;", {
             let martian = "ip daddr 127.0.0.0/8 ip saddr != 127.0.0.0/8 jump localnet".to_owned();
-            [martian].into_iter().chain(refused()).collect()
+            (family == Family::V4).then_some(martian).into_iter().chain(refused()).collect()
         }),
         ("filter-forward", "type filter hook forward priority filter; policy accept;", {
             // A connection whose DNAT is forgotten would be answered by a reset from the pod's own address.
@@ -96,29 +81,57 @@ fn frame() -> Table {
     for (name, hook, rules) in base {
         table.chains.insert(name.to_owned(), Chain { hook: Some(hook), rules });
     }
-    table.rule(SERVICES, format!("ip daddr . meta l4proto . th dport vmap @{SERVICE_IPS}"));
+    // No packet leaves IPv6's loopback address for a pod.
+    let not_loopback = if family == Family::V6 { "ip6 daddr != ::1 " } else { "" };
+    table.rule(SERVICES, format!("{ip} daddr . meta l4proto . th dport vmap @{SERVICE_IPS}"));
     // Everything that is sent to an address of this node and is no Service's own address may be a NodePort.
-    table.rule(SERVICES, format!("fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}"));
-    table.rule(REFUSALS, format!("ip daddr . meta l4proto . th dport vmap @{REFUSED_IPS}"));
+    table.rule(SERVICES, format!("{not_loopback}fib daddr type local meta l4proto . th dport vmap @{NODE_PORTS}"));
+    table.rule(REFUSALS, format!("{ip} daddr . meta l4proto . th dport vmap @{REFUSED_IPS}"));
     table.rule(REFUSALS, format!("fib daddr type local meta l4proto . th dport vmap @{REFUSED_NODE_PORTS}"));
     table.rule(REJECT, "reject");
     table.rule(MARK_MASQUERADE, format!("meta mark set meta mark or {MARK}"));
-    // CVE-2020-8558: route_localnet lets neighbours reach services on 127.0.0.1 unless such packets are dropped.
-    for rule in ["ct state established,related return", "ct status dnat return", "drop"] {
-        table.rule("localnet", rule);
+    if family == Family::V4 {
+        // CVE-2020-8558: route_localnet lets neighbours reach services on 127.0.0.1 unless such packets are dropped.
+        for rule in ["ct state established,related return", "ct status dnat return", "drop"] {
+            table.rule("localnet", rule);
+        }
     }
     table
 }
 
-/// Chains that are there without any Service, with the number of their rules: what an inspection looks for.
-pub(crate) fn fixed() -> impl Iterator<Item = (String, usize)> {
-    frame().chains.into_iter().map(|(name, chain)| (name, chain.rules.len()))
+/// What leads from a packet to a chain or an endpoint, without any Service.
+fn maps(family: Family) -> BTreeMap<String, Set> {
+    let (ip, address) = (keyword(family), address_type(family));
+    let by_address = format!("{address} . inet_proto . inet_service");
+    let by_port = "inet_proto . inet_service".to_owned();
+    let mut sets = BTreeMap::new();
+    for (name, key) in
+        [(SERVICE_IPS, &by_address), (NODE_PORTS, &by_port), (REFUSED_IPS, &by_address), (REFUSED_NODE_PORTS, &by_port)]
+    {
+        sets.insert(name.to_owned(), Set::new(SetKind::Map, format!("type {key} : verdict;")));
+    }
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].map(Protocol::name) {
+        let form = |key: &str| {
+            // Places have no type of their own: their bound here means nothing but a number.
+            let place = "numgen random mod 65536";
+            format!("typeof {key}{protocol} dport . {place} : {ip} daddr . {protocol} dport;")
+        };
+        sets.insert(endpoint_map(protocol), Set::new(SetKind::Map, form(&format!("{ip} daddr . "))));
+        sets.insert(node_port_endpoint_map(protocol), Set::new(SetKind::Map, form("")));
+    }
+    sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, format!("type {address} . {address};")));
+    sets
 }
 
-fn masquerading() -> Vec<String> {
+/// Chains that are there without any Service, with the number of their rules: what an inspection looks for.
+pub(crate) fn fixed(family: Family) -> impl Iterator<Item = (String, usize)> {
+    frame(family).chains.into_iter().map(|(name, chain)| (name, chain.rules.len()))
+}
+
+fn masquerading(ip: &str) -> Vec<String> {
     vec![
         // A pod that reaches itself through its Service must see another source than itself.
-        format!("ip saddr . ip daddr @{HAIRPIN} masquerade fully-random"),
+        format!("{ip} saddr . {ip} daddr @{HAIRPIN} masquerade fully-random"),
         format!("meta mark & {MARK} == 0 return"),
         // Cleared, so that a packet that passes here twice is not masqueraded twice.
         format!("meta mark set meta mark xor {MARK}"),

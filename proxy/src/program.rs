@@ -12,8 +12,9 @@ use client::cache::{Caches, Change};
 use client::clock::Clock;
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kinds::ip::{Cidr, Family};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch::{self, Sender};
@@ -94,8 +95,9 @@ fn touched(change: &Change<EndpointSlice>) -> impl Iterator<Item = Key> {
     [&change.old, &change.new].into_iter().flatten().filter_map(|slice| service_of(slice))
 }
 
-/// What this process has programmed, and what it should be.
+/// What this process has programmed for an address family, and what it should be.
 struct Programmed {
+    cluster_cidr: Cidr,
     rules: Ruleset,
     wanted: Ruleset,
     /// Ports that were compiled again since.
@@ -123,51 +125,87 @@ pub(crate) async fn run(
         inspections: inspections(),
     };
     caches.synced().await;
-    let mut state = Programmed {
-        rules: Ruleset::new(),
-        wanted: Ruleset::new(),
-        touched: BTreeSet::new(),
-        kernel: Kernel::open(config.mode).await?,
-        place: Place::of(&config.node_name, None),
-        node: ruleset::Node::default(),
-    };
+    let mut families = Vec::new();
+    for cidr in &config.cluster_cidrs {
+        families.push(Programmed::open(config, *cidr).await?);
+    }
     loop {
         inbox.drain();
-        recompile(config, caches, &mut inbox.dirty, &mut state);
-        let outcome = sync(&mut state).await;
-        tell.send_modify(|answers| report(answers, &outcome, &state, eligibility(config, caches), clock));
+        let dirty = std::mem::take(&mut inbox.dirty);
+        for state in &mut families {
+            recompile(config, caches, dirty.clone(), state);
+        }
+        let outcome = sync_all(&mut families).await;
+        tell.send_modify(|answers| report(answers, &outcome, &families, eligibility(config, caches), clock));
         if let Err(error) = outcome {
             warn!(%error, "will program everything again");
             tokio::time::sleep(RETRY).await;
-            state.kernel.forget().await?;
+            forget_all(&mut families).await?;
             continue;
         }
         while let Woken::TimeToInspect = inbox.wait().await {
-            if let Err(error) = state.kernel.inspect().await {
+            if let Err(error) = inspect_all(&mut families).await {
                 warn!(%error, "somebody took Service rules away; will program everything again");
-                state.kernel.forget().await?;
+                forget_all(&mut families).await?;
                 break;
             }
         }
     }
 }
 
+async fn sync_all(families: &mut [Programmed]) -> Result<(), ApplyError> {
+    let mut outcome = Ok(());
+    for state in families {
+        // One family is not to suffer from what the other's programs refuse.
+        outcome = outcome.and(sync(state).await);
+    }
+    outcome
+}
+
+async fn inspect_all(families: &mut [Programmed]) -> Result<(), ApplyError> {
+    for state in families {
+        state.kernel.inspect().await?;
+    }
+    Ok(())
+}
+
+async fn forget_all(families: &mut [Programmed]) -> Result<(), ApplyError> {
+    for state in families {
+        state.kernel.forget().await?;
+    }
+    Ok(())
+}
+
+impl Programmed {
+    async fn open(config: &Config, cluster_cidr: Cidr) -> Result<Self, ApplyError> {
+        let family = cluster_cidr.family();
+        Ok(Self {
+            cluster_cidr,
+            rules: Ruleset::new(),
+            wanted: Ruleset::new(),
+            touched: BTreeSet::new(),
+            kernel: Kernel::open(config.mode, family).await?,
+            place: Place::of(&config.node_name, None, family),
+            node: ruleset::Node { family, ..ruleset::Node::default() },
+        })
+    }
+}
+
 /// Compiles the Services of `dirty` again, and all of them where the node has moved; others keep their rules.
-fn recompile(config: &Config, caches: &Caches, dirty: &mut BTreeSet<Key>, state: &mut Programmed) {
+fn recompile(config: &Config, caches: &Caches, mut dirty: BTreeSet<Key>, state: &mut Programmed) {
+    let family = state.cluster_cidr.family();
     let node = caches.of::<Node>().get("", &config.node_name);
     state.node = ruleset::Node {
-        cluster_cidr: config.cluster_cidr.clone(),
-        addresses: node.as_deref().map(addresses).unwrap_or_default(),
+        family,
+        cluster_cidr: state.cluster_cidr.to_string(),
+        addresses: node.as_deref().map(|node| addresses(node, family)).unwrap_or_default(),
     };
-    let place = Place::of(&config.node_name, node.as_deref());
+    let place = Place::of(&config.node_name, node.as_deref(), family);
     if place != state.place {
         dirty.extend(caches.of::<Service>().list().iter().map(|service| key_of(service)));
         state.place = place;
     }
-    if dirty.is_empty() {
-        return;
-    }
-    for key in std::mem::take(dirty) {
+    for key in dirty {
         forget(state, &key);
         let Some(service) = caches.of::<Service>().get(&key.ns, &key.name) else { continue };
         let own_dns = config.own_dns.as_ref().and_then(|address| *address.borrow());
@@ -204,9 +242,10 @@ fn key_of(service: &Service) -> Key {
     Key::new(service.metadata.namespace.clone().unwrap_or_default(), service.metadata.name.clone().unwrap_or_default())
 }
 
-fn addresses(node: &Node) -> BTreeSet<std::net::Ipv4Addr> {
+fn addresses(node: &Node, family: Family) -> BTreeSet<IpAddr> {
     let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
-    addresses.filter_map(|address| address.address.parse().ok()).collect()
+    let parsed = addresses.filter_map(|address| address.address.parse().ok());
+    parsed.filter(|ip: &IpAddr| Family::of(*ip) == family).collect()
 }
 
 fn eligibility(config: &Config, caches: &Caches) -> Eligibility {
@@ -222,7 +261,7 @@ fn eligibility(config: &Config, caches: &Caches) -> Eligibility {
 fn report(
     answers: &mut Answers,
     outcome: &Result<(), ApplyError>,
-    state: &Programmed,
+    families: &[Programmed],
     node: Eligibility,
     clock: &dyn Clock,
 ) {
@@ -231,7 +270,7 @@ fn report(
         Ok(()) => {
             answers.programmed = Some(clock.now());
             answers.failing_since = None;
-            answers.checks = health::checks(&state.rules);
+            answers.checks = health::checks(families.iter().map(|state| &state.rules));
         }
         Err(_) => {
             answers.failing_since.get_or_insert(clock.now());
@@ -249,7 +288,7 @@ async fn sync(state: &mut Programmed) -> Result<(), ApplyError> {
     let (old, new) = (part(&state.rules, &state.touched), part(&state.wanted, &state.touched));
     state.kernel.program((&old, &new), &state.wanted, &state.node).await?;
     for deletion in conntrack::stale(&old, &new) {
-        if let Err(error) = apply::forget(&deletion).await {
+        if let Err(error) = apply::forget(state.node.family, &deletion).await {
             warn!(%error, "stale UDP flows may linger");
         }
     }

@@ -1,8 +1,9 @@
 //! What a node must do for Services, free of any packet filter's language: the product of `compile`, the input of the
 //! renderers, and what two states are compared by.
 
+use kinds::ip::{Cidr, Family};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
@@ -58,13 +59,13 @@ impl std::fmt::Display for PortKey {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     pub port: u16,
 }
 
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.address, self.port)
+        SocketAddr::new(self.address, self.port).fmt(f)
     }
 }
 
@@ -82,20 +83,20 @@ pub enum Target {
 pub struct HealthCheck {
     pub port: u16,
     /// Ready endpoints on this node.
-    pub local: BTreeSet<Ipv4Addr>,
+    pub local: BTreeSet<IpAddr>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServicePort {
-    pub cluster_ip: Ipv4Addr,
+    pub cluster_ip: IpAddr,
     pub port: u16,
     pub node_port: Option<u16>,
     /// `spec.externalIPs`: addresses that others route to this node.
-    pub external_ips: Vec<Ipv4Addr>,
+    pub external_ips: Vec<IpAddr>,
     /// `status.loadBalancer.ingress` of mode VIP: addresses that a load balancer leaves in its packets.
-    pub load_balancer_ips: Vec<Ipv4Addr>,
+    pub load_balancer_ips: Vec<IpAddr>,
     /// Who may use the load balancer's addresses; empty means everybody.
-    pub source_ranges: Vec<SourceRange>,
+    pub source_ranges: Vec<Cidr>,
     pub health_check: Option<HealthCheck>,
     pub internal: Target,
     pub external: Target,
@@ -123,7 +124,7 @@ impl ServicePort {
     }
 
     /// All addresses that are this Service's own.
-    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         [self.cluster_ip]
             .into_iter()
             .chain(self.external_ips.iter().copied())
@@ -131,42 +132,16 @@ impl ServicePort {
     }
 }
 
-/// An IPv4 network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceRange {
-    pub network: Ipv4Addr,
-    pub length: u8,
-}
-
-impl SourceRange {
-    /// `10.0.0.0/8`, spaces around it allowed; networks of the other family are `None`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (network, length) = text.trim().split_once('/')?;
-        let length = length.parse().ok().filter(|length| *length <= 32)?;
-        Some(Self { network: network.parse().ok()?, length })
-    }
-
-    pub fn contains(self, address: Ipv4Addr) -> bool {
-        let shift = 32 - u32::from(self.length);
-        let prefix = |address: Ipv4Addr| u64::from(address.to_bits()) >> shift;
-        prefix(address) == prefix(self.network)
-    }
-}
-
-impl std::fmt::Display for SourceRange {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.network, self.length)
-    }
-}
-
-/// Everything, ordered: equal inputs give equal rule sets.
+/// Everything of one address family, ordered: equal inputs give equal rule sets.
 pub type Ruleset = BTreeMap<PortKey, ServicePort>;
 
 /// What rendering needs to know of the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
+    /// Whose addresses a rule set is about: each family has one of its own.
+    pub family: Family,
     /// Traffic from outside these addresses is masqueraded.
     pub cluster_cidr: String,
     /// The node's own addresses.
-    pub addresses: BTreeSet<Ipv4Addr>,
+    pub addresses: BTreeSet<IpAddr>,
 }

@@ -6,14 +6,15 @@ mod cluster;
 #[path = "model/nft.rs"]
 mod model;
 
+use kinds::ip::{Cidr, Family};
 use model::Kernel;
 use proptest::prelude::*;
 use proxy::iptables::{self, Chains, Tables};
 use proxy::nft;
 use proxy::nftables;
-use proxy::ruleset::{Endpoint, Node, PortKey, Protocol, Ruleset, ServicePort, SourceRange, Target};
+use proxy::ruleset::{Endpoint, Node, PortKey, Protocol, Ruleset, ServicePort, Target};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// As much of iptables-restore as our inputs use.
 fn restore(tables: &mut Tables, input: &str) {
@@ -51,14 +52,15 @@ fn restore(tables: &mut Tables, input: &str) {
 }
 
 fn node(host: u8) -> Node {
-    Node { cluster_cidr: "10.42.0.0/16".into(), addresses: [Ipv4Addr::new(192, 0, 2, host)].into() }
+    let addresses = [Ipv4Addr::new(192, 0, 2, host).into()].into();
+    Node { family: Family::V4, cluster_cidr: "10.42.0.0/16".into(), addresses }
 }
 
 fn arbitrary_port() -> impl Strategy<Value = ServicePort> {
     let endpoints = prop::sample::subsequence((1..6).collect::<Vec<u8>>(), 0..5);
     let target = || prop_oneof![Just(Target::Cluster), Just(Target::Local)];
-    let ips = prop::sample::subsequence(vec![Ipv4Addr::new(203, 0, 113, 1), Ipv4Addr::new(203, 0, 113, 2)], 0..2);
-    let ranges = prop::sample::subsequence(vec![SourceRange::parse("192.0.2.0/24").unwrap()], 0..=1);
+    let ips = prop::sample::subsequence(vec![IpAddr::from([203, 0, 113, 1]), IpAddr::from([203, 0, 113, 2])], 0..2);
+    let ranges = prop::sample::subsequence(vec!["192.0.2.0/24".parse::<Cidr>().unwrap()], 0..=1);
     (
         1..4u8,
         endpoints,
@@ -69,7 +71,7 @@ fn arbitrary_port() -> impl Strategy<Value = ServicePort> {
         prop::option::of(Just(60)),
     )
         .prop_map(|(ip, endpoints, internal, external, (ips, ranges), node_port, affinity_secs)| {
-            let endpoint = |host: &u8| Endpoint { address: Ipv4Addr::new(10, 42, 0, *host), port: 8080 };
+            let endpoint = |host: &u8| Endpoint { address: [10, 42, 0, *host].into(), port: 8080 };
             let endpoints: Vec<Endpoint> = endpoints.iter().map(endpoint).collect();
             let here: Vec<Endpoint> = endpoints.iter().take(2).copied().collect();
             ServicePort {

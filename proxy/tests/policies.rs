@@ -7,6 +7,7 @@ mod model;
 use expect_test::expect;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kinds::ip::Family;
 use model::Kernel;
 use proptest::prelude::*;
 use proxy::nft::{self, difference};
@@ -14,10 +15,10 @@ use proxy::policy::compile::{World, compile};
 use proxy::policy::parts::{Parts, key_of};
 use proxy::policy::ruleset::{Allow, Direction, NamedPort, Peers, PolicyKey, Ports, Ruleset};
 use proxy::policy::{Subject, render::render};
-use proxy::ruleset::{Protocol, SourceRange};
+use proxy::ruleset::Protocol;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 const NODE: &str = "node-1";
@@ -35,12 +36,12 @@ fn pod(row: &str) -> (String, String, Subject) {
         "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]},
     }))
     .unwrap();
-    (ns.to_owned(), name.to_owned(), Subject::of(&pod).unwrap())
+    (ns.to_owned(), name.to_owned(), Subject::of(&pod, Family::V4).unwrap())
 }
 
 /// Namespaces have their name as the label `ns`.
 fn world(rows: &[&str]) -> World {
-    let mut world = World { range: SourceRange::parse("10.42.0.0/24"), ..World::default() };
+    let mut world = World { range: "10.42.0.0/24".parse().ok(), ..World::default() };
     for (ns, name, pod) in rows.iter().map(|row| pod(row)) {
         world.namespaces.insert(ns.clone(), [("ns".to_owned(), ns.clone())].into());
         world.pods.entry(ns).or_default().insert(name, pod);
@@ -206,7 +207,7 @@ fn a_pod_that_comes_is_one_element_and_a_pod_that_goes_leaves_nothing() {
 fn pods_without_an_address_of_their_own_are_nobody() {
     let pod = |spec: Value, status: Value| {
         let pod = json!({"metadata": {"name": "p", "namespace": "x"}, "spec": spec, "status": status});
-        Subject::of(&serde_json::from_value(pod).unwrap())
+        Subject::of(&serde_json::from_value(pod).unwrap(), Family::V4)
     };
     let (spec, status) = (json!({"containers": []}), json!({"phase": "Running", "podIP": "10.42.0.2"}));
     assert!(pod(spec.clone(), status.clone()).is_some());
@@ -219,15 +220,15 @@ fn pods_without_an_address_of_their_own_are_nobody() {
 /// A connection attempt.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
-    from: Ipv4Addr,
-    to: Ipv4Addr,
+    from: IpAddr,
+    to: IpAddr,
     protocol: Protocol,
     port: u16,
 }
 
 /// What the table would do, read from the rule set.
 fn passes(rules: &Ruleset, attempt: Attempt) -> bool {
-    let one_way = |direction: Direction, own: Ipv4Addr, other: Ipv4Addr| {
+    let one_way = |direction: Direction, own: IpAddr, other: IpAddr| {
         let Some(policies) = rules.isolated.get(&(direction, own)) else { return true };
         let mut allowed =
             policies.iter().filter_map(|policy| rules.allowed.get(&(direction, policy.clone()))).flatten();
@@ -237,7 +238,7 @@ fn passes(rules: &Ruleset, attempt: Attempt) -> bool {
         || one_way(Direction::Egress, attempt.from, attempt.to) && one_way(Direction::Ingress, attempt.to, attempt.from)
 }
 
-fn allows(rules: &Ruleset, allow: &Allow, other: Ipv4Addr, attempt: Attempt) -> bool {
+fn allows(rules: &Ruleset, allow: &Allow, other: IpAddr, attempt: Attempt) -> bool {
     let peer = match &allow.peers {
         Peers::Any => true,
         Peers::Of { pods, blocks } => {
@@ -261,8 +262,8 @@ fn allows(rules: &Ruleset, allow: &Allow, other: Ipv4Addr, attempt: Attempt) -> 
 
 /// The same question, asked of the policies' own words; it knows the few forms that `spec` below makes.
 fn is_allowed(policies: &[NetworkPolicy], world: &World, attempt: Attempt) -> bool {
-    let owner = |address: Ipv4Addr| world.pods.values().flat_map(BTreeMap::values).find(|pod| pod.address == address);
-    let one_way = |types: &str, rules: &str, peers: &str, own: Ipv4Addr, other: Ipv4Addr| {
+    let owner = |address: IpAddr| world.pods.values().flat_map(BTreeMap::values).find(|pod| pod.address == address);
+    let one_way = |types: &str, rules: &str, peers: &str, own: IpAddr, other: IpAddr| {
         let Some(pod) = owner(own) else { return true };
         let all: Vec<Value> = policies.iter().map(|policy| serde_json::to_value(policy).unwrap()).collect();
         let selecting: Vec<&Value> = all
@@ -290,9 +291,10 @@ fn selects(selector: &Value, pod: &Subject) -> bool {
     wanted.is_none_or(|wanted| wanted.iter().all(|(key, value)| pod.labels.get(key).is_some_and(|held| value == held)))
 }
 
-fn is_peer(peer: &Value, ns: &str, other: Ipv4Addr, pod: Option<&Subject>) -> bool {
+fn is_peer(peer: &Value, ns: &str, other: IpAddr, pod: Option<&Subject>) -> bool {
     let octets = |text: &Value| text.as_str().unwrap().split_once('/').unwrap().0.parse::<Ipv4Addr>().unwrap().octets();
     if let Some(block) = peer.get("ipBlock") {
+        let IpAddr::V4(other) = other else { return false };
         // Blocks are /24, exceptions /32.
         return octets(&block["cidr"])[..3] == other.octets()[..3]
             && block["except"].as_array().into_iter().flatten().all(|except| octets(except) != other.octets());
@@ -380,8 +382,8 @@ proptest! {
         let world = world(&rows.iter().map(String::as_str).collect::<Vec<_>>());
         let rules = compile(&policies, &world, NODE);
         // Two strangers besides: one in a block, one nowhere.
-        let mut everybody: Vec<Ipv4Addr> = world.pods.values().flat_map(BTreeMap::values).map(|p| p.address).collect();
-        everybody.extend([Ipv4Addr::new(10, 42, 1, 77), Ipv4Addr::new(192, 0, 2, 1)]);
+        let mut everybody: Vec<IpAddr> = world.pods.values().flat_map(BTreeMap::values).map(|p| p.address).collect();
+        everybody.extend([IpAddr::from([10, 42, 1, 77]), IpAddr::from([192, 0, 2, 1])]);
         for from in &everybody {
             for to in &everybody {
                 for (protocol, port) in [(Protocol::Tcp, 80), (Protocol::Tcp, 8080), (Protocol::Udp, 82), (Protocol::Udp, 8080)] {
@@ -447,5 +449,47 @@ proptest! {
         let mut fresh = Kernel::default();
         fresh.take(&difference("t", None, &after).unwrap());
         prop_assert_eq!(kernel, fresh);
+    }
+}
+
+#[test]
+fn each_family_isolates_by_its_own_addresses_and_lets_neighbours_find_each_other() {
+    let pod = |name: &str, ips: &[&str]| -> Pod {
+        let ips: Vec<Value> = ips.iter().map(|ip| json!({"ip": ip})).collect();
+        let tree = json!({
+            "metadata": {"namespace": "shop", "name": name, "labels": {"app": name}},
+            "spec": {"nodeName": NODE, "containers": []}, "status": {"podIP": ips[0]["ip"], "podIPs": ips},
+        });
+        serde_json::from_value(tree).unwrap()
+    };
+    let pods = [pod("db", &["10.42.0.2", "fd00:42::2"]), pod("web", &["10.42.0.3", "fd00:42::3"])];
+    let policy: NetworkPolicy = serde_json::from_value(json!({
+        "metadata": {"namespace": "shop", "name": "db"},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "db"}},
+            "ingress": [{"from": [
+                {"podSelector": {"matchLabels": {"app": "web"}}},
+                {"ipBlock": {"cidr": "2001:db8::/32"}}, {"ipBlock": {"cidr": "192.0.2.0/24"}},
+            ]}],
+        },
+    }))
+    .unwrap();
+    let text = |family: Family| {
+        let mut world = World { family, ..World::default() };
+        for pod in &pods {
+            let subject = Subject::of(pod, family).unwrap();
+            world.pods.entry("shop".to_owned()).or_default().insert(pod.metadata.name.clone().unwrap(), subject);
+        }
+        difference("t", None, &render(&compile([&policy], &world, NODE))).unwrap()
+    };
+    let (four, six) = (text(Family::V4), text(Family::V6));
+    assert!(!four.contains("ip6") && !four.contains("fd00") && !four.contains("2001:"), "{four}");
+    assert!(!six.contains("10.42") && !six.contains("192.0.2") && !six.contains(" ip "), "{six}");
+    for part in [
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
+        "{ fd00:42::2 : goto ingress-pods-",
+        "ip6 saddr { 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff }",
+    ] {
+        assert!(six.contains(part), "{part} is not in {six}");
     }
 }

@@ -3,6 +3,7 @@
 use expect_test::{Expect, expect};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kinds::ip::Family;
 use proxy::compile::Place;
 use proxy::iptables::{Tables, difference, inspection, removal, render};
 use proxy::ruleset::{Node, Ruleset};
@@ -10,7 +11,7 @@ use proxy::{compile, conntrack, nft, nftables};
 use serde_json::{Value, json};
 
 fn here() -> Place {
-    Place { node: "node-1".into(), zone: Some("east".into()) }
+    Place { node: "node-1".into(), zone: Some("east".into()), family: Family::V4 }
 }
 
 fn service(spec: Value) -> Service {
@@ -54,7 +55,7 @@ fn compiled(spec: Value, slices: &[EndpointSlice]) -> Ruleset {
 }
 
 fn node() -> Node {
-    Node { cluster_cidr: "10.42.0.0/16".into(), addresses: ["192.168.7.2".parse().unwrap()].into() }
+    Node { family: Family::V4, cluster_cidr: "10.42.0.0/16".into(), addresses: ["192.168.7.2".parse().unwrap()].into() }
 }
 
 fn tables(rules: &Ruleset) -> Tables {
@@ -376,7 +377,7 @@ fn a_health_checks_port_is_open_and_its_count_is_of_ready_pods_here() {
 
 #[test]
 fn an_inspection_asks_for_every_jump_and_every_rule_of_the_frame() {
-    let text = inspection();
+    let text = inspection(Family::V4);
     assert!(text.contains("*nat\n-C PREROUTING ") && text.contains("\n*filter\n-C INPUT "), "{text}");
     assert!(text.lines().filter(|line| line.contains("KUBE-PROXY-CANARY")).count() == 2, "{text}");
     assert!(text.lines().all(|line| line.starts_with("-C ") || line.starts_with('*') || line == "COMMIT"), "{text}");
@@ -572,4 +573,54 @@ fn chains_of_the_other_mode_go_with_the_jumps_to_them() {
     "#]]
     .assert_eq(&removal("nat", saved).unwrap());
     assert_eq!(removal("nat", "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"), None);
+}
+
+/// A Service of both families with an endpoint of each, as IPv6 sees it.
+fn of_six() -> (Ruleset, Node) {
+    let spec = json!({
+        "clusterIP": "10.43.0.9", "clusterIPs": ["10.43.0.9", "fd00:43::9"], "type": "NodePort",
+        "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}],
+    });
+    let slice = |family: &str, address: &str| {
+        json!({
+            "addressType": family, "ports": [{"port": 8080, "protocol": "TCP"}],
+            "endpoints": [{"addresses": [address], "nodeName": "node-1"}],
+        })
+    };
+    let service: Service =
+        serde_json::from_value(json!({"metadata": {"namespace": "shop", "name": "web"}, "spec": spec})).unwrap();
+    let slices: Vec<EndpointSlice> = [slice("IPv4", "10.42.0.9"), slice("IPv6", "fd00:42::9")]
+        .map(|slice| serde_json::from_value(slice).unwrap())
+        .to_vec();
+    let rules = compile::service(&service, slices.iter(), &Place { family: Family::V6, ..here() });
+    let addresses = ["2001:db8::2".parse().unwrap()].into();
+    (rules, Node { family: Family::V6, cluster_cidr: "fd00:42::/56".into(), addresses })
+}
+
+#[test]
+fn each_family_leads_to_its_own_addresses_in_tables_of_its_own() {
+    let (rules, node) = of_six();
+    let text = difference(&render(&Ruleset::new(), &node), &render(&rules, &node)).unwrap();
+    assert!(!text.contains("10.4"), "{text}");
+    for part in [
+        "-d fd00:43::9/128 -p tcp -m tcp --dport 80",
+        "! -s fd00:42::/56 -d fd00:43::9/128",
+        "-j DNAT --to-destination [fd00:42::9]:8080",
+        "-s fd00:42::9/128 -j KUBE-MARK-MASQ",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+    assert!(!inspection(Family::V6).contains("127.0.0.0"));
+    let table = nftables::render(&rules, &node);
+    let text = nft::difference("t", None, &table).unwrap();
+    assert!(!text.contains(" ip ") && !text.contains("ipv4") && !text.contains("127.0.0"), "{text}");
+    for part in [
+        "add table ip6 t\n",
+        "add element ip6 t service-ips { fd00:43::9 . tcp . 80 :",
+        "dnat ip6 to ip6 daddr . tcp dport . numgen random mod 1 map @tcp-endpoints",
+        "{ fd00:43::9 . 80 . 0 : fd00:42::9 . 8080 }",
+        "ip6 saddr != fd00:42::/56 jump mark-masquerade",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }

@@ -322,6 +322,7 @@ async fn open(folder: &std::path::Path, store: &Arc<dyn Store>) -> Result<ApiSer
         cluster_dns: IpAddr::V4(Ipv4Addr::new(10, 43, 0, 10)),
         node_port_range: "30000-32767".to_owned(),
         token_file: None,
+        access: apiserver::access::Access::default(),
         local_storage: true,
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(1),

@@ -1,10 +1,12 @@
 //! One write, delete or connection as plugins see it: who does what to which resource, and what is stored now.
 
 use super::attributes;
+use crate::auth::{Attributes, Authorizer};
 use crate::error::{ApiError, Qualified};
 use crate::registry::metadata;
 use crate::request::{Request, Verb};
 use client::identity::Identity;
+use kinds::row::Subresource;
 use kinds::schema::Schema;
 use serde_json::Value;
 
@@ -98,16 +100,44 @@ impl<'a> Call<'a> {
     /// Group, version and kind of what a subresource takes, where that is not its parent: a Binding, a Scale, the options of
     /// a connection.
     pub(super) fn body(&self) -> Option<(&'a str, &'a str, &'a str)> {
-        let row = self.request.kind.as_ref()?.row();
-        let (group, version, kind) = row.subresource(self.subresource())?.body.as_ref()?;
+        let (group, version, kind) = self.part()?.body.as_ref()?;
         Some((group.as_ref(), version.as_ref(), kind.as_ref()))
     }
 
     /// The type of [`Call::body`].
     pub(super) fn body_schema(&self) -> Option<Schema> {
-        let (group, version, kind) = self.body()?;
-        let group = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or(group) };
-        kinds::schema::lookup(&format!("io.k8s.api.{group}.{version}.{kind}"))
+        self.part()?.body_schema()
+    }
+
+    fn part(&self) -> Option<&'a Subresource> {
+        self.request.kind.as_ref()?.row().subresource(self.subresource())
+    }
+
+    /// What the garbage collector writes: owners and finalizers. Everything else may grant something, even a label.
+    /// k8s: IsOnlyMutatingGCFields
+    pub(super) fn changes_ownership_only(&self, object: &Value) -> bool {
+        let rest = |object: &Value| {
+            let mut rest = object.clone();
+            if let Some(metadata) = rest.get_mut("metadata").and_then(Value::as_object_mut) {
+                for field in ["ownerReferences", "finalizers", "managedFields", "resourceVersion"] {
+                    metadata.remove(field);
+                }
+            }
+            rest
+        };
+        self.old.is_some_and(|old| rest(old) == rest(object))
+    }
+
+    /// Whether the client holds `verb` on a signer, by its name or by its domain with a star.
+    /// k8s: IsAuthorizedForSignerName
+    pub(super) fn may_act_for_signer(&self, authorizer: &Authorizer, verb: &str, signer: &str) -> bool {
+        let domain = signer.split('/').next().unwrap_or_default();
+        let may = |name: &str| {
+            let (group, resource) = ("certificates.k8s.io", "signers");
+            let attributes = Attributes { verb, group, version: "*", resource, name, ..Attributes::default() };
+            authorizer.authorize(self.identity(), &attributes).is_allowed()
+        };
+        may(signer) || may(&format!("{domain}/*"))
     }
 
     /// Whether it is about a Namespace, which lies in none.

@@ -2,7 +2,6 @@
 //! k8s: `plugin/pkg/admission/certificates/{approval,signing,subjectrestriction}`, and the strategy's PrepareForCreate
 
 use super::{Call, Context, Operation};
-use crate::auth::Attributes;
 use crate::certificates::rules::{Signer, asked};
 use crate::error::ApiError;
 use crate::pki::request::parse;
@@ -115,13 +114,7 @@ fn restrict_subject(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
 fn permitted(context: &Context, call: &Call<'_>, object: &Value, verb: &str) -> Result<(), ApiError> {
     // The signer is that of the stored request: what is sent may not choose its own judge.
     let signer = text(call.old.unwrap_or(object), "spec.signerName");
-    let domain = signer.split('/').next().unwrap_or_default();
-    let may = |name: &str| {
-        let attributes =
-            Attributes { verb, group: GROUP, version: "*", resource: "signers", name, ..Attributes::default() };
-        context.authorizer.authorize(call.identity(), &attributes).is_allowed()
-    };
-    if may(signer) || may(&format!("{domain}/*")) {
+    if call.may_act_for_signer(&context.authorizer, verb, signer) {
         return Ok(());
     }
     let what = if verb == "approve" { "approve" } else { "sign" };

@@ -5,15 +5,38 @@ use super::{Call, Context, Operation};
 use crate::auth::objects::{NAMESPACES, find};
 use crate::error::ApiError;
 use kinds::errors::FieldError;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+const GROUP: &str = "resource.k8s.io";
 const LABEL: &str = "resource.kubernetes.io/admin-access";
 
 /// What a claim is in a claim and in a template.
 fn claim(call: &Call<'_>) -> Option<&'static str> {
-    let group = "resource.k8s.io";
     let claims = [("resourceclaims", "spec"), ("resourceclaimtemplates", "spec.spec")];
-    claims.into_iter().find(|(plural, _)| call.is(group, plural, "")).map(|(_, at)| at)
+    claims.into_iter().find(|(plural, _)| call.is(GROUP, plural, "")).map(|(_, at)| at)
+}
+
+/// Whether taints of devices are written.
+pub(super) fn has_taints(call: &Call<'_>) -> bool {
+    let kinds = ["resourceslices", "devicetaintrules"];
+    matches!(call.operation, Operation::Create | Operation::Update) && kinds.iter().any(|kind| call.is(GROUP, kind, ""))
+}
+
+/// k8s: a taint without a time has been added now; pods are tolerated from then on
+pub(super) fn date_taints(context: &Context, object: &mut Value) {
+    let now = context.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let spec = &mut object["spec"];
+    let date = |taint: &mut Value| {
+        if taint.is_object() && taint["timeAdded"].is_null() {
+            taint["timeAdded"] = json!(now);
+        }
+    };
+    if let Some(taint) = spec.get_mut("taint") {
+        date(taint);
+    }
+    for device in spec.get_mut("devices").and_then(Value::as_array_mut).into_iter().flatten() {
+        device.get_mut("taints").and_then(Value::as_array_mut).into_iter().flatten().for_each(date);
+    }
 }
 
 /// Specs do not change, so only creates are asked.

@@ -27,13 +27,13 @@ pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Re
 }
 
 fn role(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
-    let unchanged = |field: &str| call.old.is_some_and(|old| old.get(field) == object.get(field));
-    if (unchanged("rules") && unchanged("aggregationRule"))
+    if call.changes_ownership_only(object)
         || permitted(context, call, "escalate", call.resource(), call.name_of(object))
     {
         return Ok(());
     }
-    if object.get("aggregationRule").is_some_and(|rule| !rule.is_null()) && !unchanged("aggregationRule") {
+    let aggregates = |role: &Value| role.get("aggregationRule").is_some_and(|rule| !rule.is_null());
+    if aggregates(object) || call.old.is_some_and(aggregates) {
         let everything = [
             Rule { verbs: all(), api_groups: all(), resources: all(), ..Rule::default() },
             Rule { verbs: all(), paths: all(), ..Rule::default() },
@@ -51,12 +51,11 @@ fn role(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiErr
 fn binding(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let reference = &object["roleRef"];
     let (kind, name) = (reference["kind"].as_str().unwrap_or_default(), reference["name"].as_str().unwrap_or_default());
-    let unchanged = |field: &str| call.old.is_some_and(|old| old.get(field) == object.get(field));
     let (resource, ns) = match kind {
         "ClusterRole" => ("clusterroles", ""),
         _ => ("roles", call.ns()),
     };
-    if (unchanged("roleRef") && unchanged("subjects")) || permitted(context, call, "bind", resource, name) {
+    if call.changes_ownership_only(object) || permitted(context, call, "bind", resource, name) {
         return Ok(());
     }
     let Some(rules) = context.authorizer.rbac().role(ns, name) else {

@@ -4,14 +4,18 @@
 mod labels;
 
 use super::{Call, Context, Operation, pod};
+use crate::auth::Attributes;
 use crate::auth::node::{name_of, pod_references};
-use crate::auth::objects::{NODES, PODS, find};
+use crate::auth::objects::{NODES, PERSISTENT_VOLUMES, PODS, Resource, find};
 use crate::error::ApiError;
+use kinds::tree::text;
 use serde_json::Value;
 use std::sync::Arc;
 
 const LEASES: &str = "coordination.k8s.io";
 const STORAGE: &str = "storage.k8s.io";
+pub(super) const CSI_DRIVERS: Resource = Resource { group: STORAGE, version: "v1", plural: "csidrivers" };
+pub(super) const CLAIMS: Resource = Resource { group: "", version: "v1", plural: "persistentvolumeclaims" };
 
 pub(super) fn applies(call: &Call<'_>) -> bool {
     call.identity().user.starts_with("system:node:")
@@ -30,8 +34,10 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
         ("", "serviceaccounts") if call.subresource() == "token" => guard.token().await,
         ("", "persistentvolumeclaims") => guard.claim_status(),
         (LEASES, "leases") => guard.own_name("lease"),
+        ("resource.k8s.io", "resourceslices") => guard.own_slice(),
         (STORAGE, "csinodes") => guard.own_name("CSINode"),
-        // What the Node authorizer lets through beyond these is events and reviews, which name no other node's state.
+        // What the Node authorizer lets through beyond these names no other node's state (events, reviews), or is judged by plugins
+        // of its own (certificate requests).
         _ => Ok(()),
     }
 }
@@ -118,6 +124,7 @@ impl Guard<'_> {
             ("/metadata/ownerReferences", "owner references"),
             ("/metadata/finalizers", "finalizers"),
             ("/status/resourceClaimStatuses", "resource claim statuses"),
+            ("/status/extendedResourceClaimStatus", "the extended resource claim status"),
         ] {
             if differs(old, self.object, field) {
                 return self.refuse(format!("cannot update {what} through pod status"));
@@ -180,7 +187,67 @@ impl Guard<'_> {
                 "requested a token bound to a pod that is scheduled on a different node or runs as another account",
             );
         }
-        Ok(())
+        self.audience(&pod).await
+    }
+
+    /// Nobody reads a pod's token but those whom the pod talks to, or its CSI drivers for it.
+    /// k8s: ServiceAccountNodeAudienceRestriction
+    async fn audience(&self, pod: &Value) -> Result<(), ApiError> {
+        let asked = match strings(self.object, "/spec/audiences")[..] {
+            [] => &*self.context.issuer,
+            [asked] => asked,
+            _ => return self.refuse("may only request 0 or 1 audiences"),
+        };
+        // Whoever names nobody means this cluster's API servers.
+        let means = |audience: &str| audience == asked || (audience.is_empty() && asked == &*self.context.issuer);
+        if projected_audiences(pod).any(means) {
+            return Ok(());
+        }
+        for driver in self.drivers(pod).await? {
+            let found = find(self.context.objects.as_ref(), CSI_DRIVERS, "", &driver).await?;
+            let requests = found.as_deref().and_then(|driver| driver.pointer("/spec/tokenRequests")?.as_array());
+            if requests.into_iter().flatten().any(|request| means(request["audience"].as_str().unwrap_or_default())) {
+                return Ok(());
+            }
+        }
+        let attributes = Attributes {
+            verb: "request-serviceaccounts-token-audience",
+            resource: asked,
+            namespace: self.call.ns(),
+            name: self.call.name(),
+            ..Attributes::default()
+        };
+        if self.context.authorizer.authorize(self.call.identity(), &attributes).is_allowed() {
+            return Ok(());
+        }
+        let why = format!("audience {asked:?} not found in pod spec volume");
+        Err(self.call.forbidden(self.call.name_of(self.object), why))
+    }
+
+    /// CSI drivers of the pod's volumes, given inline or by a bound claim.
+    async fn drivers(&self, pod: &Value) -> Result<Vec<String>, ApiError> {
+        let mut drivers = Vec::new();
+        let objects = self.context.objects.as_ref();
+        for volume in items(pod, "/spec/volumes") {
+            if let Some(driver) = volume.pointer("/csi/driver").and_then(Value::as_str) {
+                drivers.push(driver.to_owned());
+            }
+            let claim = match volume.pointer("/persistentVolumeClaim/claimName").and_then(Value::as_str) {
+                Some(claim) => claim.to_owned(),
+                None if volume["ephemeral"].is_object() => {
+                    format!("{}-{}", text(pod, "metadata.name"), text(volume, "name"))
+                }
+                None => continue,
+            };
+            let claim = find(objects, CLAIMS, self.call.ns(), &claim).await?;
+            let Some(bound) = claim.as_deref().map(|claim| text(claim, "spec.volumeName")).filter(|n| !n.is_empty())
+            else {
+                continue;
+            };
+            let volume = find(objects, PERSISTENT_VOLUMES, "", bound).await?;
+            drivers.extend(volume.map(|volume| text(&volume, "spec.csi.driver").to_owned()).filter(|n| !n.is_empty()));
+        }
+        Ok(drivers)
     }
 
     fn claim_status(&self) -> Result<(), ApiError> {
@@ -193,6 +260,14 @@ impl Guard<'_> {
         }
     }
 
+    /// Of the others, the Node authorizer knows whose they are; the node's name cannot be changed later.
+    fn own_slice(&self) -> Result<(), ApiError> {
+        if self.call.operation == Operation::Create && node_of(self.object) != self.node {
+            return self.refuse("can only create ResourceSlices with spec.nodeName set to itself");
+        }
+        Ok(())
+    }
+
     fn own_name(&self, what: &str) -> Result<(), ApiError> {
         if self.call.name_of(self.object) == self.node {
             Ok(())
@@ -200,6 +275,21 @@ impl Guard<'_> {
             self.refuse(format!("can only access {what} with the same name as the requesting node"))
         }
     }
+}
+
+fn items<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    object.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn strings<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
+    items(object, pointer).filter_map(Value::as_str).collect()
+}
+
+/// For whom the pod's volumes have tokens; empty for the API server.
+fn projected_audiences(pod: &Value) -> impl Iterator<Item = &str> {
+    let sources = items(pod, "/spec/volumes").flat_map(|volume| items(volume, "/projected/sources"));
+    let tokens = sources.filter_map(|source| source.get("serviceAccountToken"));
+    tokens.map(|token| token["audience"].as_str().unwrap_or_default())
 }
 
 fn node_of(pod: &Value) -> &str {

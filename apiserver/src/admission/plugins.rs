@@ -6,7 +6,7 @@
 use super::{
     Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace,
     node, node_restriction, opt_in, pod, pod_security, priority, replaced, runtime_class, service_account, storage,
-    tolerations, topology,
+    tolerations, topology, trust_bundle,
 };
 use crate::error::ApiError;
 use futures::future::{BoxFuture, ready};
@@ -88,6 +88,9 @@ pub(super) const MUTATING: &[Mutating] = &[
     mutating("DefaultIngressClass", ingress_class::applies, |context, _, object| {
         settled(|| ingress_class::mutate(context, object))
     }),
+    mutating("DeviceTaintTime", device::has_taints, |context, _, object| {
+        settled(|| device::date_taints(context, object))
+    }),
     mutating("OptIn", pod::is_create, |_, _, object| settled(|| opt_in::gate(object))),
     mutating("PodTopologyLabels", topology::applies, |context, _, object| Box::pin(topology::mutate(context, object))),
 ];
@@ -114,6 +117,9 @@ pub(super) const VALIDATING: &[Validating] = &[
     // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
     validating("Certificates", certificate::applies, |context, call, object| {
         judged(certificate::validate(context, call, object))
+    }),
+    validating("ClusterTrustBundleAttest", trust_bundle::applies, |context, call, object| {
+        judged(trust_bundle::validate(context, call, object))
     }),
     validating("DenyServiceExternalIPs", external_ips::applies, |_, call, object| {
         judged(external_ips::validate(call, object))

@@ -3,9 +3,12 @@
 //! k8s: `k8s.io/pod-security-admission`
 
 mod baseline;
+mod config;
 mod pod;
 mod policy;
 mod restricted;
+
+pub(super) use config::{PodSecurityConfiguration, Settings};
 
 use super::{Call, Context, Operation, Warnings};
 use crate::auth::objects::{NAMESPACES, PODS, find};
@@ -13,7 +16,7 @@ use crate::error::ApiError;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use pod::Subject;
-use policy::{Level, Policy, Standard, Version, label_errors};
+use policy::{Level, PREFIX, Policy, Standard, Version, label_errors};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,17 +94,38 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
     if call.resource() == "namespaces" {
         return namespace(context, call, object);
     }
+    let Settings { defaults, exemptions } = &context.settings.pod_security;
+    let has = |list: &[String], name: &str| list.iter().any(|known| known == name);
+    for (is_exempt, what) in [
+        (has(&exemptions.namespaces, call.ns()), "namespace"),
+        (has(&exemptions.usernames, &call.identity().user), "user"),
+    ] {
+        if is_exempt {
+            return Ok(exempt(call, what));
+        }
+    }
     let Some(namespace) = find(context.objects.as_ref(), NAMESPACES, "", call.ns()).await? else {
         return Ok(Warnings::new());
     };
-    let policy = Policy::of(&namespace);
-    if policy.enforce.level == Level::Privileged && policy.warn.level == Level::Privileged {
+    let policy = Policy::of(&namespace, defaults);
+    if policy.is_privileged() {
         return Ok(Warnings::new());
     }
-    match template_of(call) {
-        None => of_pod(call, object, policy),
-        Some(at) => Ok(object.pointer(at).map_or_else(Warnings::new, |template| warnings(template, policy.warn))),
+    let at = template_of(call);
+    let class = object.pointer(at.unwrap_or_default()).and_then(|pod| pod["spec"]["runtimeClassName"].as_str());
+    if class.is_some_and(|class| has(&exemptions.runtime_classes, class)) {
+        return Ok(exempt(call, "runtimeClass"));
     }
+    match at {
+        None => of_pod(call, object, policy),
+        Some(at) => Ok(object.pointer(at).map_or_else(Warnings::new, |template| told(call, template, policy))),
+    }
+}
+
+/// Nobody looks; that is told, too.
+fn exempt(call: &Call<'_>, what: &'static str) -> Warnings {
+    call.request.notes.annotate(&format!("{PREFIX}exempt"), || what.to_owned());
+    Warnings::new()
 }
 
 fn of_pod(call: &Call<'_>, object: &Value, policy: Policy) -> Result<Warnings, ApiError> {
@@ -113,13 +137,15 @@ fn of_pod(call: &Call<'_>, object: &Value, policy: Policy) -> Result<Warnings, A
             return Ok(Warnings::new());
         }
     }
+    call.request.notes.annotate(&format!("{PREFIX}enforce-policy"), || policy.enforce.to_string());
     let empty = PodSpec::default();
     let broken = violations(policy.enforce, &pod.metadata, pod.spec.as_ref().unwrap_or(&empty));
     if !broken.is_empty() {
         let why = format!("violates PodSecurity {:?}: {}", policy.enforce.to_string(), detail(&broken));
+        tell_audit(call, object, policy.audit);
         return Err(call.forbidden(call.name_of(object), why));
     }
-    Ok(warnings(object, policy.warn))
+    Ok(told(call, object, policy))
 }
 
 /// Of what may change in a pod, its images and added containers matter to the standards.
@@ -137,6 +163,22 @@ fn is_significant(pod: &Pod, old: &Pod) -> bool {
         all
     };
     parts(pod) != parts(old) || profiles(pod) != profiles(old)
+}
+
+/// What breaks the standards of `audit` and of `warn`, each to its readers.
+fn told(call: &Call<'_>, holder: &Value, policy: Policy) -> Warnings {
+    tell_audit(call, holder, policy.audit);
+    warnings(holder, policy.warn)
+}
+
+fn tell_audit(call: &Call<'_>, holder: &Value, standard: Standard) {
+    let notes = &call.request.notes;
+    if standard.level != Level::Privileged
+        && notes.are_read()
+        && let Some(violations) = warnings(holder, standard).pop()
+    {
+        notes.annotate(&format!("{PREFIX}audit-violations"), || violations);
+    }
 }
 
 /// `holder` has `metadata` and `spec` of a pod.
@@ -161,12 +203,16 @@ fn namespace(context: &Context, call: &Call<'_>, object: &Value) -> Result<Warni
         return Err(ApiError::Invalid { kind, name: call.name_of(object).to_owned(), errors });
     }
     let Some(old) = call.old else { return Ok(Warnings::new()) };
-    let (enforce, before) = (Policy::of(object).enforce, Policy::of(old).enforce);
+    let Settings { defaults, exemptions } = &context.settings.pod_security;
+    let (enforce, before) = (Policy::of(object, defaults).enforce, Policy::of(old, defaults).enforce);
     let relaxed = enforce.version == before.version && enforce.level <= before.level;
     if enforce == before || enforce.level == Level::Privileged || relaxed {
         return Ok(Warnings::new());
     }
     let ns = call.name_of(object);
+    if exemptions.namespaces.iter().any(|exempt| exempt == ns) {
+        return Ok(Warnings::new());
+    }
     Ok(existing(ns, enforce, &context.objects.cached_list(PODS, ns)))
 }
 

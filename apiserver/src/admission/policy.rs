@@ -15,10 +15,11 @@ use super::rounds::Rounds;
 use super::{Call, Warnings, attributes};
 use crate::auth::Authorizer;
 use crate::cache::Caches;
-use crate::error::{ApiError, Denial, Qualified};
-use kinds::admission::{Failure, Inputs};
+use crate::error::{self, ApiError, Qualified};
+use kinds::admission::{Denial, Failure, Inputs};
 use kinds::kind::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use table::{Action, Binding, Policy};
 
@@ -165,6 +166,8 @@ impl Policies {
             return Ok(warnings);
         }
         let mut refusals = Vec::new();
+        // Of several bindings and parameters of a policy, all are told.
+        let mut annotations: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let invocations = self.invocations(policies.iter(), call, object, &mut refusals).await?;
         for Invocation { policy, binding, kind, params } in invocations {
             let seen = self.seen(call, &kind, object).await?;
@@ -175,9 +178,8 @@ impl Policies {
                     Err(why) => (kinds::admission::Judgement::default(), Some(why)),
                 }
             });
-            let denials = judgement.denials.into_iter().map(|denial| (denial.message, denial.reason));
-            let denials: Vec<(String, String)> = denials.chain(failure.map(|why| (why, String::new()))).collect();
-            for (why, reason) in denials {
+            let failure = failure.map(|why| Denial { at: 0, message: why, reason: String::new() });
+            for Denial { at, message: why, reason } in judgement.denials.into_iter().chain(failure) {
                 for action in &binding.actions {
                     match action {
                         Action::Deny => refusals.push(Refusal {
@@ -190,17 +192,18 @@ impl Policies {
                             "Validation failed for ValidatingAdmissionPolicy '{}' with binding '{}': {why}",
                             policy.name, binding.name
                         )),
-                        Action::Audit => {
-                            tracing::info!(policy = policy.name, binding = binding.name, why, "a validation failed");
-                        }
+                        Action::Audit => note_failure(call, policy, binding, (at, &why)),
                     }
                 }
             }
             for (key, value) in judgement.annotations {
-                tracing::info!(policy = policy.name, binding = binding.name, key, value, "audit annotation");
+                annotations.entry(format!("{}/{key}", policy.name)).or_default().insert(value);
             }
             let errors = judgement.annotation_errors.into_iter();
             refusals.extend(errors.map(|why| Refusal { policy, binding: Some(binding), why, reason: String::new() }));
+        }
+        for (key, values) in annotations {
+            call.request.notes.annotate(&key, || values.into_iter().collect::<Vec<_>>().join(", "));
         }
         match refusals.first() {
             None => Ok(warnings),
@@ -284,6 +287,18 @@ impl Policies {
     }
 }
 
+/// k8s: publishValidationFailureAnnotation
+fn note_failure(call: &Call<'_>, policy: &Policy, binding: &Binding, (at, why): (usize, &str)) {
+    let actions: Vec<&str> = binding.actions.iter().map(|action| action.word()).collect();
+    let told = || {
+        json!([{
+            "message": why, "policy": policy.name, "binding": binding.name,
+            "expressionIndex": at, "validationActions": actions,
+        }])
+    };
+    call.request.notes.annotate("validation.policy.admission.k8s.io/validation_failure", || told().to_string());
+}
+
 /// A Status of the reason that the validation gives.
 fn denied(call: &Call<'_>, object: &Value, refusal: &Refusal<'_>) -> ApiError {
     let Refusal { policy, binding, why, reason } = refusal;
@@ -297,7 +312,7 @@ fn denied(call: &Call<'_>, object: &Value, refusal: &Refusal<'_>) -> ApiError {
         _ => 422,
     };
     let forbidden = call.forbidden(call.name_of(object), &why);
-    ApiError::Denied(Box::new(Denial {
+    ApiError::Denied(Box::new(error::Denial {
         resource: Qualified::new(call.group(), call.resource()),
         name: call.name_of(object).to_owned(),
         message: forbidden.to_string(),
@@ -316,7 +331,7 @@ fn not_mutated(call: &Call<'_>, object: &Value, refusals: &[Refusal<'_>]) -> Api
     };
     let causes: Vec<String> = refusals.iter().map(said).collect();
     let reason = refusals.first().map(|refusal| refusal.reason.as_str()).filter(|reason| !reason.is_empty());
-    ApiError::Denied(Box::new(Denial {
+    ApiError::Denied(Box::new(error::Denial {
         resource: Qualified::new(call.group(), call.resource()),
         name: call.name_of(object).to_owned(),
         message: causes.first().cloned().unwrap_or_default(),

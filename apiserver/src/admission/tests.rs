@@ -1,13 +1,16 @@
 //! Every plugin by its verdict on real writes, and every write that a node may make.
 
+use super::node_restriction::{CLAIMS, CSI_DRIVERS};
 use super::*;
 use crate::auth::node::{GROUP, NodeAuthorizer};
-use crate::auth::objects::{NAMESPACES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
+use crate::auth::objects::{NAMESPACES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
 use crate::auth::rbac::Rbac;
 use crate::request::{Request, Verb};
 use async_trait::async_trait;
 use client::identity::Identity;
 use serde_json::json;
+
+const ISSUER: &str = "https://kubernetes.default.svc";
 
 struct Cluster(Vec<(Resource, &'static str, Value)>);
 
@@ -43,7 +46,26 @@ fn chain() -> Chain {
         (SERVICE_ACCOUNTS, "shop", named("default", json!({"imagePullSecrets": [{"name": "registry"}]}))),
         (SERVICE_ACCOUNTS, "shop", named("quiet", json!({"automountServiceAccountToken": false}))),
         (PRIORITY_CLASSES, "", named("high", json!({"value": 1000, "preemptionPolicy": "Never"}))),
-        (PODS, "shop", named("mine", json!({"spec": {"nodeName": "n1", "serviceAccountName": "default"}}))),
+        (
+            PODS,
+            "shop",
+            named(
+                "mine",
+                json!({"spec": {
+                    "nodeName": "n1", "serviceAccountName": "default",
+                    "volumes": [
+                        {"name": "tokens", "projected": {"sources": [
+                            {"serviceAccountToken": {"path": "token"}}, {"serviceAccountToken": {"path": "v", "audience": "vault"}},
+                        ]}},
+                        {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
+                    ],
+                }}),
+            ),
+        ),
+        (PODS, "shop", named("bare", json!({"spec": {"nodeName": "n1", "serviceAccountName": "default"}}))),
+        (CLAIMS, "shop", named("data", json!({"spec": {"volumeName": "pv"}}))),
+        (PERSISTENT_VOLUMES, "", named("pv", json!({"spec": {"csi": {"driver": "disks.example"}}}))),
+        (CSI_DRIVERS, "", named("disks.example", json!({"spec": {"tokenRequests": [{"audience": "disks"}]}}))),
         (PODS, "shop", named("other", json!({"spec": {"nodeName": "n2", "serviceAccountName": "default"}}))),
     ]));
     let rbac = Rbac::default();
@@ -70,7 +92,7 @@ fn chain() -> Chain {
     }
     let node = NodeAuthorizer::new(Vec::new());
     let authorizer = Arc::new(Authorizer::new(Arc::new(rbac), Arc::new(node)));
-    Chain::new(objects, authorizer, Arc::new(client::clock::SystemClock))
+    Chain::new(objects, authorizer, Arc::new(client::clock::SystemClock), ISSUER)
 }
 
 fn request(verb: Verb, path: &str, identity: Identity) -> Request {
@@ -195,6 +217,39 @@ async fn nobody_grants_more_than_they_hold() {
     assert!(error.contains("attempting to grant RBAC permissions not currently held"), "{error}");
 }
 
+/// An aggregated role takes the rules of every role with a label: to put the label on is to grant them.
+#[tokio::test]
+async fn a_label_on_a_role_is_a_grant_of_its_rules() {
+    let weak = Identity::new("weak", []);
+    let all = json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]);
+    let old = json!({"metadata": {"name": "r", "resourceVersion": "1"}, "rules": all});
+    let path = "rbac.authorization.k8s.io/v1:clusterroles  r";
+    let mut labelled = old.clone();
+    labelled["metadata"]["labels"] = json!({"rbac.authorization.k8s.io/aggregate-to-view": "true"});
+    let error = admit(Verb::Update, path, &weak, &mut labelled, Some(&old)).await.unwrap_err().to_string();
+    assert!(error.contains("attempting to grant RBAC permissions not currently held"), "{error}");
+    let mut owned = old.clone();
+    owned["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+    admit(Verb::Update, path, &weak, &mut owned, Some(&old)).await.unwrap();
+    // Who takes the aggregation away decides what the role has from then on.
+    let aggregated = json!({"metadata": {"name": "r"}, "aggregationRule": {"clusterRoleSelectors": []}, "rules": []});
+    let mut plain = json!({"metadata": {"name": "r"}, "rules": []});
+    let error = admit(Verb::Update, path, &weak, &mut plain, Some(&aggregated)).await.unwrap_err().to_string();
+    assert!(error.contains("must have cluster-admin privileges to use an aggregationRule"), "{error}");
+}
+
+#[tokio::test]
+async fn trust_anchors_are_published_by_those_who_attest_for_their_signer() {
+    let path = "certificates.k8s.io/v1:clustertrustbundles";
+    let bundle = |signer: &str| json!({"metadata": {"name": "b"}, "spec": {"signerName": signer, "trustBundle": "x"}});
+    let mut of_signer = bundle("example.com/mine");
+    let error = admit(Verb::Create, path, &user(), &mut of_signer, None).await.unwrap_err().to_string();
+    assert!(error.ends_with("user not permitted to attest for signerName \"example.com/mine\""), "{error}");
+    let root = Identity::new("root", ["system:masters"]);
+    admit(Verb::Create, path, &root, &mut bundle("example.com/mine"), None).await.unwrap();
+    admit(Verb::Create, path, &user(), &mut json!({"metadata": {"name": "b"}, "spec": {}}), None).await.unwrap();
+}
+
 #[tokio::test]
 async fn external_addresses_are_refused_unless_they_were_there() {
     let service = |ips: &[&str]| json!({"metadata": {"name": "s"}, "spec": {"externalIPs": ips}});
@@ -217,6 +272,8 @@ async fn a_node_writes_about_itself_only() {
     };
     let running = |name: &str, on: &str| named(name, json!({"spec": {"nodeName": on}, "status": {}}));
     let token = |pod: &str, uid: &str| json!({"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid}}});
+    let to =
+        |pod: &str, audiences: &[&str]| with(token(pod, &format!("{pod}-uid")), "/spec/audiences", json!(audiences));
     let label = |key: &str| with(node("n1"), "/metadata/labels", json!({key: "x"}));
     let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "x"}]);
     let cases: Vec<(Verb, &str, Value, Option<Value>, bool)> = vec![
@@ -259,11 +316,20 @@ async fn a_node_writes_about_itself_only() {
         (Verb::Create, "v1:pods/eviction shop mine", Value::Null, None, true),
         (Verb::Create, "v1:pods/eviction shop other", Value::Null, None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "mine-uid"), None, true),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &[ISSUER]), None, true),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["vault"]), None, true),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["disks"]), None, true),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["cloud"]), None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["vault", "disks"]), None, false),
+        (Verb::Create, "v1:serviceaccounts/token shop default", to("bare", &[ISSUER]), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "stale"), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", token("other", "other-uid"), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop admin", token("mine", "mine-uid"), None, false),
         (Verb::Create, "v1:serviceaccounts/token shop default", json!({"spec": {}}), None, false),
         (Verb::Create, "coordination.k8s.io/v1:leases kube-node-lease", node("n2"), None, false),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n1"}}), None, true),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n2"}}), None, false),
+        (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"allNodes": true}}), None, false),
     ];
     for (verb, path, object, old, expected) in cases {
         let request = request(verb, path, n1.clone());

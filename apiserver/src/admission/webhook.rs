@@ -131,7 +131,13 @@ impl Webhooks {
         let (uid, review) = review::question(call, question.kind.as_ref(), [&question.object, &question.old]);
         let called = self.matcher.client().call(&hook.client, &review, hook.timeout).await;
         let judged = called.map_err(|error| format!("failed to call webhook: {error}"));
-        let judged = judged.and_then(|answer| review::judge(hook, &uid, &answer));
+        let judged = judged.and_then(|answer| {
+            let judgement = review::judge(hook, &uid, &answer)?;
+            for (key, value) in review::annotations(&answer) {
+                call.request.notes.annotate(&format!("{}/{key}", hook.name), || value.to_owned());
+            }
+            Ok(judgement)
+        });
         match (judged, hook.failure) {
             (Ok(Judgement::Allowed(answer)), _) => Ok(Some(answer)),
             (Ok(Judgement::Denied(refusal)), _) => Err(refusal),

@@ -49,9 +49,10 @@ struct Listener(Arc<Registered>);
 
 #[async_trait]
 impl Follower for Listener {
-    async fn seen(&self, api_service: &Value, change: Change) {
+    async fn seen(&self, api_service: &Value, change: Change) -> Result<(), ApiError> {
         let gone = if change == Change::Gone { Gone::Yes } else { Gone::No };
         self.0.apply(api_service, gone);
+        Ok(())
     }
 }
 
@@ -156,8 +157,13 @@ async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Told, String> {
 }
 
 /// As whom this server asks others in its own name.
-pub(super) fn aggregator() -> Identity {
+fn aggregator() -> Identity {
     Identity::new("system:kube-aggregator", [GROUP_MASTERS, GROUP_AUTHENTICATED])
+}
+
+/// As whom it reads documents that everybody may see. k8s: `system:aggregator`
+pub(super) fn reader() -> Identity {
+    Identity::new("system:aggregator", [GROUP_AUTHENTICATED])
 }
 
 async fn read(aggregate: &Aggregate, remote: &Remote, path: &str) -> Result<Value, String> {

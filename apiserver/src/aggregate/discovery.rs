@@ -1,6 +1,6 @@
 //! What discovery and OpenAPI show of other API servers, beside what this one serves.
 
-use super::available::aggregator;
+use super::available::reader;
 use super::remote::Remote;
 use super::{Aggregate, Registered};
 use crate::negotiate::wants_aggregated_discovery;
@@ -10,7 +10,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -61,10 +61,21 @@ impl Aggregate {
     /// The index, with the documents of other servers in it; those are passed on as they are.
     /// k8s: `kube-aggregator/pkg/controllers/openapiv3`
     async fn openapi(&self, publisher: &Publisher, document: &str, parts: Parts) -> Response<Body> {
+        // Exactly the document: everybody may read it, so what is asked of the other server in this one's name is no word of the
+        // client's.
         let remote = document.strip_prefix('/').and_then(|path| self.behind(&format!("/{path}")));
-        match remote.filter(|remote| remote.openapi().is_some()) {
+        let asked = |remote: &Remote| remote.openapi().is_some() && remote.path() == document;
+        match remote.filter(|remote| asked(remote) && parts.method == Method::GET) {
             Some(remote) => {
-                let passed = self.pass(&remote, &aggregator(), parts, Body::empty()).await;
+                let mut own = Request::new(()).into_parts().0;
+                // Where it has said that its document is.
+                own.uri = remote.openapi().and_then(|place| Uri::try_from(place).ok()).unwrap_or_default();
+                for header in [ACCEPT, IF_NONE_MATCH] {
+                    if let Some(value) = parts.headers.get(&header) {
+                        own.headers.insert(header, value.clone());
+                    }
+                }
+                let passed = self.pass(&remote, &reader(), own, Body::empty()).await;
                 passed.unwrap_or_else(|error| crate::respond::error(&error))
             }
             None if document.is_empty() => {

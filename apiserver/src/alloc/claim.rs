@@ -1,5 +1,6 @@
 //! What a Service holds, read off its spec.
 
+use super::node_port::has_ports;
 use super::{ADDRESS_PREFIX, PORT_PREFIX};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ pub(super) fn of(service: &Value) -> Claims {
     let addresses = spec["clusterIPs"].as_array().into_iter().flatten().chain([&spec["clusterIP"]]).filter_map(text);
     let ports = spec["ports"].as_array().into_iter().flatten().map(|port| &port["nodePort"]);
     let ports = ports.chain([&spec["healthCheckNodePort"]]).filter_map(port_of).map(Claim::Port);
-    addresses.chain(ports).collect()
+    addresses.chain(ports.filter(|_| has_ports(service))).collect()
 }
 
 pub(super) fn port_of(value: &Value) -> Option<u16> {

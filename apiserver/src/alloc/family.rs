@@ -1,47 +1,137 @@
-//! `ipFamilies` and `ipFamilyPolicy` of a Service in a cluster with one address family.
+//! `ipFamilies` and `ipFamilyPolicy` of a Service: what a client left out, and what the cluster cannot give.
 //! k8s: `registry/core/service/storage/alloc.go`, initIPFamilyFields.
 
 use super::range::AddressRange;
 use super::{is_headless, service_type};
 use kinds::errors::FieldError;
+use kinds::ip::Family;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 
 const SINGLE: &str = "SingleStack";
+const PREFER_DUAL: &str = "PreferDualStack";
 const REQUIRE_DUAL: &str = "RequireDualStack";
 
-pub(super) fn settle(service: &mut Value, old: Option<&Value>, range: &AddressRange) -> Result<(), FieldError> {
+/// `ranges`: those of the cluster, the primary family's first.
+pub(super) fn settle(service: &mut Value, old: Option<&Value>, ranges: &[AddressRange]) -> Result<(), FieldError> {
     if service_type(service) == "ExternalName" {
         clear_kept(service, old);
         return Ok(());
     }
-    let own = if range.is_ipv6() { "IPv6" } else { "IPv4" };
-    let other = if range.is_ipv6() { "IPv4" } else { "IPv6" };
+    let old = old.filter(|old| service_type(old) != "ExternalName");
+    if old.is_some_and(|old| stays_as_preferred(service, old)) {
+        return Ok(());
+    }
     let selectorless =
         service.pointer("/spec/selector").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty);
     let anything_goes = is_headless(service) && selectorless;
     let spec = &mut service["spec"];
-    let families: Vec<String> =
-        spec["ipFamilies"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     if spec["ipFamilyPolicy"].is_null() {
-        spec["ipFamilyPolicy"] = json!(SINGLE);
+        let before = old.map(|old| &old["spec"]["ipFamilyPolicy"]).filter(|policy| !policy.is_null());
+        let fresh = json!(if anything_goes { REQUIRE_DUAL } else { SINGLE });
+        spec["ipFamilyPolicy"] = before.cloned().unwrap_or(fresh);
     }
-    if anything_goes {
-        let mut families = if families.is_empty() { vec![own.to_owned()] } else { families };
-        if families.len() < 2 && spec["ipFamilyPolicy"] != SINGLE {
-            families.push(if families[0] == own { other } else { own }.to_owned());
-        }
-        spec["ipFamilies"] = json!(families);
-        return Ok(());
+    if let Some(old) = old.filter(|_| spec["ipFamilyPolicy"] == SINGLE) {
+        release_second(spec, &old["spec"]);
     }
-    if spec["ipFamilyPolicy"] == REQUIRE_DUAL || families.len() > 1 {
-        let why = "this cluster is not configured for dual-stack services";
-        return Err(FieldError::invalid("spec.ipFamilyPolicy", spec["ipFamilyPolicy"].clone(), why));
-    }
-    if let Some(wrong) = families.iter().find(|family| *family != own) {
-        return Err(FieldError::invalid("spec.ipFamilies[0]", wrong.as_str(), "not configured on this cluster"));
-    }
-    spec["ipFamilies"] = json!([own]);
+    let families = asked(spec, ranges)?;
+    let families = if anything_goes { of_anybody(spec, families, ranges) } else { of_cluster(spec, families, ranges)? };
+    spec["ipFamilies"] = families.iter().map(|family| family.name()).collect();
     Ok(())
+}
+
+/// k8s: a Service that prefers two families does not get or lose one because the cluster has changed, only when its own
+/// fields do.
+fn stays_as_preferred(service: &Value, old: &Value) -> bool {
+    let (spec, before) = (&service["spec"], &old["spec"]);
+    spec["ipFamilyPolicy"] == PREFER_DUAL
+        && ["ipFamilyPolicy", "clusterIPs", "ipFamilies"].into_iter().all(|field| spec[field] == before[field])
+        && list(&spec["clusterIPs"]).next().is_some()
+        && list(&spec["ipFamilies"]).next().is_some()
+}
+
+/// k8s: to ask for one family, and to leave the lists as they are, means to give the second back.
+fn release_second(spec: &mut Value, before: &Value) {
+    for field in ["clusterIPs", "ipFamilies"] {
+        if spec[field] == before[field]
+            && let Some(list) = spec[field].as_array_mut()
+        {
+            list.truncate(1);
+        }
+    }
+}
+
+/// The families that the lists name, or the addresses imply.
+fn asked(spec: &Value, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldError> {
+    let addresses: Vec<&str> = list(&spec["clusterIPs"]).take_while(|ip| *ip != "None").collect();
+    let mut families: Vec<Family> = list(&spec["ipFamilies"]).filter_map(Family::parse).collect();
+    if spec["ipFamilyPolicy"] == SINGLE {
+        for (count, what) in [(addresses.len(), "cluster IPs"), (families.len(), "IP families")] {
+            if count > 1 {
+                let why = format!("must be RequireDualStack or PreferDualStack when multiple {what} are specified");
+                return Err(FieldError::invalid("spec.ipFamilyPolicy", SINGLE, why));
+            }
+        }
+    }
+    for (i, ip) in addresses.iter().enumerate() {
+        let at = format!("spec.clusterIPs[{i}]");
+        // What is no address is validation's to refuse.
+        let Ok(family) = ip.parse::<IpAddr>().map(Family::of) else { break };
+        match families.get(i) {
+            Some(said) if *said == family => {}
+            Some(said) => {
+                let why = format!("expected an {} value as indicated by `ipFamilies[{i}]`", said.name());
+                return Err(FieldError::invalid(at, *ip, why));
+            }
+            None if range_of(ranges, family).is_none() => {
+                let why = format!("{} is not configured on this cluster", family.name());
+                return Err(FieldError::invalid(at, json!(addresses), why));
+            }
+            None if families.contains(&family) => {
+                let why = "may specify no more than one IP for each IP family";
+                return Err(FieldError::invalid("spec.clusterIPs", json!(addresses), why));
+            }
+            None => families.push(family),
+        }
+    }
+    Ok(families)
+}
+
+/// k8s: who has neither selector nor address may be of families that the cluster does not have.
+fn of_anybody(spec: &Value, mut families: Vec<Family>, ranges: &[AddressRange]) -> Vec<Family> {
+    if families.is_empty() {
+        families.extend(ranges.first().map(AddressRange::family));
+    }
+    if let ([only], false) = (&families[..], spec["ipFamilyPolicy"] == SINGLE) {
+        families.push(only.other());
+    }
+    families
+}
+
+fn of_cluster(spec: &Value, mut families: Vec<Family>, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldError> {
+    if let Some((i, wrong)) = families.iter().enumerate().find(|(_, family)| range_of(ranges, **family).is_none()) {
+        let at = format!("spec.ipFamilies[{i}]");
+        return Err(FieldError::invalid(at, wrong.name(), "not configured on this cluster"));
+    }
+    if spec["ipFamilyPolicy"] == REQUIRE_DUAL && ranges.len() < 2 {
+        let why = "this cluster is not configured for dual-stack services";
+        return Err(FieldError::invalid("spec.ipFamilyPolicy", REQUIRE_DUAL, why));
+    }
+    if families.is_empty() {
+        families.extend(ranges.first().map(AddressRange::family));
+    }
+    if let ([only], true) = (&families[..], spec["ipFamilyPolicy"] != SINGLE && ranges.len() == 2) {
+        families.push(only.other());
+    }
+    Ok(families)
+}
+
+pub(super) fn range_of(ranges: &[AddressRange], family: Family) -> Option<&AddressRange> {
+    ranges.iter().find(|range| range.family() == family)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// A Service that becomes an external name loses what it only kept from before.

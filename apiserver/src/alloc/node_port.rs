@@ -15,8 +15,11 @@ pub(super) async fn settle(allocator: &Allocator, service: &mut Value, old: Opti
     }
     let held = old.map(claim::of).unwrap_or_default();
     let mut mine: BTreeSet<u16> = BTreeSet::new();
-    if wants_ports(service) {
+    if has_ports(service) {
+        // What is asked for passes the range even where none would be given.
         take_asked(allocator, service, &held, &mut mine).await?;
+    }
+    if wants_ports(service) {
         pick_missing(allocator, service, &mut mine).await?;
     }
     health_check(allocator, service, &held).await
@@ -30,6 +33,11 @@ fn wants_ports(service: &Value) -> bool {
     }
 }
 
+/// Whether a node port means anything: elsewhere it is a number that nobody serves and nobody owns.
+pub(super) fn has_ports(service: &Value) -> bool {
+    matches!(service_type(service), "NodePort" | "LoadBalancer")
+}
+
 fn ports(service: &Value) -> impl Iterator<Item = &Value> {
     service["spec"]["ports"].as_array().into_iter().flatten()
 }
@@ -37,7 +45,7 @@ fn ports(service: &Value) -> impl Iterator<Item = &Value> {
 /// Ports that the client left out stay what they were; ports of a Service that needs none any more go.
 /// k8s: patchAllocatedValues and dropTypeDependentFields
 fn carry_over(service: &mut Value, old: &Value) {
-    let (had, has) = (wants_ports(old), matches!(service_type(service), "NodePort" | "LoadBalancer"));
+    let (had, has) = (wants_ports(old), has_ports(service));
     let before: Vec<Value> = ports(old).cloned().collect();
     let Some(list) = service["spec"]["ports"].as_array_mut() else { return };
     for port in list {

@@ -1,5 +1,6 @@
 //! The ranges: which part is for requests by name, which for picking at random.
 
+use kinds::ip::Family;
 use rand::RngExt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub enum RangeError {
     #[error("{0:?} is not a CIDR such as 10.43.0.0/16")]
     Cidr(String),
+    #[error("{0:?} is neither one range nor one of each address family")]
+    Families(String),
     #[error("{0:?} has room for fewer than {1} services; choose a wider range")]
     Narrow(String, u64),
     #[error("{0:?} is not a port range such as 30000-32767")]
@@ -53,8 +56,18 @@ impl AddressRange {
         &self.text
     }
 
-    pub fn is_ipv6(&self) -> bool {
-        self.base.is_ipv6()
+    pub fn family(&self) -> Family {
+        Family::of(self.base)
+    }
+
+    /// One range, or one of each family, `10.43.0.0/16,fd00:43::/112`: the first is the primary one.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, RangeError> {
+        let ranges: Vec<Self> = text.split(',').map(|part| Self::parse(part.trim())).collect::<Result<_, _>>()?;
+        match &ranges[..] {
+            [_] => Ok(ranges),
+            [first, second] if first.family() != second.family() => Ok(ranges),
+            _ => Err(RangeError::Families(text.to_owned())),
+        }
     }
 
     /// The first address, of the Service `kubernetes`.

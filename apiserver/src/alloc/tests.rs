@@ -16,7 +16,7 @@ fn prefixes_are_where_the_registry_keeps_these_kinds() {
 }
 
 fn allocator(store: &Arc<dyn Store>, cidr: &str, ports: &str) -> Allocator {
-    let params = Params { addresses: AddressRange::parse(cidr).unwrap(), ports: PortRange::parse(ports).unwrap() };
+    let params = Params { addresses: AddressRange::parse_all(cidr).unwrap(), ports: PortRange::parse(ports).unwrap() };
     Allocator::new(Arc::clone(store), Arc::new(SystemClock), params)
 }
 
@@ -99,6 +99,27 @@ async fn node_ports_follow_the_type_and_protocols_share_a_number() {
     assert!(port(&internal, 2).is_null());
     assert_eq!(internal["spec"]["clusterIP"], web["spec"]["clusterIP"]);
     write(&allocator, &mut thief, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_outside_of_the_range_is_nobodys() {
+    let store = mem();
+    let allocator = allocator(&store, "10.43.0.0/16", "30000-32767");
+    let ssh = json!([{"port": 22, "protocol": "TCP", "nodePort": 22}]);
+    let mut balanced =
+        service("balanced", json!({"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ports": ssh}));
+    let error = write(&allocator, &mut balanced, None).await.unwrap_err().to_string();
+    assert!(
+        error.contains("spec.ports[0].nodePort: Invalid value: 22: provided port is not in the valid range"),
+        "{error}"
+    );
+    let elsewhere = json!([{"port": 80, "protocol": "TCP", "nodePort": 30080}]);
+    let mut external = service("external", json!({"type": "ExternalName", "externalName": "a.b", "ports": elsewhere}));
+    write(&allocator, &mut external, None).await.unwrap();
+    assert!(allocator.taken(PORT_PREFIX).await.unwrap().is_empty(), "nobody serves it, so nobody holds it");
+    let mut inside = service("inside", json!({"type": "NodePort", "ports": elsewhere}));
+    write(&allocator, &mut inside, Some(&external)).await.unwrap();
+    assert_eq!(allocator.taken(PORT_PREFIX).await.unwrap(), HashSet::from(["30080".to_owned()]));
 }
 
 #[tokio::test]
@@ -190,4 +211,101 @@ async fn a_full_range_overflows_into_one_that_was_added() {
         let ip = object["spec"]["clusterIP"].as_str().unwrap();
         assert_eq!(ip.starts_with("203.0.113."), n >= 6, "{n}: {ip}");
     }
+}
+
+const DUAL: &str = "10.43.0.0/16,fd00:43::/112";
+
+fn families(service: &Value) -> (Value, Value) {
+    let spec = &service["spec"];
+    let of = |ip: &Value| json!(if ip.as_str().unwrap().contains(':') { "IPv6" } else { "IPv4" });
+    let addresses: Vec<Value> = spec["clusterIPs"].as_array().unwrap().iter().map(of).collect();
+    assert_eq!(spec["clusterIP"], spec["clusterIPs"][0]);
+    assert_eq!(spec["ipFamilies"], json!(addresses), "each family has its address");
+    (spec["ipFamilies"].clone(), spec["ipFamilyPolicy"].clone())
+}
+
+#[tokio::test]
+async fn a_service_gets_addresses_of_the_families_that_it_asks_for() {
+    let allocator = allocator(&mem(), DUAL, "30000-32767");
+    for (asked, given, policy) in [
+        (json!({}), json!(["IPv4"]), "SingleStack"),
+        (json!({"ipFamilies": ["IPv6"]}), json!(["IPv6"]), "SingleStack"),
+        (json!({"clusterIP": "fd00:43::77"}), json!(["IPv6"]), "SingleStack"),
+        (json!({"ipFamilyPolicy": "PreferDualStack"}), json!(["IPv4", "IPv6"]), "PreferDualStack"),
+        (
+            json!({"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]}),
+            json!(["IPv6", "IPv4"]),
+            "RequireDualStack",
+        ),
+        (
+            json!({"ipFamilyPolicy": "RequireDualStack", "clusterIPs": ["10.43.0.9", "fd00:43::9"]}),
+            json!(["IPv4", "IPv6"]),
+            "RequireDualStack",
+        ),
+    ] {
+        let mut web = service("web", asked);
+        write(&allocator, &mut web, None).await.unwrap();
+        assert_eq!(families(&web), (given, json!(policy)));
+    }
+}
+
+#[tokio::test]
+async fn what_a_cluster_or_a_policy_does_not_have_is_refused() {
+    let (single, dual) = (allocator(&mem(), "10.43.0.0/16", "30000-32767"), allocator(&mem(), DUAL, "30000-32767"));
+    let why = async |allocator: &Allocator, asked: Value| {
+        let refused = write(allocator, &mut service("web", asked), None).await.unwrap_err().to_string();
+        refused.rsplit(": ").next().unwrap().to_owned()
+    };
+    let require = json!({"ipFamilyPolicy": "RequireDualStack"});
+    assert_eq!(why(&single, require).await, "this cluster is not configured for dual-stack services");
+    assert_eq!(why(&single, json!({"ipFamilies": ["IPv6"]})).await, "not configured on this cluster");
+    assert_eq!(why(&single, json!({"clusterIP": "fd00::1"})).await, "IPv6 is not configured on this cluster");
+    let both = json!({"ipFamilies": ["IPv4", "IPv6"]});
+    assert_eq!(
+        why(&dual, both).await,
+        "must be RequireDualStack or PreferDualStack when multiple IP families are specified"
+    );
+    let crossed = json!({"clusterIP": "10.43.0.9", "ipFamilies": ["IPv6"]});
+    assert_eq!(why(&dual, crossed).await, "expected an IPv6 value as indicated by `ipFamilies[0]`");
+    let twice = json!({"clusterIPs": ["10.43.0.9", "10.43.0.8"], "ipFamilyPolicy": "PreferDualStack"});
+    assert_eq!(why(&dual, twice).await, "may specify no more than one IP for each IP family");
+    assert!(single.pending.lock().is_empty() && dual.pending.lock().is_empty());
+    let mut prefers = service("web", json!({"ipFamilyPolicy": "PreferDualStack"}));
+    write(&single, &mut prefers, None).await.unwrap();
+    assert_eq!(families(&prefers), (json!(["IPv4"]), json!("PreferDualStack")));
+}
+
+#[tokio::test]
+async fn a_second_family_comes_and_goes_with_the_policy_and_not_with_the_cluster() {
+    let store = mem();
+    let (single, dual) = (allocator(&store, "10.43.0.0/16", "30000-32767"), allocator(&store, DUAL, "30000-32767"));
+    let mut before = service("web", json!({"ipFamilyPolicy": "PreferDualStack"}));
+    write(&single, &mut before, None).await.unwrap();
+    let mut touched = before.clone();
+    touched["metadata"]["labels"] = json!({"a": "b"});
+    write(&dual, &mut touched, Some(&before)).await.unwrap();
+    assert_eq!(families(&touched).0, json!(["IPv4"]));
+    let mut more = touched.clone();
+    more["spec"]["ipFamilyPolicy"] = json!("RequireDualStack");
+    write(&dual, &mut more, Some(&touched)).await.unwrap();
+    assert_eq!(families(&more).0, json!(["IPv4", "IPv6"]));
+    assert_eq!(more["spec"]["clusterIP"], touched["spec"]["clusterIP"]);
+    assert_eq!(dual.taken(ADDRESS_PREFIX).await.unwrap().len(), 2);
+    let mut less = more.clone();
+    less["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+    write(&dual, &mut less, Some(&more)).await.unwrap();
+    assert_eq!(families(&less), (json!(["IPv4"]), json!("SingleStack")));
+    assert_eq!(dual.taken(ADDRESS_PREFIX).await.unwrap().len(), 1, "the second address is given back");
+}
+
+#[tokio::test]
+async fn a_headless_service_without_a_selector_may_be_of_any_family() {
+    let allocator = allocator(&mem(), "10.43.0.0/16", "30000-32767");
+    let mut free = service("free", json!({"clusterIP": "None"}));
+    write(&allocator, &mut free, None).await.unwrap();
+    assert_eq!(free["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
+    assert_eq!(free["spec"]["ipFamilyPolicy"], "RequireDualStack");
+    let mut bound = service("bound", json!({"clusterIP": "None", "selector": {"a": "b"}}));
+    write(&allocator, &mut bound, None).await.unwrap();
+    assert_eq!(bound["spec"]["ipFamilies"], json!(["IPv4"]));
 }

@@ -1,9 +1,9 @@
 //! Keeps the RBAC index, the node graph and the tables of webhooks and policies at what is committed.
 
-use super::node::{NodeAuthorizer, OF_POD};
+use super::node::{NodeAuthorizer, OF_POD, OF_SLICE};
 use super::objects::{
     INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, RESOURCE_QUOTAS,
-    RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
+    RESOURCE_SLICES, RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
 };
 use super::rbac::Rbac;
 use crate::admission::policy::PolicyTable;
@@ -47,6 +47,7 @@ const FOLLOWED: &[Resource] = &[
     MUTATING_POLICIES,
     MUTATING_POLICY_BINDINGS,
     PERSISTENT_VOLUMES,
+    RESOURCE_SLICES,
     PODS,
 ];
 
@@ -80,6 +81,8 @@ impl Sinks {
         let read = || match resource {
             // Bound pods change all the time, mostly their status.
             PODS => stored::pick(object.json_slice(), OF_POD),
+            // Long lists of devices, of which nothing matters here.
+            RESOURCE_SLICES => stored::pick(object.json_slice(), OF_SLICE),
             _ => object.value(),
         };
         let value = (seen.change == Change::Is && !unbound).then(read);
@@ -97,6 +100,7 @@ impl Sinks {
             MUTATING_POLICIES => self.policies.apply_mutating(name, object),
             MUTATING_POLICY_BINDINGS => self.policies.apply_mutating_binding(name, object),
             PERSISTENT_VOLUMES => self.node.apply_volume(name, object),
+            RESOURCE_SLICES => self.node.apply_slice(name, object),
             _ => self.node.apply_pod(ns, name, object),
         }
     }

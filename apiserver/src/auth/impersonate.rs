@@ -1,16 +1,26 @@
 //! `Impersonate-*` headers: acting as somebody else, where the caller may.
-//! k8s: `filters.WithImpersonation`.
+//! k8s: `filters/impersonation`, constrained impersonation included (KEP-5284)
+//!
+//! There are several ways to be allowed to. `impersonate` lets the caller do whatever the other one may. The constrained modes
+//! let it do only what it may itself do with `impersonate-on:<mode>:<verb>`, for users that it may `impersonate:<mode>`.
 
 use super::{
-    Attributes, Authorizer, Decision, GROUP_AUTHENTICATED, GROUP_UNAUTHENTICATED, USER_ANONYMOUS, service_account,
+    Attributes, Authorizer, Decision, GROUP_AUTHENTICATED, GROUP_MASTERS, GROUP_UNAUTHENTICATED, USER_ANONYMOUS, node,
+    service_account,
 };
 use client::identity::Identity;
 use http::{HeaderMap, HeaderName};
+use kinds::validate::format;
+use std::collections::BTreeMap;
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
 const UID: &str = "impersonate-uid";
 const EXTRA_PREFIX: &str = "impersonate-extra-";
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+/// In place of what a token says of its pod and node: which of it there is.
+const ASSOCIATED_KEYS: &str = "authentication.kubernetes.io/associated-node-keys";
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ImpersonationError {
@@ -19,50 +29,184 @@ pub enum ImpersonationError {
     #[error("impersonation header {0:?} is not text")]
     Malformed(String),
     #[error("{message}")]
-    Forbidden { group: &'static str, resource: &'static str, name: String, message: String },
+    Forbidden { group: String, resource: String, name: String, message: String },
+    #[error("{0}")]
+    ForbiddenPath(String),
 }
 
-/// `None` where no header asks for it. Never fails for a request without such headers.
+/// A constrained mode: its name in verbs, and whom it is for.
+struct Mode {
+    name: &'static str,
+    /// By the user that is wanted, and the caller.
+    fits: fn(&Identity, &Identity) -> bool,
+}
+
+const ASSOCIATED_NODE: &str = "associated-node";
+
+/// k8s: allImpersonationModes, but for the one without constraints, which comes last
+const MODES: [Mode; 4] = [
+    Mode { name: ASSOCIATED_NODE, fits: |wanted, caller| is_bare(wanted) && runs_on(caller, wanted) },
+    Mode { name: "arbitrary-node", fits: |wanted, _| is_bare(wanted) && node_of(wanted).is_some() },
+    Mode { name: "serviceaccount", fits: |wanted, _| is_bare(wanted) && account_of(wanted).is_some() },
+    Mode { name: "user-info", fits: |wanted, _| node_of(wanted).is_none() && account_of(wanted).is_none() },
+];
+
+/// `None` where no header asks for it. Never fails for a request without such headers. `asked` is the request itself.
 pub fn resolve(
     headers: &HeaderMap,
     caller: &Identity,
     authorizer: &Authorizer,
+    asked: &Attributes<'_>,
 ) -> Result<Option<Identity>, ImpersonationError> {
-    let Some(asked) = parse(headers)? else { return Ok(None) };
-    let allowed = |resource: &'static str, group: &'static str, namespace: &str, name: &str, subresource: &str| {
-        let attributes = Attributes {
-            verb: "impersonate",
-            group,
-            resource,
-            namespace,
-            name,
-            subresource,
-            version: "v1",
-            ..Attributes::default()
-        };
-        match authorizer.authorize(caller, &attributes) {
-            Decision::Allow { .. } => Ok(()),
-            Decision::Deny { message, .. } => {
-                Err(ImpersonationError::Forbidden { group, resource, name: name.to_owned(), message })
-            }
+    let Some(wanted) = parse(headers)? else { return Ok(None) };
+    let mut first = None;
+    for mode in MODES.iter().filter(|mode| (mode.fits)(&wanted, caller)) {
+        match constrained(mode, &wanted, caller, authorizer, asked) {
+            Ok(()) => return Ok(Some(with_implied_groups(of_a_node(wanted)))),
+            Err(error) => first = first.or(Some(error)),
         }
+    }
+    match unconstrained(&wanted, caller, authorizer) {
+        Ok(()) => Ok(Some(with_implied_groups(wanted))),
+        Err(error) => Err(first.unwrap_or(error)),
+    }
+}
+
+fn constrained(
+    mode: &Mode,
+    wanted: &Identity,
+    caller: &Identity,
+    authorizer: &Authorizer,
+    asked: &Attributes<'_>,
+) -> Result<(), ImpersonationError> {
+    let is_associated = mode.name == ASSOCIATED_NODE;
+    let stripped;
+    let caller = if is_associated {
+        let keys = caller.extra.keys().cloned().collect();
+        stripped = Identity { extra: BTreeMap::from([(ASSOCIATED_KEYS.to_owned(), keys)]), ..caller.clone() };
+        &stripped
+    } else {
+        caller
     };
-    match service_account::split_user(&asked.user) {
-        Some((namespace, name)) => allowed("serviceaccounts", "", namespace, name, "")?,
-        None => allowed("users", "", "", &asked.user, "")?,
+    let on = format!("impersonate-on:{}:{}", mode.name, asked.verb);
+    check(authorizer, caller, &Attributes { verb: &on, ..*asked })?;
+    let verb = format!("impersonate:{}", mode.name);
+    let about = Attributes { verb: &verb, group: AUTHENTICATION, version: "v1", ..Attributes::default() };
+    let user = match (node_of(wanted), account_of(wanted)) {
+        // The rule has to be for all nodes: which one it is, the token decides.
+        (Some(_), _) if is_associated => Attributes { resource: "nodes", name: "*", ..about },
+        (Some(name), _) => Attributes { resource: "nodes", name, ..about },
+        (None, Some((namespace, name))) => Attributes { resource: "serviceaccounts", namespace, name, ..about },
+        (None, None) => Attributes { resource: "users", name: &wanted.user, ..about },
+    };
+    check(authorizer, caller, &user)?;
+    if let Some(why) = never(wanted) {
+        return Err(forbidden(&user, why));
     }
-    for group in &asked.groups {
-        allowed("groups", "", "", group, "")?;
+    rest(wanted, caller, authorizer, &about, AUTHENTICATION)
+}
+
+fn unconstrained(wanted: &Identity, caller: &Identity, authorizer: &Authorizer) -> Result<(), ImpersonationError> {
+    let about = Attributes { verb: "impersonate", version: "v1", ..Attributes::default() };
+    let user = match account_of(wanted) {
+        Some((namespace, name)) => Attributes { resource: "serviceaccounts", namespace, name, ..about },
+        None => Attributes { resource: "users", name: &wanted.user, ..about },
+    };
+    check(authorizer, caller, &user)?;
+    rest(wanted, caller, authorizer, &about, "")
+}
+
+/// What is wanted beside the name. `group` is the API group that the verb knows groups in.
+fn rest(
+    wanted: &Identity,
+    caller: &Identity,
+    authorizer: &Authorizer,
+    about: &Attributes<'_>,
+    group: &str,
+) -> Result<(), ImpersonationError> {
+    for name in &wanted.groups {
+        check(authorizer, caller, &Attributes { group, resource: "groups", name, ..*about })?;
     }
-    if !asked.uid.is_empty() {
-        allowed("uids", "authentication.k8s.io", "", &asked.uid, "")?;
+    let about = Attributes { group: AUTHENTICATION, ..*about };
+    if !wanted.uid.is_empty() {
+        check(authorizer, caller, &Attributes { resource: "uids", name: &wanted.uid, ..about })?;
     }
-    for (key, values) in &asked.extra {
-        for value in values {
-            allowed("userextras", "authentication.k8s.io", "", value, key)?;
+    for (subresource, values) in &wanted.extra {
+        for name in values {
+            check(authorizer, caller, &Attributes { resource: "userextras", subresource, name, ..about })?;
         }
     }
-    Ok(Some(with_implied_groups(asked)))
+    Ok(())
+}
+
+/// What no constrained mode lets anybody be.
+fn never(wanted: &Identity) -> Option<String> {
+    if wanted.groups.iter().any(String::is_empty) {
+        return Some("impersonating the empty string group is not allowed".to_owned());
+    }
+    if wanted.groups.iter().any(|group| group == GROUP_MASTERS) {
+        return Some(format!("impersonating the {GROUP_MASTERS} group is not allowed"));
+    }
+    if let Some(key) = wanted.extra.keys().find(|key| !is_prefixed_path(key)) {
+        return Some(format!("impersonating an invalid key in extra is not allowed: {key:?}"));
+    }
+    let is_empty = wanted.extra.values().flatten().any(String::is_empty);
+    is_empty.then(|| "impersonating the empty string value in extra is not allowed".to_owned())
+}
+
+/// `example.com/some/path`. k8s: IsDomainPrefixedPath
+fn is_prefixed_path(key: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c);
+    key.split_once('/').is_some_and(|(domain, path)| {
+        format::dns_subdomain(domain).is_empty() && !path.is_empty() && path.chars().all(fits)
+    })
+}
+
+fn check(authorizer: &Authorizer, caller: &Identity, attributes: &Attributes<'_>) -> Result<(), ImpersonationError> {
+    match authorizer.authorize(caller, attributes) {
+        Decision::Allow { .. } => Ok(()),
+        Decision::Deny { message, .. } => Err(forbidden(attributes, message)),
+    }
+}
+
+fn forbidden(attributes: &Attributes<'_>, message: String) -> ImpersonationError {
+    if attributes.path.is_some() {
+        return ImpersonationError::ForbiddenPath(message);
+    }
+    ImpersonationError::Forbidden {
+        group: attributes.group.to_owned(),
+        resource: attributes.resource.to_owned(),
+        name: attributes.name.to_owned(),
+        message,
+    }
+}
+
+/// Nothing but the name is asked for; the rest follows from it.
+fn is_bare(wanted: &Identity) -> bool {
+    wanted.uid.is_empty() && wanted.groups.is_empty() && wanted.extra.is_empty()
+}
+
+fn node_of(wanted: &Identity) -> Option<&str> {
+    wanted.user.strip_prefix(node::USER_PREFIX).filter(|name| format::dns_subdomain(name).is_empty())
+}
+
+fn account_of(wanted: &Identity) -> Option<(&str, &str)> {
+    service_account::split_user(&wanted.user)
+}
+
+/// Whether the caller is a service account whose token is bound to the node that is wanted.
+fn runs_on(caller: &Identity, wanted: &Identity) -> bool {
+    let bound = caller.extra.get(service_account::EXTRA_NODE_NAME).map(Vec::as_slice);
+    let is_bound = |name: &str| matches!(bound, Some([node]) if node == name);
+    account_of(caller).is_some() && node_of(wanted).is_some_and(is_bound)
+}
+
+/// Constrained modes know the group of a node.
+fn of_a_node(mut wanted: Identity) -> Identity {
+    if node_of(&wanted).is_some() {
+        wanted.groups = vec![node::GROUP.to_owned()];
+    }
+    wanted
 }
 
 fn parse(headers: &HeaderMap) -> Result<Option<Identity>, ImpersonationError> {
@@ -103,7 +247,8 @@ fn with_implied_groups(mut identity: Identity) -> Identity {
     if let (Some((namespace, name)), true) = (service_account::split_user(&identity.user), identity.groups.is_empty()) {
         identity.groups = service_account::identity_of(namespace, name).groups;
     }
-    if !identity.groups.iter().any(|group| group == GROUP_AUTHENTICATED) {
+    let is_told = |group: &String| group == GROUP_AUTHENTICATED || group == GROUP_UNAUTHENTICATED;
+    if !identity.groups.iter().any(is_told) {
         identity.groups.push(GROUP_AUTHENTICATED.to_owned());
     }
     identity

@@ -1,11 +1,11 @@
-//! The Node authorizer: a node reads only what its own pods need, and only its own Node, Lease and CSINode.
+//! The Node authorizer: a node reads only what its own pods need, and only its own Node, Lease, CSINode and ResourceSlices.
 //!
 //! Owns the graph from nodes to what their pods refer to, fed one pod or volume at a time. What a node may put into its writes is
 //! NodeRestriction's question. k8s: `plugin/pkg/auth/authorizer/node`.
 
 mod graph;
 
-pub use graph::{OF_POD, Reference, pod_references};
+pub use graph::{OF_POD, OF_SLICE, Reference, pod_references};
 
 use super::Attributes;
 use super::rbac::Rule;
@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 pub const GROUP: &str = "system:nodes";
-const USER_PREFIX: &str = "system:node:";
+pub(super) const USER_PREFIX: &str = "system:node:";
 const NODE_LEASES: &str = "kube-node-lease";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,11 @@ impl NodeAuthorizer {
         self.graph.write().apply_volume(name, volume);
     }
 
+    /// A ResourceSlice came, changed or went.
+    pub fn apply_slice(&self, name: &str, slice: Option<&Value>) {
+        self.graph.write().apply_slice(name, slice);
+    }
+
     pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Verdict {
         let Some(node) = name_of(identity) else { return no("") };
         if attributes.path.is_some() {
@@ -79,6 +84,7 @@ impl NodeAuthorizer {
             ("coordination.k8s.io", "leases") => own_lease(node, attributes),
             ("storage.k8s.io", "csinodes") => own_csi_node(node, attributes),
             ("resource.k8s.io", "resourceclaims") => self.gets(node, attributes, Reference::resource_claim),
+            ("resource.k8s.io", "resourceslices") => self.resource_slice(node, attributes),
             _ => self.by_rules(attributes),
         }
     }
@@ -143,6 +149,24 @@ impl NodeAuthorizer {
             ("token", "create") | ("", "get") => self.related(node, attributes, Reference::service_account),
             ("token", _) => no("can only create tokens for individual service accounts"),
             _ => no("can only get individual resources of this type"),
+        }
+    }
+
+    fn resource_slice(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        match (attributes.subresource, attributes.verb) {
+            // Which node it is about is in the body; NodeRestriction checks it.
+            ("", "create") => Verdict::Allow,
+            ("", "get" | "update" | "patch" | "delete") => {
+                allow_if(self.graph.read().publishes(node, attributes.name), || {
+                    format!("no relationship found between node '{node}' and this object")
+                })
+            }
+            ("", "list" | "watch" | "deletecollection") => {
+                allow_if(attributes.selected("spec.nodeName") == Some(node), || {
+                    "can only list/watch/deletecollection resourceslices with nodeName field selector".to_owned()
+                })
+            }
+            (_, verb) => no(format!("unrecognized verb {verb:?} for node and resourceslices")),
         }
     }
 

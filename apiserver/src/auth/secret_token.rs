@@ -19,7 +19,6 @@ use kinds::tree::text;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub const ISSUER: &str = "kubernetes/serviceaccount";
@@ -27,10 +26,6 @@ const TYPE: &str = "kubernetes.io/service-account-token";
 const ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
 const ACCOUNT_UID: &str = "kubernetes.io/service-account.uid";
 const AGENT: &str = "tokens-controller";
-/// Pause before a failed look at a Secret is repeated.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// Looks at one Secret before it is left for the next change.
-const TRIES_MAX: u32 = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
@@ -101,10 +96,10 @@ struct OfSecrets<'a>(&'a Keeper);
 
 #[async_trait]
 impl Follower for OfSecrets<'_> {
-    async fn seen(&self, secret: &Value, change: Change) {
+    async fn seen(&self, secret: &Value, change: Change) -> Result<(), ApiError> {
         match change {
             Change::Is => self.0.settle(secret).await,
-            Change::Gone => {}
+            Change::Gone => Ok(()),
         }
     }
 }
@@ -113,12 +108,16 @@ struct OfAccounts<'a>(&'a Keeper);
 
 #[async_trait]
 impl Follower for OfAccounts<'_> {
-    async fn seen(&self, account: &Value, change: Change) {
-        if change == Change::Gone {
-            for secret in self.0.secrets_of(account) {
-                self.0.settle(&secret).await;
+    async fn seen(&self, account: &Value, change: Change) -> Result<(), ApiError> {
+        let secrets = if change == Change::Gone { self.0.secrets_of(account) } else { Vec::new() };
+        let mut done = Ok(());
+        for secret in secrets {
+            match self.0.settle(&secret).await {
+                Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => {}
+                Err(error) => done = Err(error),
             }
         }
+        done
     }
 }
 
@@ -129,20 +128,10 @@ impl Keeper {
         own.map(|secret| secret.as_ref().clone()).collect()
     }
 
-    async fn settle(&self, secret: &Value) {
+    async fn settle(&self, secret: &Value) -> Result<(), ApiError> {
         if secret["type"] != TYPE || account_of(secret).is_empty() {
-            return;
+            return Ok(());
         }
-        for _ in 0..TRIES_MAX {
-            match self.try_settle(secret).await {
-                Ok(()) | Err(ApiError::NotFound { .. } | ApiError::Conflict { .. }) => return,
-                Err(error) => tracing::debug!(%error, "cannot settle a service account's token yet"),
-            }
-            tokio::time::sleep(RETRY_PAUSE).await;
-        }
-    }
-
-    async fn try_settle(&self, secret: &Value) -> Result<(), ApiError> {
         let (ns, name) = (text(secret, "metadata.namespace"), text(secret, "metadata.name"));
         let account = self.objects.live(SERVICE_ACCOUNTS, ns, account_of(secret)).await?;
         let named = secret["metadata"]["annotations"][ACCOUNT_UID].as_str().unwrap_or_default();

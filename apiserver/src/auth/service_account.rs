@@ -13,7 +13,7 @@ pub const USER_PREFIX: &str = "system:serviceaccount:";
 pub const GROUP_ALL: &str = "system:serviceaccounts";
 const EXTRA_POD_NAME: &str = "authentication.kubernetes.io/pod-name";
 const EXTRA_POD_UID: &str = "authentication.kubernetes.io/pod-uid";
-const EXTRA_NODE_NAME: &str = "authentication.kubernetes.io/node-name";
+pub(super) const EXTRA_NODE_NAME: &str = "authentication.kubernetes.io/node-name";
 const EXTRA_NODE_UID: &str = "authentication.kubernetes.io/node-uid";
 
 /// A token stays valid so long after its pod, secret or account got its deletion timestamp and grace ended (k8s: `leeway`).
@@ -164,11 +164,6 @@ impl Tokens {
     pub fn own_audience(&self, asked: &[String]) -> Result<Vec<String>, TokenError> {
         let own = vec![self.issuer.clone()];
         if asked.is_empty() || asked.contains(&self.issuer) { Ok(own) } else { Err(TokenError::Audience(own)) }
-    }
-
-    /// Whether the token says that it comes from a Secret; nothing is verified.
-    pub fn is_secret_token(&self, text: &str) -> bool {
-        super::token::unverified_issuer(text).as_deref() == Some(super::secret_token::ISSUER)
     }
 
     pub fn open_secret_token(&self, text: &str) -> Result<super::secret_token::Claims, TokenError> {

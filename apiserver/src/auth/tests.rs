@@ -278,7 +278,12 @@ fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
         for (name, value) in headers {
             map.append(*name, http::HeaderValue::from_static(value));
         }
-        impersonate::resolve(&map, &sam, &authorizer)
+        impersonate::resolve(
+            &map,
+            &sam,
+            &authorizer,
+            &Attributes { verb: "list", resource: "pods", ..Attributes::default() },
+        )
     };
     assert_eq!(resolve(&[("accept", "x")]), Ok(None));
     let ann = resolve(&[("impersonate-user", "ann")]).unwrap().unwrap();
@@ -289,6 +294,60 @@ fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
     {
         assert!(matches!(resolve(headers), Err(impersonate::ImpersonationError::Forbidden { .. })), "{headers:?}");
     }
+}
+
+/// An agent on `n1` that may list pods as its node, update nodes as an account, and get Secrets as one of a group.
+fn constrained() -> (Authorizer, Identity) {
+    let rule = |verb: &str, group: &str, resource: &str| json!({"verbs": [verb], "apiGroups": [group], "resources": [resource]});
+    let rbac = Rbac::default();
+    let rules = json!({"rules": [
+        rule("impersonate:associated-node", "authentication.k8s.io", "nodes"),
+        rule("impersonate-on:associated-node:list", "", "pods"),
+        rule("impersonate:serviceaccount", "authentication.k8s.io", "serviceaccounts"),
+        rule("impersonate-on:serviceaccount:update", "", "nodes"),
+        rule("impersonate:user-info", "authentication.k8s.io", "users"),
+        rule("impersonate:user-info", "authentication.k8s.io", "groups"),
+        rule("impersonate-on:user-info:get", "", "secrets"),
+    ]});
+    rbac.apply_role("", "agent", Some(&rules));
+    let subject = json!({"kind": "ServiceAccount", "namespace": "n", "name": "agent"});
+    let binding = json!({"roleRef": {"kind": "ClusterRole", "name": "agent"}, "subjects": [subject]});
+    rbac.apply_binding("", "agent", Some(&binding));
+    let mut agent = service_account::identity_of("n", "agent");
+    agent.extra.insert(service_account::EXTRA_NODE_NAME.to_owned(), vec!["n1".to_owned()]);
+    (Authorizer::new(Arc::new(rbac), Arc::new(NodeAuthorizer::new(Vec::new()))), agent)
+}
+
+#[test]
+fn constrained_impersonation_is_for_the_requests_that_the_rules_name() {
+    let (authorizer, agent) = constrained();
+    let groups = |user: &'static str, group: &'static str, verb: &str, resource: &str| {
+        let mut headers = http::HeaderMap::new();
+        headers.insert("impersonate-user", http::HeaderValue::from_static(user));
+        if !group.is_empty() {
+            headers.insert("impersonate-group", http::HeaderValue::from_static(group));
+        }
+        let asked = Attributes { verb, resource, version: "v1", ..Attributes::default() };
+        let found = impersonate::resolve(&headers, &agent, &authorizer, &asked);
+        found.map(|identity| identity.unwrap().groups.join(",")).map_err(|error| error.to_string())
+    };
+    assert_eq!(groups("system:node:n1", "", "list", "pods").unwrap(), "system:nodes,system:authenticated");
+    let accounts = "system:serviceaccounts,system:serviceaccounts:x,system:authenticated";
+    assert_eq!(groups("system:serviceaccount:x:y", "", "update", "nodes").unwrap(), accounts);
+    assert_eq!(groups("ann", "team", "get", "secrets").unwrap(), "team,system:authenticated");
+    let refused = [
+        ("system:node:n1", "", "watch", "pods"),
+        ("system:node:n2", "", "list", "pods"),
+        ("system:node:n1", "system:nodes", "list", "pods"),
+        ("system:serviceaccount:x:y", "", "get", "secrets"),
+        ("ann", "system:masters", "get", "secrets"),
+        ("ann", "", "list", "secrets"),
+    ];
+    for (user, group, verb, resource) in refused {
+        assert!(groups(user, group, verb, resource).is_err(), "{user} {group} {verb} {resource}");
+    }
+    let why = groups("system:node:n1", "", "watch", "pods").unwrap_err();
+    assert!(why.contains(r#"cannot impersonate-on:associated-node:watch resource "pods""#), "{why}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! JSON Web Tokens in the one form that Drover signs and accepts: ES256, compact. No algorithm is negotiated.
+//! JSON Web Tokens in the one form that Drover signs and accepts as its own: ES256, compact. No algorithm is negotiated. What
+//! others sign is taken apart here, too, and judged in `oidc`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,10 +33,37 @@ pub enum JwtError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Header {
-    alg: String,
+pub(super) struct Header {
+    pub(super) alg: String,
     #[serde(default)]
-    kid: String,
+    pub(super) kid: String,
+    /// Extensions that must be understood; none are.
+    #[serde(default, skip_serializing)]
+    crit: Value,
+}
+
+/// A token taken apart; nothing of it is verified.
+pub(super) struct Compact<'t> {
+    pub(super) header: Header,
+    /// What the signature is of.
+    pub(super) signed: &'t str,
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+}
+
+impl<'t> Compact<'t> {
+    pub(super) fn of(text: &'t str) -> Result<Self, JwtError> {
+        if text.len() > TOKEN_BYTES_MAX {
+            return Err(JwtError::Malformed);
+        }
+        let (signed, signature) = text.rsplit_once('.').ok_or(JwtError::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(JwtError::Malformed)?;
+        let header: Header = serde_json::from_slice(&decode_base64url(header)?).map_err(|_| JwtError::Malformed)?;
+        if !header.crit.is_null() {
+            return Err(JwtError::Malformed);
+        }
+        Ok(Self { header, signed, payload: decode_base64url(payload)?, signature: decode_base64url(signature)? })
+    }
 }
 
 /// A private key with the public half's key id.
@@ -55,7 +83,7 @@ impl Signer {
     }
 
     pub fn sign(&self, claims: &impl Serialize) -> Result<String, JwtError> {
-        let header = Header { alg: "ES256".to_owned(), kid: self.kid.clone() };
+        let header = Header { alg: "ES256".to_owned(), kid: self.kid.clone(), crit: Value::Null };
         let encode =
             |json: Result<Vec<u8>, _>| json.map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).map_err(|_| JwtError::Claims);
         let mut text = encode(serde_json::to_vec(&header))?;
@@ -69,25 +97,17 @@ impl Signer {
 
     /// Checks the signature, then decodes the claims; times and audiences are the caller's to check.
     pub fn open<C: DeserializeOwned>(&self, text: &str) -> Result<C, JwtError> {
-        if text.len() > TOKEN_BYTES_MAX {
-            return Err(JwtError::Malformed);
+        let token = Compact::of(text)?;
+        if token.header.alg != "ES256" {
+            return Err(JwtError::Algorithm(token.header.alg));
         }
-        let (signed, signature) = text.rsplit_once('.').ok_or(JwtError::Malformed)?;
-        let (header, payload) = signed.split_once('.').ok_or(JwtError::Malformed)?;
-        if payload.contains('.') {
-            return Err(JwtError::Malformed);
-        }
-        let header: Header = serde_json::from_slice(&decode_base64url(header)?).map_err(|_| JwtError::Malformed)?;
-        if header.alg != "ES256" {
-            return Err(JwtError::Algorithm(header.alg));
-        }
-        if header.kid != self.kid {
+        if token.header.kid != self.kid {
             return Err(JwtError::UnknownKey);
         }
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.pair.public_key().as_ref())
-            .verify(signed.as_bytes(), &decode_base64url(signature)?)
+            .verify(token.signed.as_bytes(), &token.signature)
             .map_err(|_| JwtError::Signature)?;
-        serde_json::from_slice(&decode_base64url(payload)?).map_err(|_| JwtError::Claims)
+        serde_json::from_slice(&token.payload).map_err(|_| JwtError::Claims)
     }
 
     /// RFC 7517 key set, as `/openid/v1/jwks` serves it.
@@ -102,7 +122,7 @@ impl Signer {
     }
 }
 
-fn decode_base64url(text: &str) -> Result<Vec<u8>, JwtError> {
+pub(super) fn decode_base64url(text: &str) -> Result<Vec<u8>, JwtError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| JwtError::Malformed)
 }
 

@@ -94,7 +94,8 @@ fn connector(trust: &Trust<'_>, shown: Option<&Credential>) -> Result<TlsConnect
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+/// The authorities of a PEM; none is an error.
+pub(crate) fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let bad = |why: String| TlsError::Roots(why);
     let blocks = pem::parse_many(pem).map_err(|error| bad(error.to_string()))?;
     let mut roots = RootCertStore::empty();

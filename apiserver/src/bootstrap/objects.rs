@@ -18,13 +18,13 @@ pub enum Membership {
 /// What differs from cluster to cluster.
 #[derive(Clone, Debug)]
 pub struct Params {
-    /// `10.43.0.0/16`
+    /// `10.43.0.0/16`, or one range of each family with a comma between them.
     pub service_cidr: String,
-    /// Its first address, of the Service `kubernetes`.
+    /// The first address of its first range, of the Service `kubernetes`.
     pub service_ip: IpAddr,
     pub advertise: IpAddr,
     pub port: u16,
-    /// `10.42.0.0/16`, of which every node gets a part.
+    /// `10.42.0.0/16`, of which every node gets a part; or two ranges.
     pub cluster_cidr: String,
     /// Address of the Service that pods ask for names.
     pub cluster_dns: IpAddr,
@@ -188,7 +188,7 @@ fn service_cidr(params: &Params) -> Wanted {
         collection: "/apis/networking.k8s.io/v1/servicecidrs".to_owned(),
         object: json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"},
-            "spec": {"cidrs": [params.service_cidr]},
+            "spec": {"cidrs": params.service_cidr.split(',').collect::<Vec<_>>()},
         }),
         policy: Policy::Keep,
     }

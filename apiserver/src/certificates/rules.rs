@@ -124,9 +124,9 @@ impl Signer {
                 is_node(asked)?;
                 let named = [
                     (asked.dns_names.len(), "DNS"),
-                    (asked.emails, "Email"),
+                    (asked.emails.len(), "Email"),
                     (asked.addresses.len(), "IP"),
-                    (asked.uris, "URI"),
+                    (asked.uris.len(), "URI"),
                 ];
                 if let Some((_, kind)) = named.iter().find(|(count, _)| *count > 0) {
                     return Err(format!("{kind} subjectAltNames are not allowed"));
@@ -138,7 +138,7 @@ impl Signer {
                 if asked.dns_names.is_empty() && asked.addresses.is_empty() {
                     return Err("at least one DNS or IP subjectAltName is required".to_owned());
                 }
-                if asked.emails > 0 || asked.uris > 0 {
+                if !(asked.emails.is_empty() && asked.uris.is_empty()) {
                     return Err("Email and URI subjectAltNames are not allowed".to_owned());
                 }
                 if text(request, "spec.username") != asked.common_name {

@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 /// Pause before a definition whose status could not be written is taken up again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// Pause before the instances of a definition that cannot go are looked at again.
+const CLEANUP_PAUSE: Duration = Duration::from_secs(1);
+
 pub struct Feed {
     kinds: Arc<Kinds>,
     follow: Follow,
@@ -76,9 +79,7 @@ impl Feed {
                 Some(Ok((name, done))) = cleanups.join_next() => {
                     let name: String = name;
                     cleaning.remove(&name);
-                    if let Err(error) = done {
-                        tracing::warn!(%name, error = &error as &dyn std::error::Error, "cannot delete the instances of a definition yet");
-                        tokio::time::sleep(RETRY_PAUSE).await;
+                    if !done {
                         failed.insert(name);
                     }
                 }
@@ -94,7 +95,7 @@ impl Feed {
         &self,
         server: &Arc<Server>,
         name: &str,
-        cleanups: &mut JoinSet<(String, Result<(), ApiError>)>,
+        cleanups: &mut JoinSet<(String, bool)>,
         cleaning: &mut BTreeSet<String>,
     ) -> Result<(), ApiError> {
         let Some(crd) = self.known.get(name) else { return Ok(()) };
@@ -104,7 +105,12 @@ impl Feed {
                 let (server, name) = (Arc::clone(server), name.to_owned());
                 cleanups.spawn(async move {
                     let done = cleanup::run(&server.registry, &name, &whole).await;
-                    (name, done)
+                    // Here, where no other definition waits for it.
+                    if let Err(error) = &done {
+                        tracing::warn!(%name, %error, "cannot delete the instances of a definition yet");
+                        tokio::time::sleep(CLEANUP_PAUSE).await;
+                    }
+                    (name, done.is_ok())
                 });
             }
             return Ok(());

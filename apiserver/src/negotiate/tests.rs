@@ -61,7 +61,7 @@ fn the_first_clause_that_can_be_served_wins() {
 
 #[test]
 fn an_error_is_shown_in_what_the_client_reads() {
-    let of = |accept: &str| Answer::of_error(Some(&accept.parse().unwrap())).format;
+    let of = |accept: &str| Answer::of_error(Some(&accept.parse().unwrap()), false).format;
     assert_eq!(of("application/vnd.kubernetes.protobuf"), Format::Protobuf);
     assert_eq!(of(TABLES), Format::Json);
     assert_eq!(of("text/html"), Format::Json);

@@ -1,14 +1,18 @@
 //! Certificate requests from outside (PKCS #10): what they ask for, and the certificate for them.
 
 use super::issue::{SKEW_SECONDS, at, serial};
+use super::organizations;
 use jiff::Timestamp;
-use rcgen::{CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::CertificateSigningRequestDer;
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType, SubjectPublicKeyInfo,
+};
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::OID_X509_ORGANIZATION_NAME;
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::AttributeTypeAndValue;
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName};
 
 const BLOCK: &str = "CERTIFICATE REQUEST";
 
@@ -23,9 +27,8 @@ pub enum RequestError {
     Repeated(&'static str),
     #[error("usage {0:?} is not one that this signer gives")]
     Usage(String),
-    /// The signing library keeps one value of each kind; dropping the others would change who somebody is.
-    #[error("a certificate cannot carry {0} organizations, at most one")]
-    Organizations(usize),
+    #[error("the request is not signed by the key that it names")]
+    Signature,
     #[error("cannot sign the request: {0}")]
     Sign(#[from] rcgen::Error),
 }
@@ -35,10 +38,12 @@ pub enum RequestError {
 pub struct Asked {
     pub common_name: String,
     pub organizations: Vec<String>,
+    /// All that the subject says, by object identifiers, in its order.
+    pub subject: Vec<(Vec<u64>, String)>,
     pub dns_names: Vec<String>,
     pub addresses: Vec<IpAddr>,
-    pub emails: usize,
-    pub uris: usize,
+    pub emails: Vec<String>,
+    pub uris: Vec<String>,
     /// The key's SubjectPublicKeyInfo.
     pub public_key: Vec<u8>,
     /// The request as it was signed.
@@ -60,8 +65,13 @@ pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
     }
     let (_, request) = X509CertificationRequest::from_der(block.contents()).map_err(|_| RequestError::Malformed)?;
     let subject = &request.certification_request_info.subject;
-    // The signing library ends the process at an element without a value.
-    if subject.iter_rdn().any(|element| element.iter().count() != 1) {
+    // Of several values that are one element, Go writes those of one kind: groups.
+    let is_plain = |element: &RelativeDistinguishedName<'_>| match element.iter().count() {
+        0 => false,
+        1 => true,
+        _ => element.iter().all(|value| *value.attr_type() == OID_X509_ORGANIZATION_NAME),
+    };
+    if !subject.iter_rdn().all(is_plain) {
         return Err(RequestError::Malformed);
     }
     let text =
@@ -75,14 +85,18 @@ pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
         organizations: subject.iter_organization().map(text).collect::<Result<_, _>>()?,
         ..Asked::default()
     };
+    for value in subject.iter_attributes() {
+        let kind = value.attr_type().iter().ok_or(RequestError::Malformed)?.collect();
+        asked.subject.push((kind, text(value)?));
+    }
     for extension in request.requested_extensions().into_iter().flatten() {
         let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
         for name in &names.general_names {
             match name {
                 GeneralName::DNSName(name) => asked.dns_names.push((*name).to_owned()),
                 GeneralName::IPAddress(bytes) => asked.addresses.push(address(bytes).ok_or(RequestError::Malformed)?),
-                GeneralName::RFC822Name(_) => asked.emails += 1,
-                GeneralName::URI(_) => asked.uris += 1,
+                GeneralName::RFC822Name(name) => asked.emails.push((*name).to_owned()),
+                GeneralName::URI(uri) => asked.uris.push((*uri).to_owned()),
                 _ => return Err(RequestError::Malformed),
             }
         }
@@ -106,23 +120,12 @@ pub(super) fn sign(
     terms: &Terms<'_>,
     now: Timestamp,
 ) -> Result<String, RequestError> {
-    if asked.organizations.len() > 1 {
-        return Err(RequestError::Organizations(asked.organizations.len()));
-    }
-    let mut request =
-        CertificateSigningRequestParams::from_der(&CertificateSigningRequestDer::from(asked.der.as_slice()))?;
-    let params = &mut request.params;
-    let name = &mut params.distinguished_name;
-    let judged = [
-        (DnType::CommonName, Some(&asked.common_name).filter(|name| !name.is_empty())),
-        (DnType::OrganizationName, asked.organizations.first()),
-    ];
-    for (kind, value) in judged {
-        match value {
-            Some(value) => name.push(kind, value.as_str()),
-            None => drop(name.remove(kind)),
-        }
-    }
+    let (_, request) = X509CertificationRequest::from_der(&asked.der).map_err(|_| RequestError::Malformed)?;
+    request.verify_signature().map_err(|_| RequestError::Signature)?;
+    let key = SubjectPublicKeyInfo::from_der(&asked.public_key)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name(asked);
+    params.subject_alt_names = alternative_names(asked)?;
     params.is_ca = IsCa::ExplicitNoCa;
     params.serial_number = Some(serial());
     (params.not_before, params.not_after) = (at(now, -SKEW_SECONDS), at(now, terms.seconds));
@@ -137,5 +140,50 @@ pub(super) fn sign(
             other => return Err(RequestError::Usage(other.to_owned())),
         }
     }
-    Ok(request.signed_by(issuer)?.pem())
+    let certificate = params.signed_by(&key, issuer)?;
+    if asked.organizations.len() < 2 {
+        return Ok(certificate.pem());
+    }
+    let der = organizations::with_all(certificate.der(), &asked.organizations, issuer)?;
+    let line_endings = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    Ok(pem::encode_config(&pem::Pem::new("CERTIFICATE", der), line_endings))
+}
+
+/// As the request has it, but for what was judged.
+fn name(asked: &Asked) -> DistinguishedName {
+    let judged = [
+        (DnType::CommonName, Some(asked.common_name.as_str()).filter(|name| !name.is_empty())),
+        (DnType::OrganizationName, asked.organizations.first().map(String::as_str)),
+    ];
+    let mut name = DistinguishedName::new();
+    for (kind, said) in &asked.subject {
+        let kind = DnType::from_oid(kind);
+        match judged.iter().find(|(known, _)| *known == kind) {
+            Some((_, Some(value))) => name.push(kind, *value),
+            Some((_, None)) => {}
+            None => name.push(kind, said.as_str()),
+        }
+    }
+    for (kind, value) in judged {
+        if let Some(value) = value {
+            name.push(kind, value);
+        }
+    }
+    name
+}
+
+fn alternative_names(asked: &Asked) -> Result<Vec<SanType>, rcgen::Error> {
+    let text = |text: &String| text.as_str().try_into();
+    let mut all = Vec::new();
+    for name in &asked.dns_names {
+        all.push(SanType::DnsName(text(name)?));
+    }
+    for email in &asked.emails {
+        all.push(SanType::Rfc822Name(text(email)?));
+    }
+    for uri in &asked.uris {
+        all.push(SanType::URI(text(uri)?));
+    }
+    all.extend(asked.addresses.iter().copied().map(SanType::IpAddress));
+    Ok(all)
 }

@@ -89,3 +89,23 @@ fn a_certificate_carries_the_name_that_was_judged() {
     let (_, certificate) = x509_parser::parse_x509_certificate(signed.contents()).unwrap();
     assert_eq!(certificate.subject().to_string(), "CN=system:node:n1, OU=rack 7, O=system:nodes");
 }
+
+#[test]
+fn a_certificate_carries_all_groups_of_its_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let pki = Pki::load_or_create(dir.path(), &params(), now()).unwrap();
+    let mut wanted = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+    wanted.distinguished_name.push(rcgen::DnType::CommonName, "ann");
+    let pem = wanted.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+    let organizations: Vec<String> = (0..40).map(|at| format!("group-{at:02}")).collect();
+    let judged = request::Asked { organizations: organizations.clone(), ..request::parse(pem.as_bytes()).unwrap() };
+    let terms = request::Terms { usages: &["client auth".to_owned()], seconds: 600 };
+    let signed = pem::parse(pki.sign_request(&judged, &terms, now()).unwrap()).unwrap();
+    let identity = crate::auth::x509::identity(signed.contents()).unwrap().identity;
+    assert_eq!((identity.user.as_str(), &identity.groups), ("ann", &organizations));
+    let (_, certificate) = x509_parser::parse_x509_certificate(signed.contents()).unwrap();
+    let ca = pem::parse(pki.ca_pem()).unwrap();
+    let (_, authority) = x509_parser::parse_x509_certificate(ca.contents()).unwrap();
+    assert!(certificate.verify_signature(Some(authority.public_key())).is_ok());
+    assert!(certificate.subject_alternative_name().unwrap().is_some());
+}

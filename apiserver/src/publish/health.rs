@@ -3,6 +3,8 @@
 use super::with_type;
 use axum::body::Body;
 use http::{Response, StatusCode};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +19,15 @@ pub struct Health {
     bootstrapped: AtomicBool,
     running: AtomicBool,
     stopping: AtomicBool,
+    tallies: Mutex<BTreeMap<(&'static str, &'static str), Tally>>,
+}
+
+/// What came of a check, by its name and endpoint.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    passes: bool,
+    passed: u64,
+    failed: u64,
 }
 
 /// What a check looks at.
@@ -91,7 +102,8 @@ const CHECKS: &[Check] = &[
 impl Health {
     pub fn new(store: Arc<dyn Store>) -> Self {
         let (following, bootstrapped) = (AtomicBool::default(), AtomicBool::default());
-        Self { store, following, bootstrapped, running: AtomicBool::default(), stopping: AtomicBool::default() }
+        let (running, stopping) = (AtomicBool::default(), AtomicBool::default());
+        Self { store, following, bootstrapped, running, stopping, tallies: Mutex::default() }
     }
 
     /// What is kept in memory has been read.
@@ -120,16 +132,13 @@ impl Health {
             Some((endpoint, check)) => (endpoint, Some(check)),
             None => (&path[1..], None),
         };
-        let ready = match endpoint {
-            "healthz" | "livez" => false,
-            "readyz" => true,
-            _ => return None,
-        };
+        let endpoint = *["healthz", "livez", "readyz"].iter().find(|known| **known == endpoint)?;
+        let ready = endpoint == "readyz";
         let checks: Vec<&Check> = CHECKS.iter().filter(|check| ready || check.place == Place::All).collect();
         match single {
             Some(name) => {
                 let check = checks.iter().find(|check| check.name == name)?;
-                let passed = self.holds(check.fact).await;
+                let passed = self.passes(check, endpoint).await;
                 Some(text(
                     passed,
                     if passed { "ok".to_owned() } else { format!("internal server error: {name} failed\n") },
@@ -139,7 +148,42 @@ impl Health {
         }
     }
 
-    async fn all(&self, endpoint: &str, checks: &[&Check], query: &str) -> Response<Body> {
+    /// What came of all checks since the start, for service level indicators.
+    /// k8s: component-base's metrics/prometheus/slis
+    pub(super) fn slis(&self) -> Response<Body> {
+        let tallies = self.tallies.lock().clone();
+        let mut lines = String::from(
+            "# HELP kubernetes_healthcheck [STABLE] This metric records the result of a single healthcheck.\n\
+             # TYPE kubernetes_healthcheck gauge\n",
+        );
+        for ((name, endpoint), tally) in &tallies {
+            let value = u8::from(tally.passes);
+            let line = format!("kubernetes_healthcheck{{name=\"{name}\",type=\"{endpoint}\"}} {value}\n");
+            lines += &line;
+        }
+        lines += "# HELP kubernetes_healthchecks_total [STABLE] This metric records the results of all healthcheck.\n\
+                  # TYPE kubernetes_healthchecks_total counter\n";
+        for ((name, endpoint), tally) in &tallies {
+            for (status, count) in [("error", tally.failed), ("success", tally.passed)] {
+                if count > 0 {
+                    let labels = format!("name=\"{name}\",status=\"{status}\",type=\"{endpoint}\"");
+                    let line = format!("kubernetes_healthchecks_total{{{labels}}} {count}\n");
+                    lines += &line;
+                }
+            }
+        }
+        with_type(Response::new(Body::from(lines)), super::metrics::PLAIN)
+    }
+
+    async fn passes(&self, check: &Check, endpoint: &'static str) -> bool {
+        let passes = self.holds(check.fact).await;
+        let mut tallies = self.tallies.lock();
+        let tally = tallies.entry((check.name, endpoint)).or_default();
+        *tally = Tally { passes, passed: tally.passed + u64::from(passes), failed: tally.failed + u64::from(!passes) };
+        passes
+    }
+
+    async fn all(&self, endpoint: &'static str, checks: &[&Check], query: &str) -> Response<Body> {
         let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let excluded: Vec<&str> = pairs().filter(|(key, _)| *key == "exclude").map(|(_, value)| value).collect();
         let verbose = pairs().any(|(key, _)| key == "verbose");
@@ -150,7 +194,7 @@ impl Health {
             // Slashes of names arrive encoded.
             if excluded.iter().any(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy() == name) {
                 lines.extend(["[+]", name, " excluded: ok\n"]);
-            } else if self.holds(check.fact).await {
+            } else if self.passes(check, endpoint).await {
                 lines.extend(["[+]", name, " ok\n"]);
             } else {
                 passed = false;

@@ -1,8 +1,10 @@
-//! `/metrics` in the OpenMetrics text form, under upstream's names. Labels come from the kinds table, never from a path, so
+//! `/metrics` in Prometheus' text form, or as OpenMetrics for those who ask for it, under upstream's names. Labels come from the kinds table, never from a path, so
 //! that nobody can make the server remember what they invent (CVE-2020-8552).
 
 use super::with_type;
+use crate::audit::Audit;
 use crate::flow::FlowControl;
+use crate::negotiate;
 use axum::body::Body;
 use http::Response;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -39,6 +41,12 @@ struct CodeLabels {
     code: u16,
 }
 
+/// What clients may ask for; those that ask for neither get the first.
+/// k8s: promhttp, without OpenMetrics but for those who name it
+const MEDIA: &[&str] = &["text/plain", "application/openmetrics-text"];
+pub(super) const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// Upper bounds in seconds: from a cache hit to the request timeout.
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
@@ -68,6 +76,14 @@ impl Metrics {
         Self { registry, requests, durations, in_flight, watches, store_bytes, store, flow }
     }
 
+    /// With those of the audit, where there is one.
+    pub(crate) fn with(mut self, audit: Option<&Audit>) -> Self {
+        if let Some(audit) = audit {
+            audit.register(&mut self.registry);
+        }
+        self
+    }
+
     /// A request was answered.
     pub fn observe(&self, labels: &RequestLabels, code: u16, took: Duration) {
         let RequestLabels { verb, group, version, resource, subresource } = labels.clone();
@@ -88,20 +104,45 @@ impl Metrics {
         InFlight(gauge)
     }
 
-    pub(super) async fn respond(&self) -> Response<Body> {
+    pub(super) async fn respond(&self, accept: &str) -> Response<Body> {
         if let Ok(bytes) = self.store.size().await {
             self.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
         self.flow.measure();
         let mut encoded = String::new();
         match text::encode(&mut encoded, &self.registry) {
-            Ok(()) => with_type(
-                Response::new(Body::from(encoded)),
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            ),
+            Ok(()) if negotiate::first_media(accept, MEDIA) == Some(1) => {
+                with_type(Response::new(Body::from(encoded)), OPEN)
+            }
+            Ok(()) => with_type(Response::new(Body::from(plain(&encoded))), PLAIN),
             Err(_) => crate::respond::error(&crate::error::ApiError::internal("cannot encode metrics")),
         }
     }
+}
+
+/// OpenMetrics in the form that everybody reads, and that has a counter's suffix in its name.
+fn plain(open: &str) -> String {
+    let mut text = String::with_capacity(open.len());
+    let mut help = None;
+    for line in open.lines() {
+        if let Some(said) = line.strip_prefix("# HELP ") {
+            help = said.split_once(' ');
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|said| said.split_once(' ')) {
+            let (suffix, kind) = match kind {
+                "counter" => ("_total", "counter"),
+                "info" => ("_info", "gauge"),
+                "unknown" => ("", "untyped"),
+                other => ("", other),
+            };
+            if let Some((_, said)) = help.take() {
+                text.extend(["# HELP ", name, suffix, " ", said, "\n"]);
+            }
+            text.extend(["# TYPE ", name, suffix, " ", kind, "\n"]);
+        } else if !line.starts_with('#') {
+            text.extend([line, "\n"]);
+        }
+    }
+    text
 }
 
 /// Counts down when dropped.

@@ -8,6 +8,15 @@ use store::mem::MemStore;
 
 mod custom;
 
+/// A clock that stands.
+struct Started;
+
+impl client::clock::Clock for Started {
+    fn now(&self) -> jiff::Timestamp {
+        "2026-11-20T12:00:00Z".parse().unwrap()
+    }
+}
+
 fn publisher() -> Publisher {
     publisher_of(Arc::new(served::Builtin::new()))
 }
@@ -17,7 +26,8 @@ fn publisher_of(provider: Arc<dyn Provider>) -> Publisher {
     let key = rcgen::KeyPair::generate().unwrap();
     let tokens = Tokens::new(&key.serialize_der(), "https://kubernetes.default.svc.cluster.local").unwrap();
     let health = Arc::new(Health::new(Arc::clone(&store)));
-    Publisher::new(provider, Arc::new(tokens), health, Arc::new(Metrics::new(store, Arc::new(FlowControl::new(1)))))
+    let metrics = Arc::new(Metrics::new(store, Arc::new(FlowControl::new(1))));
+    Publisher::new(provider, Arc::new(tokens), (health, metrics), Statusz::new(Arc::new(Started)))
 }
 
 async fn get(
@@ -119,9 +129,59 @@ async fn version_metrics_and_the_issuer_are_there() {
     publisher.metrics().observe(&labels, 200, std::time::Duration::from_millis(3));
     let (_, _, body) = get(&publisher, "/metrics", &[]).await;
     assert!(body.contains("apiserver_request_total{verb=\"GET\"") && body.contains("code=\"200\"} 1"), "{body}");
+    assert!(body.contains("# TYPE apiserver_request_total counter\n") && !body.contains("# EOF"), "{body}");
+    let (_, headers, body) = get(&publisher, "/metrics", &[("accept", "application/openmetrics-text")]).await;
+    assert!(body.contains("# TYPE apiserver_request counter\n") && body.ends_with("# EOF\n"), "{body}");
+    assert_eq!(headers[CONTENT_TYPE], "application/openmetrics-text; version=1.0.0; charset=utf-8");
     assert_eq!(tree(&publisher, "/openid/v1/jwks").await["keys"][0]["crv"], "P-256");
     let issuer = tree(&publisher, "/.well-known/openid-configuration").await;
     assert_eq!(issuer["issuer"], "https://kubernetes.default.svc.cluster.local");
+}
+
+#[tokio::test]
+async fn what_came_of_health_checks_is_counted() {
+    let publisher = publisher();
+    for path in ["/readyz", "/readyz", "/livez/ping"] {
+        get(&publisher, path, &[]).await;
+    }
+    publisher.health().set_bootstrapped();
+    get(&publisher, "/readyz", &[]).await;
+    let (_, headers, body) = get(&publisher, "/metrics/slis", &[]).await;
+    assert_eq!(headers[CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    for line in [
+        "kubernetes_healthcheck{name=\"ping\",type=\"livez\"} 1",
+        "kubernetes_healthcheck{name=\"informer-sync\",type=\"readyz\"} 0",
+        "kubernetes_healthchecks_total{name=\"ping\",status=\"success\",type=\"readyz\"} 3",
+        "kubernetes_healthchecks_total{name=\"poststarthook/bootstrap-controller\",status=\"error\",type=\"readyz\"} 2",
+        "kubernetes_healthchecks_total{name=\"poststarthook/bootstrap-controller\",status=\"success\",type=\"readyz\"} 1",
+    ] {
+        assert!(body.lines().any(|known| known == line), "{line}\n{body}");
+    }
+}
+
+#[tokio::test]
+async fn statusz_is_a_text_for_people_and_an_object_for_those_who_say_which() {
+    let publisher = publisher();
+    for accept in ["", "*/*", "text/plain", "application/json;v=v9;g=config.k8s.io;as=Statusz,*/*"] {
+        let (status, _, body) = get(&publisher, "/statusz", &[("accept", accept)]).await;
+        assert_eq!(status, StatusCode::OK, "{accept}");
+        assert!(
+            body.starts_with("\nkube-apiserver statusz\nWarning: This endpoint is not meant to be machine"),
+            "{body}"
+        );
+        assert!(body.contains("\nStarted: Fri Nov 20 12:00:00 UTC 2026\nUp: 0 hr 00 min 00 sec\n"), "{body}");
+    }
+    let typed = ("accept", "application/json;v=v1beta1;g=config.k8s.io;as=Statusz");
+    let (_, headers, body) = get(&publisher, "/statusz", &[typed]).await;
+    assert_eq!(headers[CONTENT_TYPE], "application/json");
+    let document: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        [&document["kind"], &document["apiVersion"], &document["metadata"]["name"], &document["startTime"]],
+        ["Statusz", "config.k8s.io/v1beta1", "kube-apiserver", "2026-11-20T12:00:00Z"]
+    );
+    for accept in ["application/json", "application/xml", "application/json;v=v1beta1;g=config.k8s.io"] {
+        assert_eq!(get(&publisher, "/statusz", &[("accept", accept)]).await.0, StatusCode::NOT_ACCEPTABLE, "{accept}");
+    }
 }
 
 #[tokio::test]

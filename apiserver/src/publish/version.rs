@@ -6,7 +6,7 @@ pub const GIT_VERSION: &str = "v1.37.0+drover";
 pub const MAJOR: &str = "1";
 pub const MINOR: &str = "37";
 /// k8s: a server understands what the version before it wrote
-const MIN_COMPATIBLE_MINOR: &str = "36";
+pub(super) const MIN_COMPATIBLE_MINOR: &str = "36";
 
 pub(super) fn document() -> Value {
     let arch = match std::env::consts::ARCH {

@@ -63,7 +63,26 @@ pub fn object(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Valu
     let decoded = decoded.map_err(|error| undecodable(call, &error, bytes))?;
     check_type(call, &decoded.object)?;
     let complaints = duplicates.into_iter().chain(decoded.complaints()).collect();
-    complain(call, decoded.object, complaints)
+    let (kind, version) = (&call.row().kind, &call.row().version);
+    complain(call, decoded.object, complaints, |why| {
+        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    })
+}
+
+/// What a subresource takes where that is no object of its parent's kind: a Binding, a TokenRequest. Warnings as for [`object`].
+pub fn part(call: &Call<'_>, bytes: &[u8], format: BodyFormat) -> Result<(Value, Vec<String>), ApiError> {
+    let taken =
+        call.row().subresource(call.subresource).and_then(|part| Some((part.body.as_ref()?, part.body_schema()?)));
+    let Some(((_, version, kind), schema)) = taken else {
+        return Err(ApiError::internal(format!("what {} takes is not known", call.subresource)));
+    };
+    let (tree, duplicates) = tree_and_duplicates(bytes, format)?;
+    let cannot = |why: &dyn std::fmt::Display| {
+        ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
+    };
+    let decoded = schema.decode_tree(tree, strictness(call)).map_err(|error| cannot(&error))?;
+    let complaints = duplicates.into_iter().chain(decoded.complaints()).collect();
+    complain(call, decoded.object, complaints, |why| cannot(&why))
 }
 
 /// k8s: transformDecodeError
@@ -114,12 +133,8 @@ pub fn patched(
     };
     check_type(call, &tree)?;
     let decoded = call.kind.decode_tree(tree, strictness(call)).map_err(|error| invalid(why(&error)))?;
-    let complaints: Vec<String> = duplicates.iter().cloned().chain(decoded.complaints()).collect();
-    match call.options.field_validation {
-        FieldValidation::Strict if !complaints.is_empty() => Err(invalid(strict(&complaints))),
-        FieldValidation::Ignore => Ok((decoded.object, Vec::new())),
-        FieldValidation::Strict | FieldValidation::Warn => Ok((decoded.object, complaints)),
-    }
+    let complaints = duplicates.iter().cloned().chain(decoded.complaints()).collect();
+    complain(call, decoded.object, complaints, invalid)
 }
 
 /// What is said of an applied configuration: unknown fields have been refused before, in any mode.
@@ -133,10 +148,6 @@ pub fn yaml_complaints(call: &Call<'_>, duplicates: &[String]) -> Result<Vec<Str
     }
 }
 
-fn strict(complaints: &[String]) -> String {
-    format!("strict decoding error: {}", complaints.join(", "))
-}
-
 fn strictness(call: &Call<'_>) -> Strictness {
     match call.options.field_validation {
         FieldValidation::Ignore => Strictness::Ignore,
@@ -144,13 +155,16 @@ fn strictness(call: &Call<'_>) -> Strictness {
     }
 }
 
-/// Complaints end a strict request and warn every other.
-fn complain(call: &Call<'_>, tree: Value, complaints: Vec<String>) -> Result<(Value, Vec<String>), ApiError> {
+/// Complaints end a strict request, by `refuse`, and warn every other.
+fn complain(
+    call: &Call<'_>,
+    tree: Value,
+    complaints: Vec<String>,
+    refuse: impl FnOnce(String) -> ApiError,
+) -> Result<(Value, Vec<String>), ApiError> {
     match call.options.field_validation {
         FieldValidation::Strict if !complaints.is_empty() => {
-            let row = call.row();
-            let (kind, version, why) = (&row.kind, &row.version, strict(&complaints));
-            Err(ApiError::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}")))
+            Err(refuse(format!("strict decoding error: {}", complaints.join(", "))))
         }
         FieldValidation::Ignore => Ok((tree, Vec::new())),
         FieldValidation::Strict | FieldValidation::Warn => Ok((tree, complaints)),

@@ -40,6 +40,16 @@ impl Registry {
                 if !matches!(metadata::text(&object, "resourceVersion"), "" | "0") {
                     return Err(ApiError::modified(row, call.name));
                 }
+                // Who names one that is gone does not want another.
+                let uid = metadata::text(&object, "uid");
+                if !uid.is_empty() {
+                    let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: ");
+                    return Err(ApiError::Conflict {
+                        resource: Qualified::resource(row),
+                        name: call.name.to_owned(),
+                        why,
+                    });
+                }
                 self.check_may_create(call)?;
                 let mut object = object;
                 metadata::set(&mut object, "name", call.name);

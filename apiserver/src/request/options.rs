@@ -326,10 +326,10 @@ fn number<N: std::str::FromStr>(key: &str, value: &str) -> Result<Option<N>, Api
     value.parse().map(Some).map_err(|_| unparsable(key, &format!("{value:?} is not a number")))
 }
 
-/// No limit where unset or 0.
+/// No limit where unset or 0; what is negative is over at once, as upstream has it.
 fn timeout(key: &str, value: &str) -> Result<Option<u64>, ApiError> {
-    let seconds = number::<u64>(key, value)?.filter(|&seconds| seconds > 0);
-    Ok(seconds.map(|seconds| seconds.min(TIMEOUT_SECONDS_MAX)))
+    let seconds = number::<i64>(key, value)?.filter(|&seconds| seconds != 0);
+    Ok(seconds.map(|seconds| u64::try_from(seconds).unwrap_or(0).min(TIMEOUT_SECONDS_MAX)))
 }
 
 fn unparsable(key: &str, why: &dyn std::fmt::Display) -> ApiError {

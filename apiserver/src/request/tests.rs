@@ -169,7 +169,8 @@ fn a_watch_may_last_a_year_at_most() {
     for (query, wanted) in [
         ("timeoutSeconds=0", None),
         ("timeoutSeconds=300", Some(300)),
-        ("timeoutSeconds=18446744073709551615", Some(31_536_000)),
+        ("timeoutSeconds=9223372036854775807", Some(31_536_000)),
+        ("timeoutSeconds=-1", Some(0)),
     ] {
         assert_eq!(Options::parse(&Method::GET, Some(query)).unwrap().timeout_seconds, wanted, "{query}");
     }

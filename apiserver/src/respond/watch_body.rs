@@ -28,6 +28,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// Deliveries that are ready together travel together, up to this many bytes.
 const BATCH_BYTES: usize = 64 << 10;
 
+/// Deliveries after which even a watch that always has more looks at its deadline, its bookmark and the drain.
+const LOOK_EVERY: u32 = 64;
+
 /// On the bookmark behind the initial objects.
 const INITIAL_END: &str = "k8s.io/initial-events-end";
 const BLUEPRINT: &str = "kubernetes.io/initial-events-list-blueprint";
@@ -68,6 +71,8 @@ pub(super) struct State {
     drain: Pin<Box<WaitForCancellationFutureOwned>>,
     /// To be announced when the initial objects are through.
     announce: Option<Rev>,
+    /// Deliveries since anything else was looked at.
+    busy: u32,
     ended: bool,
 }
 
@@ -102,6 +107,7 @@ pub fn watch(
         drain: Box::pin(params.drain.clone().cancelled_owned()),
         params,
         reached,
+        busy: 0,
         ended: false,
     };
     if let Some(upgrade) = upgrade {
@@ -138,15 +144,25 @@ impl State {
             self.announce = None;
             return Poll::Ready(Some(self.encoder.bookmark(rev, Bookmark::InitialEnd)));
         }
-        match self.source.poll_next(cx) {
-            Poll::Ready(Ok(delivery)) => return Poll::Ready(Some(self.batch(&delivery))),
-            Poll::Ready(Err(error)) => return Poll::Ready(Some(self.fail(&error))),
-            Poll::Pending => {}
+        if self.busy < LOOK_EVERY {
+            match self.source.poll_next(cx) {
+                Poll::Ready(Ok(delivery)) => {
+                    self.busy += 1;
+                    return Poll::Ready(Some(self.batch(&delivery)));
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(self.fail(&error))),
+                Poll::Pending => {}
+            }
         }
+        let was_busy = std::mem::take(&mut self.busy) >= LOOK_EVERY;
         if self.drain.as_mut().poll(cx).is_ready() {
             return Poll::Ready(self.close());
         }
         if self.timer.as_mut().poll(cx).is_pending() {
+            // Not asked this time, so it may have more: it is asked in the next turn.
+            if was_busy {
+                cx.waker().wake_by_ref();
+            }
             return Poll::Pending;
         }
         let now = Instant::now();

@@ -4,8 +4,8 @@
 use crate::auth::objects::{CachedObjects, NODES, Objects, PODS, Resource, SECRETS, SERVICE_ACCOUNTS};
 use crate::auth::service_account::{Claims, Kubernetes, Reference, identity_of};
 use crate::error::{ApiError, Qualified};
-use crate::negotiate::{self, Answer, Offer};
-use crate::registry::{Call, create::new_uid, decode};
+use crate::negotiate::{Answer, Offer};
+use crate::registry::{Call, create::new_uid};
 use crate::server::Server;
 use crate::{dispatch, respond};
 use axum::body::Body;
@@ -32,12 +32,14 @@ pub(super) async fn respond(
     body: Body,
 ) -> Result<Response<Body>, ApiError> {
     let answer = Answer::of(&parts.headers, call.options, Offer::Plain)?;
-    let object = decode::tree(&dispatch::read(body).await?, negotiate::body_format(&parts.headers)?)?;
+    let (object, warnings) = dispatch::part(call, parts, body).await?;
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("TokenRequest");
     if kind != "TokenRequest" {
         return Err(ApiError::bad_request(format!("{kind:?} is not a TokenRequest of authentication.k8s.io/v1")));
     }
-    Ok(respond::tree(answer, StatusCode::CREATED, &create(server, call, object).await?))
+    let mut response = respond::tree(answer, StatusCode::CREATED, &create(server, call, object).await?);
+    respond::warn(&mut response, &warnings);
+    Ok(response)
 }
 
 /// The request with its `status`.

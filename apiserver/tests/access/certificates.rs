@@ -179,3 +179,37 @@ async fn approval_takes_annotations_and_conditions_of_any_type() {
     };
     assert_eq!(types(&decided), ["ApprovalPatch", "Approved"]);
 }
+
+/// `openssl req -new -subj /O=ops+O=dev/CN=ann`: both groups are one element of the name, as Go writes them.
+const OF_TWO_GROUPS: &str = "\
+-----BEGIN CERTIFICATE REQUEST-----\n\
+MIHjMIGKAgEAMCgxGDAKBgNVBAoMA2RldjAKBgNVBAoMA29wczEMMAoGA1UEAwwD\n\
+YW5uMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAET/4W9TPm308he0v5vrnfxEw1\n\
+GR3dknNkG0buLtdH9IShzxXyB442cXnul4W+L1ZCf2blXt4sDrgZjkozTjnevqAA\n\
+MAoGCCqGSM49BAMCA0gAMEUCIBGeE8rGtNHgPO/N9CGwVHNr8Xk1zItF9HSVAlbd\n\
+NU4OAiEAyv4zlZNj0lfYUSrxaaPgm8+2nYkTKUBNcJARjGcTlAk=\n\
+-----END CERTIFICATE REQUEST-----\n";
+
+#[tokio::test]
+async fn a_certificate_has_all_the_groups_that_were_asked_for() {
+    let mut cluster = cluster().await;
+    let drain = cluster.run();
+    let signer = "kubernetes.io/kube-apiserver-client";
+    let mut joined = request("joined", signer, ("ann", "ops"));
+    joined["spec"]["request"] = json!(STANDARD.encode(OF_TWO_GROUPS));
+    let again = DnType::CustomDnType(vec![2, 5, 4, 10]);
+    let subject = [(DnType::CommonName, "ann"), (DnType::OrganizationName, "ops"), (again, "dev")];
+    for (name, sent) in [("joined", joined), ("apart", named("apart", signer, &subject))] {
+        let made = cluster.made(REQUESTS, sent).await;
+        let path = format!("{REQUESTS}/{name}");
+        let (code, told) = cluster.send(&ADMIN, Method::PUT, &format!("{path}/approval"), &approved(&made)).await;
+        assert_eq!(code, 200, "{told}");
+        let issued = cluster.until(&path, |request| request["status"]["certificate"].is_string()).await;
+        let pem = STANDARD.decode(issued["status"]["certificate"].as_str().unwrap()).unwrap();
+        let identity = apiserver::auth::x509::identity(pem::parse(pem).unwrap().contents()).unwrap().identity;
+        let mut groups = identity.groups.clone();
+        groups.sort();
+        assert_eq!((identity.user.as_str(), groups.join(" ")), ("ann", "dev ops".to_owned()), "{name}");
+    }
+    drain.cancel();
+}

@@ -30,6 +30,7 @@ pub(crate) fn config(data: &tempfile::TempDir, port: u16) -> Config {
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".to_owned(),
         token_file: None,
+        access: apiserver::access::Access::default(),
         local_storage: true,
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(5),
@@ -97,6 +98,22 @@ impl Cluster {
         let code = response.status().as_u16();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         (code, serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// The answer to somebody without credentials.
+    pub(crate) async fn send_unknown(&self, path: &str) -> u16 {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    /// The body of an answer that is no JSON.
+    pub(crate) async fn text(&self, who: &As<'_>, path: &str) -> String {
+        let mut request = Request::get(path);
+        if let As::User(user, groups) = who {
+            request.extensions_mut().unwrap().insert(Identity::new(user, groups.iter().copied()));
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }
 
     pub(crate) async fn made(&self, path: &str, object: Value) -> Value {

@@ -191,7 +191,10 @@ async fn impersonation_is_for_those_who_may() {
     let (code, refused) = cluster.send_with(&As::User("eve", &[]), Method::GET, nodes, &Value::Null, &headers).await;
     assert_eq!(code, 403);
     assert!(
-        refused["message"].as_str().unwrap().contains("User \"eve\" cannot impersonate resource \"users\""),
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("User \"eve\" cannot impersonate-on:user-info:list resource \"nodes\""),
         "{refused}"
     );
 }

@@ -231,3 +231,23 @@ async fn claims_look_after_devices_of_others_only_where_the_namespace_is_for_tha
     seen(&client, "/api/v1/namespaces").await;
     client.post(CLAIMS, &claim("a", true)).await.expect(201);
 }
+
+#[tokio::test]
+async fn taints_of_devices_say_since_when_they_are_there() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/apis/resource.k8s.io/v1";
+    let taint = json!({"key": "broken", "effect": "NoExecute"});
+    let dated = json!({"key": "broken", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"});
+    let devices = json!([{"name": "a", "taints": [taint, dated]}, {"name": "b"}]);
+    let pool = json!({"name": "n1", "generation": 1, "resourceSliceCount": 1});
+    let slice =
+        json!({"metadata": {"name": "s"}, "spec": {"driver": "d", "nodeName": "n1", "pool": pool, "devices": devices}});
+    let made = client.post(&format!("{at}/resourceslices"), &slice).await.expect(201).body;
+    let taints = &made["spec"]["devices"][0]["taints"];
+    assert!(taints[0]["timeAdded"].as_str().is_some_and(|time| time.ends_with('Z')), "{taints}");
+    assert_eq!(taints[1]["timeAdded"], "2026-01-01T00:00:00Z");
+    let rule = json!({"metadata": {"name": "r"}, "spec": {"deviceSelector": {"driver": "d"}, "taint": taint}});
+    let made = client.post(&format!("{at}/devicetaintrules"), &rule).await.expect(201).body;
+    assert!(made["spec"]["taint"]["timeAdded"].is_string(), "{made}");
+}

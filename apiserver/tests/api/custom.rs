@@ -249,6 +249,23 @@ async fn a_definition_takes_its_instances_with_it() {
     assert_eq!(client.get(&uri).await.code, StatusCode::NOT_FOUND);
 }
 
+/// Whoever may write the status may say anything of the versions that are stored.
+#[tokio::test]
+async fn a_definition_that_names_unknown_stored_versions_can_go() {
+    let (_server, client) = started().await;
+    let one = format!("{DEFINITIONS}/widgets.example.com");
+    let stored = json!({"status": {"storedVersions": ["v9"]}});
+    client.patch(&format!("{one}/status"), "merge", &stored).await.expect(200);
+    client.delete(&one).await.expect(200);
+    for _ in 0..100 {
+        if client.get(&one).await.code == 404 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it is still there: {}", client.get(&one).await.text);
+}
+
 #[tokio::test]
 async fn a_kind_that_another_definition_has_is_not_taken_twice() {
     let (_server, client) = started().await;

@@ -292,3 +292,24 @@ async fn what_cannot_be_shown_is_refused_by_the_names_of_what_can() {
     client.ask(Method::POST, uri, &headers, review.into_bytes()).await.expect(406);
     client.ask(Method::POST, MAPS, &[("content-type", "application/cbor")], vec![0xa0]).await.expect(415);
 }
+
+/// Go's and Python's YAML is that of version 1.1, where these are no texts.
+#[tokio::test]
+async fn texts_in_yaml_are_texts_for_every_reader() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.post(MAPS, &json!({"metadata": {"name": "texts"}, "data": {"a": "yes", "b": "12:30:00"}})).await.expect(201);
+    let uri = format!("{MAPS}/texts");
+    let yaml = client.send(Method::GET, &uri, &[("accept", "application/yaml")], Vec::new()).await;
+    let text = String::from_utf8(yaml.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+    assert!(text.contains("data:\n  a: \"yes\"\n  b: \"12:30:00\"\n"), "{text}");
+}
+
+#[tokio::test]
+async fn errors_are_indented_for_people_too() {
+    let server = Server::start().await;
+    let uri = format!("{MAPS}/nope");
+    let answer = server.admin().send(Method::GET, &uri, &[("user-agent", "curl/8.0")], Vec::new()).await;
+    let text = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(text.starts_with(b"{\n  \"apiVersion\": \"v1\",\n"), "{text:?}");
+}

@@ -68,6 +68,7 @@ impl Server {
             cluster_dns: ([10, 43, 0, 10]).into(),
             node_port_range: "30000-32767".into(),
             token_file: None,
+            access: apiserver::access::Access::default(),
             local_storage: true,
             cluster_domain: "cluster.local".into(),
             history: Duration::from_mins(5),
@@ -185,7 +186,10 @@ impl Client {
         headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Response<Body> {
-        let mut request = Request::builder().method(method).uri(uri).header(USER_AGENT, "suite/1.0");
+        let mut request = Request::builder().method(method).uri(uri);
+        if headers.iter().all(|(name, _)| *name != USER_AGENT) {
+            request = request.header(USER_AGENT, "suite/1.0");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -443,3 +443,49 @@ async fn strategic_patches_of_status_replace_lists_and_delete_items_where_they_s
     let node = client.patch(uri, "strategic", &next).await.expect(200);
     assert_eq!(node.body["status"]["addresses"], json!([address("192.0.2.2")]));
 }
+
+#[tokio::test]
+async fn what_is_posted_to_an_object_creates_no_other() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let posted = client.post(&format!("{MAPS}/mine"), &json!({"metadata": {"name": "stolen"}})).await;
+    assert_eq!((posted.code.as_u16(), posted.reason()), (405, "MethodNotAllowed"), "{}", posted.text);
+    let posted = client.post("/api/v1/namespaces/mine", &json!({"metadata": {"name": "mine"}})).await;
+    assert_eq!(posted.code, 405, "{}", posted.text);
+    assert_eq!(client.get(&format!("{MAPS}/stolen")).await.code, 404);
+}
+
+#[tokio::test]
+async fn who_replaces_a_lease_that_is_gone_does_not_make_another() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/default/leases/gone";
+    let stale = client.put(lease, &json!({"metadata": {"name": "gone", "uid": "1"}, "spec": {}})).await;
+    assert_eq!((stale.code.as_u16(), stale.reason()), (409, "Conflict"), "{}", stale.text);
+    client.put(lease, &json!({"metadata": {"name": "gone"}, "spec": {}})).await.expect(201);
+}
+
+#[tokio::test]
+async fn bodies_of_subresources_have_the_types_of_their_schema() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.service_account("default").await;
+    let tokens = "/api/v1/namespaces/default/serviceaccounts/default/token";
+    let wrong = client.post(tokens, &json!({"spec": {"audiences": "vault"}})).await;
+    assert_eq!((wrong.code.as_u16(), wrong.reason()), (400, "BadRequest"), "{}", wrong.text);
+    let unknown = json!({"spec": {"audience": ["vault"]}});
+    let strict = client.post(&format!("{tokens}?fieldValidation=Strict"), &unknown).await;
+    assert_eq!(strict.code, 400, "{}", strict.text);
+    let why = "strict decoding error: unknown field \"spec.audience\"";
+    assert!(strict.body["message"].as_str().unwrap().ends_with(why), "{}", strict.text);
+    client.post(&format!("{tokens}?fieldValidation=Ignore"), &unknown).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_namespace_is_in_none() {
+    let server = Server::start().await;
+    let client = server.admin();
+    for path in ["namespaces/default/namespaces", "namespaces/default/namespaces/default"] {
+        assert_eq!(client.get(&format!("/api/v1/{path}")).await.code, 404, "{path}");
+    }
+}

@@ -53,6 +53,7 @@ pub(crate) async fn cluster(common_name: &str) -> Cluster {
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".to_owned(),
         token_file: None,
+        access: apiserver::access::Access::default(),
         local_storage: true,
         cluster_domain: "cluster.local".to_owned(),
         history: Duration::from_mins(5),

@@ -14,7 +14,7 @@ pub(crate) fn json(value: &Value) -> String {
 }
 
 pub(crate) fn yaml(value: &Value) -> String {
-    super::yaml::document(value)
+    kinds::yaml::document(value)
 }
 
 /// Several objects as one, as `get` prints them.

@@ -150,3 +150,15 @@ fn a_local_policy_is_announced_where_its_pods_are() {
     "#]],
     );
 }
+
+#[test]
+fn a_service_of_ipv6_alone_gets_no_address_and_is_told_why() {
+    check(
+        &[service("six", 1, "", "ipFamilies: [IPv6]", ""), service("both", 2, "", "ipFamilies: [IPv6, IPv4]", "")],
+        expect![[r#"
+            event Warning SyncLoadBalancerFailed: it has no IPv4 family, and the pool 192.0.2.1-192.0.2.3 no other addresses
+            patch Service both status {"metadata":{"uid":"both"},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1","ipMode":"VIP"}]}}}
+            event Normal EnsuredLoadBalancer: Gave it the address 192.0.2.1
+        "#]],
+    );
+}

@@ -39,6 +39,7 @@ pub async fn open(folder: &Path, store: &str) -> Result<ApiServer> {
         cluster_dns: ([10, 43, 0, 10]).into(),
         node_port_range: "30000-32767".into(),
         token_file: None,
+        access: apiserver::access::Access::default(),
         local_storage: true,
         cluster_domain: "cluster.local".into(),
         history: Duration::from_mins(5),

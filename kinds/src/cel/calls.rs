@@ -29,7 +29,17 @@ pub(super) struct Function {
     pub(super) name: &'static str,
     pub(super) style: Style,
     pub(super) args: (usize, usize),
-    pub(super) yields: Ty<'static>,
+    yields: Ty<'static>,
+}
+
+impl Function {
+    /// What it yields when it is called on a value of that type: the sum or the largest of a list is like its items.
+    pub(super) fn yields<'a>(&self, target: Option<&Ty<'a>>) -> Ty<'a> {
+        match (self.name, target) {
+            ("sum" | "min" | "max", Some(list)) => list.items().1,
+            _ => self.yields.clone(),
+        }
+    }
 }
 
 const fn f(name: &'static str, style: Style, args: (usize, usize), yields: Ty<'static>) -> Function {

@@ -122,7 +122,7 @@ impl<'a, 'e> Checker<'a, 'e> {
         };
         let shown = space.map_or_else(|| name.to_owned(), |space| format!("{space}.{name}"));
         match calls::lookup(name, style, call.args.len()) {
-            Some(function) => Ok(function.yields.clone()),
+            Some(function) => Ok(function.yields(args.first().filter(|_| style == Style::Member))),
             None => Err(CheckError { id, text: undeclared(&shown) }),
         }
     }

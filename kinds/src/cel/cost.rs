@@ -181,7 +181,8 @@ impl<'a, 'd> Estimator<'a, 'd> {
             (None, Some(_)) => Style::Member,
             (None, None) => Style::Global,
         };
-        let ty = calls::lookup(name, style, args.len()).map_or(Ty::Dyn, |function| function.yields.clone());
+        let ty = calls::lookup(name, style, args.len())
+            .map_or(Ty::Dyn, |function| function.yields(target.as_ref().map(|target| &target.ty)));
         let (cost, size) = functions::estimate(name, style, target.as_ref(), &args);
         Estimate::new(before.saturating_add(cost), ty, Place::Nowhere, size)
     }

@@ -74,7 +74,12 @@ fn claim_is_bound(claim: &PersistentVolumeClaim) -> bool {
 /// What a claim asks for; the path is that of its spec, which may be a template's.
 /// k8s: ValidatePersistentVolumeClaimSpec
 pub(crate) fn spec(spec: &PersistentVolumeClaimSpec, path: &Path<'_>, errors: &mut FieldErrors) {
-    access_modes(spec.access_modes.as_deref(), "at least 1 access mode is required", &path.child("accessModes"), errors);
+    access_modes(
+        spec.access_modes.as_deref(),
+        "at least 1 access mode is required",
+        &path.child("accessModes"),
+        errors,
+    );
     if let Some(wanted) = &spec.selector {
         selector::label_selector(wanted, &path.child("selector"), errors);
     }

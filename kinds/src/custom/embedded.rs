@@ -41,7 +41,7 @@ fn below(value: &Value, schema: &Structural, path: &str, errors: &mut FieldError
                     (None, Additional::Of(property)) => property,
                     (None, Additional::Any | Additional::No) => continue,
                 };
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = schema.path_of(name, path);
                 walk(value, property, &path, errors);
             }
         }

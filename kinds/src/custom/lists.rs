@@ -28,7 +28,7 @@ fn walk(value: &Value, schema: &Structural, path: &str, errors: &mut FieldErrors
                     (None, Additional::Of(property)) => property,
                     (None, Additional::Any | Additional::No) => continue,
                 };
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                let path = schema.path_of(name, path);
                 walk(value, below, &path, errors);
             }
         }
@@ -63,6 +63,11 @@ fn twins(items: &[Value], schema: &Structural, path: &str, errors: &mut FieldErr
             errors.push(FieldError::duplicate(format!("{path}[{index}]"), identity));
         }
     }
+}
+
+/// The item of `list` that is told apart from the others by the same keys as `item`.
+pub(super) fn with_keys_of<'a>(item: &Value, keys: &[String], list: &'a [Value]) -> Option<&'a Value> {
+    list.iter().find(|other| keys.iter().all(|key| other.get(key) == item.get(key)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod write;
 
 pub(crate) use write::check as check_schema;
 
+use super::lists::with_keys_of;
 use super::structural::{Additional, DEPTH_MAX, ListType, Structural, flag, text};
 use super::values::Type;
 use crate::cel::{Budget, Environment, EvalError, Program, Ty, Val};
@@ -148,7 +149,7 @@ impl Walk {
                         },
                         _ => continue,
                     };
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                    let path = structural.path_of(name, path);
                     self.value(value, old.and_then(|old| old.get(name)), below, schema, &path);
                 }
             }
@@ -232,10 +233,7 @@ fn place(path: &str, field: &str) -> String {
 fn twin<'a>(item: &Value, index: usize, list: &Value, old: &'a Value, structural: &Structural) -> Option<&'a Value> {
     let before = old.as_array()?;
     match structural.list {
-        ListType::Map => {
-            let same = |other: &&Value| structural.list_keys.iter().all(|key| other.get(key) == item.get(key));
-            before.iter().find(same)
-        }
+        ListType::Map => with_keys_of(item, &structural.list_keys, before),
         ListType::Set | ListType::Atomic => (old == list).then(|| before.get(index)).flatten(),
     }
 }

@@ -107,6 +107,17 @@ impl Structural {
         })
     }
 
+    /// Path of the value called `name` in an object of this schema at `path`: what is no declared property is an entry of
+    /// a map.
+    /// k8s: field.Path's Child and Key
+    pub(crate) fn path_of(&self, name: &str, path: &str) -> String {
+        match (self.properties.contains_key(name), path) {
+            (true, "") => name.to_owned(),
+            (true, path) => format!("{path}.{name}"),
+            (false, path) => format!("{path}[{name}]"),
+        }
+    }
+
     /// Of a whole object: its `apiVersion`, `kind` and `metadata` are what they are for every object.
     pub(crate) fn of_object(schema: &Value) -> Self {
         Self { is_embedded: true, ..Self::compile(schema) }

@@ -32,6 +32,8 @@ pub(crate) struct Values {
     properties: BTreeMap<String, Values>,
     additional: Option<Box<Values>>,
     items: Option<Box<Values>>,
+    /// What tells the items of a list of the type `map` apart; empty for other lists.
+    list_keys: Vec<String>,
     all_of: Vec<Values>,
     any_of: Vec<Values>,
     one_of: Vec<Values>,
@@ -100,6 +102,7 @@ impl Values {
         };
         let all = |keyword: &str| list(schema, keyword).map(inner).collect();
         let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+        let names = |keyword: &str| list(schema, keyword).filter_map(|name| name.as_str().map(str::to_owned)).collect();
         let types = if flag(schema, "x-kubernetes-int-or-string") {
             vec![Type::Integer, Type::String]
         } else {
@@ -117,10 +120,14 @@ impl Values {
             items_max: count("maxItems"),
             properties_min: count("minProperties"),
             properties_max: count("maxProperties"),
-            required: list(schema, "required").filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            required: names("required"),
             properties: properties.into_iter().flatten().map(|(name, schema)| (name.clone(), inner(schema))).collect(),
             additional: boxed("additionalProperties"),
             items: boxed("items"),
+            list_keys: match text(schema, "x-kubernetes-list-type") {
+                "map" => names("x-kubernetes-list-map-keys"),
+                _ => Vec::new(),
+            },
             all_of: all("allOf"),
             any_of: all("anyOf"),
             one_of: all("oneOf"),

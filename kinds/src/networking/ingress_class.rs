@@ -6,7 +6,7 @@ use crate::row::{AGE, Column, NAME, Row, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{format, given, immutable, invalid_each, one_of};
+use crate::validate::{domain_prefixed_path, format, given, immutable, invalid_each, one_of};
 use k8s_openapi::api::networking::v1::{IngressClass, IngressClassParametersReference};
 use serde_json::Value;
 
@@ -46,21 +46,12 @@ impl TypedKind for IngressClassKind {
     }
 }
 
-/// k8s: IsDomainPrefixedPath
 fn controller(name: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     const CONTROLLER_BYTES_MAX: usize = 250;
     if name.len() > CONTROLLER_BYTES_MAX {
         errors.push(FieldError::too_long(path, CONTROLLER_BYTES_MAX));
     }
-    match name.split_once('/') {
-        Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
-            invalid_each(domain, format::dns_subdomain(domain), path, errors);
-        }
-        _ => {
-            let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
-            errors.push(FieldError::invalid(path, name, detail));
-        }
-    }
+    domain_prefixed_path(name, path, errors);
 }
 
 fn parameters_rules(all: &IngressClassParametersReference, path: &Path<'_>, errors: &mut FieldErrors) {

@@ -2,6 +2,7 @@
 
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
+use crate::ip::Cidr;
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
@@ -9,7 +10,6 @@ use crate::validate::path::Path;
 use crate::validate::{each, format};
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 use serde_json::Value;
-use std::net::IpAddr;
 
 pub(crate) struct ServiceCIDRKind;
 
@@ -36,8 +36,9 @@ impl TypedKind for ServiceCIDRKind {
                 Err(detail) => errors.push(FieldError::invalid(path.index(i), range, detail)),
                 Ok((ip, length)) => {
                     families.push(ip.is_ipv6());
-                    if canonical(ip, length) != *range {
-                        let detail = format!("must be in canonical form ({:?})", canonical(ip, length));
+                    let canonical = Cidr::new(ip, length).map(|cidr| cidr.to_string()).unwrap_or_default();
+                    if canonical != *range {
+                        let detail = format!("must be in canonical form ({canonical:?})");
                         errors.push(FieldError::invalid(path.index(i), range, detail));
                     }
                 }
@@ -67,21 +68,6 @@ impl TypedKind for ServiceCIDRKind {
 
 /// IPv4 and IPv6.
 const FAMILIES: usize = 2;
-
-/// The range with the bits behind its prefix cleared.
-fn canonical(ip: IpAddr, length: u8) -> String {
-    let masked = match ip {
-        IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-            IpAddr::from((u32::from(ip) & mask).to_be_bytes())
-        }
-        IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-            IpAddr::from((u128::from(ip) & mask).to_be_bytes())
-        }
-    };
-    format!("{masked}/{length}")
-}
 
 pub(crate) const ROW: Row = row! {
     "io.k8s.api.networking.v1.ServiceCIDR" "networking.k8s.io" "v1" "ServiceCIDR" "servicecidrs" "servicecidr" Cluster,

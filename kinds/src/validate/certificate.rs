@@ -53,7 +53,11 @@ fn parts(segment: &str, check: fn(&str) -> Vec<String>, path: &Path<'_>, errors:
 /// k8s: ValidateClusterTrustBundleName
 pub fn bundle_name_of(signer: &str, name: &str) -> Vec<String> {
     if signer.is_empty() {
-        return if name.contains(':') { vec!["ClusterTrustBundle without signer name must not have \":\" in its name".to_owned()] } else { format::dns_subdomain(name) };
+        return if name.contains(':') {
+            vec!["ClusterTrustBundle without signer name must not have \":\" in its name".to_owned()]
+        } else {
+            format::dns_subdomain(name)
+        };
     }
     let prefix = format!("{}:", signer.replace('/', ":"));
     match name.strip_prefix(&prefix) {

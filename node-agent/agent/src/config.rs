@@ -10,7 +10,8 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Config {
     pub node_name: String,
-    pub node_ip: IpAddr,
+    /// Where others reach this node: an address, or one of each family, the cluster's first family before.
+    pub node_ips: Vec<IpAddr>,
     /// `<data-dir>/agent`
     pub data_dir: PathBuf,
     /// `/var/log/pods`

@@ -5,15 +5,15 @@ mod record;
 mod register;
 mod volume;
 
-pub use register::run;
+pub(crate) use register::{deregister, register};
 pub use volume::{Planned, Published, plan, publish, unpublish_all};
 
 use crate::dial;
+use crate::turn::Turns;
 use parking_lot::Mutex;
 use proto::csi::node_client::NodeClient;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 use tonic::transport::Channel;
 
@@ -55,8 +55,6 @@ pub struct Driver {
     pub node_id: String,
 }
 
-type Turn = Arc<tokio::sync::Mutex<()>>;
-
 /// The drivers, and what is under way with their volumes.
 #[derive(Debug, Default)]
 pub struct Drivers {
@@ -64,8 +62,8 @@ pub struct Drivers {
     known: Mutex<BTreeMap<String, Driver>>,
     /// By pod and volume: what this agent has published.
     published: Mutex<BTreeSet<(String, String)>>,
-    /// By driver and handle: see [`Drivers::turn`].
-    turns: Mutex<BTreeMap<(String, String), Turn>>,
+    /// By driver and handle: a volume must not be unstaged for one pod while it is published for another.
+    turns: Turns<(String, String)>,
 }
 
 impl Drivers {
@@ -77,29 +75,11 @@ impl Drivers {
         self.known.lock().insert(name.to_owned(), driver);
     }
 
-    /// One at a time for each volume: it must not be unstaged for one pod while it is published for another.
-    async fn turn(&self, driver: &str, handle: &str) -> tokio::sync::OwnedMutexGuard<()> {
-        let turn = {
-            let mut turns = self.turns.lock();
-            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-            Arc::clone(turns.entry((driver.to_owned(), handle.to_owned())).or_default())
-        };
-        turn.lock_owned().await
+    fn remove(&self, name: &str) {
+        self.known.lock().remove(name);
     }
-
-    /// Forgets those that registered by other sockets than these.
-    fn keep(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut drivers = self.known.lock();
-        let gone: Vec<String> = drivers.keys().filter(|name| !wanted(name)).cloned().collect();
-        drivers.retain(|name, _| wanted(name));
-        gone
-    }
-}
-
-fn channel(socket: &Path) -> Channel {
-    dial::unix_within(socket, CALL_TIMEOUT)
 }
 
 fn client(driver: &Driver) -> NodeClient<Channel> {
-    NodeClient::new(channel(&driver.endpoint))
+    NodeClient::new(dial::unix_within(&driver.endpoint, CALL_TIMEOUT))
 }

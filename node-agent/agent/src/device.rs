@@ -13,6 +13,7 @@ pub(crate) use registry::register;
 pub use registry::run;
 
 use crate::pod::member::uid;
+use crate::whole_file::Ledger;
 use grant::Books;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -71,27 +72,21 @@ struct State {
 #[derive(Debug)]
 pub struct Devices {
     folder: PathBuf,
-    file: PathBuf,
+    ledger: Ledger,
     state: Mutex<State>,
     /// Pods choose one after the other.
     turn: tokio::sync::Mutex<()>,
-    /// The file is written by one at a time, each with the newest books.
-    writing: tokio::sync::Mutex<()>,
 }
 
 impl Devices {
     /// With what an earlier run of the agent has written down below `data_dir`.
     pub fn open(data_dir: &Path, now: Timestamp) -> Self {
-        let file = data_dir.join("device-grants.json");
-        let books = grant::read(&file).unwrap_or_else(|error| {
-            warn!(file = %file.display(), %error, "which devices pods have is not known any more");
-            Books::default()
-        });
+        let ledger = Ledger::new(data_dir.join("device-grants.json"));
+        let books: Books = ledger.read("which devices pods have is not known any more");
         let absent = |name: &String| (name.clone(), Resource { gone: Some(now - MISSED), ..Resource::default() });
         let resources = books.resources.iter().map(absent).collect();
         let state = Mutex::new(State { resources, books, registered: 0 });
-        let (turn, writing) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Self { folder: data_dir.join("device-plugins"), file, state, turn, writing }
+        Self { folder: data_dir.join("device-plugins"), ledger, state, turn: tokio::sync::Mutex::default() }
     }
 
     /// Whether a plugin offers the resource, or has offered it.
@@ -220,10 +215,7 @@ impl Devices {
     }
 
     async fn write(&self) -> io::Result<()> {
-        let _one = self.writing.lock().await;
-        let (file, books) = (self.file.clone(), self.state.lock().books.clone());
-        let written = tokio::task::spawn_blocking(move || grant::write(&file, &books)).await;
-        written.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
+        self.ledger.write(|| self.state.lock().books.clone()).await
     }
 
     fn plugin(&self, resource: &str) -> Result<Plugin, Error> {

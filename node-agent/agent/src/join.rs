@@ -24,7 +24,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Place {
     pub node_name: String,
-    pub node_ip: IpAddr,
+    /// One, or one of each family.
+    pub node_ips: Vec<IpAddr>,
 }
 
 impl Place {
@@ -153,7 +154,7 @@ pub async fn join(wish: &Wish<'_>, clock: &Arc<dyn Clock>) -> Result<Credentials
 /// What was kept, with a new serving certificate where the node has another address now.
 async fn settle(wish: &Wish<'_>, kept: Credentials, folder: &Folder, now: Timestamp) -> Result<Credentials, JoinError> {
     let serving = keep::read(&kept.serving.cert_pem, folder)?;
-    if serving.addresses.contains(&wish.place.node_ip) && serving.ends - LEFT_MIN > now {
+    if wish.place.node_ips.iter().all(|ip| serving.addresses.contains(ip)) && serving.ends - LEFT_MIN > now {
         return Ok(kept);
     }
     let servers = Servers::open(&kept.kubeconfig(), wish.servers).await?;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod cri;
 pub mod csi;
 pub mod device;
+pub mod device_claim;
 mod dial;
 pub mod evict;
 pub mod hook;
@@ -20,6 +21,7 @@ pub mod material;
 pub mod message;
 pub mod network;
 pub mod node;
+pub mod plugins;
 pub mod pod;
 pub mod pod_resources;
 pub mod pods;
@@ -29,6 +31,7 @@ pub mod server;
 pub mod shutdown;
 pub mod source;
 pub mod static_pods;
+mod turn;
 pub mod users;
 pub mod volume;
 mod whole_file;
@@ -90,7 +93,8 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
     tasks.spawn(log::rotate::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(image::gc::run(Arc::clone(&node), drain.clone()));
-    tasks.spawn(csi::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(plugins::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(device_claim::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, asked, drain.clone()));
@@ -177,7 +181,7 @@ fn shared(
             cluster_domain: config.cluster_domain.clone(),
             host: parse_resolv_conf(&read(&config.resolv_conf)),
         },
-        facts: NodeFacts { host_ips: vec![config.node_ip.to_string()], runtime },
+        facts: NodeFacts { host_ips: config.node_ips.iter().map(ToString::to_string).collect(), runtime },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
         size: NodeSize {
             memory_bytes: machine.memory_bytes,
@@ -193,6 +197,7 @@ fn shared(
         samples: server::Samples::default(),
         drivers: csi::Drivers::default(),
         devices: device::Devices::open(&config.data_dir, deps.clock.now()),
+        claims: device_claim::Claims::open(&config.data_dir),
         started: deps.clock.now(),
         sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
         probes,

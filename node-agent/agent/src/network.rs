@@ -25,16 +25,17 @@ const REPAIR_EVERY: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Peer {
     pub node: String,
-    pub node_ip: IpAddr,
-    /// `10.42.3.0/24`
-    pub pod_cidr: String,
+    /// In the order in which the node says them.
+    pub node_ips: Vec<IpAddr>,
+    /// `10.42.3.0/24`, or a network of each family.
+    pub pod_cidrs: Vec<String>,
 }
 
 /// What there is to reach.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Map {
-    /// Addresses of this node's own pods, once it has them.
-    pub own: Option<String>,
+    /// Networks of this node's own pods, once it has them.
+    pub own: Vec<String>,
     pub peers: BTreeSet<Peer>,
 }
 
@@ -49,7 +50,7 @@ pub trait Kernel: Send + Sync + 'static {
 pub struct Config {
     /// This node; `None` where no pods run here.
     pub node_name: Option<String>,
-    pub node_ip: IpAddr,
+    pub node_ips: Vec<IpAddr>,
 }
 
 pub struct Deps {
@@ -84,7 +85,11 @@ async fn follow(config: &Config, caches: &Caches, kernel: &Arc<dyn Kernel>) {
         match outcome.expect("telling the kernel does not panic") {
             Ok(()) => {
                 if told.as_ref() != Some(&map) {
-                    tracing::info!(peers = map.peers.len(), own = map.own, "the way to other nodes' pods is set");
+                    tracing::info!(
+                        peers = map.peers.len(),
+                        own = map.own.join(","),
+                        "the way to other nodes' pods is set"
+                    );
                 }
                 told = Some(map);
                 tokio::select! {
@@ -119,25 +124,34 @@ async fn changed(config: &Config, caches: &Caches, changes: &mut UnboundedReceiv
 fn map<'a>(config: &Config, nodes: impl Iterator<Item = &'a Node>) -> Map {
     let mut map = Map::default();
     for node in nodes {
-        let (Some(name), Some(pod_cidr)) = (node.metadata.name.clone(), pod_cidr(node)) else { continue };
+        let Some(name) = node.metadata.name.clone() else { continue };
+        let pod_cidrs = pod_cidrs(node);
+        if pod_cidrs.is_empty() {
+            continue;
+        }
         if config.node_name.as_ref() == Some(&name) {
-            map.own = Some(pod_cidr);
-        } else if let Some(node_ip) = address(node)
-            && node_ip != config.node_ip
-        {
-            map.peers.insert(Peer { node: name, node_ip, pod_cidr });
+            map.own = pod_cidrs;
+            continue;
+        }
+        let node_ips = addresses(node);
+        if !node_ips.is_empty() && !node_ips.iter().any(|ip| config.node_ips.contains(ip)) {
+            map.peers.insert(Peer { node: name, node_ips, pod_cidrs });
         }
     }
     map
 }
 
-fn pod_cidr(node: &Node) -> Option<String> {
-    node.spec.as_ref()?.pod_cidr.clone().filter(|cidr| !cidr.is_empty())
+/// The networks of a node's pods: one, or one of each family; none until it has them.
+pub(crate) fn pod_cidrs(node: &Node) -> Vec<String> {
+    let Some(spec) = &node.spec else { return Vec::new() };
+    let all = spec.pod_cidrs.clone().filter(|all| !all.is_empty());
+    all.unwrap_or_else(|| spec.pod_cidr.clone().filter(|cidr| !cidr.is_empty()).into_iter().collect())
 }
 
-fn address(node: &Node) -> Option<IpAddr> {
-    let addresses = node.status.as_ref()?.addresses.as_ref()?;
-    addresses.iter().find(|address| address.type_ == "InternalIP")?.address.parse().ok()
+fn addresses(node: &Node) -> Vec<IpAddr> {
+    let addresses = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+    let internal = addresses.filter(|address| address.type_ == "InternalIP");
+    internal.filter_map(|address| address.address.parse().ok()).collect()
 }
 
 #[cfg(test)]
@@ -145,27 +159,33 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn node(name: &str, ip: &str, cidr: &str) -> Node {
+    fn node(name: &str, ips: &[&str], cidrs: &[&str]) -> Node {
+        let internal = ips.iter().map(|ip| json!({ "type": "InternalIP", "address": ip }));
+        let addresses: Vec<_> = [json!({ "type": "Hostname", "address": name })].into_iter().chain(internal).collect();
         let tree = json!({
-            "metadata": { "name": name }, "spec": { "podCIDR": cidr },
-            "status": { "addresses": [{ "type": "Hostname", "address": name }, { "type": "InternalIP", "address": ip }] },
+            "metadata": { "name": name }, "spec": { "podCIDR": cidrs.first(), "podCIDRs": cidrs },
+            "status": { "addresses": addresses },
         });
         serde_json::from_value(tree).unwrap()
     }
 
     #[test]
     fn a_node_reaches_all_others_that_have_pods_and_an_address() {
-        let config = Config { node_name: Some("a".into()), node_ip: "192.0.2.1".parse().unwrap() };
+        let config = Config { node_name: Some("a".into()), node_ips: vec!["192.0.2.1".parse().unwrap()] };
         let nodes = [
-            node("a", "192.0.2.1", "10.42.0.0/24"),
-            node("b", "192.0.2.2", "10.42.1.0/24"),
-            node("new", "192.0.2.3", ""),
-            node("nowhere", "", "10.42.3.0/24"),
-            node("twin", "192.0.2.1", "10.42.4.0/24"),
+            node("a", &["192.0.2.1"], &["10.42.0.0/24"]),
+            node("b", &["192.0.2.2", "2001:db8::2"], &["10.42.1.0/24", "fd00:42:0:1::/64"]),
+            node("new", &["192.0.2.3"], &[]),
+            node("nowhere", &[], &["10.42.3.0/24"]),
+            node("twin", &["192.0.2.1"], &["10.42.4.0/24"]),
         ];
         let map = map(&config, nodes.iter());
-        assert_eq!(map.own.as_deref(), Some("10.42.0.0/24"));
-        let peers: Vec<_> = map.peers.iter().map(|peer| (peer.node.as_str(), peer.pod_cidr.as_str())).collect();
-        assert_eq!(peers, [("b", "10.42.1.0/24")]);
+        assert_eq!(map.own, ["10.42.0.0/24"]);
+        let peers: Vec<String> = map
+            .peers
+            .iter()
+            .map(|peer| format!("{} {:?} {}", peer.node, peer.node_ips, peer.pod_cidrs.join(",")))
+            .collect();
+        assert_eq!(peers, ["b [192.0.2.2, 2001:db8::2] 10.42.1.0/24,fd00:42:0:1::/64"]);
     }
 }

@@ -2,6 +2,7 @@
 //! API is the business of the modules below.
 
 pub mod capacity;
+pub mod containers;
 pub mod heartbeat;
 pub mod ledger;
 pub mod object;
@@ -10,6 +11,7 @@ pub mod probed;
 use crate::cri::Cri;
 use crate::csi::Drivers;
 use crate::device::Devices;
+use crate::device_claim::Claims;
 use crate::evict::Pressure;
 use crate::pod::admit::Host;
 use crate::pod::cgroup::NodeSize;
@@ -40,7 +42,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, Default)]
 pub struct Metrics {
     pub probes: AtomicU64,
-    pub containers_started: AtomicU64,
+    pub containers: containers::Containers,
     pub status_writes: AtomicU64,
     pub probed: probed::Ledger,
 }
@@ -71,6 +73,7 @@ pub struct Node {
     pub samples: Samples,
     pub drivers: Drivers,
     pub devices: Devices,
+    pub claims: Claims,
     pub started: jiff::Timestamp,
     pub sources: Sources,
     pub probes: mpsc::UnboundedSender<prober::Command>,

@@ -3,15 +3,16 @@
 //! CPUs of its own.
 
 use crate::device::Shown;
+use crate::device_claim;
 use crate::node::Node;
-use crate::pod::member::{Role, members, name, namespace, uid};
+use crate::pod::member::{Member, Role, members, name, namespace, uid};
 use crate::pods;
 use k8s_openapi::api::core::v1::Pod;
 use proto::podresources::pod_resources_lister_server::{PodResourcesLister, PodResourcesListerServer};
 use proto::podresources::{
-    AllocatableResourcesRequest, AllocatableResourcesResponse, ContainerDevices, ContainerResources,
-    GetPodResourcesRequest, GetPodResourcesResponse, ListPodResourcesRequest, ListPodResourcesResponse, NumaNode,
-    PodResources, TopologyInfo,
+    AllocatableResourcesRequest, AllocatableResourcesResponse, CdiDevice, ClaimResource, ContainerDevices,
+    ContainerResources, DynamicResource, GetPodResourcesRequest, GetPodResourcesResponse, ListPodResourcesRequest,
+    ListPodResourcesResponse, NumaNode, PodResources, TopologyInfo,
 };
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -62,15 +63,16 @@ impl Lister {
     fn of(&self, pod: &Pod) -> PodResources {
         // k8s: init containers that end are left out, sidecars are not.
         let lasting = members(pod).into_iter().filter(|m| matches!(m.role, Role::App | Role::Sidecar));
-        let one = |container: &str| ContainerResources {
-            name: container.to_owned(),
-            devices: self.node.devices.held(uid(pod), container).into_iter().map(devices).collect(),
+        let one = |member: &Member<'_>| ContainerResources {
+            name: member.name().to_owned(),
+            devices: self.node.devices.held(uid(pod), member.name()).into_iter().map(devices).collect(),
             cpu_ids: Vec::new(),
+            dynamic_resources: self.node.claims.shown(pod, &member.spec).into_iter().map(|c| claim(pod, c)).collect(),
         };
         PodResources {
             name: name(pod).to_owned(),
             namespace: namespace(pod).to_owned(),
-            containers: lasting.map(|m| one(m.name())).collect(),
+            containers: lasting.map(|m| one(&m)).collect(),
         }
     }
 }
@@ -80,6 +82,21 @@ fn devices(shown: Shown) -> ContainerDevices {
     let nodes: Vec<NumaNode> = shown.numa.into_iter().map(|id| NumaNode { id }).collect();
     let topology = (!nodes.is_empty()).then_some(TopologyInfo { nodes });
     ContainerDevices { resource_name: shown.resource, device_ids: vec![shown.id], topology }
+}
+
+fn claim(pod: &Pod, shown: device_claim::Shown) -> DynamicResource {
+    let one = |(driver, device): (String, device_claim::Device)| ClaimResource {
+        cdi_devices: device.cdi.into_iter().map(|name| CdiDevice { name }).collect(),
+        driver_name: driver,
+        pool_name: device.pool,
+        device_name: device.device,
+        share_id: device.share,
+    };
+    DynamicResource {
+        claim_name: shown.name,
+        claim_namespace: namespace(pod).to_owned(),
+        claim_resources: shown.devices.into_iter().map(one).collect(),
+    }
 }
 
 #[tonic::async_trait]

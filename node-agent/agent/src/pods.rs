@@ -279,6 +279,13 @@ impl Pods {
             };
             self.start(Arc::new(pod), true);
         }
+        for id in self.node.claims.holders() {
+            if known.insert(id.clone()) {
+                info!(uid = id, "taking devices back from a pod that the API does not know");
+                let metadata = ObjectMeta { uid: Some(id), ..ObjectMeta::default() };
+                self.start(Arc::new(Pod { metadata, spec: Some(PodSpec::default()), status: None }), true);
+            }
+        }
         let pods = self.node.places.pods();
         let removed = tokio::task::spawn_blocking(move || remove_leftovers(&pods, &known)).await;
         if let Err(error) = removed {

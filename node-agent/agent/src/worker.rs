@@ -15,7 +15,7 @@ pub(crate) use volumes::chain;
 use crate::node::Node;
 use crate::pod::ending::{is_deleted, must_end};
 use crate::pod::member::{describe, member, members, uid};
-use crate::pod::observed::{Busy, Doom, Health, Observed, Subject};
+use crate::pod::observed::{Busy, Claims, Doom, Health, Observed, Subject};
 use crate::pod::op::Op;
 use crate::pod::{admit, plan};
 use crate::probe::prober::Key;
@@ -88,10 +88,11 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(node: Arc<Node>, pod: Arc<Pod>, inbox: UnboundedReceiver<Input>, tell: UnboundedSender<Input>) -> Self {
+        let claims = Claims { held: node.claims.are_held(uid(&pod)), ..Claims::default() };
         Self {
             node,
             pod,
-            seen: Observed::default(),
+            seen: Observed { claims, ..Observed::default() },
             inbox,
             tell,
             ops: JoinSet::new(),

@@ -29,6 +29,7 @@ mod wire;
 
 pub use image::{Mirror, MirrorError};
 pub use net::announce::Announcer;
+pub use net::cni::{CniConfig, CniError};
 pub use net::overlay::{OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way, link_mtu};
 pub use net::{Masquerade, NetConfig, NetError};
 pub use serve::{AtEnd, Config, Error, run};

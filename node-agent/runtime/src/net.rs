@@ -1,19 +1,21 @@
-//! The pod network of a node: a bridge, a veth pair a pod, addresses from the node's pod CIDR, and the few iptables
-//! rules that let pods reach the outside and be reached on host ports. Services are not its business.
+//! The pod network of a node: a bridge, a veth pair a pod, addresses from the node's pod CIDRs (of one family or both), and
+//! the few iptables rules that let pods reach the outside and be reached on host ports. Services are not its business.
 
 mod address;
 pub(crate) mod announce;
+pub(crate) mod cni;
 mod firewall;
 mod netlink;
 pub(crate) mod overlay;
 
-use address::Cidr4;
+use address::{Cidr, Family};
+use cni::{Attachment, CniConfig, CniError};
 use netlink::{Connection, Request};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +27,7 @@ pub(crate) use firewall::PortMap;
 pub enum NetError {
     #[error("the node has no pod CIDR yet")]
     NoCidr,
-    #[error("{0:?} is not an IPv4 network with room for pods")]
+    #[error("{0:?} is neither a network with room for pods nor one of each address family")]
     BadCidr(String),
     #[error("no address is left in {0}")]
     Exhausted(String),
@@ -33,6 +35,8 @@ pub enum NetError {
     Kernel { what: String, source: io::Error },
     #[error("iptables: {0}")]
     Iptables(String),
+    #[error(transparent)]
+    Cni(#[from] CniError),
 }
 
 fn doing(what: impl Into<String>) -> impl FnOnce(io::Error) -> NetError {
@@ -51,9 +55,11 @@ pub struct NetConfig {
     pub masquerade: Masquerade,
     /// Largest packet of pods' interfaces.
     pub mtu: u32,
-    /// Addresses of this node's pods until a client names others; what a client has named is remembered then. With
+    /// Addresses of this node's pods (of one family, or of each with a comma between them) until a client names others; what a client has named is remembered then. With
     /// none, clients name them after each start.
     pub own_range: Option<String>,
+    /// Plugins that connect pods instead: there is no bridge, and there are no rules, of ours then.
+    pub cni: Option<CniConfig>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,11 +85,13 @@ fn host_index(sandbox: &str) -> u32 {
 
 #[derive(Debug, Default)]
 struct State {
-    cidr: Option<Cidr4>,
+    /// None until somebody names them; a family's one at most.
+    cidrs: Vec<Cidr>,
     /// Addresses in use, and the sandboxes that have them.
-    used: BTreeMap<Ipv4Addr, String>,
-    last: Option<Ipv4Addr>,
-    ports: BTreeMap<String, (Ipv4Addr, Vec<PortMap>)>,
+    used: BTreeMap<IpAddr, String>,
+    /// The address of each family that was given out last.
+    last: BTreeMap<Family, IpAddr>,
+    ports: BTreeMap<String, (Vec<IpAddr>, Vec<PortMap>)>,
     /// Sandboxes whose networks are waited for to go.
     leaving: BTreeSet<String>,
 }
@@ -133,45 +141,103 @@ impl Network {
         written.map_err(doing(format!("write {}", self.named.display())))
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
-        self.state.lock().cidr.is_some()
+    /// Why no pod can be connected now.
+    pub(crate) fn unready(&self) -> Option<NetError> {
+        match &self.config.cni {
+            Some(cni) => cni.list().err().map(NetError::from),
+            None => self.state.lock().cidrs.is_empty().then_some(NetError::NoCidr),
+        }
     }
 
-    pub(crate) fn cidr(&self) -> Option<String> {
-        self.state.lock().cidr.map(|c| c.to_string())
+    /// Whether plugins connect pods, and give them their addresses.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.config.cni.is_some()
+    }
+
+    /// A sandbox's part of the plugins' network; nothing has been done for it yet.
+    pub(crate) fn plan(
+        &self,
+        sandbox: &str,
+        config: &proto::cri::PodSandboxConfig,
+        ports: &[PortMap],
+    ) -> Result<Option<Attachment>, NetError> {
+        let Some(cni) = &self.config.cni else { return Ok(None) };
+        Ok(Some(cni.plan(sandbox, config, ports)?))
+    }
+
+    /// Connects a sandbox by plugins; returns its addresses.
+    pub(crate) async fn attach(
+        &self,
+        sandbox: &str,
+        pid: u32,
+        inside: OwnedFd,
+        attachment: &mut Attachment,
+    ) -> Result<Vec<IpAddr>, NetError> {
+        let cni = self.config.cni.as_ref().ok_or(NetError::NoCidr)?;
+        let up = move || Connection::over(inside).run(&[Request::link_up(LOOPBACK_INDEX)]);
+        let up = tokio::task::spawn_blocking(up).await.expect("bringing a link up does not panic");
+        up.map_err(doing("bring the pod's loopback up"))?;
+        Ok(cni.add(sandbox, &netns(pid), attachment).await?)
+    }
+
+    /// Has plugins undo what they did; `pid` is none where the pod's processes have ended. One whose plugins are not
+    /// configured any more stays as it is.
+    pub(crate) async fn detach(
+        &self,
+        sandbox: &str,
+        pid: Option<u32>,
+        attachment: &Attachment,
+    ) -> Result<(), NetError> {
+        let Some(cni) = &self.config.cni else {
+            tracing::warn!(sandbox, "its network is of plugins that are not configured any more; it is left");
+            return Ok(());
+        };
+        Ok(cni.delete(sandbox, pid.map(netns).as_deref(), attachment).await?)
+    }
+
+    /// As clients name them; empty where nobody has.
+    pub(crate) fn cidr(&self) -> String {
+        address::listed(&self.state.lock().cidrs)
     }
 
     /// Notes what an earlier runtime gave out.
-    pub(crate) fn restore(&self, sandbox: &str, ip: Ipv4Addr, ports: Vec<PortMap>) {
+    pub(crate) fn restore(&self, sandbox: &str, ips: &[IpAddr], ports: Vec<PortMap>) {
         let mut state = self.state.lock();
-        state.used.insert(ip, sandbox.to_owned());
-        state.last = state.last.max(Some(ip));
+        for ip in ips {
+            state.used.insert(*ip, sandbox.to_owned());
+            let last = state.last.entry(Family::of(*ip)).or_insert(*ip);
+            *last = (*last).max(*ip);
+        }
         if !ports.is_empty() {
-            state.ports.insert(sandbox.to_owned(), (ip, ports));
+            state.ports.insert(sandbox.to_owned(), (ips.to_vec(), ports));
         }
     }
 
-    /// Sets the node's pod CIDR: makes the bridge and the rules. Pods that have an address keep it.
+    /// Sets the node's pod CIDRs: makes the bridge and the rules. Pods that have an address keep it.
     async fn set_cidr(&self, text: &str) -> Result<(), NetError> {
-        let cidr: Cidr4 = text.parse().map_err(|()| NetError::BadCidr(text.to_owned()))?;
-        if self.state.lock().cidr == Some(cidr) {
+        let cidrs = address::networks(text).map_err(|()| NetError::BadCidr(text.to_owned()))?;
+        if self.state.lock().cidrs == cidrs {
             return Ok(());
         }
-        let config = self.config.clone();
-        let make = move || make_bridge(&config, cidr);
+        if self.is_foreign() {
+            self.state.lock().cidrs = cidrs;
+            return Ok(());
+        }
+        let (config, networks) = (self.config.clone(), cidrs.clone());
+        let make = move || make_bridge(&config, &networks);
         tokio::task::spawn_blocking(make).await.expect("making the bridge does not panic")?;
-        self.state.lock().cidr = Some(cidr);
+        self.state.lock().cidrs = cidrs;
         self.write_rules().await
     }
 
     /// Makes the bridge again where somebody took it away, with the pods that were on it.
     pub(crate) async fn mend(&self) -> Result<(), NetError> {
-        let (cidr, pods) = {
+        let (cidrs, pods) = {
             let state = self.state.lock();
-            let Some(cidr) = state.cidr else { return Ok(()) };
-            (cidr, state.used.values().map(|sandbox| host_interface(sandbox)).collect::<Vec<_>>())
+            let pods: BTreeSet<String> = state.used.values().map(|sandbox| host_interface(sandbox)).collect();
+            (state.cidrs.clone(), pods)
         };
-        if index_of(&self.config.bridge).is_ok() {
+        if cidrs.is_empty() || self.is_foreign() || index_of(&self.config.bridge).is_ok() {
             return Ok(());
         }
         // Only one makes it: the next finds it made.
@@ -182,40 +248,59 @@ impl Network {
                 return Ok(());
             }
             tracing::warn!(bridge = config.bridge, "the bridge of the pod network is gone; making it again");
-            make_bridge(&config, cidr)?;
+            make_bridge(&config, &cidrs)?;
             bring_back(&config, &pods)
         };
         tokio::task::spawn_blocking(remake).await.expect("making the bridge does not panic")
     }
 
-    /// An address for a sandbox.
-    pub(crate) fn allocate(&self, sandbox: &str) -> Result<Ipv4Addr, NetError> {
+    /// An address of each family for a sandbox.
+    pub(crate) fn allocate(&self, sandbox: &str) -> Result<Vec<IpAddr>, NetError> {
         let mut state = self.state.lock();
-        let cidr = state.cidr.ok_or(NetError::NoCidr)?;
-        let State { used, last, .. } = &mut *state;
-        let ip = cidr.next_free(*last, |ip| used.contains_key(&ip));
-        let ip = ip.ok_or_else(|| NetError::Exhausted(cidr.to_string()))?;
-        used.insert(ip, sandbox.to_owned());
-        *last = Some(ip);
-        Ok(ip)
+        if self.is_foreign() {
+            return Ok(Vec::new());
+        }
+        let State { cidrs, used, last, .. } = &mut *state;
+        if cidrs.is_empty() {
+            return Err(NetError::NoCidr);
+        }
+        let free = cidrs.iter().map(|cidr| {
+            let ip = cidr.next_free(last.get(&cidr.family()).copied(), |ip| used.contains_key(&ip));
+            ip.ok_or_else(|| NetError::Exhausted(cidr.to_string()))
+        });
+        let ips: Vec<IpAddr> = free.collect::<Result<_, _>>()?;
+        for ip in &ips {
+            used.insert(*ip, sandbox.to_owned());
+            last.insert(Family::of(*ip), *ip);
+        }
+        Ok(ips)
     }
 
     /// Connects a sandbox: its supervisor's process, and a netlink socket in its network.
-    pub(crate) async fn connect(&self, sandbox: &str, ip: Ipv4Addr, pid: u32, inside: OwnedFd) -> Result<(), NetError> {
+    pub(crate) async fn connect(
+        &self,
+        sandbox: &str,
+        ips: &[IpAddr],
+        pid: u32,
+        inside: OwnedFd,
+    ) -> Result<(), NetError> {
         self.mend().await?;
-        let cidr = self.state.lock().cidr.ok_or(NetError::NoCidr)?;
-        let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), ip, cidr, pid };
+        let cidrs = self.state.lock().cidrs.clone();
+        let of_family = |ip: &IpAddr| cidrs.iter().find(|cidr| cidr.family() == Family::of(*ip));
+        let addresses = ips.iter().map(|ip| Some((*ip, *of_family(ip)?))).collect::<Option<Vec<_>>>();
+        let addresses = addresses.filter(|all| !all.is_empty()).ok_or(NetError::NoCidr)?;
+        let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), addresses, pid };
         let config = self.config.clone();
         let work = move || connect(&config, &pair, inside);
         tokio::task::spawn_blocking(work).await.expect("connecting a pod does not panic")
     }
 
     /// Opens a sandbox's host ports.
-    pub(crate) async fn open_ports(&self, sandbox: &str, ip: Ipv4Addr, ports: Vec<PortMap>) -> Result<(), NetError> {
+    pub(crate) async fn open_ports(&self, sandbox: &str, ips: &[IpAddr], ports: Vec<PortMap>) -> Result<(), NetError> {
         if ports.is_empty() {
             return Ok(());
         }
-        self.state.lock().ports.insert(sandbox.to_owned(), (ip, ports));
+        self.state.lock().ports.insert(sandbox.to_owned(), (ips.to_vec(), ports));
         self.write_rules().await
     }
 
@@ -232,9 +317,9 @@ impl Network {
         self.state.lock().leaving.insert(sandbox.to_owned())
     }
 
-    /// Frees the address of a sandbox whose processes have ended once its interfaces are gone. The kernel takes them along
+    /// Frees the addresses of a sandbox whose processes have ended once its interfaces are gone. The kernel takes them along
     /// with the network that nobody uses, many at a time; one that was asked to would wait for all of the machine.
-    pub(crate) async fn leave(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+    pub(crate) async fn leave(&self, sandbox: &str, ips: &[IpAddr]) -> Result<(), NetError> {
         let name = host_interface(sandbox);
         for _ in 0..LEAVE_LOOKS {
             if index_of(&name).is_err() {
@@ -242,13 +327,13 @@ impl Network {
             }
             tokio::time::sleep(LEAVE_EVERY).await;
         }
-        let gone = self.disconnect(sandbox, ip).await;
+        let gone = self.disconnect(sandbox, ips).await;
         self.state.lock().leaving.remove(sandbox);
         gone
     }
 
-    /// Takes a sandbox off the network and frees its address. What is gone is gone already.
-    pub(crate) async fn disconnect(&self, sandbox: &str, ip: Option<Ipv4Addr>) -> Result<(), NetError> {
+    /// Takes a sandbox off the network and frees its addresses. What is gone is gone already.
+    pub(crate) async fn disconnect(&self, sandbox: &str, ips: &[IpAddr]) -> Result<(), NetError> {
         self.close_ports(sandbox).await?;
         let name = host_interface(sandbox);
         let work = move || -> Result<(), NetError> {
@@ -262,10 +347,10 @@ impl Network {
             }
         };
         tokio::task::spawn_blocking(work).await.expect("disconnecting a pod does not panic")?;
-        if let Some(ip) = ip {
-            let mut state = self.state.lock();
-            if state.used.get(&ip).is_some_and(|owner| owner == sandbox) {
-                state.used.remove(&ip);
+        let mut state = self.state.lock();
+        for ip in ips {
+            if state.used.get(ip).is_some_and(|owner| owner == sandbox) {
+                state.used.remove(ip);
             }
         }
         Ok(())
@@ -274,21 +359,31 @@ impl Network {
     /// Writes our chains as they should be now.
     async fn write_rules(&self) -> Result<(), NetError> {
         let _turn = self.firewall.lock().await;
-        let (cidr, ports) = {
+        let (cidrs, ports) = {
             let state = self.state.lock();
-            let Some(cidr) = state.cidr else { return Ok(()) };
-            (cidr, state.ports.values().cloned().collect::<Vec<_>>())
+            (state.cidrs.clone(), state.ports.values().cloned().collect::<Vec<_>>())
         };
-        firewall::write(&self.config, cidr, &ports).await
+        for cidr in cidrs {
+            let of_family = |(ips, maps): &(Vec<IpAddr>, Vec<PortMap>)| {
+                let ip = ips.iter().find(|ip| Family::of(**ip) == cidr.family())?;
+                Some((*ip, maps.clone()))
+            };
+            let ports: Vec<_> = ports.iter().filter_map(of_family).collect();
+            firewall::write(&self.config, cidr, &ports).await?;
+        }
+        Ok(())
     }
 
     /// Takes away the bridge and the rules; for a node that is taken down.
     pub(crate) async fn tear_down(&self) -> Result<(), NetError> {
         let _turn = self.firewall.lock().await;
-        if self.state.lock().cidr.is_none() {
+        let cidrs = self.state.lock().cidrs.clone();
+        if cidrs.is_empty() || self.is_foreign() {
             return Ok(());
         }
-        firewall::remove().await?;
+        for cidr in cidrs {
+            firewall::remove(cidr.family()).await?;
+        }
         let bridge = self.config.bridge.clone();
         let work = move || -> Result<(), NetError> {
             let mut netlink = Connection::open().map_err(doing("open netlink"))?;
@@ -301,17 +396,26 @@ impl Network {
     }
 }
 
+/// The network namespace of a sandbox, by its supervisor's process.
+fn netns(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/ns/net"))
+}
+
 struct Pair {
     host: String,
     host_index: u32,
-    ip: Ipv4Addr,
-    cidr: Cidr4,
+    /// Of each family one at most, with the network that it is of.
+    addresses: Vec<(IpAddr, Cidr)>,
     pid: u32,
 }
 
 /// A hardware address that belongs to the IP: who had the address before is not in anybody's neighbour table.
-fn hardware_address(ip: Ipv4Addr) -> [u8; 6] {
-    let [a, b, c, d] = ip.octets();
+fn hardware_address(ip: IpAddr) -> [u8; 6] {
+    let [a, b, c, d] = match ip {
+        IpAddr::V4(ip) => ip.octets(),
+        // What differs among the addresses of a node.
+        IpAddr::V6(ip) => (ip.to_bits() as u32).to_be_bytes(),
+    };
     [0x0a, 0x58, a, b, c, d]
 }
 
@@ -325,58 +429,84 @@ fn connect(config: &NetConfig, pair: &Pair, inside: OwnedFd) -> Result<(), NetEr
         mtu: config.mtu,
         pod: POD_INTERFACE,
         pod_index: POD_INDEX,
-        pod_address: hardware_address(pair.ip),
+        pod_address: hardware_address(pair.addresses[0].0),
         pod_pid: pair.pid,
     };
     let requests = [Request::new_veth(&veth), Request::hairpin(&pair.host)];
     netlink.run(&requests).map_err(doing(format!("make {}", pair.host)))?;
     let mut pod = Connection::over(inside);
-    pod.run(&[
-        Request::link_up(LOOPBACK_INDEX),
-        Request::add_address(POD_INDEX, pair.ip, pair.cidr.prefix),
-        Request::link_up(POD_INDEX),
-        Request::default_route(POD_INDEX, pair.cidr.gateway()),
-    ])
-    .map_err(doing("set the pod's addresses up"))
+    // Up first: IPv6 knows no gateway on a link that is down.
+    let mut requests = vec![Request::link_up(LOOPBACK_INDEX), Request::link_up(POD_INDEX)];
+    for (ip, cidr) in &pair.addresses {
+        requests.push(Request::add_address(POD_INDEX, *ip, cidr.prefix));
+        requests.push(Request::default_route(POD_INDEX, cidr.gateway()));
+    }
+    pod.run(&requests).map_err(doing("set the pod's addresses up"))
 }
 
 fn index_of(name: &str) -> io::Result<u32> {
     Ok(nix::net::if_::if_nametoindex(name)?)
 }
 
-/// Makes the bridge with the gateway's address, and sets the node to forward.
-fn make_bridge(config: &NetConfig, cidr: Cidr4) -> Result<(), NetError> {
+/// Makes the bridge with the gateways' addresses, and sets the node to forward.
+fn make_bridge(config: &NetConfig, cidrs: &[Cidr]) -> Result<(), NetError> {
     let bridge = config.bridge.as_str();
     let mut netlink = Connection::open().map_err(doing("open netlink"))?;
     if index_of(bridge).is_err() {
-        let address = hardware_address(cidr.gateway());
+        let address = hardware_address(cidrs[0].gateway());
         netlink
             .run(&[Request::new_bridge(bridge, config.mtu, address)])
             .map_err(doing(format!("make bridge {bridge}")))?;
     }
     let index = index_of(bridge).map_err(doing(format!("find bridge {bridge}")))?;
-    match netlink.run(&[Request::add_address(index, cidr.gateway(), cidr.prefix)]) {
-        Err(e) if e.raw_os_error() != Some(libc::EEXIST) => {
-            return Err(doing(format!("give {bridge} its address"))(e));
+    for cidr in cidrs {
+        match netlink.run(&[Request::add_address(index, cidr.gateway(), cidr.prefix)]) {
+            Err(e) if e.raw_os_error() != Some(libc::EEXIST) => {
+                return Err(doing(format!("give {bridge} its address {}", cidr.gateway()))(e));
+            }
+            Ok(()) | Err(_) => {}
         }
-        Ok(()) | Err(_) => {}
     }
     netlink.run(&[Request::link_up(index)]).map_err(doing(format!("bring {bridge} up")))?;
-    for (file, needed) in [
-        ("net/ipv4/ip_forward".to_owned(), true),
-        // Packets between pods of a node pass iptables only with this, and Services need that; it is there only with
-        // br_netfilter.
-        ("net/bridge/bridge-nf-call-iptables".to_owned(), false),
-        // For host ports on 127.0.0.1; our rules drop what comes from elsewhere for such addresses.
-        (format!("net/ipv4/conf/{bridge}/route_localnet"), false),
-    ] {
-        set_sysctl(&file, needed)?;
+    cidrs.iter().try_for_each(|cidr| forward(bridge, cidr.family()))
+}
+
+/// Sets the node to forward packets of a family.
+fn forward(bridge: &str, family: Family) -> Result<(), NetError> {
+    // Packets between pods of a node pass iptables only with this, and Services need that; it is there only with
+    // br_netfilter.
+    let filter_bridged = |program: &str| (format!("net/bridge/bridge-nf-call-{program}"), false);
+    let switches = match family {
+        Family::V4 => vec![
+            ("net/ipv4/ip_forward".to_owned(), true),
+            filter_bridged("iptables"),
+            // For host ports on 127.0.0.1; our rules drop what comes from elsewhere for such addresses.
+            (format!("net/ipv4/conf/{bridge}/route_localnet"), false),
+        ],
+        Family::V6 => {
+            keep_router_advertisements();
+            vec![("net/ipv6/conf/all/forwarding".to_owned(), true), filter_bridged("ip6tables")]
+        }
+    };
+    switches.iter().try_for_each(|(file, needed)| set_sysctl(file, *needed))
+}
+
+/// A machine that forwards IPv6 no longer listens to routers, unless it is told to all the same: one that has its own
+/// address or default route from them would lose it.
+fn keep_router_advertisements() {
+    let Ok(links) = fs::read_dir("/proc/sys/net/ipv6/conf") else { return };
+    for link in links.flatten() {
+        let path = link.path().join("accept_ra");
+        if fs::read_to_string(&path).is_ok_and(|value| value.trim() == "1")
+            && let Err(error) = fs::write(&path, "2")
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot be set; this machine may lose its IPv6 routes");
+        }
     }
-    Ok(())
 }
 
 /// Puts the node's ends of pods' pairs on a bridge that was made again. A pod that is being made has none yet.
-fn bring_back(config: &NetConfig, pods: &[String]) -> Result<(), NetError> {
+fn bring_back(config: &NetConfig, pods: &BTreeSet<String>) -> Result<(), NetError> {
     let bridge = index_of(&config.bridge).map_err(doing(format!("find bridge {}", config.bridge)))?;
     let mut netlink = Connection::open().map_err(doing("open netlink"))?;
     for pod in pods {

@@ -5,6 +5,7 @@ mod container;
 mod events;
 mod exec;
 mod record;
+mod removed;
 mod restore;
 mod sandbox;
 mod spawn;
@@ -23,6 +24,7 @@ use crate::wire::Message;
 use futures::StreamExt;
 use parking_lot::Mutex;
 use proto::cri;
+use removed::Removed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -100,6 +102,7 @@ pub(crate) struct Pods {
     /// Names of sandboxes that are being made.
     reserved: Mutex<BTreeSet<String>>,
     events: broadcast::Sender<cri::ContainerEventResponse>,
+    removed: Removed,
     tasks: TaskTracker,
     /// What is being made: it is finished though the client who asked has left.
     making: TaskTracker,
@@ -121,6 +124,8 @@ impl Pods {
         std::fs::create_dir_all(&folder).map_err(doing("open the pods' folder"))?;
         let hierarchy: Arc<dyn Hierarchy> = Arc::from(cgroup::detect()?);
         let profiles = Profiles::new(root.join("seccomp")).map_err(doing("open the seccomp folder"))?;
+        let closing = CancellationToken::new();
+        let removed = Removed::open(root.join("removed"), &tasks, closing.clone())?;
         let pods = Arc::new(Self {
             folder,
             cgroup_root: cgroup_root.trim_end_matches('/').to_owned(),
@@ -134,9 +139,10 @@ impl Pods {
             index: Mutex::default(),
             reserved: Mutex::default(),
             events: broadcast::channel(EVENTS_MAX).0,
+            removed,
             tasks,
             making: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            closing,
         });
         pods.restore().await?;
         pods.remove_builds().await?;

@@ -7,7 +7,7 @@ use super::Place;
 use crate::ruleset::{Endpoint, PortKey, Protocol};
 use k8s_openapi::api::discovery::v1::{Endpoint as ApiEndpoint, EndpointSlice};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 pub(super) struct Candidate {
     endpoint: Endpoint,
@@ -58,7 +58,7 @@ pub(super) fn candidates<'a>(
     place: &Place,
 ) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for slice in slices.filter(|slice| slice.address_type == "IPv4") {
+    for slice in slices.filter(|slice| slice.address_type == place.family.name()) {
         let port = slice.ports.iter().flatten().find(|port| {
             port.name.as_deref().unwrap_or_default() == key.port
                 && Protocol::parse(port.protocol.as_deref()) == Some(key.protocol)
@@ -137,7 +137,7 @@ pub(super) fn hairpins(candidates: &[Candidate], from_afar: bool, used: [&[Endpo
 }
 
 /// k8s: load balancers count what is ready on the node; what terminates is to be left alone.
-pub(super) fn ready_addresses_here(candidates: &[Candidate]) -> BTreeSet<Ipv4Addr> {
+pub(super) fn ready_addresses_here(candidates: &[Candidate]) -> BTreeSet<IpAddr> {
     candidates.iter().filter(|c| c.is_here() && c.state == State::Ready).map(|c| c.endpoint.address).collect()
 }
 

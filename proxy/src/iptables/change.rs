@@ -4,6 +4,7 @@
 
 use super::{Tables, difference, frame, service};
 use crate::ruleset::{Node, PortKey, Ruleset};
+use kinds::ip::Family;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +41,7 @@ impl Programmed {
     /// Input of `iptables-restore --noflush`; `None` where nothing differs. `old` and `new` hold the ports that may differ,
     /// as they were programmed and as they are to be.
     pub fn change(&mut self, old: &Ruleset, new: &Ruleset, node: &Node, commented: bool) -> Option<String> {
-        let fixed = frame::chains();
+        let fixed = frame::chains(node.family);
         let (mut before, mut after) = (Tables::default(), Tables::default());
         let mut touched: BTreeSet<Shared> = BTreeSet::new();
         if let Some(found) = self.found.take() {
@@ -73,7 +74,7 @@ impl Programmed {
             }
             keys.into_iter().for_each(|key| drop(all.remove(key)));
             all.append(&mut theirs);
-            let rules = whole(&chain, &fixed, all);
+            let rules = whole(&chain, &fixed, all, node.family);
             let (table, name) = chain;
             // Rules that nothing equals: the chain is written anew.
             let unlike = vec![String::new()];
@@ -118,13 +119,18 @@ fn own_chains(part: Tables, fixed: &Tables, tables: &mut Tables) -> BTreeMap<Sha
 }
 
 /// All rules of a shared chain, in their order.
-fn whole((table, name): &Shared, fixed: &Tables, ports: &BTreeMap<PortKey, Vec<String>>) -> Vec<String> {
+fn whole(
+    (table, name): &Shared,
+    fixed: &Tables,
+    ports: &BTreeMap<PortKey, Vec<String>>,
+    family: Family,
+) -> Vec<String> {
     let first = match table {
         Table::Nat => fixed.nat.get(name),
         Table::Filter => fixed.filter.get(name),
     };
-    let last = frame::LAST.iter().filter(|(of, chain, _)| (*of, *chain) == (table.name(), name));
-    let last = last.map(|(.., rule)| (*rule).to_owned());
+    let last = frame::last(family).into_iter().filter(|(of, chain, _)| (*of, *chain) == (table.name(), name));
+    let last = last.map(|(.., rule)| rule.to_owned());
     first.into_iter().flatten().cloned().chain(ports.values().flatten().cloned()).chain(last).collect()
 }
 

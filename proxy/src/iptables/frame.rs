@@ -1,6 +1,7 @@
 //! What is there without any Service: the jumps from built-in chains, and the chains that they lead to.
 
 use super::{MARK, Tables, push};
+use kinds::ip::Family;
 
 const LOAD_BALANCERS: &str =
     "-m conntrack --ctstate NEW -m comment --comment \"kubernetes load balancer firewall\" -j KUBE-PROXY-FIREWALL";
@@ -25,12 +26,20 @@ pub const JUMPS: &[(&str, &str, &str)] = &[
 ];
 
 /// Everything that is sent to an address of this node and is no Service's own address may be a NodePort.
-const TO_NODE_PORTS: &str = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS";
+const TO_NODE_PORTS4: &str = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS";
+/// k8s: no packet leaves IPv6's loopback address for a pod.
+const TO_NODE_PORTS6: &str = "-m comment --comment \"kubernetes service nodeports; NOTE: this must be the last rule in this chain\" ! -d ::1/128 -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS";
 
 /// Rules behind those of all Services: (table, chain, rule).
-pub(super) const LAST: &[(&str, &str, &str)] = &[("nat", "KUBE-SERVICES", TO_NODE_PORTS)];
+pub(super) fn last(family: Family) -> [(&'static str, &'static str, &'static str); 1] {
+    let to_node_ports = match family {
+        Family::V4 => TO_NODE_PORTS4,
+        Family::V6 => TO_NODE_PORTS6,
+    };
+    [("nat", "KUBE-SERVICES", to_node_ports)]
+}
 
-pub(super) fn chains() -> Tables {
+pub(super) fn chains(family: Family) -> Tables {
     let mut tables = Tables::default();
     for chain in ["KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-POSTROUTING", "KUBE-MARK-MASQ"] {
         tables.nat.insert(chain.to_owned(), Vec::new());
@@ -65,11 +74,13 @@ pub(super) fn chains() -> Tables {
     ] {
         push(&mut tables.filter, "KUBE-FORWARD", rule);
     }
-    // CVE-2020-8558: route_localnet lets neighbours reach services on 127.0.0.1 unless such packets are dropped.
-    push(
-        &mut tables.filter,
-        "KUBE-FIREWALL",
-        "-m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP".to_owned(),
-    );
+    if family == Family::V4 {
+        // CVE-2020-8558: route_localnet lets neighbours reach services on 127.0.0.1 unless such packets are dropped.
+        push(
+            &mut tables.filter,
+            "KUBE-FIREWALL",
+            "-m comment --comment \"block incoming localnet connections\" -d 127.0.0.0/8 ! -s 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP".to_owned(),
+        );
+    }
     tables
 }

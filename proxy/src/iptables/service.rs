@@ -4,7 +4,8 @@
 use super::names::{Names, endpoint_chain};
 use super::{Tables, push};
 use crate::ruleset::{Endpoint, Node, PortKey, ServicePort, Target};
-use std::net::Ipv4Addr;
+use kinds::ip::{Cidr, Family};
+use std::net::IpAddr;
 
 pub(super) fn write(tables: &mut Tables, key: &PortKey, port: &ServicePort, node: &Node, commented: bool) {
     let view = View { key, port, node, names: Names::of(key), commented };
@@ -91,8 +92,8 @@ impl View<'_> {
         format!("-p {protocol} -m {protocol}")
     }
 
-    fn to(&self, ip: Ipv4Addr) -> String {
-        format!("-d {ip}/32 {} --dport {}", self.protocol(), self.port.port)
+    fn to(&self, ip: IpAddr) -> String {
+        format!("-d {} {} --dport {}", Cidr::only(ip), self.protocol(), self.port.port)
     }
 
     fn door(&self, matches: &str, comment: &str, chain: &str) -> String {
@@ -104,7 +105,11 @@ impl View<'_> {
     fn refusal(&self, target: &Target, also: &str) -> Option<String> {
         if self.port.endpoints.is_empty() {
             let comment = format!("-m comment --comment \"{} has no endpoints\"", self.key);
-            Some(format!("{also}{comment} -j REJECT --reject-with icmp-port-unreachable"))
+            let icmp = match self.node.family {
+                Family::V4 => "icmp",
+                Family::V6 => "icmp6",
+            };
+            Some(format!("{also}{comment} -j REJECT --reject-with {icmp}-port-unreachable"))
         } else if self.port.endpoints_of(target).is_empty() {
             Some(format!("{also}-m comment --comment \"{} has no local endpoints\" -j DROP", self.key))
         } else {
@@ -167,7 +172,7 @@ impl View<'_> {
         let mut rules: Vec<String> = ranges.iter().map(|range| to(range)).collect();
         if self.node.addresses.iter().any(|address| ranges.iter().any(|range| range.contains(*address))) {
             // Where the balancer's address is this node's too, the node calls itself from that address.
-            rules.extend(self.port.load_balancer_ips.iter().map(|ip| to(&format!("{ip}/32"))));
+            rules.extend(self.port.load_balancer_ips.iter().map(|ip| to(&Cidr::only(*ip))));
         }
         rules
     }
@@ -217,7 +222,7 @@ impl View<'_> {
         };
         vec![
             // Hairpin: a pod that reaches itself through its Service must see another source than itself.
-            format!("-s {}/32 -j KUBE-MARK-MASQ", endpoint.address),
+            format!("-s {} -j KUBE-MARK-MASQ", Cidr::only(endpoint.address)),
             format!("{remember}{}", self.translation(endpoint)),
         ]
     }

@@ -2,7 +2,7 @@
 //! endpoints, a door that two Services have for a moment), so it is kept how many ports need a chain and what each says of
 //! an element. Pure.
 
-use super::{TABLE, frame, service};
+use super::{TABLE, frame, maps, service};
 use crate::nft::{Table, difference};
 use crate::ruleset::{Node, PortKey, Ruleset};
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,7 +71,7 @@ impl Programmed {
         if known {
             return difference(TABLE, Some(&was), &is);
         }
-        is.chains.extend(frame().chains);
+        is.chains.extend(frame(node.family).chains);
         difference(TABLE, None, &is)
     }
 
@@ -108,12 +108,12 @@ struct Parts {
 
 fn parts(rules: &Ruleset, node: &Node) -> Parts {
     let mut parts = Parts {
-        table: Table { sets: frame().sets, ..Table::default() },
+        table: Table { family: node.family, sets: maps(node.family), ..Table::default() },
         users: BTreeMap::new(),
         claims: BTreeMap::new(),
     };
     for (key, port) in rules {
-        let mut own = Table { sets: std::mem::take(&mut parts.table.sets), ..Table::default() };
+        let mut own = Table { family: node.family, sets: std::mem::take(&mut parts.table.sets), ..Table::default() };
         service::write(&mut own, key, port, node);
         let key = Arc::new(key.clone());
         for (set, contents) in own.sets.iter_mut().filter(|(_, contents)| !contents.elements.is_empty()) {

@@ -9,15 +9,15 @@ use super::{
     node_port_endpoint_map,
 };
 use crate::hash::short;
-use crate::nft::{Set, SetKind, Table};
+use crate::nft::{Set, SetKind, Table, address_type, keyword};
 use crate::ruleset::{Endpoint, Node, PortKey, ServicePort, Target};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Places of endpoints on this node begin here, behind those of all endpoints: one map has both.
 const HERE: usize = 1 << 16;
 
 pub(super) fn write(table: &mut Table, key: &PortKey, port: &ServicePort, node: &Node) {
-    let view = View { key, port, node, protocol: key.protocol.name() };
+    let view = View { key, port, node, protocol: key.protocol.name(), ip: keyword(node.family) };
     view.cluster_ip(table);
     view.addresses(table);
     view.node_port(table);
@@ -34,12 +34,14 @@ struct View<'a> {
     port: &'a ServicePort,
     node: &'a Node,
     protocol: &'static str,
+    /// The address family, as rules write it.
+    ip: &'static str,
 }
 
 /// What clients send to, which is also what endpoints are found by.
 #[derive(Clone, Copy)]
 enum Door {
-    Address(Ipv4Addr),
+    Address(IpAddr),
     NodePort(u16),
 }
 
@@ -48,7 +50,7 @@ impl View<'_> {
         let door = Door::Address(self.port.cluster_ip);
         self.refuse(table, door, &self.port.internal);
         if let Some(choice) = self.choice(table, door, &self.port.internal) {
-            let from_outside = format!("ip saddr != {} jump {MARK_MASQUERADE}", self.node.cluster_cidr);
+            let from_outside = format!("{} saddr != {} jump {MARK_MASQUERADE}", self.ip, self.node.cluster_cidr);
             let chain = table.chain(format!("cluster-{choice}"), || vec![from_outside, format!("goto {choice}")]);
             table.element(SERVICE_IPS, self.to(door), format!("goto {chain}"));
         }
@@ -115,7 +117,7 @@ impl View<'_> {
                 let name = format!("external-{any}-{}", here.as_deref().unwrap_or("nobody"));
                 // Pods and this node itself may use every endpoint; the client's address is kept for all others.
                 let mut rules = vec![
-                    format!("ip saddr {} goto {any}", self.node.cluster_cidr),
+                    format!("{} saddr {} goto {any}", self.ip, self.node.cluster_cidr),
                     format!("fib saddr type local jump {MARK_MASQUERADE}"),
                     format!("fib saddr type local goto {any}"),
                 ];
@@ -127,11 +129,12 @@ impl View<'_> {
 
     /// Lets the allowed sources through, and nobody else.
     fn firewall(&self, table: &mut Table, external: &str) -> String {
-        let ranges = &self.port.source_ranges;
-        let mut rules: Vec<String> = ranges.iter().map(|range| format!("ip saddr {range} goto {external}")).collect();
+        let (ranges, ip) = (&self.port.source_ranges, self.ip);
+        let mut rules: Vec<String> = ranges.iter().map(|range| format!("{ip} saddr {range} goto {external}")).collect();
         if self.node.addresses.iter().any(|address| ranges.iter().any(|range| range.contains(*address))) {
             // Where the balancer's address is this node's too, the node calls itself from that address.
-            rules.extend(self.port.load_balancer_ips.iter().map(|ip| format!("ip saddr {ip} goto {external}")));
+            let balancers = self.port.load_balancer_ips.iter();
+            rules.extend(balancers.map(|balancer| format!("{ip} saddr {balancer} goto {external}")));
         }
         rules.push("drop".to_owned());
         table.chain(format!("firewall-{}", self.hash()), || rules)
@@ -154,7 +157,7 @@ impl View<'_> {
         let (door_key, asked, kind, map) = match door {
             Door::Address(ip) => {
                 let key = format!("{ip} . {}", self.port.port);
-                (key, format!("ip daddr . {protocol} dport"), "", endpoint_map(protocol))
+                (key, format!("{} daddr . {protocol} dport", self.ip), "", endpoint_map(protocol))
             }
             Door::NodePort(port) => {
                 (port.to_string(), format!("{protocol} dport"), "nodeport-", node_port_endpoint_map(protocol))
@@ -167,7 +170,7 @@ impl View<'_> {
         let offset = if first == 0 { String::new() } else { format!(" offset {first}") };
         Some(table.chain(format!("{whose}-{kind}{protocol}-{count}"), || {
             vec![
-                format!("dnat ip to {asked} . numgen random mod {count}{offset} map @{map}"),
+                format!("dnat {} to {asked} . numgen random mod {count}{offset} map @{map}", self.ip),
                 // A packet that comes between two states of the map: its client sends another, which finds the new one.
                 "drop".to_owned(),
             ]
@@ -184,12 +187,13 @@ impl View<'_> {
         let mut rules = Vec::new();
         for endpoint in endpoints {
             let set = self.affinity_set(*endpoint, secs);
-            let remember = format!("update @{set} {{ ip saddr }}");
+            let remember = format!("update @{set} {{ {} saddr }}", self.ip);
             let translate = format!("meta l4proto {} dnat to {endpoint}", self.protocol);
             // An endpoint that both policies use is written once.
             let chain = table.chain(self.endpoint_chain(*endpoint), || vec![remember, translate]);
-            rules.push(format!("ip saddr @{set} goto {chain}"));
-            let form = format!("type ipv4_addr; flags dynamic,timeout; timeout {secs}s;");
+            rules.push(format!("{} saddr @{set} goto {chain}", self.ip));
+            let address = address_type(self.node.family);
+            let form = format!("type {address}; flags dynamic,timeout; timeout {secs}s;");
             table.sets.insert(set, Set::new(SetKind::Dynamic, form));
         }
         rules.push(if let [only] = endpoints {

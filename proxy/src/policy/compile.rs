@@ -5,23 +5,25 @@
 use super::pod::Subject;
 use super::ranges::{self, merge};
 use super::ruleset::{Allow, Direction, Guard, NamedPort, Peers, PolicyKey, Ports, Ruleset, Selection};
-use crate::ruleset::{Protocol, SourceRange};
+use crate::ruleset::Protocol;
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort, NetworkPolicySpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kinds::ip::{Cidr, Family};
 use kinds::selector::LabelSelector;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-/// The part of the cluster that policies speak of.
+/// The part of the cluster that policies speak of, as one address family sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct World {
+    pub family: Family,
     /// Namespace -> its labels.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Namespace -> pod -> what policies see of it.
     pub pods: BTreeMap<String, BTreeMap<String, Subject>>,
     /// The node's part of the pods' addresses.
-    pub range: Option<SourceRange>,
+    pub range: Option<Cidr>,
 }
 
 impl World {
@@ -41,7 +43,7 @@ pub fn compile<'a>(policies: impl IntoIterator<Item = &'a NetworkPolicy>, world:
 
 /// Everything that policies ask for together; nothing where there are none.
 pub(super) fn merge_parts<'a>(parts: impl Iterator<Item = &'a Ruleset>, world: &World, node: &str) -> Ruleset {
-    let mut rules = Ruleset::default();
+    let mut rules = Ruleset { family: world.family, ..Ruleset::default() };
     let mut any = false;
     for part in parts {
         any = true;
@@ -72,7 +74,7 @@ pub(super) fn key(policy: &NetworkPolicy) -> PolicyKey {
 
 /// What one policy asks of `node`.
 pub(super) fn of_policy(policy: &NetworkPolicy, world: &World, node: &str) -> Ruleset {
-    let mut rules = Ruleset::default();
+    let mut rules = Ruleset { family: world.family, ..Ruleset::default() };
     let Some(spec) = &policy.spec else { return rules };
     let key = key(policy);
     let wanted = selector(spec.pod_selector.as_ref());
@@ -152,7 +154,7 @@ impl Scope<'_> {
         let mut blocks = Vec::new();
         for peer in peers {
             if let Some(block) = &peer.ip_block {
-                blocks.extend(ranges::of_block(block));
+                blocks.extend(ranges::of_block(block, self.world.family));
             } else {
                 let (selection, addresses) = self.select(peer);
                 rules.selected.entry(selection.clone()).or_insert_with(addresses);
@@ -160,15 +162,16 @@ impl Scope<'_> {
             }
         }
         let blocks = merge(blocks);
-        if blocks == [(0, u32::MAX)] {
+        let family = self.world.family;
+        if blocks == [(0, family.most())] {
             return Some(Peers::Any);
         }
-        let blocks: Vec<_> = blocks.into_iter().map(ranges::addresses).collect();
+        let blocks: Vec<_> = blocks.into_iter().map(|block| ranges::addresses(block, family)).collect();
         (!pods.is_empty() || !blocks.is_empty()).then_some(Peers::Of { pods, blocks })
     }
 
     /// A peer's selectors in their canonical form, and how to find the addresses they select.
-    fn select(&self, peer: &NetworkPolicyPeer) -> (Selection, impl FnOnce() -> BTreeSet<Ipv4Addr>) {
+    fn select(&self, peer: &NetworkPolicyPeer) -> (Selection, impl FnOnce() -> BTreeSet<IpAddr>) {
         let of_pods = selector(peer.pod_selector.as_ref());
         let of_namespaces = peer.namespace_selector.as_ref().map(|wanted| selector(Some(wanted)));
         let whence = match &of_namespaces {
@@ -198,13 +201,13 @@ impl Scope<'_> {
         if ports.is_empty() {
             return Some(Ports::Any);
         }
-        let mut numbers: BTreeMap<Protocol, Vec<(u32, u32)>> = BTreeMap::new();
+        let mut numbers: BTreeMap<Protocol, Vec<ranges::Range>> = BTreeMap::new();
         let mut named = BTreeSet::new();
         for port in ports {
             let Some(protocol) = Protocol::parse(port.protocol.as_deref()) else { continue };
-            let number = |value: i32| u16::try_from(value).ok().map(u32::from);
+            let number = |value: i32| u16::try_from(value).ok().map(u128::from);
             match &port.port {
-                None => numbers.entry(protocol).or_default().push((0, u32::from(u16::MAX))),
+                None => numbers.entry(protocol).or_default().push((0, u128::from(u16::MAX))),
                 Some(IntOrString::Int(first)) => {
                     let last = port.end_port.unwrap_or(*first);
                     let range = number(*first).zip(number(last)).filter(|(first, last)| first <= last);
@@ -217,7 +220,7 @@ impl Scope<'_> {
                 }
             }
         }
-        let narrow = |end: u32| u16::try_from(end).expect("made from numbers of sixteen bits");
+        let narrow = |end: u128| u16::try_from(end).expect("made from numbers of sixteen bits");
         let numbers: BTreeMap<_, Vec<_>> = numbers
             .into_iter()
             .filter(|(_, ranges)| !ranges.is_empty())
@@ -237,7 +240,7 @@ impl Scope<'_> {
         match direction {
             Direction::Ingress => self.subjects.iter().for_each(|pod| add(pod)),
             Direction::Egress => {
-                let is_meant = |address: &Ipv4Addr| match peers {
+                let is_meant = |address: &IpAddr| match peers {
                     Peers::Any => true,
                     Peers::Of { pods, blocks } => {
                         pods.iter().any(|selection| rules.selected.get(selection).is_some_and(|s| s.contains(address)))

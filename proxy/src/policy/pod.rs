@@ -2,23 +2,25 @@
 
 use crate::ruleset::Protocol;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use kinds::ip::Family;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub ns: String,
     pub labels: BTreeMap<String, String>,
     pub node: String,
-    pub address: Ipv4Addr,
+    /// Of the family that is asked for.
+    pub address: IpAddr,
     /// Name and protocol -> number.
     pub ports: BTreeMap<(String, Protocol), u16>,
 }
 
 impl Subject {
-    /// `None` for pods without an address of their own: not started, finished (another pod may have it by now), or on
+    /// As one address family sees it; `None` for pods without such an address of their own: not started, finished (another pod may have it by now), or on
     /// the node's network. k8s: policies treat the latter as the node.
-    pub fn of(pod: &Pod) -> Option<Self> {
+    pub fn of(pod: &Pod, family: Family) -> Option<Self> {
         let (spec, status) = (pod.spec.as_ref()?, pod.status.as_ref()?);
         let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
         if finished || spec.host_network == Some(true) {
@@ -29,7 +31,10 @@ impl Subject {
             ns: pod.metadata.namespace.clone().unwrap_or_default(),
             labels: pod.metadata.labels.clone().unwrap_or_default(),
             node: spec.node_name.clone().unwrap_or_default(),
-            address: all.chain(status.pod_ip.as_deref()).find_map(|ip| ip.parse().ok())?,
+            address: all
+                .chain(status.pod_ip.as_deref())
+                .filter_map(|ip| ip.parse().ok())
+                .find(|ip: &IpAddr| Family::of(*ip) == family)?,
             ports: ports(spec),
         })
     }

@@ -10,10 +10,10 @@ use crate::Deps;
 use crate::apply::{self, ApplyError};
 use crate::netfilter;
 use crate::nft::{self, Table};
-use crate::ruleset::SourceRange;
 use client::cache::{Caches, Change, WatchOptions};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kinds::ip::{Cidr, Family};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-/// Our table of the family `ip`.
+/// Our table in each address family.
 pub(crate) const TABLE: &str = "drover-network-policy";
 
 /// Changes that arrive within this time go into one transaction.
@@ -34,17 +34,17 @@ const RETRY: Duration = Duration::from_secs(1);
 const INSPECT: Duration = Duration::from_secs(3);
 
 /// Enforces policies until drained. The table stays behind: a node is not to open because its proxy restarts.
-pub(crate) async fn run(node: String, deps: Deps, drain: CancellationToken) {
+pub(crate) async fn run(node: String, families: Vec<Family>, deps: Deps, drain: CancellationToken) {
     let tracker = TaskTracker::new();
     tokio::select! {
         () = drain.cancelled() => {}
-        () = enforce(&node, deps, &tracker, &drain) => {}
+        () = enforce(&node, &families, deps, (&tracker, &drain)) => {}
     }
     tracker.close();
     tracker.wait().await;
 }
 
-async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &CancellationToken) {
+async fn enforce(node: &str, families: &[Family], deps: Deps, (tracker, drain): (&TaskTracker, &CancellationToken)) {
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
     builder.watch::<NetworkPolicy>();
     let policies = builder.start(tracker, drain.clone());
@@ -52,7 +52,8 @@ async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &Cancella
     policies.synced().await;
     if policies.of::<NetworkPolicy>().is_empty() {
         // What an earlier process left, if nft is there at all; without it there is nothing.
-        if let Err(error @ ApplyError::Failed { .. }) = apply::nft(&nft::removal(TABLE)).await {
+        let removal: String = families.iter().map(|family| nft::removal(*family, TABLE)).collect();
+        if let Err(error @ ApplyError::Failed { .. }) = apply::nft(&removal).await {
             warn!(%error, "rules of policies that are gone may linger");
         }
         if changes.recv().await.is_none() {
@@ -70,11 +71,12 @@ async fn enforce(node: &str, deps: Deps, tracker: &TaskTracker, drain: &Cancella
         pods: peers.of::<Pod>().subscribe(),
         namespaces: peers.of::<Namespace>().subscribe(),
         nodes: peers.of::<Node>().subscribe(),
-        world: World::default(),
-        parts: Parts::of(node),
+        views: families.iter().map(|family| View::of(node, *family)).collect(),
     };
     for policy in policies.of::<NetworkPolicy>().list() {
-        inbox.parts.take_policy(key_of(&policy), Some(policy));
+        for view in &mut inbox.views {
+            view.parts.take_policy(key_of(&policy), Some(Arc::clone(&policy)));
+        }
     }
     peers.synced().await;
     follow(inbox).await;
@@ -85,8 +87,17 @@ struct Inbox {
     pods: UnboundedReceiver<Change<Pod>>,
     namespaces: UnboundedReceiver<Change<Namespace>>,
     nodes: UnboundedReceiver<Change<Node>>,
+    views: Vec<View>,
+}
+
+/// What an address family sees of the cluster, and what the kernel holds for it.
+struct View {
     world: World,
     parts: Parts,
+    /// `None`: what the kernel holds is not known.
+    programmed: Option<Table>,
+    /// What nf_tables' generation was when everything was found in its place.
+    seen: Option<u32>,
 }
 
 /// Why the loop goes on.
@@ -137,22 +148,49 @@ impl Inbox {
     }
 
     fn take_policy(&mut self, change: Change<NetworkPolicy>) -> Matters {
-        let key = PolicyKey { ns: change.key.ns, name: change.key.name };
-        self.parts.take_policy(key, change.new);
+        for view in &mut self.views {
+            let key = PolicyKey { ns: change.key.ns.clone(), name: change.key.name.clone() };
+            view.parts.take_policy(key, change.new.clone());
+        }
         Matters::Yes
     }
 
     fn take_node(&mut self, change: &Change<Node>) -> Matters {
+        any(self.views.iter_mut().map(|view| view.take_node(change)))
+    }
+
+    fn take_pod(&mut self, change: &Change<Pod>) -> Matters {
+        any(self.views.iter_mut().map(|view| view.take_pod(change)))
+    }
+
+    fn take_namespace(&mut self, change: &Change<Namespace>) -> Matters {
+        any(self.views.iter_mut().map(|view| view.take_namespace(change)))
+    }
+}
+
+/// Whether one of several is a matter; all are asked.
+fn any(views: impl Iterator<Item = Matters>) -> Matters {
+    views.fold(Matters::No, |so_far, one| if one == Matters::Yes { one } else { so_far })
+}
+
+impl View {
+    fn of(node: &str, family: Family) -> Self {
+        let world = World { family, ..World::default() };
+        Self { world, parts: Parts::of(node), programmed: None, seen: None }
+    }
+
+    fn take_node(&mut self, change: &Change<Node>) -> Matters {
         let spec = change.new.as_ref().and_then(|node| node.spec.as_ref());
-        let mut all = spec.into_iter().flat_map(|spec| spec.pod_cidrs.iter().flatten().chain(&spec.pod_cidr));
-        let range = all.find_map(|range| SourceRange::parse(range));
+        let all = spec.into_iter().flat_map(|spec| spec.pod_cidrs.iter().flatten().chain(&spec.pod_cidr));
+        let mut parsed = all.filter_map(|range| range.parse().ok());
+        let range = parsed.find(|range: &Cidr| range.family() == self.world.family);
         let same = self.world.range == range;
         self.world.range = range;
         if same { Matters::No } else { Matters::Yes }
     }
 
     fn take_pod(&mut self, change: &Change<Pod>) -> Matters {
-        let now = change.new.as_deref().and_then(Subject::of);
+        let now = change.new.as_deref().and_then(|pod| Subject::of(pod, self.world.family));
         let (ns, name) = (&change.key.ns, &change.key.name);
         let pods = self.world.pods.entry(ns.clone()).or_default();
         let before = match now.clone() {
@@ -183,64 +221,81 @@ impl Inbox {
         self.parts.take_namespace();
         Matters::Yes
     }
+
+    /// Writes what policies ask for now; returns how many pods they isolate.
+    async fn program(&mut self) -> Result<usize, ApplyError> {
+        let rules = self.parts.rules(&self.world);
+        let table = render::render(&rules);
+        // Whatever a failure leaves is not known.
+        let programmed = self.programmed.take();
+        apply(programmed.as_ref(), &table).await?;
+        self.programmed = Some(table);
+        Ok(render::isolated(&rules))
+    }
+
+    /// Without policies there is nothing to look for.
+    fn inspect(&mut self) -> Result<(), ApplyError> {
+        let Some(table) = self.programmed.as_ref().filter(|table| !table.is_empty()) else { return Ok(()) };
+        let chains = table.chains.iter().map(|(name, chain)| (name.clone(), chain.rules.len()));
+        netfilter::inspect((table.family, TABLE), chains, &mut self.seen)
+    }
 }
 
 async fn follow(mut inbox: Inbox) {
-    // `None`: what the kernel holds is not known.
-    let mut programmed: Option<Table> = None;
     let mut isolated = None;
-    let mut seen = None;
     let mut complaint: Option<String> = None;
     loop {
         inbox.drain();
-        let rules = inbox.parts.rules(&inbox.world);
-        let table = render::render(&rules);
-        if let Err(error) = apply(programmed.as_ref(), &table).await {
-            // Once for each reason: it is tried every second.
-            let reason = error.to_string();
-            if complaint.as_ref() != Some(&reason) {
-                error!(%error, "NetworkPolicies are not enforced as they should be; will try again");
-                complaint = Some(reason);
+        let count = match program_all(&mut inbox.views).await {
+            Ok(count) => count,
+            Err(error) => {
+                // Once for each reason: it is tried every second.
+                let reason = error.to_string();
+                if complaint.as_ref() != Some(&reason) {
+                    error!(%error, "NetworkPolicies are not enforced as they should be; will try again");
+                    complaint = Some(reason);
+                }
+                tokio::time::sleep(RETRY).await;
+                continue;
             }
-            programmed = None;
-            tokio::time::sleep(RETRY).await;
-            continue;
-        }
+        };
         complaint = None;
-        let count = render::isolated(&rules);
         if isolated.replace(count) != Some(count) {
             info!(pods = count, "pods are isolated by NetworkPolicies");
         }
-        programmed = Some(table);
         while let Woken::TimeToInspect = inbox.wait().await {
-            if let Err(error) = inspect(programmed.as_ref(), &mut seen) {
+            if let Err(error) = inbox.views.iter_mut().try_for_each(View::inspect) {
                 warn!(%error, "somebody took the rules of NetworkPolicies away; will program them again");
-                programmed = None;
+                inbox.views.iter_mut().for_each(|view| view.programmed = None);
                 break;
             }
         }
     }
 }
 
+/// Every family, though another's failed; the largest number of pods that one isolates.
+async fn program_all(views: &mut [View]) -> Result<usize, ApplyError> {
+    let (mut count, mut failed) = (0, None);
+    for view in views {
+        match view.program().await {
+            Ok(isolated) => count = count.max(isolated),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(count), Err)
+}
+
 /// Without policies a node has no table.
 async fn apply(old: Option<&Table>, new: &Table) -> Result<(), ApplyError> {
-    let nothing = Table::default();
     let transaction = match old {
-        None if *new == nothing => Some(nft::removal(TABLE)),
-        Some(old) if *new == nothing => (*old != nothing).then(|| nft::removal(TABLE)),
+        None if new.is_empty() => Some(nft::removal(new.family, TABLE)),
+        Some(old) if new.is_empty() => (!old.is_empty()).then(|| nft::removal(new.family, TABLE)),
         // Made anew, since there is none.
-        Some(old) if *old == nothing => nft::difference(TABLE, None, new),
+        Some(old) if old.is_empty() => nft::difference(TABLE, None, new),
         old => nft::difference(TABLE, old, new),
     };
     match transaction {
         Some(transaction) => apply::nft(&transaction).await,
         None => Ok(()),
     }
-}
-
-/// Without policies there is nothing to look for.
-fn inspect(programmed: Option<&Table>, seen: &mut Option<u32>) -> Result<(), ApplyError> {
-    let Some(table) = programmed.filter(|table| **table != Table::default()) else { return Ok(()) };
-    let chains = table.chains.iter().map(|(name, chain)| (name.clone(), chain.rules.len()));
-    netfilter::inspect(TABLE, chains, seen)
 }

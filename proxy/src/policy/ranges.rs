@@ -1,11 +1,11 @@
 //! Sets of numbers as ranges: addresses with exceptions, ports with ends. Pure.
 
-use crate::ruleset::SourceRange;
 use k8s_openapi::api::networking::v1::IPBlock;
-use std::net::Ipv4Addr;
+use kinds::ip::{Cidr, Family, number};
+use std::net::IpAddr;
 
 /// First and last.
-pub(super) type Range = (u32, u32);
+pub(super) type Range = (u128, u128);
 
 /// The same numbers in ascending ranges that neither overlap nor touch.
 pub(super) fn merge(mut ranges: Vec<Range>) -> Vec<Range> {
@@ -21,9 +21,9 @@ pub(super) fn merge(mut ranges: Vec<Range>) -> Vec<Range> {
 }
 
 /// The addresses of a block; none of one that is of the other family.
-pub(super) fn of_block(block: &IPBlock) -> Vec<Range> {
-    let Some(whole) = of_cidr(&block.cidr) else { return Vec::new() };
-    let excepted = merge(block.except.iter().flatten().filter_map(|except| of_cidr(except)).collect());
+pub(super) fn of_block(block: &IPBlock, family: Family) -> Vec<Range> {
+    let Some(whole) = of_cidr(&block.cidr, family) else { return Vec::new() };
+    let excepted = merge(block.except.iter().flatten().filter_map(|except| of_cidr(except, family)).collect());
     let mut rest = Vec::new();
     let mut first = Some(whole.0);
     for (from, to) in excepted {
@@ -37,15 +37,13 @@ pub(super) fn of_block(block: &IPBlock) -> Vec<Range> {
     rest
 }
 
-fn of_cidr(text: &str) -> Option<Range> {
-    let range = SourceRange::parse(text)?;
-    let hosts = u32::MAX.checked_shr(u32::from(range.length)).unwrap_or(0);
-    let first = range.network.to_bits() & !hosts;
-    Some((first, first | hosts))
+fn of_cidr(text: &str, family: Family) -> Option<Range> {
+    let cidr: Cidr = text.parse().ok().filter(|cidr: &Cidr| cidr.family() == family)?;
+    Some((number(cidr.first()), number(cidr.last())))
 }
 
-pub(super) fn addresses((first, last): Range) -> (Ipv4Addr, Ipv4Addr) {
-    (Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))
+pub(super) fn addresses((first, last): Range, family: Family) -> (IpAddr, IpAddr) {
+    (family.address(first), family.address(last))
 }
 
 #[cfg(test)]
@@ -53,9 +51,17 @@ mod tests {
     use super::*;
 
     fn block(cidr: &str, except: &[&str]) -> Vec<String> {
+        block_of(Family::V4, cidr, except)
+    }
+
+    fn block_of(family: Family, cidr: &str, except: &[&str]) -> Vec<String> {
         let except = Some(except.iter().map(ToString::to_string).collect());
-        let ranges = of_block(&IPBlock { cidr: cidr.to_owned(), except });
-        ranges.into_iter().map(addresses).map(|(first, last)| format!("{first}-{last}")).collect()
+        let ranges = of_block(&IPBlock { cidr: cidr.to_owned(), except }, family);
+        ranges
+            .into_iter()
+            .map(|range| addresses(range, family))
+            .map(|(first, last)| format!("{first}-{last}"))
+            .collect()
     }
 
     #[test]
@@ -68,11 +74,15 @@ mod tests {
         assert_eq!(block("10.0.0.0/24", &["10.0.0.64/26", "10.0.0.64/27"]).len(), 2);
         assert_eq!(block("10.0.0.0/24", &["10.0.0.0/8"]), [""; 0], "an exception wider than its block");
         assert_eq!(block("fd00::/8", &[]), [""; 0]);
+        let six = |cidr, except| block_of(Family::V6, cidr, except);
+        assert_eq!(six("fd00::/126", &["fd00::1/128"]), ["fd00::-fd00::", "fd00::2-fd00::3"]);
+        assert_eq!(six("::/0", &["8000::/1"]), ["::-7fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"]);
+        assert_eq!(six("10.0.0.0/8", &[]), [""; 0]);
     }
 
     #[test]
     fn ranges_that_meet_become_one() {
         assert_eq!(merge(vec![(80, 80), (1, 79), (90, 95), (92, 99), (90, 91)]), [(1, 80), (90, 99)]);
-        assert_eq!(merge(vec![(5, u32::MAX), (7, 9)]), [(5, u32::MAX)]);
+        assert_eq!(merge(vec![(5, u128::MAX), (7, 9)]), [(5, u128::MAX)]);
     }
 }

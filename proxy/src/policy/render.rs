@@ -7,11 +7,12 @@
 //! What the node itself sends to its pods, and they to it, does not come through here. k8s: a pod's node may always
 //! reach it, as probes must.
 
-use super::ruleset::{Allow, Direction, Guard, NamedPort, Peers, PolicyKey, Ports, Ruleset};
+use super::ruleset::{Allow, Direction, NamedPort, Peers, PolicyKey, Ports, Ruleset};
 use crate::hash::short;
-use crate::nft::{Chain, Set, SetKind, Table};
+use crate::nft::{Chain, Set, SetKind, Table, address_type, keyword};
+use kinds::ip::Family;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Packets that pass through the node, after Services have found their endpoints and before masquerading: both addresses
 /// are those of pods.
@@ -25,15 +26,16 @@ const HAIRPIN: &str = "hairpin";
 
 /// The table for a rule set; empty where there are no policies.
 pub fn render(rules: &Ruleset) -> Table {
-    let mut table = Table::default();
+    let mut table = Table { family: rules.family, ..Table::default() };
+    let (ip, address_type) = (keyword(rules.family), address_type(rules.family));
     if rules.isolated.is_empty() && rules.guard.is_none() {
         return table;
     }
-    table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, "type ipv4_addr . ipv4_addr;"));
+    table.sets.insert(HAIRPIN.to_owned(), Set::new(SetKind::Set, format!("type {address_type} . {address_type};")));
     for direction in [Direction::Egress, Direction::Ingress] {
         let name = names(direction);
-        table.sets.insert(name.pods.to_owned(), Set::new(SetKind::Map, "type ipv4_addr : verdict;"));
-        let rules_of_all = entrance(direction, rules.guard.as_ref());
+        table.sets.insert(name.pods.to_owned(), Set::new(SetKind::Map, format!("type {address_type} : verdict;")));
+        let rules_of_all = entrance(direction, rules);
         table.chains.insert(name.base.to_owned(), Chain { hook: Some(HOOK), rules: rules_of_all });
         // Whom a policy selects has another verdict below.
         for address in rules.guard.iter().flat_map(|guard| &guard.known) {
@@ -41,12 +43,12 @@ pub fn render(rules: &Ruleset) -> Table {
         }
     }
     for (selection, addresses) in &rules.selected {
-        let mut set = Set::new(SetKind::Set, "type ipv4_addr;");
+        let mut set = Set::new(SetKind::Set, format!("type {address_type};"));
         set.elements = addresses.iter().map(|address| (address.to_string(), String::new())).collect();
         table.sets.insert(selection_set(selection), set);
     }
     for (port, doors) in &rules.named {
-        let mut set = Set::new(SetKind::Set, "type ipv4_addr . inet_proto . inet_service;");
+        let mut set = Set::new(SetKind::Set, format!("type {address_type} . inet_proto . inet_service;"));
         let protocol = port.protocol.name();
         set.elements = doors
             .iter()
@@ -57,7 +59,7 @@ pub fn render(rules: &Ruleset) -> Table {
     for ((direction, policy), allowed) in &rules.allowed {
         let chain = policy_chain(*direction, policy);
         let comment = comment(policy);
-        for rule in allowed.iter().flat_map(|allow| matches(*direction, allow)) {
+        for rule in allowed.iter().flat_map(|allow| matches(ip, *direction, allow)) {
             table.rule(&chain, format!("{rule}accept comment \"{comment}\""));
         }
     }
@@ -77,20 +79,25 @@ pub fn render(rules: &Ruleset) -> Table {
 
 /// The rules that every packet meets. The first packets of a connection and all that go the same way are asked, so that
 /// a policy that changes ends connections that it no longer allows; answers pass.
-fn entrance(direction: Direction, guard: Option<&Guard>) -> Vec<String> {
+fn entrance(direction: Direction, rules: &Ruleset) -> Vec<String> {
+    let ip = keyword(rules.family);
     let (own, map) = match direction {
         Direction::Egress => ("saddr", names(direction).pods),
         Direction::Ingress => ("daddr", names(direction).pods),
     };
-    let mut rules = vec![
+    let mut chain = vec![
         "ct state related accept".to_owned(),
         "ct state established ct direction reply accept".to_owned(),
-        format!("ip saddr . ip daddr @{HAIRPIN} accept"),
-        format!("ip {own} vmap @{map}"),
+        format!("{ip} saddr . {ip} daddr @{HAIRPIN} accept"),
     ];
+    if rules.family == Family::V6 {
+        // Pods of a node find each other by these, as IPv4's do by ARP, which nobody asks policies about.
+        chain.push("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept".to_owned());
+    }
+    chain.push(format!("{ip} {own} vmap @{map}"));
     // A pod that nobody knows yet waits until its policies are known.
-    rules.extend(guard.map(|guard| format!("ip {own} {} drop", guard.range)));
-    rules
+    chain.extend(rules.guard.as_ref().map(|guard| format!("{ip} {own} {} drop", guard.range)));
+    chain
 }
 
 struct Names {
@@ -130,13 +137,13 @@ fn comment(policy: &PolicyKey) -> String {
 }
 
 /// Every way to match one of the peers and one of the ports, each with a space behind it.
-fn matches(direction: Direction, allow: &Allow) -> Vec<String> {
-    let peers = peers(direction, &allow.peers);
-    let ports = ports(&allow.ports);
+fn matches(ip: &str, direction: Direction, allow: &Allow) -> Vec<String> {
+    let peers = peers(ip, direction, &allow.peers);
+    let ports = ports(ip, &allow.ports);
     peers.iter().flat_map(|peer| ports.iter().map(move |port| format!("{peer}{port}"))).collect()
 }
 
-fn peers(direction: Direction, peers: &Peers) -> Vec<String> {
+fn peers(ip: &str, direction: Direction, peers: &Peers) -> Vec<String> {
     let other = match direction {
         Direction::Egress => "daddr",
         Direction::Ingress => "saddr",
@@ -144,14 +151,14 @@ fn peers(direction: Direction, peers: &Peers) -> Vec<String> {
     match peers {
         Peers::Any => vec![String::new()],
         Peers::Of { pods, blocks } => {
-            let pods = pods.iter().map(|selection| format!("ip {other} @{} ", selection_set(selection)));
-            let blocks = (!blocks.is_empty()).then(|| format!("ip {other} {{ {} }} ", joined(blocks)));
+            let pods = pods.iter().map(|selection| format!("{ip} {other} @{} ", selection_set(selection)));
+            let blocks = (!blocks.is_empty()).then(|| format!("{ip} {other} {{ {} }} ", joined(blocks)));
             pods.chain(blocks).collect()
         }
     }
 }
 
-fn ports(ports: &Ports) -> Vec<String> {
+fn ports(ip: &str, ports: &Ports) -> Vec<String> {
     match ports {
         Ports::Any => vec![String::new()],
         Ports::Of { numbers, named } => {
@@ -159,7 +166,7 @@ fn ports(ports: &Ports) -> Vec<String> {
                 [(0, u16::MAX)] => format!("meta l4proto {} ", protocol.name()),
                 _ => format!("{} dport {{ {} }} ", protocol.name(), joined(ranges)),
             });
-            let named = named.iter().map(|port| format!("ip daddr . meta l4proto . th dport @{} ", port_set(port)));
+            let named = named.iter().map(|port| format!("{ip} daddr . meta l4proto . th dport @{} ", port_set(port)));
             numbers.chain(named).collect()
         }
     }
@@ -175,5 +182,5 @@ fn joined<T: PartialEq + std::fmt::Display>(ranges: &[(T, T)]) -> String {
 
 /// Whom the table isolates, for the log.
 pub fn isolated(rules: &Ruleset) -> usize {
-    rules.isolated.keys().map(|(_, address)| *address).collect::<BTreeSet<Ipv4Addr>>().len()
+    rules.isolated.keys().map(|(_, address)| *address).collect::<BTreeSet<IpAddr>>().len()
 }

@@ -1,9 +1,10 @@
-//! What NetworkPolicies demand of one node, free of any packet filter's language: the product of `compile`, the input of
+//! What NetworkPolicies demand of one node for an address family, free of any packet filter's language: the product of `compile`, the input of
 //! the renderer.
 
-use crate::ruleset::{Protocol, SourceRange};
+use crate::ruleset::Protocol;
+use kinds::ip::{Cidr, Family};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 /// Seen from the pod that a policy selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,24 +31,26 @@ pub type Selection = String;
 /// Equal inputs give equal rule sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruleset {
+    /// All addresses are of this one.
+    pub family: Family,
     /// Pods of this node that policies select, and which ones: nothing reaches them (or leaves them) but what one of
     /// these allows. Pods that are not here are free.
-    pub isolated: BTreeMap<(Direction, Ipv4Addr), BTreeSet<PolicyKey>>,
+    pub isolated: BTreeMap<(Direction, IpAddr), BTreeSet<PolicyKey>>,
     /// What policies allow; one that allows nothing is not here.
     pub allowed: BTreeMap<(Direction, PolicyKey), Vec<Allow>>,
     /// Addresses of the selected pods, all over the cluster.
-    pub selected: BTreeMap<Selection, BTreeSet<Ipv4Addr>>,
+    pub selected: BTreeMap<Selection, BTreeSet<IpAddr>>,
     pub guard: Option<Guard>,
     /// Where ports of a name are, by the name and protocol that a policy gives.
-    pub named: BTreeMap<NamedPort, BTreeSet<(Ipv4Addr, u16)>>,
+    pub named: BTreeMap<NamedPort, BTreeSet<(IpAddr, u16)>>,
 }
 
 /// This node's part of the pods' addresses, and those whose pods are known. k8s: a pod is isolated from its very first
 /// packet on; one that is not known yet may be one that a policy selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
-    pub range: SourceRange,
-    pub known: BTreeSet<Ipv4Addr>,
+    pub range: Cidr,
+    pub known: BTreeSet<IpAddr>,
 }
 
 /// Connections that have one of the peers and one of the ports.
@@ -63,7 +66,7 @@ pub enum Peers {
     Of {
         pods: BTreeSet<Selection>,
         /// First and last addresses, ascending, apart from each other.
-        blocks: Vec<(Ipv4Addr, Ipv4Addr)>,
+        blocks: Vec<(IpAddr, IpAddr)>,
     },
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::NodeSelector;
 use k8s_openapi::api::resource::v1::{Device, DeviceTaint, DeviceTaintRule, ResourceSlice};
-use kinds::device::repels;
+use kinds::device::{is_ruled, repels};
 use kinds::placement::{self, NodeFacts};
 use kinds::quantity::Quantity;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -163,14 +163,7 @@ fn taints<'r>(
     device: &Device,
     rules: impl Iterator<Item = &'r Arc<DeviceTaintRule>>,
 ) -> Vec<DeviceTaint> {
-    let ruled = rules.filter(|rule| {
-        // k8s: a rule without a selector is about no device
-        let Some(selector) = &rule.spec.device_selector else { return false };
-        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
-        is(&selector.driver, &slice.spec.driver)
-            && is(&selector.pool, &slice.spec.pool.name)
-            && is(&selector.device, &device.name)
-    });
+    let ruled = rules.filter(|rule| is_ruled(rule, &slice.spec.driver, &slice.spec.pool.name, &device.name));
     let own = device.taints.iter().flatten().cloned();
     own.chain(ruled.map(|rule| rule.spec.taint.clone())).filter(repels).collect()
 }

@@ -12,7 +12,7 @@ pub(in crate::admission) enum Level {
 }
 
 impl Level {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         match text {
             "privileged" => Some(Self::Privileged),
             "baseline" => Some(Self::Baseline),
@@ -38,7 +38,7 @@ pub(in crate::admission) enum Version {
 }
 
 impl Version {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text == "latest" {
             return Some(Self::Latest);
         }
@@ -73,10 +73,27 @@ impl fmt::Display for Standard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admission) struct Policy {
     pub(super) enforce: Standard,
+    pub(super) audit: Standard,
     pub(super) warn: Standard,
 }
 
-const PREFIX: &str = "pod-security.kubernetes.io/";
+/// What holds where a namespace does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::admission) struct Defaults {
+    pub(super) enforce: Standard,
+    pub(super) audit: Standard,
+    pub(super) warn: Standard,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let nothing = Standard { level: Level::Privileged, version: Version::Latest };
+        Self { enforce: nothing, audit: nothing, warn: nothing }
+    }
+}
+
+/// Of labels, and of audit annotations.
+pub(super) const PREFIX: &str = "pod-security.kubernetes.io/";
 
 /// What a label says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,20 +134,25 @@ impl Stated {
     }
 
     /// A level that cannot be read counts as `wrong`.
-    fn standard(self, wrong: Level) -> Standard {
+    fn standard(self, default: Standard, wrong: Level) -> Standard {
         Standard {
-            level: self.level.or(Level::Privileged, wrong),
-            version: self.version.or(Version::Latest, Version::Latest),
+            level: self.level.or(default.level, wrong),
+            version: self.version.or(default.version, Version::Latest),
         }
     }
 }
 
 impl Policy {
-    /// k8s: labels that cannot be read enforce the strictest level and warn of nothing.
-    pub(in crate::admission) fn of(namespace: &Value) -> Self {
+    /// Whether it forbids, tells and warns of nothing.
+    pub(super) fn is_privileged(self) -> bool {
+        [self.enforce, self.audit, self.warn].into_iter().all(|standard| standard.level == Level::Privileged)
+    }
+
+    /// k8s: labels that cannot be read enforce the strictest level, and tell and warn of nothing.
+    pub(in crate::admission) fn of(namespace: &Value, defaults: &Defaults) -> Self {
         let (enforce, warn) = (Stated::of(namespace, "enforce"), Stated::of(namespace, "warn"));
-        let enforced = enforce.standard(Level::Restricted);
-        let mut warned = warn.standard(Level::Privileged);
+        let enforced = enforce.standard(defaults.enforce, Level::Restricted);
+        let mut warned = warn.standard(defaults.warn, Level::Privileged);
         // What would be refused as a pod is warned of as a template, unless the namespace says otherwise.
         if enforce.level != Label::Absent && warn.level == Label::Absent && enforced.level > warned.level {
             warned.level = enforced.level;
@@ -138,7 +160,8 @@ impl Policy {
                 warned.version = enforced.version;
             }
         }
-        Self { enforce: enforced, warn: warned }
+        let audit = Stated::of(namespace, "audit").standard(defaults.audit, Level::Privileged);
+        Self { enforce: enforced, audit, warn: warned }
     }
 }
 

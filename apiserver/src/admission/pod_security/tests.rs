@@ -1,12 +1,13 @@
 //! Pods in, what their namespace's standard says of them out.
 
+use super::policy::Defaults;
 use super::*;
 use expect_test::{Expect, expect};
 use serde_json::json;
 
 fn check(labels: Value, spec: Value, expected: Expect) {
     let namespace = json!({"metadata": {"labels": labels}});
-    let policy = Policy::of(&namespace);
+    let policy = Policy::of(&namespace, &Defaults::default());
     let spec: PodSpec = serde_json::from_value(spec).unwrap();
     let broken = violations(policy.enforce, &ObjectMeta::default(), &spec);
     let lines: Vec<String> = broken.iter().map(|one| format!("{} ({})", one.reason, one.detail)).collect();
@@ -77,7 +78,7 @@ fn labels_that_cannot_be_read_enforce_the_strictest() {
     let odd = namespace(
         json!({"pod-security.kubernetes.io/enforce": "strict", "pod-security.kubernetes.io/warn-version": "1.2"}),
     );
-    assert_eq!(Policy::of(&odd).enforce.to_string(), "restricted:latest");
+    assert_eq!(Policy::of(&odd, &Defaults::default()).enforce.to_string(), "restricted:latest");
     let errors: Vec<String> = label_errors(&odd).iter().map(ToString::to_string).collect();
     expect![[r#"
         metadata.labels[pod-security.kubernetes.io/enforce]: Invalid value: "strict": must be one of privileged, baseline, restricted
@@ -85,7 +86,7 @@ fn labels_that_cannot_be_read_enforce_the_strictest() {
     .assert_eq(&errors.join("\n"));
     let quiet = namespace(json!({"pod-security.kubernetes.io/enforce": "baseline"}));
     assert_eq!(
-        Policy::of(&quiet).warn.to_string(),
+        Policy::of(&quiet, &Defaults::default()).warn.to_string(),
         "baseline:latest",
         "templates are warned of what pods are refused for"
     );

@@ -28,6 +28,16 @@ pub(super) enum Action {
     Audit,
 }
 
+impl Action {
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Deny => "Deny",
+            Self::Warn => "Warn",
+            Self::Audit => "Audit",
+        }
+    }
+}
+
 pub(super) struct Binding {
     pub(super) name: String,
     policy: String,

@@ -65,6 +65,12 @@ pub(super) fn judge(hook: &Hook, uid: &str, review: &Value) -> Result<Judgement,
     Ok(Judgement::Denied(refusal(&hook.name, &response["status"])))
 }
 
+/// What the webhook has to say to the audit, whatever its verdict.
+pub(super) fn annotations(review: &Value) -> impl Iterator<Item = (&str, &str)> {
+    let all = review["response"]["auditAnnotations"].as_object().into_iter().flatten();
+    all.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
+}
+
 fn invalid_text<T>(why: String) -> Result<T, String> {
     Err(format!("received invalid webhook response: {why}"))
 }

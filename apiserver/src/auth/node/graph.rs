@@ -9,7 +9,16 @@ use std::collections::{BTreeSet, HashMap};
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What of a pod is looked at here.
-pub const OF_POD: &[&str] = &["metadata.name", "metadata.annotations", "spec", "status.resourceClaimStatuses"];
+pub const OF_POD: &[&str] = &[
+    "metadata.name",
+    "metadata.annotations",
+    "spec",
+    "status.resourceClaimStatuses",
+    "status.extendedResourceClaimStatus",
+];
+
+/// What of a ResourceSlice is looked at here.
+pub const OF_SLICE: &[&str] = &["spec.nodeName"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
@@ -80,6 +89,8 @@ pub(super) struct Graph {
     volumes: HashMap<String, Volume>,
     /// The volumes that need a secret.
     users: HashMap<Reference, BTreeSet<String>>,
+    /// The nodes that ResourceSlices are about.
+    slices: HashMap<String, String>,
 }
 
 impl Graph {
@@ -134,6 +145,18 @@ impl Graph {
         self.volumes.insert(name.to_owned(), volume);
     }
 
+    pub(super) fn apply_slice(&mut self, name: &str, slice: Option<&Value>) {
+        match slice.map(|slice| tree::text(slice, "spec.nodeName")).filter(|node| !node.is_empty()) {
+            Some(node) => self.slices.insert(name.to_owned(), node.to_owned()),
+            None => self.slices.remove(name),
+        };
+    }
+
+    /// Whether the ResourceSlice is about devices of the node.
+    pub(super) fn publishes(&self, node: &str, slice: &str) -> bool {
+        self.slices.get(slice).is_some_and(|of| of == node)
+    }
+
     /// Whether a pod of the node has the claim that the volume is bound to.
     pub(super) fn mounts(&self, node: &str, volume: &str) -> bool {
         self.volumes.get(volume).is_some_and(|volume| self.refers(node, &volume.claim))
@@ -182,6 +205,10 @@ pub fn pod_references(ns: &str, pod: &Value) -> Vec<Reference> {
     names(status, "resourceClaimStatuses", "resourceClaimName", |name| {
         found.push(Reference::resource_claim(ns, name));
     });
+    let extended = tree::text(status, "extendedResourceClaimStatus.resourceClaimName");
+    if !extended.is_empty() {
+        found.push(Reference::resource_claim(ns, extended));
+    }
     names(spec, "resourceClaims", "resourceClaimName", |name| found.push(Reference::resource_claim(ns, name)));
     found.sort_unstable();
     found.dedup();

@@ -16,6 +16,8 @@ fn pod(node: &str) -> Value {
     }})
 }
 
+const DEVICES: &str = "resource.k8s.io";
+
 fn ask<'a>(verb: &'a str, group: &'a str, resource: &'a str, namespace: &'a str, name: &'a str) -> Attributes<'a> {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     Attributes { verb, group, version: "v1", resource, subresource, namespace, name, ..Attributes::default() }
@@ -41,6 +43,10 @@ fn a_node_reaches_only_what_its_pods_use() {
     let [by_node, by_name] =
         ["spec.nodeName=n1", "metadata.name=n1"].map(|text| kinds::selector::FieldSelector::parse(text).unwrap());
     let own_pods = Attributes { fields: Some(&by_node), ..ask("list", "", "pods", "", "") };
+    authorizer.apply_slice("n1-gpus", Some(&json!({"spec": {"nodeName": "n1"}})));
+    authorizer.apply_slice("n2-gpus", Some(&json!({"spec": {"nodeName": "n2"}})));
+    let slices = "resourceslices";
+    let own_slices = Attributes { fields: Some(&by_node), ..ask("deletecollection", DEVICES, slices, "", "") };
     let own_node = Attributes { fields: Some(&by_name), ..ask("watch", "", "nodes", "", "") };
     let table = [
         (ask("get", "", "secrets", "shop", "env"), true),
@@ -59,6 +65,12 @@ fn a_node_reaches_only_what_its_pods_use() {
         (ask("get", "", "pods", "shop", "web"), true),
         (ask("get", "", "pods", "shop", "db"), false),
         (ask("list", "", "pods", "", ""), false),
+        (own_slices, true),
+        (ask("list", DEVICES, slices, "", ""), false),
+        (ask("create", DEVICES, slices, "", ""), true),
+        (ask("update", DEVICES, slices, "", "n1-gpus"), true),
+        (ask("delete", DEVICES, slices, "", "n2-gpus"), false),
+        (ask("get", DEVICES, "resourceslices/status", "", "n1-gpus"), false),
         (own_pods, true),
         (own_node, true),
         (ask("get", "", "nodes", "", "n2"), false),

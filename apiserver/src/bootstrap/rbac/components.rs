@@ -216,6 +216,7 @@ pub(super) fn node_rules() -> Vec<Rule> {
         rule("create delete get patch update", "storage.k8s.io", "csinodes"),
         rule(READ, "node.k8s.io", "runtimeclasses"),
         rule("get", "resource.k8s.io", "resourceclaims"),
+        rule("create delete deletecollection get list patch update watch", "resource.k8s.io", "resourceslices"),
     ]
 }
 

@@ -432,5 +432,15 @@ fn claims() -> Vec<Row> {
                 events(),
             ],
         ),
+        (
+            "device-taint-eviction-controller",
+            &["device-taint-eviction-controller"],
+            vec![
+                rule("delete get list watch", "core", "pods"),
+                rule("patch update", "core", "pods/status"),
+                rule(READ, "resource.k8s.io", "devicetaintrules resourceclaims resourceslices"),
+                events(),
+            ],
+        ),
     ]
 }

@@ -2,14 +2,14 @@
 //! tens of megabytes.
 
 use super::definition::{definition, target};
-use super::operation::{body_schema, list_schema, paths};
+use super::operation::{list_schema, paths};
 use super::{Dialect, custom, gnostic};
 use crate::publish::discovery::{Group, Version};
 use crate::publish::version::GIT_VERSION;
 use bytes::Bytes;
 use kinds::kind::Kind;
 use kinds::row::Row;
-use kinds::schema::{Descriptions, Schema, lookup};
+use kinds::schema::{self, Descriptions, Schema, lookup};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -127,7 +127,7 @@ fn each_definition(dialect: Dialect, kinds: &[Arc<dyn Kind>], show: &mut dyn FnM
     let bodies = rows.iter().flat_map(|row| row.subresources.iter()).filter_map(|sub| sub.body.as_ref());
     let mut served: BTreeMap<String, (&str, &str, &str)> = bodies
         .map(|(group, version, kind)| {
-            (body_schema(group, version, kind), (group.as_ref(), version.as_ref(), kind.as_ref()))
+            (schema::definition(group, version, kind), (group.as_ref(), version.as_ref(), kind.as_ref()))
         })
         .collect();
     served.extend(rows.iter().map(|row| (row.schema.to_string(), (&*row.group, &*row.version, &*row.kind))));
@@ -168,7 +168,7 @@ fn reachable(rows: &[&Row]) -> Vec<Schema> {
         ["DeleteOptions", "ListMeta", "ObjectMeta", "Status", "WatchEvent"].map(|name| format!("{META}.{name}"));
     let bodies = rows.iter().flat_map(|row| {
         let subs = row.subresources.iter().filter_map(|sub| sub.body.as_ref());
-        let subs = subs.map(|(group, version, kind)| body_schema(group, version, kind));
+        let subs = subs.map(|(group, version, kind)| schema::definition(group, version, kind));
         std::iter::once(row.schema.to_string()).chain(subs).collect::<Vec<_>>()
     });
     let mut waiting: Vec<Schema> = bodies.chain(fixed).filter_map(|name| lookup(&name)).collect();

@@ -4,7 +4,7 @@
 use super::{Dialect, custom};
 use crate::registry::exceptions;
 use kinds::row::{Row, Subresource};
-use kinds::schema::lookup;
+use kinds::schema::{definition, lookup};
 use serde_json::{Map, Value, json};
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
@@ -160,7 +160,7 @@ impl Subject<'_> {
             (None, "log" | "proxy" | "exec" | "attach" | "portforward") => None,
             (None, _) => Some(self.row.schema.to_string()),
             (Some((group, version, kind)), _) => {
-                let name = body_schema(group, version, kind);
+                let name = definition(group, version, kind);
                 lookup(&name).map(|_| name)
             }
         }
@@ -302,12 +302,6 @@ impl Subject<'_> {
         let sub = self.sub.map_or(String::new(), |sub| capital(&sub.name));
         format!("{group}{}{namespaced}{}{sub}{scope}", capital(&row.version), row.kind)
     }
-}
-
-/// Definition of the body of a subresource.
-pub(super) fn body_schema(group: &str, version: &str, kind: &str) -> String {
-    let package = if group.is_empty() { "core" } else { group.split('.').next().unwrap_or_default() };
-    format!("io.k8s.api.{package}.{version}.{kind}")
 }
 
 pub(super) fn list_schema(row: &Row) -> String {

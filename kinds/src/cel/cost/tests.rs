@@ -45,6 +45,13 @@ fn what_has_no_bound_counts_as_what_fits_into_a_request() {
 }
 
 #[test]
+fn sums_of_numbers_are_numbers() {
+    let list = json!({"type": "array", "maxItems": 1000, "items": {"type": "integer"}});
+    assert_eq!(cost(&list, "self.sum() % 2 == 0"), 1 + 1000 + 1 + 1);
+    assert_eq!(cost(&list, "(self.sum() + self.max()) % 2 == 0"), 2 * (1 + 1000) + 1 + 1 + 1);
+}
+
+#[test]
 fn a_value_of_a_schema_has_a_shortest_form_and_fits_so_often_into_a_request() {
     let times = |schema: Value| Decl::of(&schema, Root::No).map(|decl| decl.times_max());
     assert_eq!(times(json!({"type": "boolean"})), Some((3 << 20) / 5));

@@ -265,6 +265,26 @@ pub(super) fn balancer_point(point: &LoadBalancerIngress, path: &Path<'_>, error
     }
 }
 
+/// A second address and family may come, and go where only one is asked for; none takes another's place.
+/// k8s: validateUpgradeDowngradeClusterIPs, validateUpgradeDowngradeIPFamilies
+fn second(
+    (list, one): (&'static str, &str),
+    (new, old): (&[String], &[String]),
+    spec: &ServiceSpec,
+    errors: &mut FieldErrors,
+) {
+    match (old.get(1), new.get(1)) {
+        (Some(before), Some(after)) if before != after => {
+            errors.push(FieldError::invalid(SPEC.child(list).index(1), new, "may not change once set"));
+        }
+        (Some(_), None) if given(spec.ip_family_policy.as_ref()) != Some("SingleStack") => {
+            let detail = format!("must be set to 'SingleStack' when releasing the secondary {one}");
+            errors.push(FieldError::invalid(SPEC.child("ipFamilyPolicy"), &spec.ip_family_policy, detail));
+        }
+        _ => {}
+    }
+}
+
 /// The primary address and family of a Service are for life, or until it becomes ExternalName.
 pub(super) fn change(new: &ServiceSpec, old: &ServiceSpec) -> FieldErrors {
     let mut errors = FieldErrors::new();
@@ -288,6 +308,11 @@ pub(super) fn change(new: &ServiceSpec, old: &ServiceSpec) -> FieldErrors {
         {
             errors.push(FieldError::invalid(SPEC.child("ipFamilies").index(0), &new.ip_families, FIXED));
         }
+        let of = |list| each(list).as_slice();
+        let ips = (of(&new.cluster_ips), of(&old.cluster_ips));
+        second(("clusterIPs", "clusterIP"), ips, new, &mut errors);
+        let families = (of(&new.ip_families), of(&old.ip_families));
+        second(("ipFamilies", "ipFamily"), families, new, &mut errors);
     }
     let balanced = kind(new) == "LoadBalancer" && kind(old) == "LoadBalancer";
     if balanced && new.load_balancer_class != old.load_balancer_class {

@@ -167,3 +167,21 @@ fn where_a_balancer_takes_traffic_is_its_status_alone() {
     expect!["status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is 'LoadBalancer'"]
         .assert_eq(&check::status::<ServiceKind>(web(), &good));
 }
+
+#[test]
+fn a_second_address_changes_for_no_other_and_goes_where_one_family_is_asked_for() {
+    let mut old = web();
+    let both = json!({"clusterIPs": ["10.43.0.9", "fd00:43::9"], "ipFamilies": ["IPv4", "IPv6"]});
+    check::merge(&mut old, &json!({"spec": {"clusterIP": "10.43.0.9", "ipFamilyPolicy": "PreferDualStack"}}));
+    check::merge(&mut old, &json!({ "spec": both }));
+    let other = json!({"spec": {"clusterIPs": ["10.43.0.9", "fd00:43::8"]}});
+    expect![[r#"spec.clusterIPs[1]: Invalid value: ["10.43.0.9","fd00:43::8"]: may not change once set"#]]
+        .assert_eq(&check::update::<ServiceKind>(old.clone(), &other));
+    let mut less = json!({"spec": {"clusterIPs": ["10.43.0.9"], "ipFamilies": ["IPv4"]}});
+    expect![[r#"
+        spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary clusterIP
+        spec.ipFamilyPolicy: Invalid value: "PreferDualStack": must be set to 'SingleStack' when releasing the secondary ipFamily"#]]
+    .assert_eq(&check::update::<ServiceKind>(old.clone(), &less));
+    less["spec"]["ipFamilyPolicy"] = json!("SingleStack");
+    expect![""].assert_eq(&check::update::<ServiceKind>(old, &less));
+}

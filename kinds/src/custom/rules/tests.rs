@@ -61,6 +61,17 @@ fn transition_rules_hold_for_updates_only() {
 }
 
 #[test]
+fn entries_of_maps_are_named_in_brackets() {
+    let rule = json!([{"rule": "self.v < 3"}]);
+    let entry = json!({"type": "object", "x-kubernetes-validations": rule, "properties": {"v": {"type": "integer"}}});
+    let schema = json!({"type": "object", "properties": {"map": {"type": "object", "additionalProperties": entry}}});
+    assert_eq!(
+        said(schema, json!({"map": {"a.b": {"v": 9}}}), None),
+        [r#"map[a.b]: Invalid value: "object": failed rule: self.v < 3"#]
+    );
+}
+
+#[test]
 fn what_an_update_leaves_alone_is_not_judged_again() {
     let schema = json!({"type": "object", "properties": {"list": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"],
         "items": {"type": "object", "x-kubernetes-validations": [{"rule": "self.v < 3"}], "properties": {"k": {"type": "string"}, "v": {"type": "integer"}}}}}});

@@ -1,5 +1,6 @@
 //! The walk over an object and its compiled schema.
 
+use super::super::lists::with_keys_of;
 use super::{Numbers, Strings, Type, Values};
 use crate::errors::{Cause, FieldError, FieldErrors};
 use serde_json::{Map, Number, Value};
@@ -188,7 +189,10 @@ fn of_items(
     let before = old.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for (index, item) in items.iter().enumerate() {
         let path = format!("{}[{index}]", place.path);
-        check(item, before.get(index), of_items, Place { path: &path, ..place }, errors);
+        // k8s: only items of lists with keys are known again
+        let keys = Some(values.list_keys.as_slice()).filter(|keys| !keys.is_empty());
+        let twin = keys.and_then(|keys| with_keys_of(item, keys, before));
+        check(item, twin, of_items, Place { path: &path, ..place }, errors);
     }
 }
 

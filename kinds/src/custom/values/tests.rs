@@ -174,3 +174,23 @@ fn formats_hold_what_they_name() {
     }
     assert!(said_of(json!({"type": "string", "format": "unheard-of"}), json!("x")).is_empty());
 }
+
+#[test]
+fn items_of_a_changed_list_are_judged_anew_but_for_those_that_keys_tell_again() {
+    let wrong = json!({"type": "string", "enum": ["b"]});
+    let keyed = json!({"type": "object", "properties": {"k": {"type": "string"}, "v": wrong}});
+    let list = |kind: &str, items: &Value| json!({"type": "array", "x-kubernetes-list-type": kind, "items": items});
+    let mut map = list("map", &keyed);
+    map["x-kubernetes-list-map-keys"] = json!(["k"]);
+    let paths = |schema: &Value, new: Value, old: Value| -> Vec<String> {
+        validate(&new, Some(&old), &Values::compile(schema), "x").into_iter().map(|error| error.path).collect()
+    };
+    for kind in ["atomic", "set"] {
+        let schema = list(kind, &wrong);
+        assert_eq!(paths(&schema, json!(["a", "b"]), json!(["a"])), ["x[0]"], "{kind}");
+        assert!(paths(&schema, json!(["a"]), json!(["a"])).is_empty(), "{kind}");
+    }
+    let (old, moved) = (json!([{"k": "1", "v": "a"}]), json!([{"k": "2", "v": "b"}, {"k": "1", "v": "a"}]));
+    assert!(paths(&map, moved, old.clone()).is_empty());
+    assert_eq!(paths(&map, json!([{"k": "1", "v": "c"}]), old), ["x[0].v"]);
+}

@@ -8,7 +8,7 @@
 
 use nix::sys::signal::{SigSet, Signal};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -75,8 +75,10 @@ fn serve(port: &str, folder: &str) -> io::Result<()> {
     // Blocked before any thread exists, so that only `wait` below sees them; as PID 1 they would be ignored otherwise.
     stop.thread_block()?;
     let port = port.parse().map_err(io::Error::other)?;
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))?;
-    let datagrams = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
+    // IPv6's takes both families; a machine without it has the other.
+    let everywhere: [SocketAddr; 2] = [(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()];
+    let listener = TcpListener::bind(&everywhere[..])?;
+    let datagrams = UdpSocket::bind(&everywhere[..])?;
     let site = Arc::new(Site {
         root: PathBuf::from(folder),
         host: std::fs::read_to_string("/etc/hostname")

@@ -222,7 +222,7 @@ async fn publish_one(
     let Planned { wanted, about, .. } = planned;
     let driver = node.drivers.get(&wanted.driver)?;
     let key = (uid(pod).to_owned(), wanted.name.clone());
-    let _turn = node.drivers.turn(&wanted.driver, &wanted.handle).await;
+    let _turn = node.drivers.turns.take((wanted.driver.clone(), wanted.handle.clone())).await;
     let is_there = node.drivers.published.lock().contains(&key);
     let mut record = wanted.record();
     if is_there && !planned.republishes() {
@@ -389,7 +389,7 @@ pub async fn unpublish_all(node: &Arc<Node>, pod_uid: &str) -> Result<(), Error>
 async fn unpublish(node: &Arc<Node>, pod_uid: &str, record: Record) -> Result<(), Error> {
     let driver = node.drivers.get(&record.driver_name)?;
     let spots = record.spots(&node.places, pod_uid);
-    let _turn = node.drivers.turn(&record.driver_name, &record.volume_handle).await;
+    let _turn = node.drivers.turns.take((record.driver_name.clone(), record.volume_handle.clone())).await;
     node.drivers.published.lock().remove(&(pod_uid.to_owned(), record.spec_vol_id.clone()));
     let request = NodeUnpublishVolumeRequest {
         volume_id: record.volume_handle.clone(),

@@ -1,12 +1,9 @@
 //! What containers were given, written down before they start: a plugin is asked once for each container, and its answer
 //! is needed at every start of it, also by the agent's successor.
 
-use crate::whole_file;
 use proto::deviceplugin::ContainerAllocateResponse;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::path::Path;
 
 /// The devices of one container, and what it needs to use them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,19 +66,6 @@ pub(super) struct Books {
     pub(super) pods: BTreeMap<String, BTreeMap<String, Grant>>,
 }
 
-/// Nothing where there is no file yet.
-pub(super) fn read(file: &Path) -> io::Result<Books> {
-    match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Books::default()),
-        Err(error) => Err(error),
-    }
-}
-
-pub(super) fn write(file: &Path, books: &Books) -> io::Result<()> {
-    whole_file::write(file, &serde_json::to_vec(books).map_err(io::Error::other)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,12 +92,7 @@ mod tests {
         grant.add("v.io/gpu", ["a".to_owned()].into(), answer);
         let mut books = Books { resources: ["v.io/gpu".to_owned()].into(), ..Books::default() };
         books.pods.entry("uid".into()).or_default().insert("c".into(), grant);
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("grants.json");
-        assert_eq!(read(&file).unwrap(), Books::default());
-        write(&file, &books).unwrap();
-        assert_eq!(read(&file).unwrap(), books);
-        std::fs::write(&file, "{").unwrap();
-        assert!(read(&file).is_err());
+        let text = serde_json::to_string(&books).unwrap();
+        assert_eq!(serde_json::from_str::<Books>(&text).unwrap(), books);
     }
 }

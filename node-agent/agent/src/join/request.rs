@@ -28,7 +28,8 @@ impl Asked {
     }
 
     pub(super) fn serving(place: &Place, key: KeyPair) -> Result<Self, JoinError> {
-        let names = vec![place.node_name.clone(), place.node_ip.to_string()];
+        let names =
+            [place.node_name.clone()].into_iter().chain(place.node_ips.iter().map(ToString::to_string)).collect();
         Self::new(place, key, "kubernetes.io/kubelet-serving", "server auth", names)
     }
 
@@ -40,11 +41,12 @@ impl Asked {
         let pem = params.serialize_request(&key)?.pem()?;
         // One object for a key and what it asks for, however often somebody starts: a retry finds its answer.
         let mut digest = Sha256::new();
+        let addresses: Vec<String> = place.node_ips.iter().map(ToString::to_string).collect();
         for part in [
             signer.as_bytes(),
             &key.subject_public_key_info(),
             place.node_name.as_bytes(),
-            place.node_ip.to_string().as_bytes(),
+            addresses.join(",").as_bytes(),
         ] {
             digest.update(part);
         }

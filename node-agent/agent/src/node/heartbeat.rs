@@ -5,6 +5,7 @@ use super::Node as Shared;
 use super::capacity::{Machine, allocatable, capacity, system_info};
 use super::object::{self, Findings};
 use crate::config::Config;
+use crate::network::pod_cidrs;
 use crate::shutdown;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -142,7 +143,7 @@ async fn heart_changed(
 ) {
     while let Some(change) = changes.recv().await {
         let Some(new) = change.new else { return };
-        let cidr = new.spec.as_ref().and_then(|s| s.pod_cidr.clone()).unwrap_or_default();
+        let cidr = pod_cidrs(&new).join(",");
         if cidr != heart.pod_cidr {
             return;
         }
@@ -210,7 +211,8 @@ impl Heartbeat {
 
     /// Tells the runtime the node's pod range, once it has one.
     async fn configure_network(&mut self) -> Result<(), tonic::Status> {
-        let cidr = self.known.as_ref().and_then(|n| n.spec.as_ref()?.pod_cidr.clone()).unwrap_or_default();
+        // k8s: with a comma between the two of a dual-stack node.
+        let cidr = self.known.as_ref().map(|node| pod_cidrs(node).join(",")).unwrap_or_default();
         if cidr.is_empty() || cidr == self.pod_cidr {
             return Ok(());
         }

@@ -61,10 +61,14 @@ fn annotations(config: &Config) -> BTreeMap<String, String> {
 pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Timestamp) -> NodeStatus {
     let address = |kind: &str, address: String| NodeAddress { type_: kind.to_owned(), address };
     NodeStatus {
-        addresses: Some(vec![
-            address("InternalIP", config.node_ip.to_string()),
-            address("Hostname", config.node_name.clone()),
-        ]),
+        addresses: Some(
+            config
+                .node_ips
+                .iter()
+                .map(|ip| address("InternalIP", ip.to_string()))
+                .chain([address("Hostname", config.node_name.clone())])
+                .collect(),
+        ),
         capacity: Some(findings.capacity.clone()),
         allocatable: Some(allocatable(findings, old)),
         conditions: Some(conditions(findings, old, now)),

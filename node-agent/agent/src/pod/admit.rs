@@ -44,14 +44,6 @@ pub fn admit(pod: &Pod, host: Host) -> Result<(), Doom> {
         let text = format!("Failed to admit pod as the OS field ({}) doesn't match node OS", os.name);
         return Err(rejected("PodOSNotSupported", &text));
     }
-    // Without its devices it must not run, and nobody here prepares them.
-    if let Some(claim) = spec(pod).resource_claims.iter().flatten().next() {
-        let text = format!(
-            "the node cannot prepare the devices of the resource claim {:?}: drivers of dynamic resources are not supported",
-            claim.name
-        );
-        return Err(rejected("DynamicResourcesNotSupported", &text));
-    }
     let sysctls = spec(pod).security_context.as_ref().and_then(|s| s.sysctls.as_ref());
     for sysctl in sysctls.into_iter().flatten() {
         let dotted = sysctl.name.replace('/', ".");
@@ -124,14 +116,6 @@ mod tests {
         assert_eq!(refuses("kernel.shm_rmid_forced", ""), None);
         assert_eq!(refuses("kernel.msgmax", "").as_deref(), Some("SysctlForbidden"));
         assert_eq!(refuses("net.ipv4.tcp_syncookies", "hostNetwork: true,").as_deref(), Some("SysctlForbidden"));
-    }
-
-    #[test]
-    fn a_pod_with_claims_on_devices_fails_rather_than_run_without_them() {
-        let pod = pod_yaml("spec: {containers: [{name: a}], resourceClaims: [{name: gpu, resourceClaimName: c}]}");
-        let doom = admit(&pod, Host::default()).unwrap_err();
-        assert_eq!(doom.reason, "DynamicResourcesNotSupported");
-        assert!(doom.message.contains("devices of the resource claim \"gpu\""), "{}", doom.message);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::member::{Member, Role, members, restarts_after, spec};
 use super::observed::{Observed, Record, RunState, Subject, Volumes};
 use super::op::Op;
-use super::plan::{kill, wants_restart};
+use super::plan::{kill, retry, wants_restart};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
@@ -74,7 +74,7 @@ pub(super) fn wind_down(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
     let mut ops = Vec::new();
     let live: Vec<&Record> = seen.containers.iter().filter(|c| c.is_live()).collect();
     if live.is_empty() {
-        after_containers(pod, seen, &mut ops);
+        after_containers(pod, seen, now, &mut ops);
         return ops;
     }
     let members = members(pod);
@@ -106,13 +106,18 @@ fn grace(pod: &Pod) -> SignedDuration {
     SignedDuration::from_secs(seconds).max(GRACE_MIN)
 }
 
-fn after_containers(pod: &Pod, seen: &Observed, ops: &mut Vec<Op>) {
-    let starting = seen.busy.keys().any(|s| matches!(s, Subject::Start(_) | Subject::Kill(_)));
+fn after_containers(pod: &Pod, seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) {
+    let starting = seen.busy.keys().any(|s| matches!(s, Subject::Start(_) | Subject::Kill(_) | Subject::Claims));
     if starting || seen.is_busy(&Subject::Sandbox) || seen.is_busy(&Subject::Volumes) {
         return; // its end wakes the worker
     }
     if let Some(sandbox) = seen.sandboxes.iter().find(|s| s.ready) {
         ops.push(Op::StopSandbox { id: sandbox.id.clone() });
+    } else if seen.claims.held {
+        match &seen.claims.release_failure {
+            Some(failure) => retry(failure, now, Op::ReleaseClaims, ops),
+            None => ops.push(Op::ReleaseClaims),
+        }
     } else if !is_deleted(pod, seen) {
         if matches!(seen.volumes, Volumes::Ready { .. } | Volumes::Failed(_)) {
             ops.push(Op::ReleaseVolumes);

@@ -134,6 +134,12 @@ pub fn describe(pod: &Pod) -> String {
 }
 
 /// Whether the pod lives in the node's own network namespace.
+/// Whether it has devices that their drivers prepare, by name or as a resource that is a class of devices.
+pub fn claims_devices(pod: &Pod) -> bool {
+    let extended = pod.status.as_ref().and_then(|status| status.extended_resource_claim_status.as_ref());
+    spec(pod).resource_claims.iter().flatten().next().is_some() || extended.is_some()
+}
+
 pub fn host_network(pod: &Pod) -> bool {
     spec(pod).host_network == Some(true)
 }

@@ -14,6 +14,7 @@ pub struct Observed {
     /// Newest first.
     pub containers: Vec<Record>,
     pub volumes: Volumes,
+    pub claims: Claims,
     /// By container name; forgotten when the container is started, so that every start asks again.
     pub images: BTreeMap<String, Image>,
     /// Containers that could not be configured, created or started, by name.
@@ -97,6 +98,19 @@ pub enum Volumes {
     Released,
 }
 
+/// How far the devices are that the pod claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Their drivers have prepared them.
+    pub ready: bool,
+    /// Their drivers may have prepared something, which is to be taken back before the pod has ended.
+    pub held: bool,
+    /// Why they are not ready.
+    pub failure: Option<Failure>,
+    /// Why they are still held though nothing of the pod runs any more.
+    pub release_failure: Option<Failure>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Image {
     /// The reference under which the runtime knows it.
@@ -140,6 +154,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     Volumes,
+    Claims,
     Sandbox,
     /// By container name.
     Image(String),

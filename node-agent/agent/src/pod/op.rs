@@ -7,6 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     MountVolumes,
+    /// Has the drivers of claimed devices prepare them.
+    PrepareClaims,
+    /// Has them take back what they have prepared.
+    ReleaseClaims,
     /// Stops `replaces` first, which releases its network.
     CreateSandbox {
         attempt: u32,
@@ -79,6 +83,7 @@ impl Op {
     pub fn subject(&self) -> Option<Subject> {
         match self {
             Self::MountVolumes | Self::ReleaseVolumes => Some(Subject::Volumes),
+            Self::PrepareClaims | Self::ReleaseClaims => Some(Subject::Claims),
             Self::CreateSandbox { .. } | Self::StopSandbox { .. } => Some(Subject::Sandbox),
             Self::EnsureImage { container } => Some(Subject::Image(container.clone())),
             Self::Start { container, .. } => Some(Subject::Start(container.clone())),

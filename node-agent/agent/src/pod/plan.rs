@@ -3,7 +3,7 @@
 
 use super::back_off::{BackOff, CRASH_LOOP};
 use super::ending::{self, wind_down};
-use super::member::{Member, Role, container_hash, describe, members, restarts_after, spec};
+use super::member::{Member, Role, claims_devices, container_hash, describe, members, restarts_after, spec};
 use super::observed::{Doom, Failure, Image, Observed, Record, RunState, Subject, Volumes};
 use super::op::{Kill, Note, Op};
 use super::resize::{self, Resize};
@@ -66,7 +66,7 @@ fn volumes(seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) {
     }
 }
 
-fn retry(failure: &Failure, now: Timestamp, op: Op, ops: &mut Vec<Op>) {
+pub(super) fn retry(failure: &Failure, now: Timestamp, op: Op, ops: &mut Vec<Op>) {
     ops.push(if failure.retry_at() <= now { op } else { Op::WakeAt(failure.retry_at()) });
 }
 
@@ -85,7 +85,7 @@ fn sandbox(pod: &Pod, seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) -> boo
         }
         return false;
     }
-    if seen.is_busy(&Subject::Sandbox) {
+    if seen.is_busy(&Subject::Sandbox) || !has_devices(pod, seen, now, ops) {
         return false;
     }
     let create =
@@ -102,6 +102,19 @@ fn sandbox(pod: &Pod, seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) -> boo
             message: "Pod sandbox changed, it will be killed and re-created.".to_owned(),
             container: None,
         }));
+    }
+    false
+}
+
+/// k8s: a pod has no sandbox before the drivers of the devices that it claims have prepared them.
+fn has_devices(pod: &Pod, seen: &Observed, now: Timestamp, ops: &mut Vec<Op>) -> bool {
+    if !claims_devices(pod) || seen.claims.ready {
+        return true;
+    }
+    match &seen.claims.failure {
+        _ if seen.is_busy(&Subject::Claims) => {}
+        Some(failure) => retry(failure, now, Op::PrepareClaims, ops),
+        None => ops.push(Op::PrepareClaims),
     }
     false
 }

@@ -115,7 +115,8 @@ fn phase(pod: &Pod, seen: &Observed, members: &[Member<'_>], statuses: &[(Role, 
         return "Failed";
     }
     let mut phase = if seen.doom.is_some() { "Failed" } else { natural_phase(pod, seen, members, statuses) };
-    let live = seen.containers.iter().any(Record::is_live);
+    // k8s: whose pods have ended has no use for its devices, and they go to others; so they are taken back first.
+    let live = seen.containers.iter().any(Record::is_live) || seen.claims.held;
     let busy = seen.busy.keys().any(|s| matches!(s, Subject::Start(_)));
     if is_deleted(pod, seen) && !live && !busy {
         // k8s: a deleted pod whose containers are all stopped is reported as finished before it goes away.

@@ -24,7 +24,7 @@ const SERVING: i32 = 1;
 /// Whether the service says that it serves; the error is what to tell the user.
 pub async fn check(host: &str, port: u16, service: &str, timeout: Duration) -> Result<(), String> {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let address = format!("{host}:{port}");
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
     let channel = endpoint.connect_timeout(timeout).connect().await;
     let channel =

@@ -3,6 +3,7 @@
 
 use super::usage::{self, PodUse};
 use crate::node::Node;
+use crate::node::containers::End;
 use crate::node::probed::Probed;
 use crate::pod::member::member;
 use crate::pods::find;
@@ -49,7 +50,6 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let rows = [
         ("kubelet_running_pods", "gauge", "Pods bound to the node.", node.caches.of::<Pod>().len() as u64),
-        ("kubelet_started_containers_total", "counter", "Containers started.", read(&node.metrics.containers_started)),
         ("drover_agent_probes_total", "counter", "Probes answered.", read(&node.metrics.probes)),
         ("drover_agent_status_writes_total", "counter", "Pod status writes sent.", read(&node.metrics.status_writes)),
     ];
@@ -57,6 +57,22 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
     for (name, kind, help, value) in rows {
         page.family(name, kind, help);
         page.row(name, &[], value);
+    }
+    let name = "kubelet_started_containers_total";
+    page.family(name, "counter", "Cumulative number of containers started");
+    node.metrics.containers.each_started(|kind, count| page.row(name, &[("container_type", kind)], count));
+    let name = "kubelet_terminated_containers_total";
+    page.family(name, "counter", "Cumulative number of terminated containers by type, exit code and reason");
+    node.metrics.containers.each_ended(|End { container_type, exit_code, reason }, count| {
+        let code = exit_code.to_string();
+        page.row(name, &[("container_type", container_type), ("exit_code", &code), ("reason", reason)], count);
+    });
+    // k8s: "<any>" counts claims, whatever their drivers.
+    let family = "dra_resource_claims_in_use";
+    page.family(family, "gauge", "The number of ResourceClaims that are currently in use on the node, by driver name.");
+    page.row(family, &[("driver_name", "<any>")], node.claims.len());
+    for (driver, count) in node.claims.in_use() {
+        page.row(family, &[("driver_name", &driver)], count);
     }
     page.answer()
 }

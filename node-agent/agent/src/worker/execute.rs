@@ -32,6 +32,14 @@ impl Worker {
             Op::MountVolumes => {
                 Box::pin(volumes::mount(node, pod, self.surroundings(), self.tokens.clone(), self.tell.clone()))
             }
+            Op::PrepareClaims => Box::pin(async move {
+                let result = node.claims.prepare(&node, &pod).await;
+                Outcome::Prepared(result.map_err(|error| volumes::chain(&error)))
+            }),
+            Op::ReleaseClaims => Box::pin(async move {
+                let result = node.claims.unprepare(uid(&pod)).await;
+                Outcome::Unprepared(result.map_err(|error| volumes::chain(&error)))
+            }),
             Op::ReleaseVolumes => Box::pin(release(node, uid(&pod).to_owned())),
             Op::CreateSandbox { attempt, replaces } => Box::pin(create_sandbox(node, pod, attempt, replaces)),
             Op::StopSandbox { id } => Box::pin(async move {

@@ -3,8 +3,8 @@
 use super::Worker;
 use crate::image::ensure::Refused;
 use crate::pod::back_off::{BackOff, CRASH_LOOP, Policy, RETRY};
-use crate::pod::member::member;
-use crate::pod::observed::{Failure, Health, Image, Subject, Volumes};
+use crate::pod::member::{member, uid};
+use crate::pod::observed::{Claims, Failure, Health, Image, Subject, Volumes};
 use crate::source::Token;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -26,6 +26,9 @@ pub(super) enum Outcome {
         again: bool,
     },
     Released,
+    /// Devices that the pod claims.
+    Prepared(Result<(), String>),
+    Unprepared(Result<(), String>),
     Sandbox(Result<(), String>),
     Image {
         container: String,
@@ -56,6 +59,27 @@ impl Worker {
                 self.volumes_done(result, again, now);
             }
             Outcome::Released => self.seen.volumes = Volumes::Released,
+            Outcome::Prepared(result) => {
+                if let Err(why) = &result {
+                    let text = format!("Failed to prepare dynamic resources: prepare dynamic resources: {why}");
+                    self.node.warn(&self.pod, None, "FailedPrepareDynamicResources", text);
+                }
+                let held = self.node.claims.are_held(uid(&self.pod));
+                let failure = claims_failure(&result, self.seen.claims.failure.take(), now);
+                self.seen.claims = Claims { ready: result.is_ok(), held, failure, release_failure: None };
+            }
+            Outcome::Unprepared(result) => {
+                if let Err(why) = &result {
+                    tracing::warn!(
+                        pod = crate::pod::member::describe(&self.pod),
+                        why,
+                        "devices are not taken back yet"
+                    );
+                }
+                let held = self.node.claims.are_held(uid(&self.pod));
+                let release_failure = claims_failure(&result, self.seen.claims.release_failure.take(), now);
+                self.seen.claims = Claims { held, release_failure, ..Claims::default() };
+            }
             Outcome::Sandbox(Ok(())) => {
                 self.seen.sandbox_failure = None;
                 self.stale = true;
@@ -65,22 +89,7 @@ impl Worker {
                 self.seen.sandbox_failure = Some(failure("FailedCreatePodSandBox", message, before, RETRY, now));
                 self.stale = true;
             }
-            Outcome::Image { container, result } => {
-                let image = match result {
-                    Ok(pulled) => {
-                        self.mounted_images.insert(container.clone(), pulled.volumes);
-                        Image::Present(pulled.reference)
-                    }
-                    Err(refused) => {
-                        let before = match self.seen.images.get(&container) {
-                            Some(Image::Failed(failure)) => Some(failure.back_off),
-                            Some(Image::Present(_)) | None => None,
-                        };
-                        Image::Failed(failure(refused.reason, refused.message, before, CRASH_LOOP, now))
-                    }
-                };
-                self.seen.images.insert(container, image);
-            }
+            Outcome::Image { container, result } => self.pulled(container, result, now),
             Outcome::Started { container, result } => self.started(container, result, now),
             Outcome::Killed => self.stale = true,
             Outcome::Resized { container, result: Ok((id, resources)) } => {
@@ -105,6 +114,23 @@ impl Worker {
         }
     }
 
+    fn pulled(&mut self, container: String, result: Result<Pulled, Refused>, now: Timestamp) {
+        let image = match result {
+            Ok(pulled) => {
+                self.mounted_images.insert(container.clone(), pulled.volumes);
+                Image::Present(pulled.reference)
+            }
+            Err(refused) => {
+                let before = match self.seen.images.get(&container) {
+                    Some(Image::Failed(failure)) => Some(failure.back_off),
+                    Some(Image::Present(_)) | None => None,
+                };
+                Image::Failed(failure(refused.reason, refused.message, before, CRASH_LOOP, now))
+            }
+        };
+        self.seen.images.insert(container, image);
+    }
+
     fn started(&mut self, container: String, result: Result<String, Refused>, now: Timestamp) {
         self.stale = true;
         match result {
@@ -124,6 +150,12 @@ impl Worker {
             }
         }
     }
+}
+
+fn claims_failure(result: &Result<(), String>, before: Option<Failure>, now: Timestamp) -> Option<Failure> {
+    let before = before.map(|failure| failure.back_off);
+    let failed = |why: String| failure("FailedPrepareDynamicResources", why, before, RETRY, now);
+    result.as_ref().err().cloned().map(failed)
 }
 
 pub(super) fn failure(

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Report {
     /// Since when a change waits for an operation to end, and how long it may.
     gathering: Option<(Timestamp, SignedDuration)>,
     pub(super) generation: Option<i64>,
+    /// Containers whose end has been counted, by id; those of the last status.
+    counted: BTreeSet<String>,
 }
 
 impl Report {
@@ -91,6 +94,7 @@ impl Worker {
             }
         }
         self.report.gathering = None;
+        self.node.metrics.containers.count_ends(&old, &wanted, &mut self.report.counted);
         debug!(pod = describe(&self.pod), phase = wanted.phase, %patch, "status changes");
         let api: Api<Pod> = Api::namespaced(self.node.client.clone(), namespace(&self.pod));
         let name = name(&self.pod).to_owned();

@@ -23,7 +23,6 @@ use proto::cri::{CreateContainerRequest, Device, Mount, StartContainerRequest, S
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tracing::info;
 
 /// A file of environment variables is not larger than this.
@@ -67,7 +66,9 @@ impl Start {
             return Err(refused("CreateContainerConfigError", "the sandbox or the image is gone".to_owned()));
         };
         self.check_user(node, pod, member, image).await?;
-        let grant = self.grant(node, pod).await?;
+        let mut grant = self.grant(node, pod).await?;
+        let claimed = node.claims.cdi(pod, &member.spec);
+        grant.cdi.extend(claimed.map_err(|error| refused("CreateContainerConfigError", error.to_string()))?);
         let env = with_granted(&grant.envs, self.environment(node, pod, member).await?);
         let mut mounts = self.mounts(node, pod, &env).await?;
         mounts.extend(grant.mounts.iter().map(granted_mount));
@@ -103,7 +104,7 @@ impl Start {
         let started = node.cri.runtime().start_container(StartContainerRequest { container_id: id.clone() }).await;
         started.map_err(|s| refused("RunContainerError", cri::Error::Status(s).said()))?;
         node.note(pod, Some(member), "Started", "Container started".to_owned());
-        node.metrics.containers_started.fetch_add(1, Ordering::Relaxed);
+        node.metrics.containers.count_start(member.role);
         info!(pod = describe(pod), container = member.name(), attempt = self.attempt, id, "container started");
         files::link(&node.places, pod, member.name(), self.attempt, &id);
         self.post_start(node, pod, member, sandbox, &id).await?;

@@ -59,7 +59,7 @@ impl Plugin {
     }
 }
 
-fn channel(socket: PathBuf) -> Channel {
+pub(crate) fn channel(socket: PathBuf) -> Channel {
     let connector = tower::service_fn(move |_: tonic::transport::Uri| {
         let socket = socket.clone();
         async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
@@ -231,6 +231,7 @@ async fn who_has_which_devices_is_told_on_a_socket() {
             name: "a".into(),
             devices: vec![device("b", &[0, 1])],
             cpu_ids: Vec::new(),
+            dynamic_resources: Vec::new(),
         }],
     };
     let list = client.list(ListPodResourcesRequest {}).await.unwrap().into_inner();

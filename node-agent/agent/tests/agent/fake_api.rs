@@ -79,6 +79,13 @@ impl FakeApi {
         self.moved.send_replace(rev);
     }
 
+    /// The messages of events with that reason, one for each that was made.
+    pub(crate) fn events(&self, reason: &str) -> Vec<String> {
+        let store = self.store.lock();
+        let events = store.objects.iter().filter(|(path, o)| path.contains("/events/") && o["reason"] == reason);
+        events.map(|(_, o)| o["message"].as_str().or(o["note"].as_str()).unwrap_or_default().to_owned()).collect()
+    }
+
     /// Waits until `done` holds for the object, and returns it.
     pub(crate) async fn until(&self, path: &str, done: impl Fn(Option<&Value>) -> bool) -> Option<Value> {
         let mut moved = self.moved.subscribe();
@@ -109,6 +116,7 @@ async fn answer(State(api): State<FakeApi>, method: Method, uri: Uri, body: Byte
         Method::GET => api.get(&path).map_or_else(not_found, |o| ok(&o)),
         Method::POST => create(&api, &path, body),
         Method::PATCH => patch(&api, &path, &body),
+        Method::DELETE if is_collection(&path) => delete_all(&api, &path, &query),
         Method::DELETE => delete(&api, &path, &body),
         _ => status(405, "MethodNotAllowed"),
     }
@@ -147,7 +155,8 @@ fn fits(collection: &str, query: &BTreeMap<String, String>, path: &str, object: 
         let (name, wanted) = selector.split_once('=').unwrap();
         object.pointer(&format!("/{}", name.replace('.', "/"))).and_then(Value::as_str) == Some(wanted)
     };
-    inside && query.get("fieldSelector").is_none_or(field)
+    let fields = query.get("fieldSelector").map(|all| all.split(',').map(str::to_owned).collect::<Vec<_>>());
+    inside && fields.unwrap_or_default().iter().all(field)
 }
 
 fn list(api: &FakeApi, path: &str, query: &BTreeMap<String, String>) -> Response {
@@ -157,6 +166,15 @@ fn list(api: &FakeApi, path: &str, query: &BTreeMap<String, String>) -> Response
     ok(
         &json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": store.rev.to_string() }, "items": items }),
     )
+}
+
+fn delete_all(api: &FakeApi, path: &str, query: &BTreeMap<String, String>) -> Response {
+    let store = api.store.lock();
+    let gone: Vec<String> =
+        store.objects.iter().filter(|(p, o)| fits(path, query, p, o)).map(|(p, _)| p.clone()).collect();
+    drop(store);
+    gone.iter().for_each(|path| api.remove(path));
+    ok(&json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success" }))
 }
 
 fn watch_stream(api: &FakeApi, path: String, query: BTreeMap<String, String>) -> Response {

@@ -103,7 +103,7 @@ impl World {
         self.agent_drain = CancellationToken::new();
         let config = Config {
             node_name: "n1".into(),
-            node_ip: "127.0.0.1".parse().unwrap(),
+            node_ips: vec!["127.0.0.1".parse().unwrap()],
             data_dir: self.dir.path().join("agent"),
             log_dir: self.dir.path().join("logs/pods"),
             cri_endpoint: self.dir.path().join("cri.sock"),

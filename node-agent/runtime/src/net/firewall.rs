@@ -1,10 +1,11 @@
 //! The runtime's iptables rules, in chains of its own: masquerading of what leaves the pod network, forwarding to and
-//! from the bridge, and host ports. Rendering is pure; one `iptables-restore --noflush` writes everything.
+//! from the bridge, and host ports. Rendering is pure; one `iptables-restore --noflush` writes everything of an address
+//! family. Both families have the same chains, each in its own tables.
 
-use super::address::Cidr4;
+use super::address::{Cidr, Family};
 use super::{Masquerade, NetConfig, NetError};
 use std::fmt::Write;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -14,7 +15,8 @@ use tokio::process::Command;
 pub(crate) struct PortMap {
     /// `tcp`, `udp` or `sctp`.
     pub(crate) protocol: String,
-    pub(crate) host_ip: Option<Ipv4Addr>,
+    /// Every address of the node where there is none; every one of its family where it is unspecified.
+    pub(crate) host_ip: Option<IpAddr>,
     pub(crate) host_port: u16,
     pub(crate) container_port: u16,
 }
@@ -28,36 +30,58 @@ const JUMPS: [(&str, &str, &str); 5] = [
     ("filter", "INPUT", "-j DROVER-INPUT"),
 ];
 
-/// What `iptables-restore` is given: our chains anew, and the jumps that are missing.
-fn render(
-    config: &NetConfig,
-    cidr: Cidr4,
-    ports: &[(Ipv4Addr, Vec<PortMap>)],
-    missing: &[(&str, &str, &str)],
-) -> String {
+/// The programs of a family: for one command, and for many.
+fn programs(family: Family) -> [&'static str; 2] {
+    match family {
+        Family::V4 => ["iptables", "iptables-restore"],
+        Family::V6 => ["ip6tables", "ip6tables-restore"],
+    }
+}
+
+/// Addresses with which the node may call its own host ports, beside those of others. Of IPv6's loopback address no
+/// packet can leave.
+fn loopback(family: Family) -> Option<&'static str> {
+    (family == Family::V4).then_some("127.0.0.0/8")
+}
+
+fn multicast(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "224.0.0.0/4",
+        Family::V6 => "ff00::/8",
+    }
+}
+
+/// What the family's `iptables-restore` is given: our chains anew, and the jumps that are missing. `ports` are those of
+/// addresses of the family.
+fn render(config: &NetConfig, cidr: Cidr, ports: &[(IpAddr, Vec<PortMap>)], missing: &[(&str, &str, &str)]) -> String {
     let bridge = &config.bridge;
+    let family = cidr.family();
     let mut nat = String::from("*nat\n:DROVER-POSTROUTING - [0:0]\n:DROVER-HOSTPORTS - [0:0]\n");
     let mut line = |text: std::fmt::Arguments<'_>| writeln!(nat, "{text}").expect("writing to a string cannot fail");
     for (ip, maps) in ports {
-        for map in maps {
+        for map in maps.iter().filter(|map| map.host_ip.is_none_or(|ip| Family::of(ip) == family)) {
             let PortMap { protocol, host_port, container_port, .. } = map;
-            let only = map.host_ip.map_or(String::new(), |ip| format!(" -d {ip}/32"));
+            let host_ip = map.host_ip.filter(|ip| !ip.is_unspecified());
+            let only = host_ip.map_or(String::new(), |ip| format!(" -d {ip}"));
+            let target = SocketAddr::new(*ip, *container_port);
             line(format_args!(
                 "-A DROVER-HOSTPORTS -p {protocol}{only} -m {protocol} --dport {host_port} \
-                 -j DNAT --to-destination {ip}:{container_port}"
+                 -j DNAT --to-destination {target}"
             ));
             // A pod that reaches itself, and the node that reaches it from a loopback address, need an address that
             // the answer comes back to.
-            for source in [format!("{ip}/32"), "127.0.0.0/8".into()] {
+            for source in [ip.to_string()].into_iter().chain(loopback(family).map(str::to_owned)) {
                 line(format_args!(
-                    "-A DROVER-POSTROUTING -s {source} -d {ip}/32 -p {protocol} -m {protocol} \
+                    "-A DROVER-POSTROUTING -s {source} -d {ip} -p {protocol} -m {protocol} \
                      --dport {container_port} -j MASQUERADE"
                 ));
             }
         }
     }
     if config.masquerade == Masquerade::On {
-        for network in config.no_masquerade.iter().map(String::as_str).chain(["224.0.0.0/4"]) {
+        let inside = config.no_masquerade.iter().map(String::as_str);
+        let inside = inside.filter(|network| network.contains(':') == (family == Family::V6));
+        for network in inside.chain([multicast(family)]) {
             line(format_args!("-A DROVER-POSTROUTING -s {cidr} -d {network} -j RETURN"));
         }
         line(format_args!("-A DROVER-POSTROUTING -s {cidr} ! -o {bridge} -j MASQUERADE --random-fully"));
@@ -67,9 +91,11 @@ fn render(
     line(format_args!("-A DROVER-FORWARD -i {bridge} -j ACCEPT"));
     line(format_args!("-A DROVER-FORWARD -o {bridge} -j ACCEPT"));
     // With route_localnet on the bridge, a pod could talk to what listens on the node's loopback only.
-    line(format_args!(
-        "-A DROVER-INPUT -i {bridge} -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
-    ));
+    if let Some(loopback) = loopback(family) {
+        line(format_args!(
+            "-A DROVER-INPUT -i {bridge} -d {loopback} -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+        ));
+    }
     for (table, chain, rule) in missing {
         let out = if *table == "nat" { &mut nat } else { &mut filter };
         // What is refused goes before what is let through: the Service proxy's rules in front, this accept behind them.
@@ -88,19 +114,22 @@ fn missing(table: &str, listed: &str) -> Vec<(&'static str, &'static str, &'stat
     JUMPS.iter().filter(|(t, chain, rule)| *t == table && !has(chain, rule)).copied().collect()
 }
 
-pub(super) async fn write(config: &NetConfig, cidr: Cidr4, ports: &[(Ipv4Addr, Vec<PortMap>)]) -> Result<(), NetError> {
+/// Writes the rules of one family.
+pub(super) async fn write(config: &NetConfig, cidr: Cidr, ports: &[(IpAddr, Vec<PortMap>)]) -> Result<(), NetError> {
+    let [one, many] = programs(cidr.family());
     let mut absent = Vec::new();
     for table in ["nat", "filter"] {
-        absent.extend(missing(table, &run(&["iptables", "-w", "-t", table, "-S"], "").await?));
+        absent.extend(missing(table, &run(&[one, "-w", "-t", table, "-S"], "").await?));
     }
     let rules = render(config, cidr, ports, &absent);
-    run(&["iptables-restore", "-w", "--noflush"], &rules).await.map(drop)
+    run(&[many, "-w", "--noflush"], &rules).await.map(drop)
 }
 
-/// Takes all of it away.
-pub(super) async fn remove() -> Result<(), NetError> {
+/// Takes all of a family's away.
+pub(super) async fn remove(family: Family) -> Result<(), NetError> {
+    let [one, many] = programs(family);
     for table in ["nat", "filter"] {
-        let listed = run(&["iptables", "-w", "-t", table, "-S"], "").await?;
+        let listed = run(&[one, "-w", "-t", table, "-S"], "").await?;
         let absent = missing(table, &listed);
         let mut text = format!("*{table}\n");
         for jump in JUMPS.iter().filter(|jump| jump.0 == table && !absent.contains(jump)) {
@@ -112,7 +141,7 @@ pub(super) async fn remove() -> Result<(), NetError> {
         for chain in chains.filter(|c| ours.contains(c)) {
             writeln!(text, "-F {chain}\n-X {chain}").expect("writing to a string cannot fail");
         }
-        run(&["iptables-restore", "-w", "--noflush"], &format!("{text}COMMIT\n")).await?;
+        run(&[many, "-w", "--noflush"], &format!("{text}COMMIT\n")).await?;
     }
     Ok(())
 }
@@ -145,6 +174,7 @@ mod tests {
     fn config() -> NetConfig {
         NetConfig {
             own_range: None,
+            cni: None,
             bridge: "br0".into(),
             no_masquerade: vec!["10.42.0.0/16".into()],
             masquerade: Masquerade::On,
@@ -188,17 +218,36 @@ mod tests {
     #[test]
     fn a_host_port_leads_to_its_pod_and_back() {
         let map = PortMap { protocol: "tcp".into(), host_ip: None, host_port: 8080, container_port: 80 };
-        let udp = PortMap { protocol: "udp".into(), host_ip: Some(Ipv4Addr::LOCALHOST), ..map.clone() };
-        let ports = [(Ipv4Addr::new(10, 42, 1, 9), vec![map, udp])];
+        let udp = PortMap { protocol: "udp".into(), host_ip: Some([127, 0, 0, 1].into()), ..map.clone() };
+        let ports = [([10, 42, 1, 9].into(), vec![map, udp])];
         let text = render(&config(), "10.42.1.0/24".parse().unwrap(), &ports, &[]);
         assert!(
             text.contains("-A DROVER-HOSTPORTS -p tcp -m tcp --dport 8080 -j DNAT --to-destination 10.42.1.9:80\n")
         );
-        assert!(text.contains("-A DROVER-HOSTPORTS -p udp -d 127.0.0.1/32 -m udp --dport 8080 -j DNAT"));
+        assert!(text.contains("-A DROVER-HOSTPORTS -p udp -d 127.0.0.1 -m udp --dport 8080 -j DNAT"));
         assert!(
-            text.contains(
-                "-A DROVER-POSTROUTING -s 10.42.1.9/32 -d 10.42.1.9/32 -p tcp -m tcp --dport 80 -j MASQUERADE"
-            )
+            text.contains("-A DROVER-POSTROUTING -s 10.42.1.9 -d 10.42.1.9 -p tcp -m tcp --dport 80 -j MASQUERADE")
         );
+    }
+
+    #[test]
+    fn a_family_has_the_rules_of_its_own_addresses() {
+        let map = PortMap { protocol: "tcp".into(), host_ip: None, host_port: 8080, container_port: 80 };
+        let of_four = PortMap { host_ip: Some([0, 0, 0, 0].into()), host_port: 8084, ..map.clone() };
+        let of_six = PortMap { host_ip: Some("fd00::5".parse().unwrap()), host_port: 8086, ..map.clone() };
+        let ports = [("fd00:42::9".parse().unwrap(), vec![map, of_four, of_six])];
+        let mut config = config();
+        config.no_masquerade.push("fd00:42::/56".to_owned());
+        let text = render(&config, "fd00:42::/64".parse().unwrap(), &ports, &[]);
+        assert!(!text.contains("10.42.") && !text.contains("127.0.0.0") && !text.contains("8084"), "{text}");
+        for rule in [
+            "-A DROVER-HOSTPORTS -p tcp -m tcp --dport 8080 -j DNAT --to-destination [fd00:42::9]:80\n",
+            "-A DROVER-HOSTPORTS -p tcp -d fd00::5 -m tcp --dport 8086 -j DNAT --to-destination [fd00:42::9]:80\n",
+            "-A DROVER-POSTROUTING -s fd00:42::/64 -d fd00:42::/56 -j RETURN\n",
+            "-A DROVER-POSTROUTING -s fd00:42::/64 -d ff00::/8 -j RETURN\n",
+            "-A DROVER-POSTROUTING -s fd00:42::/64 ! -o br0 -j MASQUERADE --random-fully\n",
+        ] {
+            assert!(text.contains(rule), "{rule} is not in {text}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 
 const NLM_F_REQUEST: u16 = 0x01;
@@ -37,6 +37,7 @@ const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
+const IFA_F_NODAD: u8 = 0x02;
 const IFLA_VXLAN_ID: u16 = 1;
 const IFLA_VXLAN_LOCAL: u16 = 4;
 const IFLA_VXLAN_LEARNING: u16 = 7;
@@ -120,18 +121,31 @@ fn link(index: u32, flags: u32) -> Vec<u8> {
     body
 }
 
-/// A message about an address.
-fn address(index: u32, ip: Ipv4Addr, prefix: u8) -> Vec<u8> {
-    let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
+fn family(ip: IpAddr) -> u8 {
+    let family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    family as u8
+}
+
+fn ip_attribute(out: &mut Vec<u8>, kind: u16, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => attribute(out, kind, &ip.octets()),
+        IpAddr::V6(ip) => attribute(out, kind, &ip.octets()),
+    }
+}
+
+/// A message about an address. One of IPv6 can be used at once: nobody else has it, and nobody is asked.
+fn address(index: u32, ip: IpAddr, prefix: u8) -> Vec<u8> {
+    let flags = if ip.is_ipv6() { IFA_F_NODAD } else { 0 };
+    let mut body = vec![family(ip), prefix, flags, 0];
     body.extend(index.to_ne_bytes());
-    attribute(&mut body, IFA_LOCAL, &ip.octets());
-    attribute(&mut body, IFA_ADDRESS, &ip.octets());
+    ip_attribute(&mut body, IFA_LOCAL, ip);
+    ip_attribute(&mut body, IFA_ADDRESS, ip);
     body
 }
 
 /// The header of a message about a route: main table, set at boot (as tools do for static routes), anywhere, unicast.
-fn route(prefix: u8, flags: u32) -> Vec<u8> {
-    let mut body = vec![libc::AF_INET as u8, prefix, 0, 0];
+fn route(of: IpAddr, prefix: u8, flags: u32) -> Vec<u8> {
+    let mut body = vec![family(of), prefix, 0, 0];
     body.extend([254, 3, 0, 1]);
     body.extend(flags.to_ne_bytes());
     body
@@ -206,50 +220,50 @@ impl Request {
         Self { kind: RTM_NEWLINK, flags: 0, body: link(index, UP) }
     }
 
-    pub(super) fn add_address(index: u32, ip: Ipv4Addr, prefix: u8) -> Self {
+    pub(super) fn add_address(index: u32, ip: IpAddr, prefix: u8) -> Self {
         Self { kind: RTM_NEWADDR, flags: NLM_F_CREATE | NLM_F_EXCL, body: address(index, ip, prefix) }
     }
 
     /// One address, under a label of its own.
     pub(super) fn add_labelled(index: u32, ip: Ipv4Addr, label: &str) -> Self {
-        let mut request = Self::add_address(index, ip, 32);
+        let mut request = Self::add_address(index, ip.into(), 32);
         name(&mut request.body, IFA_LABEL, label);
         request
     }
 
     pub(super) fn delete_address(index: u32, ip: Ipv4Addr, label: &str) -> Self {
-        let mut body = address(index, ip, 32);
+        let mut body = address(index, ip.into(), 32);
         name(&mut body, IFA_LABEL, label);
         Self { kind: RTM_DELADDR, flags: 0, body }
     }
 
-    pub(super) fn default_route(index: u32, gateway: Ipv4Addr) -> Self {
-        let mut body = route(0, 0);
+    pub(super) fn default_route(index: u32, gateway: IpAddr) -> Self {
+        let mut body = route(gateway, 0, 0);
         attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
-        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+        ip_attribute(&mut body, RTA_GATEWAY, gateway);
         Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_EXCL, body }
     }
 
-    /// A route by a gateway, which must be on one of our links.
-    pub(super) fn route_via(base: Ipv4Addr, prefix: u8, gateway: Ipv4Addr) -> Self {
-        let mut body = route(prefix, 0);
-        attribute(&mut body, RTA_DST, &base.octets());
-        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+    /// A route by a gateway of the same family, which must be on one of our links.
+    pub(super) fn route_via(base: IpAddr, prefix: u8, gateway: IpAddr) -> Self {
+        let mut body = route(base, prefix, 0);
+        ip_attribute(&mut body, RTA_DST, base);
+        ip_attribute(&mut body, RTA_GATEWAY, gateway);
         Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
     }
 
     /// A route out of a device, to a gateway that only its entries know.
-    pub(super) fn route_through(base: Ipv4Addr, prefix: u8, index: u32, gateway: Ipv4Addr) -> Self {
-        let mut body = route(prefix, RTNH_F_ONLINK);
-        attribute(&mut body, RTA_DST, &base.octets());
+    pub(super) fn route_through(base: IpAddr, prefix: u8, index: u32, gateway: IpAddr) -> Self {
+        let mut body = route(base, prefix, RTNH_F_ONLINK);
+        ip_attribute(&mut body, RTA_DST, base);
         attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
-        attribute(&mut body, RTA_GATEWAY, &gateway.octets());
+        ip_attribute(&mut body, RTA_GATEWAY, gateway);
         Self { kind: RTM_NEWROUTE, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
     }
 
-    pub(super) fn delete_route(base: Ipv4Addr, prefix: u8) -> Self {
-        let mut body = route(prefix, 0);
-        attribute(&mut body, RTA_DST, &base.octets());
+    pub(super) fn delete_route(base: IpAddr, prefix: u8) -> Self {
+        let mut body = route(base, prefix, 0);
+        ip_attribute(&mut body, RTA_DST, base);
         Self { kind: RTM_DELROUTE, flags: 0, body }
     }
 
@@ -271,16 +285,16 @@ impl Request {
     }
 
     /// Who has an address on a device.
-    pub(super) fn neighbour(index: u32, ip: Ipv4Addr, hardware: [u8; 6]) -> Self {
-        let mut body = neighbour(libc::AF_INET as u8, index, 0);
-        attribute(&mut body, NDA_DST, &ip.octets());
+    pub(super) fn neighbour(index: u32, ip: IpAddr, hardware: [u8; 6]) -> Self {
+        let mut body = neighbour(family(ip), index, 0);
+        ip_attribute(&mut body, NDA_DST, ip);
         attribute(&mut body, NDA_LLADDR, &hardware);
         Self { kind: RTM_NEWNEIGH, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
     }
 
-    pub(super) fn delete_neighbour(index: u32, ip: Ipv4Addr) -> Self {
-        let mut body = neighbour(libc::AF_INET as u8, index, 0);
-        attribute(&mut body, NDA_DST, &ip.octets());
+    pub(super) fn delete_neighbour(index: u32, ip: IpAddr) -> Self {
+        let mut body = neighbour(family(ip), index, 0);
+        ip_attribute(&mut body, NDA_DST, ip);
         Self { kind: RTM_DELNEIGH, flags: 0, body }
     }
 

@@ -3,13 +3,13 @@
 //! Nothing is exchanged between nodes for it: the hardware address of a node's end of the overlay follows from its pod
 //! network, so everybody can work it out. Which nodes there are is told from outside.
 
-use super::address::Cidr4;
+use super::address::{self, Cidr, Family};
 use super::netlink::{Connection, Request};
 use super::{NetError, doing, index_of};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// What packets of the overlay carry beside their own: outer IPv4, UDP and VXLAN headers and the inner Ethernet one.
 pub const OVERHEAD_BYTES: u32 = 50;
@@ -41,23 +41,32 @@ pub struct OverlayConfig {
 /// Another node's pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OverlayPeer {
-    pub node_ip: Ipv4Addr,
-    /// `10.42.3.0/24`
-    pub pod_cidr: String,
+    /// Of each family one at most; a route leads to one of its own family, the overlay to that of IPv4.
+    pub node_ips: Vec<IpAddr>,
+    /// `10.42.3.0/24`, or one network of each family.
+    pub pod_cidrs: Vec<String>,
 }
 
-/// What one peer's pods are reached by.
+/// How one network of a peer may be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reach {
+    gateway: Option<IpAddr>,
+    /// The machine and its end of the overlay.
+    overlay: Option<(Ipv4Addr, [u8; 6])>,
+}
+
+/// What one network of a peer's pods is reached by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hop {
-    Route(Ipv4Addr),
-    Vxlan(Ipv4Addr),
+    Route(IpAddr),
+    Vxlan(Ipv4Addr, [u8; 6]),
 }
 
 #[derive(Debug, Default)]
 struct Told {
-    /// The device's index and its address, once it is needed.
-    device: Option<(u32, Ipv4Addr)>,
-    peers: BTreeMap<Cidr4, Hop>,
+    /// The device's index and its addresses, once it is needed.
+    device: Option<(u32, Vec<IpAddr>)>,
+    peers: BTreeMap<Cidr, Hop>,
 }
 
 #[derive(Debug)]
@@ -71,24 +80,26 @@ impl Overlay {
         Self { config, told: Mutex::default() }
     }
 
-    /// Makes the kernel know exactly these peers; `own` is the network of this node's pods, if it has any.
-    pub fn tell(&self, own: Option<&str>, peers: &[OverlayPeer]) -> Result<(), NetError> {
-        let own = own.map(network).transpose()?;
-        let wanted: Result<BTreeMap<Cidr4, Ipv4Addr>, NetError> =
-            peers.iter().map(|peer| Ok((network(&peer.pod_cidr)?, peer.node_ip))).collect();
-        let mut wanted = wanted?;
-        if let Some(own) = own {
-            wanted.remove(&own); // a stale object: our own bridge has it
+    /// Makes the kernel know exactly these peers; `own` are the networks of this node's pods, if it has any.
+    pub fn tell(&self, own: &[String], peers: &[OverlayPeer]) -> Result<(), NetError> {
+        let own = networks(own)?;
+        let mut wanted: BTreeMap<Cidr, Reach> = BTreeMap::new();
+        for peer in peers {
+            let cidrs = networks(&peer.pod_cidrs)?;
+            wanted.extend(cidrs.iter().map(|cidr| (*cidr, reach(peer, &cidrs, cidr.family()))));
+        }
+        for own in &own {
+            wanted.remove(own); // a stale object: our own bridge has it
         }
         let mut told = self.told.lock();
         let mut netlink = Connection::open().map_err(doing("open netlink"))?;
-        let gone: Vec<Cidr4> = told.peers.keys().filter(|cidr| !wanted.contains_key(*cidr)).copied().collect();
+        let gone: Vec<Cidr> = told.peers.keys().filter(|cidr| !wanted.contains_key(*cidr)).copied().collect();
         for cidr in gone {
             forget(&mut netlink, &told, cidr)?;
             told.peers.remove(&cidr);
         }
-        for (cidr, node_ip) in wanted {
-            let hop = self.reach(&mut netlink, &mut told, own, cidr, node_ip)?;
+        for (cidr, reach) in wanted {
+            let hop = self.reach(&mut netlink, &mut told, &own, cidr, reach)?;
             told.peers.insert(cidr, hop);
         }
         Ok(())
@@ -112,39 +123,43 @@ impl Overlay {
         &self,
         netlink: &mut Connection,
         told: &mut Told,
-        own: Option<Cidr4>,
-        cidr: Cidr4,
-        node_ip: Ipv4Addr,
+        own: &[Cidr],
+        cidr: Cidr,
+        by: Reach,
     ) -> Result<Hop, NetError> {
-        if self.config.way != Way::Vxlan {
-            match netlink.run(&[Request::route_via(cidr.base(), cidr.prefix, node_ip)]) {
-                Ok(()) => return Ok(Hop::Route(node_ip)),
+        if self.config.way != Way::Vxlan
+            && let Some(gateway) = by.gateway
+        {
+            match netlink.run(&[Request::route_via(cidr.base(), cidr.prefix, gateway)]) {
+                Ok(()) => return Ok(Hop::Route(gateway)),
                 Err(error) if self.config.way == Way::Auto && is_off_link(&error) => {}
-                Err(error) => return Err(doing(format!("add a route to {cidr} by {node_ip}"))(error)),
+                Err(error) => return Err(doing(format!("add a route to {cidr} by {gateway}"))(error)),
             }
         }
-        let (device, _) = self.device(netlink, told, own)?;
-        let (end, hardware) = (cidr.base(), hardware_address(cidr.base()));
+        let (Way::Auto | Way::Vxlan, Some((machine, hardware))) = (self.config.way, by.overlay) else {
+            let missing = io::Error::other("its node has no address of a family that leads there");
+            return Err(doing(format!("reach {cidr}"))(missing));
+        };
+        let device = self.device(netlink, told, own)?;
+        let (end, hop) = (cidr.base(), Hop::Vxlan(machine, hardware));
+        if told.peers.get(&cidr) != Some(&hop) {
+            // IPv6 takes no gateway on a device while a route leads to it by another.
+            forget(netlink, told, cidr)?;
+        }
         let requests = [
-            Request::forwarding(device, hardware, node_ip),
+            Request::forwarding(device, hardware, machine),
             Request::neighbour(device, end, hardware),
             Request::route_through(cidr.base(), cidr.prefix, device, end),
         ];
-        netlink.run(&requests).map_err(doing(format!("reach {cidr} by VXLAN to {node_ip}")))?;
-        Ok(Hop::Vxlan(node_ip))
+        netlink.run(&requests).map_err(doing(format!("reach {cidr} by VXLAN to {machine}")))?;
+        Ok(hop)
     }
 
-    /// The device, made anew where it is of an earlier process: its address or parameters may be others now.
-    fn device(
-        &self,
-        netlink: &mut Connection,
-        told: &mut Told,
-        own: Option<Cidr4>,
-    ) -> Result<(u32, Ipv4Addr), NetError> {
-        // Without pods there is no network of ours to take an address from.
-        let address = own.map_or(self.config.node_ip, Cidr4::base);
-        if let Some(device) = told.device.filter(|device| device.1 == address) {
-            return Ok(device);
+    /// The device's index, made anew where it is of an earlier process: its addresses or parameters may be others now.
+    fn device(&self, netlink: &mut Connection, told: &mut Told, own: &[Cidr]) -> Result<u32, NetError> {
+        let addresses: Vec<IpAddr> = own.iter().map(|own| own.base()).collect();
+        if let Some((device, _)) = told.device.as_ref().filter(|device| device.1 == addresses) {
+            return Ok(*device);
         }
         delete_device(netlink)?;
         let OverlayConfig { node_ip, mtu, .. } = self.config;
@@ -154,31 +169,43 @@ impl Overlay {
             port: UDP_PORT,
             local: node_ip,
             mtu,
-            hardware: hardware_address(address),
+            // Without pods there is no network of ours to take an address from.
+            hardware: hardware_address(addresses.first().copied().unwrap_or(node_ip.into())),
         };
         netlink
             .run(&[Request::new_vxlan(&vxlan)])
             .map_err(doing("make the VXLAN device (is the kernel module there?)"))?;
         let index = index_of(DEVICE).map_err(doing(format!("find {DEVICE}")))?;
-        let mut requests = vec![Request::link_up(index)];
-        if own.is_some() {
-            // What the node itself sends to other nodes' pods comes from here, so that answers find their way.
-            requests.insert(0, Request::add_address(index, address, 32));
-        }
+        // What the node itself sends to other nodes' pods comes from here, so that answers find their way.
+        let mut requests: Vec<Request> =
+            own.iter().map(|own| Request::add_address(index, own.base(), own.family().bits())).collect();
+        requests.push(Request::link_up(index));
         netlink.run(&requests).map_err(doing(format!("bring {DEVICE} up")))?;
         told.peers.retain(|_, hop| matches!(hop, Hop::Route(_)));
-        told.device = Some((index, address));
-        Ok((index, address))
+        told.device = Some((index, addresses));
+        Ok(index)
+    }
+}
+
+/// How the pods of a family on a peer are reached, of whose pods `cidrs` are all networks.
+fn reach(peer: &OverlayPeer, cidrs: &[Cidr], family: Family) -> Reach {
+    let machine = peer.node_ips.iter().find_map(|ip| match ip {
+        IpAddr::V4(ip) => Some(*ip),
+        IpAddr::V6(_) => None,
+    });
+    Reach {
+        gateway: peer.node_ips.iter().find(|ip| Family::of(**ip) == family).copied(),
+        // The end has one hardware address, whatever the number of its networks.
+        overlay: machine.zip(cidrs.first().map(|cidr| hardware_address(cidr.base()))),
     }
 }
 
 /// Takes one peer's entries away. What is gone is gone already.
-fn forget(netlink: &mut Connection, told: &Told, cidr: Cidr4) -> Result<(), NetError> {
+fn forget(netlink: &mut Connection, told: &Told, cidr: Cidr) -> Result<(), NetError> {
     let mut requests = vec![Request::delete_route(cidr.base(), cidr.prefix)];
-    if let (Some(Hop::Vxlan(node_ip)), Some((device, _))) = (told.peers.get(&cidr), told.device) {
-        let hardware = hardware_address(cidr.base());
-        requests.push(Request::delete_neighbour(device, cidr.base()));
-        requests.push(Request::delete_forwarding(device, hardware, *node_ip));
+    if let (Some(Hop::Vxlan(machine, hardware)), Some((device, _))) = (told.peers.get(&cidr), &told.device) {
+        requests.push(Request::delete_neighbour(*device, cidr.base()));
+        requests.push(Request::delete_forwarding(*device, *hardware, *machine));
     }
     for request in requests {
         match netlink.run(&[request]) {
@@ -205,13 +232,21 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT | libc::ENODEV))
 }
 
-fn network(text: &str) -> Result<Cidr4, NetError> {
-    text.parse().map_err(|()| NetError::BadCidr(text.to_owned()))
+fn networks(texts: &[String]) -> Result<Vec<Cidr>, NetError> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let list = texts.join(",");
+    address::networks(&list).map_err(|()| NetError::BadCidr(list))
 }
 
-/// The hardware address of the overlay's end at a node, from the first address of its pod network.
-fn hardware_address(base: Ipv4Addr) -> [u8; 6] {
-    let [a, b, c, d] = base.octets();
+/// The hardware address of the overlay's end at a node, from the first address of its pods' first network.
+fn hardware_address(base: IpAddr) -> [u8; 6] {
+    let [a, b, c, d] = match base {
+        IpAddr::V4(base) => base.octets(),
+        // Networks of nodes differ in what precedes the host's half.
+        IpAddr::V6(base) => ((base.to_bits() >> 64) as u32).to_be_bytes(),
+    };
     [0x0a, 0x59, a, b, c, d]
 }
 

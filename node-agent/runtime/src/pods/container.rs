@@ -477,10 +477,10 @@ impl Pods {
         let Ok(container) = self.container(id) else { return Ok(()) };
         self.stop_container(&container.record.id, Duration::ZERO).await?;
         let _turn = container.turn.lock().await;
-        let (hierarchy, held) = (self.hierarchy.clone(), container.clone());
+        let (pods, held) = (Arc::clone(self), container.clone());
         let removal = move || -> Result<(), PodError> {
-            hierarchy.remove(&held.record.cgroup)?;
-            remove_tree(&held.dir).map_err(doing(format!("remove {}", held.dir.display())))
+            pods.hierarchy.remove(&held.record.cgroup)?;
+            pods.removed.set_aside(&held.dir).map_err(doing(format!("remove {}", held.dir.display())))
         };
         tokio::task::spawn_blocking(removal).await.expect("removing a container does not panic")?;
         if self.index.lock().containers.remove(&container.record.id).is_some() {

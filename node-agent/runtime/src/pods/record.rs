@@ -3,12 +3,13 @@
 use super::{PodError, doing};
 use crate::link::Link;
 use crate::net::PortMap;
+use crate::net::cni::Attachment;
 use crate::plan::{Identity, Scope};
 use parking_lot::Mutex;
 use proto::cri;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 /// second is written last: without it there is no such thing.
 const CONFIG: &str = "config.pb";
 pub(super) const RECORD: &str = "record.json";
+/// What plugins did, or were about to do: written before they are asked.
+pub(super) const ATTACHMENT: &str = "cni.json";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SandboxRecord {
@@ -23,9 +26,25 @@ pub(crate) struct SandboxRecord {
     pub(crate) created_ns: i64,
     pub(crate) handler: String,
     pub(crate) network: Scope,
-    pub(crate) ip: Option<Ipv4Addr>,
+    /// One of each family at most, the cluster's first family before; none on the node's network. Records of earlier
+    /// versions have one address, or nothing.
+    #[serde(alias = "ip", deserialize_with = "one_or_many")]
+    pub(crate) ips: Vec<IpAddr>,
     pub(crate) ports: Vec<PortMap>,
     pub(crate) cgroup_parent: PathBuf,
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(input: D) -> Result<Vec<IpAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Ips {
+        Many(Vec<IpAddr>),
+        One(Option<IpAddr>),
+    }
+    Ok(match Ips::deserialize(input)? {
+        Ips::Many(all) => all,
+        Ips::One(ip) => ip.into_iter().collect(),
+    })
 }
 
 #[derive(Debug)]
@@ -35,13 +54,31 @@ pub(crate) struct Sandbox {
     pub(crate) dir: PathBuf,
     /// Its supervisor's process, as long as it is ready; none if that is not known.
     pub(crate) pid: Option<u32>,
+    /// What plugins did for it, until they have undone it.
+    pub(crate) attachment: Mutex<Option<Attached>>,
     /// The connection to its supervisor, while it is ready.
     pub(crate) link: Mutex<Option<Arc<Link>>>,
     /// Serialises stopping and removing.
     pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
+/// What plugins did for a sandbox, in its folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Attached {
+    pub(crate) by: Attachment,
+    /// None before the plugins have answered.
+    pub(crate) ips: Vec<IpAddr>,
+}
+
 impl Sandbox {
+    /// Its addresses, whoever gave them.
+    pub(crate) fn ips(&self) -> Vec<IpAddr> {
+        match &*self.attachment.lock() {
+            Some(attached) => attached.ips.clone(),
+            None => self.record.ips.clone(),
+        }
+    }
+
     pub(crate) fn is_ready(&self) -> bool {
         self.link.lock().is_some()
     }
@@ -106,4 +143,23 @@ pub(super) fn load<C: prost::Message + Default, R: for<'de> Deserialize<'de>>(di
 /// The state of a container that a supervisor does not hold, from its folder.
 pub(super) fn load_json<T: for<'de> Deserialize<'de>>(dir: &Path, name: &str) -> Option<T> {
     serde_json::from_slice(&fs::read(dir.join(name)).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_earlier_versions_are_read() {
+        let read = |ips: &str| {
+            let text = format!(
+                r#"{{"id": "a", "created_ns": 0, "handler": "", "network": "pod", {ips}, "ports": [], "cgroup_parent": ""}}"#
+            );
+            serde_json::from_str::<SandboxRecord>(&text).unwrap().ips
+        };
+        let four: IpAddr = [10, 42, 0, 2].into();
+        assert_eq!(read(r#""ip": "10.42.0.2""#), [four]);
+        assert_eq!(read(r#""ip": null"#), [] as [IpAddr; 0]);
+        assert_eq!(read(r#""ips": ["10.42.0.2", "fd00::2"]"#), [four, "fd00::2".parse().unwrap()]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Finding pods again after the runtime was away: what their folders say, and what their supervisors say.
 
 use super::container::{Container, FAILURE, exited, lost};
-use super::record::{self, ContainerRecord, ContainerState, Sandbox, SandboxRecord};
+use super::record::{self, ATTACHMENT, Attached, ContainerRecord, ContainerState, Sandbox, SandboxRecord};
 use super::{PodError, Pods, doing, sandbox};
 use crate::image::remove_tree;
 use crate::link::Link;
@@ -54,7 +54,10 @@ impl Pods {
             listen.abort();
         }
         if let Some(id) = dir.file_name().and_then(|n| n.to_str()) {
-            self.network.disconnect(id, None).await?;
+            if let Some(attached) = record::load_json::<Attached>(dir, ATTACHMENT) {
+                self.network.detach(id, None, &attached.by).await?;
+            }
+            self.network.disconnect(id, &[]).await?;
         }
         sandbox::remove_folder(dir)
     }
@@ -73,14 +76,15 @@ impl Pods {
             config,
             dir: dir.to_owned(),
             pid: pid.and_then(|pid| u32::try_from(pid).ok()),
+            attachment: parking_lot::Mutex::new(record::load_json(dir, ATTACHMENT)),
             link: parking_lot::Mutex::new(link.clone()),
             turn: tokio::sync::Mutex::default(),
         });
         self.index.lock().sandboxes.insert(sandbox.record.id.clone(), sandbox.clone());
         let mut snapshot = Snapshot::default();
         if let Some(link) = link {
-            if let (Some(ip), Scope::Pod) = (sandbox.record.ip, sandbox.record.network) {
-                self.network.restore(&sandbox.record.id, ip, sandbox.record.ports.clone());
+            if sandbox.record.network == Scope::Pod {
+                self.network.restore(&sandbox.record.id, &sandbox.record.ips, sandbox.record.ports.clone());
             }
             self.listen(&sandbox, link.clone());
             if let Ok(reply) = link.call(Call::Snapshot, &[]).await

@@ -1,6 +1,6 @@
 //! Sandboxes: made, stopped, removed. Whatever goes wrong while one is made is undone.
 
-use super::record::{self, SandboxRecord};
+use super::record::{self, ATTACHMENT, Attached, SandboxRecord};
 use super::{PodError, Pods, Sandbox, Spawner, doing};
 use crate::cgroup::Resources;
 use crate::image::remove_tree;
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use proto::cri;
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,13 +48,13 @@ impl Pods {
         let dir = self.folder.join(&id);
         let plan = spec::sandbox(&id, &dir, &config)?;
         let ports = port_maps(&config)?;
-        let ip = if plan.network == Scope::Pod { Some(self.network.allocate(&id)?) } else { None };
+        let ips = if plan.network == Scope::Pod { self.network.allocate(&id)? } else { Vec::new() };
         let record = SandboxRecord {
             id: id.clone(),
             created_ns: now_ns(),
             handler: handler.to_owned(),
             network: plan.network,
-            ip,
+            ips: ips.clone(),
             ports,
             cgroup_parent: self.cgroup_parent(&id, &config),
         };
@@ -66,7 +66,7 @@ impl Pods {
                 Ok(id)
             }
             Err(error) => {
-                if let Err(undo) = self.undo_sandbox(&id, ip, &dir, &parent).await {
+                if let Err(undo) = self.undo_sandbox(&id, &ips, &dir, &parent).await {
                     tracing::warn!(sandbox = id, error = %undo, "a sandbox that failed is not wholly undone");
                 }
                 Err(error)
@@ -100,6 +100,7 @@ impl Pods {
             config,
             dir: plan.dir.clone(),
             pid: Some(pid),
+            attachment: Mutex::default(),
             link: Mutex::new(Some(link.clone())),
             turn: tokio::sync::Mutex::default(),
         });
@@ -107,6 +108,9 @@ impl Pods {
         match self.furnish(&sandbox, &link, pid, plan).await {
             Ok(()) => Ok(sandbox),
             Err(error) => {
+                if let Err(undo) = self.detach(&sandbox).await {
+                    tracing::warn!(sandbox = sandbox.record.id, error = %undo, "a pod's network is not wholly undone");
+                }
                 // Nobody else knows of it. One that could not make its namespaces has ended by itself.
                 shut_down(&link).await;
                 Err(error)
@@ -123,8 +127,8 @@ impl Pods {
         plan: &SandboxPlan,
     ) -> Result<(), PodError> {
         Spawner::introduce(link, plan).await?;
-        if let Some(ip) = sandbox.record.ip {
-            self.connect_sandbox(sandbox, link, ip, pid).await?;
+        if sandbox.record.network == Scope::Pod {
+            self.connect_sandbox(sandbox, link, pid).await?;
         }
         record::save(&plan.dir, &sandbox.config, &sandbox.record)
     }
@@ -144,12 +148,22 @@ impl Pods {
         self.limit_pod(&sandbox.record.cgroup_parent, limits)
     }
 
-    async fn connect_sandbox(&self, sandbox: &Sandbox, link: &Link, ip: Ipv4Addr, pid: u32) -> Result<(), PodError> {
+    async fn connect_sandbox(&self, sandbox: &Sandbox, link: &Link, pid: u32) -> Result<(), PodError> {
         let mut reply = link.call(Call::Socket { kind: SocketKind::Netlink }, &[]).await?;
         let inside = reply.fds.pop().ok_or(LinkError::Gone)?;
-        let id = &sandbox.record.id;
-        self.network.connect(id, ip, pid, inside).await?;
-        Ok(self.network.open_ports(id, ip, sandbox.record.ports.clone()).await?)
+        let SandboxRecord { id, ips, ports, .. } = &sandbox.record;
+        if let Some(mut by) = self.network.plan(id, &sandbox.config, ports)? {
+            // A runtime that ends while plugins work finds what to undo.
+            record::save_json(&sandbox.dir, ATTACHMENT, &Attached { by: by.clone(), ips: Vec::new() })?;
+            let ips = self.network.attach(id, pid, inside, &mut by).await?;
+            let attached = Attached { by, ips };
+            record::save_json(&sandbox.dir, ATTACHMENT, &attached)?;
+            write_hosts(&sandbox.dir, &sandbox.config, &attached.ips)?;
+            sandbox.attachment.lock().replace(attached);
+            return Ok(());
+        }
+        self.network.connect(id, ips, pid, inside).await?;
+        Ok(self.network.open_ports(id, ips, ports.clone()).await?)
     }
 
     /// Hears what a sandbox's supervisor says, until it is gone.
@@ -176,8 +190,8 @@ impl Pods {
         }
     }
 
-    async fn undo_sandbox(&self, id: &str, ip: Option<Ipv4Addr>, dir: &Path, parent: &Path) -> Result<(), PodError> {
-        self.network.disconnect(id, ip).await?;
+    async fn undo_sandbox(&self, id: &str, ips: &[IpAddr], dir: &Path, parent: &Path) -> Result<(), PodError> {
+        self.network.disconnect(id, ips).await?;
         if let Err(error) = self.hierarchy.remove_if_empty(parent) {
             tracing::debug!(%error, "the pod's cgroup stays");
         }
@@ -192,6 +206,7 @@ impl Pods {
     }
 
     async fn stop_locked(self: &Arc<Self>, sandbox: &Arc<Sandbox>) -> Result<(), PodError> {
+        self.detach(sandbox).await?;
         let link = sandbox.link.lock().clone();
         if let Some(link) = link {
             shut_down(&link).await;
@@ -205,6 +220,21 @@ impl Pods {
         Ok(())
     }
 
+    /// Has plugins undo what they did for a sandbox, while its network is there where it still is; once.
+    async fn detach(&self, sandbox: &Sandbox) -> Result<(), PodError> {
+        let Some(attached) = sandbox.attachment.lock().clone() else { return Ok(()) };
+        let pid = sandbox.pid.filter(|_| sandbox.is_ready());
+        self.network.detach(&sandbox.record.id, pid, &attached.by).await?;
+        match fs::remove_file(sandbox.dir.join(ATTACHMENT)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(doing("forget what plugins did")(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        sandbox.attachment.lock().take();
+        Ok(())
+    }
+
     /// Nobody waits until the kernel has taken the network of an ended pod apart; its address is not given out before.
     fn leave_network(self: &Arc<Self>, sandbox: &Arc<Sandbox>) {
         if !self.network.begins_to_leave(&sandbox.record.id) {
@@ -213,7 +243,7 @@ impl Pods {
         let (pods, sandbox) = (self.clone(), sandbox.clone());
         self.tasks.spawn(async move {
             let record = &sandbox.record;
-            if let Err(error) = pods.network.leave(&record.id, record.ip).await {
+            if let Err(error) = pods.network.leave(&record.id, &record.ips).await {
                 tracing::warn!(sandbox = record.id, %error, "the network of a pod is left");
             }
         });
@@ -228,13 +258,14 @@ impl Pods {
         }
         let dir = sandbox.dir.clone();
         let parent = sandbox.record.cgroup_parent.clone();
-        let hierarchy = self.hierarchy.clone();
+        let pods = Arc::clone(self);
         let removal = move || {
             // The agent may keep more in the pod's cgroup; then it removes it.
-            if let Err(error) = hierarchy.remove_if_empty(&parent) {
+            if let Err(error) = pods.hierarchy.remove_if_empty(&parent) {
                 tracing::debug!(%error, "the pod's cgroup stays");
             }
-            remove_folder(&dir)
+            unmount_shm(&dir)?;
+            pods.removed.set_aside(&dir).map_err(doing(format!("remove {}", dir.display())))
         };
         tokio::task::spawn_blocking(removal).await.expect("removing a folder does not panic")?;
         self.index.lock().sandboxes.remove(&sandbox.record.id);
@@ -252,8 +283,14 @@ async fn shut_down(link: &Link) {
     }
 }
 
-/// Removes a sandbox's folder; a crash may have left its shared memory mounted.
+/// Removes a sandbox's folder.
 pub(super) fn remove_folder(dir: &Path) -> Result<(), PodError> {
+    unmount_shm(dir)?;
+    remove_tree(dir).map_err(doing(format!("remove {}", dir.display())))
+}
+
+/// A crash may have left a sandbox's shared memory mounted.
+fn unmount_shm(dir: &Path) -> Result<(), PodError> {
     let shm = dir.join(SHM);
     if shm.exists() {
         match rustix::mount::unmount(&shm, rustix::mount::UnmountFlags::DETACH) {
@@ -261,7 +298,7 @@ pub(super) fn remove_folder(dir: &Path) -> Result<(), PodError> {
             Err(e) => return Err(doing(format!("unmount {}", shm.display()))(e.into())),
         }
     }
-    remove_tree(dir).map_err(doing(format!("remove {}", dir.display())))
+    Ok(())
 }
 
 fn write_files(plan: &SandboxPlan, record: &SandboxRecord, config: &cri::PodSandboxConfig) -> Result<(), PodError> {
@@ -269,25 +306,32 @@ fn write_files(plan: &SandboxPlan, record: &SandboxRecord, config: &cri::PodSand
     fs::create_dir_all(plan.dir.join("containers")).map_err(doing())?;
     fs::set_permissions(&plan.dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).map_err(doing())?;
     let node = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
-    let hostname = if config.hostname.is_empty() {
-        rustix::system::uname().nodename().to_string_lossy().into_owned()
-    } else {
-        config.hostname.clone()
-    };
-    let own = record.ip.map_or_else(String::new, |ip| format!("{ip}\t{hostname}\n"));
-    let hosts = match fs::read_to_string("/etc/hosts") {
-        // Who is on the node's network knows the names that the node knows.
-        Ok(node) if record.network == Scope::Node => node,
-        Ok(_) | Err(_) => format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}"),
-    };
     for (name, text) in [
         ("resolv.conf", spec::resolv_conf(config.dns_config.as_ref(), &node)),
-        ("hostname", format!("{hostname}\n")),
-        ("hosts", hosts),
+        ("hostname", format!("{}\n", hostname(config))),
     ] {
         fs::write(plan.dir.join(name), text).map_err(doing())?;
     }
-    Ok(())
+    match fs::read_to_string("/etc/hosts") {
+        // Who is on the node's network knows the names that the node knows.
+        Ok(node) if record.network == Scope::Node => fs::write(plan.dir.join("hosts"), node).map_err(doing()),
+        Ok(_) | Err(_) => write_hosts(&plan.dir, config, &record.ips),
+    }
+}
+
+fn hostname(config: &cri::PodSandboxConfig) -> String {
+    if config.hostname.is_empty() {
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
+    } else {
+        config.hostname.clone()
+    }
+}
+
+/// The `hosts` of a pod that has a network of its own.
+fn write_hosts(dir: &Path, config: &cri::PodSandboxConfig, ips: &[IpAddr]) -> Result<(), PodError> {
+    let own: String = ips.iter().map(|ip| format!("{ip}\t{}\n", hostname(config))).collect();
+    let hosts = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{own}");
+    fs::write(dir.join("hosts"), hosts).map_err(doing("write the pod's hosts"))
 }
 
 /// Host ports of a sandbox; a mapping without one asks for none.
@@ -300,9 +344,7 @@ fn port_maps(config: &cri::PodSandboxConfig) -> Result<Vec<PortMap>, PodError> {
             return Err(bad(format!("port {} or {} is out of range", map.host_port, map.container_port)));
         };
         let host_ip = match map.host_ip.as_str() {
-            "" | "0.0.0.0" => None,
-            // Pods have no IPv6 address to lead to.
-            ip if ip.contains(':') => continue,
+            "" => None,
             ip => Some(ip.parse().map_err(|_| bad(format!("host address {ip:?} is not an IP address")))?),
         };
         let protocol = match cri::Protocol::try_from(map.protocol) {

@@ -19,15 +19,15 @@ pub(crate) fn sandbox_state(sandbox: &Sandbox) -> cri::PodSandboxState {
 pub(crate) fn sandbox_status(sandbox: &Sandbox) -> cri::PodSandboxStatus {
     let context = sandbox.config.linux.as_ref().and_then(|l| l.security_context.as_ref());
     let options = context.and_then(|c| c.namespace_options.clone());
-    let ip = sandbox.record.ip.filter(|_| sandbox.is_ready());
+    let ips = if sandbox.is_ready() { sandbox.ips() } else { Vec::new() };
     cri::PodSandboxStatus {
         id: sandbox.record.id.clone(),
         metadata: sandbox.config.metadata.clone(),
         state: sandbox_state(sandbox) as i32,
         created_at: sandbox.record.created_ns,
         network: Some(cri::PodSandboxNetworkStatus {
-            ip: ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            additional_ips: Vec::new(),
+            ip: ips.first().map(ToString::to_string).unwrap_or_default(),
+            additional_ips: ips.iter().skip(1).map(|ip| cri::PodIp { ip: ip.to_string() }).collect(),
         }),
         linux: Some(cri::LinuxPodSandboxStatus { namespaces: Some(cri::Namespace { options }) }),
         labels: sandbox.config.labels.clone(),

@@ -325,11 +325,12 @@ impl RuntimeService for Service {
         // Clients ask for this now and then, so that pods that run get their bridge back too.
         let mended = self.pods.network.mend().await;
         let lost = mended.as_ref().err().map(|error| crate::init::error_chain(error));
-        let network = self.pods.network.is_ready() && lost.is_none();
-        let why = lost.as_deref().unwrap_or("the node has no pod CIDR yet");
+        let lost = lost.or_else(|| self.pods.network.unready().map(|error| crate::init::error_chain(&error)));
+        let network = lost.is_none();
+        let why = lost.as_deref().unwrap_or_default();
         let mut info = HashMap::new();
         if request.into_inner().verbose {
-            info.insert("podCIDR".into(), format!("{:?}", self.pods.network.cidr().unwrap_or_default()));
+            info.insert("podCIDR".into(), format!("{:?}", self.pods.network.cidr()));
         }
         let handler = |name: &str| RuntimeHandler {
             name: name.into(),

@@ -110,6 +110,7 @@ fn serve(
             masquerade: Masquerade::On,
             mtu: 1500,
             own_range,
+            cni: None,
         },
         mirrors: Vec::new(),
         supervisor: None,

@@ -116,7 +116,8 @@ fn main() -> ExitCode {
     }
     client::enter_namespaces();
     let mut failed = Vec::new();
-    for (name, test) in TESTS.iter().filter(|(name, _)| filter.iter().all(|f| name.contains(f.as_str()))) {
+    let is_wanted = |name: &str| filter.is_empty() || filter.iter().any(|f| name.contains(f.as_str()));
+    for (name, test) in TESTS.iter().filter(|(name, _)| is_wanted(name)) {
         let before = census::take();
         let result = std::panic::catch_unwind(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

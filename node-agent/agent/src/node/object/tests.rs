@@ -7,7 +7,7 @@ use crate::pod::fixture::at;
 fn config() -> Config {
     Config {
         node_name: "n1".into(),
-        node_ip: "192.0.2.1".parse().unwrap(),
+        node_ips: vec!["192.0.2.1".parse().unwrap()],
         data_dir: "/d".into(),
         log_dir: "/l".into(),
         cri_endpoint: "/s".into(),

@@ -8,6 +8,8 @@ use super::*;
 fn shown(ops: &[Op]) -> Vec<String> {
     let show = |op: &Op| match op {
         Op::MountVolumes => "mount".to_owned(),
+        Op::PrepareClaims => "prepare".to_owned(),
+        Op::ReleaseClaims => "unprepare".to_owned(),
         Op::CreateSandbox { attempt, .. } => format!("sandbox {attempt}"),
         Op::StopSandbox { id } => format!("stop {id}"),
         Op::RemoveSandbox { id } => format!("remove-sandbox {id}"),
@@ -296,4 +298,31 @@ fn one_dead_container_is_kept_for_its_logs() {
     let pod = web("Always");
     let seen = with(prepared(&pod), &["a#0 exited 1", "a#1 exited 1", "a#2 running"]);
     check(&pod, &seen, 6, &["remove a-0"]);
+}
+
+#[test]
+fn devices_that_are_claimed_are_prepared_before_the_sandbox_and_released_after_it() {
+    let text = "spec: {containers: [{name: a, image: i}], resourceClaims: [{name: gpu, resourceClaimName: c}]}";
+    let pod = pod_yaml(text);
+    let mut seen = Observed::default();
+    check(&pod, &seen, 0, &["mount", "prepare", "image a"]);
+    seen.busy.insert(Subject::Claims, Busy::default());
+    check(&pod, &seen, 0, &["mount", "image a"]);
+    seen.busy.clear();
+    seen.claims.ready = true;
+    check(&pod, &seen, 0, &["mount", "sandbox 0", "image a"]);
+    // Another agent finds the sandbox: what was prepared for that is still there.
+    check(&pod, &prepared(&pod), 0, &["start a#0"]);
+
+    let deleted = pod_yaml(&format!("{DELETED}{text}"));
+    let mut seen = prepared(&pod);
+    seen.reported = true;
+    seen.claims.held = true;
+    check(&deleted, &seen, 0, &["stop s0"]);
+    seen.sandboxes[0].ready = false;
+    check(&deleted, &seen, 0, &["unprepare"]);
+    seen.claims.held = false;
+    check(&deleted, &seen, 0, &["cleanup"]);
+    seen.busy.insert(Subject::Claims, Busy::default());
+    check(&deleted, &seen, 0, &[]);
 }

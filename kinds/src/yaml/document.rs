@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-/// The document of a tree.
-pub(crate) fn document(value: &Value) -> String {
+/// The document of a tree: fields in their order, a line end at its end.
+pub fn document(value: &Value) -> String {
     let mut text = String::new();
     match value {
         Value::Object(fields) if !fields.is_empty() => mapping(fields, 0, &mut text),

@@ -1,0 +1,140 @@
+//! A small HTTPS server of this machine, and an OpenID Connect provider that is one.
+
+use apiserver::pki::{Params, Pki};
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Of servers that are not of the cluster, in a folder of its own.
+pub(crate) fn authority(folder: &Path) -> Pki {
+    let params = Params {
+        service_ip: [127, 0, 0, 1].into(),
+        advertise: [127, 0, 0, 1].into(),
+        hostname: "issuer".to_owned(),
+        domain: "example".to_owned(),
+        extra_sans: Vec::new(),
+    };
+    Pki::load_or_create(folder, &params, client::clock::Clock::now(&client::clock::SystemClock)).unwrap()
+}
+
+/// Serves on loopback until the set is dropped, with a certificate of `pki` for 127.0.0.1; the answer is where.
+pub(crate) async fn serve<F, A>(tasks: &mut JoinSet<()>, pki: &Pki, answer: F) -> String
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
+    let now = client::clock::Clock::now(&client::clock::SystemClock);
+    let (chain, key) = pki.issue_server("issuer", &["127.0.0.1".to_owned()], &[], now).unwrap().der().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    tasks.spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            connections.spawn(async move {
+                let Ok(tls) = acceptor.accept(tcp).await else { return };
+                let service = service_fn(move |request| {
+                    let answered = answer(request);
+                    async move { Ok::<_, Infallible>(answered.await) }
+                });
+                drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await);
+            });
+        }
+    });
+    url
+}
+
+/// A provider with one key at a time.
+pub(crate) struct Provider {
+    pub(crate) url: String,
+    key: Arc<Mutex<Key>>,
+    /// How often its keys were fetched.
+    fetched: Arc<Mutex<usize>>,
+    _tasks: JoinSet<()>,
+}
+
+struct Key {
+    pair: EcdsaKeyPair,
+    kid: String,
+}
+
+impl Key {
+    fn new(kid: &str) -> Self {
+        let random = SystemRandom::new();
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+        Self { pair, kid: kid.to_owned() }
+    }
+
+    fn jwks(&self) -> Value {
+        let point = self.pair.public_key().as_ref();
+        json!({"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "kid": self.kid,
+            "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])}]})
+    }
+}
+
+impl Provider {
+    /// It describes itself at `/described`, which is not where its URL would have it.
+    pub(crate) async fn new(pki: &Pki) -> Self {
+        let key = Arc::new(Mutex::new(Key::new("one")));
+        let fetched = Arc::new(Mutex::new(0));
+        let mut tasks = JoinSet::new();
+        let (keys, count) = (Arc::clone(&key), Arc::clone(&fetched));
+        let url = serve(&mut tasks, pki, move |request: Request<Incoming>| {
+            let host = request.headers()["host"].to_str().unwrap().to_owned();
+            let (code, body) = match request.uri().path() {
+                "/described" => {
+                    (200, json!({"issuer": format!("https://{host}"), "jwks_uri": format!("https://{host}/keys")}))
+                }
+                "/keys" => {
+                    *count.lock() += 1;
+                    (200, keys.lock().jwks())
+                }
+                _ => (404, Value::Null),
+            };
+            std::future::ready(Response::builder().status(code).body(Body::from(body.to_string())).unwrap())
+        })
+        .await;
+        Self { url, key, fetched, _tasks: tasks }
+    }
+
+    pub(crate) fn change_key(&self, kid: &str) {
+        *self.key.lock() = Key::new(kid);
+    }
+
+    pub(crate) fn times_fetched(&self) -> usize {
+        *self.fetched.lock()
+    }
+
+    /// A token for the audience `kube` that lasts a day, with more claims.
+    pub(crate) fn token(&self, more: Value) -> String {
+        let now = client::clock::Clock::now(&client::clock::SystemClock).as_second();
+        let mut claims = json!({"iss": self.url, "aud": "kube", "exp": now + 86_400, "iat": now});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let key = self.key.lock();
+        let encode = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let signed = format!("{}.{}", encode(json!({"alg": "ES256", "kid": key.kid})), encode(claims));
+        let signature = key.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}

@@ -9,7 +9,7 @@ use crate::row::{AGE, Column, NAME, Row, STATUS, row};
 use crate::tree;
 use crate::typed::{Hook, TypedKind};
 use crate::validate::path::Path;
-use crate::validate::{each, format, given, immutable, invalid_each, one_of, resources, selector, semantically_equal};
+use crate::validate::{format, given, immutable, invalid_each, one_of, resources, selector, semantically_equal};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus};
 use serde_json::Value;
 

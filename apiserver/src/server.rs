@@ -199,8 +199,7 @@ impl ApiServer {
         let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
         let node = Arc::new(NodeAuthorizer::new(bootstrap::rbac::node_rules()));
         let sinks = Sinks { rbac: Arc::default(), node, webhooks: Arc::default(), policies: Arc::default() };
-        let feed = Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?;
-        tasks.spawn(feed.run(draining.clone()));
+        tasks.spawn(Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?.run(draining.clone()));
         let Sinks { rbac, node, webhooks: hooks, policies } = sinks;
         let authorizer = Arc::new(Authorizer::new(rbac, node));
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);

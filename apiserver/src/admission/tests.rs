@@ -263,7 +263,6 @@ async fn external_addresses_are_refused_unless_they_were_there() {
 /// Every write that the Node authorizer lets a node make, with what it may not put there.
 #[tokio::test]
 async fn a_node_writes_about_itself_only() {
-    let n1 = Identity::new("system:node:n1", [GROUP]);
     let node = |name: &str| named(name, json!({"spec": {}}));
     let with = |mut object: Value, pointer: &str, value: Value| {
         let (parent, leaf) = pointer.rsplit_once('/').unwrap();
@@ -271,9 +270,6 @@ async fn a_node_writes_about_itself_only() {
         object
     };
     let running = |name: &str, on: &str| named(name, json!({"spec": {"nodeName": on}, "status": {}}));
-    let token = |pod: &str, uid: &str| json!({"spec": {"boundObjectRef": {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid}}});
-    let to =
-        |pod: &str, audiences: &[&str]| with(token(pod, &format!("{pod}-uid")), "/spec/audiences", json!(audiences));
     let label = |key: &str| with(node("n1"), "/metadata/labels", json!({key: "x"}));
     let owner = json!([{"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "x"}]);
     let cases: Vec<(Verb, &str, Value, Option<Value>, bool)> = vec![
@@ -315,28 +311,43 @@ async fn a_node_writes_about_itself_only() {
         (Verb::Delete, "v1:pods shop other", Value::Null, None, false),
         (Verb::Create, "v1:pods/eviction shop mine", Value::Null, None, true),
         (Verb::Create, "v1:pods/eviction shop other", Value::Null, None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "mine-uid"), None, true),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &[ISSUER]), None, true),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["vault"]), None, true),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["disks"]), None, true),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["cloud"]), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("mine", &["vault", "disks"]), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", to("bare", &[ISSUER]), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", token("mine", "stale"), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", token("other", "other-uid"), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop admin", token("mine", "mine-uid"), None, false),
-        (Verb::Create, "v1:serviceaccounts/token shop default", json!({"spec": {}}), None, false),
         (Verb::Create, "coordination.k8s.io/v1:leases kube-node-lease", node("n2"), None, false),
         (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n1"}}), None, true),
         (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"nodeName": "n2"}}), None, false),
         (Verb::Create, "resource.k8s.io/v1:resourceslices ", json!({"spec": {"allNodes": true}}), None, false),
     ];
     for (verb, path, object, old, expected) in cases {
-        let request = request(verb, path, n1.clone());
-        let call = Call::new(&request, old.as_ref());
-        let context = chain().context;
-        let object = (!object.is_null()).then_some(object);
-        let outcome = node_restriction::validate(&context, &call, object.as_ref().unwrap_or(&Value::Null)).await;
+        let outcome = by_node(verb, path, &object, old.as_ref()).await;
         assert_eq!(outcome.is_ok(), expected, "{verb:?} {path} {object:?}: {outcome:?}");
+    }
+}
+
+/// What NodeRestriction says of a write of the node n1.
+async fn by_node(verb: Verb, path: &str, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
+    let request = request(verb, path, Identity::new("system:node:n1", [GROUP]));
+    node_restriction::validate(&chain().context, &Call::new(&request, old), object).await
+}
+
+#[tokio::test]
+async fn a_node_gets_tokens_of_its_pods_for_those_whom_their_volumes_talk_to() {
+    let token = |pod: &str, uid: &str, audiences: &[&str]| {
+        let bound = json!({"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid});
+        json!({"spec": {"boundObjectRef": bound, "audiences": audiences}})
+    };
+    for (account, request, expected) in [
+        ("default", token("mine", "mine-uid", &[]), true),
+        ("default", token("mine", "mine-uid", &[ISSUER]), true),
+        ("default", token("mine", "mine-uid", &["vault"]), true),
+        ("default", token("mine", "mine-uid", &["disks"]), true),
+        ("default", token("mine", "mine-uid", &["cloud"]), false),
+        ("default", token("mine", "mine-uid", &["vault", "disks"]), false),
+        ("default", token("bare", "bare-uid", &[ISSUER]), false),
+        ("default", token("mine", "stale", &[]), false),
+        ("default", token("other", "other-uid", &[]), false),
+        ("admin", token("mine", "mine-uid", &[]), false),
+        ("default", json!({"spec": {}}), false),
+    ] {
+        let outcome = by_node(Verb::Create, &format!("v1:serviceaccounts/token shop {account}"), &request, None).await;
+        assert_eq!(outcome.is_ok(), expected, "{account} {request}: {outcome:?}");
     }
 }

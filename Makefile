@@ -34,7 +34,8 @@ check: deps
 
 ## test: everything, end-to-end tests with real containers included
 test: deps test-deps
-	$(CARGO) build --locked -p drover -p kctl -p e2e --bins
+	@# Tests and programs in one go: by themselves programs would be built once more, with the features that they alone ask for.
+	$(CARGO) build --workspace --all-targets --locked
 	$(CARGO) run --locked -q -p xtask -- example-image $(IMAGES)
 	@$(MAKE) --no-print-directory vm-image
 	$(CARGO) test --workspace --locked --no-fail-fast
@@ -61,6 +62,7 @@ bench: deps bench-deps images
 	$(RELEASE)/bench_node
 	$(RELEASE)/bench_api
 	$(RELEASE)/bench_scheduler
+	$(RELEASE)/bench_cluster
 
 ## soak: kills node agent and runtime while pods run, and servers while clients keep books, again and again: make soak ROUNDS=200
 soak: deps test-deps images

@@ -8,7 +8,7 @@
 use crate::bundle::{self, Pod};
 use crate::cri::{self, Cri};
 use crate::engine::{ENGINES, Engine};
-use crate::report::{Times, row};
+use e2e::bench::report::{Times, row};
 use crate::station::Inside;
 use anyhow::Result;
 use std::process::{Child, Command};

@@ -2,7 +2,7 @@
 //! runtime and proxy, and the supervisors of the pods.
 
 use crate::Plan;
-use crate::report::row;
+use e2e::bench::report::row;
 use anyhow::{Context, Result, ensure};
 use e2e::Fleet;
 use e2e::bench::process::{Memory, cpu_of, memory_of};

@@ -1,8 +1,8 @@
 //! Many pods at once through a whole cluster: from the apply until a watch shows them all Ready, and from the deletion until
 //! it shows them gone.
 
-use crate::report::{millis, row};
-use crate::{Plan, report::Times};
+use e2e::bench::report::{Times, millis, row};
+use crate::Plan;
 use anyhow::{Context, Result, bail};
 use e2e::{Cluster, Options, cluster};
 use futures::{StreamExt, TryStreamExt};

@@ -14,11 +14,10 @@ mod cri;
 mod crowd;
 mod engine;
 mod pod;
-mod report;
 mod station;
 
 use anyhow::{Context, Result, bail};
-use e2e::bench::inside;
+use e2e::bench::{inside, report};
 use std::path::Path;
 
 const USAGE: &str = "usage: bench_node [--scale FACTOR] [runtime|cri|crowd|cost ...]";

@@ -1,7 +1,7 @@
 //! A pod over the CRI as an agent makes it: network, volumes, limits, filter.
 
 use crate::cri::{self, Cri};
-use crate::report::{Times, row};
+use e2e::bench::report::{Times, row};
 use crate::station::Inside;
 use anyhow::Result;
 use proto::cri::Mount;

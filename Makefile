@@ -48,10 +48,10 @@ RUNTIME_TESTS = $(CARGO) test --workspace --locked --no-run --message-format=jso
 vm-image: test-deps
 	e2e/vm/build target/vm target/debug $(IMAGES) "$$($(RUNTIME_TESTS))"
 
-## e2e: clusters of virtual machines and what happens to machines; with what is shipped, since emulated debug binaries are too slow for probes
+## e2e: clusters of virtual machines and what happens to machines, as in `make test`, but with the optimised programs that are shipped
 e2e: build test-deps images
 	e2e/vm/build target/vm $(RELEASE) $(IMAGES)
-	$(CARGO) test --locked -p e2e --features machines --test vm_machines --test vm_servers -- --nocapture
+	$(CARGO) test --locked -p e2e --test vm_machines --test vm_servers -- --nocapture
 
 ## bench: the figures of the README, each beside its reference
 bench: deps bench-deps images

@@ -162,6 +162,28 @@ fn everything_reaches_everything(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
+/// As after a power cut of the server's machine, which tells nobody: a watch that only listens never finds out by itself.
+#[test]
+fn an_agent_goes_on_when_its_connection_falls_silent() -> Result<()> {
+    const LONE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: lone, labels: {app: lone}}\nspec:\n  nodeName: node-1\n\
+        \x20 containers: [{name: web, image: 'drover.local/web:1'}]\n";
+    let fleet = Fleet::start(&[0], &[])?;
+    let host = &fleet.nodes[0].host;
+    let connections = host.read("ss", &["-Htn", "state", "established", "dport = :6443"])?;
+    let local = |line: &str| Some(line.split_whitespace().nth(2)?.rsplit_once(':')?.1.to_owned());
+    let ports: Vec<String> = connections.lines().filter_map(local).collect();
+    anyhow::ensure!(!ports.is_empty(), "no connection in\n{connections}");
+    for port in &ports {
+        host.read("iptables", &["-I", "INPUT", "-p", "tcp", "--sport", "6443", "--dport", port, "-j", "DROP"])?;
+        host.read("iptables", &["-I", "OUTPUT", "-p", "tcp", "--sport", port, "--dport", "6443", "-j", "DROP"])?;
+    }
+    let cut = Instant::now();
+    fleet.apply(LONE)?;
+    ready_pods(&fleet, "app=lone", 1);
+    println!("connections cut: a new pod is ready after {:.1} s", cut.elapsed().as_secs_f64());
+    Ok(())
+}
+
 #[test]
 fn nodes_on_one_link_reach_each_other_by_routes_and_on_two_by_vxlan() -> Result<()> {
     for (links, device) in [([0, 0], false), ([0, 1], true)] {

@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
@@ -30,6 +31,8 @@ const MISSES_MAX_SEVERAL: u32 = 1;
 const LOOK_EVERY_ONE: Duration = Duration::from_secs(3);
 const LOOK_MAX_ONE: Duration = Duration::from_secs(3);
 const MISSES_MAX_ONE: u32 = 10;
+/// A connection on which nothing is answered for so long is dead, if others to the same server are answered.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Servers(Arc<Mutex<Current>>);
@@ -39,6 +42,15 @@ struct Current {
     at: usize,
     /// Cancelled when the current server is given up.
     lost: CancellationToken,
+    /// A part of it: cancelled when the connection is given up that requests to the current server take now.
+    cut: CancellationToken,
+}
+
+impl Current {
+    fn new(endpoints: Vec<Endpoint>) -> Self {
+        let lost = CancellationToken::new();
+        Self { endpoints, at: 0, cut: lost.child_token(), lost }
+    }
 }
 
 #[derive(Clone)]
@@ -54,7 +66,8 @@ type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 struct Turn {
     at: usize,
     client: kube::Client,
-    lost: CancellationToken,
+    /// See [`Current::cut`].
+    cut: CancellationToken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +78,7 @@ impl Servers {
     /// As the user of `kubeconfig`, at `urls`; at the kubeconfig's own server where there are none.
     pub async fn open(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Self, Error> {
         let endpoints = endpoints(kubeconfig, urls).await?;
-        Ok(Self(Arc::new(Mutex::new(Current { endpoints, at: 0, lost: CancellationToken::new() }))))
+        Ok(Self(Arc::new(Mutex::new(Current::new(endpoints)))))
     }
 
     /// Goes on with other credentials; streams that are open stay so.
@@ -88,7 +101,7 @@ impl Servers {
 
     fn turn(&self) -> Turn {
         let current = self.0.lock();
-        Turn { at: current.at, client: current.endpoints[current.at].client.clone(), lost: current.lost.clone() }
+        Turn { at: current.at, client: current.endpoints[current.at].client.clone(), cut: current.cut.clone() }
     }
 
     fn several(&self) -> bool {
@@ -107,18 +120,23 @@ impl Servers {
             tracing::warn!(from, to = current.endpoints[current.at].url, %why, "API server lost; going on with another");
         }
         std::mem::take(&mut current.lost).cancel();
+        current.cut = current.lost.child_token();
     }
 
-    /// New requests to the server at that place take new connections; what is under way stays. A connection to a machine that
-    /// lost its power is shared by all requests and looks alive until the kernel, which waits twice as long each time, asks it
-    /// again.
-    fn reconnect(&self, at: usize) {
+    /// New requests to the server of that turn take a new connection; what is under way stays until
+    /// [`Self::give_up_if_silent`] is sure. A connection to a machine that lost its power is shared by all requests and looks alive until the
+    /// kernel, which waits twice as long each time, asks it again; that of a watch, which sends nothing, for ever.
+    fn reconnect(&self, turn: &Turn) {
         let mut current = self.0.lock();
-        let Some(endpoint) = current.endpoints.get_mut(at) else { return };
+        if current.at != turn.at {
+            return;
+        }
+        let endpoint = &mut current.endpoints[turn.at];
         match https_from(endpoint.config.clone()) {
             Ok(client) => endpoint.client = client,
             Err(error) => tracing::warn!(url = endpoint.url, %error, "cannot connect anew to an API server"),
         }
+        current.cut = current.lost.child_token();
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Streamed>, BoxError> {
@@ -139,9 +157,26 @@ impl Servers {
         }
     }
 
+    /// Gives the connection of that turn up, with all that is under way on it, once it stays silent while another to the same
+    /// server is answered: a server that is slow for all must not be asked for everything anew.
+    async fn give_up_if_silent(self, turn: Turn) {
+        while !turn.cut.is_cancelled() {
+            let asked = turn.client.send(look("/livez"));
+            if tokio::time::timeout(SILENCE_MAX, asked).await.is_ok() {
+                return;
+            }
+            let other = self.turn().client;
+            if let Ok(Ok(_)) = tokio::time::timeout(LOOK_MAX_ONE, other.send(look("/livez"))).await {
+                tracing::warn!("a connection to the API server is silent; what waits on it begins anew on another");
+                turn.cut.cancel();
+            }
+        }
+    }
+
     /// Asks the current server again and again whether it is there and, where there are others, ready; until `drain`.
     pub async fn look_after(self, drain: CancellationToken) {
         let mut misses = 0;
+        let mut doubts = JoinSet::new();
         loop {
             // A server that is there and cannot reach its store, or is about to stop, is of no use where there are others.
             let (path, every, limit, misses_max) = if self.several() {
@@ -153,45 +188,52 @@ impl Servers {
                 () = drain.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
+            while doubts.try_join_next().is_some() {}
             let turn = self.turn();
-            let asked = Request::get(path).body(Body::empty()).expect("the request is well-formed");
-            match tokio::time::timeout(limit, turn.client.send(asked)).await {
+            let at = turn.at;
+            match tokio::time::timeout(limit, turn.client.send(look(path))).await {
                 // Of the only one any answer will do.
                 Ok(Ok(answer)) if answer.status().is_success() || !self.several() => misses = 0,
-                Ok(_) | Err(_) => {
+                Ok(_) => misses += 1,
+                Err(_) => {
                     misses += 1;
-                    self.reconnect(turn.at);
+                    self.reconnect(&turn);
+                    doubts.spawn(self.clone().give_up_if_silent(turn));
                 }
             }
             if misses > misses_max {
                 misses = 0;
-                self.leave(turn.at, &Lost);
+                self.leave(at, &Lost);
             }
         }
     }
+}
+
+fn look(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).expect("the request is well-formed")
 }
 
 impl Turn {
     async fn send(&self, request: Request<Body>) -> Result<Response<Streamed>, BoxError> {
         let answered = tokio::select! {
             answered = self.client.send(request) => answered,
-            () = self.lost.cancelled() => return Err(Lost.into()),
+            () = self.cut.cancelled() => return Err(Lost.into()),
         };
         let (parts, body) = answered?.into_parts();
-        let stream = StreamBody::new(frames(body, self.lost.clone())).boxed_unsync();
+        let stream = StreamBody::new(frames(body, self.cut.clone())).boxed_unsync();
         Ok(Response::from_parts(parts, stream))
     }
 }
 
 /// The frames of a body; an error as soon as its server is lost, so that what is cut off does not look complete.
-fn frames(body: Body, lost: CancellationToken) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
-    futures::stream::unfold(Some((body, lost)), |state| async move {
-        let (mut body, lost) = state?;
+fn frames(body: Body, cut: CancellationToken) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
+    futures::stream::unfold(Some((body, cut)), |state| async move {
+        let (mut body, cut) = state?;
         let frame = tokio::select! {
             frame = body.frame() => frame?.map_err(BoxError::from),
-            () = lost.cancelled() => Err(Lost.into()),
+            () = cut.cancelled() => Err(Lost.into()),
         };
-        let next = frame.is_ok().then_some((body, lost));
+        let next = frame.is_ok().then_some((body, cut));
         Some((frame, next))
     })
 }

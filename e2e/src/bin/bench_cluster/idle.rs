@@ -30,7 +30,11 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
     let told = in_cluster(&fleet, "in-idle", &[nodes, pods, server as usize])?;
     let of = |what: &str| told[what].as_f64().context("a figure");
     row(&format!("{pods} pods on {nodes} nodes, until all run"), &format!("{:.0} s", of("filled")?), "");
-    row("  CPU of the control plane while nothing but heartbeats comes", &format!("{:.1} % of a core", of("cpu")?), "20 %");
+    row(
+        "  CPU of the control plane while nothing but heartbeats comes",
+        &format!("{:.1} % of a core", of("cpu")?),
+        "20 %",
+    );
     row("  its resident memory", &memory_of(server)?.told(), "");
     fleet.server.process.stop()
 }

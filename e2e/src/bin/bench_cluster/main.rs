@@ -86,7 +86,12 @@ fn in_cluster(fleet: &Fleet, part: &str, numbers: &[usize]) -> Result<Value> {
     let own = cluster::binary("bench_cluster");
     let mut command = fleet.server.host.command(&own.to_string_lossy(), &args);
     let output = command.stderr(Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "`bench_cluster {part}` ended with {}\n{}", output.status, fleet.server.process.log());
+    ensure!(
+        output.status.success(),
+        "`bench_cluster {part}` ended with {}\n{}",
+        output.status,
+        fleet.server.process.log()
+    );
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 

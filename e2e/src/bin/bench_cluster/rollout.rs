@@ -33,8 +33,7 @@ pub(crate) fn run(plan: &Plan) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (policy, log) = (folder.path().join("policy.yaml"), folder.path().join("audit.log"));
     fs::write(&policy, POLICY)?;
-    let audit =
-        [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
+    let audit = [format!("--audit-policy-file={}", policy.display()), format!("--audit-log-path={}", log.display())];
     let mut fleet = Fleet::start(&[], &audit.each_ref().map(String::as_str))?;
     let (nodes, pods) = (plan.scaled(NODES), plan.scaled(PODS));
     let told = in_cluster(&fleet, "in-rollout", &[nodes, pods])?;

@@ -8,9 +8,9 @@
 use crate::bundle::{self, Pod};
 use crate::cri::{self, Cri};
 use crate::engine::{ENGINES, Engine};
-use e2e::bench::report::{Times, row};
 use crate::station::Inside;
 use anyhow::Result;
+use e2e::bench::report::{Times, row};
 use std::process::{Child, Command};
 use std::time::Instant;
 

@@ -2,10 +2,10 @@
 //! runtime and proxy, and the supervisors of the pods.
 
 use crate::Plan;
-use e2e::bench::report::row;
 use anyhow::{Context, Result, ensure};
 use e2e::Fleet;
 use e2e::bench::process::{Memory, cpu_of, memory_of};
+use e2e::bench::report::row;
 use e2e::wait::pause;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! Many pods at once through a whole cluster: from the apply until a watch shows them all Ready, and from the deletion until
 //! it shows them gone.
 
-use e2e::bench::report::{Times, millis, row};
 use crate::Plan;
 use anyhow::{Context, Result, bail};
+use e2e::bench::report::{Times, millis, row};
 use e2e::{Cluster, Options, cluster};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;

@@ -1,9 +1,9 @@
 //! A pod over the CRI as an agent makes it: network, volumes, limits, filter.
 
 use crate::cri::{self, Cri};
-use e2e::bench::report::{Times, row};
 use crate::station::Inside;
 use anyhow::Result;
+use e2e::bench::report::{Times, row};
 use proto::cri::Mount;
 use std::fs;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //! which comes in as an argument.
 
 use crate::extender::{Offer, Rejected};
-use crate::plugins::{Plugin, Rejection};
+use crate::plugins::{Looks, Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::{Case, Question};
 use crate::snapshot::NodeInfo;
@@ -175,7 +175,7 @@ impl<'a> Found<'a> {
 }
 
 /// Whether no node could ever do, as the pod is.
-fn hopeless(ask: &Question<'_>) -> Option<Refusal> {
+pub(crate) fn hopeless(ask: &Question<'_>) -> Option<Refusal> {
     let found = ask.profile.filters().find_map(|plugin| Some((plugin.name, (plugin.hopeless?)(ask)?)));
     let (name, rejection) = found?;
     Some(Refusal {
@@ -207,14 +207,19 @@ pub(crate) fn filter(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused>
     with_promises(ask, node, |_| true)
 }
 
-/// Like [`filter`], without what depends on where other pods are.
+/// Like [`filter`], as far as all like pods would hear the same, wherever others are.
 pub(crate) fn filter_alone(ask: &Question<'_>, node: &NodeInfo) -> Result<(), Refused> {
-    with_promises(ask, node, |plugin| !plugin.looks_around)
+    with_promises(ask, node, |plugin| plugin.looks == Looks::AtNode)
+}
+
+/// Whether the pod's own volumes and devices can be had on the node.
+pub(crate) fn has_claims(ask: &Question<'_>, node: &NodeInfo) -> bool {
+    with_promises(ask, node, |plugin| plugin.looks == Looks::AtClaims).is_ok()
 }
 
 /// Whether nothing that depends on where other pods are speaks against the node.
 pub(crate) fn agrees_around(ask: &Question<'_>, node: &NodeInfo) -> bool {
-    pass(ask, node, |plugin| plugin.looks_around).is_ok()
+    pass(ask, node, |plugin| plugin.looks == Looks::Around).is_ok()
 }
 
 /// Room that is promised to pods which are at least as important counts as taken, and so does room that is not: such a pod

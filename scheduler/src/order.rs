@@ -3,9 +3,10 @@
 //!
 //! What a node says by itself ranks it. What depends on where other pods are is a question of the node's places, the values
 //! of a few labels: nodes with the same places are a group, of which only the best need be asked about the others. Where there
-//! are too many groups for that (a place a node), and nothing but a yes or no depends on places, nodes are asked in order.
+//! are too many groups for that (a place a node), and nothing but a yes or no depends on places, nodes are asked in order. So
+//! they are about the volumes and devices that a pod has of its own.
 
-use crate::cycle::{Decision, Refusal, agrees_around, filter_alone};
+use crate::cycle::{Decision, Refusal, agrees_around, filter_alone, has_claims, hopeless};
 use crate::pod_info::PodInfo;
 use crate::question::{Case, Places, Question};
 use crate::snapshot::NodeInfo;
@@ -81,8 +82,8 @@ impl Orders {
         };
         recent.looked_at += count;
         if let Some(order) = &mut recent.order {
-            // Where others are changes by more than what touches a node.
-            order.refusal = refusal.filter(|_| places.is_empty());
+            // Where others are changes by more than what touches a node, and claims are one pod's own.
+            order.refusal = refusal.filter(|_| places.is_empty() && !pod.has_claims());
         }
     }
 
@@ -184,6 +185,9 @@ impl Order {
 
     fn decide(&mut self, case: Case<'_>, places: &Places, chance: &mut dyn FnMut(usize) -> usize) -> Option<Decision> {
         let mut ask = Question::new(case);
+        if hopeless(&ask).is_some() {
+            return None;
+        }
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
@@ -198,15 +202,23 @@ impl Order {
             Some(place) => {
                 Some(Decision::Place { node: case.snapshot.nodes[place].name.clone(), looked_at: changed.len().max(1) })
             }
-            None => self.refusal.clone().map(Decision::Refuse),
+            None => self.refusal.clone().filter(|_| !case.pod.has_claims()).map(Decision::Refuse),
         }
     }
 
-    /// The best node of each group with which the pods elsewhere agree.
+    /// The best node of each group with which the pods elsewhere agree, and which can have the pod's claims.
     fn best_of_groups(&self, ask: &Question<'_>) -> Vec<Rank> {
-        let asked = if self.groups.are_alike { 1 } else { usize::MAX };
-        let agrees = |(.., place): &Rank| agrees_around(ask, &ask.snapshot.nodes[*place]);
-        self.ranked.iter().filter_map(|ranked| ranked.iter().take(asked).find(|rank| agrees(rank)).copied()).collect()
+        let node = |(.., place): &Rank| &ask.snapshot.nodes[*place];
+        let agrees = |rank: &&Rank| agrees_around(ask, node(rank));
+        let has_claims = |rank: &&Rank| !ask.pod.has_claims() || has_claims(ask, node(rank));
+        let best = |ranked: &BTreeSet<Rank>| {
+            if self.groups.are_alike {
+                ranked.first().filter(agrees)?;
+                return ranked.iter().find(has_claims).copied();
+            }
+            ranked.iter().filter(agrees).find(has_claims).copied()
+        };
+        self.ranked.iter().filter_map(best).collect()
     }
 
     /// Ranks one node anew.

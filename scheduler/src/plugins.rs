@@ -87,21 +87,30 @@ pub struct Score {
     pub normalise: Option<fn(&mut [i64])>,
 }
 
+/// What decides what a node means to a pod, beside the node itself and what like pods have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// Nothing else.
+    AtNode,
+    /// Where other pods are, by the node's labels alone, under the keys that [`crate::question::Places`] collects.
+    Around,
+    /// The pod's own volumes and devices. Such a plugin says yes or no, and gives no scores.
+    AtClaims,
+}
+
 pub struct Plugin {
     pub name: &'static str,
     /// Whether there can be a node for the pod at all; `None` where only nodes can say.
     pub hopeless: Option<fn(&Question<'_>) -> Option<Rejection>>,
     pub filter: Option<Filter>,
     pub score: Option<Score>,
-    /// Whether what a node means to a pod depends on where other pods are: then it does so by the node's labels alone, under
-    /// the keys that [`crate::question::Places`] collects.
-    pub looks_around: bool,
+    pub looks: Looks,
     pub helped_by: fn(&ClusterEvent, &PodInfo) -> bool,
 }
 
 impl Plugin {
     const fn new(name: &'static str, helped_by: fn(&ClusterEvent, &PodInfo) -> bool) -> Self {
-        Self { name, hopeless: None, filter: None, score: None, looks_around: false, helped_by }
+        Self { name, hopeless: None, filter: None, score: None, looks: Looks::AtNode, helped_by }
     }
 }
 

@@ -161,6 +161,11 @@ impl PodInfo {
         self.spec().and_then(|spec| spec.node_selector.as_ref()).into_iter().flatten()
     }
 
+    /// Whether it has volumes or devices of its own, which like pods have not.
+    pub(crate) fn has_claims(&self) -> bool {
+        !(self.claims.is_empty() && self.disks.is_empty() && self.device_claims.is_empty())
+    }
+
     /// `ns/name` of its claims.
     pub(crate) fn claim_keys(&self) -> impl Iterator<Item = String> {
         self.claims.iter().map(|used| format!("{}/{}", self.key.ns, used.claim))

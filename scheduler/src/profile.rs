@@ -1,6 +1,6 @@
 //! How pods of one `schedulerName` are placed: which plugins take part, what their scores weigh, and what they are told.
 
-use crate::plugins::{PLUGINS, Plugin};
+use crate::plugins::{Looks, PLUGINS, Plugin};
 use crate::scoring::Scoring;
 use k8s_openapi::api::core::v1::NodeAffinity;
 use kinds::validate::resources::is_extended;
@@ -99,7 +99,7 @@ impl Profile {
 impl Profile {
     /// (score, weight) of plugins that look at where other pods are.
     pub(crate) fn scores_around(&self) -> impl Iterator<Item = (&'static crate::plugins::Score, i64)> {
-        let around = self.plugins.iter().filter(|active| active.plugin.looks_around);
+        let around = self.plugins.iter().filter(|active| active.plugin.looks == Looks::Around);
         around.filter_map(|active| Some((active.plugin.score.as_ref()?, active.weight?)))
     }
 }

@@ -113,8 +113,3 @@ impl Places {
         Self { keys: keys.into_iter().map(str::to_owned).collect(), are_scored }
     }
 }
-
-/// Whether nodes can be ranked for pods like this one: what volumes and devices allow changes without a word from the nodes.
-pub(crate) fn can_be_ranked(pod: &PodInfo) -> bool {
-    pod.claims.is_empty() && pod.disks.is_empty() && pod.device_claims.is_empty()
-}

@@ -164,7 +164,7 @@ impl Cluster {
         &self.snapshot
     }
 
-    /// What is known of volumes; orders do not depend on it, as pods with claims are in none.
+    /// What is known of volumes; orders do not depend on it: they are asked about them for each pod.
     pub fn volumes(&mut self) -> &mut Volumes {
         &mut self.snapshot.volumes
     }
@@ -190,7 +190,7 @@ impl Cluster {
         let places = self.learn(pod, profile);
         let case = Case { pod, snapshot: &self.snapshot, profile };
         let nominated = self.nominations.get(&pod.uid).map(String::as_str);
-        let ranks = nominated.is_none() && question::can_be_ranked(pod);
+        let ranks = nominated.is_none();
         if ranks && let Some(decision) = self.orders.decide(case, &places, chance) {
             return decision;
         }

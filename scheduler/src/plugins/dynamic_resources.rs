@@ -1,6 +1,6 @@
 //! DynamicResources: a pod goes where the devices of its claims are, or where devices can be found for them.
 
-use super::{ClusterEvent, Plugin, Rejection};
+use super::{ClusterEvent, Looks, Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
@@ -9,7 +9,7 @@ use kinds::device::ClaimOfPod;
 pub(crate) const NAME: &str = "DynamicResources";
 
 pub(super) const PLUGIN: Plugin =
-    Plugin { hopeless: Some(hopeless), filter: Some(filter), ..Plugin::new(NAME, helped_by) };
+    Plugin { hopeless: Some(hopeless), filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new(NAME, helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

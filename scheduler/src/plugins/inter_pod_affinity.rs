@@ -1,7 +1,7 @@
 //! InterPodAffinity: pods that must or would like to be together with, or apart from, pods that are there. What pods that
 //! are there demand of newcomers counts as well.
 
-use super::{ClusterEvent, Plugin, Rejection, SCORE_MAX, Score};
+use super::{ClusterEvent, Looks, Plugin, Rejection, SCORE_MAX, Score};
 use crate::pod_info::PodInfo;
 use crate::question::{Case, Question};
 use crate::snapshot::{NodeInfo, Snapshot};
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 pub(super) const PLUGIN: Plugin = Plugin {
     filter: Some(filter),
     score: Some(Score { weight: 2, raw: preference, normalise: Some(between_lowest_and_highest) }),
-    looks_around: true,
+    looks: Looks::Around,
     ..Plugin::new("InterPodAffinity", helped_by)
 };
 

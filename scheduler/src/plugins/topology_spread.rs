@@ -1,7 +1,7 @@
 //! PodTopologySpread: like pods are spread evenly over zones, nodes or whatever a label divides; constraints decide
 //! (DoNotSchedule) or score (ScheduleAnyway).
 
-use super::{ClusterEvent, Plugin, Rejection, SCORE_MAX, Score};
+use super::{ClusterEvent, Looks, Plugin, Rejection, SCORE_MAX, Score};
 use crate::pod_info::PodInfo;
 use crate::question::{Case, Question};
 use crate::snapshot::{NodeInfo, Snapshot};
@@ -16,7 +16,7 @@ const UNLABELLED: i64 = -1;
 pub(super) const PLUGIN: Plugin = Plugin {
     filter: Some(filter),
     score: Some(Score { weight: 2, raw: crowding, normalise: Some(emptiest_is_best) }),
-    looks_around: true,
+    looks: Looks::Around,
     ..Plugin::new("PodTopologySpread", helped_by)
 };
 

@@ -1,12 +1,12 @@
 //! VolumeBinding: a pod goes where its volumes are, or where those that wait for their first pod can be found or made.
 
-use super::{ClusterEvent, Plugin, Rejection};
+use super::{ClusterEvent, Looks, Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
 pub(super) const PLUGIN: Plugin =
-    Plugin { hopeless: Some(hopeless), filter: Some(filter), ..Plugin::new("VolumeBinding", helped_by) };
+    Plugin { hopeless: Some(hopeless), filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeBinding", helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

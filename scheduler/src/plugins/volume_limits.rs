@@ -1,12 +1,12 @@
 //! NodeVolumeLimits: a CSI driver can attach only so many volumes to a node.
 
-use super::{ClusterEvent, Plugin, Rejection};
+use super::{ClusterEvent, Looks, Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 use std::collections::HashSet;
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), ..Plugin::new("NodeVolumeLimits", helped_by) };
+pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("NodeVolumeLimits", helped_by) };
 
 fn helped_by(event: &ClusterEvent, _: &PodInfo) -> bool {
     match event {

@@ -1,11 +1,11 @@
 //! VolumeRestrictions: a disk that cannot be shared, and a claim that only one pod may use.
 
-use super::{ClusterEvent, Plugin, Rejection};
+use super::{ClusterEvent, Looks, Plugin, Rejection};
 use crate::pod_info::{Disk, PodInfo};
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), ..Plugin::new("VolumeRestrictions", helped_by) };
+pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeRestrictions", helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

@@ -1,6 +1,6 @@
 //! VolumeZone: a volume with the labels of a zone is used in that zone.
 
-use super::{ClusterEvent, Plugin, Rejection};
+use super::{ClusterEvent, Looks, Plugin, Rejection};
 use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
@@ -12,7 +12,7 @@ const LABELS: [&str; 4] = [
     "failure-domain.beta.kubernetes.io/region",
 ];
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), ..Plugin::new("VolumeZone", helped_by) };
+pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeZone", helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

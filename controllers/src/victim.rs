@@ -3,7 +3,7 @@
 use crate::pod;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,24 +24,24 @@ pub(crate) fn crowding(pods: impl Iterator<Item = Arc<Pod>>) -> Crowding {
 /// The `count` pods to delete, least missed first.
 pub(crate) fn choose(pods: &[&Arc<Pod>], count: usize, crowding: &Crowding, now: Timestamp) -> Vec<Arc<Pod>> {
     let mut ranked: Vec<Arc<Pod>> = pods.iter().map(|pod| Arc::clone(pod)).collect();
-    ranked.sort_by(|a, b| compare(a, b, crowding, now));
+    ranked.sort_by(|a, b| rank(a, crowding, now).cmp(&rank(b, crowding, now)));
     ranked.truncate(count);
     ranked
 }
 
-/// `Less` goes first.
-fn compare(a: &Pod, b: &Pod, crowding: &Crowding, now: Timestamp) -> Ordering {
-    let assigned = |pod: &Pod| !pod::node_name(pod).is_empty();
-    let crowd = |pod: &Pod| crowding.get(pod::node_name(pod)).copied().unwrap_or(0);
-    assigned(a)
-        .cmp(&assigned(b))
-        .then_with(|| phase_rank(a).cmp(&phase_rank(b)))
-        .then_with(|| pod::is_ready(a).cmp(&pod::is_ready(b)))
-        .then_with(|| deletion_cost(a).cmp(&deletion_cost(b)))
-        .then_with(|| crowd(b).cmp(&crowd(a)))
-        .then_with(|| younger_first(pod::ready_since(a), pod::ready_since(b), (a, b), now))
-        .then_with(|| restarts(b).cmp(&restarts(a)))
-        .then_with(|| younger_first(created(a), created(b), (a, b), now))
+/// The lowest goes first. Each part is a fact of one pod, so that this is an order: upstream compares two pods by other means
+/// where their times are the same than where they only have one magnitude, and among three such pods nobody is first.
+fn rank<'a>(pod: &'a Pod, crowding: &Crowding, now: Timestamp) -> impl Ord + use<'a> {
+    let node = pod::node_name(pod);
+    let age = |since: Option<Timestamp>| since.map(|since| magnitude(now, since));
+    (
+        (!node.is_empty(), phase_rank(pod), pod::is_ready(pod), deletion_cost(pod)),
+        Reverse(crowding.get(node).copied().unwrap_or(0)),
+        age(pod::ready_since(pod)),
+        Reverse(restarts(pod)),
+        age(created(pod)),
+        pod.metadata.uid.as_deref(),
+    )
 }
 
 fn phase_rank(pod: &Pod) -> u8 {
@@ -66,20 +66,50 @@ fn created(pod: &Pod) -> Option<Timestamp> {
     pod.metadata.creation_timestamp.as_ref().map(|time| time.0)
 }
 
-/// Ages are compared by their order of magnitude, so that among pods of about one age the choice is arbitrary and a
-/// scale-down does not always hit the same zone (k8s: LogarithmicScaleDown). A pod without a time is older than any.
-fn younger_first(a: Option<Timestamp>, b: Option<Timestamp>, (pod_a, pod_b): (&Pod, &Pod), now: Timestamp) -> Ordering {
-    match (a, b) {
-        _ if a == b => Ordering::Equal,
-        (None, _) => Ordering::Less,
-        (_, None) => Ordering::Greater,
-        (Some(a), Some(b)) => {
-            magnitude(now, a).cmp(&magnitude(now, b)).then_with(|| pod_a.metadata.uid.cmp(&pod_b.metadata.uid))
-        }
-    }
-}
-
+/// Ages count by their order of magnitude, so that among pods of about one age the choice is arbitrary and a scale-down does not
+/// always hit the same zone (k8s: LogarithmicScaleDown). A pod without a time goes before any.
 fn magnitude(now: Timestamp, since: Timestamp) -> i64 {
     let age = now.duration_since(since).as_nanos();
     u128::try_from(age).ok().and_then(u128::checked_ilog2).map_or(-1, i64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Ready since one of three moments of one magnitude, with one of three numbers of restarts.
+    fn pods() -> Vec<Arc<Pod>> {
+        let pod = |nth: usize| {
+            let since = format!("2026-01-01T00:{:02}:00Z", nth % 3);
+            json!({
+                "metadata": {"name": format!("p{nth}"), "uid": format!("{:03}", nth * 71 % 200), "creationTimestamp": since},
+                "spec": {"nodeName": "n", "containers": []},
+                "status": {
+                    "phase": "Running",
+                    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}],
+                    "containerStatuses": [{
+                        "name": "c", "ready": true, "restartCount": nth / 3 % 3, "image": "i", "imageID": "i"}],
+                },
+            })
+        };
+        (0..200).map(|nth| Arc::new(serde_json::from_value(pod(nth)).unwrap())).collect()
+    }
+
+    #[test]
+    fn whom_it_hits_does_not_depend_on_who_is_looked_at_first() {
+        let pods = pods();
+        let now = "2026-01-01T01:00:00Z".parse().unwrap();
+        let chosen = |pods: &[&Arc<Pod>]| -> Vec<Option<String>> {
+            let chosen = choose(pods, 50, &Crowding::new(), now);
+            chosen.iter().map(|pod| pod.metadata.name.clone()).collect()
+        };
+        let forth: Vec<&Arc<Pod>> = pods.iter().collect();
+        let back: Vec<&Arc<Pod>> = pods.iter().rev().collect();
+        assert_eq!(chosen(&forth), chosen(&back));
+        assert!(
+            choose(&forth, 50, &Crowding::new(), now).iter().all(|pod| restarts(pod) == 2),
+            "who restarts goes first"
+        );
+    }
 }

@@ -250,12 +250,25 @@ fn sort<T>(items: &mut [T], path: &Template, object: impl Fn(&T) -> &Value) -> R
     Ok(())
 }
 
-/// Quantities (`500m`, `2Gi`) by size, everything else by its type's order.
+/// Quantities (`500m`, `2Gi`) by size and before other texts, everything else by its type's order, one type after the other: of
+/// values that cannot be compared, too, one comes first, as sorting demands.
 fn natural(left: &Value, right: &Value) -> Ordering {
-    if let (Some(a), Some(b)) = (left.as_str(), right.as_str())
-        && let (Ok(a), Ok(b)) = (kinds::quantity::Quantity::parse(a), kinds::quantity::Quantity::parse(b))
-    {
-        return a.cmp(&b);
+    let quantity = |value: &Value| kinds::quantity::Quantity::parse(value.as_str()?).ok();
+    let (a, b) = (quantity(left), quantity(right));
+    let by_type = place_of_type(left).cmp(&place_of_type(right));
+    by_type.then_with(|| b.is_some().cmp(&a.is_some())).then_with(|| match (a, b) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => order(left, right).unwrap_or(Ordering::Equal),
+    })
+}
+
+fn place_of_type(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) => 4,
+        Value::Object(_) => 5,
     }
-    order(left, right).unwrap_or(Ordering::Equal)
 }

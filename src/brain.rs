@@ -6,6 +6,7 @@ use crate::machine;
 use crate::steps::say;
 use crate::up::StopSignal;
 use anyhow::{Context, Result};
+use client::cache::Pool;
 use client::clock::{Clock, SystemClock};
 use client::lease::{self, Timing};
 use client::rt::ClientFor;
@@ -52,10 +53,10 @@ pub(crate) fn start_controllers(
     crew: &mut Crew,
     facts: &Facts,
     client_for: ClientFor,
-    clock: &Arc<dyn Clock>,
+    (clock, pool): (&Arc<dyn Clock>, Arc<Pool>),
     rivals: Rivals,
 ) -> Result<()> {
-    let deps = controllers::Deps { client_for, clock: Arc::clone(clock) };
+    let deps = controllers::Deps { client_for, clock: Arc::clone(clock), pool };
     let mut config = controllers::Config::new(facts.ca_pem.clone());
     config.cluster_cidrs = facts.cluster_cidr.all().to_vec();
     config.load_balancer_pool = facts.load_balancer_pool.clone();
@@ -91,8 +92,12 @@ pub(crate) fn read_scheduler_config(file: Option<&Path>) -> Result<scheduler::Co
     read().map_err(|error: ConfigError| anyhow::Error::from(error).context(format!("cannot use {}", file.display())))
 }
 
-pub(crate) fn scheduler_deps(client: kube::Client, clock: &Arc<dyn Clock>, why: &Arc<Why>) -> scheduler::Deps {
-    scheduler::Deps { client, clock: Arc::clone(clock), pace: Arc::default(), why: Arc::clone(why) }
+pub(crate) fn scheduler_deps(
+    client: kube::Client,
+    (clock, pool): (&Arc<dyn Clock>, Arc<Pool>),
+    why: &Arc<Why>,
+) -> scheduler::Deps {
+    scheduler::Deps { client, clock: Arc::clone(clock), pool, pace: Arc::default(), why: Arc::clone(why) }
 }
 
 pub(crate) fn start_scheduler(
@@ -150,7 +155,7 @@ pub(crate) async fn run_scheduler(args: args::Scheduler) -> Result<()> {
     let servers = Servers::open(&kubeconfig, &args.client.server).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut crew = Crew::default();
-    let deps = scheduler_deps(servers.client(), &clock, &Arc::default());
+    let deps = scheduler_deps(servers.client(), (&clock, Arc::default()), &Arc::default());
     start_scheduler(&mut crew, deps, config, Rivals::Some)?;
     run_alone("scheduler", crew, vec![servers]).await
 }
@@ -182,7 +187,7 @@ pub(crate) async fn run_controllers(args: args::Controllers) -> Result<()> {
         load_balancer_pool: args.load_balancer_pool,
     };
     let mut crew = Crew::default();
-    start_controllers(&mut crew, &facts, client_for, &clock, Rivals::Some)?;
+    start_controllers(&mut crew, &facts, client_for, (&clock, Arc::default()), Rivals::Some)?;
     run_alone("controllers", crew, opened).await
 }
 

@@ -14,6 +14,7 @@ use apiserver::components::Components;
 use apiserver::publish::pages::Page;
 use apiserver::{ApiServer, Config, Deps};
 use axum::Router;
+use client::cache::Pool;
 use client::clock::{Clock, SystemClock};
 use client::identity::{Identity, groups_of_account};
 use scheduler::why::Why;
@@ -83,10 +84,11 @@ impl ControlPlane {
         let router = self.router.clone();
         let client_for: client::rt::ClientFor =
             Arc::new(move |user| client_as(&router, user, groups_of_account(user).iter().map(String::as_str)));
-        brain::start_controllers(&mut self.clients, &facts, client_for, &self.clock, rivals)?;
+        let pool: Arc<Pool> = Arc::default();
+        brain::start_controllers(&mut self.clients, &facts, client_for, (&self.clock, Arc::clone(&pool)), rivals)?;
         let scheduler = self.client("system:kube-scheduler", &[]);
         let config = brain::read_scheduler_config(args.scheduler_config.as_deref())?;
-        let deps = brain::scheduler_deps(scheduler, &self.clock, &self.why);
+        let deps = brain::scheduler_deps(scheduler, (&self.clock, pool), &self.why);
         brain::start_scheduler(&mut self.clients, deps, config, rivals)
     }
 

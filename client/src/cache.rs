@@ -1,16 +1,19 @@
-//! Informer caches: one watch per kind and process, shared by every consumer in it; typed, indexed, revisioned.
+//! Informer caches: one watch per kind and component, shared by every consumer in it; typed, indexed, revisioned. What several
+//! components of a process hold is in memory once ([`Pool`]).
 //!
 //! A [`Cache`] is read without awaiting. Objects are `Arc`s and never change. `revision()` is the highest resourceVersion the
 //! cache is known to reflect (events and bookmarks); the driver's fence compares it with the revisions of its own writes.
 
 mod builder;
 mod metadata;
+mod pool;
 mod reflect;
 mod store;
 mod tracked;
 
 pub use builder::{Builder, WatchOptions};
 pub use metadata::{Metadata, Node, Served};
+pub use pool::Pool;
 pub(crate) use store::Keep;
 pub use store::{Cache, Change, Holding};
 pub use tracked::{Meta, Owner, Tracked, Typed};

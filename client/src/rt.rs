@@ -2,7 +2,7 @@
 //! concurrency, through that controller's own client.
 
 use crate::action::{Action, Key};
-use crate::cache::{Builder, Caches};
+use crate::cache::{Builder, Caches, Pool};
 use crate::clock::Clock;
 use crate::controller::{Controller, Reconcile, Refusal, Signal, Sink, Watches};
 use crate::driver::{Driver, Ending, Fencing, Report};
@@ -37,6 +37,8 @@ pub type ClientFor = Arc<dyn Fn(&str) -> kube::Client + Send + Sync>;
 pub struct Deps {
     pub client_for: ClientFor,
     pub clock: Arc<dyn Clock>,
+    /// What other components of the process hold too.
+    pub pool: Arc<Pool>,
 }
 
 #[derive(Debug, Error)]
@@ -60,6 +62,7 @@ pub async fn run_controllers_with(
     let tracker = TaskTracker::new();
     let stop = drain.child_token(); // also ends the watches when a controller fails
     let mut builder = Caches::builder((deps.client_for)(MANAGER), Arc::clone(&deps.clock));
+    builder.share(&deps.pool);
     declare(&mut builder);
     let declared: Vec<_> = table
         .iter()

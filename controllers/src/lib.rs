@@ -65,6 +65,7 @@ mod volume_protection;
 mod volume_use;
 mod write;
 
+pub use client::rt::Deps;
 pub use load_balancer::{Pool, PoolError};
 pub use node_ipam::node_cidr_length;
-pub use run::{Config, Deps, Error, LeaderElect, run, users};
+pub use run::{Config, Error, LeaderElect, run, users};

@@ -4,9 +4,8 @@ use crate::horizontal_pod_autoscaler::Recent;
 use crate::load_balancer::Pool;
 use crate::node_lifecycle::Heard;
 use crate::table::CONTROLLERS;
-use client::clock::Clock;
 use client::lease::{self, LeaderElector};
-use client::rt::{self, ClientFor, MANAGER};
+use client::rt::{self, Deps, MANAGER};
 use jiff::SignedDuration;
 use kinds::ip::Cidr;
 use std::sync::Arc;
@@ -50,12 +49,6 @@ impl Config {
     }
 }
 
-#[derive(Clone)]
-pub struct Deps {
-    pub client_for: ClientFor,
-    pub clock: Arc<dyn Clock>,
-}
-
 #[derive(Debug, Error)]
 pub enum Error {
     #[error(transparent)]
@@ -71,22 +64,21 @@ pub fn users() -> impl Iterator<Item = String> {
 
 /// Runs every controller until `drain`.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
-    let rt_deps = rt::Deps { client_for: Arc::clone(&deps.client_for), clock: Arc::clone(&deps.clock) };
     let LeaderElect::As(identity, timing) = config.leader_elect.clone() else {
-        return Ok(controllers(config, rt_deps, drain).await?);
+        return Ok(controllers(config, deps, drain).await?);
     };
     let elector = LeaderElector::new(
         lease::Config { ns: "kube-system".to_owned(), name: "kube-controller-manager".to_owned(), identity, timing },
         (deps.client_for)(MANAGER),
-        deps.clock,
+        Arc::clone(&deps.clock),
     );
-    match elector.lead(drain, |leading| controllers(config, rt_deps, leading)).await? {
+    match elector.lead(drain, |leading| controllers(config, deps, leading)).await? {
         Some(outcome) => Ok(outcome?),
         None => Ok(()),
     }
 }
 
-async fn controllers(config: Config, deps: rt::Deps, drain: CancellationToken) -> Result<(), rt::Error> {
+async fn controllers(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), rt::Error> {
     rt::run_controllers_with(
         CONTROLLERS,
         |builder| {

@@ -28,6 +28,7 @@ pub mod terms;
 pub mod volumes;
 pub mod why;
 
+use client::cache::Pool;
 use client::clock::Clock;
 use client::lease;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub struct Config {
 pub struct Deps {
     pub client: kube::Client,
     pub clock: Arc<dyn Clock>,
+    /// What other components of the process hold too.
+    pub pool: Arc<Pool>,
     /// Told how long each decision took.
     pub pace: Arc<pace::Pace>,
     /// Through it others ask why a pod is where it is.

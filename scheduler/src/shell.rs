@@ -83,6 +83,7 @@ pub(crate) async fn run(config: &Config, extenders: Vec<Extender>, deps: Deps, d
     let tracker = TaskTracker::new();
     let stop = drain.child_token();
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));
+    builder.share(&deps.pool);
     news::declare(&mut builder);
     let caches = builder.start(&tracker, stop.clone());
     let news = news::listen(&caches);

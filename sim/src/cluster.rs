@@ -337,7 +337,7 @@ async fn controllers(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, c
     let client_for: ClientFor = Arc::new(move |user| link.client(user, &[]));
     let mut config = controllers::Config::new(ca);
     config.leader_elect = controllers::LeaderElect::As(identity, TIMING);
-    let deps = controllers::Deps { client_for, clock };
+    let deps = controllers::Deps { client_for, clock, pool: Arc::default() };
     // Who loses the lease begins anew, as a supervisor would have it.
     while let Err(error) = controllers::run(config.clone(), deps.clone(), drain.clone()).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "controllers ended");
@@ -357,7 +357,7 @@ async fn scheduler(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, dra
         }),
     };
     let client = link.client("system:kube-scheduler", &[]);
-    let deps = scheduler::Deps { client, clock, pace: Arc::default(), why: Arc::default() };
+    let deps = scheduler::Deps { client, clock, pool: Arc::default(), pace: Arc::default(), why: Arc::default() };
     while let Err(error) = scheduler::run(config.clone(), deps.clone(), drain.clone()).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "scheduler ended");
         sleep(Duration::from_secs(1)).await;

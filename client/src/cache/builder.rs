@@ -1,6 +1,7 @@
 //! Declares which caches a process has, then starts their watches. Declaring a kind twice gives one watch.
 
 use super::metadata::Metadata;
+use super::pool::Pool;
 use super::reflect::{Source, reflect};
 use super::store::{Cache, Index};
 use super::tracked::Typed;
@@ -48,10 +49,12 @@ struct Starter {
     connection: Option<(kube::Client, Arc<dyn Clock>)>,
     tracker: Option<(TaskTracker, CancellationToken)>,
     metadata: Option<Arc<Metadata>>,
+    pool: Option<Arc<Pool>>,
 }
 
 pub struct Builder {
     connection: Option<(kube::Client, Arc<dyn Clock>)>,
+    pool: Option<Arc<Pool>>,
     declared: HashMap<TypeId, (Declared, Start)>,
     order: Vec<TypeId>,
     metadata: bool,
@@ -60,7 +63,14 @@ pub struct Builder {
 
 impl Builder {
     pub(super) fn new(connection: Option<(kube::Client, Arc<dyn Clock>)>) -> Self {
-        Self { connection, declared: HashMap::new(), order: Vec::new(), metadata: false, facts: HashMap::new() }
+        let (declared, facts) = (HashMap::new(), HashMap::new());
+        Self { connection, pool: None, declared, order: Vec::new(), metadata: false, facts }
+    }
+
+    /// Objects that other caches with this pool hold too are held once.
+    pub fn share(&mut self, pool: &Arc<Pool>) -> &mut Self {
+        self.pool = Some(Arc::clone(pool));
+        self
     }
 
     /// A cache of everything of a kind.
@@ -127,6 +137,7 @@ impl Builder {
             connection: self.connection.take(),
             tracker: Some((tracker.clone(), drain.clone())),
             metadata: self.metadata.then(|| Arc::new(Metadata::new())),
+            pool: self.pool.take(),
         };
         let whole = self.declared.values().filter(|(declared, _)| declared.options.is_everything());
         let whole: Vec<Resource> = whole.map(|(declared, _)| declared.resource.clone()).collect();
@@ -139,8 +150,8 @@ impl Builder {
 
     /// Caches without watches, holding `objects`, each with its apiVersion and kind. They count as synced.
     pub fn offline_with(mut self, objects: impl IntoIterator<Item = Value>) -> Result<Arc<Caches>, OfflineError> {
-        let starter =
-            Starter { connection: None, tracker: None, metadata: self.metadata.then(|| Arc::new(Metadata::new())) };
+        let metadata = self.metadata.then(|| Arc::new(Metadata::new()));
+        let starter = Starter { connection: None, tracker: None, metadata, pool: None };
         let caches = self.build(&starter);
         for object in objects {
             caches.insert(object)?;
@@ -164,7 +175,7 @@ impl Builder {
 
 fn start_cache<K: Typed>(declared: Declared, starter: &Starter) -> Started {
     let indexes = *declared.indexes.downcast::<Vec<Index<K>>>().expect("made with this kind's indexes");
-    let cache = Arc::new(Cache::<K>::new(declared.resource.clone(), indexes));
+    let cache = Arc::new(Cache::<K>::new(declared.resource.clone(), indexes, starter.pool.clone()));
     if let Some(metadata) = starter.metadata.as_ref().filter(|_| declared.options.is_everything()) {
         metadata.follow(&cache);
     }

@@ -251,7 +251,7 @@ impl Metadata {
             if watched.contains_key(resource) {
                 continue;
             }
-            let cache = Arc::new(Cache::<Meta>::new(resource.clone(), Vec::new()));
+            let cache = Arc::new(Cache::<Meta>::new(resource.clone(), Vec::new(), None));
             let is_unserved = Arc::<AtomicBool>::default();
             self.follow_while_served(&cache, Arc::clone(&is_unserved));
             let stop = drain.child_token();

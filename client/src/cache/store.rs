@@ -1,5 +1,6 @@
 //! One kind's objects in memory: ordered, indexed, revisioned. Filled by a reflector; read without awaiting.
 
+use super::pool::Pool;
 use super::tracked::Tracked;
 use crate::action::{Key, Resource};
 use parking_lot::RwLock;
@@ -74,6 +75,7 @@ impl<K> Index<K> {
 const CONTROLLER_UID: &str = "controller uid";
 
 struct State<K> {
+    pool: Option<Arc<Pool>>,
     by_ns: BTreeMap<String, BTreeMap<String, Arc<K>>>,
     len: usize,
     revision: u64,
@@ -90,11 +92,12 @@ pub struct Cache<K> {
 }
 
 impl<K: Tracked> Cache<K> {
-    pub(super) fn new(resource: Resource, mut indexes: Vec<Index<K>>) -> Self {
+    pub(super) fn new(resource: Resource, mut indexes: Vec<Index<K>>, pool: Option<Arc<Pool>>) -> Self {
         indexes.push(Index::new(CONTROLLER_UID, |object: &K| {
             object.controller_uid().map(str::to_owned).into_iter().collect()
         }));
         let state = State {
+            pool,
             by_ns: BTreeMap::new(),
             len: 0,
             revision: 0,
@@ -257,7 +260,10 @@ impl<K: Tracked> State<K> {
         {
             return;
         }
-        let object = Arc::new(object);
+        let object = match &self.pool {
+            Some(pool) => pool.adopt(object),
+            None => Arc::new(object.compact()),
+        };
         if let Some(held) = &held {
             self.indexes.iter_mut().for_each(|index| index.remove(held));
         } else {
@@ -276,6 +282,9 @@ impl<K: Tracked> State<K> {
         }
         self.len -= 1;
         self.indexes.iter_mut().for_each(|index| index.remove(&held));
+        if let Some(pool) = &self.pool {
+            pool.forget(held.as_ref());
+        }
         self.tell(&Change { key: key.clone(), old: Some(held), new: None });
     }
 

@@ -20,6 +20,12 @@ pub trait Tracked: DeserializeOwned + Send + Sync + 'static {
     /// Drops what no reader of a cache needs.
     fn slim(&mut self);
 
+    /// The same in no more memory than it takes: what has just been decoded has room for more in every list.
+    #[must_use]
+    fn compact(self) -> Self {
+        self
+    }
+
     fn key(&self) -> Key {
         Key::new(self.ns(), self.name())
     }
@@ -31,7 +37,7 @@ impl<K: Tracked + k8s_openapi::Resource> Typed for K {}
 
 impl<K> Tracked for K
 where
-    K: k8s_openapi::Resource + Metadata<Ty = ObjectMeta> + DeserializeOwned + Send + Sync + 'static,
+    K: k8s_openapi::Resource + Metadata<Ty = ObjectMeta> + DeserializeOwned + Clone + Send + Sync + 'static,
 {
     fn ns(&self) -> &str {
         self.metadata().namespace.as_deref().unwrap_or_default()
@@ -68,6 +74,10 @@ where
 
     fn slim(&mut self) {
         self.metadata_mut().managed_fields = None;
+    }
+
+    fn compact(self) -> Self {
+        Self::clone(&self)
     }
 }
 

@@ -171,7 +171,7 @@ async fn a_controller_behind_a_lagging_watch_creates_exactly_what_is_missing() {
     fake.put(MAPS, map.clone());
     let drain = CancellationToken::new();
     let of = fake.clone();
-    let deps = Deps { client_for: Arc::new(move |_| of.client()), clock: Arc::new(SystemClock) };
+    let deps = Deps { client_for: Arc::new(move |_| of.client()), clock: Arc::new(SystemClock), pool: Arc::default() };
     let running = run_controllers(REPLICAS, deps, drain.clone());
     let script = async {
         wait_until(|| fake.count(PODS) == 3).await;

@@ -5,8 +5,12 @@ use crate::pod_info::PodInfo;
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
-pub(super) const PLUGIN: Plugin =
-    Plugin { hopeless: Some(hopeless), filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeBinding", helped_by) };
+pub(super) const PLUGIN: Plugin = Plugin {
+    hopeless: Some(hopeless),
+    filter: Some(filter),
+    looks: Looks::AtClaims,
+    ..Plugin::new("VolumeBinding", helped_by)
+};
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

@@ -6,7 +6,8 @@ use crate::question::Question;
 use crate::snapshot::NodeInfo;
 use std::collections::HashSet;
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("NodeVolumeLimits", helped_by) };
+pub(super) const PLUGIN: Plugin =
+    Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("NodeVolumeLimits", helped_by) };
 
 fn helped_by(event: &ClusterEvent, _: &PodInfo) -> bool {
     match event {

@@ -5,7 +5,8 @@ use crate::pod_info::{Disk, PodInfo};
 use crate::question::Question;
 use crate::snapshot::NodeInfo;
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeRestrictions", helped_by) };
+pub(super) const PLUGIN: Plugin =
+    Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeRestrictions", helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

@@ -12,7 +12,8 @@ const LABELS: [&str; 4] = [
     "failure-domain.beta.kubernetes.io/region",
 ];
 
-pub(super) const PLUGIN: Plugin = Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeZone", helped_by) };
+pub(super) const PLUGIN: Plugin =
+    Plugin { filter: Some(filter), looks: Looks::AtClaims, ..Plugin::new("VolumeZone", helped_by) };
 
 fn helped_by(event: &ClusterEvent, pod: &PodInfo) -> bool {
     match event {

@@ -59,6 +59,7 @@ impl Stage {
         let deps = Deps {
             client: kube::Client::new(service, "default"),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            pool: Arc::default(),
             pace: Arc::default(),
             why: Arc::default(),
         };

@@ -56,6 +56,7 @@ impl World {
         let deps = scheduler::Deps {
             client: client("system:kube-scheduler", &[]),
             clock: Arc::new(SystemClock),
+            pool: Arc::default(),
             pace: Arc::clone(&pace),
             why: Arc::default(),
         };

@@ -259,7 +259,7 @@ fn best<'a>(
 
 /// What each node is worth, all scores together.
 fn totals<'a>(ask: &mut Question<'a>, feasible: &[&'a Arc<NodeInfo>]) -> Vec<i64> {
-    ask.among(feasible);
+    ask.among(feasible, &|_| None);
     let mut totals = vec![0_i64; feasible.len()];
     for (_, score, weight) in ask.profile.scores() {
         let mut scores: Vec<i64> = feasible.iter().map(|node| (score.raw)(ask, node)).collect();

@@ -138,6 +138,15 @@ impl PodInfo {
             && self.images().eq(other.images())
     }
 
+    /// Whether other pods mean the same to both, where what both say of nodes and pods is the same ([`Self::looks_as`]).
+    pub(crate) fn stands_as(&self, other: &Self) -> bool {
+        let constraints = |pod: &Self| pod.spec().and_then(|spec| spec.topology_spread_constraints.clone());
+        self.key.ns == other.key.ns
+            && self.labels() == other.labels()
+            && self.controller() == other.controller()
+            && constraints(self) == constraints(other)
+    }
+
     /// k8s: a pod that does not want others to go for its sake.
     pub fn never_preempts(&self) -> bool {
         self.spec().is_some_and(|spec| spec.preemption_policy.as_deref() == Some("Never"))

@@ -6,9 +6,10 @@ use crate::pod_info::PodInfo;
 use crate::profile::Profile;
 use crate::snapshot::{NodeInfo, Snapshot};
 use crate::spread::{self, Constraint};
-use crate::tally::{Ask, Count};
+use crate::tally::{Ask, Count, Domains};
 use crate::terms::Terms;
 use crate::volumes::Claims;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// For which pod, in which cluster, by which rules.
@@ -43,9 +44,10 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// Ready for scores among these nodes too.
-    pub(crate) fn among(&mut self, feasible: &[&'a Arc<NodeInfo>]) {
-        self.spread.prefer(self.case(), feasible);
+    /// Ready for scores among these nodes too. `values` says how many values of a label there are to choose from, where these
+    /// nodes stand for others.
+    pub(crate) fn among(&mut self, feasible: &[&'a Arc<NodeInfo>], values: &dyn Fn(&str) -> Option<usize>) {
+        self.spread.prefer(self.case(), feasible, values);
         self.peers.prefer(self.case());
     }
 
@@ -75,6 +77,58 @@ pub(crate) fn counts(pod: &PodInfo) -> Vec<Count> {
 /// The counts of what every pod is wished that says nothing.
 pub(crate) fn default_counts(case: Case<'_>) -> Vec<Count> {
     spread::defaults(case).into_iter().map(|Constraint { count, .. }| count).collect()
+}
+
+/// How many pods that matter to the pod in question are at places that are one node's own.
+pub(crate) struct Crowds<'a> {
+    /// What the pod itself asks about, by key.
+    asked: Vec<(String, Cow<'a, Domains>)>,
+    /// What others demand of it: (key, worth; none for "stay away", where such pods are)
+    demanded: Vec<(&'a str, Option<i64>, &'a Domains)>,
+}
+
+impl<'a> Crowds<'a> {
+    /// By those of the keys.
+    pub(crate) fn of(ask: &Question<'a>, keys: &[String]) -> Self {
+        let (pod, Snapshot { nodes, namespaces, tally, .. }) = (ask.pod, ask.snapshot);
+        if keys.is_empty() {
+            return Self { asked: Vec::new(), demanded: Vec::new() };
+        }
+        let has = |key: &str| keys.iter().any(|own| own == key);
+        let mut asked = counts(pod);
+        asked.extend(default_counts(ask.case()));
+        asked.retain(|count| has(count.key()));
+        let asked = asked.iter().map(|count| (count.key().to_owned(), tally.count(count, nodes, namespaces)));
+        let demands = tally.demands_on(pod, namespaces).filter(|(_, term, _)| has(&term.topology_key));
+        let demanded = demands.map(|(what, term, domains)| {
+            let worth = match what {
+                Ask::Apart => None,
+                Ask::Together => Some(ask.profile.required_term_weight),
+                Ask::Wish => Some(term.weight),
+            };
+            (term.topology_key.as_str(), worth, domains)
+        });
+        Self { asked: asked.collect(), demanded: demanded.collect() }
+    }
+
+    /// Two nodes with the same numbers mean the same to the pod, as far as those keys go.
+    pub(crate) fn at(&self, node: &NodeInfo) -> Vec<i64> {
+        if self.asked.is_empty() && self.demanded.is_empty() {
+            return Vec::new();
+        }
+        let pods = |key: &str, domains: &Domains| node.label(key).map_or(-1, |value| domains.get(value));
+        let mut numbers: Vec<i64> = self.asked.iter().map(|(key, domains)| pods(key, domains)).collect();
+        let (mut apart, mut worth) = (0, 0);
+        for (key, each, domains) in &self.demanded {
+            let count = pods(key, domains).max(0);
+            match each {
+                Some(each) => worth += each * count,
+                None => apart += count,
+            }
+        }
+        numbers.extend([apart, worth]);
+        numbers
+    }
 }
 
 /// What of nodes decides how the pod stands to other pods.

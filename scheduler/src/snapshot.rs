@@ -191,7 +191,7 @@ impl Cluster {
         let case = Case { pod, snapshot: &self.snapshot, profile };
         let nominated = self.nominations.get(&pod.uid).map(String::as_str);
         let ranks = nominated.is_none();
-        if ranks && let Some(decision) = self.orders.decide(case, &places, chance) {
+        if ranks && let Some(decision) = self.orders.decide(pod, case, &places, chance) {
             return decision;
         }
         let decision = decide(case, nominated, rotation, chance);
@@ -294,19 +294,29 @@ impl Cluster {
     pub fn set_namespace(&mut self, name: &str, labels: BTreeMap<String, String>) {
         if self.snapshot.namespaces.get(name) != Some(&labels) {
             self.snapshot.namespaces.insert(name.to_owned(), labels);
-            self.snapshot.tally.namespaces_changed();
+            self.namespaces_changed();
         }
     }
 
     pub fn remove_namespace(&mut self, name: &str) {
         if self.snapshot.namespaces.remove(name).is_some() {
-            self.snapshot.tally.namespaces_changed();
+            self.namespaces_changed();
         }
+    }
+
+    fn namespaces_changed(&mut self) {
+        self.snapshot.tally.namespaces_changed();
+        self.orders.crowds_changed();
     }
 
     /// A Service without a selector groups no pods.
     pub fn set_service(&mut self, ns: &str, name: &str, selector: Option<BTreeMap<String, String>>) {
-        match selector.filter(|selector| !selector.is_empty()) {
+        let selector = selector.filter(|selector| !selector.is_empty());
+        if self.snapshot.services.get(ns).and_then(|services| services.get(name)) == selector.as_ref() {
+            return;
+        }
+        self.orders.crowds_changed();
+        match selector {
             Some(selector) => {
                 self.snapshot.services.entry(ns.to_owned()).or_default().insert(name.to_owned(), selector);
             }

@@ -153,7 +153,7 @@ pub fn explain(case: Case<'_>) -> Explanation {
             }),
         }
     }
-    ask.among(&feasible);
+    ask.among(&feasible, &|_| None);
     let mut scored: Vec<NodeSays> = feasible
         .iter()
         .map(|node| NodeSays {

@@ -74,7 +74,12 @@ impl<'a> Spread<'a> {
         Self { required: pod.spread.required.iter().map(counted).collect(), preferred: Vec::new() }
     }
 
-    pub(crate) fn prefer(&mut self, case: Case<'a>, feasible: &[&'a Arc<NodeInfo>]) {
+    pub(crate) fn prefer(
+        &mut self,
+        case: Case<'a>,
+        feasible: &[&'a Arc<NodeInfo>],
+        values: &dyn Fn(&str) -> Option<usize>,
+    ) {
         let Case { pod, snapshot, .. } = case;
         let mut wishes = pod.spread.preferred.clone();
         // k8s: a default of a label that no node has says nothing.
@@ -83,9 +88,9 @@ impl<'a> Spread<'a> {
         for wish in wishes {
             let mut counted = Counted::new(wish, pod, snapshot);
             let key = counted.constraint.count.key();
-            let values: HashSet<&str> = feasible.iter().filter_map(|node| node.label(key)).collect();
+            let seen = || feasible.iter().filter_map(|node| node.label(key)).collect::<HashSet<&str>>().len();
             // k8s: so that a key with many values does not drown one with few
-            counted.weight = (values.len() as f64 + 2.0).ln();
+            counted.weight = (values(key).unwrap_or_else(seen) as f64 + 2.0).ln();
             self.preferred.push(counted);
         }
     }

@@ -1,6 +1,8 @@
 //! Credentials of every kind, good and bad, and the words of a refusal.
 
+use super::node::NodeAuthorizer;
 use super::objects::{Resource, Unavailable};
+use super::rbac::Rbac;
 use super::service_account::{Claims, Kubernetes, Reference, TokenError};
 use super::*;
 use jiff::Timestamp;

@@ -134,9 +134,11 @@ async fn a_webhook_allows_forbids_or_leaves_it_to_others() {
     let why = r#"configmaps is forbidden: User "no" cannot list resource "configmaps" in API group "" in the namespace "default": the webhook does not like him"#;
     assert_eq!((code, refusal["message"].as_str()), (403, Some(why)));
     assert_eq!(scene.get("nobody").await.0, 403);
+    let user = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name});
     let binding = json!({
-        "metadata": {"name": "view"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
-        "subjects": ["no", "nobody"].map(|name| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name})),
+        "metadata": {"name": "view"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [user("no"), user("nobody")],
     });
     scene.cluster.made("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding).await;
     let mut code = 403;

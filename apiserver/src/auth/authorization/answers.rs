@@ -47,8 +47,8 @@ mod tests {
         key
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_good_until_its_time_is_over() {
+    #[test]
+    fn an_answer_is_good_until_its_time_is_over() {
         let (mut answers, now) = (Answers::default(), Instant::now());
         answers.put(key(1), Status { allowed: true, ..Status::default() }, now + Duration::from_secs(5));
         assert!(answers.find(&key(1), now).unwrap().allowed);
@@ -56,8 +56,8 @@ mod tests {
         assert_eq!(answers.find(&key(1), now + Duration::from_secs(5)), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn there_are_never_too_many_and_those_in_use_stay() {
+    #[test]
+    fn there_are_never_too_many_and_those_in_use_stay() {
         let (mut answers, now) = (Answers::default(), Instant::now());
         let until = now + Duration::from_secs(60);
         for number in 0..3 * ANSWERS_MAX {

@@ -16,6 +16,10 @@ pub(crate) struct AccessArgs {
     authentication_config: Option<PathBuf>,
     #[command(flatten)]
     oidc: OidcArgs,
+    /// An AuthorizationConfiguration: Node, RBAC and webhooks in the order in which they are asked (default: Node and RBAC);
+    /// read again when it changes
+    #[arg(long, value_name = "FILE")]
+    authorization_config: Option<PathBuf>,
     #[command(flatten)]
     audit: AuditArgs,
     /// An AdmissionConfiguration: defaults and exemptions of Pod Security
@@ -122,7 +126,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl AccessArgs {
     pub(crate) fn access(&self) -> Result<Access> {
         let admission = self.admission_control_config_file.clone();
-        Ok(Access { authentication: self.authentication()?, audit: self.audit.options(), admission })
+        let authorization = self.authorization_config.clone();
+        Ok(Access { authentication: self.authentication()?, authorization, audit: self.audit.options(), admission })
     }
 
     fn authentication(&self) -> Result<Authentication> {

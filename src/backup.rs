@@ -85,7 +85,6 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
     }
     let Unpacked { objects, keys } = unpack(&args.file)?;
     prepare_folder(&args.place)?;
-    keep(&keys, data_dir)?;
     let folder = data_dir.join("store");
     if args.store == EMBEDDED {
         let (folder, rev) = (folder.clone(), objects.rev + REVISIONS_AHEAD);
@@ -93,9 +92,28 @@ pub(crate) async fn restore(args: Restore) -> Result<()> {
         made.await??;
     }
     let store = store::open(&args.store, &folder).await?;
-    objects.restore(store.as_ref()).await?;
+    // Before the keys are written: whoever is refused here can try again.
+    store::backup::Backup::check_empty(store.as_ref()).await.with_context(|| advice(&args.store))?;
+    keep(&keys, data_dir)?;
+    objects.restore(store.as_ref()).await.with_context(|| advice(&args.store))?;
     say(&format!("{} objects restored; start with: {}", objects.len(), next_command(data_dir, &args.store)));
+    if args.store != EMBEDDED {
+        say(
+            "their resourceVersions are new ones, smaller than before: restart the agents and whatever else has watched",
+        );
+    }
     Ok(())
+}
+
+/// What to do about a store that cannot be restored into.
+fn advice(store: &str) -> String {
+    if store == EMBEDDED {
+        return "cannot restore into the data folder (use an empty --data-dir)".to_owned();
+    }
+    format!(
+        "cannot restore into {store} (name an etcd that no cluster uses; to give up what is in this one: \
+         etcdctl del --prefix /registry/ and etcdctl del --prefix /drover/, and remove the pki folder in --data-dir)"
+    )
 }
 
 /// The command that serves what was restored.

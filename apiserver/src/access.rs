@@ -2,8 +2,12 @@
 //! again when they change.
 
 use crate::audit::AuditOptions;
+use crate::auth::Authorizer;
 use crate::auth::oidc::{AuthenticationConfiguration, AuthenticationError, Issuers, Reach};
-use crate::config_file;
+use crate::config_file::{self, ConfigFileError, Reloads};
+use client::clock::Clock;
+use prometheus_client::registry::Registry;
+use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -13,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub authentication: Authentication,
+    /// An AuthorizationConfiguration, read again when it changes; `None`: Node and RBAC.
+    pub authorization: Option<PathBuf>,
     /// What is told of requests, and to whom; `None`: nothing.
     pub audit: Option<AuditOptions>,
     /// An AdmissionConfiguration.
@@ -30,10 +36,53 @@ pub enum Authentication {
     Fixed(Box<AuthenticationConfiguration>),
 }
 
+/// What became of the files that are read again.
+#[derive(Clone)]
+pub(crate) struct AccessReloads {
+    authentication: Reloads,
+    authorization: Reloads,
+}
+
+impl AccessReloads {
+    pub(crate) fn new(server: &str, clock: &Arc<dyn Clock>) -> Self {
+        let of = |about| Reloads::new(about, server, clock);
+        Self { authentication: of("authentication"), authorization: of("authorization") }
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        self.authentication.register(registry);
+        self.authorization.register(registry);
+    }
+}
+
+impl Access {
+    /// The authorizer with the order that is configured, where one is.
+    pub(crate) async fn order(
+        &self,
+        authorizer: Authorizer,
+        reloads: &AccessReloads,
+        tasks: &mut JoinSet<()>,
+        drain: &CancellationToken,
+    ) -> Result<Arc<Authorizer>, ConfigFileError> {
+        let Some(path) = self.authorization.clone() else { return Ok(Arc::new(authorizer)) };
+        let text = config_file::text(&path)?;
+        let (authorizer, required) = authorizer.configured(&path, &text).await?;
+        let authorizer = Arc::new(authorizer);
+        let (followed, named, required) = (Arc::clone(&authorizer), path.clone(), Arc::new(required));
+        let take = move |text: String| {
+            let (followed, named, required) = (Arc::clone(&followed), named.clone(), Arc::clone(&required));
+            async move { followed.set_text(&named, &text, &required).await }
+        };
+        tasks.spawn(config_file::follow(path, text, take, reloads.authorization.clone(), drain.clone()));
+        Ok(authorizer)
+    }
+}
+
 impl Authentication {
     pub(crate) fn open(
         self,
         reach: Reach,
+        reloads: &AccessReloads,
         tasks: &mut JoinSet<()>,
         drain: &CancellationToken,
     ) -> Result<Arc<Issuers>, AuthenticationError> {
@@ -45,8 +94,8 @@ impl Authentication {
                 let text = config_file::text(&path)?;
                 issuers.set_text(&path, &text, &reach)?;
                 let (followed, named) = (Arc::clone(&issuers), path.clone());
-                let take = move |text: &str| followed.set_text(&named, text, &reach);
-                tasks.spawn(config_file::follow(path, text, take, drain.clone()));
+                let take = move |text: String| ready(followed.set_text(&named, &text, &reach));
+                tasks.spawn(config_file::follow(path, text, take, reloads.authentication.clone(), drain.clone()));
             }
         }
         Ok(issuers)

@@ -151,7 +151,7 @@ impl Chain {
             warnings.extend((plugin.run)(&self.context, call, object).await?);
         }
         match &self.policies {
-            Some(policies) if is_exempt(call) => policies.check_author(call, object)?,
+            Some(policies) if is_exempt(call) => policies.check_author(call, object).await?,
             Some(policies) => warnings.extend(policies.validate(call, object).await?),
             None => {}
         }

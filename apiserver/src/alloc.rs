@@ -23,7 +23,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use store::{Expect, RangeRequest, Store, Write};
+use store::{Expect, RangeRequest, Rest, Store, Write};
 
 /// Where node ports are recorded: one key a port, its value names the Service.
 const PORT_PREFIX: &str = "/registry/ranges/servicenodeports/";
@@ -85,7 +85,7 @@ impl Allocator {
 
     /// Names below a prefix that are taken.
     async fn taken(&self, prefix: &str) -> Result<HashSet<String>, ApiError> {
-        let request = RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None };
+        let request = RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
         let page = self.store.range(request).await?;
         let stored = page.entries.iter().filter_map(|entry| entry.key.strip_prefix(prefix).map(str::to_owned));
         let pending = self.pending.lock();

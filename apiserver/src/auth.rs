@@ -1,8 +1,9 @@
 //! Who is asking, and may they: authentication to an [`Identity`], authorization of [`Attributes`].
 //!
-//! Owns the order of the authenticators and of the authorizers. Turning a refusal into a response is the chain's work;
-//! rules about the content of a write (NodeRestriction, role escalation) belong to admission.
+//! Owns the order of the authenticators; that of the authorizers is `authorization`'s. Turning a refusal into a response is
+//! the chain's work; rules about the content of a write (NodeRestriction, role escalation) belong to admission.
 
+pub mod authorization;
 pub mod bootstrap_token;
 pub mod feed;
 pub mod impersonate;
@@ -17,16 +18,16 @@ pub mod static_token;
 pub mod token;
 pub mod x509;
 
+pub use authorization::{Authorizer, Deciding, Decision};
+
 use client::clock::Clock;
 use client::identity::Identity;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
-use kinds::selector::FieldSelector;
-use node::NodeAuthorizer;
+use kinds::selector::{FieldSelector, LabelSelector};
 use objects::Objects;
 use oidc::Issuers;
-use rbac::Rbac;
 use service_account::Tokens;
 use static_token::StaticTokens;
 use std::sync::Arc;
@@ -62,6 +63,7 @@ pub struct Attributes<'a> {
     pub name: &'a str,
     /// Of a list, watch or deletecollection.
     pub fields: Option<&'a FieldSelector>,
+    pub labels: Option<&'a LabelSelector>,
     /// Set for a path outside `/api` and `/apis`; the resource fields are then empty.
     pub path: Option<&'a str>,
 }
@@ -75,25 +77,6 @@ impl<'a> Attributes<'a> {
     /// Value that the field selector requires of `field`.
     pub fn selected(&self, field: &str) -> Option<&'a str> {
         self.fields?.exact(field)
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    Allow {
-        reason: String,
-    },
-    /// `message` is upstream's text: `User "u" cannot list resource "pods" in API group "" in the namespace "n"`, with
-    /// `reason` at its end, where there is one.
-    Deny {
-        message: String,
-        reason: String,
-    },
-}
-
-impl Decision {
-    pub fn is_allowed(&self) -> bool {
-        matches!(self, Self::Allow { .. })
     }
 }
 
@@ -188,63 +171,6 @@ impl Authenticator {
         let audiences = self.tokens.matching_audiences(&claims, audiences);
         Ok((authenticated(claims.identity()), audiences))
     }
-}
-
-/// `system:masters`, then the Node authorizer, then RBAC; nobody else allows.
-pub struct Authorizer {
-    rbac: Arc<Rbac>,
-    node: Arc<NodeAuthorizer>,
-}
-
-impl Authorizer {
-    pub fn new(rbac: Arc<Rbac>, node: Arc<NodeAuthorizer>) -> Self {
-        Self { rbac, node }
-    }
-
-    pub fn rbac(&self) -> &Rbac {
-        &self.rbac
-    }
-
-    pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Decision {
-        if identity.groups.iter().any(|group| group == GROUP_MASTERS) {
-            return Decision::Allow { reason: String::new() };
-        }
-        let reason = match self.node.authorize(identity, attributes) {
-            node::Verdict::Allow => return Decision::Allow { reason: String::new() },
-            node::Verdict::NoOpinion(reason) => reason,
-        };
-        match self.rbac.authorize(identity, attributes) {
-            Ok(reason) => Decision::Allow { reason },
-            Err(unresolved) => {
-                let reasons: Vec<&str> = [reason.as_str(), &unresolved].into_iter().filter(|r| !r.is_empty()).collect();
-                let reason = reasons.join("\n");
-                Decision::Deny { message: refusal(identity, attributes, &reason), reason }
-            }
-        }
-    }
-}
-
-/// k8s: `responsewriters.ForbiddenMessage`; clients and tests match on it.
-pub fn refusal(identity: &Identity, attributes: &Attributes<'_>, reason: &str) -> String {
-    let (user, verb) = (&identity.user, attributes.verb);
-    let mut message = if let Some(path) = attributes.path {
-        format!("User {user:?} cannot {verb} path {path:?}")
-    } else {
-        let resource = match attributes.subresource {
-            "" => attributes.resource.to_owned(),
-            subresource => format!("{}/{subresource}", attributes.resource),
-        };
-        let scope = match attributes.namespace {
-            "" => " at the cluster scope".to_owned(),
-            namespace => format!(" in the namespace {namespace:?}"),
-        };
-        format!("User {user:?} cannot {verb} resource {resource:?} in API group {:?}{scope}", attributes.group)
-    };
-    if !reason.is_empty() {
-        message.push_str(": ");
-        message.push_str(reason);
-    }
-    message
 }
 
 pub fn anonymous() -> Identity {

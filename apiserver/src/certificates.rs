@@ -86,7 +86,7 @@ impl Keeper {
             subresource,
             ..Attributes::default()
         };
-        if !self.server.authorizer.authorize(&requester(request), &attributes).is_allowed() {
+        if !self.server.authorizer.authorize(&requester(request), &attributes).await.is_allowed() {
             return Ok(());
         }
         if wanted == NodeClient::Any

@@ -111,7 +111,7 @@ async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Note
     }
 
     // In whose name.
-    if let Some(other) = act_as(server, &parts, &target)? {
+    if let Some(other) = act_as(server, &parts, &target).await? {
         if let Some(trail) = &mut noted.trail {
             trail.acts_as(&other);
         }
@@ -129,7 +129,7 @@ async fn answer(server: &Arc<Server>, parts: Parts, body: Body, noted: &mut Note
     let flow = noted.flow.insert(server.flow.classify(&Asked::of(&target)));
 
     // May they.
-    authorize(server, &target, noted.trail.as_deref())?;
+    authorize(server, &target, noted.trail.as_deref()).await?;
 
     // Whether another API server has the answer.
     let remote = server.aggregate.behind(parts.uri.path());
@@ -205,10 +205,11 @@ fn unknown(server: &Server, parts: &Parts, noted: &Noted, error: &AuthnError) ->
 }
 
 /// In whose name the request goes on, where it is not the caller's.
-fn act_as(server: &Server, parts: &Parts, target: &Target) -> Result<Option<Identity>, ApiError> {
+async fn act_as(server: &Server, parts: &Parts, target: &Target) -> Result<Option<Identity>, ApiError> {
     use impersonate::ImpersonationError;
-    let other = impersonate::resolve(&parts.headers, target.identity(), &server.authorizer, &target.attributes());
-    other.map_err(|error| match error {
+    let attributes = target.attributes();
+    let other = impersonate::resolve(&parts.headers, target.identity(), &server.authorizer, &attributes);
+    other.await.map_err(|error| match error {
         ImpersonationError::Forbidden { group, resource, name, message } => {
             ApiError::Forbidden { resource: Qualified::new(&group, &resource), name, why: message }
         }
@@ -219,13 +220,13 @@ fn act_as(server: &Server, parts: &Parts, target: &Target) -> Result<Option<Iden
     })
 }
 
-fn authorize(server: &Server, target: &Target, trail: Option<&Trail>) -> Result<(), ApiError> {
+async fn authorize(server: &Server, target: &Target, trail: Option<&Trail>) -> Result<(), ApiError> {
     let notes = trail.map(Trail::notes).unwrap_or_default();
-    decide(server, target, &target.attributes(), &notes)?;
+    decide(server, target, &target.attributes(), &notes).await?;
     match target {
         Target::Resource(request) if opens_stream(request) && request.verb == Verb::Get => {
             let attributes = Attributes { verb: Verb::Create.as_str(), ..request.attributes() };
-            decide(server, target, &attributes, &notes)
+            decide(server, target, &attributes, &notes).await
         }
         Target::Resource(_) | Target::NonResource(_) => Ok(()),
     }
@@ -234,14 +235,19 @@ fn authorize(server: &Server, target: &Target, trail: Option<&Trail>) -> Result<
 const DECISION: &str = "authorization.k8s.io/decision";
 const REASON: &str = "authorization.k8s.io/reason";
 
-fn decide(server: &Server, target: &Target, attributes: &Attributes<'_>, notes: &Notes) -> Result<(), ApiError> {
-    match server.authorizer.authorize(target.identity(), attributes) {
+async fn decide(server: &Server, target: &Target, attributes: &Attributes<'_>, notes: &Notes) -> Result<(), ApiError> {
+    match server.authorizer.authorize(target.identity(), attributes).await {
         Decision::Allow { reason } => {
             notes.annotate(DECISION, || "allow".to_owned());
             notes.annotate(REASON, || reason);
             Ok(())
         }
-        Decision::Deny { message, reason } => {
+        // k8s: withAuthorization: who could not be asked might have allowed it
+        Decision::Deny { error: Some(error), .. } => {
+            notes.annotate(REASON, || "internal error".to_owned());
+            Err(ApiError::internal(error))
+        }
+        Decision::Deny { message, reason, .. } => {
             notes.annotate(DECISION, || "forbid".to_owned());
             notes.annotate(REASON, || reason);
             Err(match target {

@@ -1,5 +1,10 @@
 //! Files that configure the server, in the form of API objects: read strictly, and some of them read again when they change.
 
+mod reloads;
+
+pub(crate) use reloads::Reloads;
+
+use client::transport;
 use kinds::errors::{FieldErrors, aggregate};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,6 +39,8 @@ pub enum ConfigFileError {
     Fields { path: PathBuf, why: String },
     #[error("{}: {}", path.display(), aggregate(errors))]
     Invalid { path: PathBuf, errors: FieldErrors },
+    #[error("{}: the webhook {name:?} cannot be asked", path.display())]
+    Webhook { path: PathBuf, name: String, source: Box<transport::Error> },
 }
 
 /// The text of a file.
@@ -63,14 +70,18 @@ pub(crate) fn parse<T: ConfigFile>(path: &Path, text: &str) -> Result<T, ConfigF
     T::deserialize(tree).map_err(|error| ConfigFileError::Fields { path: path.to_owned(), why: error.to_string() })
 }
 
-/// Tells `take` the text of the file each time that it is another than `known`; what `take` refuses is logged, and told no
-/// second time.
-pub(crate) async fn follow(
+/// Tells `take` the text of the file each time that it is another than `known`, which is in force; what `take` refuses is
+/// logged, and told no second time.
+pub(crate) async fn follow<T>(
     path: PathBuf,
     mut known: String,
-    take: impl Fn(&str) -> Result<(), ConfigFileError> + Send,
+    take: impl Fn(String) -> T + Send,
+    reloads: Reloads,
     drain: CancellationToken,
-) {
+) where
+    T: Future<Output = Result<(), ConfigFileError>> + Send,
+{
+    reloads.in_force(&known);
     let mut was_readable = true;
     loop {
         tokio::select! {
@@ -85,7 +96,7 @@ pub(crate) async fn follow(
             Ok(found) => {
                 was_readable = true;
                 known = found;
-                take(&known)
+                take(known.clone()).await
             }
             Err(_) if !was_readable => continue,
             Err(error) => {
@@ -94,8 +105,12 @@ pub(crate) async fn follow(
             }
         };
         match outcome {
-            Ok(()) => tracing::info!(path = %path.display(), "a changed configuration is in force"),
+            Ok(()) => {
+                reloads.taken(&known);
+                tracing::info!(path = %path.display(), "a changed configuration is in force");
+            }
             Err(error) => {
+                reloads.refused();
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, path = %path.display(), "a changed configuration is refused, the old one stays");
             }
@@ -106,7 +121,10 @@ pub(crate) async fn follow(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prometheus_client::encoding::text;
+    use prometheus_client::registry::Registry;
     use serde::Deserialize;
+    use std::sync::Arc;
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -141,12 +159,14 @@ mod tests {
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         let refused = ConfigFileError::TooLong { path: path.clone() };
         let refused = std::sync::Mutex::new(Some(refused));
-        let take = move |text: &str| {
-            tell.send(text.to_owned()).unwrap();
-            refused.lock().unwrap().take().map_or(Ok(()), Err)
+        let take = move |text: String| {
+            tell.send(text).unwrap();
+            std::future::ready(refused.lock().unwrap().take().map_or(Ok(()), Err))
         };
         let drain = CancellationToken::new();
-        let following = follow(path.clone(), "first".to_owned(), take, drain.clone());
+        let clock: Arc<dyn client::clock::Clock> = Arc::new(client::clock::SystemClock);
+        let reloads = Reloads::new("shelf", "test", &clock);
+        let following = follow(path.clone(), "first".to_owned(), take, reloads.clone(), drain.clone());
         let acting = async {
             for text in ["spoilt", "good"] {
                 std::fs::write(&path, text).unwrap();
@@ -156,5 +176,14 @@ mod tests {
         };
         tokio::join!(following, acting);
         assert!(told.recv().await.is_none());
+        let (mut registry, mut metrics) = (Registry::default(), String::new());
+        reloads.register(&mut registry);
+        text::encode(&mut metrics, &registry).unwrap();
+        let counted = |status: &str| {
+            let line = format!("apiserver_shelf_config_controller_automatic_reloads_total{{status=\"{status}\"");
+            metrics.lines().find(|found| found.starts_with(&line)).map(|found| found.ends_with(" 1"))
+        };
+        assert_eq!((counted("success"), counted("failure")), (Some(true), Some(true)), "{metrics}");
+        assert_eq!(metrics.matches(",hash=\"sha256:").count(), 1, "{metrics}");
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use store::{Expect, RangeRequest, ReadError, Rev, Store, TxnError, Write};
+use store::{Expect, RangeRequest, ReadError, Rest, Rev, Store, TxnError, Write};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +70,8 @@ impl Members {
         let key = format!("{PREFIX}{}", self.own());
         let mark = Write { key, expect: Expect::Any, value: Some(Bytes::from_static(b"alive")) };
         self.store.txn(vec![mark]).await?;
-        let all = RangeRequest { prefix: PREFIX.to_owned(), after: None, limit: SERVERS_MAX, at: None };
+        let all =
+            RangeRequest { prefix: PREFIX.to_owned(), after: None, limit: SERVERS_MAX, at: None, rest: Rest::Whether };
         let now = Instant::now();
         let page = self.store.range(all).await?;
         let marks = page

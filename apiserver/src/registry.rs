@@ -172,7 +172,7 @@ impl Registry {
 
     /// An update or apply that turns out to create was authorized as something else.
     /// k8s: withAuthorization of the create attributes
-    fn check_may_create(&self, call: &Call<'_>) -> Result<(), ApiError> {
+    async fn check_may_create(&self, call: &Call<'_>) -> Result<(), ApiError> {
         let row = call.row();
         let attributes = Attributes {
             verb: Verb::Create.as_str(),
@@ -183,8 +183,9 @@ impl Registry {
             name: call.name,
             ..Attributes::default()
         };
-        match self.authorizer.authorize(&call.request.identity, &attributes) {
+        match self.authorizer.authorize(&call.request.identity, &attributes).await {
             Decision::Allow { .. } => Ok(()),
+            Decision::Deny { error: Some(error), .. } => Err(ApiError::internal(error)),
             Decision::Deny { message, .. } => Err(ApiError::forbidden(row, call.name, message)),
         }
     }

@@ -84,6 +84,7 @@ impl Request {
             namespace: &self.ns,
             name: &self.name,
             fields: Some(&self.options.selection.fields),
+            labels: Some(&self.options.selection.labels),
             path: None,
         }
     }

@@ -1,6 +1,6 @@
 //! The API server as a component: what it is made of, how it opens, runs and drains.
 
-use crate::access::Access;
+use crate::access::{Access, AccessReloads};
 use crate::admission;
 use crate::admission::{Matcher, PluginSettings};
 use crate::aggregate::Aggregate;
@@ -119,6 +119,8 @@ pub enum OpenError {
     StaticTokens(#[from] StaticTokenError),
     #[error("the configuration of authentication cannot be used")]
     Authentication(#[from] AuthenticationError),
+    #[error("the configuration of authorization cannot be used")]
+    Authorization(#[source] ConfigFileError),
     #[error("the configuration of admission cannot be used")]
     Admission(#[from] ConfigFileError),
     #[error("the audit cannot be set up")]
@@ -197,26 +199,26 @@ impl ApiServer {
         tasks.spawn(Arc::clone(&caches).run(draining.clone()));
 
         let objects: Arc<dyn Objects> = Arc::new(CachedObjects::new(Arc::clone(&caches)));
-        let node = Arc::new(NodeAuthorizer::new(bootstrap::rbac::node_rules()));
-        let sinks = Sinks { rbac: Arc::default(), node, webhooks: Arc::default(), policies: Arc::default() };
-        tasks.spawn(Feed::open(&caches, &sinks).await.map_err(OpenError::Store)?.run(draining.clone()));
-        let Sinks { rbac, node, webhooks: hooks, policies } = sinks;
-        let authorizer = Arc::new(Authorizer::new(rbac, node));
+        let Sinks { rbac, node, webhooks: hooks, policies } = open_feed(&caches, &mut tasks, &draining).await?;
+        let reloads = AccessReloads::new(&config.hostname, &clock);
+        let order = config.access.order(Authorizer::new(rbac, node), &reloads, &mut tasks, &draining);
+        let authorizer = order.await.map_err(OpenError::Authorization)?;
         let tokens = Arc::new(open_tokens(&pki, &config.cluster_domain)?);
         let effects = open_effects(&store, &clock, alloc::Params { addresses, ports }).await?;
         let backends = Backends::new(draining.clone());
-        let (fixed, issuers) = open_foreign(&config, Reach::new(&backends, &clock, &tokens), &mut tasks, &draining)?;
+        let reach = Reach::new(&backends, &clock, &tokens);
+        let (fixed, issuers) = open_foreign(&config, reach, &reloads, &mut tasks, &draining)?;
         let convert = Arc::new(Conversions::new(WebhookClient::new(Arc::clone(&caches), backends.clone())));
         let kinds = Arc::new(Kinds::default());
         let matcher = Arc::new(Matcher::new(Arc::clone(&objects), Arc::clone(&kinds), Arc::clone(&convert)));
-        let issuer = tokens.issuer();
-        let admission =
-            admission::Chain::new(Arc::clone(&objects), Arc::clone(&authorizer), Arc::clone(&clock), issuer);
+        let (known, issuer) = (Arc::clone(&objects), tokens.issuer());
+        let admission = admission::Chain::new(known, Arc::clone(&authorizer), Arc::clone(&clock), issuer);
         let settings = PluginSettings::of(config.access.admission.as_deref())?;
         let admission = admission.with_settings(settings).with_own(policies, hooks, matcher, Arc::clone(&caches));
         let flow = Arc::new(FlowControl::new(config.limits.concurrent_requests));
         let audit = open_audit(&config, &clock, &mut tasks, &draining).await?;
-        let (health, metrics, statusz) = own_state(&store, &flow, &clock, audit.as_deref());
+        let (health, metrics, statusz) =
+            own_state((&store, &flow, &clock), audit.as_deref(), (authorizer.as_ref(), &reloads));
         let nodes = NodeConnections::new(&pki, backends.clone())?;
         let aggregate = Aggregate::new(Arc::clone(&caches), backends.clone(), pki.front_proxy().clone());
         let registry = Registry::new(caches, Arc::clone(&clock), admission, Arc::clone(&authorizer), effects, convert);
@@ -358,11 +360,12 @@ fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -
 fn open_foreign(
     config: &Config,
     reach: Reach,
+    reloads: &AccessReloads,
     tasks: &mut JoinSet<()>,
     drain: &CancellationToken,
 ) -> Result<(StaticTokens, Arc<Issuers>), OpenError> {
     let fixed = config.token_file.as_deref().map(StaticTokens::read).transpose()?.unwrap_or_default();
-    Ok((fixed, config.access.authentication.clone().open(reach, tasks, drain)?))
+    Ok((fixed, config.access.authentication.clone().open(reach, reloads, tasks, drain)?))
 }
 
 async fn open_audit(
@@ -388,14 +391,31 @@ async fn open_effects(
     Ok(Effects::default().with("", "services", allocator))
 }
 
+/// What authorization and admission know of the cluster, which follows it from now on.
+async fn open_feed(
+    caches: &Arc<Caches>,
+    tasks: &mut JoinSet<()>,
+    drain: &CancellationToken,
+) -> Result<Sinks, OpenError> {
+    let node = Arc::new(NodeAuthorizer::new(bootstrap::rbac::node_rules()));
+    let sinks = Sinks { rbac: Arc::default(), node, webhooks: Arc::default(), policies: Arc::default() };
+    tasks.spawn(Feed::open(caches, &sinks).await.map_err(OpenError::Store)?.run(drain.clone()));
+    Ok(sinks)
+}
+
 /// What the server says of itself.
 fn own_state(
-    store: &Arc<dyn Store>,
-    flow: &Arc<FlowControl>,
-    clock: &Arc<dyn Clock>,
+    (store, flow, clock): (&Arc<dyn Store>, &Arc<FlowControl>, &Arc<dyn Clock>),
     audit: Option<&Audit>,
+    (authorizer, reloads): (&Authorizer, &AccessReloads),
 ) -> (Arc<Health>, Arc<Metrics>, Statusz) {
-    let metrics = Metrics::new(Arc::clone(store), Arc::clone(flow)).with(audit);
+    let metrics = Metrics::new(Arc::clone(store), Arc::clone(flow)).with(|registry| {
+        if let Some(audit) = audit {
+            audit.register(registry);
+        }
+        authorizer.register(registry);
+        reloads.register(registry);
+    });
     (Arc::new(Health::new(Arc::clone(store))), Arc::new(metrics), Statusz::new(Arc::clone(clock)))
 }
 

@@ -133,6 +133,12 @@ impl Fleet {
         node.drover("agent", &args)
     }
 
+    /// Starts the server again with more arguments, from now on.
+    pub fn restart_server_with(&mut self, more: &[&str]) -> Result<()> {
+        self.server_args.extend(more.iter().map(ToString::to_string));
+        self.restart_server()
+    }
+
     /// Starts the server again, on what it has kept.
     pub fn restart_server(&mut self) -> Result<()> {
         let command = self.server.drover("server", &self.server_args);

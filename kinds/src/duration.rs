@@ -31,9 +31,43 @@ pub fn parse(text: &str) -> Option<SignedDuration> {
     (nanos.abs() < i64::MAX as f64).then(|| SignedDuration::from_nanos(nanos as i64))
 }
 
+/// As Go writes a duration, in milliseconds: `15.02s`, `1m0.5s`.
+pub fn written(duration: SignedDuration) -> String {
+    if duration.is_negative() {
+        return format!("-{}", written(duration.saturating_mul(-1)));
+    }
+    let millis = duration.as_millis();
+    let (minutes, millis) = (millis / 60_000, millis % 60_000);
+    let seconds = match millis % 1000 {
+        0 => format!("{}s", millis / 1000),
+        part => format!("{}.{}s", millis / 1000, format!("{part:03}").trim_end_matches('0')),
+    };
+    match (minutes / 60, minutes % 60) {
+        (0, 0) if (1..1000).contains(&millis) => format!("{millis}ms"),
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_does() {
+        for (millis, text) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (15_000, "15s"),
+            (15_020, "15.02s"),
+            (60_500, "1m0.5s"),
+            (3_600_000, "1h0m0s"),
+            (-5, "-5ms"),
+        ] {
+            assert_eq!(written(SignedDuration::from_millis(millis)), text);
+        }
+    }
 
     #[test]
     fn durations_are_numbers_with_units() {

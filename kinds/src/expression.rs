@@ -1,6 +1,6 @@
-//! Expressions over one value, as the files have them that configure an API server: `claims` of a token and the `user` that
-//! is made of them. Expressions of objects are elsewhere (`admission`, `custom`).
-//! k8s: `apiserver/pkg/authentication/cel`
+//! Expressions over one value, as the files have them that configure an API server: `claims` of a token, the `user` that
+//! is made of them, and the `request` that somebody is to allow. Expressions of objects are elsewhere (`admission`, `custom`).
+//! k8s: `apiserver/pkg/authentication/cel`, `apiserver/pkg/authorization/cel`
 
 use crate::cel::{Budget, Environment, EvalError, Program, Ty, Val};
 use crate::custom::structural::Structural;
@@ -20,6 +20,25 @@ static USER: LazyLock<Structural> = LazyLock::new(|| {
     }}))
 });
 
+/// The spec of a SubjectAccessReview. k8s: buildRequestType
+static REVIEW: LazyLock<Structural> = LazyLock::new(|| {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let requirement = json!({"type": "object", "properties": {"key": text, "operator": text, "values": texts}});
+    let selector = json!({"type": "object", "properties": {
+        "rawSelector": text, "requirements": {"type": "array", "items": requirement},
+    }});
+    Structural::compile(&json!({"type": "object", "properties": {
+        "resourceAttributes": {"type": "object", "properties": {
+            "namespace": text, "verb": text, "group": text, "version": text, "resource": text, "subresource": text,
+            "name": text, "fieldSelector": selector, "labelSelector": selector,
+        }},
+        "nonResourceAttributes": {"type": "object", "properties": {"path": text, "verb": text}},
+        "user": text, "groups": texts, "uid": text,
+        "extra": {"type": "object", "additionalProperties": texts},
+    }}))
+});
+
 /// What an expression is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
@@ -27,6 +46,8 @@ pub enum About {
     Claims,
     /// `user`: `username`, `uid`, `groups` and `extra`, all of which are there.
     User,
+    /// `request`: the spec of a SubjectAccessReview; of its attributes, those of a resource or the others are there.
+    Review,
 }
 
 impl About {
@@ -34,6 +55,7 @@ impl About {
         match self {
             Self::Claims => "claims",
             Self::User => "user",
+            Self::Review => "request",
         }
     }
 
@@ -41,6 +63,7 @@ impl About {
         match self {
             Self::Claims => None,
             Self::User => Some(&USER),
+            Self::Review => Some(&REVIEW),
         }
     }
 }
@@ -66,7 +89,10 @@ impl Expression {
         let ty = about.schema().map_or(Ty::Dyn, Ty::of);
         let program = Program::compile(source, &Environment::new([(about.name(), ty)]))?;
         if yields == Yields::Bool && *program.result() != Ty::Bool {
-            return Err("must evaluate to bool".to_owned());
+            return Err(match about {
+                About::Claims | About::User => "must evaluate to bool".to_owned(),
+                About::Review => format!("must evaluate to bool but got {}", program.result().shown()),
+            });
         }
         Ok(Self { about, program, source: source.to_owned() })
     }
@@ -136,6 +162,32 @@ mod tests {
         assert_eq!(holds("user.groups.all(g, g != 'a')"), Ok(json!(false)));
         assert_eq!(holds("user.extra['k/x'] == ['v']"), Ok(json!(true)));
         assert!(rule("user.name == ''").unwrap_err().contains("undefined field 'name'"));
+    }
+
+    #[test]
+    fn a_review_is_about_a_resource_or_about_a_path() {
+        let review = json!({"user": "ann", "groups": ["a"], "uid": "", "extra": {}, "resourceAttributes": {
+            "namespace": "n", "verb": "list", "group": "", "version": "v1", "resource": "pods", "subresource": "", "name": "",
+            "labelSelector": {"requirements": [{"key": "app", "operator": "In", "values": ["web"]}]},
+        }});
+        let rule = |source| Expression::compile(source, About::Review, Yields::Bool);
+        let holds = |source| rule(source).unwrap().evaluate(&review);
+        for (source, wanted) in [
+            ("has(request.resourceAttributes)", true),
+            ("has(request.nonResourceAttributes)", false),
+            ("request.resourceAttributes.namespace == 'n' && !('system:masters' in request.groups)", true),
+            (
+                "request.resourceAttributes.labelSelector.requirements.exists(r, r.key == 'app' && 'web' in r.values)",
+                true,
+            ),
+            ("has(request.resourceAttributes.fieldSelector)", false),
+            ("request.?extra['x'].hasValue()", false),
+        ] {
+            assert_eq!(holds(source), Ok(json!(wanted)), "{source}");
+        }
+        assert!(holds("request.nonResourceAttributes.path == '/x'").unwrap_err().contains("no such key"));
+        assert_eq!(rule("request.user").unwrap_err(), "must evaluate to bool but got string");
+        assert!(rule("request.group == ''").unwrap_err().contains("undefined field 'group'"));
     }
 
     #[test]

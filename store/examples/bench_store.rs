@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::embedded::{EmbeddedStore, Options};
-use store::{Expect, RangeRequest, Store, WatchItem, Write};
+use store::{Expect, RangeRequest, Rest, Store, WatchItem, Write};
 use tokio::time::Instant;
 
 const OBJECT_BYTES: usize = 1434;
@@ -56,7 +56,8 @@ async fn main() -> Outcome {
     }
     println!("read         {:>9.0} random gets per second", reads as f64 / began.elapsed().as_secs_f64());
     let began = Instant::now();
-    let request = RangeRequest { prefix: "/registry/".to_owned(), after: None, limit: 0, at: None };
+    let request =
+        RangeRequest { prefix: "/registry/".to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
     let entries = store.range(request).await?.entries.len();
     println!("list         {:>9.3} s for {entries} objects", began.elapsed().as_secs_f64());
 

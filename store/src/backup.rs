@@ -4,7 +4,8 @@
 //! The form: a line of magic, then for each entry the lengths of key and value (4 and 8 bytes, little endian) with both,
 //! and at the end two lengths of zero, the revision, and the SHA-256 of all before it. What is cut off has no end.
 
-use crate::{Expect, RangeRequest, ReadError, Rev, Store, TXN_WRITES_MAX, TxnError, Write};
+use crate::embedded::RESTORED;
+use crate::{Expect, RangeRequest, ReadError, Rest as Following, Rev, Store, TXN_WRITES_MAX, TxnError, Write};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::Stream;
 use sha2::{Digest as _, Sha256};
@@ -16,6 +17,10 @@ const MAGIC: &[u8] = b"drover-backup 1\n";
 const PAGE_ENTRIES: usize = 200;
 /// Marks of servers that live; those of another time mean nothing.
 const MARKS: &str = "/drover/servers/";
+/// What a cluster has in its store.
+const OURS: [&str; 2] = ["/registry/", "/drover/"];
+/// Bytes that are written at once: etcd refuses requests of more than 1.5 MiB.
+const WRITE_BYTES_MAX: usize = 1 << 20;
 /// Longer keys are none of ours.
 const KEY_BYTES_MAX: u32 = 4096;
 /// Longer values are none of ours.
@@ -29,8 +34,8 @@ pub enum RestoreError {
     Magic,
     #[error("the backup is damaged: {0}")]
     Damaged(&'static str),
-    #[error("the store holds objects already: restore into an empty one")]
-    NotEmpty,
+    #[error("the store holds {key} already: restore into an empty one")]
+    NotEmpty { key: String },
     #[error("the store cannot be read")]
     Store(#[from] ReadError),
     #[error("the store cannot be written")]
@@ -50,7 +55,8 @@ pub fn stream(store: Arc<dyn Store>) -> impl Stream<Item = Result<Bytes, ReadErr
         let (store, (rest, mut digest)) = state?;
         let Rest::Pages { rev, after } = rest else { return None };
         let first = rev.is_none();
-        let request = RangeRequest { prefix: String::new(), after, limit: PAGE_ENTRIES, at: rev };
+        let request =
+            RangeRequest { prefix: String::new(), after, limit: PAGE_ENTRIES, at: rev, rest: Following::Whether };
         let page = match store.range(request).await {
             Ok(page) => page,
             Err(error) => return Some((Err(error), None)),
@@ -132,13 +138,24 @@ impl Backup {
         self.entries.is_empty()
     }
 
-    /// Writes all of it into a store without objects.
-    pub async fn restore(&self, store: &dyn Store) -> Result<(), RestoreError> {
-        let some = RangeRequest { prefix: "/registry/".to_owned(), after: None, limit: 1, at: None };
-        if !store.range(some).await?.entries.is_empty() {
-            return Err(RestoreError::NotEmpty);
+    /// Whether `store` has nothing of a cluster yet, be it objects or another cluster's identity.
+    pub async fn check_empty(store: &dyn Store) -> Result<(), RestoreError> {
+        for prefix in OURS {
+            // A store that is made to be restored into begins with a mark.
+            let request =
+                RangeRequest { prefix: prefix.to_owned(), after: None, limit: 2, at: None, rest: Following::Whether };
+            let found = store.range(request).await?.entries.into_iter().find(|entry| *entry.key != *RESTORED);
+            if let Some(entry) = found {
+                return Err(RestoreError::NotEmpty { key: entry.key.to_string() });
+            }
         }
-        for part in self.entries.chunks(TXN_WRITES_MAX) {
+        Ok(())
+    }
+
+    /// Writes all of it into a store that has nothing of a cluster yet.
+    pub async fn restore(&self, store: &dyn Store) -> Result<(), RestoreError> {
+        Self::check_empty(store).await?;
+        for part in parts(&self.entries) {
             let write = |(key, value): &(String, Bytes)| Write {
                 key: key.clone(),
                 expect: Expect::Any,
@@ -148,6 +165,21 @@ impl Backup {
         }
         Ok(())
     }
+}
+
+/// In their order, each so small that every store takes it at once.
+fn parts(mut entries: &[(String, Bytes)]) -> impl Iterator<Item = &[(String, Bytes)]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fit = entries.iter().take(TXN_WRITES_MAX).take_while(|(key, value)| {
+            bytes += key.len() + value.len();
+            bytes <= WRITE_BYTES_MAX
+        });
+        // One that is too large for itself goes alone.
+        let (part, rest) = entries.split_at(fit.count().max(1).min(entries.len()));
+        entries = rest;
+        (!part.is_empty()).then_some(part)
+    })
 }
 
 fn take(from: &mut impl Read, digest: &mut Sha256, into: &mut [u8]) -> Result<(), RestoreError> {
@@ -181,7 +213,7 @@ mod tests {
     }
 
     async fn all(store: &Arc<dyn Store>) -> Vec<(String, Bytes)> {
-        let request = RangeRequest { prefix: String::new(), after: None, limit: 0, at: None };
+        let request = RangeRequest { prefix: String::new(), after: None, limit: 0, at: None, rest: Following::Whether };
         let page = store.range(request).await.unwrap();
         page.entries.into_iter().map(|entry| (entry.key.to_string(), entry.value)).collect()
     }
@@ -196,12 +228,31 @@ mod tests {
         let other: Arc<dyn Store> = Arc::new(MemStore::new());
         backup.restore(other.as_ref()).await.unwrap();
         assert_eq!(all(&other).await, all(&store).await);
-        assert!(matches!(backup.restore(other.as_ref()).await, Err(RestoreError::NotEmpty)));
+        assert!(matches!(backup.restore(other.as_ref()).await, Err(RestoreError::NotEmpty { .. })));
 
         let mut flipped = bytes.clone();
         flipped[1000] ^= 1;
         assert!(matches!(Backup::read(flipped.as_slice()), Err(RestoreError::Damaged(_))));
         assert!(matches!(Backup::read(&bytes[..bytes.len() - 1]), Err(RestoreError::Damaged("it is cut off"))));
         assert!(matches!(Backup::read(&b"something else entirely"[..]), Err(RestoreError::Magic)));
+    }
+
+    #[test]
+    fn what_is_written_at_once_is_few_and_small() {
+        let entry = |bytes: usize| (String::new(), Bytes::from(vec![0; bytes]));
+        let sizes = |entries: &[(String, Bytes)]| parts(entries).map(<[_]>::len).collect::<Vec<_>>();
+        assert_eq!(sizes(&vec![entry(1); 300]), [128, 128, 44]);
+        assert_eq!(sizes(&vec![entry(400_000); 5]), [2, 2, 1]);
+        assert_eq!(sizes(&[entry(1), entry(2 << 20), entry(1)]), [1, 1, 1]);
+        assert_eq!(sizes(&[]), [0; 0]);
+    }
+
+    #[tokio::test]
+    async fn the_identity_of_another_cluster_is_in_the_way_too() {
+        let store = MemStore::new();
+        let write = Write { key: "/drover/identity".to_owned(), expect: Expect::Absent, value: Some(Bytes::new()) };
+        store.txn(vec![write]).await.unwrap();
+        let refused = Backup { entries: Vec::new(), rev: 1 }.restore(&store).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the store holds /drover/identity already: restore into an empty one");
     }
 }

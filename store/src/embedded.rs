@@ -7,6 +7,8 @@ mod device;
 mod disk;
 mod writer;
 
+pub(crate) use disk::RESTORED;
+
 use crate::group::assert_well_formed;
 use crate::versioned::Versioned;
 use crate::watch::closed;

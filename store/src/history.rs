@@ -6,7 +6,7 @@
 
 use crate::group::Commit;
 use crate::recent::Recent;
-use crate::{Event, RangeRequest, ReadError, Rev};
+use crate::{Event, RangeRequest, ReadError, Rest, Rev};
 use smallvec::{SmallVec, smallvec};
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
@@ -107,7 +107,7 @@ impl<S: Clone> History<S> {
         visible(key, versions, at)
     }
 
-    /// The page of `request` at `at` and how many entries follow it.
+    /// The page of `request` at `at`, and how many entries follow it or whether any does.
     pub(crate) fn range(&self, request: &RangeRequest, at: Rev) -> (Vec<Found<S>>, u64) {
         let prefix = request.prefix.as_str();
         let start = match request.after.as_deref() {
@@ -123,6 +123,9 @@ impl<S: Clone> History<S> {
                 page.extend(visible(key, versions, at));
             } else if position(versions, at).is_some_and(|at| !versions[at].deleted) {
                 remaining += 1;
+                if request.rest == Rest::Whether {
+                    break;
+                }
             }
         }
         (page, remaining)

@@ -62,6 +62,16 @@ pub struct RangeRequest {
     pub limit: usize,
     /// The state at this revision; `None` = now, linearizable.
     pub at: Option<Rev>,
+    pub rest: Rest,
+}
+
+/// How exactly a page says what comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Whether anything does.
+    Whether,
+    /// How many entries do, which a backend may have to walk over.
+    Counted,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +79,8 @@ pub struct Page {
     pub entries: Vec<Entry>,
     /// Revision that the page shows.
     pub rev: Rev,
-    /// Entries of the range that come after this page at the same revision (0 = the page is the end).
+    /// Entries of the range that come after this page at the same revision: 0 = the page is the end. As many as there are
+    /// only where the request has [`Rest::Counted`].
     pub remaining: u64,
 }
 

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use store::embedded::{EmbeddedStore, Options};
-use store::{Expect, OpenError, RangeRequest, ReadError, Rev, Store, TxnError, Write};
+use store::{Expect, OpenError, RangeRequest, ReadError, Rest, Rev, Store, TxnError, Write};
 
 /// Names the folder that the child process writes to.
 const CHILD_FOLDER: &str = "STORE_CRASH_FOLDER";
@@ -45,7 +45,7 @@ async fn write_pair(store: &Arc<EmbeddedStore>, name: &str) -> Result<Rev, TxnEr
 /// The pairs in the store by revision; checks that they are whole and that no revision is missing.
 async fn pairs(store: &Arc<EmbeddedStore>) -> BTreeMap<Rev, String> {
     let half = async |prefix: &str| -> BTreeMap<Rev, String> {
-        let request = RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None };
+        let request = RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
         let page = store.range(request).await.expect("a range");
         let whole = page.entries.into_iter().inspect(|entry| assert_eq!(entry.value, body(&entry.key)));
         whole.map(|entry| (entry.mod_rev, entry.key[prefix.len()..].to_owned())).collect()

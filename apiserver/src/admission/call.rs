@@ -130,14 +130,16 @@ impl<'a> Call<'a> {
 
     /// Whether the client holds `verb` on a signer, by its name or by its domain with a star.
     /// k8s: IsAuthorizedForSignerName
-    pub(super) fn may_act_for_signer(&self, authorizer: &Authorizer, verb: &str, signer: &str) -> bool {
+    pub(super) async fn may_act_for_signer(&self, authorizer: &Authorizer, verb: &str, signer: &str) -> bool {
         let domain = signer.split('/').next().unwrap_or_default();
-        let may = |name: &str| {
+        for name in [signer, &format!("{domain}/*")] {
             let (group, resource) = ("certificates.k8s.io", "signers");
             let attributes = Attributes { verb, group, version: "*", resource, name, ..Attributes::default() };
-            authorizer.authorize(self.identity(), &attributes).is_allowed()
-        };
-        may(signer) || may(&format!("{domain}/*"))
+            if authorizer.authorize(self.identity(), &attributes).await.is_allowed() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether it is about a Namespace, which lies in none.

@@ -64,18 +64,18 @@ fn stamp(condition: &mut Value, before: &Value, now: &str) {
     }
 }
 
-pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     match (call.operation, call.subresource()) {
         (Operation::Create, "") => {
             check_request(call, object)?;
             restrict_subject(call, object)
         }
-        (Operation::Update, "approval") => permitted(context, call, object, "approve"),
+        (Operation::Update, "approval") => permitted(context, call, object, "approve").await,
         (Operation::Update, "status") => {
             let part = |tree: &Value, pointer| tree.pointer(pointer).filter(|value| !value.is_null()).cloned();
             let changed = |pointer| part(object, pointer) != call.old.and_then(|old| part(old, pointer));
             if changed("/status/certificate") || changed("/status/conditions") {
-                permitted(context, call, object, "sign")
+                permitted(context, call, object, "sign").await
             } else {
                 Ok(())
             }
@@ -111,10 +111,10 @@ fn restrict_subject(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
 }
 
 /// The verb on `signers`, by the signer's name or by its domain with a star.
-fn permitted(context: &Context, call: &Call<'_>, object: &Value, verb: &str) -> Result<(), ApiError> {
+async fn permitted(context: &Context, call: &Call<'_>, object: &Value, verb: &str) -> Result<(), ApiError> {
     // The signer is that of the stored request: what is sent may not choose its own judge.
     let signer = text(call.old.unwrap_or(object), "spec.signerName");
-    if call.may_act_for_signer(&context.authorizer, verb, signer) {
+    if call.may_act_for_signer(&context.authorizer, verb, signer).await {
         return Ok(());
     }
     let what = if verb == "approve" { "approve" } else { "sign" };

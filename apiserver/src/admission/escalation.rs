@@ -19,16 +19,16 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
         && !call.identity().groups.iter().any(|group| group == GROUP_MASTERS)
 }
 
-pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     match call.resource() {
-        "roles" | "clusterroles" => role(context, call, object),
-        _ => binding(context, call, object),
+        "roles" | "clusterroles" => role(context, call, object).await,
+        _ => binding(context, call, object).await,
     }
 }
 
-fn role(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+async fn role(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     if call.changes_ownership_only(object)
-        || permitted(context, call, "escalate", call.resource(), call.name_of(object))
+        || permitted(context, call, "escalate", call.resource(), call.name_of(object)).await
     {
         return Ok(());
     }
@@ -48,14 +48,14 @@ fn role(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiErr
     check(context, call, object, &rules)
 }
 
-fn binding(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+async fn binding(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let reference = &object["roleRef"];
     let (kind, name) = (reference["kind"].as_str().unwrap_or_default(), reference["name"].as_str().unwrap_or_default());
     let (resource, ns) = match kind {
         "ClusterRole" => ("clusterroles", ""),
         _ => ("roles", call.ns()),
     };
-    if call.changes_ownership_only(object) || permitted(context, call, "bind", resource, name) {
+    if call.changes_ownership_only(object) || permitted(context, call, "bind", resource, name).await {
         return Ok(());
     }
     let Some(rules) = context.authorizer.rbac().role(ns, name) else {
@@ -68,10 +68,10 @@ fn binding(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), Api
     check(context, call, object, &rules)
 }
 
-fn permitted(context: &Context, call: &Call<'_>, verb: &str, resource: &str, name: &str) -> bool {
+async fn permitted(context: &Context, call: &Call<'_>, verb: &str, resource: &str, name: &str) -> bool {
     let attributes =
         Attributes { verb, group: GROUP, version: "v1", resource, namespace: call.ns(), name, ..Attributes::default() };
-    context.authorizer.authorize(call.identity(), &attributes).is_allowed()
+    context.authorizer.authorize(call.identity(), &attributes).await.is_allowed()
 }
 
 fn check(context: &Context, call: &Call<'_>, object: &Value, rules: &[Rule]) -> Result<(), ApiError> {

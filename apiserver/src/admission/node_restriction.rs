@@ -217,7 +217,7 @@ impl Guard<'_> {
             name: self.call.name(),
             ..Attributes::default()
         };
-        if self.context.authorizer.authorize(self.call.identity(), &attributes).is_allowed() {
+        if self.context.authorizer.authorize(self.call.identity(), &attributes).await.is_allowed() {
             return Ok(());
         }
         let why = format!("audience {asked:?} not found in pod spec volume");

@@ -116,16 +116,16 @@ pub(super) const VALIDATING: &[Validating] = &[
     }),
     // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
     validating("Certificates", certificate::applies, |context, call, object| {
-        judged(certificate::validate(context, call, object))
+        without_warnings(certificate::validate(context, call, object))
     }),
     validating("ClusterTrustBundleAttest", trust_bundle::applies, |context, call, object| {
-        judged(trust_bundle::validate(context, call, object))
+        without_warnings(trust_bundle::validate(context, call, object))
     }),
     validating("DenyServiceExternalIPs", external_ips::applies, |_, call, object| {
         judged(external_ips::validate(call, object))
     }),
     validating("RoleEscalation", escalation::applies, |context, call, object| {
-        judged(escalation::validate(context, call, object))
+        without_warnings(escalation::validate(context, call, object))
     }),
     validating("OptIn", opt_in::applies, |_, _, object| Box::pin(ready(Ok(opt_in::warnings(object))))),
 ];

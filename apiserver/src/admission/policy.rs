@@ -9,7 +9,7 @@ mod table;
 
 pub use table::PolicyTable;
 
-use super::authorizer::Permissions;
+use super::authorizer::with_permissions;
 use super::matcher::Matcher;
 use super::rounds::Rounds;
 use super::{Call, Warnings, attributes};
@@ -146,16 +146,18 @@ impl Policies {
     }
 
     /// Runs something over what a policy sees.
-    fn with_inputs<T>(&self, call: &Call<'_>, seen: &Seen, params: &Value, run: impl FnOnce(&Inputs<'_>) -> T) -> T {
-        let permissions = Permissions::new(&self.authorizer, call.identity());
-        run(&Inputs {
-            object: &seen.object,
-            old: &seen.old,
-            request: &seen.request,
-            params,
-            namespace: &seen.namespace,
-            authorizer: &permissions,
+    async fn with_inputs<T>(&self, call: &Call<'_>, seen: &Seen, params: &Value, run: impl Fn(&Inputs<'_>) -> T) -> T {
+        with_permissions(&self.authorizer, call.identity(), |authorizer| {
+            run(&Inputs {
+                object: &seen.object,
+                old: &seen.old,
+                request: &seen.request,
+                params,
+                namespace: &seen.namespace,
+                authorizer,
+            })
         })
+        .await
     }
 
     /// k8s: `plugin/policy/validating/dispatcher.go`
@@ -171,13 +173,12 @@ impl Policies {
         let invocations = self.invocations(policies.iter(), call, object, &mut refusals).await?;
         for Invocation { policy, binding, kind, params } in invocations {
             let seen = self.seen(call, &kind, object).await?;
-            let (judgement, failure) = self.with_inputs(call, &seen, &params, |inputs| {
-                match policy.program.conditions().hold(inputs, policy.failure) {
-                    Ok(true) => (policy.program.judge(inputs, policy.failure), None),
-                    Ok(false) => (kinds::admission::Judgement::default(), None),
-                    Err(why) => (kinds::admission::Judgement::default(), Some(why)),
-                }
-            });
+            let judge = |inputs: &Inputs<'_>| match policy.program.conditions().hold(inputs, policy.failure) {
+                Ok(true) => (policy.program.judge(inputs, policy.failure), None),
+                Ok(false) => (kinds::admission::Judgement::default(), None),
+                Err(why) => (kinds::admission::Judgement::default(), Some(why)),
+            };
+            let (judgement, failure) = self.with_inputs(call, &seen, &params, judge).await;
             let failure = failure.map(|why| Denial { at: 0, message: why, reason: String::new() });
             for Denial { at, message: why, reason } in judgement.denials.into_iter().chain(failure) {
                 for action in &binding.actions {
@@ -256,9 +257,8 @@ impl Policies {
     ) -> Result<Result<bool, String>, ApiError> {
         let Invocation { policy, kind, params, .. } = invocation;
         let mut seen = self.seen(call, kind, object).await?;
-        let hold =
-            self.with_inputs(call, &seen, params, |inputs| policy.program.conditions().hold(inputs, policy.failure));
-        match hold {
+        let hold = |inputs: &Inputs<'_>| policy.program.conditions().hold(inputs, policy.failure);
+        match self.with_inputs(call, &seen, params, hold).await {
             Ok(true) if is_due => {}
             Ok(_) => return Ok(Ok(false)),
             Err(why) => return Ok(Err(why)),
@@ -268,7 +268,7 @@ impl Policies {
         }
         let mut failed = None;
         for at in 0..policy.program.mutations() {
-            let made = self.with_inputs(call, &seen, params, |inputs| policy.program.patch(at, inputs));
+            let made = self.with_inputs(call, &seen, params, |inputs| policy.program.patch(at, inputs)).await;
             let patched = made.and_then(|made| patch::apply(call, kind.as_ref(), &seen.object, made));
             let taken = match patched {
                 Ok(Some(patched)) => self.matcher.taken(call, patched, kinds::schema::decode::Strictness::Report).await,

@@ -11,11 +11,11 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
         && matches!(call.operation, Operation::Create | Operation::Update)
 }
 
-pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let signer = text(object, "spec.signerName");
     if signer.is_empty()
         || call.changes_ownership_only(object)
-        || call.may_act_for_signer(&context.authorizer, "attest", signer)
+        || call.may_act_for_signer(&context.authorizer, "attest", signer).await
     {
         return Ok(());
     }

@@ -10,7 +10,7 @@ mod table;
 
 pub use table::WebhookTable;
 
-use super::authorizer::Permissions;
+use super::authorizer::with_permissions;
 use super::matcher::Matcher;
 use super::rounds::Rounds;
 use super::{Call, Warnings, attributes};
@@ -103,23 +103,24 @@ impl Webhooks {
         let shown = self.matcher.shown(call, &kind, Some(object)).await?;
         let old = self.matcher.shown(call, &kind, call.old).await?;
         let question = Question { kind, object: shown, old };
-        let hold = hook.conditions.is_empty() || self.conditions_hold(hook, call, &question)?;
+        let hold = hook.conditions.is_empty() || self.conditions_hold(hook, call, &question).await?;
         Ok(hold.then_some(question))
     }
 
-    fn conditions_hold(&self, hook: &Hook, call: &Call<'_>, question: &Question) -> Result<bool, ApiError> {
+    async fn conditions_hold(&self, hook: &Hook, call: &Call<'_>, question: &Question) -> Result<bool, ApiError> {
         let request = attributes::request(call, question.kind.as_ref(), &question.object);
-        let permissions = Permissions::new(&self.authorizer, call.identity());
-        let inputs = Inputs {
-            object: &question.object,
-            old: &question.old,
-            request: &request,
-            params: &Value::Null,
-            namespace: &Value::Null,
-            authorizer: &permissions,
-        };
-        let held = hook.conditions.hold(&inputs, hook.failure);
-        held.map_err(|why| call.forbidden(call.name_of(&question.object), why))
+        let held = with_permissions(&self.authorizer, call.identity(), |authorizer| {
+            let inputs = Inputs {
+                object: &question.object,
+                old: &question.old,
+                request: &request,
+                params: &Value::Null,
+                namespace: &Value::Null,
+                authorizer,
+            };
+            hook.conditions.hold(&inputs, hook.failure)
+        });
+        held.await.map_err(|why| call.forbidden(call.name_of(&question.object), why))
     }
 
     /// `None`: it could not be asked, and need not be.

@@ -12,7 +12,7 @@ use kinds::errors::FieldError;
 use kinds::ip::Family;
 use serde_json::{Value, json};
 use std::net::IpAddr;
-use store::RangeRequest;
+use store::{RangeRequest, Rest};
 
 /// Sets `clusterIP` and `clusterIPs` together, an address for each family, and takes those that are new.
 pub(super) async fn settle(allocator: &Allocator, service: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
@@ -108,7 +108,8 @@ async fn pick(allocator: &Allocator, family: Family) -> Result<IpAddr, ApiError>
 /// What ServiceCIDR objects add to the first range of a family. Read when it is needed, which is seldom: a range is full,
 /// or a Service asks for an address elsewhere.
 async fn further_ranges(allocator: &Allocator, family: Family) -> Result<Vec<AddressRange>, ApiError> {
-    let request = RangeRequest { prefix: RANGE_PREFIX.to_owned(), after: None, limit: 0, at: None };
+    let request =
+        RangeRequest { prefix: RANGE_PREFIX.to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
     let entries = allocator.store.range(request).await?.entries;
     let first = range_of(&allocator.params.addresses, family).map(AddressRange::cidr);
     let objects = entries.iter().filter_map(|entry| serde_json::from_slice::<Value>(&entry.value).ok());

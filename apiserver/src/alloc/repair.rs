@@ -4,7 +4,7 @@ use super::{ADDRESS_PREFIX, Allocator, Held, PORT_PREFIX, claim};
 use crate::error::ApiError;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use store::{Expect, RangeRequest, Rev, TXN_WRITES_MAX, TxnError, Write};
+use store::{Expect, RangeRequest, Rest, Rev, TXN_WRITES_MAX, TxnError, Write};
 
 const SERVICES: &str = "/registry/services/";
 
@@ -13,7 +13,8 @@ impl Allocator {
     pub async fn repair(&self) -> Result<(), ApiError> {
         let mut recorded: Vec<(String, Rev)> = Vec::new();
         for prefix in [ADDRESS_PREFIX, PORT_PREFIX] {
-            let request = RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None };
+            let request =
+                RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
             let entries = self.store.range(request).await?.entries;
             recorded.extend(
                 entries
@@ -47,7 +48,8 @@ impl Allocator {
     }
 
     async fn held(&self) -> Result<Held, ApiError> {
-        let request = RangeRequest { prefix: SERVICES.to_owned(), after: None, limit: 0, at: None };
+        let request =
+            RangeRequest { prefix: SERVICES.to_owned(), after: None, limit: 0, at: None, rest: Rest::Whether };
         let mut held = Held::new();
         for entry in self.store.range(request).await?.entries {
             let Ok(service) = serde_json::from_slice::<Value>(&entry.value) else { continue };

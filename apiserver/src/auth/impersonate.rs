@@ -52,27 +52,39 @@ const MODES: [Mode; 4] = [
 ];
 
 /// `None` where no header asks for it. Never fails for a request without such headers. `asked` is the request itself.
-pub fn resolve(
+pub async fn resolve(
     headers: &HeaderMap,
     caller: &Identity,
     authorizer: &Authorizer,
     asked: &Attributes<'_>,
 ) -> Result<Option<Identity>, ImpersonationError> {
-    let Some(wanted) = parse(headers)? else { return Ok(None) };
+    match parse(headers)? {
+        // Boxed: the state of the rare case would make every request's larger.
+        Some(wanted) => Box::pin(permitted(wanted, caller, authorizer, asked)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn permitted(
+    wanted: Identity,
+    caller: &Identity,
+    authorizer: &Authorizer,
+    asked: &Attributes<'_>,
+) -> Result<Identity, ImpersonationError> {
     let mut first = None;
     for mode in MODES.iter().filter(|mode| (mode.fits)(&wanted, caller)) {
-        match constrained(mode, &wanted, caller, authorizer, asked) {
-            Ok(()) => return Ok(Some(with_implied_groups(of_a_node(wanted)))),
+        match constrained(mode, &wanted, caller, authorizer, asked).await {
+            Ok(()) => return Ok(with_implied_groups(of_a_node(wanted))),
             Err(error) => first = first.or(Some(error)),
         }
     }
-    match unconstrained(&wanted, caller, authorizer) {
-        Ok(()) => Ok(Some(with_implied_groups(wanted))),
+    match unconstrained(&wanted, caller, authorizer).await {
+        Ok(()) => Ok(with_implied_groups(wanted)),
         Err(error) => Err(first.unwrap_or(error)),
     }
 }
 
-fn constrained(
+async fn constrained(
     mode: &Mode,
     wanted: &Identity,
     caller: &Identity,
@@ -89,7 +101,7 @@ fn constrained(
         caller
     };
     let on = format!("impersonate-on:{}:{}", mode.name, asked.verb);
-    check(authorizer, caller, &Attributes { verb: &on, ..*asked })?;
+    check(authorizer, caller, &Attributes { verb: &on, ..*asked }).await?;
     let verb = format!("impersonate:{}", mode.name);
     let about = Attributes { verb: &verb, group: AUTHENTICATION, version: "v1", ..Attributes::default() };
     let user = match (node_of(wanted), account_of(wanted)) {
@@ -99,25 +111,29 @@ fn constrained(
         (None, Some((namespace, name))) => Attributes { resource: "serviceaccounts", namespace, name, ..about },
         (None, None) => Attributes { resource: "users", name: &wanted.user, ..about },
     };
-    check(authorizer, caller, &user)?;
+    check(authorizer, caller, &user).await?;
     if let Some(why) = never(wanted) {
         return Err(forbidden(&user, why));
     }
-    rest(wanted, caller, authorizer, &about, AUTHENTICATION)
+    rest(wanted, caller, authorizer, &about, AUTHENTICATION).await
 }
 
-fn unconstrained(wanted: &Identity, caller: &Identity, authorizer: &Authorizer) -> Result<(), ImpersonationError> {
+async fn unconstrained(
+    wanted: &Identity,
+    caller: &Identity,
+    authorizer: &Authorizer,
+) -> Result<(), ImpersonationError> {
     let about = Attributes { verb: "impersonate", version: "v1", ..Attributes::default() };
     let user = match account_of(wanted) {
         Some((namespace, name)) => Attributes { resource: "serviceaccounts", namespace, name, ..about },
         None => Attributes { resource: "users", name: &wanted.user, ..about },
     };
-    check(authorizer, caller, &user)?;
-    rest(wanted, caller, authorizer, &about, "")
+    check(authorizer, caller, &user).await?;
+    rest(wanted, caller, authorizer, &about, "").await
 }
 
 /// What is wanted beside the name. `group` is the API group that the verb knows groups in.
-fn rest(
+async fn rest(
     wanted: &Identity,
     caller: &Identity,
     authorizer: &Authorizer,
@@ -125,15 +141,15 @@ fn rest(
     group: &str,
 ) -> Result<(), ImpersonationError> {
     for name in &wanted.groups {
-        check(authorizer, caller, &Attributes { group, resource: "groups", name, ..*about })?;
+        check(authorizer, caller, &Attributes { group, resource: "groups", name, ..*about }).await?;
     }
     let about = Attributes { group: AUTHENTICATION, ..*about };
     if !wanted.uid.is_empty() {
-        check(authorizer, caller, &Attributes { resource: "uids", name: &wanted.uid, ..about })?;
+        check(authorizer, caller, &Attributes { resource: "uids", name: &wanted.uid, ..about }).await?;
     }
     for (subresource, values) in &wanted.extra {
         for name in values {
-            check(authorizer, caller, &Attributes { resource: "userextras", subresource, name, ..about })?;
+            check(authorizer, caller, &Attributes { resource: "userextras", subresource, name, ..about }).await?;
         }
     }
     Ok(())
@@ -162,8 +178,12 @@ fn is_prefixed_path(key: &str) -> bool {
     })
 }
 
-fn check(authorizer: &Authorizer, caller: &Identity, attributes: &Attributes<'_>) -> Result<(), ImpersonationError> {
-    match authorizer.authorize(caller, attributes) {
+async fn check(
+    authorizer: &Authorizer,
+    caller: &Identity,
+    attributes: &Attributes<'_>,
+) -> Result<(), ImpersonationError> {
+    match authorizer.authorize(caller, attributes).await {
         Decision::Allow { .. } => Ok(()),
         Decision::Deny { message, .. } => Err(forbidden(attributes, message)),
     }

@@ -7,7 +7,7 @@ use crate::registry::Call;
 use crate::server::Server;
 use client::identity::Identity;
 use kinds::errors::{FieldError, FieldErrors};
-use kinds::selector::{FieldRequirement, FieldSelector};
+use kinds::selector::{FieldRequirement, FieldSelector, LabelSelector, Operator, Requirement};
 use kinds::tree::text;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,16 +24,16 @@ pub async fn answer(server: &Server, call: &Call<'_>, mut object: Value) -> Resu
     object["status"] = match row.plural.as_ref() {
         "subjectaccessreviews" => {
             check_metadata(call, &object)?;
-            access(server, call, &object, &subject(call, &object)?)?
+            access(server, call, &object, &subject(call, &object)?).await?
         }
         "localsubjectaccessreviews" => {
             check_metadata(call, &object)?;
             check_local(call, &mut object)?;
-            access(server, call, &object, &subject(call, &object)?)?
+            access(server, call, &object, &subject(call, &object)?).await?
         }
         "selfsubjectaccessreviews" => {
             check_metadata(call, &object)?;
-            access(server, call, &object, caller)?
+            access(server, call, &object, caller).await?
         }
         "selfsubjectrulesreviews" => rules(server, &object, caller)?,
         "tokenreviews" => token(server, call, &object).await?,
@@ -157,17 +157,37 @@ fn field_selector(asked: &Value) -> FieldSelector {
     requirements.collect()
 }
 
-fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
+/// The label selector that is asked about, as far as it can be read.
+fn label_selector(asked: &Value) -> LabelSelector {
+    let selector = &asked["labelSelector"];
+    let raw = text(selector, "rawSelector");
+    if !raw.is_empty() {
+        return LabelSelector::parse(raw).unwrap_or(LabelSelector::everything());
+    }
+    let requirements = selector["requirements"].as_array().into_iter().flatten().filter_map(|requirement| {
+        let operator = match text(requirement, "operator") {
+            "In" => Operator::In,
+            "NotIn" => Operator::NotIn,
+            "Exists" => Operator::Exists,
+            "DoesNotExist" => Operator::DoesNotExist,
+            _ => return None,
+        };
+        Requirement::new(text(requirement, "key"), operator, strings(&requirement["values"])).ok()
+    });
+    requirements.collect()
+}
+
+async fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
     let given = |field: &str| object["spec"].get(field).filter(|value| value.is_object());
     let refuse = |errors| Err(ApiError::invalid(call.row(), "", errors));
-    let selector;
+    let (selector, labels);
     let attributes = match (given("resourceAttributes"), given("nonResourceAttributes")) {
         (Some(asked), None) => {
             let errors = check_selectors(asked);
             if !errors.is_empty() {
                 return refuse(errors);
             }
-            selector = field_selector(asked);
+            (selector, labels) = (field_selector(asked), label_selector(asked));
             Attributes {
                 verb: text(asked, "verb"),
                 group: text(asked, "group"),
@@ -177,6 +197,7 @@ fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity)
                 namespace: text(asked, "namespace"),
                 name: text(asked, "name"),
                 fields: Some(&selector),
+                labels: Some(&labels),
                 path: None,
             }
         }
@@ -192,11 +213,24 @@ fn access(server: &Server, call: &Call<'_>, object: &Value, identity: &Identity)
             return refuse(vec![FieldError::invalid("spec.resourceAttributes", Value::Null, why)]);
         }
     };
-    let (allowed, reason) = match server.authorizer.authorize(identity, &attributes) {
-        Decision::Allow { reason } => (true, reason),
-        Decision::Deny { reason, .. } => (false, reason),
+    let decision = server.authorizer.authorize(identity, &attributes).await;
+    let mut status = json!({"allowed": decision.is_allowed()});
+    let reason = match decision {
+        Decision::Allow { reason } => reason,
+        Decision::Deny { reason, denied, error, .. } => {
+            if denied {
+                status["denied"] = json!(true);
+            }
+            if let Some(error) = error {
+                status["evaluationError"] = json!(error);
+            }
+            reason
+        }
     };
-    Ok(if reason.is_empty() { json!({"allowed": allowed}) } else { json!({"allowed": allowed, "reason": reason}) })
+    if !reason.is_empty() {
+        status["reason"] = json!(reason);
+    }
+    Ok(status)
 }
 
 fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, ApiError> {
@@ -204,13 +238,16 @@ fn rules(server: &Server, object: &Value, identity: &Identity) -> Result<Value, 
     if namespace.is_empty() {
         return Err(ApiError::bad_request("no namespace on request"));
     }
-    let rules = server.authorizer.rbac().rules_for(identity, namespace);
+    let (rules, untold) = server.authorizer.rules_for(identity, namespace);
     let (paths, resources): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| !rule.paths.is_empty());
     let mut status = json!({"resourceRules": resources, "nonResourceRules": paths, "incomplete": false});
-    if super::node::name_of(identity).is_some() {
-        status["incomplete"] = json!(true);
-        status["evaluationError"] = json!("node authorizer does not support user rule resolution");
-    }
+    let error = match untold.as_slice() {
+        [] => return Ok(status),
+        [only] => (*only).to_owned(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    status["incomplete"] = json!(true);
+    status["evaluationError"] = json!(error);
     Ok(status)
 }
 

@@ -1,6 +1,8 @@
 //! Credentials of every kind, good and bad, and the words of a refusal.
 
+use super::node::NodeAuthorizer;
 use super::objects::{Resource, Unavailable};
+use super::rbac::Rbac;
 use super::service_account::{Claims, Kubernetes, Reference, TokenError};
 use super::*;
 use jiff::Timestamp;
@@ -269,11 +271,11 @@ fn authorizer() -> Authorizer {
     Authorizer::new(Arc::new(rbac), Arc::new(node))
 }
 
-#[test]
-fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
+#[tokio::test]
+async fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
     let authorizer = authorizer();
     let sam = Identity::new("sam", [GROUP_AUTHENTICATED]);
-    let resolve = |headers: &[(&'static str, &'static str)]| {
+    let resolve = async |headers: &[(&'static str, &'static str)]| {
         let mut map = http::HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, http::HeaderValue::from_static(value));
@@ -284,15 +286,22 @@ fn impersonation_needs_a_rule_for_each_thing_that_is_assumed() {
             &authorizer,
             &Attributes { verb: "list", resource: "pods", ..Attributes::default() },
         )
+        .await
     };
-    assert_eq!(resolve(&[("accept", "x")]), Ok(None));
-    let ann = resolve(&[("impersonate-user", "ann")]).unwrap().unwrap();
+    assert_eq!(resolve(&[("accept", "x")]).await, Ok(None));
+    let ann = resolve(&[("impersonate-user", "ann")]).await.unwrap().unwrap();
     assert_eq!((ann.user.as_str(), ann.groups), ("ann", vec![GROUP_AUTHENTICATED.to_owned()]));
-    assert!(matches!(resolve(&[("impersonate-group", "x")]), Err(impersonate::ImpersonationError::NoUser("groups"))));
+    assert!(matches!(
+        resolve(&[("impersonate-group", "x")]).await,
+        Err(impersonate::ImpersonationError::NoUser("groups"))
+    ));
     for headers in
         [&[("impersonate-user", "root")][..], &[("impersonate-user", "ann"), ("impersonate-group", GROUP_MASTERS)]]
     {
-        assert!(matches!(resolve(headers), Err(impersonate::ImpersonationError::Forbidden { .. })), "{headers:?}");
+        assert!(
+            matches!(resolve(headers).await, Err(impersonate::ImpersonationError::Forbidden { .. })),
+            "{headers:?}"
+        );
     }
 }
 
@@ -318,23 +327,23 @@ fn constrained() -> (Authorizer, Identity) {
     (Authorizer::new(Arc::new(rbac), Arc::new(NodeAuthorizer::new(Vec::new()))), agent)
 }
 
-#[test]
-fn constrained_impersonation_is_for_the_requests_that_the_rules_name() {
+#[tokio::test]
+async fn constrained_impersonation_is_for_the_requests_that_the_rules_name() {
     let (authorizer, agent) = constrained();
-    let groups = |user: &'static str, group: &'static str, verb: &str, resource: &str| {
+    let groups = async |user: &'static str, group: &'static str, verb: &str, resource: &str| {
         let mut headers = http::HeaderMap::new();
         headers.insert("impersonate-user", http::HeaderValue::from_static(user));
         if !group.is_empty() {
             headers.insert("impersonate-group", http::HeaderValue::from_static(group));
         }
         let asked = Attributes { verb, resource, version: "v1", ..Attributes::default() };
-        let found = impersonate::resolve(&headers, &agent, &authorizer, &asked);
+        let found = impersonate::resolve(&headers, &agent, &authorizer, &asked).await;
         found.map(|identity| identity.unwrap().groups.join(",")).map_err(|error| error.to_string())
     };
-    assert_eq!(groups("system:node:n1", "", "list", "pods").unwrap(), "system:nodes,system:authenticated");
+    assert_eq!(groups("system:node:n1", "", "list", "pods").await.unwrap(), "system:nodes,system:authenticated");
     let accounts = "system:serviceaccounts,system:serviceaccounts:x,system:authenticated";
-    assert_eq!(groups("system:serviceaccount:x:y", "", "update", "nodes").unwrap(), accounts);
-    assert_eq!(groups("ann", "team", "get", "secrets").unwrap(), "team,system:authenticated");
+    assert_eq!(groups("system:serviceaccount:x:y", "", "update", "nodes").await.unwrap(), accounts);
+    assert_eq!(groups("ann", "team", "get", "secrets").await.unwrap(), "team,system:authenticated");
     let refused = [
         ("system:node:n1", "", "watch", "pods"),
         ("system:node:n2", "", "list", "pods"),
@@ -344,9 +353,9 @@ fn constrained_impersonation_is_for_the_requests_that_the_rules_name() {
         ("ann", "", "list", "secrets"),
     ];
     for (user, group, verb, resource) in refused {
-        assert!(groups(user, group, verb, resource).is_err(), "{user} {group} {verb} {resource}");
+        assert!(groups(user, group, verb, resource).await.is_err(), "{user} {group} {verb} {resource}");
     }
-    let why = groups("system:node:n1", "", "watch", "pods").unwrap_err();
+    let why = groups("system:node:n1", "", "watch", "pods").await.unwrap_err();
     assert!(why.contains(r#"cannot impersonate-on:associated-node:watch resource "pods""#), "{why}");
 }
 
@@ -354,7 +363,7 @@ fn constrained_impersonation_is_for_the_requests_that_the_rules_name() {
 fn a_refusal_reads_as_upstream_s() {
     let authorizer = authorizer();
     let ann = Identity::new("ann", []);
-    let message = |attributes: Attributes<'_>| match authorizer.authorize(&ann, &attributes) {
+    let message = |attributes: Attributes<'_>| match authorizer.at_once(&ann, &attributes).unwrap() {
         Decision::Deny { message, .. } => message,
         Decision::Allow { .. } => panic!("allowed"),
     };

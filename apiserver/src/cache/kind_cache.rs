@@ -13,7 +13,7 @@ use parking_lot::RwLock;
 use std::collections::{BTreeMap, VecDeque, btree_map};
 use std::ops::Bound;
 use std::sync::Arc;
-use store::{Batch, RangeRequest, Rev, Store};
+use store::{Batch, RangeRequest, Rest, Rev, Store};
 use tokio::sync::watch;
 
 /// Objects read from the store at once when a cache starts: all of them would be there twice for a moment.
@@ -104,7 +104,8 @@ impl KindCache {
         let mut objects = Objects::new();
         let (mut after, mut at) = (None, None);
         let rev = loop {
-            let request = RangeRequest { prefix: self.prefix.clone(), after, limit: LOAD_STEP, at };
+            let request =
+                RangeRequest { prefix: self.prefix.clone(), after, limit: LOAD_STEP, at, rest: Rest::Whether };
             let page = store.range(request).await?;
             let decode = |entry| Arc::new(Object::decode(&self.kind, self.prefix.len(), entry, EventType::Added));
             objects.extend(page.entries.iter().map(decode).map(|object| (object.key.clone(), object)));

@@ -2,7 +2,6 @@
 //! that nobody can make the server remember what they invent (CVE-2020-8552).
 
 use super::with_type;
-use crate::audit::Audit;
 use crate::flow::FlowControl;
 use crate::negotiate;
 use axum::body::Body;
@@ -76,11 +75,9 @@ impl Metrics {
         Self { registry, requests, durations, in_flight, watches, store_bytes, store, flow }
     }
 
-    /// With those of the audit, where there is one.
-    pub(crate) fn with(mut self, audit: Option<&Audit>) -> Self {
-        if let Some(audit) = audit {
-            audit.register(&mut self.registry);
-        }
+    /// With those of other parts of the server.
+    pub(crate) fn with(mut self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry);
         self
     }
 

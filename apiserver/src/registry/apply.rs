@@ -70,7 +70,7 @@ impl Registry {
                     );
                     return Err(ApiError::conflict(call.row(), call.name, why));
                 }
-                self.check_may_create(call)?;
+                self.check_may_create(call).await?;
                 let mut object = applied(call, &json!({}), config, now, versions)?;
                 super::update::check_name(call, &object)?;
                 metadata::unset(&mut object, "resourceVersion");

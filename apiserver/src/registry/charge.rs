@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
-use store::{Entry, Expect, RangeRequest, Write};
+use store::{Entry, Expect, RangeRequest, Rest, Write};
 use tokio::sync::OwnedMutexGuard;
 
 /// Turns are forgotten when nobody waits for them and there are more than this many: namespaces come and go.
@@ -109,7 +109,8 @@ impl Registry {
 
     async fn quotas(&self, ns: &str) -> Result<Vec<Entry>, ApiError> {
         let prefix = key(kind(RESOURCE_QUOTAS).row(), ns, "");
-        let page = self.store.range(RangeRequest { prefix, after: None, limit: 0, at: None }).await?;
+        let page =
+            self.store.range(RangeRequest { prefix, after: None, limit: 0, at: None, rest: Rest::Whether }).await?;
         Ok(page.entries)
     }
 }

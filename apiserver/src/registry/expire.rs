@@ -6,7 +6,7 @@ use crate::cache::ROOT;
 use crate::error::ApiError;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use store::{Expect, RangeRequest, TXN_WRITES_MAX, TxnError, Write};
+use store::{Expect, RangeRequest, Rest, TXN_WRITES_MAX, TxnError, Write};
 
 const EVENT_LIFE: SignedDuration = SignedDuration::from_hours(1);
 const EVENTS: &str = "events/";
@@ -20,7 +20,8 @@ impl Registry {
         let mut gone = 0;
         let mut after = None;
         loop {
-            let request = RangeRequest { prefix: format!("{ROOT}{EVENTS}"), after, limit: PAGE, at: None };
+            let request =
+                RangeRequest { prefix: format!("{ROOT}{EVENTS}"), after, limit: PAGE, at: None, rest: Rest::Whether };
             let page = self.store.range(request).await?;
             let old = page.entries.iter().filter(|entry| {
                 let event: Value = serde_json::from_slice(&entry.value).unwrap_or_default();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::{DecodeError, Engine};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use store::{RangeRequest, ReadError, Rev};
+use store::{RangeRequest, ReadError, Rest, Rev};
 
 /// A collection, or a page of it, at one revision.
 pub struct List {
@@ -162,7 +162,10 @@ impl Registry {
                 (true, limit) => limit - objects.len(),
                 (false, _) => SCAN,
             };
-            let request = RangeRequest { prefix: prefix.clone(), after: after.clone(), limit: ask, at: Some(rev) };
+            // Only a list of everything says how much is left.
+            let rest = if everything { Rest::Counted } else { Rest::Whether };
+            let (prefix, after_key) = (prefix.clone(), after.clone());
+            let request = RangeRequest { prefix, after: after_key, limit: ask, at: Some(rev), rest };
             let page = self.store.range(request).await.map_err(|error| expired_page(error, start.as_deref()))?;
             for (at, entry) in page.entries.iter().enumerate() {
                 let object = Object::decode(call.kind, root.len(), entry, EventType::Added);

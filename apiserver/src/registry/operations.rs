@@ -4,7 +4,8 @@
 use super::decode;
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{PatchError, PatchErrorKind, PatchOperation};
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// Bytes that the copies of one JSON patch may add up to: each copy can double the object, and ten thousand are allowed.
 /// k8s: AccumulatedCopySizeLimit (CVE-2019-1002100)
@@ -16,8 +17,53 @@ pub enum OperationError {
         "Unable to complete the copy, the accumulated size increase of copy is {copied}, exceeding the limit {COPIED_MAX}"
     )]
     Copies { copied: usize },
+    /// k8s: also of an operation without `op`
+    #[error("Unexpected kind: {0}")]
+    Kind(String),
+    #[error("{0}")]
+    Form(String),
     #[error(transparent)]
     Failed(#[from] PatchError),
+}
+
+/// One operation as a client sends it, which is perhaps none.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Known(PatchOperation),
+    Unknown {
+        kind: String,
+    },
+    /// Of a kind that is known, without what it needs.
+    Malformed {
+        why: String,
+    },
+}
+
+impl Operation {
+    pub fn of(sent: Map<String, Value>) -> Self {
+        const KINDS: [&str; 6] = ["add", "remove", "replace", "move", "test", "copy"];
+        let kind = sent.get("op").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+        if !KINDS.contains(&kind.as_str()) {
+            return Self::Unknown { kind };
+        }
+        match PatchOperation::deserialize(Value::Object(sent)) {
+            Ok(operation) => Self::Known(operation),
+            Err(error) => Self::Malformed { why: format!("{kind} operation does not apply: {error}") },
+        }
+    }
+}
+
+/// Runs operations until one is none.
+pub fn run_all(object: &mut Value, operations: &[Operation]) -> Result<(), OperationError> {
+    let mut copied = 0;
+    for operation in operations {
+        match operation {
+            Operation::Known(operation) => run_one(object, operation, &mut copied)?,
+            Operation::Unknown { kind } => return Err(OperationError::Kind(kind.clone())),
+            Operation::Malformed { why } => return Err(OperationError::Form(why.clone())),
+        }
+    }
+    Ok(())
 }
 
 impl OperationError {
@@ -30,24 +76,26 @@ impl OperationError {
 /// Runs `operations` on `object`, which is of no use after an error.
 pub fn run(object: &mut Value, operations: &[PatchOperation]) -> Result<(), OperationError> {
     let mut copied = 0;
-    for operation in operations {
-        let from_start = counted(object, operation);
-        let operation = from_start.as_ref().unwrap_or(operation);
-        if let PatchOperation::Copy(copy) = operation {
-            copied += object.pointer(copy.from.as_str()).map_or(0, weight);
-            if copied > COPIED_MAX {
-                return Err(OperationError::Copies { copied });
-            }
+    operations.iter().try_for_each(|operation| run_one(object, operation, &mut copied))
+}
+
+/// `copied` are the bytes of all copies so far.
+fn run_one(object: &mut Value, operation: &PatchOperation, copied: &mut usize) -> Result<(), OperationError> {
+    let from_start = counted(object, operation);
+    let operation = from_start.as_ref().unwrap_or(operation);
+    if let PatchOperation::Copy(copy) = operation {
+        *copied += object.pointer(copy.from.as_str()).map_or(0, weight);
+        if *copied > COPIED_MAX {
+            return Err(OperationError::Copies { copied: *copied });
         }
-        if let PatchOperation::Test(test) = operation
-            && test.value.is_null()
-            && is_absent_member(object, test.path.as_str())
-        {
-            continue;
-        }
-        json_patch::patch_unsafe(object, std::slice::from_ref(operation))?;
     }
-    Ok(())
+    if let PatchOperation::Test(test) = operation
+        && test.value.is_null()
+        && is_absent_member(object, test.path.as_str())
+    {
+        return Ok(());
+    }
+    Ok(json_patch::patch_unsafe(object, std::slice::from_ref(operation))?)
 }
 
 /// What the last step of a path is for.

@@ -1,5 +1,6 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch; server-side apply is in `apply`.
 
+use super::operations::Operation;
 use super::{Call, Registry, Written, decode, operations};
 use crate::error::{ApiError, Qualified};
 use crate::negotiate::BodyFormat;
@@ -8,7 +9,7 @@ use kinds::errors::FieldError;
 use kinds::schema::decode::DecodeError;
 use kinds::schema::{Schema, merge};
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// k8s: maxJSONPatchOperations
 const JSON_PATCH_OPS_MAX: usize = 10_000;
@@ -28,7 +29,7 @@ pub struct Patch {
 
 #[derive(Clone, Debug)]
 enum Change {
-    Json(json_patch::Patch),
+    Json(Vec<Operation>),
     Merge(Value),
     Strategic(Value),
     Apply(Value),
@@ -61,7 +62,7 @@ impl Patch {
         let new = match &self.change {
             Change::Json(patch) => {
                 let mut new = current.clone();
-                operations::run(&mut new, &patch.0)
+                operations::run_all(&mut new, patch)
                     .map_err(|error| ApiError::Unprocessable { why: error.to_string() })?;
                 new
             }
@@ -128,15 +129,16 @@ fn json_patch_duplicates(body: &[u8]) -> Vec<String> {
     paths.iter().map(|path| format!("json patch duplicate field \"{path}\"")).collect()
 }
 
-fn parse_operations(body: &[u8]) -> Result<json_patch::Patch, ApiError> {
-    let patch: json_patch::Patch = serde_json::from_slice(body)
+/// What is no list of objects is no patch; what is wrong with one of the objects is found when it is their turn.
+fn parse_operations(body: &[u8]) -> Result<Vec<Operation>, ApiError> {
+    let patch: Vec<Map<String, Value>> = serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
-    match patch.0.len() {
+    match patch.len() {
         n if n > JSON_PATCH_OPS_MAX => {
             let why = format!("The allowed maximum operations in a JSON patch is {JSON_PATCH_OPS_MAX}, got {n}");
             Err(ApiError::TooLarge { why })
         }
-        _ => Ok(patch),
+        _ => Ok(patch.into_iter().map(Operation::of).collect()),
     }
 }
 
@@ -192,6 +194,25 @@ mod tests {
         assert!(patch("/metadata/finalizers").is_ok());
         assert!(patch("/metadata/a").is_err(), "there is something");
         assert!(patch("/none/finalizers").is_err(), "there is no parent");
+    }
+
+    #[test]
+    fn an_operation_that_nobody_knows_is_refused_when_it_is_its_turn() {
+        let said = |operations: Value| {
+            let patch = Patch::parse(JSON, operations.to_string().as_bytes())?;
+            patch.apply(None, &json!({"a": 1})).map_err(|error| match error {
+                ApiError::Unprocessable { why } => ApiError::Unprocessable { why },
+                other => panic!("{other:?}"),
+            })
+        };
+        let why = |operations| said(operations).unwrap_err().to_string();
+        assert!(why(json!([{"op": "shuffle", "path": "/a"}])).contains("Unexpected kind: shuffle"));
+        assert!(why(json!([{"path": "/a"}])).contains("Unexpected kind: unknown"));
+        let earlier = why(json!([{"op": "remove", "path": "/b"}, {"op": "shuffle", "path": "/a"}]));
+        assert!(!earlier.contains("Unexpected kind"), "{earlier}");
+        assert!(why(json!([{"op": "add", "path": "/a"}])).contains("value"));
+        assert!(matches!(said(json!({"op": "add"})), Err(ApiError::BadRequest { .. })));
+        assert!(matches!(said(json!([1])), Err(ApiError::BadRequest { .. })));
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Registry {
                         why,
                     });
                 }
-                self.check_may_create(call)?;
+                self.check_may_create(call).await?;
                 let mut object = object;
                 metadata::set(&mut object, "name", call.name);
                 self.create(call, object).await

@@ -11,6 +11,7 @@ use crate::server::Server;
 use axum::body::Body;
 use http::{Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use kinds::duration;
 use kinds::quantity::Quantity;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -81,7 +82,7 @@ fn head(call: &Call<'_>, object: &Value, now: Timestamp) -> Value {
 
 fn over(mut shown: Value, usage: &Usage) -> Value {
     shown["timestamp"] = time(usage.at).into();
-    shown["window"] = go_duration(usage.window).into();
+    shown["window"] = duration::written(usage.window.max(SignedDuration::ZERO)).into();
     shown
 }
 
@@ -95,40 +96,9 @@ fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// As Go writes a duration, in milliseconds: `15.02s`, `1m0.5s`.
-fn go_duration(duration: SignedDuration) -> String {
-    let millis = duration.as_millis().max(0);
-    let (minutes, millis) = (millis / 60_000, millis % 60_000);
-    let seconds = match millis % 1000 {
-        0 => format!("{}s", millis / 1000),
-        part => format!("{}.{}s", millis / 1000, format!("{part:03}").trim_end_matches('0')),
-    };
-    match (minutes / 60, minutes % 60) {
-        (0, 0) if (1..1000).contains(&millis) => format!("{millis}ms"),
-        (0, 0) => seconds,
-        (0, minutes) => format!("{minutes}m{seconds}"),
-        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn windows_are_written_as_go_does() {
-        for (millis, text) in [
-            (0, "0s"),
-            (500, "500ms"),
-            (15_000, "15s"),
-            (15_020, "15.02s"),
-            (60_500, "1m0.5s"),
-            (3_600_000, "1h0m0s"),
-            (-5, "0s"),
-        ] {
-            assert_eq!(go_duration(SignedDuration::from_millis(millis)), text);
-        }
-    }
 
     #[test]
     fn usage_is_written_in_canonical_quantities() {

@@ -1,18 +1,16 @@
-//! A small HTTPS server of this machine, and an OpenID Connect provider that is one.
+//! Servers that are not of the cluster, and an OpenID Connect provider that is one.
 
+use crate::https_server;
 use apiserver::pki::{Params, Pki};
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -38,29 +36,9 @@ where
 {
     let now = client::clock::Clock::now(&client::clock::SystemClock);
     let (chain, key) = pki.issue_server("issuer", &["127.0.0.1".to_owned()], &[], now).unwrap().der().unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
-    tasks.spawn(async move {
-        let mut connections = JoinSet::new();
-        while let Ok((tcp, _)) = listener.accept().await {
-            let (acceptor, answer) = (acceptor.clone(), answer.clone());
-            connections.spawn(async move {
-                let Ok(tls) = acceptor.accept(tcp).await else { return };
-                let service = service_fn(move |request| {
-                    let answered = answer(request);
-                    async move { Ok::<_, Infallible>(answered.await) }
-                });
-                drop(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service).await);
-            });
-        }
-    });
+    tasks.spawn(https_server::serve(listener, https_server::acceptor((chain, key), None), answer));
     url
 }
 

@@ -29,7 +29,15 @@ async fn options_come_from_the_body_or_the_query() {
         (both, 422, "orphanDependents and deletionPropagation cannot be both set"),
         (json!({"dryRun": ["Some"]}), 422, r#"dryRun: Unsupported value: ["Some"]: supported values: "All""#),
         (json!({"gracePeriodSeconds": "x"}), 400, "json: cannot unmarshal string into Go struct field"),
-        (json!({"kind": "Pod", "apiVersion": "v1"}), 400, "decoded object cannot be converted to DeleteOptions"),
+        (json!({"kind": "Pod", "apiVersion": "v1"}), 400, r#"no kind "Pod" is registered for version "v1" in scheme"#),
+        (
+            json!({"apiVersion": "example.com/v1"}),
+            400,
+            r#"no kind "DeleteOptions" is registered for version "example.com/v1""#,
+        ),
+        (json!({"kind": "DeleteOptions", "apiVersion": "apps/v2", "dryRun": ["All"]}), 400, r#"for version "apps/v2""#),
+        (json!({"kind": "DeleteOptions", "apiVersion": "apps/v1", "dryRun": ["All"]}), 200, ""),
+        (json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", "dryRun": ["All"]}), 200, ""),
         (
             json!({"preconditions": {"uid": "no"}}),
             409,

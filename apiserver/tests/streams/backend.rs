@@ -1,16 +1,13 @@
 //! Servers of this machine that stand behind the API server, at an address that is not loopback: those are refused.
 
 use crate::cluster::Cluster;
+use crate::https_server;
 use axum::body::Body;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::CertificateDer;
 use serde_json::json;
-use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -44,38 +41,14 @@ impl Cluster {
         let now = client::clock::Clock::now(&client::clock::SystemClock);
         let host = format!("{name}.default.svc");
         let (chain, key) = self.pki.issue_server(&host, std::slice::from_ref(&host), &[], now).unwrap().der().unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = match client {
-            Client::Anybody => builder.with_no_client_auth(),
-            Client::FrontProxy => {
-                let mut roots = rustls::RootCertStore::empty();
-                let ca = pem::parse(self.pki.front_proxy_ca_pem()).unwrap();
-                roots.add(CertificateDer::from(ca.into_contents())).unwrap();
-                let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
+        let client_ca = match client {
+            Client::Anybody => None,
+            Client::FrontProxy => Some(self.pki.front_proxy_ca_pem()),
         };
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key).unwrap()));
+        let acceptor = https_server::acceptor((chain, key), client_ca);
         let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        self.tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((tcp, _)) = listener.accept().await {
-                let (acceptor, answer) = (acceptor.clone(), answer.clone());
-                connections.spawn(async move {
-                    let Ok(tls) = acceptor.accept(tcp).await else { return };
-                    let service = service_fn(move |request| {
-                        let answered = answer(request);
-                        async move { Ok::<_, Infallible>(answered.await) }
-                    });
-                    let http = hyper::server::conn::http1::Builder::new();
-                    drop(http.serve_connection(TokioIo::new(tls), service).with_upgrades().await);
-                });
-            }
-        });
+        self.tasks.spawn(https_server::serve(listener, acceptor, answer));
         self.service(name, 443, port).await;
     }
 

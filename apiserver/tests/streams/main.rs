@@ -4,6 +4,8 @@ mod aggregate;
 mod backend;
 mod cluster;
 mod conversion;
+#[path = "../shared/https_server.rs"]
+mod https_server;
 mod metrics;
 mod node;
 mod proxy;

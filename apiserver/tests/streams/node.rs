@@ -2,15 +2,12 @@
 //! comes back, and what it cannot trick the API server into.
 
 use crate::cluster::{cluster, text};
+use crate::https_server::{self, Identity};
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
-use std::convert::Infallible;
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -18,27 +15,9 @@ use tokio::task::JoinSet;
 
 pub(crate) type Told = mpsc::UnboundedSender<(String, HeaderMap)>;
 
-type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-
-pub(crate) async fn serve(listener: TcpListener, (chain, key): Identity, told: Told) {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let mut connections = JoinSet::new();
-    while let Ok((tcp, _)) = listener.accept().await {
-        let (acceptor, told) = (acceptor.clone(), told.clone());
-        connections.spawn(async move {
-            let Ok(tls) = acceptor.accept(tcp).await else { return };
-            let service = service_fn(move |request| std::future::ready(Ok::<_, Infallible>(answer(request, &told))));
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tls), service);
-            drop(connection.with_upgrades().await);
-        });
-    }
+pub(crate) async fn serve(listener: TcpListener, identity: Identity, told: Told) {
+    let acceptor = https_server::acceptor(identity, None);
+    https_server::serve(listener, acceptor, move |request| std::future::ready(answer(request, &told))).await;
 }
 
 /// `main` does what it is asked; `side` redirects; anything else does not exist.

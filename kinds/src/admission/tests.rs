@@ -7,8 +7,8 @@ use serde_json::json;
 struct Readers;
 
 impl Authorize for Readers {
-    fn authorize(&self, asked: &Asked) -> Verdict {
-        Verdict { allowed: asked.verb == "get", reason: format!("{:?}", asked.account) }
+    fn authorize(&self, asked: &Asked) -> Option<Verdict> {
+        Some(Verdict { allowed: asked.verb == "get", reason: format!("{:?}", asked.account), error: None })
     }
 }
 

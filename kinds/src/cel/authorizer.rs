@@ -24,6 +24,7 @@ pub struct Asked {
     pub namespace: String,
     pub name: String,
     pub field_selector: String,
+    pub label_selector: String,
     pub verb: String,
 }
 
@@ -31,11 +32,14 @@ pub struct Asked {
 pub struct Verdict {
     pub allowed: bool,
     pub reason: String,
+    /// Why somebody could not be asked.
+    pub error: Option<String>,
 }
 
 /// Answers questions; the answer to one question does not change while a request is judged.
 pub trait Authorize {
-    fn authorize(&self, asked: &Asked) -> Verdict;
+    /// `None`: somebody has to be asked first. What is evaluated then is worth nothing, and evaluated again with the answer.
+    fn authorize(&self, asked: &Asked) -> Option<Verdict>;
 }
 
 #[derive(Clone, Debug)]
@@ -85,8 +89,8 @@ impl<'a> Step<'a> {
             return Some(Ok(match name {
                 "allowed" => Val::Bool(verdict.allowed),
                 "reason" => Val::text(verdict.reason.as_str()),
-                "errored" => Val::Bool(false),
-                "error" => Val::text(""),
+                "errored" => Val::Bool(verdict.error.is_some()),
+                "error" => Val::text(verdict.error.clone().unwrap_or_default()),
                 _ => return None,
             }));
         }
@@ -120,8 +124,11 @@ impl<'a> Step<'a> {
             }
             (Stage::Path | Stage::Resource, "check") => {
                 next.asked.verb = text(0);
-                budget.spend(CHECK_COST).map(|()| {
-                    next.stage = Stage::Decision(self.authorizer.authorize(&next.asked));
+                budget.spend(CHECK_COST).and_then(|()| {
+                    let verdict = self.authorizer.authorize(&next.asked);
+                    next.stage =
+                        Stage::Decision(verdict.ok_or_else(|| EvalError::new("the authorizer is asked first"))?);
+                    Ok(())
                 })
             }
             _ => return None,
@@ -137,8 +144,7 @@ impl Asked {
             "namespace" => self.namespace = to,
             "name" => self.name = to,
             "fieldSelector" => self.field_selector = to,
-            // Nobody here grants by labels: without them the question is wider, and never wrongly answered with yes.
-            _ => {}
+            _ => self.label_selector = to,
         }
     }
 }

@@ -143,6 +143,14 @@ impl LabelSelector {
     }
 }
 
+impl FromIterator<Requirement> for LabelSelector {
+    fn from_iter<I: IntoIterator<Item = Requirement>>(all: I) -> Self {
+        let mut requirements: Vec<_> = all.into_iter().collect();
+        requirements.sort_by(|a, b| a.key.cmp(&b.key));
+        LabelSelector { requirements: Some(requirements) }
+    }
+}
+
 impl Requirement {
     /// Checked as upstream checks it: the key's form, the number of values, and their form.
     pub fn new(key: &str, operator: Operator, mut values: Vec<String>) -> Result<Self, SelectorError> {

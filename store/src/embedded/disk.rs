@@ -27,7 +27,7 @@ const FORMAT_NOW: u64 = 1;
 const COMPACTED: &str = "compacted";
 
 /// The key that a restored store begins with.
-const RESTORED: &str = "/drover/restored";
+pub(crate) const RESTORED: &str = "/drover/restored";
 
 /// create revision (8), deleted (1), length of the key (2), then key and value.
 const HEADER_BYTES: usize = 11;

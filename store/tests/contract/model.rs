@@ -4,7 +4,7 @@ use crate::suite::{batches_until, delete, put};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Batch, Entry, Event, Expect, RangeRequest, ReadError, Rev, Store, TxnError, Write};
+use store::{Batch, Entry, Event, Expect, RangeRequest, ReadError, Rest, Rev, Store, TxnError, Write};
 
 const SEEDS: [u64; 3] = [1, 42, 20_260];
 const STEPS: usize = 250;
@@ -164,7 +164,10 @@ async fn check_range(store: &Arc<dyn Store>, model: &Model, rng: &mut Rng) {
         after: (rng.below(2) == 0).then(|| random_key(rng)),
         limit: rng.below(5) as usize,
         at: random_at(rng, model),
+        rest: if rng.below(2) == 0 { Rest::Counted } else { Rest::Whether },
     };
+    // Whoever asks only whether there is more may be told how much.
+    let told = |remaining: u64| if request.rest == Rest::Counted { remaining } else { remaining.min(1) };
     let expected = model.at(request.at).map(|(state, rev)| {
         let after = |key: &str| request.after.as_deref().is_none_or(|after| key > after);
         let below: Vec<Entry> = state
@@ -173,9 +176,9 @@ async fn check_range(store: &Arc<dyn Store>, model: &Model, rng: &mut Rng) {
             .map(|(_, entry)| entry.clone())
             .collect();
         let limit = if request.limit == 0 { below.len() } else { request.limit.min(below.len()) };
-        (below[..limit].to_vec(), (below.len() - limit) as u64, rev)
+        (below[..limit].to_vec(), told((below.len() - limit) as u64), rev)
     });
-    let seen = store.range(request.clone()).await.map(|page| (page.entries, page.remaining, page.rev));
+    let seen = store.range(request.clone()).await.map(|page| (page.entries, told(page.remaining), page.rev));
     assert_eq!(seen.map_err(|error| error_name(&error)), expected, "{request:?}");
 }
 
@@ -211,8 +214,10 @@ async fn check_compact(store: &Arc<dyn Store>, model: &mut Model, rng: &mut Rng)
 async fn run(store: &Arc<dyn Store>, seed: u64) {
     let mut rng = Rng(seed);
     // Leave nothing of the run before: its keys would be unknown to the model.
-    let left =
-        store.range(RangeRequest { prefix: "/".into(), after: None, limit: 0, at: None }).await.expect("a range");
+    let left = store
+        .range(RangeRequest { prefix: "/".into(), after: None, limit: 0, at: None, rest: Rest::Whether })
+        .await
+        .expect("a range");
     for entry in left.entries {
         store.txn(vec![delete(&entry.key, Expect::Any)]).await.expect("a delete");
     }

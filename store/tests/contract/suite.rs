@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::{
-    Batch, Entry, Event, Expect, Page, RangeRequest, ReadError, Rev, Store, TXN_WRITES_MAX, TxnError, WatchItem,
+    Batch, Entry, Event, Expect, Page, RangeRequest, ReadError, Rest, Rev, Store, TXN_WRITES_MAX, TxnError, WatchItem,
     WatchStream, Write,
 };
 
@@ -47,7 +47,7 @@ async fn value(store: Case<'_>, key: &str, at: Option<Rev>) -> Option<String> {
 }
 
 fn all(prefix: &str) -> RangeRequest {
-    RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None }
+    RangeRequest { prefix: prefix.to_owned(), after: None, limit: 0, at: None, rest: Rest::Counted }
 }
 
 async fn range(store: Case<'_>, request: RangeRequest) -> Page {

@@ -15,7 +15,7 @@ const ALL: &str = "*";
 type Resource = (String, String, String);
 
 impl Policies {
-    pub(in crate::admission) fn check_author(&self, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    pub(in crate::admission) async fn check_author(&self, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
         let written = matches!(call.operation, Operation::Create | Operation::Update) && call.subresource().is_empty();
         if !written || call.identity().groups.iter().any(|group| group == GROUP_MASTERS) {
             return Ok(());
@@ -25,12 +25,14 @@ impl Policies {
             (call.old.and_then(|old| tree::at(old, path)) != Some(new)).then_some(new)
         };
         let refused = match call.resource() {
-            "validatingadmissionpolicies" | "mutatingadmissionpolicies" => {
-                changed("spec.paramKind").and_then(|kind| self.refused_kind(call, kind))
-            }
-            "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings" => {
-                changed("spec.paramRef").and_then(|param| self.refused_param(call, object, param))
-            }
+            "validatingadmissionpolicies" | "mutatingadmissionpolicies" => match changed("spec.paramKind") {
+                Some(kind) => self.refused_kind(call, kind).await,
+                None => None,
+            },
+            "validatingadmissionpolicybindings" | "mutatingadmissionpolicybindings" => match changed("spec.paramRef") {
+                Some(param) => self.refused_param(call, object, param).await,
+                None => None,
+            },
             _ => None,
         };
         match (refused, &call.request.kind) {
@@ -39,9 +41,9 @@ impl Policies {
         }
     }
 
-    fn refused_kind(&self, call: &Call<'_>, kind: &Value) -> Option<FieldError> {
+    async fn refused_kind(&self, call: &Call<'_>, kind: &Value) -> Option<FieldError> {
         let (api_version, name) = (tree::text(kind, "apiVersion"), tree::text(kind, "kind"));
-        if self.may_read(call, "get", &self.resource(api_version, name), (ALL, ALL)) {
+        if self.may_read(call, "get", &self.resource(api_version, name), (ALL, ALL)).await {
             return None;
         }
         let user = &call.identity().user;
@@ -51,7 +53,7 @@ impl Policies {
         Some(FieldError::forbidden("spec.paramKind", why))
     }
 
-    fn refused_param(&self, call: &Call<'_>, binding: &Value, param: &Value) -> Option<FieldError> {
+    async fn refused_param(&self, call: &Call<'_>, binding: &Value, param: &Value) -> Option<FieldError> {
         let policy = tree::text(binding, "spec.policyName");
         let kind = if call.resource().starts_with("validating") {
             self.table.validating_param_kind(policy)
@@ -65,7 +67,7 @@ impl Policies {
         };
         let (name, namespace) = (tree::text(param, "name"), tree::text(param, "namespace"));
         let verb = if name.is_empty() { "list" } else { "get" };
-        if self.may_read(call, verb, &resource, (namespace, name)) {
+        if self.may_read(call, verb, &resource, (namespace, name)).await {
             return None;
         }
         let user = &call.identity().user;
@@ -80,7 +82,7 @@ impl Policies {
         (group.to_owned(), version.to_owned(), plural)
     }
 
-    fn may_read(
+    async fn may_read(
         &self,
         call: &Call<'_>,
         verb: &str,
@@ -88,6 +90,6 @@ impl Policies {
         (namespace, name): (&str, &str),
     ) -> bool {
         let attributes = Attributes { verb, group, version, resource, namespace, name, ..Attributes::default() };
-        self.authorizer.authorize(call.identity(), &attributes).is_allowed()
+        self.authorizer.authorize(call.identity(), &attributes).await.is_allowed()
     }
 }

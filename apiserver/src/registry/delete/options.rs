@@ -9,6 +9,8 @@ use serde_json::Value;
 
 const SCHEMA: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
 
+const KIND: &str = "DeleteOptions";
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeleteOptions {
     pub grace_seconds: Option<i64>,
@@ -41,10 +43,7 @@ impl DeleteOptions {
     }
 
     fn of_body(body: &Value) -> Result<Self, ApiError> {
-        let kind = body.get("kind").and_then(Value::as_str).unwrap_or("");
-        if !matches!(kind, "" | "DeleteOptions") {
-            return Err(ApiError::bad_request("decoded object cannot be converted to DeleteOptions"));
-        }
+        check_type(body)?;
         let schema = lookup(SCHEMA).ok_or_else(|| ApiError::internal("the schema table has no DeleteOptions"))?;
         let body = schema.decode_tree(body.clone(), Strictness::Ignore).map_err(|error| {
             ApiError::bad_request(format!(
@@ -100,4 +99,23 @@ impl DeleteOptions {
         }
         Ok(())
     }
+}
+
+/// Every built-in group knows options of that name; what is left out is what is meant.
+/// k8s: AddToGroupVersion, and the scheme of `metainternalversion`
+fn check_type(body: &Value) -> Result<(), ApiError> {
+    let text = |field: &str| body.get(field).and_then(Value::as_str).unwrap_or("");
+    let (api_version, kind) = (text("apiVersion"), text("kind"));
+    let is_known = |version: &str| {
+        matches!(version, "" | "v1" | "meta.k8s.io/v1")
+            || kinds::table::builtin().iter().any(|kind| kind.row().api_version() == version)
+    };
+    if matches!(kind, "" | KIND) && is_known(api_version) {
+        return Ok(());
+    }
+    let (kind, version) =
+        (if kind.is_empty() { KIND } else { kind }, if api_version.is_empty() { "v1" } else { api_version });
+    let scheme = "pkg/apis/meta/internalversion/scheme/register.go:27";
+    let why = format!("no kind {kind:?} is registered for version {version:?} in scheme {scheme:?}");
+    Err(ApiError::bad_request(why))
 }

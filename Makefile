@@ -41,12 +41,12 @@ test: deps test-deps
 	$(CARGO) test --workspace --locked --no-fail-fast
 	@$(MAKE) --no-print-directory fuzz
 
-# Builds all tests, of which one is run on the machines too, and prints where that is.
-RUNTIME_TESTS = $(CARGO) test --workspace --locked --no-run --message-format=json | sed -n 's|.*"executable":"\([^"]*/deps/cri-[0-9a-f]*\)".*|\1|p'
+# Builds all tests, of which two are run on a machine too, and prints where those are.
+MACHINE_TESTS = $(CARGO) test --workspace --locked --no-run --message-format=json | sed -n 's|.*"executable":"\([^"]*/deps/\(cri\|inside\)-[0-9a-f]*\)".*|\1|p'
 
 ## vm-image: what the virtual machines of the tests boot, with the debug binaries on its disk
 vm-image: test-deps
-	e2e/vm/build target/vm target/debug $(IMAGES) "$$($(RUNTIME_TESTS))"
+	e2e/vm/build target/vm target/debug $(IMAGES) $$($(MACHINE_TESTS))
 
 ## e2e: clusters of virtual machines and what happens to machines, as in `make test`, but with the optimised programs that are shipped
 e2e: build test-deps images

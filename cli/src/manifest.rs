@@ -3,7 +3,7 @@
 
 use anyhow::{Result, anyhow, bail};
 use kinds::schema::decode::untyped;
-use kinds::yaml::{FLOW_DEPTH_MAX, flow};
+use kinds::yaml::{FLOW_DEPTH_MAX, flow, with_octals};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 use std::io::Read;
@@ -186,7 +186,7 @@ fn yaml(text: &str) -> Result<Value, serde_norway::Error> {
     if flow(text.as_bytes()).deepest > FLOW_DEPTH_MAX {
         return Err(serde_norway::Error::custom(format!("more than {FLOW_DEPTH_MAX} brackets are open at once")));
     }
-    let mut tree: serde_norway::Value = serde_norway::from_str(text)?;
+    let mut tree: serde_norway::Value = serde_norway::from_str(&with_octals(text))?;
     tree.apply_merge()?;
     to_json(tree).map_err(serde_norway::Error::custom)
 }
@@ -309,6 +309,11 @@ mod tests {
                 r#"{"apiVersion":"v1","data":{"1":"x","true":"y"},"kind":"A","more":{"1":"x","true":"y","z":0.5}}"#
             ]],
         );
+    }
+
+    #[test]
+    fn modes_of_files_are_octal() {
+        check("kind: A\napiVersion: v1\nmode: 0640", &expect![[r#"{"apiVersion":"v1","kind":"A","mode":416}"#]]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod etcd;
 pub mod fleet;
 pub mod follow;
 pub mod host;
+pub mod inside;
 pub mod process;
 pub mod script;
 pub mod vm;

@@ -1,7 +1,11 @@
 //! Bounded waiting: the one place of the end-to-end tests that sleeps.
 
+use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// How many times longer than elsewhere everything may take, where the tests run on an emulated machine.
+const PATIENCE: &str = "DROVER_TEST_PATIENCE";
 
 /// Between two looks at a real system.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -13,6 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[expect(clippy::disallowed_methods, reason = "end-to-end tests wait on a real system, in real time")]
 pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
+    let limit = limit * env::var(PATIENCE).ok().and_then(|times| times.parse().ok()).unwrap_or(1);
     loop {
         match look() {
             Ok(value) => return value,

@@ -1,8 +1,10 @@
-//! Every file of manifests/examples on a real cluster: each becomes what its first lines promise.
+//! Every file of manifests/examples on a real cluster: each becomes what its first lines promise. What those about
+//! volumes, rights, limits, names, hooks and probes promise is seen inside of containers: `inside.rs` looks there.
 
 use anyhow::Result;
+use e2e::cluster::is_ready;
 use e2e::wait::eventually;
-use e2e::{Cluster, Options, cluster};
+use e2e::{Cluster, Options, cluster, inside};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -22,6 +24,12 @@ const EXAMPLES: &[&str] = &[
     "cron-job.yaml",
     "crontabs.yaml",
     "crontab.yaml",
+    "volumes.yaml",
+    "security.yaml",
+    "resources.yaml",
+    "names.yaml",
+    "lifecycle.yaml",
+    "probes.yaml",
 ];
 
 fn apply(cluster: &Cluster, file: &str) {
@@ -47,7 +55,7 @@ fn has_condition(object: &Value, name: &str, status: &str) -> bool {
 
 #[test]
 fn every_example_becomes_what_it_promises() -> Result<()> {
-    let cluster = Cluster::start(Options { args: vec!["--ingress".to_owned()], ..Options::default() })?;
+    let cluster = Cluster::on(inside::host()?, Options { args: vec!["--ingress".to_owned()], ..Options::default() })?;
     let folder = std::fs::read_dir(cluster::root().join("manifests/examples"))?;
     let paths = folder.filter_map(|entry| Some(entry.ok()?.path()));
     let manifests = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
@@ -65,6 +73,9 @@ fn every_example_becomes_what_it_promises() -> Result<()> {
     until(&cluster, "daemonset", "node-web", |it| it["status"]["numberAvailable"] == 1);
     stateful_set(&cluster)?;
     jobs(&cluster)?;
+    for pod in inside::PODS {
+        until(&cluster, "pod", pod, is_ready);
+    }
     budget_and_autoscaler(&cluster);
     custom_resource(&cluster)
 }

@@ -95,12 +95,24 @@ const OF_THE_RUNTIME: &[&str] = &[
 fn containers_on_cgroup_v2_are_as_confined_and_limited_as_on_v1() -> Result<()> {
     let mut machine = Machine::boot()?;
     // On the disk: a tmpfs of this kernel takes no mapped ids.
-    let command =
-        format!("mkdir /root/tmp && TMPDIR=/root/tmp /usr/lib/drover/runtime-tests {}", OF_THE_RUNTIME.join(" "));
+    let command = format!("mkdir /root/tmp && TMPDIR=/root/tmp /usr/lib/drover/tests/cri {}", OF_THE_RUNTIME.join(" "));
     let (code, output) = machine.run_within(&command, TESTS_WITHIN)?;
     anyhow::ensure!(code == 0, "exit code {code}\n{output}");
     let passed = output.lines().filter(|line| line.ends_with(" ... ok")).count();
     anyhow::ensure!(passed >= OF_THE_RUNTIME.len(), "{output}");
+    Ok(())
+}
+
+/// A cluster with two dozen containers, started and looked at by emulated debug binaries.
+const INSIDE_WITHIN: Duration = Duration::from_mins(15);
+
+#[test]
+fn containers_on_cgroup_v2_see_what_the_examples_promise() -> Result<()> {
+    let mut machine = Machine::boot()?;
+    let command = "mkdir /root/tmp && TMPDIR=/root/tmp DROVER_BIN=/usr/bin DROVER_ROOT=/root DROVER_TEST_PATIENCE=8 \
+        /usr/lib/drover/tests/inside --nocapture 2>&1";
+    let (code, output) = machine.run_within(command, INSIDE_WITHIN)?;
+    anyhow::ensure!(code == 0 && output.contains("1 passed"), "exit code {code}\n{output}");
     Ok(())
 }
 

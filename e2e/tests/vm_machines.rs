@@ -4,7 +4,8 @@
 #![expect(clippy::print_stdout, reason = "how far a long test is belongs to its output")]
 
 use anyhow::{Context, Result, ensure};
-use e2e::cluster::is_ready;
+use e2e::cluster::{is_ready, root};
+use e2e::inside;
 use e2e::vm::Machine;
 use e2e::vm::lab::{self, Cast, Lab, SOON};
 use e2e::vm::recovery::Stopwatch;
@@ -75,7 +76,15 @@ fn examples_are_ready(lab: &mut Lab) -> Result<()> {
     lab.nodes[0].eventually("the Ingress's answer", SOON, through, |body| body.starts_with("web-"));
     lab.until("an autoscaler", "horizontalpodautoscaler", "web", |it| count(it, "/status/currentReplicas") > 0);
     lab.until("a custom resource", "crontab", "my-tab", |it| it["spec"]["replicas"] == 1);
+    for pod in inside::PODS {
+        lab.until(&format!("pod {pod}"), "pod", pod, is_ready);
+    }
     lab.recoveries.note("three fresh machines", "every example is ready", watch.elapsed(), None);
+    // They run servers that are not asked below, and one has the node's own network.
+    for file in inside::FILES {
+        let file = root().join("manifests/examples").join(file);
+        lab.kctl(&["delete", "-f", &file.to_string_lossy()])?;
+    }
     // What comes and goes by itself would be in the way of counting.
     lab.kctl(&["delete", "job/parts", "cronjob/tick", "horizontalpodautoscaler/web"])?;
     lab.apply(DATAGRAMS).map(drop)

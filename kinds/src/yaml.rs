@@ -1,4 +1,4 @@
-//! YAML: how trees are written ([`document`]), and how deep what is read nests.
+//! YAML: how trees are written ([`document`]), what is a number in what is read ([`with_octals`]), and how deep it nests.
 //!
 //! How deep the flow collections (`[..]`, `{..}`) of a YAML text nest. The parser's time grows with their depth at every
 //! token, so whoever takes YAML from others asks here first. Block collections and aliases cost the parser nothing of
@@ -8,8 +8,10 @@
 //! collection is followed as if it opened one, all these readings at once: what is told is never less than the truth.
 
 mod document;
+mod octal;
 
 pub use document::document;
+pub use octal::with_octals;
 
 /// Flow collections open at once that a document may have. Real ones open a dozen.
 pub const FLOW_DEPTH_MAX: u32 = 1_000;

@@ -55,7 +55,7 @@ fn layer(program: &[u8]) -> Result<Vec<u8>> {
     let mut layer = tar::Builder::new(Vec::new());
     append(&mut layer, "web", 0o755, program)?;
     append(&mut layer, "etc/passwd", 0o644, b"root:x:0:0:root:/:\nweb:x:1000:1000:web:/:\n")?;
-    append(&mut layer, "etc/group", 0o644, b"root:x:0:\nweb:x:1000:\n")?;
+    append(&mut layer, "etc/group", 0o644, b"root:x:0:\nweb:x:1000:\nreaders:x:1500:web\n")?;
     Ok(layer.into_inner()?)
 }
 

@@ -2,7 +2,7 @@
 //! and says nothing, so the text is read again for them.
 
 use kinds::schema::decode::untyped;
-use kinds::yaml::{FLOW_DEPTH_MAX, FLOW_WORK_MAX, flow};
+use kinds::yaml::{FLOW_DEPTH_MAX, FLOW_WORK_MAX, flow, with_octals};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use std::cell::Cell;
@@ -21,12 +21,12 @@ pub(super) fn tree(bytes: &[u8]) -> Result<(Value, Vec<String>), String> {
     {
         return Ok((tree, Vec::new()));
     }
-    std::str::from_utf8(bytes).map_err(|error| format!("YAML must be UTF-8: {error}"))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("YAML must be UTF-8: {error}"))?;
     let found = flow(bytes);
     if found.deepest > FLOW_DEPTH_MAX || found.work > FLOW_WORK_MAX {
         return Err(format!("brackets nest too deep: {} are open at once", found.deepest));
     }
-    let tree = serde_norway::from_slice(bytes).map_err(|error| error.to_string())?;
+    let tree = serde_norway::from_str(&with_octals(text)).map_err(|error| error.to_string())?;
     Ok((tree, duplicates(bytes).into_iter().collect()))
 }
 
@@ -167,6 +167,11 @@ mod tests {
         let (tree_, told) = tree(br#"{"a": {"b": [1, 1.5, "x"]}}"#).unwrap();
         assert_eq!((tree_.to_string().as_str(), told.len()), (r#"{"a":{"b":[1,1.5,"x"]}}"#, 0));
         assert_eq!(tree(br#"{"a": 1, "a": 2}"#).unwrap().1.len(), 1);
+    }
+
+    #[test]
+    fn modes_of_files_are_octal() {
+        assert_eq!(tree(b"mode: 0640\nname: '0640'\n").unwrap().0, serde_json::json!({"mode": 416, "name": "0640"}));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The example application: serves the files of a folder over HTTP and says which pod answered.
 //!
 //! It is the only program of its image, so it also answers the few questions one asks with `kctl exec`: `web ls`,
-//! `web cat`, `web env`, `web get`. It speaks as much HTTP/1.1 as that needs, and no more. Over UDP it answers one
-//! question, which `web ask` puts: which pod is this?
+//! `web cat`, `web look`, `web env`, `web get`. It speaks as much HTTP/1.1 as that needs, and no more. Over UDP it answers
+//! one question, which `web ask` puts: which pod is this? On its HTTP port it answers gRPC's health checks too: a service
+//! serves as long as there is a file of its name.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+
+mod health;
+mod look;
 
 use nix::sys::signal::{SigSet, Signal};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -16,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-const USAGE: &str =
-    "usage: web serve [PORT [FOLDER]] | ls [FOLDER] | cat FILE | env | get HOST:PORT/PATH | ask HOST:PORT";
+const USAGE: &str = "usage: web serve [PORT [FOLDER]] | ls [FOLDER] | cat FILE | look PATH... | note FILE... LINE | \
+    rm FILE | env | get HOST:PORT/PATH | ask HOST:PORT";
 
 /// A request head longer than this is not one that our clients send.
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
         ["ls"] => list("/"),
         ["ls", folder] => list(folder),
         ["cat", file] => cat(file),
+        ["look", paths @ ..] => look::look(paths, &mut io::stdout().lock()),
+        ["note", files @ .., line] => files.iter().try_for_each(|file| look::note(file, line)),
+        ["rm", file] => std::fs::remove_file(file),
         ["env"] => {
             std::env::vars().for_each(|(name, value)| println!("{name}={value}"));
             Ok(())
@@ -138,6 +145,9 @@ fn converse(stream: &TcpStream, site: &Site) -> io::Result<()> {
     stream.set_read_timeout(Some(IDLE))?;
     let mut reader = BufReader::new(stream);
     while let Some(request) = read_head(&mut reader)? {
+        if request.method == "PRI" {
+            return health::converse(&mut reader, &mut &*stream, |service| is_serving(service, site));
+        }
         let (status, kind, body) = answer(&request, site);
         let close = request.close || site.draining.load(Ordering::Relaxed);
         println!("{} {} {status}", request.method, request.path);
@@ -222,6 +232,12 @@ fn answer(request: &Request, site: &Site) -> (&'static str, &'static str, Vec<u8
     }
 }
 
+/// Of gRPC's health checks: the server as a whole until it drains, and what can be got under the name of a service.
+fn is_serving(service: &str, site: &Site) -> bool {
+    let path = if service.is_empty() { "/readyz".to_owned() } else { format!("/{service}") };
+    answer(&Request { method: "GET".to_owned(), path, close: false }, site).0.starts_with("200")
+}
+
 fn content_type(file: &Path) -> &'static str {
     match file.extension().and_then(|end| end.to_str()) {
         Some("html") => "text/html; charset=utf-8",
@@ -233,12 +249,7 @@ fn content_type(file: &Path) -> &'static str {
 }
 
 fn list(folder: &str) -> io::Result<()> {
-    let mut names = std::fs::read_dir(folder)?
-        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
-        .collect::<io::Result<Vec<_>>>()?;
-    names.retain(|name| !name.starts_with('.'));
-    names.sort();
-    names.iter().for_each(|name| println!("{name}"));
+    look::names(folder)?.iter().for_each(|name| println!("{name}"));
     Ok(())
 }
 

@@ -8,3 +8,4 @@ mod decisions;
 mod exemptions;
 mod issuer;
 mod oidc;
+mod pod_certificates;

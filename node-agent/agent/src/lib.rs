@@ -23,6 +23,7 @@ pub mod network;
 pub mod node;
 pub mod plugins;
 pub mod pod;
+pub mod pod_certificate;
 pub mod pod_resources;
 pub mod pods;
 pub mod probe;
@@ -199,7 +200,7 @@ fn shared(
         devices: device::Devices::open(&config.data_dir, deps.clock.now()),
         claims: device_claim::Claims::open(&config.data_dir),
         started: deps.clock.now(),
-        sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
+        sources: Sources::new(deps.client.clone(), config.node_name.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
         hosts_file: read(std::path::Path::new("/etc/hosts")),

@@ -56,6 +56,22 @@ pub(crate) fn pod_path(name: &str) -> String {
     format!("/api/v1/namespaces/default/pods/{name}")
 }
 
+/// Runs a test that mounts where its mounts are its own. It runs as root.
+pub(crate) fn with_own_mounts<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    std::thread::scope(|scope| {
+        let alone = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("tests that mount run as root");
+            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(test());
+        });
+        if let Err(panicked) = alone.join() {
+            std::panic::resume_unwind(panicked);
+        }
+    });
+}
+
 pub(crate) const NODE: &str = "/api/v1/nodes/n1";
 
 impl World {

@@ -6,6 +6,7 @@ mod claims;
 mod devices;
 mod driver;
 mod fake_api;
+mod fake_bus;
 mod fake_cri;
 mod life;
 mod node;

@@ -267,6 +267,7 @@ fn agent_config(
         taints: Vec::new(),
         static_pod_dir: args.static_pod_dir.clone(),
         shutdown: agent::shutdown::Grace::default(),
+        logind: Some(agent::shutdown::logind::Place::system()),
         lease_seconds: args.node_lease_seconds,
         resolv_conf: PathBuf::from(RESOLV_CONF),
     }

@@ -23,6 +23,7 @@ mod node_restriction;
 mod opt_in;
 mod plugins;
 mod pod;
+mod pod_certificate;
 mod pod_security;
 pub mod policy;
 mod priority;

@@ -4,6 +4,7 @@
 //! Both live in the API server, because it alone has the CA's key and the authorizer. Which request is whose business is
 //! pure ([`rules`]); old requests are deleted by a controller.
 
+pub(crate) mod pod;
 pub(crate) mod rules;
 
 use crate::alloc::AddressRange;

@@ -37,6 +37,7 @@ mod node_ipam;
 mod node_lifecycle;
 mod ownership;
 mod pod;
+mod pod_certificate_cleaner;
 mod pod_gc;
 mod pod_template;
 mod replica_set;

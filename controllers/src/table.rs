@@ -4,9 +4,9 @@ use crate::{
     admission_policy, attach_detach, bootstrap_signer, certificate_cleaner, cluster_role_aggregation, config_rollout,
     cron_job, daemon_set, deployment, device_taint_eviction, disruption, endpoint, endpoint_slice,
     endpoint_slice_mirroring, ephemeral_volume, garbage_collector, horizontal_pod_autoscaler, job, load_balancer,
-    local_path, namespace, node_ipam, node_lifecycle, pod_gc, replica_set, resource_claim, resource_quota, root_ca,
-    service_account, service_cidr, start_order, stateful_set, taint_eviction, token_cleaner, ttl_after_finished,
-    volume_binder, volume_expansion, volume_protection,
+    local_path, namespace, node_ipam, node_lifecycle, pod_certificate_cleaner, pod_gc, replica_set, resource_claim,
+    resource_quota, root_ca, service_account, service_cidr, start_order, stateful_set, taint_eviction, token_cleaner,
+    ttl_after_finished, volume_binder, volume_expansion, volume_protection,
 };
 use client::controller::Controller;
 
@@ -44,6 +44,7 @@ pub static CONTROLLERS: &[Controller] = &[
     pod_gc::CONTROLLER,
     cluster_role_aggregation::CONTROLLER,
     certificate_cleaner::CONTROLLER,
+    pod_certificate_cleaner::CONTROLLER,
     token_cleaner::CONTROLLER,
     bootstrap_signer::CONTROLLER,
     resource_quota::CONTROLLER,

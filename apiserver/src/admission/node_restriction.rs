@@ -6,7 +6,7 @@ mod labels;
 use super::{Call, Context, Operation, pod};
 use crate::auth::Attributes;
 use crate::auth::node::{name_of, pod_references};
-use crate::auth::objects::{NODES, PERSISTENT_VOLUMES, PODS, Resource, find};
+use crate::auth::objects::{NODES, PERSISTENT_VOLUMES, PODS, Resource, SERVICE_ACCOUNTS, find, find_with_uid};
 use crate::error::ApiError;
 use kinds::tree::text;
 use serde_json::Value;
@@ -35,6 +35,7 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
         ("", "persistentvolumeclaims") => guard.claim_status(),
         (LEASES, "leases") => guard.own_name("lease"),
         ("resource.k8s.io", "resourceslices") => guard.own_slice(),
+        ("certificates.k8s.io", "podcertificaterequests") => guard.pod_certificate().await,
         (STORAGE, "csinodes") => guard.own_name("CSINode"),
         // What the Node authorizer lets through beyond these names no other node's state (events, reviews), or is judged by plugins
         // of its own (certificate requests).
@@ -50,7 +51,7 @@ struct Guard<'a> {
 }
 
 impl Guard<'_> {
-    fn refuse(&self, why: impl AsRef<str>) -> Result<(), ApiError> {
+    fn refuse<T>(&self, why: impl AsRef<str>) -> Result<T, ApiError> {
         let why = format!("node {:?} {}", self.node, why.as_ref());
         Err(self.call.forbidden(self.call.name_of(self.object), why))
     }
@@ -97,8 +98,12 @@ impl Guard<'_> {
             annotations.remove("kubernetes.io/config.mirror");
         }
         let claims = plain["spec"]["resourceClaims"].as_array().is_some_and(|claims| !claims.is_empty());
-        if claims || !pod_references(self.call.ns(), &plain).is_empty() {
-            return self.refuse("can not create pods that reference secrets, config maps, claims or service accounts");
+        let of_cluster = ["serviceAccountToken", "clusterTrustBundle", "podCertificate"];
+        let projected = projections(self.object).any(|source| of_cluster.iter().any(|kind| !source[*kind].is_null()));
+        if claims || projected || !pod_references(self.call.ns(), &plain).is_empty() {
+            return self.refuse(
+                "can not create pods that reference secrets, config maps, claims, service accounts, trust bundles or certificates",
+            );
         }
         let owners = self.object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
         let [owner] = owners.map_or(&[][..], Vec::as_slice) else {
@@ -260,6 +265,67 @@ impl Guard<'_> {
         }
     }
 
+    /// For a pod of this node, as what it is, from a signer that a volume of it names.
+    async fn pod_certificate(&self) -> Result<(), ApiError> {
+        let spec = &self.object["spec"];
+        let said = |field: &str| spec[field].as_str().unwrap_or_default();
+        if (self.call.operation, self.call.subresource()) != (Operation::Create, "") {
+            return self.refuse("can only create certificate requests for pods");
+        }
+        if said("nodeName") != self.node {
+            return self.refuse("can only request certificates for pods with spec.nodeName set to itself");
+        }
+        let (ns, account) = (self.call.ns(), said("serviceAccountName"));
+        self.with_uid(NODES, ("", self.node), said("nodeUID")).await?;
+        self.with_uid(SERVICE_ACCOUNTS, (ns, account), said("serviceAccountUID")).await?;
+        let pod = self.with_uid(PODS, (ns, said("podName")), said("podUID")).await?;
+        if node_of(&pod) != self.node {
+            return self.refuse("requested a certificate for a pod that is scheduled on a different node");
+        }
+        if pod::is_mirror(&pod) {
+            return self.refuse("requested a certificate for a mirror pod");
+        }
+        if text(&pod, "spec.serviceAccountName") != account {
+            return self.refuse("requested a certificate for a pod that runs as another account");
+        }
+        self.signer(&pod, said("signerName"), account)
+    }
+
+    /// What a request for a certificate names, as it is there now.
+    async fn with_uid(&self, resource: Resource, key: (&str, &str), uid: &str) -> Result<Arc<Value>, ApiError> {
+        let found = find_with_uid(self.context.objects.as_ref(), resource, key, uid).await?;
+        match found.filter(|found| text(found, "metadata.uid") == uid) {
+            Some(found) => Ok(found),
+            None => {
+                let what = resource.plural;
+                self.refuse(format!(
+                    "requested a certificate of {what} {:?} with uid {uid:?}, which is not there",
+                    key.1
+                ))
+            }
+        }
+    }
+
+    /// k8s: validateNodePodCertificateSigner
+    fn signer(&self, pod: &Value, signer: &str, account: &str) -> Result<(), ApiError> {
+        if projections(pod).any(|source| text(source, "podCertificate.signerName") == signer) {
+            return Ok(());
+        }
+        let resource = &*signer.replace('/', ":");
+        let attributes = Attributes {
+            verb: "request-serviceaccounts-podcertificate-signer",
+            group: "certificates.k8s.io",
+            resource,
+            namespace: self.call.ns(),
+            name: account,
+            ..Attributes::default()
+        };
+        if self.context.authorizer.authorize(self.call.identity(), &attributes).is_allowed() {
+            return Ok(());
+        }
+        self.refuse(format!("requested a certificate from signer {signer:?}, which no volume of the pod names"))
+    }
+
     /// Of the others, the Node authorizer knows whose they are; the node's name cannot be changed later.
     fn own_slice(&self) -> Result<(), ApiError> {
         if self.call.operation == Operation::Create && node_of(self.object) != self.node {
@@ -285,10 +351,14 @@ fn strings<'a>(object: &'a Value, pointer: &str) -> Vec<&'a str> {
     items(object, pointer).filter_map(Value::as_str).collect()
 }
 
+/// The sources of the pod's projected volumes.
+fn projections(pod: &Value) -> impl Iterator<Item = &Value> {
+    items(pod, "/spec/volumes").flat_map(|volume| items(volume, "/projected/sources"))
+}
+
 /// For whom the pod's volumes have tokens; empty for the API server.
 fn projected_audiences(pod: &Value) -> impl Iterator<Item = &str> {
-    let sources = items(pod, "/spec/volumes").flat_map(|volume| items(volume, "/projected/sources"));
-    let tokens = sources.filter_map(|source| source.get("serviceAccountToken"));
+    let tokens = projections(pod).filter_map(|source| source.get("serviceAccountToken"));
     tokens.map(|token| token["audience"].as_str().unwrap_or_default())
 }
 

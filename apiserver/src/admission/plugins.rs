@@ -5,8 +5,8 @@
 
 use super::{
     Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace,
-    node, node_restriction, opt_in, pod, pod_security, priority, replaced, runtime_class, service_account, storage,
-    tolerations, topology, trust_bundle,
+    node, node_restriction, opt_in, pod, pod_certificate, pod_security, priority, replaced, runtime_class,
+    service_account, storage, tolerations, topology, trust_bundle,
 };
 use crate::error::ApiError;
 use futures::future::{BoxFuture, ready};
@@ -117,6 +117,9 @@ pub(super) const VALIDATING: &[Validating] = &[
     // k8s: CertificateApproval, CertificateSigning and CertificateSubjectRestriction
     validating("Certificates", certificate::applies, |context, call, object| {
         without_warnings(certificate::validate(context, call, object))
+    }),
+    validating("PodCertificates", pod_certificate::applies, |context, call, object| {
+        judged(pod_certificate::validate(context, call, object))
     }),
     validating("ClusterTrustBundleAttest", trust_bundle::applies, |context, call, object| {
         without_warnings(trust_bundle::validate(context, call, object))

@@ -3,7 +3,7 @@
 use super::node_restriction::{CLAIMS, CSI_DRIVERS};
 use super::*;
 use crate::auth::node::{GROUP, NodeAuthorizer};
-use crate::auth::objects::{NAMESPACES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
+use crate::auth::objects::{NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, Resource, SERVICE_ACCOUNTS};
 use crate::auth::rbac::Rbac;
 use crate::request::{Request, Verb};
 use async_trait::async_trait;
@@ -56,6 +56,7 @@ fn chain() -> Chain {
                     "volumes": [
                         {"name": "tokens", "projected": {"sources": [
                             {"serviceAccountToken": {"path": "token"}}, {"serviceAccountToken": {"path": "v", "audience": "vault"}},
+                            {"podCertificate": {"signerName": "example.com/mesh", "keyType": "ED25519"}},
                         ]}},
                         {"name": "data", "persistentVolumeClaim": {"claimName": "data"}},
                     ],
@@ -63,6 +64,15 @@ fn chain() -> Chain {
             ),
         ),
         (PODS, "shop", named("bare", json!({"spec": {"nodeName": "n1", "serviceAccountName": "default"}}))),
+        (
+            PODS,
+            "shop",
+            json!({
+                "metadata": {"name": "mirror", "uid": "mirror-uid", "annotations": {"kubernetes.io/config.mirror": "x"}},
+                "spec": {"nodeName": "n1", "serviceAccountName": "default"},
+            }),
+        ),
+        (NODES, "", named("n1", json!({}))),
         (CLAIMS, "shop", named("data", json!({"spec": {"volumeName": "pv"}}))),
         (PERSISTENT_VOLUMES, "", named("pv", json!({"spec": {"csi": {"driver": "disks.example"}}}))),
         (CSI_DRIVERS, "", named("disks.example", json!({"spec": {"tokenRequests": [{"audience": "disks"}]}}))),
@@ -326,6 +336,37 @@ async fn a_node_writes_about_itself_only() {
 async fn by_node(verb: Verb, path: &str, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
     let request = request(verb, path, Identity::new("system:node:n1", [GROUP]));
     node_restriction::validate(&chain().context, &Call::new(&request, old), object).await
+}
+
+#[tokio::test]
+async fn a_node_asks_for_certificates_of_its_own_pods_from_signers_that_they_name() {
+    let request = |changes: Value| {
+        let mut spec = json!({"nodeName": "n1", "nodeUID": "n1-uid", "podName": "mine", "podUID": "mine-uid",
+            "serviceAccountName": "default", "serviceAccountUID": "default-uid", "signerName": "example.com/mesh"});
+        for (field, value) in changes.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        json!({"metadata": {"name": "r"}, "spec": spec})
+    };
+    let path = "certificates.k8s.io/v1:podcertificaterequests shop";
+    for (changes, refused) in [
+        (json!({}), ""),
+        (json!({"nodeName": "n2"}), "spec.nodeName set to itself"),
+        (json!({"nodeUID": "stale"}), "certificate of nodes \"n1\" with uid \"stale\", which is not there"),
+        (json!({"podUID": "stale"}), "certificate of pods \"mine\" with uid \"stale\", which is not there"),
+        (json!({"serviceAccountUID": "x"}), "certificate of serviceaccounts \"default\" with uid \"x\""),
+        (json!({"podName": "other", "podUID": "other-uid"}), "scheduled on a different node"),
+        (json!({"podName": "mirror", "podUID": "mirror-uid"}), "a mirror pod"),
+        (json!({"serviceAccountName": "quiet", "serviceAccountUID": "quiet-uid"}), "runs as another account"),
+        (json!({"signerName": "example.com/other"}), "which no volume of the pod names"),
+    ] {
+        let outcome = by_node(Verb::Create, path, &request(changes.clone()), None).await;
+        let said = outcome.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(said.contains(refused) && said.is_empty() == refused.is_empty(), "{changes}: {said}");
+    }
+    let made = request(json!({}));
+    let door = "certificates.k8s.io/v1:podcertificaterequests/status shop r";
+    assert!(by_node(Verb::Update, door, &made, Some(&made)).await.is_err());
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Keeps the RBAC index, the node graph and the tables of webhooks and policies at what is committed.
 
-use super::node::{NodeAuthorizer, OF_POD, OF_SLICE};
+use super::node::{NodeAuthorizer, OF_NODE, OF_POD};
 use super::objects::{
-    INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, PODS, PRIORITY_CLASSES, RESOURCE_QUOTAS,
-    RESOURCE_SLICES, RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES, kind,
+    INGRESS_CLASSES, LIMIT_RANGES, NAMESPACES, NODES, PERSISTENT_VOLUMES, POD_CERTIFICATE_REQUESTS, PODS,
+    PRIORITY_CLASSES, RESOURCE_QUOTAS, RESOURCE_SLICES, RUNTIME_CLASSES, Resource, SERVICE_ACCOUNTS, STORAGE_CLASSES,
+    kind,
 };
 use super::rbac::Rbac;
 use crate::admission::policy::PolicyTable;
@@ -48,6 +49,7 @@ const FOLLOWED: &[Resource] = &[
     MUTATING_POLICY_BINDINGS,
     PERSISTENT_VOLUMES,
     RESOURCE_SLICES,
+    POD_CERTIFICATE_REQUESTS,
     PODS,
 ];
 
@@ -81,8 +83,8 @@ impl Sinks {
         let read = || match resource {
             // Bound pods change all the time, mostly their status.
             PODS => stored::pick(object.json_slice(), OF_POD),
-            // Long lists of devices, of which nothing matters here.
-            RESOURCE_SLICES => stored::pick(object.json_slice(), OF_SLICE),
+            // Long lists of devices, and certificates, of which nothing matters here.
+            RESOURCE_SLICES | POD_CERTIFICATE_REQUESTS => stored::pick(object.json_slice(), OF_NODE),
             _ => object.value(),
         };
         let value = (seen.change == Change::Is && !unbound).then(read);
@@ -101,6 +103,7 @@ impl Sinks {
             MUTATING_POLICY_BINDINGS => self.policies.apply_mutating_binding(name, object),
             PERSISTENT_VOLUMES => self.node.apply_volume(name, object),
             RESOURCE_SLICES => self.node.apply_slice(name, object),
+            POD_CERTIFICATE_REQUESTS => self.node.apply_certificate_request(ns, name, object),
             _ => self.node.apply_pod(ns, name, object),
         }
     }

@@ -5,7 +5,7 @@
 
 mod graph;
 
-pub use graph::{OF_POD, OF_SLICE, Reference, pod_references};
+pub use graph::{OF_NODE, OF_POD, Reference, pod_references};
 
 use super::Attributes;
 use super::rbac::Rule;
@@ -65,6 +65,11 @@ impl NodeAuthorizer {
         self.graph.write().apply_slice(name, slice);
     }
 
+    /// A PodCertificateRequest came, changed or went.
+    pub fn apply_certificate_request(&self, ns: &str, name: &str, request: Option<&Value>) {
+        self.graph.write().apply_certificate_request(ns, name, request);
+    }
+
     pub fn authorize(&self, identity: &Identity, attributes: &Attributes<'_>) -> Verdict {
         let Some(node) = name_of(identity) else { return no("") };
         if attributes.path.is_some() {
@@ -85,6 +90,7 @@ impl NodeAuthorizer {
             ("storage.k8s.io", "csinodes") => own_csi_node(node, attributes),
             ("resource.k8s.io", "resourceclaims") => self.gets(node, attributes, Reference::resource_claim),
             ("resource.k8s.io", "resourceslices") => self.resource_slice(node, attributes),
+            ("certificates.k8s.io", "podcertificaterequests") => self.certificate_request(node, attributes),
             _ => self.by_rules(attributes),
         }
     }
@@ -167,6 +173,21 @@ impl NodeAuthorizer {
                 })
             }
             (_, verb) => no(format!("unrecognized verb {verb:?} for node and resourceslices")),
+        }
+    }
+
+    fn certificate_request(&self, node: &str, attributes: &Attributes<'_>) -> Verdict {
+        match (attributes.subresource, attributes.verb) {
+            // Which pod it is for is in the body; NodeRestriction checks it.
+            ("", "create") => Verdict::Allow,
+            ("", "get") => {
+                let own = self.graph.read().asked_for(node, attributes.namespace, attributes.name);
+                allow_if(own, || format!("no relationship found between node '{node}' and this object"))
+            }
+            ("", "list" | "watch") => allow_if(attributes.selected("spec.nodeName") == Some(node), || {
+                "can only list/watch podcertificaterequests with nodeName field selector".to_owned()
+            }),
+            (_, verb) => no(format!("unrecognized verb {verb:?} for node and podcertificaterequests")),
         }
     }
 

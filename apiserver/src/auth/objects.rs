@@ -30,6 +30,8 @@ pub const RESOURCE_QUOTAS: Resource = Resource { group: "", version: "v1", plura
 pub const RUNTIME_CLASSES: Resource = Resource { group: "node.k8s.io", version: "v1", plural: "runtimeclasses" };
 pub const STORAGE_CLASSES: Resource = Resource { group: "storage.k8s.io", version: "v1", plural: "storageclasses" };
 pub const RESOURCE_SLICES: Resource = Resource { group: "resource.k8s.io", version: "v1", plural: "resourceslices" };
+pub const POD_CERTIFICATE_REQUESTS: Resource =
+    Resource { group: "certificates.k8s.io", version: "v1", plural: "podcertificaterequests" };
 pub const INGRESS_CLASSES: Resource = Resource { group: "networking.k8s.io", version: "v1", plural: "ingressclasses" };
 pub const PRIORITY_CLASSES: Resource =
     Resource { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };

@@ -11,3 +11,4 @@ mod exemptions;
 mod https_server;
 mod issuer;
 mod oidc;
+mod pod_certificates;

@@ -117,11 +117,17 @@ fn content(row: &Row) -> Value {
         "ControllerRevision" => json!({"data": {}, "revision": 1}),
         "PodCertificateRequest" => json!({"spec": {
             "signerName": "example.com/s", "podName": "p", "podUID": "u", "serviceAccountName": "s", "serviceAccountUID": "u",
-            "nodeName": "n", "nodeUID": "u"}}),
+            "nodeName": "n", "nodeUID": "u", "stubPKCS10Request": CERTIFICATE_REQUEST}}),
         "StorageVersionMigration" => json!({"spec": {"resource": {"group": "", "resource": "pods"}}}),
         _ => json!({}),
     }
 }
+
+/// Of an Ed25519 key, in the name of nobody.
+const CERTIFICATE_REQUEST: &str = concat!(
+    "MH8wMwIBADAAMCowBQYDK2VwAyEA46C1+tVzTlH1BvfAp51Y8oc7+HGI3b3jGyup80tgO9CgADAFBgMrZXADQQA+KMsqu4cO/sBC",
+    "mYVB0IfJCFrs97H0pYe9Yc4OqDhpNQgHJozGoaFau3hboCsYPrDsWW/zbSJCiddPibBmFxAJ"
+);
 
 /// Deployments that are created: any resource does.
 fn constraints() -> Value {

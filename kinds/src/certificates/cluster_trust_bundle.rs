@@ -10,6 +10,9 @@ use crate::validate::{certificate, given, immutable, invalid_each};
 use k8s_openapi::api::certificates::v1::ClusterTrustBundle;
 use serde_json::Value;
 
+/// Every node that mounts a bundle holds it. k8s: MaxTrustBundleSize
+const BUNDLE_BYTES_MAX: usize = 1024 * 1024;
+
 pub(crate) struct ClusterTrustBundleKind;
 
 impl TypedKind for ClusterTrustBundleKind {
@@ -28,7 +31,9 @@ impl TypedKind for ClusterTrustBundleKind {
         if !signer.is_empty() {
             certificate::signer_name(signer, &Path::new("spec.signerName"), &mut errors);
         }
-        if let Err(detail) = anchors(&spec.trust_bundle) {
+        if spec.trust_bundle.len() > BUNDLE_BYTES_MAX {
+            errors.push(FieldError::too_long("spec.trustBundle", BUNDLE_BYTES_MAX));
+        } else if let Err(detail) = anchors(&spec.trust_bundle) {
             errors.push(FieldError::invalid("spec.trustBundle", "<value omitted>", detail));
         }
         errors
@@ -97,5 +102,11 @@ mod tests {
         let twice = format!("{PEM}{PEM}");
         expect![[r#"spec.trustBundle: Invalid value: "<value omitted>": duplicate trust anchor (indices 0 and 1)"#]]
             .assert_eq(&check::create::<ClusterTrustBundleKind>(bundle("a", "", &twice)));
+        let huge = format!("{PEM}{}", "#".repeat(BUNDLE_BYTES_MAX));
+        expect!["spec.trustBundle: Too long: may not be more than 1048576 bytes"].assert_eq(&check::create::<
+            ClusterTrustBundleKind,
+        >(bundle(
+            "a", "", &huge,
+        )));
     }
 }

@@ -1,4 +1,9 @@
 //! PodCertificateRequest (certificates.k8s.io/v1).
+//!
+//! What is in the request for the signer and in the certificate is settled by admission: hooks parse no X.509 and know no
+//! callers. k8s: `registry/certificates/podcertificaterequest`, `apis/certificates/validation`
+
+mod status;
 
 use crate::cells;
 use crate::errors::{FieldError, FieldErrors};
@@ -41,8 +46,18 @@ impl TypedKind for PodCertificateRequestKind {
         {
             if uid.is_empty() {
                 errors.push(FieldError::required(path.child(field), "must not be empty"));
+            } else if uid.len() > UID_BYTES_MAX {
+                errors.push(FieldError::too_long(path.child(field), UID_BYTES_MAX));
             }
         }
+        let stub = path.child("stubPKCS10Request");
+        match spec.stub_pkc_s10_request.0.len() {
+            0 => errors.push(FieldError::required(stub, "")),
+            length if length > STUB_BYTES_MAX => errors.push(FieldError::too_long(stub, STUB_BYTES_MAX)),
+            _ => {}
+        }
+        let annotations = spec.unverified_user_annotations.as_ref();
+        certificate::user_annotations(annotations, &path.child("unverifiedUserAnnotations"), &mut errors);
         let seconds = spec.max_expiration_seconds.unwrap_or_default();
         certificate::expiration(seconds, &spec.signer_name, &path.child("maxExpirationSeconds"), &mut errors);
         errors
@@ -55,8 +70,15 @@ impl TypedKind for PodCertificateRequestKind {
         }
         errors
     }
+
+    fn validate_status(request: &PodCertificateRequest, old: &PodCertificateRequest) -> FieldErrors {
+        status::of_change(request, old)
+    }
 }
 
+const UID_BYTES_MAX: usize = 128;
+/// k8s: MaxStubPKCS10RequestSize
+const STUB_BYTES_MAX: usize = 10 * 1024;
 /// A day, where the request does not say.
 const EXPIRATION_SECS: i32 = 86_400;
 pub(crate) const ROW: Row = row! {
@@ -99,12 +121,21 @@ mod tests {
 
     #[test]
     fn a_request_is_of_one_pod_and_for_a_bounded_time() {
-        let request = |seconds: i64| json!({"spec": {"signerName": "example.com/s", "podName": "p", "podUID": "1", "serviceAccountName": "a", "serviceAccountUID": "2", "nodeName": "n", "nodeUID": "3", "maxExpirationSeconds": seconds}});
+        let request = |seconds: i64| json!({"spec": {"signerName": "example.com/s", "podName": "p", "podUID": "1", "serviceAccountName": "a", "serviceAccountUID": "2", "nodeName": "n", "nodeUID": "3", "stubPKCS10Request": "eA==", "maxExpirationSeconds": seconds}});
         assert_eq!(check::create::<PodCertificateRequestKind>(request(3600)), "");
         expect!["spec.maxExpirationSeconds: Invalid value: 60: must be in the range [3600, 7862400]"]
             .assert_eq(&check::create::<PodCertificateRequestKind>(request(60)));
         assert!(
             check::update::<PodCertificateRequestKind>(request(3600), &request(7200)).ends_with("field is immutable")
         );
+        let mut odd = request(3600);
+        odd["spec"]["podUID"] = "x".repeat(129).into();
+        odd["spec"]["unverifiedUserAnnotations"] = json!({"short": "", "acme.io/Long": ""});
+        odd["spec"]["stubPKCS10Request"] = json!(k8s_openapi::ByteString(vec![0; 10 * 1024 + 1]));
+        expect![[r#"
+            spec.podUID: Too long: may not be more than 128 bytes
+            spec.stubPKCS10Request: Too long: may not be more than 10240 bytes
+            spec.unverifiedUserAnnotations: Invalid value: "short": must be a domain-prefixed key (such as "acme.io/foo")"#]]
+        .assert_eq(&check::create::<PodCertificateRequestKind>(odd));
     }
 }

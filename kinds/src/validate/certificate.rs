@@ -1,8 +1,10 @@
 //! Rules of signers and of what they hand out, as requests, trust bundles and volumes share them.
 
+use super::metadata::ANNOTATIONS_MAX_BYTES;
 use super::path::Path;
 use super::{format, invalid_each};
 use crate::errors::{FieldError, FieldErrors};
+use std::collections::BTreeMap;
 
 /// Kinds of keys that a node makes for a pod.
 pub const KEY_TYPES: [&str; 6] = ["RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"];
@@ -78,5 +80,22 @@ pub fn expiration(seconds: i32, signer: &str, path: &Path<'_>, errors: &mut Fiel
     if !(EXPIRATION_SECS_MIN..=most).contains(&seconds) {
         let detail = format!("must be in the range [{EXPIRATION_SECS_MIN}, {most}]");
         errors.push(FieldError::invalid(path, seconds, detail));
+    }
+}
+
+/// What a pod's author tells the signer: like annotations, but every key has a domain.
+/// k8s: ValidateUserAnnotations
+pub fn user_annotations(all: Option<&BTreeMap<String, String>>, path: &Path<'_>, errors: &mut FieldErrors) {
+    let mut bytes = 0;
+    for (key, value) in all.into_iter().flatten() {
+        bytes += key.len() + value.len();
+        if key.contains('/') {
+            invalid_each(key, format::qualified_name(&key.to_lowercase()), path, errors);
+        } else {
+            errors.push(FieldError::invalid(path, key, "must be a domain-prefixed key (such as \"acme.io/foo\")"));
+        }
+    }
+    if bytes > ANNOTATIONS_MAX_BYTES {
+        errors.push(FieldError::too_long(path, ANNOTATIONS_MAX_BYTES));
     }
 }

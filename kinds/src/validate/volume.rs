@@ -378,6 +378,7 @@ fn pod_certificate(source: &PodCertificateProjection, path: &Path<'_>, errors: &
     if let Some(seconds) = source.max_expiration_seconds {
         certificate::expiration(seconds, &source.signer_name, &path.child("maxExpirationSeconds"), errors);
     }
+    certificate::user_annotations(source.user_annotations.as_ref(), &path.child("userAnnotations"), errors);
     let mut written = 0;
     for (field, file) in certificate_paths(source) {
         written += 1;

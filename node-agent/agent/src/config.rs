@@ -35,6 +35,8 @@ pub struct Config {
     pub static_pod_dir: Option<PathBuf>,
     /// How long pods have to end when the agent is stopped; nothing: they are left alone.
     pub shutdown: crate::shutdown::Grace,
+    /// Where to hear that the machine goes down, where pods have time to end.
+    pub logind: Option<crate::shutdown::logind::Place>,
     /// How long others believe this node when it is silent; it speaks four times as often.
     pub lease_seconds: u32,
     /// The resolver configuration that pods with `dnsPolicy: Default` get.

@@ -23,6 +23,7 @@ pub mod network;
 pub mod node;
 pub mod plugins;
 pub mod pod;
+pub mod pod_certificate;
 pub mod pod_resources;
 pub mod pods;
 pub mod probe;
@@ -97,7 +98,8 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(device_claim::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
-    tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, asked, drain.clone()));
+    let machine = config.logind.clone();
+    tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, machine, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
     let statics = config.static_pod_dir.clone().map(|dir| {
         let (tell, told) = mpsc::unbounded_channel();
@@ -199,7 +201,7 @@ fn shared(
         devices: device::Devices::open(&config.data_dir, deps.clock.now()),
         claims: device_claim::Claims::open(&config.data_dir),
         started: deps.clock.now(),
-        sources: Sources::new(deps.client.clone(), tracker.clone(), drain.clone()),
+        sources: Sources::new(deps.client.clone(), config.node_name.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
         hosts_file: read(std::path::Path::new("/etc/hosts")),

@@ -1,8 +1,13 @@
-//! The ConfigMaps, Secrets and tokens that a pod's containers and volumes refer to: which they are (pure), and the bundle
-//! that is handed to the pure functions once they have been fetched.
+//! The ConfigMaps, Secrets, tokens, trust bundles and certificates that a pod's containers and volumes refer to: which they
+//! are (pure), and the bundle that is handed to the pure functions once they have been fetched.
 
 use crate::pod::member::{members, name, spec};
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, Pod, Secret, ServiceAccountTokenProjection, Volume};
+use crate::pod_certificate::Pair;
+use k8s_openapi::api::certificates::v1::ClusterTrustBundle;
+use k8s_openapi::api::core::v1::{
+    ClusterTrustBundleProjection, ConfigMap, PersistentVolume, Pod, PodCertificateProjection, Secret,
+    ServiceAccountTokenProjection, Volume,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,12 +29,38 @@ pub struct TokenNeed {
     pub seconds: i64,
 }
 
+/// Trust bundles, which belong to the whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BundleNeed {
+    Named(String),
+    /// All of a signer; a selector leaves some of them.
+    OfSigner(String),
+}
+
+/// A source of a projected volume: the volume's name, and which of its sources.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spot {
+    pub volume: String,
+    pub source: usize,
+}
+
+/// What a pod's volumes are made from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VolumeNeeds {
+    pub objects: BTreeSet<Need>,
+    pub tokens: BTreeSet<TokenNeed>,
+    pub bundles: BTreeSet<BundleNeed>,
+    pub certificates: BTreeMap<Spot, PodCertificateProjection>,
+}
+
 /// What was fetched. A need that is absent from the maps does not exist in the API.
 #[derive(Clone, Debug, Default)]
 pub struct Materials {
     pub config_maps: BTreeMap<String, Arc<ConfigMap>>,
     pub secrets: BTreeMap<String, Arc<Secret>>,
     pub tokens: BTreeMap<TokenNeed, String>,
+    pub bundles: BTreeMap<BundleNeed, Vec<Arc<ClusterTrustBundle>>>,
+    pub certificates: BTreeMap<Spot, Pair>,
     /// Behind the pod's claims, by the name of the volume in the pod.
     pub volumes: BTreeMap<String, Arc<PersistentVolume>>,
     /// Files of environment variables, by the name of the volume and the path in it.
@@ -67,19 +98,31 @@ impl TokenNeed {
     }
 }
 
-/// What the pod's volumes are made from.
-pub fn of_volumes(pod: &Pod) -> (BTreeSet<Need>, BTreeSet<TokenNeed>) {
-    let (mut needs, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+impl BundleNeed {
+    /// `None` where the projection names nothing, which the API server does not let through.
+    pub fn of(projection: &ClusterTrustBundleProjection) -> Option<Self> {
+        let named = projection.name.clone().map(Self::Named);
+        named.or_else(|| projection.signer_name.clone().map(Self::OfSigner))
+    }
+}
+
+pub fn of_volumes(pod: &Pod) -> VolumeNeeds {
+    let mut needs = VolumeNeeds::default();
+    let objects = &mut needs.objects;
     for volume in spec(pod).volumes.iter().flatten() {
-        needs.extend(volume.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
-        needs.extend(volume.secret.iter().filter_map(|s| s.secret_name.clone()).map(Need::Secret));
-        for source in volume.projected.iter().flat_map(|p| p.sources.iter().flatten()) {
-            needs.extend(source.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
-            needs.extend(source.secret.iter().map(|s| Need::Secret(s.name.clone())));
-            tokens.extend(source.service_account_token.iter().map(TokenNeed::of));
+        objects.extend(volume.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
+        objects.extend(volume.secret.iter().filter_map(|s| s.secret_name.clone()).map(Need::Secret));
+        let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
+        for (at, source) in sources.enumerate() {
+            objects.extend(source.config_map.iter().map(|c| Need::ConfigMap(c.name.clone())));
+            objects.extend(source.secret.iter().map(|s| Need::Secret(s.name.clone())));
+            needs.tokens.extend(source.service_account_token.iter().map(TokenNeed::of));
+            needs.bundles.extend(source.cluster_trust_bundle.iter().filter_map(BundleNeed::of));
+            let spot = || Spot { volume: volume.name.clone(), source: at };
+            needs.certificates.extend(source.pod_certificate.iter().map(|c| (spot(), c.clone())));
         }
     }
-    (needs, tokens)
+    needs
 }
 
 /// What the environment of one container is made from.

@@ -1,6 +1,9 @@
-//! Graceful shutdown of the node: when the agent is stopped on a machine that goes down, its pods end first, in two groups,
-//! and everybody is told that the node is going.
-//! k8s: `pkg/kubelet/nodeshutdown`, its reasons and messages; asked for by a signal, not by systemd-logind
+//! Graceful shutdown of the node: when the machine goes down, its pods end first, in two groups, and everybody is told that
+//! the node is going. Asked for by a signal to the agent, or by systemd-logind ([`logind`]), which then waits.
+//! k8s: `pkg/kubelet/nodeshutdown`, its reasons and messages
+
+pub mod bus;
+pub mod logind;
 
 use crate::node::Node;
 use crate::pod::ending::TERMINATED;
@@ -12,6 +15,7 @@ use crate::pods::live;
 use client::cache::Change;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{self as core, Pod};
+use logind::{Place, Watch, Word};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -48,16 +52,47 @@ impl Grace {
     }
 }
 
-/// Waits for `asked`, ends the pods, and then lets the rest of the agent go by `drain`.
-pub async fn run(node: Arc<Node>, grace: Grace, asked: CancellationToken, drain: CancellationToken) {
-    tokio::select! {
-        () = drain.cancelled() => return,
-        () = asked.cancelled() => {}
+/// Waits for `asked`, ends the pods unless they have ended before, and then lets the rest of the agent go by `drain`.
+pub async fn run(
+    node: Arc<Node>,
+    grace: Grace,
+    place: Option<Place>,
+    asked: CancellationToken,
+    drain: CancellationToken,
+) {
+    let mut machine = Watch::new(place.filter(|_| !grace.is_none()), grace.total);
+    let mut ended = grace.is_none();
+    loop {
+        let word = tokio::select! {
+            () = drain.cancelled() => return,
+            () = asked.cancelled() => break,
+            word = machine.next() => word,
+        };
+        match word {
+            Word::GoesDown => {
+                end_pods(&node, grace).await;
+                ended = true;
+                machine.release();
+            }
+            Word::Stays => {
+                stay(&node);
+                ended = false;
+                machine.hold().await;
+            }
+        }
     }
-    if !grace.is_none() {
+    if !ended {
         end_pods(&node, grace).await;
     }
     drain.cancel();
+}
+
+/// The shutdown was called off: pods are taken on again. Those that have ended do not come back.
+fn stay(node: &Node) {
+    info!(node = node.name, "the node does not shut down after all");
+    node.leaving.store(false, Ordering::Relaxed);
+    node.look_again.notify_one();
+    node.about_node("Normal", "Shutdown", "Shutdown manager detected shutdown cancellation".to_owned());
 }
 
 async fn end_pods(node: &Arc<Node>, grace: Grace) {

@@ -1,25 +1,27 @@
-//! Reads the ConfigMaps, Secrets and tokens of pods: object by object, as a node may, and follows the objects that live
-//! volumes are made from, one watch for each however many pods use it.
+//! Reads the ConfigMaps, Secrets, tokens and trust bundles of pods, object by object, as a node may. [`follow`] says when they
+//! change.
 
-use crate::material::{Claim, Materials, Need, TokenNeed};
+mod follow;
+
+pub use follow::Topic;
+
+use crate::material::{BundleNeed, Claim, Materials, Need, TokenNeed};
 use crate::pod::member::{name, namespace, spec, uid};
 use crate::worker::Input;
+use follow::Follows;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::certificates::v1::ClusterTrustBundle;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret};
 use kinds::moment::later;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
-use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashMap};
-use std::fmt::Debug;
+use kube::api::ListParams;
+use kube::{Api, Client};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::debug;
 
 /// Requests in flight for one pod; its volumes are made when the last one answers.
 const FETCHES_AT_ONCE: usize = 8;
@@ -34,6 +36,11 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
+    #[error("cannot read clustertrustbundles")]
+    Bundles {
+        #[source]
+        source: Box<kube::Error>,
+    },
     #[error("persistentvolumeclaim {ns}/{name} {what}")]
     Claim { ns: String, name: String, what: String },
     #[error("cannot get a token for service account {ns}/{name}")]
@@ -43,18 +50,6 @@ pub enum Error {
         #[source]
         source: Box<kube::Error>,
     },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    ns: String,
-    need: Need,
-}
-
-struct Followed {
-    stop: CancellationToken,
-    /// By pod uid.
-    pods: HashMap<String, UnboundedSender<Input>>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,9 +68,7 @@ pub fn refresh_at(issued: Timestamp, expires: Timestamp) -> Timestamp {
 
 pub struct Sources {
     client: Client,
-    tracker: TaskTracker,
-    drain: CancellationToken,
-    followed: Arc<Mutex<HashMap<Key, Followed>>>,
+    follows: Follows,
 }
 
 enum Fetched {
@@ -84,8 +77,9 @@ enum Fetched {
 }
 
 impl Sources {
-    pub fn new(client: Client, tracker: TaskTracker, drain: CancellationToken) -> Self {
-        Self { client, tracker, drain, followed: Arc::default() }
+    /// For the node of that name.
+    pub fn new(client: Client, node: String, tracker: TaskTracker, drain: CancellationToken) -> Self {
+        Self { client: client.clone(), follows: Follows::new(client, node, tracker, drain) }
     }
 
     /// Reads all needs at once; what does not exist is absent from the result.
@@ -188,79 +182,35 @@ impl Sources {
         Ok(Token { jwt: status.token.unwrap_or_default(), expires, refresh_at: refresh_at(now, expires) })
     }
 
-    /// Tells `tell` when an object that the pod's volumes are made from changes. Replaces what was followed before.
-    pub fn follow(&self, pod: &Pod, needs: &BTreeSet<Need>, tell: &UnboundedSender<Input>) {
-        let mut followed = self.followed.lock();
+    /// Trust bundles, by what asks for them; of names that do not exist there are none.
+    pub async fn bundles(
+        &self,
+        needs: BTreeSet<BundleNeed>,
+    ) -> Result<BTreeMap<BundleNeed, Vec<Arc<ClusterTrustBundle>>>, Error> {
+        let api: Api<ClusterTrustBundle> = Api::all(self.client.clone());
+        let failed = |source| Error::Bundles { source: Box::new(source) };
+        let mut found = BTreeMap::new();
         for need in needs {
-            let key = Key { ns: namespace(pod).to_owned(), need: need.clone() };
-            let entry = followed.entry(key.clone()).or_insert_with(|| {
-                let stop = self.drain.child_token();
-                self.watch(key, stop.clone());
-                Followed { stop, pods: HashMap::new() }
-            });
-            entry.pods.insert(uid(pod).to_owned(), tell.clone());
+            let all = match &need {
+                BundleNeed::Named(name) => api.get_opt(name).await.map_err(failed)?.into_iter().collect(),
+                BundleNeed::OfSigner(signer) => {
+                    let of_signer = ListParams::default().fields(&format!("spec.signerName={signer}"));
+                    api.list(&of_signer).await.map_err(failed)?.items
+                }
+            };
+            found.insert(need, all.into_iter().map(Arc::new).collect());
         }
+        Ok(found)
+    }
+
+    /// Tells `tell` when something changes that the pod's volumes are made from. Replaces what was followed before.
+    pub fn follow(&self, pod: &Pod, topics: impl IntoIterator<Item = Topic>, tell: &UnboundedSender<Input>) {
+        topics.into_iter().for_each(|topic| self.follows.add(topic, uid(pod), tell));
     }
 
     /// The pod is gone: watches that nobody else needs end.
     pub fn unfollow(&self, pod_uid: &str) {
-        self.followed.lock().retain(|_, entry| {
-            entry.pods.remove(pod_uid);
-            if entry.pods.is_empty() {
-                entry.stop.cancel();
-            }
-            !entry.pods.is_empty()
-        });
-    }
-
-    fn watch(&self, key: Key, stop: CancellationToken) {
-        let followed = Arc::clone(&self.followed);
-        let client = self.client.clone();
-        match key.need.clone() {
-            Need::ConfigMap(name) => {
-                let api: Api<ConfigMap> = Api::namespaced(client, &key.ns);
-                self.tracker.spawn(stop.run_until_cancelled_owned(watch_one(api, name, key, followed)));
-            }
-            Need::Secret(name) => {
-                let api: Api<Secret> = Api::namespaced(client, &key.ns);
-                self.tracker.spawn(stop.run_until_cancelled_owned(watch_one(api, name, key, followed)));
-            }
-        }
-    }
-}
-
-/// Tells the followers of one object about each of its changes, but not about what it was at first.
-async fn watch_one<K>(api: Api<K>, name: String, key: Key, followed: Arc<Mutex<HashMap<Key, Followed>>>)
-where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
-{
-    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
-    let mut last: Option<Option<String>> = None;
-    while let Some(event) = events.next().await {
-        let version = match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
-                object.meta().resource_version.clone()
-            }
-            Ok(watcher::Event::Delete(_)) => None,
-            Ok(watcher::Event::InitDone) if last.is_none() => None,
-            Ok(watcher::Event::Init | watcher::Event::InitDone) => continue,
-            Err(error) => {
-                debug!(ns = key.ns, name, %error, "watch of a volume's source failed");
-                continue;
-            }
-        };
-        let changed = last.as_ref().is_some_and(|before| *before != version);
-        last = Some(version);
-        if changed {
-            let listeners: Vec<_> =
-                followed.lock().get(&key).map(|f| f.pods.values().cloned().collect()).unwrap_or_default();
-            for listener in listeners {
-                if listener.send(Input::Sources).is_err() {
-                    debug!(ns = key.ns, name, "a pod ended while its source changed");
-                }
-            }
-        }
+        self.follows.remove(pod_uid);
     }
 }
 

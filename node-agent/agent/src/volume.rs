@@ -33,7 +33,7 @@ pub struct File {
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A ConfigMap or Secret is not there.
+    /// A ConfigMap, a Secret or a trust bundle is not there.
     #[error("{kind} \"{name}\" not found")]
     Missing { kind: &'static str, name: String },
     #[error("{kind} references non-existent config key: {key}")]
@@ -44,6 +44,12 @@ pub enum Error {
     NotAFile { path: String, limit: u64 },
     #[error("no token of the service account for audience {audience:?} was issued")]
     Token { audience: String },
+    #[error("combination of signerName and labelSelector matched zero ClusterTrustBundles")]
+    NoBundles,
+    #[error("cannot read clustertrustbundle {what}")]
+    Bundle { what: String },
+    #[error("signer {signer} has issued no certificate")]
+    NoCertificate { signer: String },
     #[error("{kind} volumes are not supported yet")]
     Unsupported { kind: String },
     #[error("hostPath type check failed: {path} is not a {wanted}")]

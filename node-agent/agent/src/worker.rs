@@ -20,7 +20,6 @@ use crate::pod::op::Op;
 use crate::pod::{admit, plan};
 use crate::probe::prober::Key;
 use crate::probe::state::Kind;
-use crate::source::Token;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use outcome::Outcome;
@@ -47,7 +46,7 @@ pub enum Input {
         kind: Kind,
         ok: bool,
     },
-    /// A ConfigMap or Secret in a live volume changed.
+    /// Something changed that live volumes are made from, or that they wait for.
     Sources,
     /// The node ends the pod.
     Doom(Doom),
@@ -72,7 +71,9 @@ pub struct Worker {
     /// Keys of events that were recorded.
     noted: BTreeSet<String>,
     probed: BTreeSet<Key>,
-    tokens: BTreeMap<crate::material::TokenNeed, Token>,
+    kept: volumes::Kept,
+    /// The volumes are to be made once more when they have been made.
+    volumes_outdated: bool,
     /// Images of the image volumes of a container, by container and volume.
     mounted_images: BTreeMap<String, BTreeMap<String, String>>,
     /// Where volumes are that are not in the pod's own folder, by name.
@@ -99,7 +100,8 @@ impl Worker {
             aborts: HashMap::new(),
             noted: BTreeSet::new(),
             probed: BTreeSet::new(),
-            tokens: BTreeMap::new(),
+            kept: volumes::Kept::default(),
+            volumes_outdated: false,
             mounted_images: BTreeMap::new(),
             volume_paths: BTreeMap::new(),
             report: report::Report::default(),

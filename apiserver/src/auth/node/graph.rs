@@ -17,8 +17,8 @@ pub const OF_POD: &[&str] = &[
     "status.extendedResourceClaimStatus",
 ];
 
-/// What of a ResourceSlice is looked at here.
-pub const OF_SLICE: &[&str] = &["spec.nodeName"];
+/// What of a ResourceSlice or a PodCertificateRequest is looked at here.
+pub const OF_NODE: &[&str] = &["spec.nodeName"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Kind {
@@ -91,6 +91,8 @@ pub(super) struct Graph {
     users: HashMap<Reference, BTreeSet<String>>,
     /// The nodes that ResourceSlices are about.
     slices: HashMap<String, String>,
+    /// The nodes that made PodCertificateRequests, by namespace and name of the request.
+    requests: HashMap<(String, String), String>,
 }
 
 impl Graph {
@@ -146,10 +148,23 @@ impl Graph {
     }
 
     pub(super) fn apply_slice(&mut self, name: &str, slice: Option<&Value>) {
-        match slice.map(|slice| tree::text(slice, "spec.nodeName")).filter(|node| !node.is_empty()) {
+        match slice.and_then(node_of) {
             Some(node) => self.slices.insert(name.to_owned(), node.to_owned()),
             None => self.slices.remove(name),
         };
+    }
+
+    pub(super) fn apply_certificate_request(&mut self, ns: &str, name: &str, request: Option<&Value>) {
+        let key = (ns.to_owned(), name.to_owned());
+        match request.and_then(node_of) {
+            Some(node) => self.requests.insert(key, node.to_owned()),
+            None => self.requests.remove(&key),
+        };
+    }
+
+    /// Whether the PodCertificateRequest is for a pod of the node.
+    pub(super) fn asked_for(&self, node: &str, ns: &str, request: &str) -> bool {
+        self.requests.get(&(ns.to_owned(), request.to_owned())).is_some_and(|of| of == node)
     }
 
     /// Whether the ResourceSlice is about devices of the node.
@@ -273,6 +288,10 @@ fn volume_references(ns: &str, pod: &str, volume: &Value, found: &mut Vec<Refere
         names(projected, "sources", "secret.name", |name| found.push(Reference::secret(ns, name)));
         names(projected, "sources", "configMap.name", |name| found.push(Reference::config_map(ns, name)));
     }
+}
+
+fn node_of(object: &Value) -> Option<&str> {
+    Some(tree::text(object, "spec.nodeName")).filter(|node| !node.is_empty())
 }
 
 fn items<'a>(object: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {

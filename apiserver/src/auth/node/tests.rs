@@ -47,6 +47,10 @@ fn a_node_reaches_only_what_its_pods_use() {
     authorizer.apply_slice("n2-gpus", Some(&json!({"spec": {"nodeName": "n2"}})));
     let slices = "resourceslices";
     let own_slices = Attributes { fields: Some(&by_node), ..ask("deletecollection", DEVICES, slices, "", "") };
+    authorizer.apply_certificate_request("shop", "req-1", Some(&json!({"spec": {"nodeName": "n1"}})));
+    authorizer.apply_certificate_request("shop", "req-2", Some(&json!({"spec": {"nodeName": "n2"}})));
+    let (certificates, requests) = ("certificates.k8s.io", "podcertificaterequests");
+    let own_requests = Attributes { fields: Some(&by_node), ..ask("watch", certificates, requests, "", "") };
     let own_node = Attributes { fields: Some(&by_name), ..ask("watch", "", "nodes", "", "") };
     let table = [
         (ask("get", "", "secrets", "shop", "env"), true),
@@ -71,6 +75,14 @@ fn a_node_reaches_only_what_its_pods_use() {
         (ask("update", DEVICES, slices, "", "n1-gpus"), true),
         (ask("delete", DEVICES, slices, "", "n2-gpus"), false),
         (ask("get", DEVICES, "resourceslices/status", "", "n1-gpus"), false),
+        (own_requests, true),
+        (ask("list", certificates, requests, "shop", ""), false),
+        (ask("create", certificates, requests, "shop", ""), true),
+        (ask("get", certificates, requests, "shop", "req-1"), true),
+        (ask("get", certificates, requests, "shop", "req-2"), false),
+        (ask("get", certificates, requests, "elsewhere", "req-1"), false),
+        (ask("delete", certificates, requests, "shop", "req-1"), false),
+        (ask("update", certificates, "podcertificaterequests/status", "shop", "req-1"), false),
         (own_pods, true),
         (own_node, true),
         (ask("get", "", "nodes", "", "n2"), false),

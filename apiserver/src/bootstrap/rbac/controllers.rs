@@ -314,6 +314,11 @@ fn policies() -> Vec<Row> {
             ],
         ),
         (
+            "podcertificaterequestcleaner",
+            &["podcertificaterequestcleaner", "podcertificaterequest-cleaner-controller"],
+            vec![rule("delete get list watch", "certificates.k8s.io", "podcertificaterequests")],
+        ),
+        (
             "validatingadmissionpolicy-status-controller",
             &["validatingadmissionpolicy-status-controller"],
             vec![

@@ -682,11 +682,12 @@ fn sources_of_volumes_are_whole() {
     );
     create(
         projected(
-            json!({"podCertificate": {"signerName": "example.com/s", "keyType": "RSA", "maxExpirationSeconds": 60}}),
+            json!({"podCertificate": {"signerName": "example.com/s", "keyType": "RSA", "maxExpirationSeconds": 60, "userAnnotations": {"a": "b"}}}),
         ),
         expect![[r#"
             spec.volumes[0].projected.sources[0].podCertificate.keyType: Unsupported value: "RSA": supported values: "RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"
             spec.volumes[0].projected.sources[0].podCertificate.maxExpirationSeconds: Invalid value: 60: must be in the range [3600, 7862400]
+            spec.volumes[0].projected.sources[0].podCertificate.userAnnotations: Invalid value: "a": must be a domain-prefixed key (such as "acme.io/foo")
             spec.volumes[0].projected.sources[0].podCertificate: Required value: specify at least one of credentialBundlePath, keyPath, and certificateChainPath"#]],
     );
 }

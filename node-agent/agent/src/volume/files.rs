@@ -1,16 +1,21 @@
 //! configMap, secret, downwardAPI and projected volumes as file trees. Pure: everything they are made from comes in.
 
 use super::{Error, File, Tree};
-use crate::material::{Materials, TokenNeed};
+use crate::material::{BundleNeed, Materials, Spot, TokenNeed};
 use crate::pod::downward::{self, Surroundings};
 use crate::pod::member::spec;
-use k8s_openapi::api::core::v1::{ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, Secret, Volume, VolumeProjection};
-use std::collections::BTreeMap;
+use crate::pod_certificate::{CERTIFICATE, block};
+use k8s_openapi::api::core::v1::{
+    ClusterTrustBundleProjection, ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, PodCertificateProjection, Secret,
+    Volume, VolumeProjection,
+};
+use kinds::selector::LabelSelector;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 /// k8s: files are readable by all unless a mode is given.
 const MODE_DEFAULT: i32 = 0o644;
-/// k8s: a token is for its reader alone ..
+/// k8s: tokens, keys and trust anchors are for their reader alone ..
 const TOKEN_MODE: u32 = 0o600;
 /// .. unless a group owns the pod's volumes or no single user can be given the file.
 const TOKEN_MODE_GROUP: u32 = 0o640;
@@ -31,8 +36,9 @@ pub fn tree(pod: &Pod, volume: &Volume, with: &Materials, around: &Surroundings)
         downward_files(pod, source.items.as_deref().unwrap_or_default(), default, around, &mut tree)?;
     } else if let Some(source) = &volume.projected {
         let default = source.default_mode.unwrap_or(MODE_DEFAULT);
-        for part in source.sources.iter().flatten() {
-            projection(pod, part, default, with, around, &mut tree)?;
+        for (at, part) in source.sources.iter().flatten().enumerate() {
+            let spot = Spot { volume: volume.name.clone(), source: at };
+            projection(pod, (&spot, part), default, with, around, &mut tree)?;
         }
     } else {
         return Ok(None);
@@ -42,7 +48,7 @@ pub fn tree(pod: &Pod, volume: &Volume, with: &Materials, around: &Surroundings)
 
 fn projection(
     pod: &Pod,
-    part: &VolumeProjection,
+    (spot, part): (&Spot, &VolumeProjection),
     default: i32,
     with: &Materials,
     around: &Surroundings,
@@ -64,15 +70,74 @@ fn projection(
         let token = with.tokens.get(&need).ok_or(Error::Token { audience: need.audience })?;
         put(tree, &source.path, token.clone().into_bytes(), token_mode(pod, default))?;
     }
-    for (kind, present) in [
-        ("clusterTrustBundle", part.cluster_trust_bundle.is_some()),
-        ("podCertificate", part.pod_certificate.is_some()),
-    ] {
-        if present {
-            return Err(Error::Unsupported { kind: kind.to_owned() });
+    if let Some(source) = &part.cluster_trust_bundle {
+        put(tree, &source.path, anchors(source, with)?.into_bytes(), token_mode(pod, default))?;
+    }
+    if let Some(source) = &part.pod_certificate {
+        certificate(source, spot, with, token_mode(pod, default), tree)?;
+    }
+    Ok(())
+}
+
+/// The trust anchors of all bundles that are meant, each once. Their order depends on nothing but themselves.
+/// k8s: `pkg/kubelet/clustertrustbundle`
+fn anchors(source: &ClusterTrustBundleProjection, with: &Materials) -> Result<String, Error> {
+    let selector = match (&source.name, &source.label_selector) {
+        (Some(_), _) => LabelSelector::everything(),
+        (None, selector) => LabelSelector::from_optional_meta(selector.as_ref())
+            .map_err(|error| Error::Bundle { what: format!("label selector: {error}") })?,
+    };
+    let need = BundleNeed::of(source);
+    let found = need.as_ref().and_then(|need| with.bundles.get(need)).into_iter().flatten();
+    let labels = BTreeMap::new();
+    let meant: Vec<_> =
+        found.filter(|bundle| selector.matches(bundle.metadata.labels.as_ref().unwrap_or(&labels))).collect();
+    if meant.is_empty() && source.optional != Some(true) {
+        return Err(match need {
+            Some(BundleNeed::Named(name)) => Error::Missing { kind: "clustertrustbundle", name },
+            Some(BundleNeed::OfSigner(_)) | None => Error::NoBundles,
+        });
+    }
+    let mut anchors = BTreeSet::new();
+    for bundle in meant {
+        let blocks = pem::parse_many(&bundle.spec.trust_bundle);
+        let broken =
+            |error| Error::Bundle { what: format!("{}: {error}", bundle.metadata.name.as_deref().unwrap_or_default()) };
+        anchors.extend(blocks.map_err(broken)?.into_iter().map(pem::Pem::into_contents));
+    }
+    Ok(anchors.into_iter().map(|anchor| block(CERTIFICATE, anchor)).collect())
+}
+
+fn certificate(
+    source: &PodCertificateProjection,
+    spot: &Spot,
+    with: &Materials,
+    mode: u32,
+    tree: &mut Tree,
+) -> Result<(), Error> {
+    let pair =
+        with.certificates.get(spot).ok_or_else(|| Error::NoCertificate { signer: source.signer_name.clone() })?;
+    let bundle = || format!("{}{}", pair.key, pair.chain);
+    let files = [
+        (&source.credential_bundle_path, bundle()),
+        (&source.key_path, pair.key.clone()),
+        (&source.certificate_chain_path, pair.chain.clone()),
+    ];
+    for (path, text) in files {
+        if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
+            put(tree, path, text.into_bytes(), mode)?;
         }
     }
     Ok(())
+}
+
+/// Whether the volume holds what is for its reader alone.
+pub fn has_credentials(volume: &Volume) -> bool {
+    volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).any(|source| {
+        source.service_account_token.is_some()
+            || source.cluster_trust_bundle.is_some()
+            || source.pod_certificate.is_some()
+    })
 }
 
 // k8s: 0600 where all containers run as one user (who then owns the file), 0640 with an fsGroup, else the default mode.

@@ -58,10 +58,8 @@ fn one(pod: &Pod, volume: &Volume, places: &Places, with: &Materials, around: &S
         let limit = cgroup::pod(pod).memory_limit_in_bytes;
         return empty_dir::set_up(&dir, source, limit, Ownership { user: None, group });
     }
-    // k8s: a token file belongs to the one user of the pod, where there is one and no group owns the volume.
-    let has_token =
-        volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).any(|s| s.service_account_token.is_some());
-    let user = if has_token && group.is_none() { single_user(pod) } else { None };
+    // k8s: such files belong to the one user of the pod, where there is one and no group owns the volume.
+    let user = if files::has_credentials(volume) && group.is_none() { single_user(pod) } else { None };
     match files::tree(pod, volume, with, around)? {
         Some(tree) => {
             if dir.starts_with(places.in_memory(uid(pod))) {

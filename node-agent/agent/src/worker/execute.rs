@@ -30,7 +30,7 @@ impl Worker {
         let (node, pod) = (Arc::clone(&self.node), Arc::clone(&self.pod));
         match op {
             Op::MountVolumes => {
-                Box::pin(volumes::mount(node, pod, self.surroundings(), self.tokens.clone(), self.tell.clone()))
+                Box::pin(volumes::mount(node, pod, self.surroundings(), self.kept.clone(), self.tell.clone()))
             }
             Op::PrepareClaims => Box::pin(async move {
                 let result = node.claims.prepare(&node, &pod).await;

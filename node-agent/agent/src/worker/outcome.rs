@@ -1,11 +1,11 @@
 //! What operations came to, and how that changes what the worker knows.
 
 use super::Worker;
+use super::volumes::{Kept, Trouble};
 use crate::image::ensure::Refused;
 use crate::pod::back_off::{BackOff, CRASH_LOOP, Policy, RETRY};
 use crate::pod::member::{member, uid};
 use crate::pod::observed::{Claims, Failure, Health, Image, Subject, Volumes};
-use crate::source::Token;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use std::collections::BTreeMap;
@@ -20,8 +20,8 @@ pub(super) struct Pulled {
 
 pub(super) enum Outcome {
     Volumes {
-        result: Result<BTreeMap<String, PathBuf>, String>,
-        tokens: BTreeMap<crate::material::TokenNeed, Token>,
+        result: Result<BTreeMap<String, PathBuf>, Trouble>,
+        kept: Kept,
         /// Some are to be brought up to date after a while.
         again: bool,
     },
@@ -53,8 +53,9 @@ impl Worker {
     pub(super) fn apply(&mut self, subject: &Subject, outcome: Outcome) {
         let now = self.node.clock.now();
         match outcome {
-            Outcome::Volumes { result, tokens, again } => {
-                self.tokens.extend(tokens);
+            Outcome::Volumes { result, kept, again } => {
+                self.kept.tokens.extend(kept.tokens);
+                self.kept.certificates = kept.certificates;
                 let result = result.map(|paths| self.volume_paths = paths);
                 self.volumes_done(result, again, now);
             }

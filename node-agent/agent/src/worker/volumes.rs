@@ -3,13 +3,14 @@
 use super::outcome::{Outcome, failure};
 use super::{Input, Worker};
 use crate::csi;
-use crate::material::{Claim, Materials, TokenNeed, of_claims, of_volumes};
+use crate::material::{Claim, Materials, Spot, TokenNeed, VolumeNeeds, of_claims, of_volumes};
 use crate::node::Node;
 use crate::pod::back_off::RETRY;
 use crate::pod::downward::Surroundings;
 use crate::pod::member::namespace;
-use crate::pod::observed::Volumes;
-use crate::source::Token;
+use crate::pod::observed::{Subject, Volumes};
+use crate::pod_certificate::{Credential, Pair, ask};
+use crate::source::{Token, Topic};
 use crate::volume::mounter;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -24,27 +25,60 @@ const RENEW_RETRY: SignedDuration = SignedDuration::from_secs(10);
 /// How often a driver that wants it is asked to publish again. k8s: about as often as the kubelet looks at a pod.
 const REPUBLISH_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
+/// What a pod's volumes hold that ends and is to be renewed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) tokens: BTreeMap<TokenNeed, Token>,
+    pub(super) certificates: BTreeMap<Spot, Credential>,
+}
+
+impl Kept {
+    fn renew_at(&self) -> Option<Timestamp> {
+        let tokens = self.tokens.values().map(|token| token.refresh_at);
+        tokens.chain(self.certificates.values().filter_map(Credential::look_at)).min()
+    }
+}
+
+/// Why volumes are not there.
+pub(super) struct Trouble {
+    text: String,
+    /// A wait for somebody who has only just been asked: nobody needs to hear of it.
+    is_quiet: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(text: String) -> Self {
+        Self { text, is_quiet: false }
+    }
+}
+
 impl Worker {
     pub(super) fn surroundings(&self) -> Surroundings {
         surroundings(&self.node, self.seen.sandbox().map(|s| s.ips.clone()).unwrap_or_default(), &self.pod)
     }
 
-    /// The content of live volumes may have changed.
+    /// The content of live volumes may have changed, or what volumes were waiting for has come.
     pub(super) fn volumes_due(&mut self) {
-        if let Volumes::Ready { renew_at } = &mut self.seen.volumes {
-            *renew_at = Some(self.node.clock.now());
+        // What is being made now may have been read before.
+        self.volumes_outdated = self.seen.is_busy(&Subject::Volumes);
+        match &mut self.seen.volumes {
+            Volumes::Ready { renew_at } => *renew_at = Some(self.node.clock.now()),
+            Volumes::Failed(_) => self.seen.volumes = Volumes::Pending,
+            Volumes::Pending | Volumes::Released => {}
         }
     }
 
-    pub(super) fn volumes_done(&mut self, result: Result<(), String>, again: bool, now: Timestamp) {
+    pub(super) fn volumes_done(&mut self, result: Result<(), Trouble>, again: bool, now: Timestamp) {
         match result {
             Ok(()) => {
                 let again = again.then(|| later(now, REPUBLISH_EVERY));
-                let renew_at = self.tokens.values().map(|t| t.refresh_at).chain(again).min();
+                let renew_at = self.kept.renew_at().into_iter().chain(again).min();
                 self.seen.volumes = Volumes::Ready { renew_at };
             }
-            Err(message) => {
-                self.node.warn(&self.pod, None, "FailedMount", message.clone());
+            Err(Trouble { text: message, is_quiet }) => {
+                if !is_quiet {
+                    self.node.warn(&self.pod, None, "FailedMount", message.clone());
+                }
                 self.seen.volumes = match &self.seen.volumes {
                     Volumes::Ready { .. } => Volumes::Ready { renew_at: Some(now + RENEW_RETRY) },
                     Volumes::Failed(before) => {
@@ -55,6 +89,9 @@ impl Worker {
                     }
                 };
             }
+        }
+        if std::mem::take(&mut self.volumes_outdated) {
+            self.volumes_due();
         }
     }
 }
@@ -73,46 +110,71 @@ pub(super) async fn mount(
     node: Arc<Node>,
     pod: Arc<Pod>,
     around: Surroundings,
-    known: BTreeMap<TokenNeed, Token>,
+    before: Kept,
     tell: UnboundedSender<Input>,
 ) -> Outcome {
-    let mut tokens = BTreeMap::new();
-    let (result, again) = match try_mount(&node, &pod, around, (known, &mut tokens), &tell).await {
+    let mut kept = Kept { tokens: BTreeMap::new(), certificates: before.certificates };
+    let (result, again) = match try_mount(&node, &pod, around, (&before.tokens, &mut kept), &tell).await {
         Ok(made) => (Ok(made.paths), made.again),
-        Err(text) => (Err(text), false),
+        Err(trouble) => (Err(trouble), false),
     };
-    Outcome::Volumes { result, tokens, again }
+    Outcome::Volumes { result, kept, again }
 }
 
 async fn try_mount(
     node: &Arc<Node>,
     pod: &Arc<Pod>,
     around: Surroundings,
-    (known, tokens): (BTreeMap<TokenNeed, Token>, &mut BTreeMap<TokenNeed, Token>),
+    (known, kept): (&BTreeMap<TokenNeed, Token>, &mut Kept),
     tell: &UnboundedSender<Input>,
-) -> Result<csi::Published, String> {
-    let refused = |(volume, error): (String, csi::Error)| {
-        format!("MountVolume.SetUp failed for volume \"{volume}\" : {}", chain(&error))
-    };
-    let (needs, projected) = of_volumes(pod);
-    node.sources.follow(pod, &needs, tell);
+) -> Result<csi::Published, Trouble> {
+    let refused = |(volume, error): (String, csi::Error)| set_up_failed(&volume, &chain(&error));
+    let needs = of_volumes(pod);
+    node.sources.follow(pod, topics(pod, &needs), tell);
+    let asked = ask::advance(node, pod, &needs.certificates, &mut kept.certificates).await;
     let fetched = tokio::try_join!(
-        node.sources.fetch(namespace(pod), needs),
-        tokens_of(node, pod, projected, &known),
+        node.sources.fetch(namespace(pod), needs.objects),
+        node.sources.bundles(needs.bundles),
+        tokens_of(node, pod, needs.tokens, known),
         claimed(node, pod)
     );
-    let (materials, found, volumes) = fetched.map_err(|error| chain(&error))?;
-    tokens.extend(found);
+    let (materials, bundles, found, volumes) = fetched.map_err(|error| chain(&error))?;
+    kept.tokens.extend(found);
     let planned = csi::plan(node, pod, &volumes).await.map_err(refused)?;
-    let asked = planned.iter().flat_map(csi::Planned::tokens).collect();
-    tokens.extend(tokens_of(node, pod, asked, &known).await.map_err(|error| chain(&error))?);
-    let published = csi::publish(node, pod, planned, tokens).await.map_err(refused)?;
-    let jwts = tokens.iter().map(|(need, token)| (need.clone(), token.jwt.clone())).collect();
-    let materials = Materials { tokens: jwts, volumes, ..materials };
+    let for_drivers = planned.iter().flat_map(csi::Planned::tokens).collect();
+    kept.tokens.extend(tokens_of(node, pod, for_drivers, known).await.map_err(|error| chain(&error))?);
+    let published = csi::publish(node, pod, planned, &kept.tokens).await.map_err(refused)?;
+    asked.map_err(|error| chain(&error))?;
+    let certificates = pairs(&kept.certificates, node.clock.now())?;
+    let tokens = kept.tokens.iter().map(|(need, token)| (need.clone(), token.jwt.clone())).collect();
+    let materials = Materials { tokens, bundles, certificates, volumes, ..materials };
     let (pod, places) = (Arc::clone(pod), node.places.clone());
     let made = tokio::task::spawn_blocking(move || mounter::set_up(&pod, &places, &materials, &around)).await;
     let made = made.map_err(|panicked| panicked.to_string())?.map_err(|failed| failed.to_string())?;
     Ok(csi::Published { paths: made.into_iter().chain(published.paths).collect(), again: published.again })
+}
+
+fn set_up_failed(volume: &str, why: &str) -> String {
+    format!("MountVolume.SetUp failed for volume \"{volume}\" : {why}")
+}
+
+/// What is followed for the pod while it is here.
+fn topics(pod: &Pod, needs: &VolumeNeeds) -> Vec<Topic> {
+    let ns = namespace(pod);
+    let object = |need: &_| Topic::Object { ns: ns.to_owned(), need: Clone::clone(need) };
+    let requests = (!needs.certificates.is_empty()).then_some(Topic::CertificateRequests);
+    let bundles = needs.bundles.iter().cloned().map(Topic::Bundles);
+    needs.objects.iter().map(object).chain(bundles).chain(requests).collect()
+}
+
+/// All certificates, or the first that is not there.
+fn pairs(credentials: &BTreeMap<Spot, Credential>, now: Timestamp) -> Result<BTreeMap<Spot, Pair>, Trouble> {
+    let one = |(spot, credential): (&Spot, &Credential)| {
+        let is_quiet = credential.is_young(now);
+        let missing = |why: String| Trouble { text: set_up_failed(&spot.volume, &why), is_quiet };
+        Ok((spot.clone(), credential.pair().map_err(missing)?.clone()))
+    };
+    credentials.iter().map(one).collect()
 }
 
 async fn claimed(node: &Node, pod: &Pod) -> Result<BTreeMap<String, Arc<PersistentVolume>>, crate::source::Error> {

@@ -24,6 +24,8 @@ struct Store {
     rev: u64,
     objects: BTreeMap<String, Value>,
     history: Vec<Change>,
+    /// Paths that are watched, or were.
+    watched: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -84,6 +86,40 @@ impl FakeApi {
         let store = self.store.lock();
         let events = store.objects.iter().filter(|(path, o)| path.contains("/events/") && o["reason"] == reason);
         events.map(|(_, o)| o["message"].as_str().or(o["note"].as_str()).unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The objects whose path begins like this, by path.
+    pub(crate) fn all(&self, prefix: &str) -> Vec<(String, Value)> {
+        let store = self.store.lock();
+        store.objects.iter().filter(|(path, _)| path.starts_with(prefix)).map(|(p, o)| (p.clone(), o.clone())).collect()
+    }
+
+    /// Waits until somebody watches the path: they see what changes from then on.
+    pub(crate) async fn until_watched(&self, path: &str) {
+        let mut moved = self.moved.subscribe();
+        loop {
+            moved.borrow_and_update();
+            if self.store.lock().watched.iter().any(|watched| watched == path) {
+                return;
+            }
+            moved.changed().await.unwrap();
+        }
+    }
+
+    pub(crate) fn is_watched(&self, path: &str) -> bool {
+        self.store.lock().watched.iter().any(|watched| watched == path)
+    }
+
+    /// Waits until there is something that `find` finds.
+    pub(crate) async fn until_some<T>(&self, find: impl Fn(&Self) -> Option<T>) -> T {
+        let mut moved = self.moved.subscribe();
+        loop {
+            moved.borrow_and_update();
+            if let Some(found) = find(self) {
+                return found;
+            }
+            moved.changed().await.unwrap();
+        }
     }
 
     /// Waits until `done` holds for the object, and returns it.
@@ -179,6 +215,12 @@ fn delete_all(api: &FakeApi, path: &str, query: &BTreeMap<String, String>) -> Re
 
 fn watch_stream(api: &FakeApi, path: String, query: BTreeMap<String, String>) -> Response {
     let from: u64 = query.get("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(0);
+    let rev = {
+        let mut store = api.store.lock();
+        store.watched.push(path.clone());
+        store.rev
+    };
+    api.moved.send_replace(rev);
     let (api, moved) = (api.clone(), api.moved.subscribe());
     let stream =
         futures::stream::unfold((api, moved, from, path, query), |(api, mut moved, from, path, query)| async move {
@@ -199,7 +241,7 @@ fn watch_stream(api: &FakeApi, path: String, query: BTreeMap<String, String>) ->
     ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(stream)).into_response()
 }
 
-fn create(api: &FakeApi, path: &str, object: Value) -> Response {
+fn create(api: &FakeApi, path: &str, mut object: Value) -> Response {
     if path.ends_with("/token") {
         let expires = "2100-01-01T00:00:00Z";
         return ok(
@@ -216,6 +258,12 @@ fn create(api: &FakeApi, path: &str, object: Value) -> Response {
     if path.ends_with("/subjectaccessreviews") {
         let allowed = object["spec"]["resourceAttributes"]["subresource"] == "metrics";
         return ok(&json!({ "metadata": {}, "spec": {}, "status": { "allowed": allowed } }));
+    }
+    if let Some(prefix) = object["metadata"]["generateName"].as_str() {
+        object["metadata"]["name"] = json!(format!("{prefix}{}", api.store.lock().rev));
+    }
+    if let Some((_, ns)) = path.split_once("/namespaces/") {
+        object["metadata"]["namespace"] = json!(ns.split('/').next());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let full = format!("{path}/{name}");

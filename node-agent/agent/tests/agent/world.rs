@@ -3,6 +3,7 @@
 use crate::fake_api::FakeApi;
 use crate::fake_cri::FakeCri;
 use agent::shutdown::Grace;
+use agent::shutdown::logind::Place;
 use agent::{Config, Deps, Error, Reserved, Serving, Tls};
 use client::clock::{Clock, SystemClock};
 use client::identity::Identity;
@@ -47,6 +48,7 @@ pub(crate) struct World {
     agent: JoinSet<Result<(), Error>>,
     pub(crate) tls: Tls,
     shutdown: Grace,
+    logind: Option<Place>,
     clock: Arc<dyn Clock>,
     /// Certificate and key of the API server towards nodes.
     pub(crate) masters: (Vec<u8>, Vec<u8>),
@@ -56,24 +58,45 @@ pub(crate) fn pod_path(name: &str) -> String {
     format!("/api/v1/namespaces/default/pods/{name}")
 }
 
+/// Runs a test that mounts where its mounts are its own. It runs as root.
+pub(crate) fn with_own_mounts<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send) {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    std::thread::scope(|scope| {
+        let alone = scope.spawn(|| {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).expect("tests that mount run as root");
+            mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(test());
+        });
+        if let Err(panicked) = alone.join() {
+            std::panic::resume_unwind(panicked);
+        }
+    });
+}
+
 pub(crate) const NODE: &str = "/api/v1/nodes/n1";
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::made(Grace::default(), Arc::new(SystemClock))
+        Self::made(Grace::default(), None, Arc::new(SystemClock))
     }
 
     /// With an agent that gives pods this long when it is stopped.
     pub(crate) fn with(shutdown: Grace) -> Self {
-        Self::made(shutdown, Arc::new(SystemClock))
+        Self::made(shutdown, None, Arc::new(SystemClock))
+    }
+
+    /// With one that also hears of the machine.
+    pub(crate) fn on(place: Place, shutdown: Grace) -> Self {
+        Self::made(shutdown, Some(place), Arc::new(SystemClock))
     }
 
     /// With an agent for which time passes when the test says so.
     pub(crate) fn at(clock: &Arc<HeldClock>) -> Self {
-        Self::made(Grace::default(), Arc::clone(clock) as Arc<dyn Clock>)
+        Self::made(Grace::default(), None, Arc::clone(clock) as Arc<dyn Clock>)
     }
 
-    fn made(shutdown: Grace, clock: Arc<dyn Clock>) -> Self {
+    fn made(shutdown: Grace, logind: Option<Place>, clock: Arc<dyn Clock>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("static")).unwrap();
         let cri = FakeCri::new();
@@ -92,6 +115,7 @@ impl World {
             agent: JoinSet::new(),
             tls,
             shutdown,
+            logind,
             clock,
             masters,
         };
@@ -118,6 +142,7 @@ impl World {
             taints: Vec::new(),
             static_pod_dir: Some(self.dir.path().join("static")),
             shutdown: self.shutdown,
+            logind: self.logind.clone(),
             lease_seconds: 40,
             resolv_conf: "/etc/resolv.conf".into(),
         };

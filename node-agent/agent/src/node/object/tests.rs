@@ -21,6 +21,7 @@ fn config() -> Config {
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         taints: Vec::new(),
         shutdown: crate::shutdown::Grace::default(),
+        logind: None,
         lease_seconds: 40,
         resolv_conf: "/etc/resolv.conf".into(),
         static_pod_dir: None,

@@ -51,7 +51,7 @@ fn watches(watches: &mut Watches) {
     // A pod bound to a node that is not ready must not count as ready.
     watches.mapped::<Pod>(|pod, caches| {
         let node = caches.of::<Node>().get("", pod::node_name(pod));
-        let unready = node.filter(|node| condition(node, "Ready").is_none_or(|ready| ready.status != "True"));
+        let unready = node.filter(|node| !is_ready(node));
         unready.filter(|_| pod::is_ready(pod)).map(|node| node.key()).into_iter().collect()
     });
     watches.index::<Pod>(BY_NODE, pod::node_values);
@@ -67,7 +67,8 @@ struct Seen {
 fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
     let node = caches.of::<Node>().get("", &key.name)?;
     let lease = caches.of::<Lease>().get(LEASES, &key.name);
-    let mut ready_pods = caches.of::<Pod>().by_index(BY_NODE, &key.name);
+    // Of a node that is well nobody asks: most looks are at its heartbeats.
+    let mut ready_pods = if is_ready(&node) { Vec::new() } else { caches.of::<Pod>().by_index(BY_NODE, &key.name) };
     let silent = condition(&node, "Ready").and_then(|ready| ready.last_transition_time.as_ref()).map(|since| since.0);
     ready_pods.retain(|pod| pod::is_ready(pod) && !said_since(pod, silent));
     Some(Seen { node, lease, ready_pods, grace: caches.fact::<Config>().node_grace })
@@ -75,6 +76,10 @@ fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
 
 pub(crate) fn condition<'a>(node: &'a Node, type_: &str) -> Option<&'a NodeCondition> {
     node.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == type_)
+}
+
+fn is_ready(node: &Node) -> bool {
+    condition(node, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
 fn reconcile(seen: &Seen, last: Timestamp, now: Timestamp) -> Vec<Action> {
@@ -92,7 +97,7 @@ fn reconcile(seen: &Seen, last: Timestamp, now: Timestamp) -> Vec<Action> {
         let body = json!({"metadata": {"resourceVersion": node.metadata.resource_version}, "spec": {"taints": wanted}});
         actions.push(write::patch(node, "", PatchKind::Merge, body));
     }
-    if condition(node, "Ready").is_none_or(|ready| ready.status != "True") {
+    if !is_ready(node) {
         actions.extend(seen.ready_pods.iter().map(|pod| not_ready(pod, now)));
     }
     if silent_at > now {

@@ -288,7 +288,7 @@ impl Guard<'_> {
         if text(&pod, "spec.serviceAccountName") != account {
             return self.refuse("requested a certificate for a pod that runs as another account");
         }
-        self.signer(&pod, said("signerName"), account)
+        self.signer(&pod, said("signerName"), account).await
     }
 
     /// What a request for a certificate names, as it is there now.
@@ -307,7 +307,7 @@ impl Guard<'_> {
     }
 
     /// k8s: validateNodePodCertificateSigner
-    fn signer(&self, pod: &Value, signer: &str, account: &str) -> Result<(), ApiError> {
+    async fn signer(&self, pod: &Value, signer: &str, account: &str) -> Result<(), ApiError> {
         if projections(pod).any(|source| text(source, "podCertificate.signerName") == signer) {
             return Ok(());
         }
@@ -320,7 +320,7 @@ impl Guard<'_> {
             name: account,
             ..Attributes::default()
         };
-        if self.context.authorizer.authorize(self.call.identity(), &attributes).is_allowed() {
+        if self.context.authorizer.authorize(self.call.identity(), &attributes).await.is_allowed() {
             return Ok(());
         }
         self.refuse(format!("requested a certificate from signer {signer:?}, which no volume of the pod names"))

@@ -119,7 +119,7 @@ pub(super) const VALIDATING: &[Validating] = &[
         without_warnings(certificate::validate(context, call, object))
     }),
     validating("PodCertificates", pod_certificate::applies, |context, call, object| {
-        judged(pod_certificate::validate(context, call, object))
+        without_warnings(pod_certificate::validate(context, call, object))
     }),
     validating("ClusterTrustBundleAttest", trust_bundle::applies, |context, call, object| {
         without_warnings(trust_bundle::validate(context, call, object))

@@ -19,9 +19,9 @@ pub(super) fn applies(call: &Call<'_>) -> bool {
         && matches!(door, (Operation::Create, "") | (Operation::Update, "status"))
 }
 
-pub(super) fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let errors = match call.old {
-        Some(old) if call.operation == Operation::Update => decided(context, call, object, old),
+        Some(old) if call.operation == Operation::Update => decided(context, call, object, old).await,
         Some(_) | None => asked(object),
     };
     if errors.is_empty() {
@@ -41,7 +41,7 @@ fn asked(object: &Value) -> FieldErrors {
 }
 
 /// A decision stands, so that what changes is the first, and comes with all that it says.
-fn decided(context: &Context, call: &Call<'_>, object: &Value, old: &Value) -> FieldErrors {
+async fn decided(context: &Context, call: &Call<'_>, object: &Value, old: &Value) -> FieldErrors {
     let status = |object: &Value| object.get("status").cloned().unwrap_or_default();
     let (new, before) = (status(object), status(old));
     if kinds::validate::semantically_equal(&new, &before) {
@@ -56,7 +56,7 @@ fn decided(context: &Context, call: &Call<'_>, object: &Value, old: &Value) -> F
     }
     // The signer is that of the stored request: what is sent may not choose its own judge.
     let signer = text(old, "spec.signerName");
-    if call.may_act_for_signer(&context.authorizer, "sign", signer) {
+    if call.may_act_for_signer(&context.authorizer, "sign", signer).await {
         return FieldErrors::new();
     }
     let why = format!("User {:?} is not permitted to \"sign\" for signer {signer:?}", call.identity().user);

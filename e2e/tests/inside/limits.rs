@@ -69,8 +69,8 @@ const CONTAINERS: &[(&str, &str, Limits, &str)] = &[
     ("burstable", "web", limits(51, Some(20_000), Some(64)), ""),
     ("best-effort", "web", limits(2, None, None), "1000"),
     ("whole", "first", limits(102, Some(10_000), Some(32)), ""),
-    // Without limits of its own: the pod's.
-    ("whole", "second", limits(2, Some(30_000), Some(96)), ""),
+    // Without limits of its own: the pod's, and the weight that follows from them.
+    ("whole", "second", limits(307, Some(30_000), Some(96)), ""),
 ];
 
 pub(crate) fn of_containers(cluster: &Cluster, findings: &mut Findings) -> Result<()> {
@@ -86,10 +86,21 @@ pub(crate) fn of_containers(cluster: &Cluster, findings: &mut Findings) -> Resul
         }
         let adjusted = view["/proc/1/oom_score_adj"].last().context("a number")?;
         // Of a burstable one it depends on the machine's memory.
-        let fits = if oom.is_empty() { (3..1000).contains(&adjusted.parse::<i32>()?) } else { adjusted == oom };
+        let fits = match *oom {
+            "" => (3..1000).contains(&adjusted.parse::<i32>()?),
+            lower if lower.starts_with('-') && !may_spare()? => true,
+            exact => adjusted == exact,
+        };
         findings.unless(fits, || format!("{place:?}: oom_score_adj {adjusted}"));
     }
     Ok(())
+}
+
+/// Whether this machine lets anybody be killed later than others (`CAP_SYS_RESOURCE`).
+fn may_spare() -> Result<bool> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:")).context("own capabilities")?;
+    Ok(u64::from_str_radix(set.trim(), 16)? & (1 << 24) != 0)
 }
 
 /// A container sees its own cgroup as the root.

@@ -119,7 +119,6 @@ const REFUSED: &[(&str, &[&str], &str)] = &[
     ("least", &["note", "/proc/sys/kernel/panic", "1"], "denied"),
     ("member", &["note", "/etc/passwd", "x"], "Permission denied"),
     ("root", &["note", "/proc/sys/kernel/panic", "1"], "Read-only file system"),
-    ("root", &["note", "/proc/sysrq-trigger", "h"], "Read-only file system"),
     ("root", &["note", "/sys/kernel/x", "x"], "Read-only file system"),
     ("root", &["note", "/sys/fs/cgroup/x", "x"], "Read-only file system"),
     ("root", &["cat", "/dev/kmsg"], "No such file"),

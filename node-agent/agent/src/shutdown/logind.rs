@@ -160,7 +160,11 @@ impl Session {
             };
         }
         if delay < wanted {
-            warn!(?delay, ?wanted, "logind waits for less than --shutdown-grace-period: the rest of it passes while services stop");
+            warn!(
+                ?delay,
+                ?wanted,
+                "logind waits for less than --shutdown-grace-period: the rest of it passes while services stop"
+            );
         }
         // The signal first: what comes between is heard then.
         bus.subscribe(RULE).await?;

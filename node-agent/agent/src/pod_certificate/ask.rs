@@ -44,10 +44,8 @@ pub async fn advance(
     credentials: &mut BTreeMap<Spot, Credential>,
 ) -> Result<(), Error> {
     let now = node.clock.now();
-    let requests = match credentials.values().any(|credential| credential.request().is_some()) {
-        true => requests(node, pod).await?,
-        false => BTreeMap::new(),
-    };
+    let are_open = credentials.values().any(|credential| credential.request().is_some());
+    let requests = if are_open { requests(node, pod).await? } else { BTreeMap::new() };
     let mut outcome = Ok(());
     for (spot, source) in wanted {
         let credential = credentials.entry(spot.clone()).or_default();

@@ -3,7 +3,7 @@
 use super::outcome::{Outcome, failure};
 use super::{Input, Worker};
 use crate::csi;
-use crate::material::{Claim, Materials, Spot, TokenNeed, VolumeNeeds, of_claims, of_volumes};
+use crate::material::{Claim, Materials, Need, Spot, TokenNeed, VolumeNeeds, of_claims, of_volumes};
 use crate::node::Node;
 use crate::pod::back_off::RETRY;
 use crate::pod::downward::Surroundings;
@@ -161,7 +161,7 @@ fn set_up_failed(volume: &str, why: &str) -> String {
 /// What is followed for the pod while it is here.
 fn topics(pod: &Pod, needs: &VolumeNeeds) -> Vec<Topic> {
     let ns = namespace(pod);
-    let object = |need: &_| Topic::Object { ns: ns.to_owned(), need: Clone::clone(need) };
+    let object = |need: &Need| Topic::Object { ns: ns.to_owned(), need: need.clone() };
     let requests = (!needs.certificates.is_empty()).then_some(Topic::CertificateRequests);
     let bundles = needs.bundles.iter().cloned().map(Topic::Bundles);
     needs.objects.iter().map(object).chain(bundles).chain(requests).collect()

@@ -60,7 +60,7 @@ impl Weather {
         Self {
             request_lost: often(0.1),
             reply_lost: often(0.1),
-            late: often(0.03),
+            late: often(0.06),
             stall: often(0.1),
             cut: often(0.1),
             split: often(0.5),

@@ -60,6 +60,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     owner::OWNED,
     family::TOGETHER,
     claim::DEVICES,
+    job::BUSY,
     autoscaler::SCALED,
     volume::LOST,
     custom::DEFINED,

@@ -133,7 +133,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "bound-twice",
-        scenario: "rollout",
+        scenario: "busy",
         file: "apiserver/src/subresource/binding.rs",
         sound: "tree::text(pod, \"spec.nodeName\")",
         broken: "\"\"",

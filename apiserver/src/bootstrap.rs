@@ -2,7 +2,7 @@
 //! Service by which pods reach this API server.
 //!
 //! Everything goes through the API server's own router, as `system:apiserver`: authentication, admission and validation
-//! see these writes like any other. Idempotent; one LIST a collection, then only the writes that are missing.
+//! see these writes like any other. Idempotent; one LIST a collection at the start, then only the writes that are missing.
 
 mod api;
 mod api_services;
@@ -73,11 +73,20 @@ pub async fn keep(api: Api, params: Params, drain: CancellationToken) {
         }
         // One by one: a namespace that is still going must not keep the Service `kubernetes` from coming back.
         for one in &wanted {
-            if let Err(error) = converge(&api, std::slice::from_ref(one)).await {
+            if let Err(error) = put_back(&api, one).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "cannot put back yet");
             }
         }
     }
+}
+
+/// Reads that one object and no collection: whole namespaces may be long, and mostly nothing is to be done.
+async fn put_back(api: &Api, wanted: &objects::Wanted) -> Result<(), BootstrapError> {
+    let found = api.get(&wanted.collection, &wanted.object).await?;
+    let named = found.and_then(|found| Some((api::name(&found)?.to_owned(), found)));
+    let observed = reconcile::Observed::from([(wanted.collection.clone(), named.into_iter().collect())]);
+    let wanted = std::slice::from_ref(wanted);
+    if plan(wanted, &observed).is_empty() { Ok(()) } else { converge(api, wanted).await }
 }
 
 async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), BootstrapError> {

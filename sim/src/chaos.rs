@@ -1,7 +1,7 @@
 //! What goes wrong, and when: chosen by the seed, over a stretch of virtual time.
 
 use crate::cluster::{Cluster, Program};
-use crate::network::Weather;
+use crate::network::{Held, Weather};
 use crate::scenario::Edit;
 use anyhow::Result;
 use rand::RngExt as _;
@@ -11,6 +11,8 @@ use tokio::time::sleep;
 /// How long things go wrong: mostly, and now and then; the longer is long enough for a lost node's pods to be moved.
 const STORM: Duration = Duration::from_mins(4);
 const LONG_STORM: Duration = Duration::from_mins(14);
+/// How long a watch may stand still while others go on: less than what the rules allow caches to lag.
+const STILL_MAX: Duration = Duration::from_secs(45);
 /// Longest pause between two events.
 const PAUSE_MS_MAX: u64 = 12_000;
 
@@ -19,6 +21,7 @@ enum Undo {
     Start(usize),
     Reconnect(usize),
     LetPass(usize),
+    LetFlow(usize),
     StartServer,
 }
 
@@ -31,13 +34,16 @@ pub(crate) enum Mood {
     Rough,
     /// Processes die and nodes are lost, too.
     Stormy,
+    /// Who leads is kept from saying so, for long enough that another one does, and is heard again.
+    Contested,
 }
 
 impl Mood {
     pub(crate) fn of(cluster: &mut Cluster) -> Self {
-        match cluster.chance.random_range(0..8) {
+        match cluster.chance.random_range(0..10) {
             0 => Self::Fair,
             1..3 => Self::Rough,
+            3..5 => Self::Contested,
             _ => Self::Stormy,
         }
     }
@@ -61,7 +67,8 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
                 Undo::Start(which) if !cluster.processes[which].is_up() => cluster.start_process(which),
                 Undo::Start(_) => {}
                 Undo::Reconnect(which) => cluster.set_down(which, false),
-                Undo::LetPass(which) => cluster.set_held(which, false),
+                Undo::LetPass(which) => cluster.set_held(which, Held::Nothing),
+                Undo::LetFlow(which) => cluster.let_flow(which),
                 Undo::StartServer => cluster.start_server().await?,
             }
         }
@@ -72,10 +79,15 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
         {
             edit.make(&admin).await?;
         }
-        if mood != Mood::Fair {
-            let undo = strike(cluster, mood).await;
-            undos.extend(undo.map(|(after, undo)| (at + after, undo)));
-        }
+        let undo = match mood {
+            Mood::Fair => None,
+            Mood::Rough => strike(cluster, ROUGH).await,
+            Mood::Stormy => strike(cluster, STORMY).await,
+            // Now and then: each is a long one, and not all may be away all the time.
+            Mood::Contested if cluster.chance.random_bool(0.12) => Some(contest(cluster)),
+            Mood::Contested => strike(cluster, ROUGH).await,
+        };
+        undos.extend(undo.map(|(after, undo)| (at + after, undo)));
     }
     cluster.heal().await?;
     for edit in edits {
@@ -84,10 +96,36 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
     Ok(())
 }
 
+/// Of what may go wrong ([`strike`]), the first so many.
+const ROUGH: u32 = 9;
+const STORMY: u32 = 18;
+
+/// A replica of the controllers or of the scheduler, which may lead, is kept from being heard for longer than its lease lasts.
+fn contest(cluster: &mut Cluster) -> (Duration, Undo) {
+    let replicas = cluster.processes.iter().enumerate().filter(|(_, process)| process.program != Program::Node);
+    let replicas: Vec<usize> = replicas.map(|(which, _)| which).collect();
+    let which = replicas[cluster.chance.random_range(0..replicas.len())];
+    let back = Duration::from_millis(cluster.chance.random_range(50_000..120_000));
+    match cluster.chance.random_range(0..4) {
+        0 => {
+            cluster.set_down(which, true);
+            (back, Undo::Reconnect(which))
+        }
+        1 => {
+            cluster.set_held(which, Held::Everything);
+            (back, Undo::LetPass(which))
+        }
+        _ => {
+            cluster.set_held(which, Held::Requests);
+            (back, Undo::LetPass(which))
+        }
+    }
+}
+
 /// One thing goes wrong.
-async fn strike(cluster: &mut Cluster, mood: Mood) -> Option<(Duration, Undo)> {
+async fn strike(cluster: &mut Cluster, kinds: u32) -> Option<(Duration, Undo)> {
     let which = cluster.chance.random_range(0..cluster.processes.len());
-    let what = cluster.chance.random_range(0..if mood == Mood::Stormy { 15 } else { 7 });
+    let what = cluster.chance.random_range(0..kinds);
     let is_node = cluster.processes[which].program == Program::Node;
     // Mostly short, sometimes so long that a node's pods are moved.
     let long = cluster.chance.random_bool(0.1);
@@ -115,18 +153,26 @@ async fn strike(cluster: &mut Cluster, mood: Mood) -> Option<(Duration, Undo)> {
             None
         }
         7..9 => {
+            cluster.set_still(which);
+            Some((back.min(STILL_MAX), Undo::LetFlow(which)))
+        }
+        9..11 => {
             cluster.set_down(which, true);
             Some((back, Undo::Reconnect(which)))
         }
-        9..11 => {
-            cluster.set_held(which, true);
+        11..13 => {
+            cluster.set_held(which, Held::Everything);
             Some((back, Undo::LetPass(which)))
         }
-        11 => {
+        13 => {
+            cluster.set_held(which, Held::Requests);
+            Some((back, Undo::LetPass(which)))
+        }
+        14 => {
             cluster.kill_server();
             Some((back / 4, Undo::StartServer))
         }
-        12 if is_node => {
+        15 if is_node => {
             cluster.power_off(which);
             Some((back, Undo::Start(which)))
         }

@@ -1,7 +1,7 @@
 //! The cluster of a simulation: an API server over a store in memory, two replicas of the controllers and of the scheduler,
 //! and nodes. Every process can be killed at any moment and started again, the API server included.
 
-use crate::network::{Link, Network, Weather};
+use crate::network::{Held, Link, Network, Weather};
 use crate::node::{Agent, Machines};
 use crate::trace::Trace;
 use crate::witness::Witness;
@@ -183,6 +183,8 @@ impl Cluster {
         self.set_clock(which);
         let process = &mut self.processes[which];
         process.lives += 1;
+        // What its last life had sent arrives now, if something held it up.
+        process.link.clear();
         process.link = Link::new(&process.name, Arc::clone(&self.network));
         process.link.set_weather(process.weather);
         process.drain = CancellationToken::new();
@@ -255,11 +257,30 @@ impl Cluster {
         self.processes[which].said_millis.store(millis, Ordering::SeqCst);
     }
 
-    /// What it sends and what it is sent waits; let go, it all passes.
-    pub(crate) fn set_held(&self, which: usize, held: bool) {
+    /// What it sends, or what it is sent too, waits; let go, it all passes.
+    pub(crate) fn set_held(&self, which: usize, held: Held) {
         let process = &self.processes[which];
-        self.trace.note(&format!("{} {}", if held { "hold up" } else { "let pass" }, process.name));
+        let what = match held {
+            Held::Nothing => "let pass",
+            Held::Requests => "hold up what is sent by",
+            Held::Everything => "hold up",
+        };
+        self.trace.note(&format!("{what} {}", process.name));
         process.link.set_held(held);
+    }
+
+    /// Some of its watches say nothing while the others go on.
+    pub(crate) fn set_still(&mut self, which: usize) {
+        let by = self.chance.random();
+        let process = &self.processes[which];
+        self.trace.note(&format!("some watches of {} stand still", process.name));
+        process.link.set_still(Some(by));
+    }
+
+    pub(crate) fn let_flow(&self, which: usize) {
+        let process = &self.processes[which];
+        self.trace.note(&format!("all watches of {} go on", process.name));
+        process.link.set_still(None);
     }
 
     /// The history that watches would go on from is gone, and so are they.
@@ -276,8 +297,7 @@ impl Cluster {
         self.start_server().await?;
         for which in 0..self.processes.len() {
             self.set_weather(which, Weather::CALM);
-            self.processes[which].link.set_down(false);
-            self.processes[which].link.set_held(false);
+            self.processes[which].link.clear();
             if !self.processes[which].is_up() {
                 self.start_process(which);
             }

@@ -22,16 +22,49 @@ const EPOCH_SECONDS: u64 = 1_767_225_600;
 const UPTIME_SECONDS: u64 = 100_000;
 const NANOS: u64 = 1_000_000_000;
 
-/// From here on this process lives in the simulation of `seed`. Only threads that start afterwards are deterministic: older
-/// ones may remember chance from before.
+/// From here on this process lives in the simulation of `seed`, which begins. Only threads that start afterwards are
+/// deterministic: older ones may remember chance from before.
 pub(crate) fn boot(seed: u64) {
     CHANCE.store(seed, Ordering::SeqCst);
+    ELAPSED.store(0, Ordering::SeqCst);
     BOOTED.store(true, Ordering::SeqCst);
 }
 
 /// Since the boot.
 pub(crate) fn elapsed() -> Duration {
     Duration::from_nanos(ELAPSED.load(Ordering::SeqCst))
+}
+
+/// Looks until a thread that is listed is one that runs.
+const LOOKS_MAX: u32 = 100_000;
+
+/// This process twice; in the new one there is no id of a child. Only where a process has one thread: what others would
+/// hold for a moment would be held for ever.
+pub(crate) fn fork() -> std::io::Result<Option<c_int>> {
+    let threads = || Ok::<_, std::io::Error>(std::fs::read_dir("/proc/self/task")?.count());
+    // One that has been joined is listed for a moment more.
+    let mut looks = 0;
+    while threads()? > 1 {
+        looks += 1;
+        assert!(looks < LOOKS_MAX, "a process that is doubled has one thread");
+        std::thread::yield_now();
+    }
+    // SAFETY: there is no other thread, so that the new process has all that this one has.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()),
+        0 => Ok(None),
+        child => Ok(Some(child)),
+    }
+}
+
+/// Waits until a child has ended; whether it did well.
+pub(crate) fn ended_well(child: c_int) -> std::io::Result<bool> {
+    let mut status = 0;
+    // SAFETY: the status is written to a number that lives longer than the call.
+    match unsafe { libc::waitpid(child, &raw mut status, 0) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(status == 0),
+    }
 }
 
 /// SplitMix64.

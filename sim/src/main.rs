@@ -1,5 +1,6 @@
 //! `sim`: the whole control plane on one thread, in virtual time, from a seed. One process plays one seed, so that nothing is
-//! left over from another; `sim seeds` starts a process for each.
+//! left over from another; `sim seeds` has a process for each, which begins warm: what a process works out once and for all,
+//! such as tables and schemas, has been worked out before it was forked.
 #![deny(unsafe_code)]
 
 mod chaos;
@@ -21,12 +22,17 @@ use anyhow::{Context as _, Result};
 use chaos::Mood;
 use clap::{Parser, Subcommand, ValueEnum};
 use scenario::{SCENARIOS, Scenario};
-use seeds::How;
+use seeds::{How, REPLAY};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use trace::{Keep, Trace};
+
+/// A game is mostly small pieces that are allocated and freed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(about = "Plays the whole control plane in virtual time, from a seed")]
@@ -72,6 +78,9 @@ enum Command {
         #[arg(long)]
         jobs: Option<usize>,
     },
+    /// Play the games that the standard input names, a line each, for `seeds`
+    #[command(hide = true)]
+    Games,
     /// Run a script of commands; prints it with what each command says now
     Script {
         file: PathBuf,
@@ -86,6 +95,7 @@ enum MoodArg {
     Fair,
     Rough,
     Stormy,
+    Contested,
 }
 
 impl From<MoodArg> for Mood {
@@ -94,6 +104,7 @@ impl From<MoodArg> for Mood {
             MoodArg::Fair => Self::Fair,
             MoodArg::Rough => Self::Rough,
             MoodArg::Stormy => Self::Stormy,
+            MoodArg::Contested => Self::Contested,
         }
     }
 }
@@ -110,8 +121,10 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     let outcome = match Cli::parse().command {
-        Command::Play { scenario, seed, trace, mood } => find(&scenario)
-            .and_then(|scenario| play(scenario, seed, if trace { Keep::Everything } else { Keep::Tail }, mood)),
+        Command::Play { scenario, seed, trace, mood } => find(&scenario).and_then(|scenario| {
+            warm_up()?;
+            play(scenario, seed, if trace { Keep::Everything } else { Keep::Tail }, mood)
+        }),
         Command::Seeds { from, count, seconds, scenario, first, twice, jobs } => {
             let one = scenario.as_deref().map(find).transpose();
             let at_once =
@@ -119,6 +132,7 @@ fn main() -> ExitCode {
             let how = How { seconds, to_first: first, twice, at_once };
             one.and_then(|one| seeds::run(one, from..from + count, &how))
         }
+        Command::Games => seeds::games(),
         Command::Script { file, seed } => run_script(file, seed),
     };
     match outcome {
@@ -154,7 +168,7 @@ fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg
         runtime.shutdown_background();
         Ok(())
     });
-    played.with_context(|| format!("{name} {seed} (replay: sim play {name} {seed} --trace)"))
+    played.with_context(|| format!("{name} {seed}{REPLAY}sim play {name} {seed} --trace)"))
 }
 
 fn run_script(file: PathBuf, seed: u64) -> Result<()> {
@@ -166,6 +180,25 @@ fn run_script(file: PathBuf, seed: u64) -> Result<()> {
         runtime.shutdown_background();
         Ok(())
     })
+}
+
+/// How long a cluster takes until every part of it has done once what it does.
+const WARM_UP: Duration = Duration::from_secs(30);
+
+/// What a process works out once and for all is worked out, always the same way, whichever game follows.
+fn warm_up() -> Result<()> {
+    in_simulation(0, || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let cluster = cluster::Cluster::start(0, 1, Arc::new(Trace::new(Keep::Tail))).await?;
+            tokio::time::sleep(WARM_UP).await;
+            drop(cluster);
+            anyhow::Ok(())
+        })?;
+        runtime.shutdown_background();
+        Ok(())
+    })
+    .context("cannot warm up")
 }
 
 /// Does it in a thread of its own: this one may remember chance from before the boot.

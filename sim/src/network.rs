@@ -14,12 +14,14 @@ use http::{Method, Request, Response};
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use std::collections::hash_map::DefaultHasher;
 use std::future::pending;
+use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{BoxError, ServiceExt as _, service_fn};
@@ -58,7 +60,7 @@ impl Weather {
         Self {
             request_lost: often(0.1),
             reply_lost: often(0.1),
-            late: often(0.03),
+            late: often(0.06),
             stall: often(0.1),
             cut: often(0.1),
             split: often(0.5),
@@ -139,6 +141,15 @@ impl Network {
     }
 }
 
+/// Which way a connection lets nothing through for now; what has been sent is on its way all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    Nothing,
+    /// The process hears everything, and nobody hears it.
+    Requests,
+    Everything,
+}
+
 /// One process's connection.
 pub(crate) struct Link {
     name: String,
@@ -146,8 +157,10 @@ pub(crate) struct Link {
     weather: Mutex<Weather>,
     /// Nothing passes.
     down: AtomicBool,
-    /// Everything waits, and passes when this is over, in both directions.
-    held: AtomicBool,
+    /// What waits, and passes when this is over.
+    held: Mutex<Held>,
+    /// By this some of the watches are chosen that say nothing while the others go on.
+    still: Mutex<Option<u64>>,
     /// Counts how often all watches broke at once.
     breaks: AtomicU64,
     /// The process is no more: nothing that it sends or waits for concerns anybody.
@@ -163,19 +176,25 @@ const COLLECTOR: &str = " garbage-collector-controller";
 /// How often something that is held looks whether it may pass.
 const HOLD_LOOK: Duration = Duration::from_millis(500);
 
+/// One in so many watches is among those that stand still.
+const STILL_ONE_IN: u64 = 3;
+
 /// What becomes of a request.
 struct Fate {
     there: Duration,
     arrives: bool,
     back: Duration,
     answered: bool,
+    /// The sender sees its connection break after so long, which may be before the request arrives.
+    breaks: Option<Duration>,
 }
 
 impl Link {
     pub(crate) fn new(name: &str, network: Arc<Network>) -> Arc<Self> {
-        let [down, held, dead] = [(); 3].map(|()| AtomicBool::new(false));
+        let [down, dead] = [(); 2].map(|()| AtomicBool::new(false));
         let (weather, breaks) = (Mutex::new(Weather::CALM), AtomicU64::new(0));
-        Arc::new(Self { name: name.to_owned(), network, weather, down, held, breaks, dead })
+        let (held, still) = (Mutex::new(Held::Nothing), Mutex::default());
+        Arc::new(Self { name: name.to_owned(), network, weather, down, held, still, breaks, dead })
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
@@ -186,8 +205,20 @@ impl Link {
         self.down.store(down, Ordering::SeqCst);
     }
 
-    pub(crate) fn set_held(&self, held: bool) {
-        self.held.store(held, Ordering::SeqCst);
+    pub(crate) fn set_held(&self, held: Held) {
+        *self.held.lock() = held;
+    }
+
+    /// Some watches, chosen by `by`, say nothing until this is taken back; the others go on.
+    pub(crate) fn set_still(&self, by: Option<u64>) {
+        *self.still.lock() = by;
+    }
+
+    /// Nothing holds anything up any more.
+    pub(crate) fn clear(&self) {
+        self.set_down(false);
+        self.set_held(Held::Nothing);
+        self.set_still(None);
     }
 
     /// Every watch breaks with the next piece.
@@ -195,10 +226,27 @@ impl Link {
         self.breaks.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Returns when requests pass.
     async fn passable(&self) {
-        while self.held.load(Ordering::SeqCst) {
+        while *self.held.lock() != Held::Nothing {
             sleep(HOLD_LOOK).await;
         }
+    }
+
+    /// Returns when answers pass.
+    async fn answerable(&self) {
+        while *self.held.lock() == Held::Everything {
+            sleep(HOLD_LOOK).await;
+        }
+    }
+
+    fn is_still(&self, watch: &str) -> bool {
+        let chosen = |by: u64| {
+            let mut hasher = DefaultHasher::new();
+            (by, watch).hash(&mut hasher);
+            hasher.finish().is_multiple_of(STILL_ONE_IN)
+        };
+        self.still.lock().is_some_and(chosen)
     }
 
     pub(crate) fn kill(&self) {
@@ -234,13 +282,15 @@ impl Link {
         if self.is_down() {
             // Most of it is refused some day; a little has left before and arrives.
             let arrives = network.is(weather.late);
-            return Fate { there: network.up_to(20_000), arrives, back, answered: false };
+            return Fate { there: network.up_to(20_000), arrives, back, answered: false, breaks: None };
         }
         if network.is(weather.late) {
-            return Fate { there: network.up_to(weather.late_ms_max), arrives: true, back, answered: network.is(0.5) };
+            let (there, answered) = (network.up_to(weather.late_ms_max), network.is(0.5));
+            let breaks = if answered { None } else { Some(network.up_to(weather.late_ms_max)) };
+            return Fate { there, arrives: true, back, answered, breaks };
         }
         let arrives = !network.is(weather.request_lost);
-        Fate { there, arrives, back, answered: !network.is(weather.reply_lost) }
+        Fate { there, arrives, back, answered: !network.is(weather.reply_lost), breaks: None }
     }
 
     async fn carry(
@@ -250,12 +300,15 @@ impl Link {
     ) -> Result<Response<Body>, BoxError> {
         self.alive().await;
         let fate = self.fate();
-        let (reply, answer) = oneshot::channel();
+        let (breaks, (reply, answer)) = (fate.breaks, oneshot::channel());
         // A task of its own: what is on its way arrives whether or not somebody waits for the answer.
         self.network.packets.spawn(Arc::clone(&self).deliver(actor, request, fate, reply));
-        let answer = answer.await;
+        let answer = match breaks {
+            Some(after) => timeout(after, answer).await.ok().and_then(Result::ok),
+            None => answer.await.ok(),
+        };
         self.alive().await;
-        answer.map_err(|_| "connection reset".into())
+        answer.ok_or_else(|| "connection reset".into())
     }
 
     async fn deliver(
@@ -299,9 +352,10 @@ impl Link {
             trace.note(&format!("{actor} {method} {path}: {}{lost}", response.status().as_u16()));
         }
         sleep(fate.back).await;
-        self.passable().await;
+        self.answerable().await;
         if fate.answered && !life.is_cancelled() {
-            let weathered = |body: Body| if watches { Body::from_stream(self.weathered(body, life)) } else { body };
+            let weathered =
+                |body: Body| if watches { Body::from_stream(self.weathered(path, body, life)) } else { body };
             // Nobody may be there to take it.
             drop(reply.send(response.map(weathered)));
         }
@@ -327,15 +381,16 @@ impl Link {
     /// The pieces of a watch as they come through.
     fn weathered(
         self: Arc<Self>,
+        path: String,
         body: Body,
         life: CancellationToken,
     ) -> impl Stream<Item = Result<Bytes, BoxError>> + Send + 'static {
         let begun = self.breaks.load(Ordering::SeqCst);
-        let state = Some((self, body.into_data_stream(), Bytes::new()));
+        let state = Some((self, path, body.into_data_stream(), Bytes::new()));
         stream::unfold(state, move |state| {
             let life = life.clone();
             async move {
-                let (link, mut frames, rest) = state?;
+                let (link, path, mut frames, rest) = state?;
                 let mut chunk = rest;
                 if chunk.is_empty() {
                     let next = tokio::select! {
@@ -348,23 +403,26 @@ impl Link {
                         Err(error) => return Some((Err(error.into()), None)),
                     };
                 }
-                if link.hold().await || life.is_cancelled() || link.breaks.load(Ordering::SeqCst) != begun {
+                if link.hold(&path).await || life.is_cancelled() || link.breaks.load(Ordering::SeqCst) != begun {
                     return Some((Err("connection reset".into()), None));
                 }
                 let split = link.network.is(link.weather.lock().split) && chunk.len() > 1;
                 let at = if split { link.network.chance.lock().random_range(1..chunk.len()) } else { chunk.len() };
                 let rest = chunk.split_off(at);
-                Some((Ok(chunk), Some((link, frames, rest))))
+                Some((Ok(chunk), Some((link, path, frames, rest))))
             }
         })
     }
 
     /// Waits for as long as a piece takes; whether the connection breaks.
-    async fn hold(&self) -> bool {
+    async fn hold(&self, path: &str) -> bool {
         let weather = *self.weather.lock();
         let stalled = self.network.is(weather.stall);
         sleep(self.network.up_to(if stalled { weather.stall_ms_max } else { weather.latency_ms_max })).await;
-        self.passable().await;
+        self.answerable().await;
+        while self.is_still(path) {
+            sleep(HOLD_LOOK).await;
+        }
         let was_down = self.is_down();
         while self.is_down() {
             sleep(Duration::from_secs(1)).await;

@@ -4,10 +4,12 @@ mod autoscaler;
 mod beyond;
 mod budget;
 mod capacity;
+mod claim;
 mod cron_job;
 mod custom;
 mod daemon_set;
 mod deployment;
+mod family;
 mod job;
 mod namespace;
 mod owner;
@@ -56,6 +58,9 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     quota::LIMITED,
     namespace::EMPTIED,
     owner::OWNED,
+    family::TOGETHER,
+    claim::DEVICES,
+    job::BUSY,
     autoscaler::SCALED,
     volume::LOST,
     custom::DEFINED,
@@ -85,6 +90,8 @@ pub(crate) enum Edit {
     DeleteInForeground(&'static str),
     /// As [`Edit::Delete`]; what the object owns stays.
     Orphan(&'static str),
+    /// One right after the other, as a program makes what belongs together.
+    AtOnce(&'static [Edit]),
     /// Evicts the first pod of the namespace `default` with this label, as often as its budget refuses.
     Evict(&'static str),
 }
@@ -103,6 +110,12 @@ impl Edit {
             Self::DeleteInForeground(path) => (Method::DELETE, path, "{propagationPolicy: Foreground}"),
             Self::Orphan(path) => (Method::DELETE, path, "{propagationPolicy: Orphan}"),
             Self::Evict(label) => return evict(client, label).await,
+            Self::AtOnce(edits) => {
+                for edit in edits {
+                    Box::pin(edit.make(client)).await?;
+                }
+                return Ok(());
+            }
         };
         let mut body: Value = serde_norway::from_str(yaml).context("a scenario's YAML")?;
         if let Self::CreateOwned(_, owner, _) = *self {

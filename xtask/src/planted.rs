@@ -8,6 +8,8 @@ use std::process::Command;
 
 struct Bug {
     name: &'static str,
+    /// The scenario that has what it breaks.
+    scenario: &'static str,
     file: &'static str,
     /// An expression that stands in the file once.
     sound: &'static str,
@@ -19,6 +21,7 @@ struct Bug {
 const BUGS: &[Bug] = &[
     Bug {
         name: "fence",
+        scenario: "rollout",
         file: "client/src/driver.rs",
         sound: "self.revisions.iter().all(reached) && self.deleted.iter().all(settled)",
         broken: "self.revisions.iter().all(reached) || self.deleted.iter().all(settled)",
@@ -26,6 +29,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "lease",
+        scenario: "rollout",
         file: "client/src/lease/election.rs",
         sound: "now.duration_since(since).as_secs() < seconds",
         broken: "now.duration_since(since).as_secs() < seconds / 3",
@@ -33,6 +37,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "surge",
+        scenario: "rollout",
         file: "controllers/src/deployment/plan.rs",
         sound: "self.replicas() + self.max_surge() - self.total()",
         broken: "self.replicas() + self.max_surge() - current",
@@ -40,6 +45,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "available",
+        scenario: "rollout",
         file: "controllers/src/deployment/rolling.rs",
         sound: "available - min_available",
         broken: "available - min_available + 1",
@@ -47,6 +53,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "stillness",
+        scenario: "deployment",
         file: "controllers/src/deployment/status.rs",
         sound: "self.get(type_).is_some_and(same)",
         broken: "self.get(type_).is_some_and(same) && self.now.as_second() % 2 == 1",
@@ -54,6 +61,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "order",
+        scenario: "stateful",
         file: "controllers/src/stateful_set/rollout.rs",
         sound: "pod::is_terminating(pod) || !self.is_running_and_available(pod)",
         broken: "pod::is_terminating(pod)",
@@ -61,6 +69,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "identity",
+        scenario: "stateful",
         file: "controllers/src/pod_gc.rs",
         sound: "pod::is_terminating(pod) && pod::node_name(pod).is_empty()",
         broken: "pod::is_terminating(pod)",
@@ -68,6 +77,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "daemons",
+        scenario: "daemon",
         file: "controllers/src/daemon_set/rolling.rs",
         sound: "max_unavailable(&seen.set, wanted) - missing",
         broken: "max_unavailable(&seen.set, wanted)",
@@ -75,6 +85,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "uncounted",
+        scenario: "job",
         file: "controllers/src/job/track.rs",
         sound: "changed.into_iter().chain(released.iter().map(|pod| untrack(pod))).chain(events).collect()",
         broken: "released.iter().map(|pod| untrack(pod)).chain(changed).chain(events).collect()",
@@ -82,6 +93,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "counted-twice",
+        scenario: "job",
         file: "controllers/src/job/count.rs",
         sound: "counter.unwrap_or(0) + gone.len() as i32",
         broken: "counter.unwrap_or(0) + (gone.len() + held.len()) as i32",
@@ -89,6 +101,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "overlap",
+        scenario: "cron",
         file: "controllers/src/cron_job.rs",
         sound: "status.active.as_deref().unwrap_or_default()",
         broken: "&status.active.as_deref().unwrap_or_default()[..0]",
@@ -96,6 +109,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "owners",
+        scenario: "family",
         file: "controllers/src/garbage_collector/judge.rs",
         sound: "if waits && deleting { Worth::Waiting } else { Worth::Solid }",
         broken: "if waits && deleting { Worth::Waiting } else { Worth::Dangling }",
@@ -103,6 +117,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "assumed",
+        scenario: "full",
         file: "scheduler/src/shell.rs",
         sound: "self.place(&pod, &node, now)",
         broken: "()",
@@ -110,6 +125,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "preemption",
+        scenario: "full",
         file: "scheduler/src/preempt.rs",
         sound: "other.priority < priority",
         broken: "other.priority <= priority",
@@ -117,6 +133,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "bound-twice",
+        scenario: "busy",
         file: "apiserver/src/subresource/binding.rs",
         sound: "tree::text(pod, \"spec.nodeName\")",
         broken: "\"\"",
@@ -124,6 +141,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "budget",
+        scenario: "evicted",
         file: "apiserver/src/subresource/eviction.rs",
         sound: "is_ready(pod)",
         broken: "false",
@@ -131,6 +149,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "quota",
+        scenario: "quota",
         file: "apiserver/src/registry/charge.rs",
         sound: "charged.map_err(|why| ApiError::forbidden(row, call.name, why))?",
         broken: "charged.ok().flatten()",
@@ -138,6 +157,7 @@ const BUGS: &[Bug] = &[
     },
     Bug {
         name: "finalizers",
+        scenario: "lost-volume",
         file: "apiserver/src/registry/delete.rs",
         sound: "!metadata::finalizers(&marked).is_empty()",
         broken: "metadata::finalizers(&marked).len() > 1",
@@ -164,7 +184,7 @@ pub(crate) fn run(root: &Path, names: &[&str]) -> Result<()> {
     println!("| bug | place | what does not hold | found by | seed | seeds | when |\n|---|---|---|---|---|---|---|");
     let mut missed = Vec::new();
     for bug in BUGS.iter().filter(|bug| names.is_empty() || names.contains(&bug.name)) {
-        match find(&program, bug.name)? {
+        match find(&program, bug)? {
             Some(Found { rule, game, count, when }) => {
                 println!("| {} | {} | {} | {rule} | {game} | {count} | {when} |", bug.name, bug.file, bug.what);
             }
@@ -230,9 +250,10 @@ struct Found {
     when: String,
 }
 
-fn find(program: &Path, name: &str) -> Result<Option<Found>> {
+fn find(program: &Path, bug: &Bug) -> Result<Option<Found>> {
     let mut game = Command::new(program);
-    let played = game.args(["seeds", "--first", "--count", SEEDS_MAX]).env(PLANTED, name).output()?;
+    game.args(["seeds", "--first", "--count", SEEDS_MAX, "--scenario", bug.scenario]);
+    let played = game.env(PLANTED, bug.name).output()?;
     let said = String::from_utf8(played.stdout)?;
     let Some(line) = said.lines().find(|line| line.contains(" (replay: ")) else { return Ok(None) };
     let between = |begin: &str, end: &str| Some(line.split_once(begin)?.1.split_once(end)?.0.to_owned());

@@ -1,4 +1,4 @@
-//! The four requests that bootstrapping makes, sent through the router in process.
+//! The requests that bootstrapping makes, sent through the router in process.
 
 use axum::Router;
 use axum::body::Body;
@@ -41,6 +41,15 @@ impl Api {
         };
         let named = items.into_iter().filter_map(|item| Some((name(&item)?.to_owned(), item)));
         Ok(named.collect())
+    }
+
+    /// What stands in the place of `object`.
+    pub(super) async fn get(&self, collection: &str, object: &Value) -> Result<Option<Value>, BootstrapError> {
+        match self.call(Method::GET, &path_of(collection, object), None).await {
+            Ok(found) => Ok(Some(found)),
+            Err(BootstrapError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn create(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {

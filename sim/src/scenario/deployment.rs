@@ -102,7 +102,7 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
 
 const IMAGE: &str = "/spec/template/spec/containers/0/image";
 
-fn rolled_out(world: &World) -> Result<(), String> {
+pub(super) fn rolled_out(world: &World) -> Result<(), String> {
     let web = world.named("apps/deployments", "web").ok_or("no Deployment")?;
     let (wanted, image) = (count(web, "/spec/replicas"), text(web, IMAGE));
     let pods: Vec<&Value> = world.of("pods").filter(|pod| is_active(pod)).collect();

@@ -2,6 +2,7 @@
 
 use super::{Command, manifest, show};
 use crate::cluster::Cluster;
+use crate::network::Held;
 use crate::scenario::{may_pass, send};
 use crate::world::text;
 use anyhow::{Context as _, Result, bail};
@@ -99,8 +100,9 @@ impl Script {
             "power-off" => Cluster::power_off,
             "cut-off" => |cluster, which| cluster.set_down(which, true),
             "reconnect" => |cluster, which| cluster.set_down(which, false),
-            "hold-up" => |cluster, which| cluster.set_held(which, true),
-            "let-pass" => |cluster, which| cluster.set_held(which, false),
+            "hold-up" => |cluster, which| cluster.set_held(which, Held::Everything),
+            "mute" => |cluster, which| cluster.set_held(which, Held::Requests),
+            "let-pass" => |cluster, which| cluster.set_held(which, Held::Nothing),
             _ => bail!("there is no such command"),
         };
         self.on(process, what)

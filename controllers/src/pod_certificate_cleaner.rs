@@ -45,6 +45,6 @@ mod tests {
              spec: {signerName: a.b/c, podName: p, podUID: u, serviceAccountName: s, serviceAccountUID: u, nodeName: n, nodeUID: u, stubPKCS10Request: eA==}";
         let run = |now: i64| lines(&reconcile(&Key::new("shop", "r"), &caches(watches, yaml), at(now)));
         assert_eq!(run(10), "again at 900\n");
-        assert_eq!(run(900), "delete PodCertificateRequest shop/r\n");
+        assert_eq!(run(900), "delete PodCertificateRequest r\n");
     }
 }

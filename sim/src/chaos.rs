@@ -81,11 +81,10 @@ pub(crate) async fn play(cluster: &mut Cluster, mood: Mood, edits: &[Edit]) -> R
         }
         let undo = match mood {
             Mood::Fair => None,
-            Mood::Rough => strike(cluster, ROUGH).await,
-            Mood::Stormy => strike(cluster, STORMY).await,
             // Now and then: each is a long one, and not all may be away all the time.
             Mood::Contested if cluster.chance.random_bool(0.12) => Some(contest(cluster)),
-            Mood::Contested => strike(cluster, ROUGH).await,
+            Mood::Rough | Mood::Contested => strike(cluster, ROUGH).await,
+            Mood::Stormy => strike(cluster, STORMY).await,
         };
         undos.extend(undo.map(|(after, undo)| (at + after, undo)));
     }

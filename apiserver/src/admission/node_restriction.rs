@@ -294,16 +294,11 @@ impl Guard<'_> {
     /// What a request for a certificate names, as it is there now.
     async fn with_uid(&self, resource: Resource, key: (&str, &str), uid: &str) -> Result<Arc<Value>, ApiError> {
         let found = find_with_uid(self.context.objects.as_ref(), resource, key, uid).await?;
-        match found.filter(|found| text(found, "metadata.uid") == uid) {
-            Some(found) => Ok(found),
-            None => {
-                let what = resource.plural;
-                self.refuse(format!(
-                    "requested a certificate of {what} {:?} with uid {uid:?}, which is not there",
-                    key.1
-                ))
-            }
+        if let Some(found) = found.filter(|found| text(found, "metadata.uid") == uid) {
+            return Ok(found);
         }
+        let what = resource.plural;
+        self.refuse(format!("requested a certificate of {what} {:?} with uid {uid:?}, which is not there", key.1))
     }
 
     /// k8s: validateNodePodCertificateSigner

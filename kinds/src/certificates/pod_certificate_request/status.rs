@@ -26,7 +26,6 @@ pub(super) fn of_change(request: &PodCertificateRequest, old: &PodCertificateReq
         (Some(_), _) if !semantically_equal(&new, &old) => {
             errors.push(refuse("immutable after PodCertificateRequest is issued, denied, or failed"));
         }
-        (Some(_), _) => {}
         (None, Some(ISSUED)) => certificate(&new, &mut errors),
         (None, Some(_)) => {
             let bare = PodCertificateRequestStatus { conditions: new.conditions.clone(), ..Default::default() };
@@ -40,7 +39,7 @@ pub(super) fn of_change(request: &PodCertificateRequest, old: &PodCertificateReq
             let detail = r#"status is immutable unless transitioning to "Issued", "Denied", or "Failed""#;
             errors.push(refuse(detail));
         }
-        (None, None) => {}
+        (Some(_), _) | (None, None) => {}
     }
     errors
 }

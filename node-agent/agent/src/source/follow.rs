@@ -89,7 +89,7 @@ impl Follows {
             }
             Topic::CertificateRequests => {
                 let fields = format!("spec.nodeName={}", self.node);
-                self.spawn::<PodCertificateRequest>(Api::all(client), fields, pod_of, topic, stop);
+                self.spawn::<PodCertificateRequest>(Api::all(client), fields, |it| Some(&it.spec.pod_uid), topic, stop);
             }
         }
     }
@@ -108,10 +108,6 @@ type Concerns<K> = fn(&K) -> Option<&str>;
 
 fn everybody<K>(_: &K) -> Option<&str> {
     None
-}
-
-fn pod_of(request: &PodCertificateRequest) -> Option<&str> {
-    Some(&request.spec.pod_uid)
 }
 
 /// As much of an object as is needed to see that it has changed, and whom to tell.

@@ -181,10 +181,10 @@ mod tests {
         status(
             &json!({}),
             &issued,
-            &expect![[r#"
+            &expect![[r"
             status.notBefore: Required value: must be present and consistent with the issued certificate
             status.notAfter: Required value: must be present and consistent with the issued certificate
-            status.beginRefreshAt: Required value: must be present and in the range [notbefore+10min, notafter-10min]"#]],
+            status.beginRefreshAt: Required value: must be present and in the range [notbefore+10min, notafter-10min]"]],
         );
     }
 }

@@ -42,7 +42,7 @@ test: deps test-deps
 	@$(MAKE) --no-print-directory fuzz
 
 # Builds all tests, of which two are run on a machine too, and prints where those are.
-MACHINE_TESTS = $(CARGO) test --workspace --locked --no-run --message-format=json | sed -n 's|.*"executable":"\([^"]*/deps/\(cri\|inside\)-[0-9a-f]*\)".*|\1|p'
+MACHINE_TESTS = $(CARGO) test --workspace --locked --no-run --message-format=json | sed -nE 's,.*"executable":"([^"]*/deps/(cri|inside)-[0-9a-f]*)".*,\1,p'
 
 ## vm-image: what the virtual machines of the tests boot, with the debug binaries on its disk
 vm-image: test-deps

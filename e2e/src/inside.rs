@@ -6,11 +6,13 @@ use anyhow::Result;
 pub const FILES: [&str; 6] =
     ["volumes.yaml", "security.yaml", "resources.yaml", "names.yaml", "lifecycle.yaml", "probes.yaml"];
 
-pub const PODS: [&str; 13] = [
+/// A pod with users of its own, which not every kernel can have.
+pub const USERS: &str = "newer/users.yaml";
+
+pub const PODS: [&str; 12] = [
     "volumes",
     "confined",
     "strict",
-    "users",
     "together",
     "node",
     "guaranteed",

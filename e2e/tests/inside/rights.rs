@@ -5,6 +5,7 @@ use super::{SOON, until};
 use anyhow::{Context, Result};
 use e2e::Cluster;
 use e2e::cluster::is_ready;
+use e2e::inside::USERS;
 use e2e::wait::eventually;
 use std::fs;
 use std::path::Path;
@@ -62,7 +63,6 @@ fn table() -> Vec<Identity> {
             ..plain(at("confined", "root"))
         },
         Identity { groups: "1000 3001", ..plain(at("strict", "web")) },
-        Identity { user: "0 0", groups: "0", effective: usual, ..plain(at("users", "web")) },
         plain(at("together", "one")),
         plain(at("node", "plain")),
         plain(at("best-effort", "web")),
@@ -70,30 +70,32 @@ fn table() -> Vec<Identity> {
 }
 
 pub(crate) fn identities(cluster: &Cluster, findings: &mut Findings) -> Result<()> {
-    for one in table() {
-        let view = look(cluster, one.place, &[SELF, FIRST])?;
-        let (user, group) = one.user.split_once(' ').context("a user and a group")?;
-        let wanted = [
-            format!("Uid: {user} {user} {user} {user}"),
-            format!("Gid: {group} {group} {group} {group}"),
-            format!("Groups: {}", one.groups),
-            format!("CapInh: {NONE}"),
-            format!("CapPrm: {}", one.effective),
-            format!("CapEff: {}", one.effective),
-            format!("CapBnd: {}", one.bounding),
-            format!("CapAmb: {NONE}"),
-            format!("NoNewPrivs: {}", one.no_new_privileges),
-            format!("Seccomp: {}", one.seccomp),
-        ];
-        // Where processes are in common, the first one is not the container's.
-        let shared = ["together", "node"].contains(&one.place.pod);
-        for path in [SELF, FIRST].iter().take(if shared { 1 } else { 2 }) {
-            let missing: Vec<_> = wanted.iter().filter(|line| !view[*path].contains(line)).collect();
-            findings
-                .unless(missing.is_empty(), || format!("{:?} {path}: no {missing:?} in {:?}", one.place, view[*path]));
-        }
-    }
+    table().iter().try_for_each(|one| identity(cluster, one, findings))?;
     volumes_of_the_group(cluster, findings)
+}
+
+fn identity(cluster: &Cluster, one: &Identity, findings: &mut Findings) -> Result<()> {
+    let view = look(cluster, one.place, &[SELF, FIRST])?;
+    let (user, group) = one.user.split_once(' ').context("a user and a group")?;
+    let wanted = [
+        format!("Uid: {user} {user} {user} {user}"),
+        format!("Gid: {group} {group} {group} {group}"),
+        format!("Groups: {}", one.groups),
+        format!("CapInh: {NONE}"),
+        format!("CapPrm: {}", one.effective),
+        format!("CapEff: {}", one.effective),
+        format!("CapBnd: {}", one.bounding),
+        format!("CapAmb: {NONE}"),
+        format!("NoNewPrivs: {}", one.no_new_privileges),
+        format!("Seccomp: {}", one.seccomp),
+    ];
+    // Where processes are in common, the first one is not the container's.
+    let shared = ["together", "node"].contains(&one.place.pod);
+    for path in [SELF, FIRST].iter().take(if shared { 1 } else { 2 }) {
+        let missing: Vec<_> = wanted.iter().filter(|line| !view[*path].contains(line)).collect();
+        findings.unless(missing.is_empty(), || format!("{:?} {path}: no {missing:?} in {:?}", one.place, view[*path]));
+    }
+    Ok(())
 }
 
 /// Volumes belong to the pod's group, whoever of its containers writes.
@@ -168,8 +170,36 @@ fn servers(cluster: &Cluster, place: Place) -> Result<Vec<String>> {
     Ok(view.values().map(|lines| lines.join(" ").replace('\0', " ")).collect())
 }
 
+/// Whether containers of the node may have users of their own.
+fn maps_users(cluster: &Cluster) -> Result<bool> {
+    let nodes = cluster.json(&["get", "nodes"])?;
+    let handlers = nodes["items"][0]["status"]["runtimeHandlers"].as_array().context("handlers")?;
+    Ok(handlers.iter().any(|handler| handler["features"]["userNamespaces"] == true))
+}
+
 fn own_users(cluster: &Cluster, findings: &mut Findings) -> Result<()> {
+    let file = e2e::cluster::root().join("manifests/examples").join(USERS);
+    cluster.kctl(&["apply", "-f", &file.to_string_lossy()])?;
+    if !maps_users(cluster)? {
+        eventually("why there are no users of its own", SOON, || {
+            let events = cluster.kctl(&["get", "events"]).map_err(|error| format!("{error:#}"))?;
+            if events.contains("does not support user namespaces") { Ok(()) } else { Err(events) }
+        });
+        return Ok(());
+    }
+    until(cluster, "users", "Ready", is_ready);
     let place = at("users", "web");
+    let usual = usual_capabilities();
+    let who = Identity {
+        place,
+        user: "0 0",
+        groups: "0",
+        effective: usual,
+        bounding: usual,
+        no_new_privileges: 0,
+        seccomp: 2,
+    };
+    identity(cluster, &who, findings)?;
     run(cluster, place, &["note", "/scratch/file", "x"])?;
     let rows: &[Row] = &[
         ("/scratch", &["0777 0:0"]),

@@ -17,7 +17,6 @@ use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
@@ -31,8 +30,6 @@ const MISSES_MAX_SEVERAL: u32 = 1;
 const LOOK_EVERY_ONE: Duration = Duration::from_secs(3);
 const LOOK_MAX_ONE: Duration = Duration::from_secs(3);
 const MISSES_MAX_ONE: u32 = 10;
-/// A connection on which nothing is answered for so long is dead, if others to the same server are answered.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Clone)]
 pub struct Servers(Arc<Mutex<Current>>);
@@ -42,7 +39,7 @@ struct Current {
     at: usize,
     /// Cancelled when the current server is given up.
     lost: CancellationToken,
-    /// A part of it: cancelled when the connection is given up that requests to the current server take now.
+    /// A part of it: cancelled when the connections are given up that requests to the current server take now.
     cut: CancellationToken,
 }
 
@@ -123,8 +120,7 @@ impl Servers {
         current.cut = current.lost.child_token();
     }
 
-    /// New requests to the server of that turn take a new connection; what is under way stays until
-    /// [`Self::give_up_if_silent`] is sure. A connection to a machine that lost its power is shared by all requests and looks alive until the
+    /// New requests to the server of that turn take new connections. One to a machine that lost its power looks alive until the
     /// kernel, which waits twice as long each time, asks it again; that of a watch, which sends nothing, for ever.
     fn reconnect(&self, turn: &Turn) {
         let mut current = self.0.lock();
@@ -157,26 +153,10 @@ impl Servers {
         }
     }
 
-    /// Gives the connection of that turn up, with all that is under way on it, once it stays silent while another to the same
-    /// server is answered: a server that is slow for all must not be asked for everything anew.
-    async fn give_up_if_silent(self, turn: Turn) {
-        while !turn.cut.is_cancelled() {
-            let asked = turn.client.send(look("/livez"));
-            if tokio::time::timeout(SILENCE_MAX, asked).await.is_ok() {
-                return;
-            }
-            let other = self.turn().client;
-            if let Ok(Ok(_)) = tokio::time::timeout(LOOK_MAX_ONE, other.send(look("/livez"))).await {
-                tracing::warn!("a connection to the API server is silent; what waits on it begins anew on another");
-                turn.cut.cancel();
-            }
-        }
-    }
-
     /// Asks the current server again and again whether it is there and, where there are others, ready; until `drain`.
     pub async fn look_after(self, drain: CancellationToken) {
         let mut misses = 0;
-        let mut doubts = JoinSet::new();
+        let mut doubted: Vec<CancellationToken> = Vec::new();
         loop {
             // A server that is there and cannot reach its store, or is about to stop, is of no use where there are others.
             let (path, every, limit, misses_max) = if self.several() {
@@ -188,17 +168,21 @@ impl Servers {
                 () = drain.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
-            while doubts.try_join_next().is_some() {}
             let turn = self.turn();
             let at = turn.at;
             match tokio::time::timeout(limit, turn.client.send(look(path))).await {
                 // Of the only one any answer will do.
-                Ok(Ok(answer)) if answer.status().is_success() || !self.several() => misses = 0,
-                Ok(_) => misses += 1,
-                Err(_) => {
+                Ok(Ok(answer)) if answer.status().is_success() || !self.several() => {
+                    misses = 0;
+                    // It is there, and may have begun anew: nothing tells which of the older connections still lead to it, so
+                    // that what waits on them asks again.
+                    doubted.drain(..).for_each(|older| older.cancel());
+                }
+                Ok(Ok(_)) => misses += 1,
+                Ok(Err(_)) | Err(_) => {
                     misses += 1;
                     self.reconnect(&turn);
-                    doubts.spawn(self.clone().give_up_if_silent(turn));
+                    doubted.push(turn.cut);
                 }
             }
             if misses > misses_max {

@@ -18,6 +18,7 @@ mod report;
 mod works;
 
 use anyhow::{Context, Result, bail};
+use e2e::bench::plan::Plan;
 use e2e::bench::{connection, process, server};
 use std::path::Path;
 
@@ -33,37 +34,7 @@ const USAGE: &str = "usage: bench_api [--scale FACTOR] [create|get|patch|pods|li
 
 /// Parts that need the same two servers.
 const REQUESTS: &[&str] = &["create", "get", "patch", "pods", "list"];
-
-/// What was asked for.
-pub(crate) struct Plan {
-    /// Numbers of operations are multiplied by this.
-    scale: f64,
-    parts: Vec<String>,
-}
-
-impl Plan {
-    fn parse(args: &[String]) -> Result<Self> {
-        let mut plan = Self { scale: 1.0, parts: Vec::new() };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            match arg.as_str() {
-                "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
-                "fan-out" | "many" | "etcd" => plan.parts.push(arg.clone()),
-                arg if REQUESTS.contains(&arg) => plan.parts.push(arg.to_owned()),
-                _ => bail!(USAGE),
-            }
-        }
-        Ok(plan)
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
-    }
-
-    pub(crate) fn scaled(&self, count: usize) -> usize {
-        (count as f64 * self.scale) as usize
-    }
-}
+const PARTS: &[&str] = &["create", "get", "patch", "pods", "list", "fan-out", "many", "etcd"];
 
 fn main() -> Result<()> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -79,7 +50,7 @@ fn main() -> Result<()> {
             // The processes that are measured.
             ["serve", folder, store] => server::run(Path::new(folder), store).await,
             ["null", folder] => null::run(Path::new(folder)).await,
-            _ => Box::pin(bench(&Plan::parse(&args)?)).await,
+            _ => Box::pin(bench(&Plan::parse(&args, PARTS, USAGE)?)).await,
         }
     })
 }

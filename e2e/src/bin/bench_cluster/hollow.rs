@@ -82,7 +82,7 @@ pub(crate) struct Counts {
     pub(crate) gone: AtomicUsize,
 }
 
-/// Runs whatever is bound to a node until it is aborted, which nobody wants before the watch ends.
+/// Runs whatever is bound to a node, until it is aborted.
 pub(crate) async fn run_pods(client: kube::Client, counts: Arc<Counts>) -> Result<()> {
     let all: Api<Pod> = Api::all(client.clone());
     let (room, mut tasks) = (Arc::new(Semaphore::new(AT_ONCE)), JoinSet::new());

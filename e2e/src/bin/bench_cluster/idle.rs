@@ -2,9 +2,10 @@
 
 use crate::hollow::{self, Counts};
 use crate::rollout::until;
-use crate::{Plan, deployment, in_cluster};
+use crate::{deployment, in_cluster};
 use anyhow::{Context, Result};
 use e2e::Fleet;
+use e2e::bench::plan::Plan;
 use e2e::bench::process::{cpu_of, memory_of};
 use e2e::bench::report::row;
 use k8s_openapi::api::apps::v1::Deployment;

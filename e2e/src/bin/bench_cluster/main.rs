@@ -10,7 +10,8 @@ mod hollow;
 mod idle;
 mod rollout;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
+use e2e::bench::plan::Plan;
 use e2e::bench::{inside, report};
 use e2e::{Fleet, cluster};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -20,36 +21,6 @@ use std::process::Stdio;
 
 const USAGE: &str = "usage: bench_cluster [--scale FACTOR] [rollout|idle ...]";
 const PARTS: [&str; 2] = ["rollout", "idle"];
-
-/// What was asked for.
-struct Plan {
-    /// Numbers of pods and nodes are multiplied by this.
-    scale: f64,
-    parts: Vec<String>,
-}
-
-impl Plan {
-    fn parse(args: &[String]) -> Result<Self> {
-        let mut plan = Self { scale: 1.0, parts: Vec::new() };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            match arg.as_str() {
-                "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
-                part if PARTS.contains(&part) => plan.parts.push(part.to_owned()),
-                _ => bail!(USAGE),
-            }
-        }
-        Ok(plan)
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
-    }
-
-    fn scaled(&self, count: usize) -> usize {
-        (count as f64 * self.scale).ceil() as usize
-    }
-}
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -64,7 +35,7 @@ fn main() -> Result<()> {
             inside::run(Path::new(kubeconfig), |client| Box::pin(idle::measure(client, nodes, pods, server)))
         }
         _ => {
-            let plan = Plan::parse(&args)?;
+            let plan = Plan::parse(&args, &PARTS, USAGE)?;
             report::head();
             if plan.wants("rollout") {
                 rollout::run(&plan)?;

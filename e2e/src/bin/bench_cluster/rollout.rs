@@ -1,9 +1,10 @@
 //! A large Deployment: until all of its pods have nodes, and what the controllers write to update it.
 
 use crate::hollow::{self, Counts};
-use crate::{Plan, deployment, in_cluster};
+use crate::{deployment, in_cluster};
 use anyhow::{Context, Result};
 use e2e::Fleet;
+use e2e::bench::plan::Plan;
 use e2e::bench::report::{millis, row};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;

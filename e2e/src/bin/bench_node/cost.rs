@@ -1,9 +1,9 @@
 //! What a node costs that has a hundred pods and nothing to do: `drover agent` as a process of its own, which is agent,
 //! runtime and proxy, and the supervisors of the pods.
 
-use crate::Plan;
 use anyhow::{Context, Result, ensure};
 use e2e::Fleet;
+use e2e::bench::plan::Plan;
 use e2e::bench::process::{Memory, cpu_of, memory_of};
 use e2e::bench::report::row;
 use e2e::wait::pause;

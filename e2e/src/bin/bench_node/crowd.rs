@@ -1,8 +1,9 @@
 //! Many pods at once through a whole cluster: from the apply until a watch shows them all Ready, and from the deletion until
 //! it shows them gone.
 
-use crate::Plan;
+use crate::rounds;
 use anyhow::{Context, Result, bail};
+use e2e::bench::plan::Plan;
 use e2e::bench::report::{Times, millis, row};
 use e2e::{Cluster, Options, cluster};
 use futures::{StreamExt, TryStreamExt};
@@ -55,7 +56,7 @@ impl FromStr for Way {
 pub(crate) fn run(plan: &Plan) -> Result<()> {
     let mut cluster = Cluster::start(Options { args: vec![MAX_PODS.to_owned()], ..Options::default() })?;
     for (pods, way, rounds, bar) in [
-        (60, Way::Deployment, plan.rounds(ROUNDS), "2000 ms"),
+        (60, Way::Deployment, rounds(plan, ROUNDS), "2000 ms"),
         (250, Way::Deployment, 1, "10000 ms"),
         (100, Way::Bare, 1, ""),
     ] {

@@ -16,42 +16,13 @@ mod engine;
 mod pod;
 mod station;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use e2e::bench::plan::Plan;
 use e2e::bench::{inside, report};
 use std::path::Path;
 
 const USAGE: &str = "usage: bench_node [--scale FACTOR] [runtime|cri|crowd|cost ...]";
 const PARTS: [&str; 4] = ["runtime", "cri", "crowd", "cost"];
-
-/// What was asked for.
-pub(crate) struct Plan {
-    /// Numbers of rounds are multiplied by this.
-    scale: f64,
-    parts: Vec<String>,
-}
-
-impl Plan {
-    fn parse(args: &[String]) -> Result<Self> {
-        let mut plan = Self { scale: 1.0, parts: Vec::new() };
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            match arg.as_str() {
-                "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
-                part if PARTS.contains(&part) => plan.parts.push(part.to_owned()),
-                _ => bail!(USAGE),
-            }
-        }
-        Ok(plan)
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
-    }
-
-    pub(crate) fn rounds(&self, count: usize) -> usize {
-        ((count as f64 * self.scale) as usize).max(3)
-    }
-}
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -74,8 +45,13 @@ fn main() -> Result<()> {
                 |client| async move { Box::pin(crowd::measure(client, pods, way)).await },
             )
         }
-        _ => outside(&Plan::parse(&args)?),
+        _ => outside(&Plan::parse(&args, &PARTS, USAGE)?),
     }
+}
+
+/// Fewer than three say nothing.
+pub(crate) fn rounds(plan: &Plan, count: usize) -> usize {
+    plan.scaled(count).max(3)
 }
 
 fn outside(plan: &Plan) -> Result<()> {
@@ -83,10 +59,10 @@ fn outside(plan: &Plan) -> Result<()> {
     if plan.wants("runtime") || plan.wants("cri") {
         let station = station::Station::start()?;
         if plan.wants("runtime") {
-            station.measure("runtime", plan.rounds(alone::ROUNDS))?;
+            station.measure("runtime", rounds(plan, alone::ROUNDS))?;
         }
         if plan.wants("cri") {
-            station.measure("cri", plan.rounds(pod::ROUNDS))?;
+            station.measure("cri", rounds(plan, pod::ROUNDS))?;
         }
     }
     if plan.wants("crowd") {

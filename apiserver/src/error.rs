@@ -301,8 +301,9 @@ impl From<TxnError> for ApiError {
         match error {
             TxnError::Conflict { key, .. } => Self::contended(&key),
             TxnError::Full(why) => Self::internal(format!("the store cannot write: {why}")),
+            // No code that clients take as a call to ask again: the second time it would be refused for what the first one did.
             TxnError::Unknown(why) => {
-                Self::timeout(format!("the store did not confirm the write, it may have happened: {why}"))
+                Self::internal(format!("the store did not confirm the write, it may have happened: {why}"))
             }
             TxnError::Unavailable(why) => Self::unavailable(format!("the store does not answer: {why}")),
         }

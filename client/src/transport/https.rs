@@ -2,10 +2,26 @@
 
 use http::Uri;
 use http::uri::Scheme;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
+use std::time::Duration;
 use thiserror::Error;
+use tower::{BoxError, ServiceBuilder};
+
+/// A server that does not take a connection for so long is lost; the kernel alone would try for minutes.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// The kernel asks the other end of a connection that is silent for so long, and again, and gives it up at last. It answers
+/// for a process that is slow or stopped, not for a machine that lost its power; one that is back says that it knows nothing.
+const ASK_AFTER: Duration = Duration::from_secs(5);
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
+const ASKS_MAX: u32 = 3;
+/// The same where something that was sent is not acknowledged.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(14);
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -36,6 +52,29 @@ pub fn https_from(config: kube::Config) -> Result<kube::Client, Error> {
     let config = with_scheme(config)?;
     install_ring();
     kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))
+}
+
+/// A client for as long as this process runs: of connections whose other end is gone, which a watch would wait for without
+/// an end. Nothing is asked twice: a write without an answer may have happened, and who wrote it must look.
+pub(super) fn https_kept_alive(config: kube::Config) -> Result<kube::Client, Error> {
+    let config = with_scheme(config)?;
+    install_ring();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_MAX));
+    tcp.set_keepalive(Some(ASK_AFTER));
+    tcp.set_keepalive_interval(Some(ASK_AGAIN_AFTER));
+    tcp.set_keepalive_retries(Some(ASKS_MAX));
+    tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
+    let failed = |source| Error::Client(Box::new(source));
+    let https = config.rustls_https_connector_with_connector(tcp).map_err(failed)?;
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer().map_err(failed)?)
+        .map_err(BoxError::from)
+        .service(legacy::Client::builder(TokioExecutor::new()).build(https));
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
 }
 
 /// The configuration with a server that says how it is spoken to: `HOST:PORT` is HTTPS where the configuration has anything

@@ -1,12 +1,13 @@
-//! One client of several API servers of the same cluster: requests go to the current one; when it is lost, to the next.
+//! One client of several API servers of the same cluster: requests go to the current one; when it is lost, to another.
 //!
 //! A server that refuses connections is noticed at once, one that falls silent or is not ready by [`Servers::look_after`].
 //! Streams of a lost server end, so that their readers open them again elsewhere. Credentials can be replaced while clients
 //! are in use.
 
-use super::https::{Error, https_from};
+use super::https::{Error, https_kept_alive};
 use bytes::Bytes;
-use futures::Stream;
+use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt as _};
 use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -20,16 +21,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
-/// A server that does not take a connection for so long is lost; the kernel alone would try for minutes.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// Where there are several servers, a silent one is left within about two seconds.
-const LOOK_EVERY_SEVERAL: Duration = Duration::from_secs(1);
-const LOOK_MAX_SEVERAL: Duration = Duration::from_millis(900);
-const MISSES_MAX_SEVERAL: u32 = 1;
-/// The only server may be slow for a while: cutting its streams would make that worse.
-const LOOK_EVERY_ONE: Duration = Duration::from_secs(3);
-const LOOK_MAX_ONE: Duration = Duration::from_secs(3);
-const MISSES_MAX_ONE: u32 = 10;
+/// Where there are several servers, a silent one is left within two seconds for one that answers.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_MAX: Duration = Duration::from_millis(900);
 
 #[derive(Clone)]
 pub struct Servers(Arc<Mutex<Current>>);
@@ -39,21 +33,10 @@ struct Current {
     at: usize,
     /// Cancelled when the current server is given up.
     lost: CancellationToken,
-    /// A part of it: cancelled when the connections are given up that requests to the current server take now.
-    cut: CancellationToken,
 }
 
-impl Current {
-    fn new(endpoints: Vec<Endpoint>) -> Self {
-        let lost = CancellationToken::new();
-        Self { endpoints, at: 0, cut: lost.child_token(), lost }
-    }
-}
-
-#[derive(Clone)]
 struct Endpoint {
     url: String,
-    config: kube::Config,
     client: kube::Client,
 }
 
@@ -63,8 +46,7 @@ type Streamed = UnsyncBoxBody<Bytes, BoxError>;
 struct Turn {
     at: usize,
     client: kube::Client,
-    /// See [`Current::cut`].
-    cut: CancellationToken,
+    lost: CancellationToken,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +57,7 @@ impl Servers {
     /// As the user of `kubeconfig`, at `urls`; at the kubeconfig's own server where there are none.
     pub async fn open(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Self, Error> {
         let endpoints = endpoints(kubeconfig, urls).await?;
-        Ok(Self(Arc::new(Mutex::new(Current::new(endpoints)))))
+        Ok(Self(Arc::new(Mutex::new(Current { endpoints, at: 0, lost: CancellationToken::new() }))))
     }
 
     /// Goes on with other credentials; streams that are open stay so.
@@ -98,41 +80,26 @@ impl Servers {
 
     fn turn(&self) -> Turn {
         let current = self.0.lock();
-        Turn { at: current.at, client: current.endpoints[current.at].client.clone(), cut: current.cut.clone() }
+        Turn { at: current.at, client: current.endpoints[current.at].client.clone(), lost: current.lost.clone() }
     }
 
-    fn several(&self) -> bool {
-        self.0.lock().endpoints.len() > 1
+    /// The servers beside that one, the next first.
+    fn others(&self, at: usize) -> Vec<(usize, kube::Client)> {
+        let current = self.0.lock();
+        let count = current.endpoints.len();
+        (1..count).map(|step| (at + step) % count).map(|to| (to, current.endpoints[to].client.clone())).collect()
     }
 
-    /// Leaves the server at that place, if it is still the current one.
-    fn leave(&self, at: usize, why: &dyn std::fmt::Display) {
+    /// Leaves the server at that place for another, if it is still the current one.
+    fn leave(&self, at: usize, to: usize, why: &dyn std::fmt::Display) {
         let mut current = self.0.lock();
         if current.at != at {
             return;
         }
-        let (from, count) = (current.endpoints[at].url.clone(), current.endpoints.len());
-        current.at = (at + 1) % count;
-        if count > 1 {
-            tracing::warn!(from, to = current.endpoints[current.at].url, %why, "API server lost; going on with another");
-        }
+        let (from, to_url) = (&current.endpoints[at].url, &current.endpoints[to].url);
+        tracing::warn!(from, to = to_url, %why, "API server lost; going on with another");
+        current.at = to;
         std::mem::take(&mut current.lost).cancel();
-        current.cut = current.lost.child_token();
-    }
-
-    /// New requests to the server of that turn take new connections. One to a machine that lost its power looks alive until the
-    /// kernel, which waits twice as long each time, asks it again; that of a watch, which sends nothing, for ever.
-    fn reconnect(&self, turn: &Turn) {
-        let mut current = self.0.lock();
-        if current.at != turn.at {
-            return;
-        }
-        let endpoint = &mut current.endpoints[turn.at];
-        match https_from(endpoint.config.clone()) {
-            Ok(client) => endpoint.client = client,
-            Err(error) => tracing::warn!(url = endpoint.url, %error, "cannot connect anew to an API server"),
-        }
-        current.cut = current.lost.child_token();
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Streamed>, BoxError> {
@@ -142,10 +109,9 @@ impl Servers {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        if !self.several() || !is_transport(&failed) {
-            return Err(failed);
-        }
-        self.leave(turn.at, &failed);
+        let others = self.others(turn.at);
+        let Some((next, _)) = others.first().filter(|_| is_transport(&failed)) else { return Err(failed) };
+        self.leave(turn.at, *next, &failed);
         // A read changes nothing: it may be asked of the next server. Who wrote must find out what became of it.
         match again {
             Some(parts) => self.turn().send(Request::from_parts(parts, Body::empty())).await,
@@ -153,71 +119,61 @@ impl Servers {
         }
     }
 
-    /// Asks the current server again and again whether it is there and, where there are others, ready; until `drain`.
+    /// Asks the current server again and again whether it is ready, where there are others, until `drain`. One that does not
+    /// say so is left for one that does: where all are slow, a change would only cost the streams that are open.
     pub async fn look_after(self, drain: CancellationToken) {
-        let mut misses = 0;
-        let mut doubted: Vec<CancellationToken> = Vec::new();
         loop {
-            // A server that is there and cannot reach its store, or is about to stop, is of no use where there are others.
-            let (path, every, limit, misses_max) = if self.several() {
-                ("/readyz", LOOK_EVERY_SEVERAL, LOOK_MAX_SEVERAL, MISSES_MAX_SEVERAL)
-            } else {
-                ("/livez", LOOK_EVERY_ONE, LOOK_MAX_ONE, MISSES_MAX_ONE)
-            };
             tokio::select! {
                 () = drain.cancelled() => return,
-                () = tokio::time::sleep(every) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let turn = self.turn();
-            let at = turn.at;
-            match tokio::time::timeout(limit, turn.client.send(look(path))).await {
-                // Of the only one any answer will do.
-                Ok(Ok(answer)) if answer.status().is_success() || !self.several() => {
-                    misses = 0;
-                    // It is there, and may have begun anew: nothing tells which of the older connections still lead to it, so
-                    // that what waits on them asks again.
-                    doubted.drain(..).for_each(|older| older.cancel());
-                }
-                Ok(Ok(_)) => misses += 1,
-                Ok(Err(_)) | Err(_) => {
-                    misses += 1;
-                    self.reconnect(&turn);
-                    doubted.push(turn.cut);
-                }
-            }
-            if misses > misses_max {
-                misses = 0;
-                self.leave(at, &Lost);
-            }
+            self.look().await;
+        }
+    }
+
+    async fn look(&self) {
+        let turn = self.turn();
+        let others = self.others(turn.at);
+        if others.is_empty() || is_ready(&turn.client).await {
+            return;
+        }
+        let looks = others.into_iter().map(|(to, client)| async move { is_ready(&client).await.then_some(to) });
+        let mut ready = looks.collect::<FuturesUnordered<_>>().filter_map(std::future::ready);
+        if let Some(to) = ready.next().await {
+            self.leave(turn.at, to, &Lost);
         }
     }
 }
 
-fn look(path: &str) -> Request<Body> {
-    Request::get(path).body(Body::empty()).expect("the request is well-formed")
+/// A server that cannot reach its store, or is about to stop, is of no use where there are others.
+async fn is_ready(client: &kube::Client) -> bool {
+    let look = Request::get("/readyz").body(Body::empty()).expect("the request is well-formed");
+    tokio::time::timeout(LOOK_MAX, client.send(look))
+        .await
+        .is_ok_and(|answer| answer.is_ok_and(|it| it.status().is_success()))
 }
 
 impl Turn {
     async fn send(&self, request: Request<Body>) -> Result<Response<Streamed>, BoxError> {
         let answered = tokio::select! {
             answered = self.client.send(request) => answered,
-            () = self.cut.cancelled() => return Err(Lost.into()),
+            () = self.lost.cancelled() => return Err(Lost.into()),
         };
         let (parts, body) = answered?.into_parts();
-        let stream = StreamBody::new(frames(body, self.cut.clone())).boxed_unsync();
+        let stream = StreamBody::new(frames(body, self.lost.clone())).boxed_unsync();
         Ok(Response::from_parts(parts, stream))
     }
 }
 
 /// The frames of a body; an error as soon as its server is lost, so that what is cut off does not look complete.
-fn frames(body: Body, cut: CancellationToken) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
-    futures::stream::unfold(Some((body, cut)), |state| async move {
-        let (mut body, cut) = state?;
+fn frames(body: Body, lost: CancellationToken) -> impl Stream<Item = Result<Frame<Bytes>, BoxError>> + Send {
+    futures::stream::unfold(Some((body, lost)), |state| async move {
+        let (mut body, lost) = state?;
         let frame = tokio::select! {
             frame = body.frame() => frame?.map_err(BoxError::from),
-            () = cut.cancelled() => Err(Lost.into()),
+            () = lost.cancelled() => Err(Lost.into()),
         };
-        let next = frame.is_ok().then_some((body, cut));
+        let next = frame.is_ok().then_some((body, lost));
         Some((frame, next))
     })
 }
@@ -246,9 +202,84 @@ async fn endpoints(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Vec<Endpo
             named.cluster.get_or_insert_default().server = Some(url.clone());
         }
         let options = KubeConfigOptions::default();
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
-        config.connect_timeout = Some(CONNECT_MAX);
-        endpoints.push(Endpoint { client: https_from(config.clone())?, config, url });
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
+        endpoints.push(Endpoint { client: https_kept_alive(config)?, url });
     }
     if endpoints.is_empty() { Err(Error::NoServer) } else { Ok(endpoints) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::task::JoinSet;
+
+    /// A server that answers everything with one code, or nothing.
+    struct Server {
+        url: String,
+        asked: Arc<AtomicUsize>,
+        _works: JoinSet<()>,
+    }
+
+    async fn server(code: Option<u16>) -> Server {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let mut works = JoinSet::new();
+        works.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let count = Arc::clone(&count);
+                let answer = service_fn(move |_| {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    async move {
+                        match code {
+                            Some(code) => Response::builder().status(code).body(String::new()),
+                            None => std::future::pending().await,
+                        }
+                    }
+                });
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+            }
+        });
+        Server { url, asked, _works: works }
+    }
+
+    async fn servers(servers: &[&Server]) -> Servers {
+        let kubeconfig = "clusters: [{name: a, cluster: {}}]\ncontexts: [{name: a, context: {cluster: a}}]\n\
+                          current-context: a\n";
+        let urls: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
+        Servers::open(&Kubeconfig::from_yaml(kubeconfig).unwrap(), &urls).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_left_for_one_that_is_ready_and_for_no_other() {
+        let (silent, unready, ready) = (server(None).await, server(Some(500)).await, server(Some(200)).await);
+        let all = servers(&[&silent, &unready, &ready]).await;
+        let waiting = all.turn().lost;
+        all.look().await;
+        assert_eq!(all.turn().at, 2);
+        assert!(waiting.is_cancelled(), "streams of a lost server end");
+
+        let none = servers(&[&silent, &unready]).await;
+        let waiting = none.turn().lost;
+        none.look().await;
+        assert_eq!(none.turn().at, 0);
+        assert!(!waiting.is_cancelled(), "nothing is better elsewhere");
+    }
+
+    #[tokio::test]
+    async fn what_may_have_happened_is_not_asked_again() {
+        for code in [429, 503, 504] {
+            let (asked, other) = (server(Some(code)).await, server(Some(200)).await);
+            let request = Request::post("/api/v1/namespaces").body(Vec::new()).unwrap();
+            let answer = servers(&[&asked, &other]).await.client().request_text(request).await;
+            assert!(answer.is_err(), "{answer:?}");
+            assert_eq!((asked.asked.load(Ordering::Relaxed), other.asked.load(Ordering::Relaxed)), (1, 0), "{code}");
+        }
+    }
 }

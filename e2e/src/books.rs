@@ -11,17 +11,21 @@ const ENOUGH: u64 = 100;
 pub struct Books {
     child: Child,
     said: BufReader<ChildStdout>,
+    /// What does not agree, and what its client noticed on the way.
+    complaints: tempfile::NamedTempFile,
 }
 
 impl Books {
     /// Starts the command and waits until all read and write.
     pub fn open(mut command: Command) -> Result<Self> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("cannot start books")?;
+        let complaints = tempfile::NamedTempFile::new()?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(complaints.reopen()?);
+        let mut child = command.spawn().context("cannot start books")?;
         let mut said = BufReader::new(child.stdout.take().context("its output")?);
         let mut line = String::new();
         said.read_line(&mut line)?;
         ensure!(line == "books are open\n", "books: {line}");
-        Ok(Self { child, said })
+        Ok(Self { child, said, complaints })
     }
 
     /// Ends the writing and compares; says how much there was, where nothing was lost, missed, repeated or out of order.
@@ -39,7 +43,7 @@ impl Books {
         let mut line = String::new();
         self.said.read_line(&mut line)?;
         let status = self.child.wait()?;
-        ensure!(status.success(), "books: {status}: {line}");
+        ensure!(status.success(), "books: {status}: {}", std::fs::read_to_string(&self.complaints)?);
         Ok(serde_json::from_str(&line)?)
     }
 }

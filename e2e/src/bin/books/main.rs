@@ -12,7 +12,7 @@ use client::transport::Servers;
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions, WatchEvent, WatchParams};
+use kube::api::{Api, DeleteParams, ListParams, PostParams, Preconditions, VersionMatch, WatchEvent, WatchParams};
 use ledger::{Change, Entry, Outcome, Span};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -76,13 +76,18 @@ async fn main() -> Result<()> {
 
 /// The last write, everything that readers have to say, and the comparison.
 async fn close(maps: &Api<ConfigMap>, entries: &mut Vec<Entry>, readers: JoinSet<Result<Reader>>) -> Result<String> {
-    let (mut writer, name) = (Writer::new(maps.clone(), WRITERS), LAST.to_owned());
-    while !writer.entries.iter().any(|entry| matches!(entry.outcome, Outcome::Acknowledged(_))) {
-        writer.step(&name).await;
-    }
+    let mut writer = Writer::new(maps.clone(), WRITERS);
+    let last = loop {
+        writer.step(LAST).await;
+        if let Some(Entry { outcome: Outcome::Acknowledged(Some(revision)), .. }) = writer.entries.last() {
+            break *revision;
+        }
+    };
     entries.append(&mut writer.entries);
+    // As of the last write: one that had no answer may still be on its way, and comes to pass when no reader reads any more.
+    let then = ListParams::default().labels(LABEL).at(&last.to_string()).matching(VersionMatch::Exact);
     let end = loop {
-        match maps.list(&ListParams::default().labels(LABEL)).await {
+        match maps.list(&then).await {
             Ok(list) => {
                 break list.items.iter().map(|map| Ok((map.name_any(), number(map)?))).collect::<Result<_>>()?;
             }

@@ -16,9 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Between two looks at the node while it starts.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-/// A node that is not Ready by then will not become so by itself.
-const READY_WITHIN: Duration = Duration::from_mins(1);
+/// The same for a node that takes long.
+const LOOK_EVERY_LATE: Duration = Duration::from_secs(1);
+/// A node that is not Ready by then waits for somebody: a network's configuration, or a server under repair.
+const LATE_AFTER: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(args: Up) -> Result<()> {
     machine::require_root("`drover up` runs containers and programs the network: it")?;
@@ -123,7 +124,7 @@ async fn ready(args: &Up, admin: &kube::Client, since: Timestamp, steps: &mut St
 }
 
 /// Waits until the agent of this process has said that the node is Ready: what an earlier run left in the node's status
-/// does not count. The lease tells the two apart to the microsecond, the condition only to the second.
+/// does not count. The lease tells the two apart to the microsecond, the condition only to the second. Says so each minute.
 pub(crate) async fn await_ready(client: &kube::Client, name: &str, since: Timestamp) -> Result<()> {
     let second = Timestamp::from_second(since.as_second())?;
     let leases = kube::Api::<Lease>::namespaced(client.clone(), "kube-node-lease");
@@ -139,17 +140,24 @@ pub(crate) async fn await_ready(client: &kube::Client, name: &str, since: Timest
             condition.type_ == "Ready" && condition.status == "True" && heard
         })
     };
-    let waited = tokio::time::timeout(READY_WITHIN, async {
-        // A node may read these two of its own; it may not watch leases.
-        loop {
-            let fresh = leases.get_opt(name).await.is_ok_and(|lease| lease.as_ref().is_some_and(is_fresh));
-            if fresh && nodes.get_opt(name).await.is_ok_and(|node| node.as_ref().is_some_and(is_ready)) {
-                return;
+    let mut every = LOOK_EVERY;
+    loop {
+        let look = async {
+            // A node may read these two of its own; it may not watch leases.
+            loop {
+                let fresh = leases.get_opt(name).await.is_ok_and(|lease| lease.as_ref().is_some_and(is_fresh));
+                if fresh && nodes.get_opt(name).await.is_ok_and(|node| node.as_ref().is_some_and(is_ready)) {
+                    return;
+                }
+                tokio::time::sleep(every).await;
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        match tokio::time::timeout(LATE_AFTER, look).await {
+            Ok(()) => return Ok(()),
+            Err(_) => tracing::warn!(node = name, "the node is not Ready yet (see the log above); waiting for it"),
         }
-    });
-    waited.await.with_context(|| format!("node {name} is not Ready after {READY_WITHIN:?} (see the log above)"))
+        every = LOOK_EVERY_LATE;
+    }
 }
 
 /// Clients of the API first, so that nobody starts again what stops; then the runtime with its pods; the API server last.

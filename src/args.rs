@@ -87,8 +87,8 @@ pub(crate) struct Server {
     /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub(crate) node_grace_seconds: u32,
-    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28; nodes answer
-    /// for them on their link
+    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250, 192.168.2.0/28 or
+    /// 2001:db8::100/120; nodes answer for them on their link
     #[arg(long, value_name = "RANGE,..", default_value = "", hide_default_value = true)]
     pub(crate) load_balancer_pool: Pool,
     /// How other machines' pods are reached from here
@@ -184,8 +184,8 @@ pub(crate) struct Controllers {
     /// How long a node may be silent before its pods are replaced (Kubernetes: 50)
     #[arg(long, value_name = "SECONDS", default_value_t = 12)]
     pub(crate) node_grace_seconds: u32,
-    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28; nodes answer
-    /// for them on their link
+    /// Addresses for Services of type LoadBalancer, such as 192.168.1.240-192.168.1.250, 192.168.2.0/28 or
+    /// 2001:db8::100/120; nodes answer for them on their link
     #[arg(long, value_name = "RANGE,..", default_value = "", hide_default_value = true)]
     pub(crate) load_balancer_pool: Pool,
 }
@@ -308,12 +308,11 @@ impl Server {
         }
         let node_ips = self.node_ip.as_ref().map(NodeIps::all).unwrap_or_default();
         for (first, last) in self.load_balancer_pool.ranges() {
-            let (first, last) = (IpAddr::V4(*first), IpAddr::V4(*last));
-            let taken = pods.all().iter().chain(services.all()).find(|range| range.meets(first, last));
+            let taken = pods.all().iter().chain(services.all()).find(|range| range.meets(*first, *last));
             if let Some(range) = taken {
                 anyhow::bail!("--load-balancer-pool {first}-{last} meets {range}, which is for pods or Services");
             }
-            if let Some(ip) = node_ips.iter().find(|ip| (first..=last).contains(*ip)) {
+            if let Some(ip) = node_ips.iter().find(|ip| (first..=last).contains(ip)) {
                 anyhow::bail!("--node-ip {ip} lies in --load-balancer-pool {first}-{last}: it would be given away");
             }
         }

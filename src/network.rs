@@ -33,14 +33,14 @@ impl Kernel for Wired {
 struct Announced(Announcer);
 
 impl proxy::Announce for Announced {
-    fn tell(&self, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn tell(&self, addresses: &BTreeSet<IpAddr>) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(self.0.tell(addresses)?)
     }
 }
 
-/// `None` for a machine that is reached by IPv6 only: the pool has IPv4 addresses.
-pub(crate) fn announcer(node_ips: &[IpAddr]) -> Option<Arc<dyn proxy::Announce>> {
-    Some(Arc::new(Announced(Announcer::new(ipv4(node_ips)?))))
+/// On the links of the node's addresses.
+pub(crate) fn announcer(node_ips: &[IpAddr]) -> Arc<dyn proxy::Announce> {
+    Arc::new(Announced(Announcer::new(node_ips.to_vec())))
 }
 
 fn ipv4(node_ips: &[IpAddr]) -> Option<Ipv4Addr> {

@@ -55,7 +55,7 @@ pub(crate) struct Credentials {
 pub(crate) struct Node {
     runtime: Crew,
     kernel: Option<Arc<dyn Kernel>>,
-    announcer: Option<Arc<dyn proxy::Announce>>,
+    announcer: Arc<dyn proxy::Announce>,
     keep_pods: bool,
     families: Vec<Family>,
     cgroup_root: String,
@@ -98,12 +98,12 @@ impl Node {
         let pod_network = if args.cni.config().is_some() { PodNetwork::None } else { pod_network };
         let kernel = network::kernel(pod_network, &node_ips)?;
         let announcer = network::announcer(&node_ips);
-        let (kernel_too, announcer_too) = (kernel.clone(), announcer.clone());
+        let kernel_too = kernel.clone();
         let runtime = Crew::default();
         let mut node = Self {
             runtime,
             kernel: kernel_too,
-            announcer: announcer_too,
+            announcer: Arc::clone(&announcer),
             keep_pods: args.keep_pods,
             families: cluster.cluster_cidr.families().collect(),
             cgroup_root: args.cgroup_root.clone(),
@@ -130,7 +130,7 @@ impl Node {
         let Credentials { agent, proxy, tls, clock } = credentials;
         let mut proxy_config = proxy_config(args.proxy_mode.into(), name.clone(), &cluster.cluster_cidr);
         proxy_config.own_dns = own_dns;
-        proxy_config.announce = announcer;
+        proxy_config.announce = Some(announcer);
         if let Some(kernel) = kernel {
             let config = agent::network::Config { node_name: Some(name.clone()), node_ips: node_ips.clone() };
             let deps = agent::network::Deps { client: proxy.clone(), clock: Arc::clone(&clock), kernel };
@@ -173,9 +173,7 @@ impl Node {
                 "what pods had in memory stays mounted"
             );
         }
-        if let Some(announcer) = self.announcer
-            && let Err(error) = announcer.tell(&BTreeSet::new())
-        {
+        if let Err(error) = self.announcer.tell(&BTreeSet::new()) {
             tracing::warn!(%error, "this machine goes on answering for addresses of load balancers");
         }
         if let Some(kernel) = self.kernel

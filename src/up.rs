@@ -152,10 +152,10 @@ pub(crate) async fn await_ready(client: &kube::Client, name: &str, since: Timest
                 tokio::time::sleep(every).await;
             }
         };
-        match tokio::time::timeout(LATE_AFTER, look).await {
-            Ok(()) => return Ok(()),
-            Err(_) => tracing::warn!(node = name, "the node is not Ready yet (see the log above); waiting for it"),
+        if tokio::time::timeout(LATE_AFTER, look).await.is_ok() {
+            return Ok(());
         }
+        tracing::warn!(node = name, "the node is not Ready yet (see the log above); waiting for it");
         every = LOOK_EVERY_LATE;
     }
 }

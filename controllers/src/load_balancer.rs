@@ -22,7 +22,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kinds::ip::Family;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub(crate) const CONTROLLER: Controller = Controller {
@@ -91,12 +91,9 @@ fn ingress(service: &Service) -> &[LoadBalancerIngress] {
     balancer.and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default()
 }
 
-/// The address that a Service has, where it is one that it may have.
-fn address(service: &Service) -> Option<Ipv4Addr> {
-    match ingress(service) {
-        [one] => one.ip.as_deref()?.parse().ok(),
-        _ => None,
-    }
+/// The addresses that a Service has, where all are such as it may have.
+fn addresses(service: &Service) -> Option<Vec<IpAddr>> {
+    ingress(service).iter().map(|ingress| ingress.ip.as_deref()?.parse().ok()).collect()
 }
 
 /// The address that a Service asks for.
@@ -117,21 +114,18 @@ fn reconcile(caches: &Caches) -> Vec<Action> {
     let mut actions = Vec::new();
     // One that had an address of ours, and is of another type or class now.
     for service in others.iter().filter(|service| announcer(service).is_some() && !service.deleting()) {
-        actions.extend(give(service, None));
+        actions.extend(give(service, &[]));
         actions.extend(announce(service, None).into_iter().take(1)); // nobody asks where an address is that it has not
     }
     for service in &ours {
-        let held = address(service).filter(|ip| taken.get(ip) == Some(&service.key()));
-        let given = held.map_or_else(|| choose(service, pool, &taken), Ok);
-        match &given {
-            Ok(ip) => {
-                taken.insert(*ip, service.key());
-            }
-            Err(why) => actions.push(write::event(service.as_ref(), "Warning", "SyncLoadBalancerFailed", why.clone())),
-        }
-        let ip = given.ok();
-        actions.extend(give(service, ip));
-        let node = ip.and_then(|ip| announce::choose(service, ip, &nodes, caches));
+        let (ips, failed) = match choose(service, pool, &taken) {
+            Ok(chosen) => chosen,
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        actions.extend(failed.map(|why| write::event(service.as_ref(), "Warning", "SyncLoadBalancerFailed", why)));
+        taken.extend(ips.iter().map(|ip| (*ip, service.key())));
+        let node = announce::choose(service, &ips, &nodes, caches);
+        actions.extend(give(service, &ips));
         actions.extend(announce(service, node));
     }
     actions
@@ -143,49 +137,80 @@ fn age(service: &Arc<Service>) -> (Option<jiff::Timestamp>, Key) {
 }
 
 /// Addresses that Services have and may keep.
-fn kept(services: &[Arc<Service>], pool: &Pool) -> BTreeMap<Ipv4Addr, Key> {
+fn kept(services: &[Arc<Service>], pool: &Pool) -> BTreeMap<IpAddr, Key> {
     let mut kept = BTreeMap::new();
     for service in services {
-        let may = |ip: &Ipv4Addr| pool.contains(*ip) && asked(service).is_none_or(|asked| asked.parse() == Ok(*ip));
-        if let Some(ip) = address(service).filter(may) {
+        let families = families(service);
+        let may = |ip: &IpAddr| {
+            let family = Family::of(*ip);
+            pool.contains(*ip)
+                && families.iter().any(|wanted| wanted == family.name())
+                && asked_of(service, family).is_none_or(|asked| asked == *ip)
+        };
+        for ip in addresses(service).unwrap_or_default().into_iter().filter(may) {
             kept.entry(ip).or_insert_with(|| service.key());
         }
     }
     kept
 }
 
-/// A free address, or why there is none.
-fn choose(service: &Service, pool: &Pool, taken: &BTreeMap<Ipv4Addr, Key>) -> Result<Ipv4Addr, String> {
-    if !families(service).iter().any(|family| family == Family::V4.name()) {
-        return Err(format!("it has no IPv4 family, and the pool {pool} no other addresses"));
-    }
-    let Some(asked) = asked(service) else {
-        let free = pool.addresses().find(|ip| !taken.contains_key(ip));
-        return free.ok_or_else(|| format!("no address of the pool {pool} is free (widen --load-balancer-pool)"));
-    };
-    let ip = asked.parse().ok().filter(|ip| pool.contains(*ip));
-    let ip: Ipv4Addr = ip.ok_or_else(|| format!("loadBalancerIP {asked} is not in the pool {pool}"))?;
-    match taken.get(&ip) {
-        Some(holder) => Err(format!("loadBalancerIP {ip} is taken by Service {}/{}", holder.ns, holder.name)),
-        None => Ok(ip),
-    }
+/// The address of that family that a Service asks for.
+fn asked_of(service: &Service, family: Family) -> Option<IpAddr> {
+    asked(service)?.parse().ok().filter(|ip| Family::of(*ip) == family)
 }
 
-/// Writes the address into the status, or takes what is there out of it.
-fn give(service: &Arc<Service>, ip: Option<Ipv4Addr>) -> Vec<Action> {
-    if address(service) == ip && ingress(service).is_empty() == ip.is_none() {
+/// An address for each family of a Service that the pool has addresses of, in their order, and what is wrong where one is
+/// missing; or why there can be none. What it has already stays.
+fn choose(
+    service: &Service,
+    pool: &Pool,
+    taken: &BTreeMap<IpAddr, Key>,
+) -> Result<(Vec<IpAddr>, Option<String>), String> {
+    let names = families(service);
+    let families: Vec<Family> = names.iter().filter_map(|name| Family::parse(name)).collect();
+    if let Some(asked) = asked(service) {
+        let ip = asked.parse().ok().filter(|ip| pool.contains(*ip));
+        let ip: IpAddr = ip.ok_or_else(|| format!("loadBalancerIP {asked} is not in the pool {pool}"))?;
+        if !families.contains(&Family::of(ip)) {
+            return Err(format!("loadBalancerIP {asked} is of none of its families {}", names.join(", ")));
+        }
+        if let Some(holder) = taken.get(&ip).filter(|holder| **holder != service.key()) {
+            return Err(format!("loadBalancerIP {ip} is taken by Service {}/{}", holder.ns, holder.name));
+        }
+    }
+    let in_pool: Vec<Family> = families.into_iter().filter(|family| pool.addresses(*family).next().is_some()).collect();
+    if in_pool.is_empty() {
+        return Err(format!("it is of {}, and the pool {pool} has no such addresses", names.join(", ")));
+    }
+    let held = addresses(service).unwrap_or_default();
+    let one = |family: Family| {
+        let kept = held.iter().find(|ip| Family::of(**ip) == family && taken.get(ip) == Some(&service.key()));
+        let free = || pool.addresses(family).find(|ip| !taken.contains_key(ip));
+        asked_of(service, family).or(kept.copied()).or_else(free)
+    };
+    let chosen: Vec<IpAddr> = in_pool.iter().filter_map(|family| one(*family)).collect();
+    let missing = chosen.len() < in_pool.len();
+    Ok((chosen, missing.then(|| format!("no address of the pool {pool} is free (widen --load-balancer-pool)"))))
+}
+
+/// Writes the addresses into the status, or takes what is there out of it.
+fn give(service: &Arc<Service>, ips: &[IpAddr]) -> Vec<Action> {
+    if addresses(service).is_some_and(|held| held == ips) {
         return Vec::new();
     }
-    let ingress = ip.map(|ip| json!([{"ip": ip, "ipMode": "VIP"}]));
+    let ingress: Vec<_> = ips.iter().map(|ip| json!({"ip": ip, "ipMode": "VIP"})).collect();
+    let ingress = (!ingress.is_empty()).then_some(ingress);
     let body = json!({"metadata": {"uid": service.uid()}, "status": {"loadBalancer": {"ingress": ingress}}});
     let patch = write::patch(service.as_ref(), "status", PatchKind::Merge, body);
-    let told = match ip {
-        Some(ip) => {
-            write::event(service.as_ref(), "Normal", "EnsuredLoadBalancer", format!("Gave it the address {ip}"))
+    let (reason, text) = match ips {
+        [] => ("DeletedLoadBalancer", "Took its address back".to_owned()),
+        [ip] => ("EnsuredLoadBalancer", format!("Gave it the address {ip}")),
+        all => {
+            let all: Vec<_> = all.iter().map(IpAddr::to_string).collect();
+            ("EnsuredLoadBalancer", format!("Gave it the addresses {}", all.join(" and ")))
         }
-        None => write::event(service.as_ref(), "Normal", "DeletedLoadBalancer", "Took its address back".to_owned()),
     };
-    vec![patch, told]
+    vec![patch, write::event(service.as_ref(), "Normal", reason, text)]
 }
 
 /// Says which node answers for the address.

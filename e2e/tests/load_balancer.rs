@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result};
 use e2e::Fleet;
-use e2e::host::Plug;
+use e2e::host::{Network, Plug};
 use e2e::vm::recovery::Stopwatch;
 use e2e::wait::eventually;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const OTHERS: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: twin}\n\
 
 /// What a machine outside is told at a URL: the body, or curl's exit code.
 fn ask(fleet: &Fleet, url: &str) -> Result<String, i32> {
-    let args = ["--silent", "--fail", "--max-time", "2", url];
+    let args = ["--silent", "--fail", "--globoff", "--max-time", "2", url];
     let output = fleet.network.router.run("curl", &args).map_err(|_| -1)?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -65,7 +65,8 @@ fn until_field(fleet: &Fleet, service: &str, path: &str, wanted: impl Fn(&str) -
 /// Nodes that have the address on a link.
 fn holders(fleet: &Fleet, ip: &str) -> Vec<String> {
     let has = |machine: &e2e::fleet::Machine| {
-        machine.host.read("ip", &["-o", "address"]).is_ok_and(|all| all.contains(&format!(" {ip}/32 ")))
+        let all = machine.host.read("ip", &["-o", "address"]);
+        all.is_ok_and(|all| [32, 128].iter().any(|length| all.contains(&format!(" {ip}/{length} "))))
     };
     let nodes = fleet.nodes.iter().enumerate();
     nodes.filter(|(_, machine)| has(machine)).map(|(at, _)| format!("node-{}", at + 1)).collect()
@@ -171,5 +172,45 @@ fn lost_node(fleet: &Fleet, url: &str) -> Result<()> {
     fleet.network.plug(&lost.host, Plug::In)?;
     until_holders(fleet, "192.168.77.200", &[&moved]);
     until(fleet, "an answer after the lost one came back", url, is_web);
+    Ok(())
+}
+
+#[test]
+fn a_service_of_both_families_has_an_address_of_each_that_moves_with_its_node() -> Result<()> {
+    const IPS: [&str; 2] = ["192.168.77.200", "fd77::200"];
+    let args = [
+        "--cluster-cidr=10.42.0.0/16,fd00:42::/56",
+        "--service-cidr=10.43.0.0/16,fd00:43::/112",
+        "--load-balancer-pool=192.168.77.200-192.168.77.202,fd77::200-fd77::202",
+    ];
+    let mut fleet = Fleet::on(Network::dual_stack()?, &[0], &args)?;
+    fleet.add_node(0, &["--proxy-mode=nftables"])?;
+    fleet.nodes[1].process.says(" is up after")?;
+    fleet.apply(WEB)?;
+    patch(&fleet, "web", r#"{"ipFamilyPolicy": "PreferDualStack"}"#)?;
+    until_field(&fleet, "web", IP, |ips| ips == IPS.join(" "));
+    let urls = ["http://192.168.77.200/hostname", "http://[fd77::200]/hostname"];
+    for url in urls {
+        until(&fleet, &format!("{url} from outside"), url, is_web);
+    }
+    let announcer = until_field(&fleet, "web", ANNOUNCER, |node| node.starts_with("node-"));
+    IPS.iter().for_each(|ip| until_holders(&fleet, ip, &[&announcer]));
+
+    // The router hears of the new place without asking, while the old one still has the addresses.
+    let at: usize = announcer.strip_prefix("node-").and_then(|at| at.parse().ok()).context("an announcer")?;
+    fleet.nodes[at - 1].process.kill()?;
+    let moved = until_field(&fleet, "web", ANNOUNCER, |node| node != announcer && node.starts_with("node-"));
+    for (ip, url) in IPS.iter().zip(urls) {
+        until_holders(&fleet, ip, &["node-1", "node-2"]);
+        until(&fleet, &format!("{url} at {moved}"), url, is_web);
+    }
+    // Who starts finds what was left by who was killed.
+    let command = fleet.agent(at - 1, &[]);
+    fleet.nodes[at - 1].process.spawn(command)?;
+    IPS.iter().for_each(|ip| until_holders(&fleet, ip, &[&moved]));
+
+    patch(&fleet, "web", r#"{"ipFamilyPolicy": "SingleStack"}"#)?;
+    until_field(&fleet, "web", IP, |ips| ips == IPS[0]);
+    until_holders(&fleet, IPS[1], &[]);
     Ok(())
 }

@@ -5,7 +5,7 @@ use crate::compile::load_balancer_ips;
 use client::cache::{Caches, Change};
 use k8s_openapi::api::core::v1::Service;
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -24,14 +24,14 @@ const REPAIR_EVERY: Duration = Duration::from_secs(30);
 /// Makes this machine answer for addresses.
 pub trait Announce: Send + Sync + 'static {
     /// For exactly these: what is not among them any more is to go. Called again and again with the same ones.
-    fn tell(&self, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    fn tell(&self, addresses: &BTreeSet<IpAddr>) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
 }
 
 /// For as long as it is asked to. What was told stays: connections outlive the proxy.
 pub(crate) async fn run(node: &str, caches: &Caches, announce: Arc<dyn Announce>) {
     let mut changes = caches.of::<Service>().subscribe();
     caches.synced().await;
-    let mut told: Option<BTreeSet<Ipv4Addr>> = None;
+    let mut told: Option<BTreeSet<IpAddr>> = None;
     loop {
         while changes.try_recv().is_ok() {}
         let wanted = ours(node, caches.of::<Service>().list().iter().map(AsRef::as_ref));
@@ -65,7 +65,7 @@ async fn changed(
     node: &str,
     caches: &Caches,
     changes: &mut UnboundedReceiver<Change<Service>>,
-    told: Option<&BTreeSet<Ipv4Addr>>,
+    told: Option<&BTreeSet<IpAddr>>,
 ) {
     loop {
         let Some(change) = changes.recv().await else {
@@ -88,16 +88,8 @@ fn announcer(service: &Service) -> Option<&str> {
     service.metadata.annotations.as_ref()?.get(ANNOUNCED_BY).map(String::as_str)
 }
 
-fn ours<'a>(node: &str, services: impl Iterator<Item = &'a Service>) -> BTreeSet<Ipv4Addr> {
-    services.filter(|service| announcer(service) == Some(node)).flat_map(load_balancer_ips).filter_map(ipv4).collect()
-}
-
-/// The pool has addresses of this family only, and ARP speaks of no other.
-fn ipv4(ip: IpAddr) -> Option<Ipv4Addr> {
-    match ip {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
-    }
+fn ours<'a>(node: &str, services: impl Iterator<Item = &'a Service>) -> BTreeSet<IpAddr> {
+    services.filter(|service| announcer(service) == Some(node)).flat_map(load_balancer_ips).collect()
 }
 
 #[cfg(test)]
@@ -120,6 +112,6 @@ mod tests {
             service("a", "192.0.2.3", "Proxy"),
             Service::default(),
         ];
-        assert_eq!(ours("a", services.iter()), [Ipv4Addr::new(192, 0, 2, 1)].into());
+        assert_eq!(ours("a", services.iter()), [IpAddr::from([192, 0, 2, 1])].into());
     }
 }

@@ -6,8 +6,9 @@ use crate::node_lifecycle::condition;
 use client::cache::{Caches, Tracked as _};
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kinds::ip::Family;
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// k8s: a node with this label is left out by load balancers.
@@ -19,16 +20,31 @@ pub(super) fn may_announce(node: &Node) -> bool {
     ready && !excluded && !node.deleting()
 }
 
-/// The node for an address of a Service; `None` where no node may. Where the Service is for pods of one's own node only,
+/// Whether a node has an address of its own on the link where those of that family would be announced.
+fn has(node: &Node, family: Family) -> bool {
+    let addresses = node.status.as_ref().and_then(|status| status.addresses.as_deref()).unwrap_or_default();
+    let internal = addresses.iter().filter(|address| address.type_ == "InternalIP");
+    internal.filter_map(|address| address.address.parse().ok()).any(|ip| Family::of(ip) == family)
+}
+
+/// The node for the addresses of a Service; `None` where no node may. Where the Service is for pods of one's own node only,
 /// a node without any would drop what comes.
-pub(super) fn choose<'a>(service: &Service, ip: Ipv4Addr, nodes: &'a [Arc<Node>], caches: &Caches) -> Option<&'a str> {
+pub(super) fn choose<'a>(
+    service: &Service,
+    ips: &[IpAddr],
+    nodes: &'a [Arc<Node>],
+    caches: &Caches,
+) -> Option<&'a str> {
+    let first = *ips.first()?;
     let with_pods = is_local(service).then(|| nodes_with_pods(service, caches));
     let may = |node: &&Arc<Node>| {
-        may_announce(node) && with_pods.as_ref().is_none_or(|with_pods| with_pods.contains(node.name()))
+        may_announce(node)
+            && ips.iter().all(|ip| has(node, Family::of(*ip)))
+            && with_pods.as_ref().is_none_or(|with_pods| with_pods.contains(node.name()))
     };
     let candidates: Vec<&str> = nodes.iter().filter(may).map(|node| node.name()).collect();
     let now = announcer(service).and_then(|now| candidates.iter().find(|name| **name == now).copied());
-    now.or_else(|| candidates.into_iter().max_by_key(|name| (weight(name, ip), *name)))
+    now.or_else(|| candidates.into_iter().max_by_key(|name| (weight(name, first), *name)))
 }
 
 fn nodes_with_pods(service: &Service, caches: &Caches) -> BTreeSet<String> {
@@ -41,6 +57,10 @@ fn nodes_with_pods(service: &Service, caches: &Caches) -> BTreeSet<String> {
 }
 
 /// The same everywhere and ever: a node that leaves and comes back leaves the others' addresses where they are.
-fn weight(node: &str, ip: Ipv4Addr) -> u64 {
-    crate::write::fnv64(&[ANNOUNCED_BY.as_bytes(), node.as_bytes(), &ip.octets()])
+fn weight(node: &str, ip: IpAddr) -> u64 {
+    let hash = |ip: &[u8]| crate::write::fnv64(&[ANNOUNCED_BY.as_bytes(), node.as_bytes(), ip]);
+    match ip {
+        IpAddr::V4(ip) => hash(&ip.octets()),
+        IpAddr::V6(ip) => hash(&ip.octets()),
+    }
 }

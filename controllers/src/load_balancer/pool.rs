@@ -1,18 +1,19 @@
 //! The addresses that load balancers may have: networks and ranges, as they were typed.
 
+use kinds::ip::{Cidr, Family, number};
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Addresses for Services of type LoadBalancer: `192.168.1.240-192.168.1.250`, `192.168.2.0/28`, several with commas
-/// between them. Of a network, its first and last address are left out.
+/// Addresses for Services of type LoadBalancer: `192.168.1.240-192.168.1.250`, `192.168.2.0/28`, `2001:db8::100/120`,
+/// several with commas between them. Of a network, the first address is left out and, of IPv4, the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pool(Vec<(Ipv4Addr, Ipv4Addr)>);
+pub struct Pool(Vec<(IpAddr, IpAddr)>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PoolError {
-    #[error("`{0}` is no range of IPv4 addresses, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28")]
+    #[error("`{0}` is no range of addresses, such as 192.168.1.240-192.168.1.250, 192.168.2.0/28 or 2001:db8::100/120")]
     NotARange(String),
     #[error("`{0}` ends before it begins")]
     Backwards(String),
@@ -23,17 +24,18 @@ impl Pool {
         self.0.is_empty()
     }
 
-    pub fn contains(&self, ip: Ipv4Addr) -> bool {
-        self.0.iter().any(|(first, last)| (first..=last).contains(&&ip))
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|(first, last)| Family::of(*first) == Family::of(ip) && (first..=last).contains(&&ip))
     }
 
-    /// All of them, as given.
-    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
-        self.0.iter().flat_map(|(first, last)| (first.to_bits()..=last.to_bits()).map(Ipv4Addr::from_bits))
+    /// All of a family, as given.
+    pub fn addresses(&self, family: Family) -> impl Iterator<Item = IpAddr> {
+        let ranges = self.0.iter().filter(move |(first, _)| Family::of(*first) == family);
+        ranges.flat_map(move |(first, last)| (number(*first)..=number(*last)).map(move |number| family.address(number)))
     }
 
     /// First and last addresses.
-    pub fn ranges(&self) -> &[(Ipv4Addr, Ipv4Addr)] {
+    pub fn ranges(&self) -> &[(IpAddr, IpAddr)] {
         &self.0
     }
 }
@@ -56,24 +58,34 @@ impl FromStr for Pool {
     }
 }
 
-fn range(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), PoolError> {
+/// Networks with more addresses than this are not what people mean to give away.
+const HOST_BITS_MAX: u8 = 64;
+const HOST_BITS_MAX_V4: u8 = 24;
+
+fn range(text: &str) -> Result<(IpAddr, IpAddr), PoolError> {
     let wrong = || PoolError::NotARange(text.to_owned());
-    if let Some((network, length)) = text.split_once('/') {
-        let (network, length): (Ipv4Addr, u32) =
-            (network.parse().map_err(|_| wrong())?, length.parse().map_err(|_| wrong())?);
-        let size = u32::MAX.checked_shr(length).unwrap_or_default();
-        let (first, last) = (network.to_bits() & !size, network.to_bits() | size);
-        return match length {
+    if text.contains('/') {
+        let network: Cidr = text.parse().map_err(|_| wrong())?;
+        let (first, last, family) = (network.first(), network.last(), network.family());
+        let host_bits = family.bits() - network.length();
+        let inner = |from, until| (family.address(number(first) + from), family.address(number(last) - until));
+        return match (family, host_bits) {
             // No room for a network's own address and that of all.
-            31 | 32 => Ok((Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))),
-            8..=30 => Ok((Ipv4Addr::from_bits(first + 1), Ipv4Addr::from_bits(last - 1))),
+            (_, 0 | 1) => Ok((first, last)),
+            (Family::V4, ..=HOST_BITS_MAX_V4) => Ok(inner(1, 1)),
+            // RFC 4291: the first one is that of any router; there is none of all.
+            (Family::V6, ..=HOST_BITS_MAX) => Ok(inner(1, 0)),
             _ => Err(wrong()),
         };
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let address = |text: &str| text.trim().parse::<Ipv4Addr>().map_err(|_| wrong());
-    let (first, last) = (address(first)?, address(last)?);
-    if first > last { Err(PoolError::Backwards(text.to_owned())) } else { Ok((first, last)) }
+    let ip = |text: &str| text.trim().parse::<IpAddr>().map_err(|_| wrong());
+    let (first, last) = (ip(first)?, ip(last)?);
+    match Family::of(first) == Family::of(last) {
+        false => Err(wrong()),
+        true if first > last => Err(PoolError::Backwards(text.to_owned())),
+        true => Ok((first, last)),
+    }
 }
 
 #[cfg(test)]
@@ -90,11 +102,12 @@ mod tests {
             ("192.0.2.9-192.0.2.1", "`192.0.2.9-192.0.2.1` ends before it begins"),
             (
                 "0.0.0.0/0",
-                "`0.0.0.0/0` is no range of IPv4 addresses, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28",
+                "`0.0.0.0/0` is no range of addresses, such as 192.168.1.240-192.168.1.250, 192.168.2.0/28 or 2001:db8::100/120",
             ),
+            ("fd00::1,fd00::10/126", "fd00::1-fd00::1,fd00::11-fd00::13"),
             (
-                "fd00::1",
-                "`fd00::1` is no range of IPv4 addresses, such as 192.168.1.240-192.168.1.250 or 192.168.2.0/28",
+                "192.0.2.1-fd00::1",
+                "`192.0.2.1-fd00::1` is no range of addresses, such as 192.168.1.240-192.168.1.250, 192.168.2.0/28 or 2001:db8::100/120",
             ),
         ] {
             let said = text.parse::<Pool>().map_or_else(|error| error.to_string(), |pool| pool.to_string());

@@ -1,7 +1,7 @@
 //! Pools of three addresses, .1 to .3.
 
 use super::*;
-use crate::testing::{caches, lines};
+use crate::testing::{caches, caches_of, lines};
 use expect_test::{Expect, expect};
 
 fn service(name: &str, age: u8, meta: &str, spec: &str, ip: &str) -> String {
@@ -16,7 +16,7 @@ fn service(name: &str, age: u8, meta: &str, spec: &str, ip: &str) -> String {
 fn node(name: &str, labels: &str, ready: &str) -> String {
     format!(
         "\n---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, uid: {name}, labels: {{{labels}}}}}\n\
-         status: {{conditions: [{{type: Ready, status: '{ready}'}}]}}"
+         status: {{conditions: [{{type: Ready, status: '{ready}'}}], addresses: [{{type: InternalIP, address: 198.51.100.1}}]}}"
     )
 }
 
@@ -156,9 +156,31 @@ fn a_service_of_ipv6_alone_gets_no_address_and_is_told_why() {
     check(
         &[service("six", 1, "", "ipFamilies: [IPv6]", ""), service("both", 2, "", "ipFamilies: [IPv6, IPv4]", "")],
         expect![[r#"
-            event Warning SyncLoadBalancerFailed: it has no IPv4 family, and the pool 192.0.2.1-192.0.2.3 no other addresses
+            event Warning SyncLoadBalancerFailed: it is of IPv6, and the pool 192.0.2.1-192.0.2.3 has no such addresses
             patch Service both status {"metadata":{"uid":"both"},"status":{"loadBalancer":{"ingress":[{"ip":"192.0.2.1","ipMode":"VIP"}]}}}
             event Normal EnsuredLoadBalancer: Gave it the address 192.0.2.1
         "#]],
     );
+}
+
+#[test]
+fn of_a_pool_of_both_families_a_service_gets_what_its_own_ask_for() {
+    let pool = |config: &mut Config| config.load_balancer_pool = "192.0.2.1,fd00::1-fd00::2".parse().unwrap();
+    let objects = [
+        service("six", 1, "", "ipFamilies: [IPv6]", ""),
+        service("both", 2, "", "ipFamilies: [IPv6, IPv4]", ""),
+        service("late", 3, "", "ipFamilies: [IPv4, IPv6]", ""),
+        service("wrong", 4, "", "ipFamilies: [IPv4], loadBalancerIP: 'fd00::2'", ""),
+        node("node-a", "", "True"),
+    ];
+    let actions = reconcile(&caches_of(watches, &objects.concat(), pool));
+    expect![[r#"
+        patch Service six status {"metadata":{"uid":"six"},"status":{"loadBalancer":{"ingress":[{"ip":"fd00::1","ipMode":"VIP"}]}}}
+        event Normal EnsuredLoadBalancer: Gave it the address fd00::1
+        patch Service both status {"metadata":{"uid":"both"},"status":{"loadBalancer":{"ingress":[{"ip":"fd00::2","ipMode":"VIP"},{"ip":"192.0.2.1","ipMode":"VIP"}]}}}
+        event Normal EnsuredLoadBalancer: Gave it the addresses fd00::2 and 192.0.2.1
+        event Warning SyncLoadBalancerFailed: no address of the pool 192.0.2.1-192.0.2.1,fd00::1-fd00::2 is free (widen --load-balancer-pool)
+        event Warning SyncLoadBalancerFailed: loadBalancerIP fd00::2 is of none of its families IPv4
+    "#]]
+    .assert_eq(&lines(&actions));
 }

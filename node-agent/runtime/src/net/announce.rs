@@ -1,72 +1,108 @@
 //! Addresses that this machine answers for beside its own: those of load balancers that are announced here.
 //!
-//! The kernel answers for them itself, since they are put on the link that has the node's address: no packet of others is
-//! read here, and what arrives finds the proxy's rules before it is delivered. A label says which addresses are ours, so
-//! that a process which starts finds what the last one left. Neighbours that asked earlier are told by gratuitous ARP.
+//! The kernel answers for them itself, since they are put on the link that has the node's address of their family: no packet of
+//! others is read here, and what arrives finds the proxy's rules before it is delivered. A label says which addresses of IPv4
+//! are ours, a number those of IPv6, so that a process which starts finds what the last one left. Neighbours that asked earlier
+//! are told by gratuitous ARP, and by neighbour advertisements that nobody asked for.
 
 use super::netlink::{Connection, Request};
 use super::{NetError, doing, index_of};
 use crate::sys::packet;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, ipproto, sendto, socket_with, sockopt};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV6};
 
 /// What our addresses are called; tools show it behind them.
 const LABEL: &str = "drover-lb";
+/// The same for IPv6, whose addresses have no labels; `ip address` shows it as `proto 0xd7`. Small numbers are the kernel's.
+const MARK: u8 = 0xd7;
 /// Everybody on a link.
 const BROADCAST: [u8; 6] = [0xff; 6];
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
+/// RFC 4861, 7.1.2: what came through a router has less, and is thrown away.
+const HOPS: u8 = 255;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Announcer {
-    node_ip: Ipv4Addr,
+    node_ips: Vec<IpAddr>,
 }
 
 impl Announcer {
-    /// On the link of this address.
-    pub fn new(node_ip: Ipv4Addr) -> Self {
-        Self { node_ip }
+    /// On the links of these addresses, at most one a family.
+    pub fn new(node_ips: Vec<IpAddr>) -> Self {
+        Self { node_ips }
     }
 
     /// Makes this machine answer for exactly these addresses. Neighbours are told of all of them, since they may have
     /// heard of another machine meanwhile.
-    pub fn tell(self, wanted: &BTreeSet<Ipv4Addr>) -> Result<(), NetError> {
-        let held = held()?;
-        if wanted.is_empty() && held.is_empty() {
-            return Ok(());
-        }
-        let index = self.link()?;
+    pub fn tell(&self, wanted: &BTreeSet<IpAddr>) -> Result<(), NetError> {
         let mut netlink = Connection::open().map_err(doing("open netlink"))?;
-        for ip in held.difference(wanted) {
-            netlink.run(&[Request::delete_address(index, *ip, LABEL)]).map_err(doing(format!("give up {ip}")))?;
+        let held = netlink.marked(LABEL, MARK).map_err(doing("list addresses"))?;
+        for (index, ip) in held.iter().filter(|(_, ip)| !wanted.contains(ip)) {
+            give_up(&mut netlink, *index, *ip)?;
         }
-        for ip in wanted.difference(&held) {
-            netlink.run(&[Request::add_labelled(index, *ip, LABEL)]).map_err(doing(format!("answer for {ip}")))?;
-        }
-        let hardware = netlink.hardware(index).map_err(doing("read the link's hardware address"))?;
         for ip in wanted {
-            // Some listen to questions, some to answers.
-            for kind in [REQUEST, REPLY] {
-                packet::send_arp(index, BROADCAST, &gratuitous(kind, hardware, *ip))
-                    .map_err(doing(format!("announce {ip}")))?;
+            let index = self.link(*ip)?;
+            if !held.contains(&(index, *ip)) {
+                answer_for(&mut netlink, index, *ip)?;
             }
+            let hardware = netlink.hardware(index).map_err(doing("read the link's hardware address"))?;
+            tell_neighbours(index, hardware, *ip).map_err(doing(format!("announce {ip}")))?;
         }
         Ok(())
     }
 
-    fn link(self) -> Result<u32, NetError> {
-        let name = super::overlay::link_name(self.node_ip);
-        let what = || format!("find the link that has {}", self.node_ip);
-        let name = name.ok_or_else(|| doing(what())(std::io::ErrorKind::NotFound.into()))?;
+    /// The link of the node's address of the same family.
+    fn link(&self, ip: IpAddr) -> Result<u32, NetError> {
+        let own = self.node_ips.iter().find(|own| own.is_ipv4() == ip.is_ipv4());
+        let name = own.and_then(|own| super::overlay::link_name(*own));
+        let what = || format!("find the link of the node's own address, to answer for {ip} there");
+        let name = name.ok_or_else(|| doing(what())(io::ErrorKind::NotFound.into()))?;
         index_of(&name).map_err(doing(what()))
     }
 }
 
-/// Addresses with our label.
-fn held() -> Result<BTreeSet<Ipv4Addr>, NetError> {
-    let all = nix::ifaddrs::getifaddrs().map_err(|error| doing("list addresses")(error.into()))?;
-    let ours = all.filter(|entry| entry.interface_name == LABEL);
-    Ok(ours.filter_map(|entry| Some(entry.address?.as_sockaddr_in()?.ip())).collect())
+fn give_up(netlink: &mut Connection, index: u32, ip: IpAddr) -> Result<(), NetError> {
+    let request = match ip {
+        IpAddr::V4(ip) => Request::delete_address(index, ip, LABEL),
+        IpAddr::V6(ip) => Request::delete_marked(index, ip),
+    };
+    netlink.run(&[request]).map_err(doing(format!("give up {ip}")))
+}
+
+fn answer_for(netlink: &mut Connection, index: u32, ip: IpAddr) -> Result<(), NetError> {
+    let request = match ip {
+        IpAddr::V4(ip) => Request::add_labelled(index, ip, LABEL),
+        IpAddr::V6(ip) => Request::add_marked(index, ip, MARK),
+    };
+    netlink.run(&[request]).map_err(doing(format!("answer for {ip}")))?;
+    // An older kernel takes the address and not the mark: nobody would find it again to give it up.
+    if netlink.marked(LABEL, MARK).map_err(doing("list addresses"))?.contains(&(index, ip)) {
+        return Ok(());
+    }
+    give_up(netlink, index, ip)?;
+    let old = io::Error::new(io::ErrorKind::Unsupported, "IPv6 needs Linux 5.18 or newer for this");
+    Err(doing(format!("mark {ip} as an address of a load balancer"))(old))
+}
+
+fn tell_neighbours(index: u32, hardware: [u8; 6], ip: IpAddr) -> io::Result<()> {
+    match ip {
+        // Some listen to questions, some to answers.
+        IpAddr::V4(ip) => [REQUEST, REPLY]
+            .into_iter()
+            .try_for_each(|kind| packet::send_arp(index, BROADCAST, &gratuitous(kind, hardware, ip))),
+        IpAddr::V6(ip) => {
+            let socket =
+                socket_with(AddressFamily::INET6, SocketType::RAW, SocketFlags::CLOEXEC, Some(ipproto::ICMPV6))?;
+            sockopt::set_ipv6_multicast_hops(&socket, HOPS.into())?;
+            let to = SocketAddrV6::new(ALL_NODES, 0, 0, index);
+            sendto(&socket, &unsolicited(hardware, ip), SendFlags::empty(), &to)?;
+            Ok(())
+        }
+    }
 }
 
 /// "Who has `ip`? `ip` is at `hardware`": the packet behind the Ethernet header.
@@ -78,6 +114,19 @@ fn gratuitous(kind: u16, hardware: [u8; 6], ip: Ipv4Addr) -> Vec<u8> {
     packet.extend(ip.octets());
     packet.extend(if kind == REPLY { hardware } else { [0; 6] });
     packet.extend(ip.octets());
+    packet
+}
+
+/// "`ip` is at `hardware`, whatever you heard": RFC 4861, 4.4. The kernel puts the checksum in.
+fn unsolicited(hardware: [u8; 6], ip: Ipv6Addr) -> Vec<u8> {
+    const ADVERTISEMENT: u8 = 136;
+    const OVERRIDE: u8 = 0x20;
+    // The target's address of the link, in units of eight bytes.
+    const HARDWARE: [u8; 2] = [2, 1];
+    let mut packet = vec![ADVERTISEMENT, 0, 0, 0, OVERRIDE, 0, 0, 0];
+    packet.extend(ip.octets());
+    packet.extend(HARDWARE);
+    packet.extend(hardware);
     packet
 }
 

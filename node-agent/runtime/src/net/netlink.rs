@@ -3,20 +3,24 @@
 //! library would be.
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
+use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
+const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
@@ -37,7 +41,15 @@ const VETH_INFO_PEER: u16 = 1;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
+const IFA_CACHEINFO: u16 = 6;
+const IFA_FLAGS: u16 = 8;
+/// Who put an address there; since Linux 5.18.
+const IFA_PROTO: u16 = 11;
 const IFA_F_NODAD: u8 = 0x02;
+/// No route to the address's network comes with it.
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
+/// Bytes of what precedes the attributes in a message about an address.
+const ADDRESS_HEADER: usize = 8;
 const IFLA_VXLAN_ID: u16 = 1;
 const IFLA_VXLAN_LOCAL: u16 = 4;
 const IFLA_VXLAN_LEARNING: u16 = 7;
@@ -237,6 +249,21 @@ impl Request {
         Self { kind: RTM_DELADDR, flags: 0, body }
     }
 
+    /// One address of IPv6 under a number that says whose it is. Nothing is sent from it unless it answers.
+    pub(super) fn add_marked(index: u32, ip: Ipv6Addr, mark: u8) -> Self {
+        let mut request = Self::add_address(index, ip.into(), 128);
+        attribute(&mut request.body, IFA_FLAGS, &(u32::from(IFA_F_NODAD) | IFA_F_NOPREFIXROUTE).to_ne_bytes());
+        // Preferred for no time, valid for ever: what is deprecated is no source of new connections.
+        let lifetimes = [0, u32::MAX, 0, 0].map(u32::to_ne_bytes);
+        attribute(&mut request.body, IFA_CACHEINFO, lifetimes.as_flattened());
+        attribute(&mut request.body, IFA_PROTO, &[mark]);
+        request
+    }
+
+    pub(super) fn delete_marked(index: u32, ip: Ipv6Addr) -> Self {
+        Self { kind: RTM_DELADDR, flags: 0, body: address(index, ip.into(), 128) }
+    }
+
     pub(super) fn default_route(index: u32, gateway: IpAddr) -> Self {
         let mut body = route(gateway, 0, 0);
         attribute(&mut body, RTA_OIF, &index.to_ne_bytes());
@@ -351,6 +378,27 @@ impl Connection {
         self.of_link(index, IFLA_ADDRESS)
     }
 
+    /// The addresses of IPv4 under that label and those of IPv6 with that mark, and the links that have them.
+    pub(super) fn marked(&mut self, label: &str, mark: u8) -> io::Result<BTreeSet<(u32, IpAddr)>> {
+        let mut bytes = Vec::new();
+        Request { kind: RTM_GETADDR, flags: NLM_F_DUMP, body: vec![0; ADDRESS_HEADER] }.write(&mut bytes, 0);
+        send(&self.socket, &bytes, SendFlags::empty())?;
+        let mut buffer = vec![0_u8; 4 * ANSWER_BYTES];
+        let mut found = BTreeSet::new();
+        loop {
+            let (n, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+            for message in messages(&buffer[..n]) {
+                let message = message?;
+                match message.kind {
+                    NLMSG_DONE => return Ok(found),
+                    NLMSG_ERROR => return Err(io::Error::other("the kernel does not list its addresses")),
+                    RTM_NEWADDR => found.extend(message.marked(label, mark)),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     fn of_link<const N: usize>(&mut self, index: u32, wanted: u16) -> io::Result<[u8; N]> {
         let request = Request { kind: RTM_GETLINK, flags: 0, body: link(index, 0) };
         let mut bytes = Vec::new();
@@ -401,23 +449,55 @@ fn find_attribute(bytes: &[u8], mut at: usize, wanted: u16) -> Option<&[u8]> {
     }
 }
 
-/// The codes of the acknowledgements in a datagram.
-fn answers(mut bytes: &[u8]) -> io::Result<Vec<i32>> {
-    let short = || io::Error::new(io::ErrorKind::InvalidData, "netlink answer is cut off");
-    let mut codes = Vec::new();
-    while bytes.len() >= HEADER {
-        let len = u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
-        let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
-        if len < HEADER || len > bytes.len() {
-            return Err(short());
+/// One message of a datagram, header included.
+struct Message<'a> {
+    kind: u16,
+    bytes: &'a [u8],
+}
+
+impl Message<'_> {
+    /// The address of this message and its link, where it has that label or mark.
+    fn marked(&self, label: &str, mark: u8) -> Option<(u32, IpAddr)> {
+        let attribute = |wanted| find_attribute(self.bytes, HEADER + ADDRESS_HEADER, wanted);
+        let index = u32::from_ne_bytes(self.bytes.get(HEADER + 4..HEADER + ADDRESS_HEADER)?.try_into().ok()?);
+        if attribute(IFA_LABEL).and_then(|text| text.strip_suffix(&[0])) == Some(label.as_bytes()) {
+            let octets: [u8; 4] = attribute(IFA_LOCAL)?.try_into().ok()?;
+            return Some((index, octets.into()));
         }
-        if kind == NLMSG_ERROR {
-            let code = bytes.get(HEADER..HEADER + 4).ok_or_else(short)?;
-            codes.push(i32::from_ne_bytes([code[0], code[1], code[2], code[3]]));
-        }
-        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
+        let octets: [u8; 16] = attribute(IFA_ADDRESS)?.try_into().ok()?;
+        (attribute(IFA_PROTO) == Some(&[mark])).then_some((index, octets.into()))
     }
-    if bytes.is_empty() { Ok(codes) } else { Err(short()) }
+}
+
+/// The messages of a datagram; an error where one is cut off.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<Message<'_>>> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let len = bytes.get(..4).map_or(0, |len| u32::from_ne_bytes([len[0], len[1], len[2], len[3]]) as usize);
+        if len < HEADER || len > bytes.len() {
+            bytes = &[];
+            return Some(Err(io::Error::new(io::ErrorKind::InvalidData, "netlink answer is cut off")));
+        }
+        let message = Message { kind: u16::from_ne_bytes([bytes[4], bytes[5]]), bytes: &bytes[..len] };
+        bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
+        Some(Ok(message))
+    })
+}
+
+/// The codes of the acknowledgements in a datagram.
+fn answers(bytes: &[u8]) -> io::Result<Vec<i32>> {
+    let mut codes = Vec::new();
+    for message in messages(bytes) {
+        let message = message?;
+        if message.kind == NLMSG_ERROR {
+            let code = message.bytes.get(HEADER..HEADER + 4).and_then(|code| code.try_into().ok());
+            let code = code.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "netlink answer is cut off"))?;
+            codes.push(i32::from_ne_bytes(code));
+        }
+    }
+    Ok(codes)
 }
 
 #[cfg(test)]

@@ -252,16 +252,16 @@ fn hardware_address(base: IpAddr) -> [u8; 6] {
 
 /// Largest packet of the link that has this address.
 pub fn link_mtu(address: Ipv4Addr) -> Option<u32> {
-    Connection::open().ok()?.mtu(index_of(&link_name(address)?).ok()?).ok()
+    Connection::open().ok()?.mtu(index_of(&link_name(address.into())?).ok()?).ok()
 }
 
 /// The link that has this address.
-pub(super) fn link_name(address: Ipv4Addr) -> Option<String> {
+pub(super) fn link_name(address: IpAddr) -> Option<String> {
     let all = nix::ifaddrs::getifaddrs().ok()?;
-    let link = all.into_iter().find(|entry| {
-        let own =
-            entry.address.as_ref().and_then(|address| address.as_sockaddr_in().map(nix::sys::socket::SockaddrIn::ip));
-        own == Some(address)
+    let link = all.into_iter().find(|entry| match (entry.address.as_ref(), address) {
+        (Some(own), IpAddr::V4(ip)) => own.as_sockaddr_in().is_some_and(|own| own.ip() == ip),
+        (Some(own), IpAddr::V6(ip)) => own.as_sockaddr_in6().is_some_and(|own| own.ip() == ip),
+        (None, _) => false,
     })?;
     Some(link.interface_name)
 }

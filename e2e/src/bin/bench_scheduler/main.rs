@@ -15,6 +15,7 @@ mod world;
 
 use anyhow::{Context, Result, bail};
 use e2e::bench::process;
+use std::time::Duration;
 use workload::{WORKLOADS, Workload};
 use world::World;
 
@@ -23,14 +24,19 @@ use world::World;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str =
-    "usage: bench_scheduler [--quick] [--nodes N] [--scale FACTOR] [--store embedded|etcd] [WORKLOAD...]";
+    "usage: bench_scheduler [--quick | --growth] [--nodes N] [--scale FACTOR] [--store embedded|etcd] [WORKLOAD...]";
 
 /// Of a quick run: enough to see that everything works.
 const QUICK_NODES: usize = 200;
 const QUICK_SCALE: f64 = 0.02;
 
+/// What `--growth` goes through, with one workload unless others are named.
+const GROWTH: [usize; 7] = [500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000];
+const GROWTH_WORKLOAD: &str = "SchedulingBasic";
+
 /// What was asked for.
 struct Plan {
+    growth: bool,
     /// In place of the workload's own number of nodes.
     nodes: Option<usize>,
     /// Numbers of pods are multiplied by this.
@@ -41,11 +47,12 @@ struct Plan {
 
 impl Plan {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut plan = Self { nodes: None, scale: 1.0, stores: Vec::new(), names: Vec::new() };
+        let mut plan = Self { growth: false, nodes: None, scale: 1.0, stores: Vec::new(), names: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--quick" => (plan.nodes, plan.scale) = (Some(QUICK_NODES), QUICK_SCALE),
+                "--growth" => plan.growth = true,
                 "--nodes" => plan.nodes = Some(args.next().context(USAGE)?.parse()?),
                 "--scale" => plan.scale = args.next().context(USAGE)?.parse()?,
                 "--store" => plan.stores.push(args.next().context(USAGE)?.clone()),
@@ -54,7 +61,11 @@ impl Plan {
             }
         }
         if plan.stores.is_empty() {
-            plan.stores = vec!["embedded".to_owned(), "etcd".to_owned()];
+            let stores: &[&str] = if plan.growth { &["embedded"] } else { &["embedded", "etcd"] };
+            plan.stores = stores.iter().map(ToString::to_string).collect();
+        }
+        if plan.growth && plan.names.is_empty() {
+            plan.names.push(GROWTH_WORKLOAD.to_owned());
         }
         Ok(plan)
     }
@@ -81,14 +92,42 @@ fn main() -> Result<()> {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     for store in &plan.stores {
         for workload in WORKLOADS.iter().filter(|workload| plan.wants(workload)) {
-            tokio.block_on(Box::pin(measure(&plan, store, workload)))?;
+            if !plan.growth {
+                let nodes = plan.nodes.unwrap_or(workload.nodes);
+                tokio.block_on(Box::pin(measure(&plan, store, workload, nodes)))?;
+                continue;
+            }
+            let measured =
+                GROWTH.map(|nodes| Ok((nodes, tokio.block_on(Box::pin(measure(&plan, store, workload, nodes)))?)));
+            plot(workload, &measured.into_iter().collect::<Result<Vec<_>>>()?);
         }
     }
     Ok(())
 }
 
-async fn measure(plan: &Plan, store: &str, workload: &Workload) -> Result<()> {
-    let nodes = plan.nodes.unwrap_or(workload.nodes);
+/// What a pod costs as the cluster grows.
+struct Cost {
+    /// CPU of the whole process, creators included.
+    cpu: Duration,
+    /// The 99th percentile.
+    decision: Duration,
+}
+
+/// The curves of both costs, as documents show them (Mermaid's `xychart`).
+fn plot(workload: &Workload, measured: &[(usize, Cost)]) {
+    let axis: Vec<String> = measured.iter().map(|(nodes, _)| nodes.to_string()).collect();
+    let curve = |title: &str, unit: &str, of: fn(&Cost) -> Duration| {
+        let values: Vec<String> =
+            measured.iter().map(|(_, cost)| format!("{:.0}", of(cost).as_secs_f64() * 1e6)).collect();
+        println!("```mermaid\nxychart-beta\n    title \"{}: {title}\"", workload.name);
+        println!("    x-axis \"nodes\" [{}]\n    y-axis \"{unit}\" 0", axis.join(", "));
+        println!("    line [{}]\n```", values.join(", "));
+    };
+    curve("CPU a pod, creation included", "microseconds", |cost| cost.cpu);
+    curve("99th percentile of a decision", "microseconds", |cost| cost.decision);
+}
+
+async fn measure(plan: &Plan, store: &str, workload: &Workload, nodes: usize) -> Result<Cost> {
     let mut world = World::start(store).await?;
     world.fill(nodes, workload).await?;
     for crowd in workload.init {
@@ -99,7 +138,8 @@ async fn measure(plan: &Plan, store: &str, workload: &Workload) -> Result<()> {
     let pods = plan.scaled(workload.measured.pods);
     let before = process::own_cpu()?;
     let outcome = world.create(&workload.measured, pods).await?;
-    let cpu = process::own_cpu()?.saturating_sub(before);
+    let cpu = process::own_cpu()?.saturating_sub(before) / u32::try_from(pods.max(1))?;
+    let cost = Cost { cpu, decision: world.pace().percentile(99) };
     // It ends by itself only when it fails.
     if let Some(ended) = disturbance.try_join_next() {
         ended??;
@@ -110,9 +150,10 @@ async fn measure(plan: &Plan, store: &str, workload: &Workload) -> Result<()> {
         workload.name,
         outcome.average,
         outcome.overall,
-        cpu.as_secs_f64() * 1e6 / pods.max(1) as f64,
-        world.pace().percentile(99).as_secs_f64() * 1e3,
+        cost.cpu.as_secs_f64() * 1e6,
+        cost.decision.as_secs_f64() * 1e3,
         workload.bar,
     );
-    world.stop().await
+    world.stop().await?;
+    Ok(cost)
 }

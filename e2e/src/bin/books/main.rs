@@ -77,10 +77,11 @@ async fn main() -> Result<()> {
 /// The last write, everything that readers have to say, and the comparison.
 async fn close(maps: &Api<ConfigMap>, entries: &mut Vec<Entry>, readers: JoinSet<Result<Reader>>) -> Result<String> {
     let mut writer = Writer::new(maps.clone(), WRITERS);
+    // Written once, whatever the answer was: readers end with the first that they see.
     let last = loop {
         writer.step(LAST).await;
-        if let Some(Entry { outcome: Outcome::Acknowledged(Some(revision)), .. }) = writer.entries.last() {
-            break *revision;
+        if let Some(map) = writer.known.get(LAST) {
+            break revision(map)?;
         }
     };
     entries.append(&mut writer.entries);

@@ -72,8 +72,6 @@ pub async fn connect(global: &Global, environment: &Environment, screen: Screen)
     if !global.impersonate_groups.is_empty() {
         config.auth_info.impersonate_groups = Some(global.impersonate_groups.clone());
     }
-    // A refused request is the user's to repeat; waiting in silence would look like a hang.
-    config.default_retry = false;
     config.read_timeout = None;
     let url = config.cluster_url.to_string().trim_end_matches('/').to_owned();
     let namespace = config.default_namespace.clone();

@@ -47,15 +47,17 @@ pub async fn https(path: &Path) -> Result<kube::Client, Error> {
     https_from(config)
 }
 
-/// A client from a finished configuration.
+/// A client from a finished configuration. Nothing is asked twice: a write without an answer may have happened, and who wrote
+/// it must look.
 pub fn https_from(config: kube::Config) -> Result<kube::Client, Error> {
-    let config = with_scheme(config)?;
+    let mut config = with_scheme(config)?;
+    config.default_retry = false;
     install_ring();
     kube::Client::try_from(config).map_err(|source| Error::Client(Box::new(source)))
 }
 
-/// A client for as long as this process runs: of connections whose other end is gone, which a watch would wait for without
-/// an end. Nothing is asked twice: a write without an answer may have happened, and who wrote it must look.
+/// The same for as long as this process runs: it gives up connections whose other end is gone, which a watch would wait for
+/// without an end.
 pub(super) fn https_kept_alive(config: kube::Config) -> Result<kube::Client, Error> {
     let config = with_scheme(config)?;
     install_ring();

@@ -136,7 +136,14 @@ pub(crate) async fn find_all(server: &Server, name: &str) -> Result<Vec<Resource
     Ok(of_category)
 }
 
-/// The resource that holds objects of this `apiVersion` and `kind`.
+#[derive(Debug, thiserror::Error)]
+#[error("no matches for kind \"{kind}\" in version \"{api_version}\"; ensure CRDs are installed first")]
+pub(crate) struct NotServed {
+    api_version: String,
+    kind: String,
+}
+
+/// The resource that holds objects of this `apiVersion` and `kind`; else [`NotServed`].
 pub(crate) async fn of_object(server: &Server, api_version: &str, kind: &str) -> Result<Resource> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     if let Some(found) = kinds::table::find_kind(group, version, kind) {
@@ -145,7 +152,7 @@ pub(crate) async fn of_object(server: &Server, api_version: &str, kind: &str) ->
     let same = |resource: &Resource| resource.group == group && resource.version == version && resource.kind == kind;
     match served(server).await?.into_iter().find(same) {
         Some(resource) => Ok(resource),
-        None => bail!("no matches for kind \"{kind}\" in version \"{api_version}\"; ensure CRDs are installed first"),
+        None => Err(NotServed { api_version: api_version.to_owned(), kind: kind.to_owned() }.into()),
     }
 }
 

@@ -30,12 +30,20 @@ impl Clock for Noon {
 #[derive(Clone, Default)]
 struct Fake {
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
+    /// What else is answered once something was asked.
+    changes: BTreeMap<String, (String, Value)>,
     asked: Arc<Mutex<String>>,
 }
 
 impl Fake {
     fn on(self, line: &str, code: u16, answer: Value) -> Self {
         self.answers.lock().unwrap().insert(line.to_owned(), (code, answer));
+        self
+    }
+
+    /// From the request `asked` on, `line` is answered with this.
+    fn once(mut self, asked: &str, line: &str, answer: Value) -> Self {
+        self.changes.insert(asked.to_owned(), (line.to_owned(), answer));
         self
     }
 
@@ -53,6 +61,9 @@ impl Fake {
         asked.push('\n');
         let missing = json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404,
             "message": format!("{:?} not found", path.rsplit('/').next().unwrap_or_default())});
+        if let Some((line, answer)) = self.changes.get(&line) {
+            self.answers.lock().unwrap().insert(line.clone(), (200, answer.clone()));
+        }
         let (code, answer) = self.answers.lock().unwrap().get(&line).cloned().unwrap_or((404, missing));
         Ok(Response::builder().status(code).body(Full::from(answer.to_string())).unwrap())
     }
@@ -185,6 +196,31 @@ async fn apply_goes_on_after_an_error_and_ends_with_one() {
         exit 1
     "#]]
     .assert_eq(&seen);
+}
+
+#[tokio::test]
+async fn apply_brings_custom_resources_after_the_definition_that_is_applied_with_them() {
+    let manifest = file(
+        "apiVersion: a.example/v1\nkind: Widget\nmetadata: {name: w}\n---\n\
+         apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.a.example}\n\
+         spec: {group: a.example, scope: Namespaced, names: {plural: widgets, kind: Widget}, versions: [{name: v1}]}\n",
+    );
+    const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    const WIDGETS: &str = "/apis/a.example/v1/namespaces/default/widgets";
+    let none = json!({"items": []});
+    let served = json!({"items": [{"metadata": {"name": "a.example"}, "versions": [{"version": "v1", "resources": [
+        {"resource": "widgets", "responseKind": {"kind": "Widget"}, "scope": "Namespaced"}]}]}]});
+    let fake = Fake::default()
+        .on("GET /api", 200, none.clone())
+        .on("GET /apis", 200, none)
+        .on(&format!("POST {DEFINITIONS}"), 201, json!({}))
+        .on(&format!("POST {WIDGETS}"), 201, json!({}));
+    let path = manifest.path().to_string_lossy().into_owned();
+    let told =
+        fake.clone().once(&format!("POST {DEFINITIONS}"), "GET /apis", served).run(&["apply", "-f", &path]).await;
+    let created =
+        "customresourcedefinition.apiextensions.k8s.io/widgets.a.example created\nwidget.a.example/w created\nexit 0\n";
+    assert!(told.ends_with(created), "{told}");
 }
 
 fn table() -> Value {

@@ -6,13 +6,16 @@ use crate::high::DryRun;
 use crate::low;
 use crate::manifest::{self, Document};
 use crate::print::{Format, tree};
-use crate::resource::{self, Resource};
+use crate::resource::{self, NotServed, Resource};
 use crate::server::{APPLY_PATCH, MERGE_PATCH, Query, STRATEGIC_PATCH};
 use crate::session::{Failures, Session};
 use anyhow::{Context, Result, bail};
 use kinds::schema::merge;
 use kinds::selector::LabelSelector;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Where the manifest of the last apply is kept on the object.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -93,32 +96,105 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
     let dry_run = DryRun::parse(typed.dry_run.as_deref())?;
     let plan = Plan::new(&typed.what, dry_run, typed.format.output.as_deref())?;
     let files = &typed.what.files;
-    let mut failures = Failures::default();
-    let mut applied = vec![];
-    let mut found = 0;
-    for document in manifest::read(&files.names, files.recursive) {
-        found += 1;
-        let Some(document) = failures.take(session, document)? else { continue };
-        if !plan.selects(&document) {
-            continue;
-        }
-        let outcome = one(session, &plan, &document).await.map_err(|error| located(error, &document));
-        let Some((one, outcome, object)) = failures.take(session, outcome)? else { continue };
-        let title = one.title();
-        match plan.format {
-            None => session.screen.line(&format!("{title} {}{}", outcome.word(), plan.dry_run.suffix()))?,
-            Some(Format::Name) => session.screen.line(&title)?,
-            Some(_) => applied.push(object),
-        }
-    }
-    if found == 0 {
+    let documents = manifest::read(&files.names, files.recursive);
+    if documents.is_empty() {
         bail!("no objects passed to apply");
     }
-    if !applied.is_empty() {
-        let whole = if applied.len() == 1 { applied.remove(0) } else { tree::list(&applied) };
-        super::show_tree(session, plan.format.as_ref(), &whole)?;
+    let defined: BTreeSet<Defined> = documents.iter().flatten().filter_map(Defined::by).collect();
+    let mut run = Run { session, plan, failures: Failures::default(), applied: vec![], made: BTreeSet::new() };
+    let mut early = vec![];
+    for document in documents {
+        let Some(document) = run.failures.take(session, document)? else { continue };
+        if !run.plan.selects(&document) {
+            continue;
+        }
+        let outcome = one(session, &run.plan, &document).await;
+        match outcome {
+            // Its definition comes later, or is not served yet.
+            Err(error) if error.is::<NotServed>() && defined.contains(&Defined::of(&document)) => early.push(document),
+            outcome => run.note(&document, outcome)?,
+        }
     }
-    failures.end()
+    for document in early {
+        if run.made.contains(&Defined::of(&document)) {
+            served_soon(session, &document).await;
+        }
+        let outcome = one(session, &run.plan, &document).await;
+        run.note(&document, outcome)?;
+    }
+    run.end()
+}
+
+/// What a CustomResourceDefinition defines, or an object is of: group and kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Defined(String, String);
+
+impl Defined {
+    fn by(document: &Document) -> Option<Self> {
+        if document.kind() != "CustomResourceDefinition" || !document.api_version().starts_with("apiextensions.k8s.io/")
+        {
+            return None;
+        }
+        let spec = &document.object["spec"];
+        Some(Self(spec["group"].as_str()?.to_owned(), spec["names"]["kind"].as_str()?.to_owned()))
+    }
+
+    fn of(document: &Document) -> Self {
+        let group = document.api_version().split_once('/').map_or("", |(group, _)| group);
+        Self(group.to_owned(), document.kind().to_owned())
+    }
+}
+
+/// How long a definition that was just applied may take until it is served, and how often that is asked.
+const SERVED_WITHIN: Duration = Duration::from_secs(10);
+const SERVED_ASK_EVERY: Duration = Duration::from_millis(50);
+
+async fn served_soon(session: &Session, document: &Document) {
+    let end = Instant::now() + SERVED_WITHIN;
+    let is_served =
+        async || resource::of_object(&session.server, document.api_version(), document.kind()).await.is_ok();
+    // The error of one that is not in time is that of the attempt to apply it.
+    while !is_served().await && Instant::now() < end {
+        tokio::time::sleep(SERVED_ASK_EVERY).await;
+    }
+}
+
+/// What became of the manifests so far.
+struct Run<'a> {
+    session: &'a Session,
+    plan: Plan,
+    failures: Failures,
+    applied: Vec<Value>,
+    /// By definitions that were applied.
+    made: BTreeSet<Defined>,
+}
+
+impl Run<'_> {
+    fn note(&mut self, document: &Document, outcome: Result<(Chosen, Outcome, Value)>) -> Result<()> {
+        let outcome = outcome.map_err(|error| located(error, document));
+        let Some((one, outcome, object)) = self.failures.take(self.session, outcome)? else { return Ok(()) };
+        if self.plan.dry_run == DryRun::No {
+            self.made.extend(Defined::by(document));
+        }
+        let title = one.title();
+        match self.plan.format {
+            None => {
+                let suffix = self.plan.dry_run.suffix();
+                self.session.screen.line(&format!("{title} {}{suffix}", outcome.word()))?;
+            }
+            Some(Format::Name) => self.session.screen.line(&title)?,
+            Some(_) => self.applied.push(object),
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<()> {
+        if !self.applied.is_empty() {
+            let whole = if self.applied.len() == 1 { self.applied.remove(0) } else { tree::list(&self.applied) };
+            super::show_tree(self.session, self.plan.format.as_ref(), &whole)?;
+        }
+        self.failures.end()
+    }
 }
 
 /// Shows the manifests of the last applies.

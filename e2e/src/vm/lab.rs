@@ -141,8 +141,8 @@ impl Lab {
                 ("ingress", Who::First) => {
                     self.servers[0].spawn(&format!("sh -c 'cd; {command}'"), "/var/log/ingress.log")?;
                 }
-                (_, Who::First) => type_in(&mut self.servers[0], &command),
-                (_, Who::EveryOther) => self.nodes.iter_mut().for_each(|node| type_in(node, &command)),
+                (_, Who::First) => type_in(&mut self.servers[0], &command)?,
+                (_, Who::EveryOther) => self.nodes.iter_mut().try_for_each(|node| type_in(node, &command))?,
             }
         }
         Ok(())
@@ -276,8 +276,8 @@ fn address(last: u8) -> String {
 }
 
 /// One that a person would type again where the cluster is not so far yet.
-fn type_in(machine: &mut Machine, command: &str) {
-    machine.eventually(command, SOON, &format!("cd; {command}"), |_| true);
+fn type_in(machine: &mut Machine, command: &str) -> Result<()> {
+    machine.read(&format!("cd; {command}")).map(drop)
 }
 
 /// A port of the loopback address that nobody has right now.

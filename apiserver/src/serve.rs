@@ -23,9 +23,11 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use idle::{Activity, Idle};
+use rustix::net::sockopt;
 use rustls::server::WebPkiClientVerifier;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -106,6 +108,14 @@ pub(crate) async fn run(
     drop(listener);
     draining.cancel();
     tokio::time::timeout(DRAIN_MAX, seats.emptied()).await.map_err(|_| ServeError::DrainTimeout)
+}
+
+/// Connections of this listener end when their other end is gone without a word, as HTTP/1.1 alone would never notice.
+pub(crate) fn forget_the_dead(listener: &TcpListener) -> io::Result<()> {
+    sockopt::set_tcp_keepidle(listener, PING_EVERY)?;
+    sockopt::set_tcp_keepintvl(listener, PING_ANSWER_MAX)?;
+    sockopt::set_socket_keepalive(listener, true)?;
+    Ok(())
 }
 
 async fn accept(listener: &TcpListener, seats: &Seats) -> Option<(TcpStream, Seat)> {

@@ -335,6 +335,7 @@ pub use serve::ServeError;
 async fn listen(address: SocketAddr) -> Result<(TcpListener, u16), OpenError> {
     let bind = |source| OpenError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(bind)?;
+    serve::forget_the_dead(&listener).map_err(bind)?;
     let port = listener.local_addr().map_err(bind)?.port();
     Ok((listener, port))
 }

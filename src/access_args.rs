@@ -1,7 +1,7 @@
 //! What was typed about who is let in, and what it means to the API server.
 
-use anyhow::{Context, Result};
-use apiserver::access::{Access, Authentication};
+use anyhow::{Context, Result, bail};
+use apiserver::access::{Access, Authentication, Authorization, AuthorizationOrder};
 use apiserver::audit::{AuditOptions, LogOptions, WebhookOptions};
 use apiserver::auth::oidc::OidcFlags;
 use clap::Args;
@@ -20,6 +20,12 @@ pub(crate) struct AccessArgs {
     /// read again when it changes
     #[arg(long, value_name = "FILE")]
     authorization_config: Option<PathBuf>,
+    /// Authorizers in the order in which they are asked: Node, RBAC, ABAC, AlwaysAllow, AlwaysDeny
+    #[arg(long, value_name = "MODE,..", value_delimiter = ',', conflicts_with = "authorization_config")]
+    authorization_mode: Vec<String>,
+    /// Policies of the mode ABAC, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    authorization_policy_file: Option<PathBuf>,
     #[command(flatten)]
     audit: AuditArgs,
     /// An AdmissionConfiguration: defaults and exemptions of Pod Security
@@ -126,8 +132,21 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl AccessArgs {
     pub(crate) fn access(&self) -> Result<Access> {
         let admission = self.admission_control_config_file.clone();
-        let authorization = self.authorization_config.clone();
+        let authorization = self.authorization()?;
         Ok(Access { authentication: self.authentication()?, authorization, audit: self.audit.options(), admission })
+    }
+
+    fn authorization(&self) -> Result<Authorization> {
+        let (modes, policies) = (self.authorization_mode.clone(), self.authorization_policy_file.clone());
+        let order = match &self.authorization_config {
+            Some(path) => AuthorizationOrder::File(path.clone()),
+            None if policies.is_some() && !modes.iter().any(|mode| mode == "ABAC") => {
+                bail!("--authorization-policy-file is for --authorization-mode ABAC");
+            }
+            None if modes.is_empty() => AuthorizationOrder::Own,
+            None => AuthorizationOrder::Modes(modes),
+        };
+        Ok(Authorization { order, policies })
     }
 
     fn authentication(&self) -> Result<Authentication> {
@@ -207,6 +226,23 @@ mod tests {
         let (log, webhook) = (options.log.unwrap(), options.webhook.unwrap());
         assert_eq!((log.path, log.megabytes_max, log.backups_max), ("-".into(), 100, 0));
         assert_eq!((webhook.buffer, webhook.batch, webhook.wait), (10_000, 400, Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn modes_come_in_their_order_and_policies_with_theirs() {
+        let authorization = |line: &str| {
+            let words = std::iter::once("drover").chain(line.split_whitespace());
+            let parsed = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+            parsed.access.access().map(|access| access.authorization).map_err(|error| format!("{error:#}"))
+        };
+        let typed = authorization("--authorization-mode Node,ABAC --authorization-policy-file p").unwrap();
+        let AuthorizationOrder::Modes(modes) = typed.order else { panic!("modes were typed") };
+        assert_eq!((modes, typed.policies), (vec!["Node".to_owned(), "ABAC".to_owned()], Some("p".into())));
+        let refused = authorization("--authorization-mode RBAC --authorization-policy-file p").unwrap_err();
+        assert!(refused.contains("--authorization-mode ABAC"), "{refused}");
+        assert!(
+            authorization("--authorization-mode RBAC --authorization-config f").unwrap_err().contains("cannot be used")
+        );
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
 use crate::access_args::AccessArgs;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
 use jiff::SignedDuration;
 use kinds::ip::{Cidr, Family};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -621,10 +623,35 @@ impl FromStr for NodeIps {
     }
 }
 
+/// Every flag of the command that `words` name, with its value, as it would be typed.
+pub(crate) fn flags(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, String> {
+    let mut command = Cli::command();
+    let Ok(typed) = command.try_get_matches_from_mut(words) else { return BTreeMap::new() };
+    let Some((name, typed)) = typed.subcommand() else { return BTreeMap::new() };
+    let known = command.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
+    let shown = known.filter_map(|arg| {
+        let values = typed.try_get_raw(arg.get_id().as_str()).ok().flatten().into_iter().flatten();
+        let value = values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",");
+        // A URL may hold who one is.
+        let is_secret = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+        Some((arg.get_long()?.to_owned(), if is_secret { "CLASSIFIED".to_owned() } else { value }))
+    });
+    shown.filter(|(flag, _)| flag != "help").collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn all_flags_are_shown_and_no_secrets() {
+        let words = ["drover", "server", "--tls-san", "a", "--tls-san", "b", "--store", "etcd://me:secret@h:2379"];
+        let shown = flags(words.map(OsString::from));
+        let of = |flag: &str| shown.get(flag).map(String::as_str);
+        assert_eq!((of("tls-san"), of("store")), (Some("a,b"), Some("CLASSIFIED")));
+        assert_eq!((of("service-cidr"), of("cluster-dns")), (Some("10.43.0.0/16"), Some("")));
+        assert_eq!((of("audit-log-maxsize"), of("help")), (Some("100"), None));
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Debug, Default)]
 pub struct Access {
     pub authentication: Authentication,
-    /// An AuthorizationConfiguration, read again when it changes; `None`: Node and RBAC.
-    pub authorization: Option<PathBuf>,
+    pub authorization: Authorization,
     /// What is told of requests, and to whom; `None`: nothing.
     pub audit: Option<AuditOptions>,
     /// An AdmissionConfiguration.
@@ -34,6 +33,26 @@ pub enum Authentication {
     /// An AuthenticationConfiguration, read again when it changes.
     File(PathBuf),
     Fixed(Box<AuthenticationConfiguration>),
+}
+
+/// Who decides what somebody may do.
+#[derive(Clone, Debug, Default)]
+pub struct Authorization {
+    pub order: AuthorizationOrder,
+    /// The policies of the authorizer ABAC, a line each.
+    pub policies: Option<PathBuf>,
+}
+
+/// In which order they are asked.
+#[derive(Clone, Debug, Default)]
+pub enum AuthorizationOrder {
+    /// Node and RBAC.
+    #[default]
+    Own,
+    /// As an AuthorizationConfiguration says, read again when it changes.
+    File(PathBuf),
+    /// By their types.
+    Modes(Vec<String>),
 }
 
 /// What became of the files that are read again.
@@ -64,7 +83,15 @@ impl Access {
         tasks: &mut JoinSet<()>,
         drain: &CancellationToken,
     ) -> Result<Arc<Authorizer>, ConfigFileError> {
-        let Some(path) = self.authorization.clone() else { return Ok(Arc::new(authorizer)) };
+        let authorizer = match &self.authorization.policies {
+            Some(policies) => authorizer.with_policies(policies)?,
+            None => authorizer,
+        };
+        let path = match &self.authorization.order {
+            AuthorizationOrder::Own => return Ok(Arc::new(authorizer)),
+            AuthorizationOrder::Modes(modes) => return Ok(Arc::new(authorizer.of_modes(modes)?)),
+            AuthorizationOrder::File(path) => path.clone(),
+        };
         let text = config_file::text(&path)?;
         let (authorizer, required) = authorizer.configured(&path, &text).await?;
         let authorizer = Arc::new(authorizer);

@@ -6,6 +6,7 @@
 
 mod available;
 mod discovery;
+mod openapi;
 mod registered;
 mod remote;
 
@@ -49,11 +50,13 @@ pub struct Aggregate {
     /// Shown to other API servers: whoever has it may speak in anybody's name.
     identity: Credential,
     merged: Mutex<Option<discovery::Merged>>,
+    whole: Mutex<Option<openapi::Whole>>,
 }
 
 impl Aggregate {
     pub fn new(caches: Arc<Caches>, backends: Backends, identity: Credential) -> Self {
-        Self { registered: Arc::default(), caches, backends, identity, merged: Mutex::default() }
+        let (merged, whole) = (Mutex::default(), Mutex::default());
+        Self { registered: Arc::default(), caches, backends, identity, merged, whole }
     }
 
     /// The other API server behind a path, where there is one.

@@ -37,8 +37,13 @@ pub enum ConfigFileError {
     Kind { path: PathBuf, kind: &'static str, versions: String },
     #[error("{}: strict decoding error: {why}", path.display())]
     Fields { path: PathBuf, why: String },
+    /// Of a file that is read line by line.
+    #[error("{}:{line}: {why}", path.display())]
+    Line { path: PathBuf, line: usize, why: String },
     #[error("{}: {}", path.display(), aggregate(errors))]
     Invalid { path: PathBuf, errors: FieldErrors },
+    #[error("the authorization modes are wrong: {}", aggregate(errors))]
+    Modes { errors: FieldErrors },
     #[error("{}: the webhook {name:?} cannot be asked", path.display())]
     Webhook { path: PathBuf, name: String, source: Box<transport::Error> },
 }

@@ -16,7 +16,7 @@ use crate::{components, usage};
 use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use kinds::kind::Kind;
 use rand::RngExt;
@@ -48,6 +48,11 @@ pub fn labels(request: &Request) -> Option<RequestLabels> {
 pub async fn resource(server: &Arc<Server>, request: &Request, parts: Parts, body: Body) -> Answered {
     let call = Call::of(request)?;
     check_served(&call, request)?;
+    // k8s: routes of built-in kinds take a GET and no HEAD; what is behind a proxy, and the one handler of all custom
+    // resources, take both
+    if parts.method == Method::HEAD && call.subresource != "proxy" && call.kind.custom().is_none() {
+        return Err(method_not_allowed(&call));
+    }
     let mut response = served(server, &call, parts, body).await?;
     if let Some(text) = &call.row().deprecation {
         respond::warn(&mut response, &[text.to_string()]);

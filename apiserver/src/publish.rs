@@ -5,6 +5,7 @@
 
 pub mod aggregated;
 pub mod discovery;
+pub mod flagz;
 pub mod health;
 pub mod metrics;
 mod openapi;
@@ -13,6 +14,7 @@ pub mod pages;
 pub mod served;
 pub mod statusz;
 pub mod version;
+mod zpage;
 
 use crate::auth::service_account::Tokens;
 use crate::error::ApiError;
@@ -21,11 +23,13 @@ use crate::request::Options;
 use crate::respond;
 use axum::body::Body;
 use bytes::Bytes;
+use flagz::Flagz;
 use health::Health;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use metrics::Metrics;
+pub(crate) use openapi::{Compressed, Joined};
 use order::InOrder;
 use pages::Pages;
 use parking_lot::RwLock;
@@ -43,6 +47,7 @@ pub struct Publisher {
     metrics: Arc<Metrics>,
     pages: Pages,
     statusz: Statusz,
+    flagz: Flagz,
 }
 
 /// The documents of one generation.
@@ -72,7 +77,7 @@ impl Publisher {
         statusz: Statusz,
     ) -> Self {
         let rendered = RwLock::new(Arc::new(Rendered::new(&provider.served(), None)));
-        Self { provider, rendered, tokens, health, metrics, pages: Pages::default(), statusz }
+        Self { provider, rendered, tokens, health, metrics, pages: Pages::default(), statusz, flagz: Flagz::default() }
     }
 
     /// The documents of what is served now.
@@ -99,6 +104,15 @@ impl Publisher {
         &self.pages
     }
 
+    /// OpenAPI v2 of what this server serves.
+    pub(crate) fn openapi_v2(&self) -> Arc<Compressed> {
+        self.rendered().openapi.v2_json()
+    }
+
+    pub fn flagz(&self) -> &Flagz {
+        &self.flagz
+    }
+
     pub fn health(&self) -> &Arc<Health> {
         &self.health
     }
@@ -111,11 +125,15 @@ impl Publisher {
         let path = parts.uri.path();
         let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
         let rendered = self.rendered();
+        if parts.method == Method::HEAD && rendered.discovery.has_no_head(path) {
+            return respond::error(&ApiError::method_not_allowed("", ""));
+        }
         match path {
             "/" => json_body(&json!({"paths": paths(&rendered)})),
             "/version" => json_body(&version::document()),
             "/metrics" => self.metrics.respond(accept(parts)).await,
             "/metrics/slis" => self.health.slis(),
+            "/flagz" => self.flagz.respond(accept(parts)),
             "/statusz" => self.statusz.respond(accept(parts)),
             "/openapi/v2" => rendered.openapi.v2(parts),
             "/openapi/v3" => rendered.openapi.index(),
@@ -173,6 +191,7 @@ fn paths(rendered: &Rendered) -> Vec<String> {
         "/.well-known/openid-configuration",
         "/api",
         "/apis",
+        "/flagz",
         "/healthz",
         "/livez",
         "/metrics",

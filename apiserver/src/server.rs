@@ -38,6 +38,7 @@ use crate::{aggregate, certificates, chain, serve};
 use axum::Router;
 use client::clock::Clock;
 use kinds::kind::Kind;
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -283,6 +284,11 @@ impl ApiServer {
     /// Where other components of this process publish what they have to say.
     pub fn add_page(&self, path: &'static str, page: Page) {
         self.server.publisher.pages().add(path, page);
+    }
+
+    /// What `/flagz` shows.
+    pub fn show_flags(&self, flags: BTreeMap<String, String>) {
+        self.server.publisher.flagz().set(flags);
     }
 
     /// Which other components run in this process; to be told by whoever starts them.

@@ -173,7 +173,7 @@ impl Kind for Custom {
     fn decode(&self, json: &[u8], strictness: Strictness) -> Result<Decoded, DecodeError> {
         let (tree, duplicates) = decode::untyped(json)?;
         let mut decoded = self.decode_tree(tree, strictness)?;
-        if strictness == Strictness::Report {
+        if strictness.reports() {
             decoded.duplicate = duplicates;
         }
         Ok(decoded)

@@ -15,6 +15,7 @@ pub use row::{Leaf, Shape, Topology};
 
 use flate2::read::DeflateDecoder;
 use generated::{DEFINITIONS, FIELDS, MERGING, NAME_ENDS, NAMES};
+use serde_json::Value;
 use std::fmt;
 use std::io::Read;
 use std::ops::Range;
@@ -160,6 +161,23 @@ impl Field {
     /// always writes it).
     pub fn zero_counts(self) -> bool {
         self.row().zero_counts
+    }
+
+    /// Whether Go's JSON leaves the field out where it holds this; structs (an int-or-string, a JSON schema) it shows always.
+    pub fn is_left_out(self, value: &Value) -> bool {
+        match (self.shape(), value) {
+            (Shape::One, Value::Bool(it)) => !it && self.leaf() == Leaf::Boolean && !self.zero_counts(),
+            (Shape::One, Value::String(text)) => {
+                text.is_empty() && matches!(self.leaf(), Leaf::String | Leaf::Bytes) && !self.zero_counts()
+            }
+            (Shape::One, Value::Number(number)) => {
+                let is_number = matches!(self.leaf(), Leaf::Int32 | Leaf::Int64 | Leaf::Double);
+                is_number && !self.zero_counts() && number.as_f64() == Some(0.0)
+            }
+            (Shape::List, Value::Array(items)) => items.is_empty() && !self.is_required(),
+            (Shape::Map | Shape::MapOfLists, Value::Object(entries)) => entries.is_empty() && !self.is_required(),
+            _ => false,
+        }
     }
 
     /// The default that upstream's types declare, as JSON.

@@ -63,6 +63,54 @@ fn nulls_and_empty_optional_containers_are_left_out() {
 }
 
 #[test]
+fn what_gos_json_leaves_out_is_left_out() {
+    check(
+        "Service",
+        r#"{"metadata":{"name":"a","namespace":"","annotations":{"kept":""}},"spec":{"clusterIP":"","clusterIPs":[""],"internalTrafficPolicy":"","ports":[{"name":"","port":0,"nodePort":0,"appProtocol":""}],"publishNotReadyAddresses":false,"sessionAffinity":"","healthCheckNodePort":0}}"#,
+        expect![[
+            r#"{"metadata":{"annotations":{"kept":""},"name":"a"},"spec":{"clusterIPs":[""],"internalTrafficPolicy":"","ports":[{"appProtocol":"","port":0}]}}"#
+        ]],
+    );
+    check(
+        "Pod",
+        r#"{"spec":{"nodeName":"","schedulerName":"","hostname":"","hostNetwork":false,"automountServiceAccountToken":false,"priority":0,"runtimeClassName":"","imagePullSecrets":[{"name":""}],"containers":[{"name":"","image":"","tty":false,"args":[""],"env":[{"name":"A","value":""}],"livenessProbe":{"initialDelaySeconds":0,"grpc":{"port":0,"service":""}},"volumeMounts":[{"name":"v","mountPath":"","subPath":"","readOnly":false}],"securityContext":{"privileged":false,"runAsUser":0}}],"volumes":[{"name":"v","hostPath":{"path":"/","type":""}},{"name":"w","csi":{"driver":"","fsType":"","readOnly":false}}]}}"#,
+        expect![[
+            r#"{"spec":{"automountServiceAccountToken":false,"containers":[{"args":[""],"env":[{"name":"A"}],"livenessProbe":{"grpc":{"port":0,"service":""}},"name":"","securityContext":{"privileged":false,"runAsUser":0},"volumeMounts":[{"mountPath":"","name":"v"}]}],"imagePullSecrets":[{}],"priority":0,"runtimeClassName":"","volumes":[{"hostPath":{"path":"/","type":""},"name":"v"},{"csi":{"driver":"","fsType":"","readOnly":false},"name":"w"}]}}"#
+        ]],
+    );
+    check(
+        "PersistentVolumeClaim",
+        r#"{"spec":{"storageClassName":"","volumeName":""}}"#,
+        expect![[r#"{"spec":{"storageClassName":""}}"#]],
+    );
+    check(
+        "PersistentVolume",
+        r#"{"spec":{"storageClassName":"","csi":{"driver":"d","fsType":"","volumeHandle":"h"}}}"#,
+        expect![[r#"{"spec":{"csi":{"driver":"d","volumeHandle":"h"}}}"#]],
+    );
+    check(
+        "Deployment",
+        r#"{"spec":{"replicas":0,"paused":false,"minReadySeconds":0,"revisionHistoryLimit":0,"selector":{}},"status":{"replicas":0}}"#,
+        expect![[r#"{"spec":{"replicas":0,"revisionHistoryLimit":0,"selector":{}},"status":{}}"#]],
+    );
+    check(
+        "Endpoints",
+        r#"{"subsets":[{"ports":[{"name":"","port":1}]}]}"#,
+        expect![[r#"{"subsets":[{"ports":[{"port":1}]}]}"#]],
+    );
+    check("Lease", r#"{"spec":{"holderIdentity":""}}"#, expect![[r#"{"spec":{"holderIdentity":""}}"#]]);
+}
+
+#[test]
+fn what_is_applied_keeps_all_that_it_states() {
+    let body = json!({"spec": {"paused": false, "template": {"spec": {"nodeName": "", "volumes": []}}}, "x": 1});
+    let decoded = schema("Deployment").decode_tree(body, Strictness::Stated).unwrap();
+    assert_eq!(decoded.unknown, ["x"]);
+    let kept = json!({"spec": {"paused": false, "template": {"spec": {"nodeName": "", "volumes": []}}}});
+    assert_eq!(decoded.object, kept);
+}
+
+#[test]
 fn a_condition_without_a_time_has_the_zero_time() {
     for since in ["", r#","lastTransitionTime":null"#, r#","lastTransitionTime":"0001-01-01T00:00:00Z""#] {
         let body = format!(

@@ -39,10 +39,14 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn generate(root: &Path) -> Result<Generated> {
+fn table_of(root: &Path) -> Result<table::Table> {
     let definitions = openapi::read(&source_of(root, "k8s-openapi")?.join("src").join(API_MODULE))?;
     let messages = protobuf::read(&source_of(root, "k8s-pb")?.join("src"))?;
-    let table = table::build(&definitions, &messages)?;
+    table::build(&definitions, &messages)
+}
+
+fn generate(root: &Path) -> Result<Generated> {
+    let table = table_of(root)?;
     Ok(Generated { table: render::table(&table)?, descriptions: render::descriptions(&table) })
 }
 

@@ -27,7 +27,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 const CHECK_DEAD_EVERY: Duration = Duration::from_secs(2);
 /// k8s: the discovery client's timeout
 const CHECK_WAIT: Duration = Duration::from_secs(5);
-/// A list of resources is a few kilobytes.
+/// A list of resources is a few kilobytes, an OpenAPI document of all of Kubernetes less than this.
 const DISCOVERY_MAX: usize = 4 << 20;
 const AGENT: &str = "kube-aggregator";
 
@@ -148,12 +148,20 @@ fn url(remote: &Remote) -> String {
     format!("https://{}:{}{}", remote.host(), remote.port, remote.path())
 }
 
-/// The resources that it serves, which it must always be able to say, and its OpenAPI document, which it may not have.
+/// The resources that it serves, which it must always be able to say, and its OpenAPI documents, which it may not have.
 async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Told, String> {
     let resources = read(aggregate, remote, &remote.path()).await?;
     let index = read(aggregate, remote, "/openapi/v3").await.unwrap_or_default();
     let document = &index["paths"][remote.path().trim_start_matches('/')]["serverRelativeURL"];
-    Ok(Told { resources, openapi: document.as_str().map(str::to_owned) })
+    let openapi = document.as_str().map(str::to_owned);
+    let openapi_v2 = match remote.known_v2(openapi.as_deref()) {
+        Some(known) => Some(known),
+        None => {
+            let document = read(aggregate, remote, "/openapi/v2").await.unwrap_or_default();
+            super::openapi::about_group(document, &remote.group).map(Arc::new)
+        }
+    };
+    Ok(Told { resources, openapi, openapi_v2 })
 }
 
 /// As whom this server asks others in its own name.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 const OPENAPI: &str = "/openapi/v3";
+const OPENAPI_V2: &str = "/openapi/v2";
 /// A group that has no APIService (`apiregistration.k8s.io` itself) comes first. k8s: its highest priority
 const UNREGISTERED: i64 = 20_000;
 
@@ -32,6 +33,9 @@ impl Aggregate {
         let path = parts.uri.path().trim_end_matches('/').to_owned();
         if let Some(document) = path.strip_prefix(OPENAPI) {
             return self.openapi(publisher, document, parts).await;
+        }
+        if path == OPENAPI_V2 {
+            return self.openapi_v2(publisher, &parts).await;
         }
         let group = path.strip_prefix("/apis/").filter(|group| !group.contains('/'));
         let concerned = path == "/apis" || group.is_some_and(|group| self.registered.serves(group));

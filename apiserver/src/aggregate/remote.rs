@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::RwLock;
 use serde_json::Value;
+use std::sync::Arc;
 
 const PORT: u16 = 443;
 
@@ -29,6 +30,8 @@ pub(super) struct Told {
     pub resources: Value,
     /// Where its OpenAPI v3 document of this version is; `None`: it has none.
     pub openapi: Option<String>,
+    /// Of its OpenAPI v2 document what is about the group.
+    pub openapi_v2: Option<Arc<Value>>,
 }
 
 #[derive(Clone, Default)]
@@ -80,6 +83,17 @@ impl Remote {
     pub(super) fn openapi(&self) -> Option<String> {
         let state = self.state.read();
         state.told.as_ref().filter(|_| state.available)?.openapi.clone()
+    }
+
+    pub(super) fn openapi_v2(&self) -> Option<Arc<Value>> {
+        let state = self.state.read();
+        state.told.as_ref().filter(|_| state.available)?.openapi_v2.clone()
+    }
+
+    /// What it said of v2 when its v3 document was this one, whose URL changes with its content.
+    pub(super) fn known_v2(&self, openapi: Option<&str>) -> Option<Arc<Value>> {
+        let state = self.state.read();
+        state.told.as_ref().filter(|told| openapi.is_some() && told.openapi.as_deref() == openapi)?.openapi_v2.clone()
     }
 
     /// Whether that changed what discovery shows.

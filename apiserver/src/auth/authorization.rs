@@ -1,9 +1,10 @@
 //! May they: `system:masters`, then the authorizers in their order, which is Node and RBAC or what an operator's
-//! AuthorizationConfiguration says.
+//! AuthorizationConfiguration, or a list of modes, says.
 //!
 //! Nobody waits where no webhook has to be asked. Who asks is settled before (`auth`), what becomes of a refusal is the
 //! chain's matter.
 
+mod abac;
 mod answers;
 mod config;
 mod metrics;
@@ -16,12 +17,14 @@ pub use config::{
 };
 
 use super::node::{self, NodeAuthorizer};
-use super::rbac::Rbac;
+use super::rbac::{Rbac, Rule};
 use super::{Attributes, GROUP_MASTERS};
 use crate::config_file::{self, ConfigFileError};
+use abac::Abac;
 use client::identity::Identity;
 use client::transport::Hook;
 use futures::future::{BoxFuture, Either, Ready, ready};
+use kinds::errors::{FieldError, FieldErrors};
 use metrics::Metrics;
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
@@ -66,6 +69,9 @@ enum Opinion {
 }
 
 enum Step {
+    Abac(Arc<Abac>),
+    AlwaysAllow,
+    AlwaysDeny,
     Node,
     Rbac,
     Webhook(Box<Webhook>),
@@ -83,6 +89,8 @@ enum Order {
 pub struct Authorizer {
     rbac: Arc<Rbac>,
     node: Arc<NodeAuthorizer>,
+    /// Policies of a file, which is read once.
+    abac: Option<Arc<Abac>>,
     order: Order,
     metrics: Metrics,
 }
@@ -102,7 +110,12 @@ enum Next<'s> {
 
 impl Authorizer {
     pub fn new(rbac: Arc<Rbac>, node: Arc<NodeAuthorizer>) -> Self {
-        Self { rbac, node, order: Order::Own, metrics: Metrics::new() }
+        Self { rbac, node, abac: None, order: Order::Own, metrics: Metrics::new() }
+    }
+
+    /// With the policies of a file, for the authorizer ABAC.
+    pub(crate) fn with_policies(self, path: &Path) -> Result<Self, ConfigFileError> {
+        Ok(Self { abac: Some(Arc::new(Abac::read(path)?)), ..self })
     }
 
     /// With the order that a file gives.
@@ -111,6 +124,17 @@ impl Authorizer {
         let steps = self.steps(path, &config, &BTreeSet::new()).await?;
         let required = validate::required_later(&config);
         Ok((Self { order: Order::Configured(RwLock::new(steps)), ..self }, required))
+    }
+
+    /// With authorizers that need no more than their names.
+    pub(crate) fn of_modes(self, modes: &[String]) -> Result<Self, ConfigFileError> {
+        let one =
+            |kind: &String| AuthorizerConfiguration { kind: kind.clone(), name: kind.to_lowercase(), webhook: None };
+        let config = AuthorizationConfiguration { authorizers: modes.iter().map(one).collect() };
+        let compiled = validate::compile(&config, &BTreeSet::new());
+        let steps = compiled.and_then(|all| all.into_iter().map(|authorizer| self.step(&authorizer)).collect());
+        let steps: Vec<Step> = steps.map_err(|errors| ConfigFileError::Modes { errors })?;
+        Ok(Self { order: Order::Configured(RwLock::new(steps.into())), ..self })
     }
 
     /// Puts the order of a changed file in the place of the one before. It has to have the types of `required`.
@@ -138,8 +162,6 @@ impl Authorizer {
         let mut steps = Vec::new();
         for authorizer in validate::compile(config, required).map_err(invalid)? {
             steps.push(match authorizer {
-                validate::Authorizer::Node => Step::Node,
-                validate::Authorizer::Rbac => Step::Rbac,
                 validate::Authorizer::Webhook(config) => {
                     let unusable = |source| {
                         let (path, name) = (path.to_owned(), config.name.clone());
@@ -148,9 +170,29 @@ impl Authorizer {
                     let hook = Hook::from_kubeconfig(&config.kubeconfig).await.map_err(unusable)?;
                     Step::Webhook(Box::new(Webhook::new(*config, hook, self.metrics.clone())))
                 }
+                own => self.step(&own).map_err(invalid)?,
             });
         }
         Ok(steps.into())
+    }
+
+    /// One that is no webhook.
+    fn step(&self, authorizer: &validate::Authorizer) -> Result<Step, FieldErrors> {
+        match (authorizer, &self.abac) {
+            (validate::Authorizer::Abac, Some(abac)) => Ok(Step::Abac(Arc::clone(abac))),
+            (validate::Authorizer::Abac, None) => {
+                let why = "its policies are missing: name their file with --authorization-policy-file";
+                Err(vec![FieldError::invalid("authorizers", "ABAC", why)])
+            }
+            (validate::Authorizer::AlwaysAllow, _) => Ok(Step::AlwaysAllow),
+            (validate::Authorizer::AlwaysDeny, _) => Ok(Step::AlwaysDeny),
+            (validate::Authorizer::Node, _) => Ok(Step::Node),
+            (validate::Authorizer::Rbac, _) => Ok(Step::Rbac),
+            (validate::Authorizer::Webhook(_), _) => {
+                let why = "a webhook needs an AuthorizationConfiguration: use --authorization-config";
+                Err(vec![FieldError::invalid("authorizers", "Webhook", why)])
+            }
+        }
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
@@ -218,6 +260,12 @@ impl Authorizer {
     ) -> Next<'s> {
         while let Some(step) = steps.get(walk.at) {
             let opinion = match step {
+                Step::Abac(abac) => self.ask_abac(abac, identity, attributes),
+                Step::AlwaysAllow => {
+                    self.metrics.allowed("AlwaysAllow");
+                    Opinion::Allow { reason: String::new() }
+                }
+                Step::AlwaysDeny => Opinion::None { reason: "Everything is forbidden.".to_owned(), error: None },
                 Step::Node => self.ask_node(identity, attributes),
                 Step::Rbac => self.ask_rbac(identity, attributes),
                 Step::Webhook(webhook) => return Next::Ask(webhook),
@@ -228,6 +276,14 @@ impl Authorizer {
             }
         }
         Next::Decided(walk.end(identity, attributes))
+    }
+
+    fn ask_abac(&self, abac: &Abac, identity: &Identity, attributes: &Attributes<'_>) -> Opinion {
+        if abac.allows(identity, attributes) {
+            self.metrics.allowed("ABAC");
+            return Opinion::Allow { reason: String::new() };
+        }
+        Opinion::None { reason: "No policy matched.".to_owned(), error: None }
     }
 
     fn ask_node(&self, identity: &Identity, attributes: &Attributes<'_>) -> Opinion {
@@ -251,11 +307,7 @@ impl Authorizer {
     }
 
     /// What an identity may do in a namespace, as far as it can be listed, and why there may be more.
-    pub(super) fn rules_for(
-        &self,
-        identity: &Identity,
-        namespace: &str,
-    ) -> (Vec<super::rbac::Rule>, Vec<&'static str>) {
+    pub(super) fn rules_for(&self, identity: &Identity, namespace: &str) -> (Vec<Rule>, Vec<&'static str>) {
         let configured;
         let steps = match &self.order {
             Order::Own => OWN,
@@ -267,11 +319,14 @@ impl Authorizer {
         let (mut rules, mut untold) = (Vec::new(), Vec::new());
         for step in steps {
             match step {
+                Step::Abac(abac) => rules.extend(abac.rules_for(identity, namespace)),
+                Step::AlwaysAllow => rules.extend(everything()),
+                Step::AlwaysDeny => {}
                 Step::Node if node::name_of(identity).is_some() => {
                     untold.push("node authorizer does not support user rule resolution");
                 }
                 Step::Node => {}
-                Step::Rbac => rules = self.rbac.rules_for(identity, namespace),
+                Step::Rbac => rules.extend(self.rbac.rules_for(identity, namespace)),
                 Step::Webhook(_) => untold.push("webhook authorizer does not support user rule resolution"),
             }
         }
@@ -308,6 +363,15 @@ impl Walk {
         };
         Decision::Deny { message: refusal(identity, attributes, &reason), reason, denied: false, error }
     }
+}
+
+/// k8s: alwaysAllowAuthorizer.RulesFor
+fn everything() -> [Rule; 2] {
+    let all = || vec!["*".to_owned()];
+    [
+        Rule { verbs: all(), api_groups: all(), resources: all(), ..Rule::default() },
+        Rule { verbs: all(), paths: all(), ..Rule::default() },
+    ]
 }
 
 fn is_master(identity: &Identity) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Go writes every field that is not a pointer, also when it is zero, and leaves such zeros out of JSON; pointers it writes
 //! only when they are set, and then zero means zero. The wire does not tell them apart, the schema table does
-//! ([`Field::zero_counts`]).
+//! ([`Field::is_left_out`]).
 
 use super::plan::{Node, plan};
 use super::wire::{Fields, Wire, text, varint};
@@ -52,7 +52,7 @@ impl Reader {
         match field.shape() {
             Shape::One => {
                 let value = self.leaf(field, wire)?;
-                if !value.is_null() && (field.zero_counts() || !is_zero(field.leaf(), &value)) {
+                if !value.is_null() && !field.is_left_out(&value) {
                     object.insert(name.to_owned(), value);
                 }
             }
@@ -161,16 +161,6 @@ impl Reader {
 
 fn wrong(field: Field) -> ProtobufError {
     ProtobufError::WireType(u32::from(field.tag().unwrap_or_default()))
-}
-
-/// Whether Go's JSON leaves it out where it is held by value; structs (an int-or-string, a JSON schema) it shows always.
-fn is_zero(leaf: Leaf, value: &Value) -> bool {
-    match (leaf, value) {
-        (Leaf::Boolean, value) => *value == false,
-        (Leaf::Int32 | Leaf::Int64 | Leaf::Double, Value::Number(number)) => number.as_f64() == Some(0.0),
-        (Leaf::String | Leaf::Bytes, Value::String(text)) => text.is_empty(),
-        _ => false,
-    }
 }
 
 /// Seconds and nanoseconds; an empty message is a time that is not set.

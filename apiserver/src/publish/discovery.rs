@@ -125,6 +125,23 @@ impl Discovery {
         }
     }
 
+    /// Whether nothing but GET is known there. What the aggregation layer or the definitions' handler answers takes HEAD too.
+    /// k8s: go-restful's routes are of one method each
+    pub(super) fn has_no_head(&self, path: &str) -> bool {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let is_built_in = |group: &str, version: &str| {
+            let versions = self.groups.iter().filter(|known| known.name == group).flat_map(|group| &group.versions);
+            let kinds = versions.filter(|known| known.name == version).flat_map(|version| &version.kinds);
+            kinds.into_iter().any(|kind| kind.custom().is_none())
+        };
+        match segments.as_slice() {
+            ["version" | "api"] | ["openid", "v1", "jwks"] | [".well-known", "openid-configuration"] => true,
+            ["api", version] => is_built_in("", version),
+            ["apis", group, version] if !group.is_empty() => is_built_in(group, version),
+            _ => false,
+        }
+    }
+
     pub(super) fn paths(&self) -> impl Iterator<Item = String> {
         self.groups.iter().flat_map(|group| {
             let prefix = if group.name.is_empty() { "/api".to_owned() } else { format!("/apis/{}", group.name) };

@@ -59,7 +59,7 @@ pub(super) struct Documents {
     hashes: Mutex<HashMap<String, String>>,
 }
 
-struct Compressed {
+pub(crate) struct Compressed {
     gzip: Bytes,
     /// Of the document as JSON; upper case hex.
     hash: String,
@@ -76,6 +76,15 @@ impl Compressed {
         let gzip = encoder.write_all(document).and_then(|()| encoder.finish());
         let gzip = gzip.expect("writing to memory does not fail");
         Self { gzip: gzip.into(), hash }
+    }
+
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// A JSON document as a tree.
+    pub(crate) fn tree(&self) -> Value {
+        serde_json::from_slice(&self.plain()).expect("we wrote it")
     }
 
     fn plain(&self) -> Bytes {
@@ -175,20 +184,57 @@ impl Documents {
     }
 
     pub(super) fn v2(&self, parts: &Parts) -> Response<Body> {
-        let offered = [JSON, PROTOBUF[0], PROTOBUF[1]];
-        let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
-        let (document, media) = match offered[chosen] {
-            JSON => (self.built(V2_JSON, || Compressed::new(document::v2(&self.groups).as_bytes())), JSON),
-            // k8s: answered by the name without `@`, which no header may hold and Go's clients refuse to read.
-            _ => (self.built(V2_PROTOBUF, || Compressed::new(&document::v2_protobuf(&self.groups))), PROTOBUF[1]),
-        };
-        answer(&document, parts, media, Lifetime::Unknown)
+        answer_v2(parts, &mut |form| match form {
+            V2Form::Json => self.v2_json(),
+            V2Form::Protobuf => self.built(V2_PROTOBUF, || Compressed::new(&document::v2_protobuf(&self.groups))),
+        })
+    }
+
+    pub(super) fn v2_json(&self) -> Arc<Compressed> {
+        self.built(V2_JSON, || Compressed::new(document::v2(&self.groups).as_bytes()))
     }
 
     fn built(&self, form: &str, build: impl FnOnce() -> Compressed) -> Arc<Compressed> {
         let document = Arc::clone(self.built.lock().entry(form.to_owned()).or_default());
         Arc::clone(document.get_or_init(|| Arc::new(build())))
     }
+}
+
+/// A v2 document that was put together elsewhere.
+pub(crate) struct Joined {
+    json: Arc<Compressed>,
+    protobuf: OnceLock<Arc<Compressed>>,
+}
+
+impl Joined {
+    pub(crate) fn new(document: &Value) -> Self {
+        Self { json: Arc::new(Compressed::new(document.to_string().as_bytes())), protobuf: OnceLock::new() }
+    }
+
+    pub(crate) fn respond(&self, parts: &Parts) -> Response<Body> {
+        let protobuf = || Arc::new(Compressed::new(&document::v2_protobuf_of(self.json.tree())));
+        answer_v2(parts, &mut |form| match form {
+            V2Form::Json => Arc::clone(&self.json),
+            V2Form::Protobuf => Arc::clone(self.protobuf.get_or_init(protobuf)),
+        })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum V2Form {
+    Json,
+    Protobuf,
+}
+
+fn answer_v2(parts: &Parts, document: &mut dyn FnMut(V2Form) -> Arc<Compressed>) -> Response<Body> {
+    let offered = [JSON, PROTOBUF[0], PROTOBUF[1]];
+    let Some(chosen) = first_media(accept_of(parts), &offered) else { return not_acceptable() };
+    let (form, media) = match offered[chosen] {
+        JSON => (V2Form::Json, JSON),
+        // k8s: answered by the name without `@`, which no header may hold and Go's clients refuse to read.
+        _ => (V2Form::Protobuf, PROTOBUF[1]),
+    };
+    answer(&document(form), parts, media, Lifetime::Unknown)
 }
 
 fn accept_of(parts: &Parts) -> &str {

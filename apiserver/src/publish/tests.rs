@@ -185,6 +185,39 @@ async fn statusz_is_a_text_for_people_and_an_object_for_those_who_say_which() {
 }
 
 #[tokio::test]
+async fn flagz_shows_the_flags_in_the_same_forms() {
+    let publisher = publisher();
+    publisher.flagz().set([("bind".to_owned(), "0.0.0.0:6443".to_owned())].into());
+    let (status, _, body) = get(&publisher, "/flagz", &[]).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.starts_with("\nkube-apiserver flagz\nWarning: "), "{body}");
+    assert!(body.ends_with("\n\nbind=0.0.0.0:6443\n"), "{body}");
+    let typed = ("accept", "application/json;v=v1alpha1;g=config.k8s.io;as=Flagz");
+    let document: Value = serde_json::from_str(&get(&publisher, "/flagz", &[typed]).await.2).unwrap();
+    let named = json!({"name": "kube-apiserver"});
+    let flags = json!({"bind": "0.0.0.0:6443"});
+    assert_eq!(
+        document,
+        json!({"kind": "Flagz", "apiVersion": "config.k8s.io/v1alpha1", "metadata": named, "flags": flags})
+    );
+}
+
+#[tokio::test]
+async fn what_upstream_routes_by_method_has_no_head() {
+    let publisher = publisher();
+    let head = async |path: &str| {
+        let parts = Request::builder().method("HEAD").uri(path).body(()).unwrap().into_parts().0;
+        publisher.respond(&parts).await.status().as_u16()
+    };
+    for path in ["/version", "/api", "/api/v1", "/apis/apps/v1", "/openid/v1/jwks"] {
+        assert_eq!(head(path).await, 405, "{path}");
+    }
+    for path in ["/", "/apis", "/apis/apps", "/livez", "/metrics", "/openapi/v3", "/statusz", "/flagz"] {
+        assert_eq!(head(path).await, 200, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_old_form_is_had_in_protobuf_too() {
     let publisher = publisher();
     for path in ["/api", "/apis", "/apis/apps", "/apis/apps/v1", "/api/v1"] {

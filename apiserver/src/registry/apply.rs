@@ -106,7 +106,7 @@ fn checked(call: &Call<'_>, config: &Value) -> Result<Value, ApiError> {
     if metadata::get(config, "managedFields").is_some_and(|list| !list.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    let decoded = call.kind.decode_tree(config.clone(), Strictness::Report);
+    let decoded = call.kind.decode_tree(config.clone(), Strictness::Stated);
     let decoded = decoded.map_err(|error| untyped(call, &error.to_string()))?;
     match decoded.unknown.as_slice() {
         [] => Ok(decoded.object),
@@ -153,6 +153,9 @@ fn applied(
         let appliers = entries.iter().filter(|entry| entry.operation == Operation::Apply).chain([&mine]);
         merged = prune::pruned(call, &merged, last, appliers, versions)?;
     }
+    // What is stated and says nothing is owned, but is not in the object.
+    let decoded = call.kind.decode_tree(merged, Strictness::Ignore);
+    merged = decoded.map_err(|error| untyped(call, &error.to_string()))?.object;
     let (set, removed) = managed::changes(call, &bare, &merged).into_touched_and_removed();
     let mut change = Change::new(call, versions, [&bare, &merged], Touched { set, removed });
     let entries = conflict::resolve(call, entries, &mut change, live)?;

@@ -3,7 +3,7 @@
 use crate::cluster::{ADMIN, As, Cluster, cluster_of, config};
 use crate::issuer::{authority, serve};
 use apiserver::Config;
-use apiserver::access::Access;
+use apiserver::access::{Access, Authorization, AuthorizationOrder};
 use axum::body::Body;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
@@ -92,7 +92,8 @@ async fn scene(more: Value) -> Scene {
     let kubeconfig = kubeconfig(folder.path(), &format!("{url}/authorize"), pki.ca_pem());
     let file = folder.path().join("authorization.yaml");
     std::fs::write(&file, configuration(&kubeconfig, &more).to_string()).unwrap();
-    let access = Access { authorization: Some(file.clone()), ..Access::default() };
+    let order = AuthorizationOrder::File(file.clone());
+    let access = Access { authorization: Authorization { order, policies: None }, ..Access::default() };
     let cluster = cluster_of(Config { access, ..config(&data, 0) }, data).await;
     asked.lock().clear();
     Scene { cluster, file, kubeconfig, asked, _tasks: tasks, _folder: folder }
@@ -325,4 +326,46 @@ async fn a_changed_order_counts_soon_and_a_wrong_one_never() {
     });
     assert!(changed.await.is_ok());
     assert!(scene.metric(&format!("{reloads}\"success\"")).await.is_some());
+}
+
+async fn with_modes(modes: &[&str], policies: &str) -> Cluster {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("policies.jsonl");
+    std::fs::write(&file, policies).unwrap();
+    let order = AuthorizationOrder::Modes(modes.iter().map(|mode| (*mode).to_owned()).collect());
+    let access = Access { authorization: Authorization { order, policies: Some(file) }, ..Access::default() };
+    cluster_of(Config { access, ..config(&data, 0) }, data).await
+}
+
+#[tokio::test]
+async fn policies_of_a_file_allow_what_their_lines_say() {
+    let line = r#"{"apiVersion":"abac.authorization.kubernetes.io/v1beta1","kind":"Policy","spec":{"user":"bob","namespace":"default","resource":"configmaps","readonly":true}}"#;
+    let cluster = with_modes(&["ABAC", "RBAC"], line).await;
+    let bob = As::User("bob", &["system:authenticated"]);
+    assert_eq!(cluster.get(&bob, MAPS).await, 200);
+    let made = json!({"metadata": {"name": "a"}});
+    let (code, refused) = cluster.send(&bob, Method::POST, MAPS, &made).await;
+    assert_eq!(code, 403);
+    assert!(refused["message"].as_str().unwrap().ends_with(": No policy matched."), "{refused}");
+    let asked = json!({"spec": {"namespace": "default"}});
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
+    let (code, told) = cluster.send(&bob, Method::POST, path, &asked).await;
+    assert_eq!(code, 201, "{told}");
+    let rules = told["status"]["resourceRules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["resources"] == json!(["configmaps"])), "{told}");
+    let metrics = cluster.text(&ADMIN, "/metrics").await;
+    let counted = r#"apiserver_authorization_decisions_total{type="ABAC",name="abac",decision="allowed"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[tokio::test]
+async fn everybody_or_nobody_may_where_the_mode_says_so() {
+    let open = with_modes(&["AlwaysAllow"], "").await;
+    let made = json!({"metadata": {"name": "a"}});
+    assert_eq!(open.send(&As::User("eve", &[]), Method::POST, MAPS, &made).await.0, 201);
+    let shut = with_modes(&["AlwaysDeny"], "").await;
+    let (code, refused) = shut.send(&As::User("eve", &[]), Method::GET, MAPS, &Value::Null).await;
+    assert_eq!((code, refused["reason"].as_str()), (403, Some("Forbidden")));
+    assert!(refused["message"].as_str().unwrap().ends_with(": Everything is forbidden."), "{refused}");
+    assert_eq!(shut.get(&ADMIN, MAPS).await, 200, "masters are asked about before");
 }

@@ -70,7 +70,7 @@ impl Walk {
                 Some(schema) => self.known(key, value, schema),
                 None => false,
             };
-            if !keep && self.strictness == Strictness::Report && self.unknown.len() < REPORTS_MAX {
+            if !keep && self.strictness.reports() && self.unknown.len() < REPORTS_MAX {
                 self.unknown.push(self.path.clone());
             }
             self.path.truncate(length);

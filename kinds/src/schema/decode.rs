@@ -1,6 +1,6 @@
 //! Strict decoding: a body becomes a tree in which every value has the type its schema says, written canonically.
 //!
-//! Unknown fields are taken out and reported, repeated ones reported, nulls taken out; numbers in place of quantities,
+//! Unknown fields are taken out and reported, repeated ones reported; nulls and what Go's JSON leaves out are taken out; numbers in place of quantities,
 //! fractions and offsets in times and the like are accepted and written as upstream writes them. Rules about content
 //! (validation) are not here.
 
@@ -30,6 +30,17 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 pub enum Strictness {
     Ignore,
     Report,
+    /// Reports, and leaves what says as little as its absence does (`[]`, `""`, `false`): whoever applies it owns it.
+    Stated,
+}
+
+impl Strictness {
+    pub(crate) const fn reports(self) -> bool {
+        match self {
+            Self::Ignore => false,
+            Self::Report | Self::Stated => true,
+        }
+    }
 }
 
 /// A decoded object.
@@ -103,7 +114,7 @@ impl Schema {
     pub fn decode(self, bytes: &[u8], strictness: Strictness) -> Result<Decoded, DecodeError> {
         let parsed = json::parse(bytes)?;
         let mut decoded = self.decode_tree(parsed.tree, strictness)?;
-        if strictness == Strictness::Report {
+        if strictness.reports() {
             let inside = |path: &str, unknown: &String| {
                 path.strip_prefix(unknown.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
             };
@@ -209,7 +220,7 @@ impl Walk {
         fields.retain(|key, value| {
             let path = Path { parent, step: Step::Key(key) };
             let Some(field) = schema.field(key) else {
-                if self.strictness == Strictness::Report && self.unknown.len() < REPORTS_MAX {
+                if self.strictness.reports() && self.unknown.len() < REPORTS_MAX {
                     self.unknown.push(path.to_string());
                 }
                 return false;
@@ -221,18 +232,17 @@ impl Walk {
         }
     }
 
-    /// k8s: empty optional lists and maps are not written (`omitempty`)
+    /// k8s: what is empty and optional is not written (`omitempty`)
     fn field(&mut self, value: &mut Value, place: Place<'_>) -> Keep {
-        let optional = !place.field.is_required();
+        self.inside(value, place);
+        let leaves = self.strictness != Strictness::Stated && place.field.is_left_out(value);
+        if leaves && !place.says_by_nothing() { Keep::No } else { Keep::Yes }
+    }
+
+    fn inside(&mut self, value: &mut Value, place: Place<'_>) {
         match (place.field.shape(), &mut *value) {
             (Shape::One, value) => self.leaf(value, place),
-            (Shape::List, Value::Array(items)) if optional && items.is_empty() && !place.says_by_nothing() => {
-                return Keep::No;
-            }
             (Shape::List, Value::Array(items)) => self.items(items, place),
-            (Shape::Map | Shape::MapOfLists, Value::Object(entries)) if optional && entries.is_empty() => {
-                return Keep::No;
-            }
             (Shape::Map, Value::Object(entries)) => {
                 for (key, value) in entries.iter_mut() {
                     let path = Path { parent: Some(place.path), step: Step::Key(key) };
@@ -252,7 +262,6 @@ impl Walk {
             }
             (Shape::List | Shape::Map | Shape::MapOfLists, other) => self.mismatch(other, place),
         }
-        Keep::Yes
     }
 
     fn items(&mut self, items: &mut [Value], place: Place<'_>) {

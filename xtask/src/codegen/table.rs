@@ -147,14 +147,15 @@ fn row(
         let (found, via) = find_field(message, module, messages, field);
         let empty = Markers::default();
         let markers = found.map_or(&empty, |found| &found.markers);
+        let required = definition.required.contains(field) && markers.get("optional").is_none();
         fields.push(FieldRow {
             name: field.clone(),
             description: property.description.clone(),
             leaf,
             shape,
             target,
-            required: definition.required.contains(field) && markers.get("optional").is_none(),
-            zero_counts: zero::counts(name, field, leaf, definition.required.contains(field)),
+            required,
+            zero_counts: zero::counts(name, field, leaf, required),
             tag: found.map_or_else(|| tags::of(name, field), |found| found.tag),
             via,
             merging: merging(markers),

@@ -99,31 +99,157 @@ const VALUES: &[(&str, &str)] = &[
 ];
 
 /// Texts held by pointer whose empty value is not the same as none.
-const POINTER_TEXTS: &[(&str, &str)] = &[
-    ("CSIPersistentVolumeSource", "fsType"),
-    ("CSIVolumeSource", "fsType"),
-    ("EndpointPort", "name"),
-    ("HPAScalingPolicy", "selectPolicy"),
-    ("LeaseSpec", "holderIdentity"),
-    ("PersistentVolumeClaimSpec", "storageClassName"),
-    ("PersistentVolumeClaimSpec", "volumeAttributesClassName"),
-    ("PersistentVolumeClaimSpec", "volumeMode"),
-    ("PersistentVolumeSpec", "volumeAttributesClassName"),
-    ("PodDNSConfigOption", "value"),
-    ("PodSpec", "hostnameOverride"),
+const POINTER_TEXTS: &[(&str, &[&str])] = &[
+    ("AllocatedDeviceStatus", &["shareID"]),
+    ("AppArmorProfile", &["localhostProfile"]),
+    ("AzureDiskVolumeSource", &["cachingMode", "fsType", "kind"]),
+    ("AzureFilePersistentVolumeSource", &["secretNamespace"]),
+    ("CSIDriverSpec", &["fsGroupPolicy"]),
+    ("CSIVolumeSource", &["fsType"]),
+    ("ClusterTrustBundleProjection", &["name", "signerName"]),
+    ("Container", &["restartPolicy"]),
+    ("ContainerStatus", &["stopSignal"]),
+    ("CronJobSpec", &["timeZone"]),
+    ("CustomResourceDefinitionVersion", &["deprecationWarning"]),
+    ("CustomResourceSubresourceScale", &["labelSelectorPath"]),
+    ("DeleteOptions", &["propagationPolicy"]),
+    ("Device", &["nodeName"]),
+    ("DeviceAttribute", &["string", "version"]),
+    ("DeviceClassSpec", &["extendedResourceName"]),
+    ("DeviceConstraint", &["distinctAttribute", "matchAttribute"]),
+    ("DeviceRequestAllocationResult", &["shareID"]),
+    ("DeviceTaintSelector", &["device", "driver", "pool"]),
+    ("Endpoint", &["hostname", "nodeName", "zone"]),
+    ("EndpointAddress", &["nodeName"]),
+    ("EphemeralContainer", &["restartPolicy"]),
+    ("GRPCAction", &["mode", "service"]),
+    ("GlusterfsPersistentVolumeSource", &["endpointsNamespace"]),
+    ("HPAScalingRules", &["selectPolicy"]),
+    ("HTTPGetAction", &["protocol"]),
+    ("HostPathVolumeSource", &["type"]),
+    ("ISCSIPersistentVolumeSource", &["initiatorName"]),
+    ("ISCSIVolumeSource", &["initiatorName"]),
+    ("IngressClassParametersReference", &["apiGroup", "namespace", "scope"]),
+    ("IngressPortStatus", &["error"]),
+    ("IngressSpec", &["ingressClassName"]),
+    ("JSONSchemaProps", &["$ref", "x-kubernetes-list-type", "x-kubernetes-map-type"]),
+    ("JobSpec", &["completionMode", "managedBy", "podReplacementPolicy"]),
+    ("JobStatus", &["failedIndexes"]),
+    ("LeaseSpec", &["holderIdentity", "preferredHolder", "strategy"]),
+    ("Lifecycle", &["stopSignal"]),
+    ("LoadBalancerIngress", &["ipMode"]),
+    ("LocalVolumeSource", &["fsType"]),
+    ("MatchResources", &["matchPolicy"]),
+    ("MutatingAdmissionPolicySpec", &["failurePolicy"]),
+    ("MutatingWebhook", &["failurePolicy", "matchPolicy", "reinvocationPolicy"]),
+    ("NamedRuleWithOperations", &["scope"]),
+    ("NetworkPolicyPort", &["protocol"]),
+    ("NodeAllocatableMapping", &["capacityKey"]),
+    ("ParamRef", &["parameterNotFoundAction"]),
+    ("PersistentVolumeClaimSpec", &["storageClassName", "volumeAttributesClassName", "volumeMode"]),
+    ("PersistentVolumeClaimStatus", &["currentVolumeAttributesClassName"]),
+    ("PersistentVolumeSpec", &["volumeAttributesClassName", "volumeMode"]),
+    ("PodDNSConfigOption", &["value"]),
+    ("PodDisruptionBudgetSpec", &["unhealthyPodEvictionPolicy"]),
+    ("PodFailurePolicyOnExitCodesRequirement", &["containerName"]),
+    ("PodResourceClaim", &["resourceClaimName", "resourceClaimTemplateName"]),
+    ("PodResourceClaimStatus", &["resourceClaimName"]),
+    ("PodSchedulingGroup", &["podGroupName"]),
+    ("PodSecurityContext", &["fsGroupChangePolicy", "seLinuxChangePolicy", "supplementalGroupsPolicy"]),
+    ("PodSpec", &["hostnameOverride", "preemptionPolicy", "runtimeClassName"]),
+    ("PortStatus", &["error"]),
+    ("Preconditions", &["resourceVersion", "uid"]),
+    ("PriorityClass", &["preemptionPolicy"]),
+    ("ResourceHealth", &["message"]),
+    ("ResourceSliceSpec", &["nodeName", "partitionTypeAttribute"]),
+    ("RuleWithOperations", &["scope"]),
+    ("SeccompProfile", &["localhostProfile"]),
+    ("SecurityContext", &["procMount"]),
+    ("ServicePort", &["appProtocol"]),
+    ("ServiceSpec", &["internalTrafficPolicy", "ipFamilyPolicy", "loadBalancerClass", "trafficDistribution"]),
+    ("StorageClass", &["reclaimPolicy", "volumeBindingMode"]),
+    ("StorageHealthCondition", &["accessMode", "volumeMode"]),
+    ("SuccessPolicyRule", &["succeededIndexes"]),
+    ("TopologySpreadConstraint", &["nodeAffinityPolicy", "nodeTaintsPolicy"]),
+    ("TypedLocalObjectReference", &["apiGroup"]),
+    ("TypedObjectReference", &["apiGroup", "namespace"]),
+    ("ValidatingAdmissionPolicySpec", &["failurePolicy"]),
+    ("ValidatingWebhook", &["failurePolicy", "matchPolicy"]),
+    ("Validation", &["reason"]),
+    ("ValidationRule", &["reason"]),
+    ("VolumeAttachmentSource", &["persistentVolumeName"]),
+    ("VolumeMount", &["mountPropagation", "recursiveReadOnly"]),
+    ("VolumeMountStatus", &["recursiveReadOnly"]),
+    ("WindowsSecurityContextOptions", &["gmsaCredentialSpec", "gmsaCredentialSpecName", "runAsUserName"]),
+    ("WorkloadPodGroupResourceClaim", &["resourceClaimName", "resourceClaimTemplateName"]),
+    ("admissionregistration.v1.ServiceReference", &["path"]),
+    ("admissionregistration.v1.WebhookClientConfig", &["url"]),
+    ("apiextensions.v1.ServiceReference", &["path"]),
+    ("apiextensions.v1.WebhookClientConfig", &["url"]),
+    ("core.v1.EndpointPort", &["appProtocol"]),
+    ("discovery.v1.EndpointPort", &["appProtocol", "name", "protocol"]),
+];
+
+/// Optional, and yet not `omitempty`: Go's JSON shows them whatever they hold.
+const SHOWN: &[(&str, &[&str])] = &[
+    ("ControllerRevision", &["revision"]),
+    ("DaemonSetCondition", &["status", "type"]),
+    ("DeploymentCondition", &["status", "type"]),
+    ("FlowSchemaSpec", &["matchingPrecedence"]),
+    ("NodeRuntimeHandler", &["name"]),
+    ("PodDisruptionBudgetStatus", &["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"]),
+    ("PodFailurePolicyOnPodConditionsPattern", &["status"]),
+    ("PriorityClass", &["value"]),
+    ("QueuingConfiguration", &["handSize", "queueLengthLimit", "queues"]),
+    ("ReplicaSetCondition", &["status", "type"]),
+    ("RoleRef", &["apiGroup"]),
+    ("StatefulSetCondition", &["status", "type"]),
+    ("StatefulSetOrdinals", &["start"]),
+    ("StatefulSetSpec", &["serviceName"]),
+    ("StatefulSetStatus", &["availableReplicas"]),
+    ("TokenRequestStatus", &["token"]),
+    ("apiregistration.v1.ServiceReference", &["name", "namespace"]),
+    ("core.v1.Event", &["reportingComponent", "reportingInstance"]),
 ];
 
 /// `always` is a field that JSON shows whatever it holds.
 pub(super) fn counts(definition: &str, field: &str, leaf: Leaf, always: bool) -> bool {
-    let kind = definition.rsplit('.').next().unwrap_or_default();
-    let named = |list: &[(&str, &str)]| list.contains(&(kind, field));
+    let named = |list: &[(&str, &str)]| list.iter().any(|(owner, name)| *name == field && is_of(definition, owner));
     match leaf {
-        _ if always => true,
+        _ if always || among(SHOWN, definition, field) => true,
         Leaf::Boolean => !PLAIN_BOOLEANS.contains(&field) || named(POINTERS),
         Leaf::Int32 | Leaf::Int64 | Leaf::Double => {
             named(POINTERS) || !(PLAIN_NUMBERS.contains(&field) || named(VALUES))
         }
-        Leaf::String => named(POINTER_TEXTS),
+        Leaf::String => among(POINTER_TEXTS, definition, field),
         _ => false,
+    }
+}
+
+fn among(list: &[(&str, &[&str])], definition: &str, field: &str) -> bool {
+    list.iter().any(|(owner, names)| names.contains(&field) && is_of(definition, owner))
+}
+
+/// `owner` is a type's name, with its group and version where others are called the same.
+fn is_of(definition: &str, owner: &str) -> bool {
+    definition.strip_suffix(owner).is_some_and(|rest| rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codegen::table_of;
+
+    /// A name that is written wrongly, or that upstream has given up, would say nothing.
+    #[test]
+    fn every_field_that_is_named_exists() {
+        let table = table_of(&crate::root()).expect("both crates' sources are read");
+        let pairs = [POINTERS, VALUES].concat();
+        let lists = [POINTER_TEXTS, SHOWN].concat();
+        let spread = lists.iter().flat_map(|(owner, names)| names.iter().map(|name| (*owner, *name)));
+        for (owner, name) in pairs.into_iter().chain(spread) {
+            let owners: Vec<_> = table.definitions.iter().filter(|row| is_of(&row.name, owner)).collect();
+            assert!(owners.iter().any(|row| row.fields.iter().any(|field| field.name == name)), "{owner}.{name}");
+        }
     }
 }

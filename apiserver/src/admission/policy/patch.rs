@@ -26,8 +26,8 @@ fn merged(call: &Call<'_>, kind: &dyn Kind, object: &Value, mut config: Value) -
         config[field] = object[field].clone();
     }
     let (context, decoded) = match call.body_schema() {
-        Some(schema) => (Context::of(Some(schema)), schema.decode_tree(config, Strictness::Report)),
-        None => (kind.context(), kind.decode_tree(config, Strictness::Report)),
+        Some(schema) => (Context::of(Some(schema)), schema.decode_tree(config, Strictness::Stated)),
+        None => (kind.context(), kind.decode_tree(config, Strictness::Stated)),
     };
     let untyped = |why: String| format!("failed to convert patch object to typed object: {why}");
     let decoded = decoded.map_err(|error| untyped(error.to_string()))?;

@@ -77,6 +77,11 @@ impl Metrics {
         about.register("match_condition_evaluation_seconds", "Time of match conditions", self.conditions.clone());
     }
 
+    /// By one that is there once at most, of that kind.
+    pub(super) fn allowed(&self, kind: &str) {
+        self.decisions.get_or_create(&labels(kind, &kind.to_lowercase(), "allowed")).inc();
+    }
+
     /// Of a webhook.
     pub(super) fn decided(&self, name: &str, decision: &'static str) {
         self.decisions.get_or_create(&labels("Webhook", name, decision)).inc();

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
-const KINDS: [&str; 3] = ["Node", "RBAC", "Webhook"];
+const KINDS: [&str; 6] = ["ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook"];
 
 /// k8s: of one webhook
 const MATCH_CONDITIONS_MAX: usize = 64;
@@ -23,6 +23,9 @@ const TIMEOUT_MAX: SignedDuration = SignedDuration::from_secs(30);
 /// An authorizer that is known to be usable, but for whether its kubeconfig is.
 #[derive(Debug)]
 pub(super) enum Authorizer {
+    Abac,
+    AlwaysAllow,
+    AlwaysDeny,
     Node,
     Rbac,
     Webhook(Box<Webhook>),
@@ -128,6 +131,9 @@ fn authorizer(one: &AuthorizerConfiguration, path: &Path<'_>, errors: &mut Field
             errors.push(FieldError::invalid(path.child("webhook"), "non-null", why));
             None
         }
+        ("ABAC", None) => Some(Authorizer::Abac),
+        ("AlwaysAllow", None) => Some(Authorizer::AlwaysAllow),
+        ("AlwaysDeny", None) => Some(Authorizer::AlwaysDeny),
         ("Node", None) => Some(Authorizer::Node),
         (_, None) => Some(Authorizer::Rbac),
     }

@@ -53,7 +53,10 @@ pub(super) fn cluster_roles() -> Vec<ClusterRole> {
         .to(To::Group("system:unauthenticated")),
         ClusterRole::new(
             "system:monitoring",
-            vec![paths("get", "/healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz")],
+            vec![paths(
+                "get",
+                "/flagz /healthz /healthz/* /livez /livez/* /metrics /metrics/slis /readyz /readyz/* /statusz",
+            )],
         )
         .to(To::Group("system:monitoring")),
         ClusterRole::new(

@@ -65,6 +65,16 @@ pub(super) fn v2_protobuf(groups: &[Group]) -> Bytes {
     document.finish(&v2_head())
 }
 
+/// Of a document that was put together elsewhere.
+pub(super) fn v2_protobuf_of(mut tree: Value) -> Bytes {
+    let mut document = gnostic::Document::new(&gnostic::V2);
+    let mut pieces = |name: &str| tree.as_object_mut().and_then(|fields| fields.remove(name)).unwrap_or_default();
+    let (paths, definitions) = (pieces("paths"), pieces("definitions"));
+    paths.as_object().into_iter().flatten().for_each(|(name, item)| document.path(name, item));
+    definitions.as_object().into_iter().flatten().for_each(|(name, schema)| document.definition(name, schema));
+    document.finish(&tree)
+}
+
 fn v2_head() -> Value {
     json!({"swagger": "2.0", "info": info(), "securityDefinitions": security()})
 }

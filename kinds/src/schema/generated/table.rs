@@ -582,26 +582,26 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.admissionregistration.v1.MatchResources
     f(13, L::Object, S::List, 13, false, false, 4, 0, 1, 0), // excludeResourceRules
-    f(14, L::String, S::One, 0, false, false, 7, 0, 0, 0), // matchPolicy
+    f(14, L::String, S::One, 0, false, true, 7, 0, 0, 0), // matchPolicy
     f(15, L::Object, S::One, 535, false, false, 1, 0, 0, 0), // namespaceSelector
     f(16, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // objectSelector
     f(17, L::Object, S::List, 13, false, false, 3, 0, 1, 0), // resourceRules
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicy
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 9, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBinding
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 8, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicyBindingSpec
     f(25, L::Object, S::One, 5, false, false, 3, 0, 0, 0), // matchResources
     f(26, L::Object, S::One, 15, false, false, 2, 0, 0, 0), // paramRef
     f(27, L::String, S::One, 0, false, false, 1, 0, 0, 0), // policyName
     // io.k8s.api.admissionregistration.v1.MutatingAdmissionPolicySpec
-    f(29, L::String, S::One, 0, false, false, 5, 0, 0, 0), // failurePolicy
+    f(29, L::String, S::One, 0, false, true, 5, 0, 0, 0), // failurePolicy
     f(30, L::Object, S::List, 4, false, false, 6, 0, 2, 0), // matchConditions
     f(31, L::Object, S::One, 5, false, false, 2, 0, 0, 0), // matchConstraints
     f(32, L::Object, S::List, 12, false, false, 4, 0, 1, 0), // mutations
@@ -611,20 +611,20 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.admissionregistration.v1.MutatingWebhook
     f(37, L::String, S::List, 0, true, true, 8, 0, 1, 0), // admissionReviewVersions
     f(38, L::Object, S::One, 28, true, true, 2, 0, 0, 0), // clientConfig
-    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(29, L::String, S::One, 0, false, true, 4, 0, 0, 0), // failurePolicy
     f(30, L::Object, S::List, 4, false, false, 12, 0, 2, 0), // matchConditions
-    f(14, L::String, S::One, 0, false, false, 9, 0, 0, 0), // matchPolicy
+    f(14, L::String, S::One, 0, false, true, 9, 0, 0, 0), // matchPolicy
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(15, L::Object, S::One, 535, false, false, 5, 0, 0, 0), // namespaceSelector
     f(16, L::Object, S::One, 535, false, false, 11, 0, 0, 0), // objectSelector
-    f(34, L::String, S::One, 0, false, false, 10, 0, 0, 0), // reinvocationPolicy
+    f(34, L::String, S::One, 0, false, true, 10, 0, 0, 0), // reinvocationPolicy
     f(39, L::Object, S::List, 16, false, false, 3, 0, 1, 0), // rules
     f(40, L::String, S::One, 0, true, true, 6, 0, 0, 0), // sideEffects
     f(41, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.admissionregistration.v1.MutatingWebhookConfiguration
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(43, L::Object, S::List, 10, false, false, 2, 0, 2, 0), // webhooks
     // io.k8s.api.admissionregistration.v1.Mutation
     f(45, L::Object, S::One, 0, false, false, 3, 0, 0, 0), // applyConfiguration
@@ -636,38 +636,38 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(51, L::String, S::List, 0, false, false, 1, 2, 1, 0), // operations
     f(52, L::String, S::List, 0, false, false, 1, 0, 1, 0), // resourceNames
     f(53, L::String, S::List, 0, false, false, 3, 514, 1, 0), // resources
-    f(54, L::String, S::One, 0, false, false, 4, 514, 0, 0), // scope
+    f(54, L::String, S::One, 0, false, true, 4, 514, 0, 0), // scope
     // io.k8s.api.admissionregistration.v1.ParamKind
     f(19, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 2, 0, 0, 0), // kind
     // io.k8s.api.admissionregistration.v1.ParamRef
     f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
     f(57, L::String, S::One, 0, false, false, 2, 0, 0, 0), // namespace
-    f(58, L::String, S::One, 0, false, false, 4, 0, 0, 0), // parameterNotFoundAction
+    f(58, L::String, S::One, 0, false, true, 4, 0, 0, 0), // parameterNotFoundAction
     f(59, L::Object, S::One, 535, false, false, 3, 0, 0, 0), // selector
     // io.k8s.api.admissionregistration.v1.RuleWithOperations
     f(49, L::String, S::List, 0, false, false, 1, 2, 1, 0), // apiGroups
     f(50, L::String, S::List, 0, false, false, 2, 2, 1, 0), // apiVersions
     f(51, L::String, S::List, 0, false, false, 1, 0, 1, 0), // operations
     f(53, L::String, S::List, 0, false, false, 3, 2, 1, 0), // resources
-    f(54, L::String, S::One, 0, false, false, 4, 2, 0, 0), // scope
+    f(54, L::String, S::One, 0, false, true, 4, 2, 0, 0), // scope
     // io.k8s.api.admissionregistration.v1.ServiceReference
     f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
     f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
-    f(62, L::String, S::One, 0, false, false, 3, 0, 0, 0), // path
+    f(62, L::String, S::One, 0, false, true, 3, 0, 0, 0), // path
     f(63, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // port
     // io.k8s.api.admissionregistration.v1.TypeChecking
     f(65, L::Object, S::List, 2, false, false, 1, 0, 1, 0), // expressionWarnings
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicy
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 22, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 23, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBinding
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 21, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicyBindingSpec
     f(25, L::Object, S::One, 5, false, false, 3, 0, 0, 0), // matchResources
@@ -676,7 +676,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(70, L::String, S::List, 0, true, true, 4, 0, 3, 0), // validationActions
     // io.k8s.api.admissionregistration.v1.ValidatingAdmissionPolicySpec
     f(72, L::Object, S::List, 1, false, false, 5, 0, 1, 0), // auditAnnotations
-    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(29, L::String, S::One, 0, false, true, 4, 0, 0, 0), // failurePolicy
     f(30, L::Object, S::List, 4, false, false, 6, 0, 2, 0), // matchConditions
     f(31, L::Object, S::One, 5, false, false, 2, 0, 0, 0), // matchConstraints
     f(33, L::Object, S::One, 14, false, false, 1, 0, 0, 0), // paramKind
@@ -689,9 +689,9 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.admissionregistration.v1.ValidatingWebhook
     f(37, L::String, S::List, 0, true, true, 8, 0, 1, 0), // admissionReviewVersions
     f(38, L::Object, S::One, 28, true, true, 2, 0, 0, 0), // clientConfig
-    f(29, L::String, S::One, 0, false, false, 4, 0, 0, 0), // failurePolicy
+    f(29, L::String, S::One, 0, false, true, 4, 0, 0, 0), // failurePolicy
     f(30, L::Object, S::List, 4, false, false, 11, 0, 2, 0), // matchConditions
-    f(14, L::String, S::One, 0, false, false, 9, 0, 0, 0), // matchPolicy
+    f(14, L::String, S::One, 0, false, true, 9, 0, 0, 0), // matchPolicy
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(15, L::Object, S::One, 535, false, false, 5, 0, 0, 0), // namespaceSelector
     f(16, L::Object, S::One, 535, false, false, 10, 0, 0, 0), // objectSelector
@@ -701,38 +701,38 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.admissionregistration.v1.ValidatingWebhookConfiguration
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(43, L::Object, S::List, 24, false, false, 2, 0, 2, 0), // webhooks
     // io.k8s.api.admissionregistration.v1.Validation
     f(2, L::String, S::One, 0, true, true, 1, 0, 0, 0), // expression
     f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
     f(82, L::String, S::One, 0, false, false, 4, 0, 0, 0), // messageExpression
-    f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
+    f(83, L::String, S::One, 0, false, true, 3, 0, 0, 0), // reason
     // io.k8s.api.admissionregistration.v1.Variable
     f(2, L::String, S::One, 0, true, true, 2, 0, 0, 0), // expression
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.admissionregistration.v1.WebhookClientConfig
     f(86, L::Bytes, S::One, 0, false, false, 2, 0, 0, 0), // caBundle
     f(87, L::Object, S::One, 17, false, false, 1, 0, 0, 0), // service
-    f(88, L::String, S::One, 0, false, false, 3, 0, 0, 0), // url
+    f(88, L::String, S::One, 0, false, true, 3, 0, 0, 0), // url
     // io.k8s.api.apps.v1.ControllerRevision
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(90, L::Any, S::One, 0, true, true, 2, 0, 0, 0), // data
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(91, L::Int64, S::One, 0, false, false, 3, 0, 0, 0), // revision
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(91, L::Int64, S::One, 0, false, true, 3, 0, 0, 0), // revision
     // io.k8s.api.apps.v1.DaemonSet
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 32, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 32, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 33, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.DaemonSetCondition
     f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
     f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
+    f(67, L::String, S::One, 0, false, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, true, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.DaemonSetSpec
     f(97, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // minReadySeconds
     f(98, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // revisionHistoryLimit
@@ -756,16 +756,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.apps.v1.Deployment
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 37, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 37, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 38, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.DeploymentCondition
     f(94, L::Time, S::One, 0, false, false, 7, 0, 0, 0), // lastTransitionTime
     f(114, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // lastUpdateTime
     f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
+    f(67, L::String, S::One, 0, false, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, true, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.DeploymentSpec
     f(97, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // minReadySeconds
     f(116, L::Boolean, S::One, 0, false, false, 7, 0, 0, 0), // paused
@@ -791,15 +791,15 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.apps.v1.ReplicaSet
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 42, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 42, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 43, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.ReplicaSetCondition
     f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
     f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
+    f(67, L::String, S::One, 0, false, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, true, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.ReplicaSetSpec
     f(97, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // minReadySeconds
     f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // replicas
@@ -825,17 +825,17 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.apps.v1.StatefulSet
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 51, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 51, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 52, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.apps.v1.StatefulSetCondition
     f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
     f(81, L::String, S::One, 0, false, false, 5, 0, 0, 0), // message
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
-    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
-    f(95, L::String, S::One, 0, false, false, 1, 0, 0, 0), // type
+    f(67, L::String, S::One, 0, false, true, 2, 0, 0, 0), // status
+    f(95, L::String, S::One, 0, false, true, 1, 0, 0, 0), // type
     // io.k8s.api.apps.v1.StatefulSetOrdinals
-    f(141, L::Int32, S::One, 0, false, false, 1, 0, 0, 0), // start
+    f(141, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // start
     // io.k8s.api.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicy
     f(143, L::String, S::One, 0, false, false, 1, 0, 0, 0), // whenDeleted
     f(144, L::String, S::One, 0, false, false, 2, 0, 0, 0), // whenScaled
@@ -847,12 +847,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(118, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // replicas
     f(98, L::Int32, S::One, 0, false, true, 8, 0, 0, 0), // revisionHistoryLimit
     f(59, L::Object, S::One, 535, true, true, 2, 0, 0, 0), // selector
-    f(149, L::String, S::One, 0, false, false, 5, 0, 0, 0), // serviceName
+    f(149, L::String, S::One, 0, false, true, 5, 0, 0, 0), // serviceName
     f(99, L::Object, S::One, 282, true, true, 3, 0, 0, 0), // template
     f(100, L::Object, S::One, 53, false, false, 7, 0, 0, 0), // updateStrategy
     f(150, L::Object, S::List, 253, false, false, 4, 0, 1, 0), // volumeClaimTemplates
     // io.k8s.api.apps.v1.StatefulSetStatus
-    f(121, L::Int32, S::One, 0, false, false, 11, 0, 0, 0), // availableReplicas
+    f(121, L::Int32, S::One, 0, false, true, 11, 0, 0, 0), // availableReplicas
     f(102, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // collisionCount
     f(75, L::Object, S::List, 48, false, false, 10, 0, 5, 0), // conditions
     f(152, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // currentReplicas
@@ -873,14 +873,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.authentication.v1.SelfSubjectReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(67, L::Object, S::One, 56, false, false, 2, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.SelfSubjectReviewStatus
     f(160, L::Object, S::One, 63, false, false, 1, 0, 0, 0), // userInfo
     // io.k8s.api.authentication.v1.TokenRequest
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 58, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 59, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.TokenRequestSpec
@@ -890,16 +890,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(166, L::Int64, S::One, 0, false, true, 4, 0, 0, 0), // expirationSeconds
     // io.k8s.api.authentication.v1.TokenRequestStatus
     f(168, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // expirationTimestamp
-    f(169, L::String, S::One, 0, false, false, 1, 0, 0, 0), // token
+    f(169, L::String, S::One, 0, false, true, 1, 0, 0, 0), // token
     // io.k8s.api.authentication.v1.TokenReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 61, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 62, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authentication.v1.TokenReviewSpec
     f(164, L::String, S::List, 0, false, false, 2, 0, 1, 0), // audiences
-    f(169, L::String, S::One, 0, false, true, 1, 0, 0, 0), // token
+    f(169, L::String, S::One, 0, false, false, 1, 0, 0, 0), // token
     // io.k8s.api.authentication.v1.TokenReviewStatus
     f(164, L::String, S::List, 0, false, false, 4, 0, 1, 0), // audiences
     f(173, L::Boolean, S::One, 0, false, false, 1, 0, 0, 0), // authenticated
@@ -919,7 +919,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.authorization.v1.LocalSubjectAccessReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 76, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.NonResourceAttributes
@@ -946,7 +946,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.authorization.v1.SelfSubjectAccessReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 72, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SelfSubjectAccessReviewSpec
@@ -955,7 +955,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.authorization.v1.SelfSubjectRulesReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 74, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 78, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SelfSubjectRulesReviewSpec
@@ -963,7 +963,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.authorization.v1.SubjectAccessReview
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 76, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 77, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.authorization.v1.SubjectAccessReviewSpec
@@ -990,8 +990,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.autoscaling.v1.HorizontalPodAutoscaler
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 81, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 81, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 82, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec
     f(216, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // maxReplicas
@@ -1007,7 +1007,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.autoscaling.v1.Scale
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 84, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 85, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v1.ScaleSpec
@@ -1039,14 +1039,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(239, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // value
     // io.k8s.api.autoscaling.v2.HPAScalingRules
     f(241, L::Object, S::List, 91, false, false, 2, 0, 1, 0), // policies
-    f(242, L::String, S::One, 0, false, false, 1, 0, 0, 0), // selectPolicy
+    f(242, L::String, S::One, 0, false, true, 1, 0, 0, 0), // selectPolicy
     f(243, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // stabilizationWindowSeconds
     f(244, L::Quantity, S::One, 0, false, false, 4, 0, 0, 0), // tolerance
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscaler
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 96, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 96, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 97, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerBehavior
     f(247, L::Object, S::One, 92, false, false, 2, 0, 0, 0), // scaleDown
@@ -1120,8 +1120,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.batch.v1.CronJob
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 110, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 110, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 111, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.batch.v1.CronJobSpec
     f(275, L::String, S::One, 0, false, false, 3, 0, 0, 0), // concurrencyPolicy
@@ -1131,7 +1131,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(279, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // startingDeadlineSeconds
     f(280, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // successfulJobsHistoryLimit
     f(281, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // suspend
-    f(282, L::String, S::One, 0, false, false, 8, 0, 0, 0), // timeZone
+    f(282, L::String, S::One, 0, false, true, 8, 0, 0, 0), // timeZone
     // io.k8s.api.batch.v1.CronJobStatus
     f(284, L::Object, S::List, 251, false, false, 1, 0, 1, 0), // active
     f(285, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastScheduleTime
@@ -1139,7 +1139,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.batch.v1.Job
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 115, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 116, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.batch.v1.JobCondition
@@ -1158,14 +1158,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(296, L::Int64, S::One, 0, false, true, 3, 0, 0, 0), // activeDeadlineSeconds
     f(297, L::Int32, S::One, 0, false, true, 7, 0, 0, 0), // backoffLimit
     f(298, L::Int32, S::One, 0, false, true, 12, 0, 0, 0), // backoffLimitPerIndex
-    f(299, L::String, S::One, 0, false, false, 9, 0, 0, 0), // completionMode
+    f(299, L::String, S::One, 0, false, true, 9, 0, 0, 0), // completionMode
     f(300, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // completions
-    f(301, L::String, S::One, 0, false, false, 15, 0, 0, 0), // managedBy
+    f(301, L::String, S::One, 0, false, true, 15, 0, 0, 0), // managedBy
     f(302, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // manualSelector
     f(303, L::Int32, S::One, 0, false, true, 13, 0, 0, 0), // maxFailedIndexes
     f(304, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // parallelism
     f(305, L::Object, S::One, 118, false, false, 11, 0, 0, 0), // podFailurePolicy
-    f(306, L::String, S::One, 0, false, false, 14, 0, 0, 0), // podReplacementPolicy
+    f(306, L::String, S::One, 0, false, true, 14, 0, 0, 0), // podReplacementPolicy
     f(307, L::Object, S::One, 114, false, false, 0, 0, 0, 0), // scheduling
     f(59, L::Object, S::One, 535, false, false, 4, 0, 0, 0), // selector
     f(308, L::Object, S::One, 122, false, false, 16, 0, 0, 0), // successPolicy
@@ -1178,7 +1178,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(312, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // completionTime
     f(75, L::Object, S::List, 113, false, false, 1, 0, 7, 0), // conditions
     f(313, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // failed
-    f(314, L::String, S::One, 0, false, false, 10, 0, 0, 0), // failedIndexes
+    f(314, L::String, S::One, 0, false, true, 10, 0, 0, 0), // failedIndexes
     f(315, L::Int32, S::One, 0, false, true, 9, 0, 0, 0), // ready
     f(316, L::Time, S::One, 0, false, false, 2, 0, 0, 0), // startTime
     f(317, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // succeeded
@@ -1190,11 +1190,11 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.batch.v1.PodFailurePolicy
     f(39, L::Object, S::List, 121, true, true, 1, 0, 1, 0), // rules
     // io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement
-    f(323, L::String, S::One, 0, false, false, 1, 0, 0, 0), // containerName
+    f(323, L::String, S::One, 0, false, true, 1, 0, 0, 0), // containerName
     f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
     f(325, L::Int32, S::List, 0, true, true, 3, 0, 3, 0), // values
     // io.k8s.api.batch.v1.PodFailurePolicyOnPodConditionsPattern
-    f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
+    f(67, L::String, S::One, 0, false, true, 2, 0, 0, 0), // status
     f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.batch.v1.PodFailurePolicyRule
     f(328, L::String, S::One, 0, true, true, 1, 0, 0, 0), // action
@@ -1204,14 +1204,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(39, L::Object, S::List, 123, true, true, 1, 0, 1, 0), // rules
     // io.k8s.api.batch.v1.SuccessPolicyRule
     f(333, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // succeededCount
-    f(334, L::String, S::One, 0, false, false, 1, 0, 0, 0), // succeededIndexes
+    f(334, L::String, S::One, 0, false, true, 1, 0, 0, 0), // succeededIndexes
     // io.k8s.api.batch.v1.UncountedTerminatedPods
     f(313, L::String, S::List, 0, false, false, 2, 0, 3, 0), // failed
     f(317, L::String, S::List, 0, false, false, 1, 0, 3, 0), // succeeded
     // io.k8s.api.certificates.v1.CertificateSigningRequest
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 127, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 128, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.certificates.v1.CertificateSigningRequestCondition
@@ -1236,7 +1236,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.certificates.v1.ClusterTrustBundle
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 130, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.certificates.v1.ClusterTrustBundleSpec
     f(340, L::String, S::One, 0, false, false, 1, 0, 0, 0), // signerName
@@ -1244,7 +1244,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.certificates.v1.PodCertificateRequest
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 132, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 133, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.certificates.v1.PodCertificateRequestSpec
@@ -1267,16 +1267,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.coordination.v1.Lease
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 135, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.coordination.v1.LeaseSpec
     f(366, L::MicroTime, S::One, 0, false, false, 3, 0, 0, 0), // acquireTime
     f(367, L::String, S::One, 0, false, true, 1, 0, 0, 0), // holderIdentity
     f(368, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // leaseDurationSeconds
     f(369, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // leaseTransitions
-    f(370, L::String, S::One, 0, false, false, 7, 0, 0, 0), // preferredHolder
+    f(370, L::String, S::One, 0, false, true, 7, 0, 0, 0), // preferredHolder
     f(371, L::MicroTime, S::One, 0, false, false, 4, 0, 0, 0), // renewTime
-    f(119, L::String, S::One, 0, false, false, 6, 0, 0, 0), // strategy
+    f(119, L::String, S::One, 0, false, true, 6, 0, 0, 0), // strategy
     // io.k8s.api.core.v1.AWSElasticBlockStoreVolumeSource
     f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
     f(137, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // partition
@@ -1287,22 +1287,22 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(378, L::Object, S::One, 263, false, false, 2, 0, 0, 0), // podAffinity
     f(379, L::Object, S::One, 265, false, false, 3, 0, 0, 0), // podAntiAffinity
     // io.k8s.api.core.v1.AppArmorProfile
-    f(381, L::String, S::One, 0, false, false, 2, 0, 0, 0), // localhostProfile
+    f(381, L::String, S::One, 0, false, true, 2, 0, 0, 0), // localhostProfile
     f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.AttachedVolume
     f(383, L::String, S::One, 0, true, true, 2, 0, 0, 0), // devicePath
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.AzureDiskVolumeSource
-    f(385, L::String, S::One, 0, false, false, 3, 0, 0, 386), // cachingMode
+    f(385, L::String, S::One, 0, false, true, 3, 0, 0, 386), // cachingMode
     f(387, L::String, S::One, 0, true, true, 1, 0, 0, 0), // diskName
     f(388, L::String, S::One, 0, true, true, 2, 0, 0, 0), // diskURI
-    f(373, L::String, S::One, 0, false, false, 4, 0, 0, 389), // fsType
-    f(20, L::String, S::One, 0, false, false, 6, 0, 0, 390), // kind
+    f(373, L::String, S::One, 0, false, true, 4, 0, 0, 389), // fsType
+    f(20, L::String, S::One, 0, false, true, 6, 0, 0, 390), // kind
     f(374, L::Boolean, S::One, 0, false, true, 5, 0, 0, 391), // readOnly
     // io.k8s.api.core.v1.AzureFilePersistentVolumeSource
     f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
     f(393, L::String, S::One, 0, true, true, 1, 0, 0, 0), // secretName
-    f(394, L::String, S::One, 0, false, false, 4, 0, 0, 0), // secretNamespace
+    f(394, L::String, S::One, 0, false, true, 4, 0, 0, 0), // secretNamespace
     f(395, L::String, S::One, 0, true, true, 2, 0, 0, 0), // shareName
     // io.k8s.api.core.v1.AzureFileVolumeSource
     f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
@@ -1311,13 +1311,13 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Binding
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(230, L::Object, S::One, 251, true, true, 2, 0, 0, 0), // target
     // io.k8s.api.core.v1.CSIPersistentVolumeSource
     f(399, L::Object, S::One, 314, false, false, 9, 0, 0, 0), // controllerExpandSecretRef
     f(400, L::Object, S::One, 314, false, false, 6, 0, 0, 0), // controllerPublishSecretRef
     f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
-    f(373, L::String, S::One, 0, false, true, 4, 0, 0, 0), // fsType
+    f(373, L::String, S::One, 0, false, false, 4, 0, 0, 0), // fsType
     f(402, L::Object, S::One, 314, false, false, 10, 0, 0, 0), // nodeExpandSecretRef
     f(403, L::Object, S::One, 314, false, false, 8, 0, 0, 0), // nodePublishSecretRef
     f(404, L::Object, S::One, 314, false, false, 7, 0, 0, 0), // nodeStageSecretRef
@@ -1361,10 +1361,10 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(41, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // timeoutSeconds
     // io.k8s.api.core.v1.ClusterTrustBundleProjection
     f(193, L::Object, S::One, 535, false, false, 3, 0, 0, 0), // labelSelector
-    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
     f(420, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // optional
     f(62, L::String, S::One, 0, true, true, 4, 0, 0, 0), // path
-    f(340, L::String, S::One, 0, false, false, 2, 0, 0, 0), // signerName
+    f(340, L::String, S::One, 0, false, true, 2, 0, 0, 0), // signerName
     f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.ComponentCondition
     f(174, L::String, S::One, 0, false, false, 4, 0, 0, 0), // error
@@ -1375,20 +1375,20 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(75, L::Object, S::List, 153, false, false, 2, 0, 5, 0), // conditions
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     // io.k8s.api.core.v1.ConfigMap
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(424, L::Bytes, S::Map, 0, false, false, 3, 0, 0, 0), // binaryData
     f(90, L::String, S::Map, 0, false, false, 2, 0, 0, 0), // data
     f(425, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // immutable
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     // io.k8s.api.core.v1.ConfigMapEnvSource
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapKeySelector
     f(4, L::String, S::One, 0, true, true, 2, 0, 0, 0), // key
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapNodeConfigSource
     f(430, L::String, S::One, 0, true, true, 5, 0, 0, 0), // kubeletConfigKey
@@ -1398,13 +1398,13 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(157, L::String, S::One, 0, false, false, 3, 0, 0, 0), // uid
     // io.k8s.api.core.v1.ConfigMapProjection
     f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.ConfigMapVolumeSource
     f(435, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // defaultMode
     f(436, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // defaultUser
     f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.Container
     f(438, L::String, S::List, 0, false, false, 4, 0, 1, 0), // args
@@ -1420,7 +1420,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(447, L::Object, S::One, 287, false, false, 11, 0, 0, 0), // readinessProbe
     f(448, L::Object, S::List, 165, false, false, 23, 0, 1, 0), // resizePolicy
     f(53, L::Object, S::One, 302, false, false, 8, 0, 0, 0), // resources
-    f(449, L::String, S::One, 0, false, false, 24, 0, 0, 0), // restartPolicy
+    f(449, L::String, S::One, 0, false, true, 24, 0, 0, 0), // restartPolicy
     f(450, L::Object, S::List, 166, false, false, 25, 0, 1, 0), // restartPolicyRules
     f(451, L::Object, S::One, 316, false, false, 15, 0, 0, 0), // securityContext
     f(452, L::Object, S::One, 287, false, false, 22, 0, 0, 0), // startupProbe
@@ -1484,7 +1484,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(494, L::Int32, S::One, 0, true, true, 5, 0, 0, 0), // restartCount
     f(495, L::Boolean, S::One, 0, false, true, 9, 0, 0, 0), // started
     f(496, L::Object, S::One, 168, false, false, 2, 0, 0, 0), // state
-    f(497, L::String, S::One, 0, false, false, 15, 0, 0, 0), // stopSignal
+    f(497, L::String, S::One, 0, false, true, 15, 0, 0, 0), // stopSignal
     f(175, L::Object, S::One, 173, false, false, 13, 0, 0, 0), // user
     f(459, L::Object, S::List, 341, false, false, 12, 0, 10, 0), // volumeMounts
     // io.k8s.api.core.v1.ContainerUser
@@ -1510,11 +1510,11 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.EndpointAddress
     f(511, L::String, S::One, 0, false, false, 3, 0, 0, 0), // hostname
     f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
-    f(351, L::String, S::One, 0, false, false, 4, 0, 0, 0), // nodeName
+    f(351, L::String, S::One, 0, false, true, 4, 0, 0, 0), // nodeName
     f(513, L::Object, S::One, 251, false, false, 2, 0, 0, 0), // targetRef
     // io.k8s.api.core.v1.EndpointPort
-    f(515, L::String, S::One, 0, false, false, 4, 0, 0, 0), // appProtocol
-    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
+    f(515, L::String, S::One, 0, false, true, 4, 0, 0, 0), // appProtocol
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
     f(63, L::Int32, S::One, 0, true, true, 2, 0, 0, 0), // port
     f(471, L::String, S::One, 0, false, false, 3, 0, 0, 0), // protocol
     // io.k8s.api.core.v1.EndpointSubset
@@ -1524,7 +1524,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Endpoints
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(520, L::Object, S::List, 181, false, false, 2, 0, 1, 0), // subsets
     // io.k8s.api.core.v1.EnvFromSource
     f(522, L::Object, S::One, 156, false, false, 2, 0, 0, 0), // configMapRef
@@ -1554,7 +1554,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(447, L::Object, S::One, 287, false, false, 11, 1, 0, 0), // readinessProbe
     f(448, L::Object, S::List, 165, false, false, 23, 1, 1, 0), // resizePolicy
     f(53, L::Object, S::One, 302, false, false, 8, 1, 0, 0), // resources
-    f(449, L::String, S::One, 0, false, false, 24, 1, 0, 0), // restartPolicy
+    f(449, L::String, S::One, 0, false, true, 24, 1, 0, 0), // restartPolicy
     f(450, L::Object, S::List, 166, false, false, 25, 1, 1, 0), // restartPolicyRules
     f(451, L::Object, S::One, 316, false, false, 15, 1, 0, 0), // securityContext
     f(452, L::Object, S::One, 287, false, false, 22, 1, 0, 0), // startupProbe
@@ -1582,8 +1582,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(21, L::Object, S::One, 540, true, true, 1, 0, 0, 0), // metadata
     f(83, L::String, S::One, 0, false, false, 3, 0, 0, 0), // reason
     f(540, L::Object, S::One, 251, false, false, 13, 0, 0, 0), // related
-    f(541, L::String, S::One, 0, false, false, 14, 0, 0, 0), // reportingComponent
-    f(542, L::String, S::One, 0, false, false, 15, 0, 0, 0), // reportingInstance
+    f(541, L::String, S::One, 0, false, true, 14, 0, 0, 0), // reportingComponent
+    f(542, L::String, S::One, 0, false, true, 15, 0, 0, 0), // reportingInstance
     f(543, L::Object, S::One, 189, false, false, 11, 0, 0, 0), // series
     f(544, L::Object, S::One, 190, false, false, 5, 0, 0, 0), // source
     f(95, L::String, S::One, 0, false, false, 9, 0, 0, 0), // type
@@ -1630,16 +1630,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(566, L::String, S::One, 0, true, true, 1, 0, 0, 0), // pdName
     f(374, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.GRPCAction
-    f(504, L::String, S::One, 0, false, false, 0, 0, 0, 0), // mode
+    f(504, L::String, S::One, 0, false, true, 0, 0, 0, 0), // mode
     f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
-    f(87, L::String, S::One, 0, false, false, 2, 0, 0, 427), // service
+    f(87, L::String, S::One, 0, false, true, 2, 0, 0, 427), // service
     // io.k8s.api.core.v1.GitRepoVolumeSource
     f(569, L::String, S::One, 0, false, false, 3, 0, 0, 0), // directory
     f(570, L::String, S::One, 0, true, true, 1, 0, 0, 0), // repository
     f(91, L::String, S::One, 0, false, false, 2, 0, 0, 0), // revision
     // io.k8s.api.core.v1.GlusterfsPersistentVolumeSource
     f(572, L::String, S::One, 0, true, true, 1, 0, 0, 0), // endpoints
-    f(573, L::String, S::One, 0, false, false, 4, 0, 0, 0), // endpointsNamespace
+    f(573, L::String, S::One, 0, false, true, 4, 0, 0, 0), // endpointsNamespace
     f(62, L::String, S::One, 0, true, true, 2, 0, 0, 0), // path
     f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
     // io.k8s.api.core.v1.GlusterfsVolumeSource
@@ -1651,7 +1651,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(576, L::Object, S::List, 204, false, false, 5, 0, 1, 0), // httpHeaders
     f(62, L::String, S::One, 0, false, false, 1, 0, 0, 0), // path
     f(63, L::IntOrString, S::One, 0, true, true, 2, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, false, 0, 0, 0, 0), // protocol
+    f(471, L::String, S::One, 0, false, true, 0, 0, 0, 0), // protocol
     f(577, L::String, S::One, 0, false, false, 4, 0, 0, 0), // scheme
     // io.k8s.api.core.v1.HTTPHeader
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
@@ -1663,12 +1663,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(512, L::String, S::One, 0, true, true, 1, 0, 0, 0), // ip
     // io.k8s.api.core.v1.HostPathVolumeSource
     f(62, L::String, S::One, 0, true, true, 1, 0, 0, 0), // path
-    f(95, L::String, S::One, 0, false, false, 2, 0, 0, 0), // type
+    f(95, L::String, S::One, 0, false, true, 2, 0, 0, 0), // type
     // io.k8s.api.core.v1.ISCSIPersistentVolumeSource
     f(584, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // chapAuthDiscovery
     f(585, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // chapAuthSession
     f(373, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsType
-    f(586, L::String, S::One, 0, false, false, 12, 0, 0, 0), // initiatorName
+    f(586, L::String, S::One, 0, false, true, 12, 0, 0, 0), // initiatorName
     f(587, L::String, S::One, 0, true, true, 2, 0, 0, 0), // iqn
     f(588, L::String, S::One, 0, false, false, 4, 0, 0, 589), // iscsiInterface
     f(554, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // lun
@@ -1680,7 +1680,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(584, L::Boolean, S::One, 0, false, false, 8, 0, 0, 0), // chapAuthDiscovery
     f(585, L::Boolean, S::One, 0, false, false, 11, 0, 0, 0), // chapAuthSession
     f(373, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsType
-    f(586, L::String, S::One, 0, false, false, 12, 0, 0, 0), // initiatorName
+    f(586, L::String, S::One, 0, false, true, 12, 0, 0, 0), // initiatorName
     f(587, L::String, S::One, 0, true, true, 2, 0, 0, 0), // iqn
     f(588, L::String, S::One, 0, false, false, 4, 0, 0, 589), // iscsiInterface
     f(554, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // lun
@@ -1701,7 +1701,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Lifecycle
     f(600, L::Object, S::One, 214, false, false, 1, 0, 0, 0), // postStart
     f(601, L::Object, S::One, 214, false, false, 2, 0, 0, 0), // preStop
-    f(497, L::String, S::One, 0, false, false, 3, 0, 0, 0), // stopSignal
+    f(497, L::String, S::One, 0, false, true, 3, 0, 0, 0), // stopSignal
     // io.k8s.api.core.v1.LifecycleHandler
     f(603, L::Object, S::One, 192, false, false, 1, 0, 0, 0), // exec
     f(604, L::Object, S::One, 203, false, false, 2, 0, 0, 0), // httpGet
@@ -1710,7 +1710,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.LimitRange
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 217, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.core.v1.LimitRangeItem
     f(609, L::Quantity, S::Map, 0, false, false, 4, 0, 0, 0), // default
@@ -1728,14 +1728,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.LoadBalancerIngress
     f(511, L::String, S::One, 0, false, false, 2, 0, 0, 0), // hostname
     f(512, L::String, S::One, 0, false, false, 1, 0, 0, 0), // ip
-    f(620, L::String, S::One, 0, false, false, 3, 0, 0, 0), // ipMode
+    f(620, L::String, S::One, 0, false, true, 3, 0, 0, 0), // ipMode
     f(446, L::Object, S::List, 284, false, false, 4, 0, 1, 0), // ports
     // io.k8s.api.core.v1.LoadBalancerStatus
     f(622, L::Object, S::List, 219, false, false, 1, 0, 1, 0), // ingress
     // io.k8s.api.core.v1.LocalObjectReference
-    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 427), // name
     // io.k8s.api.core.v1.LocalVolumeSource
-    f(373, L::String, S::One, 0, false, false, 2, 0, 0, 0), // fsType
+    f(373, L::String, S::One, 0, false, true, 2, 0, 0, 0), // fsType
     f(62, L::String, S::One, 0, true, true, 1, 0, 0, 0), // path
     // io.k8s.api.core.v1.ModifyVolumeStatus
     f(67, L::String, S::One, 0, true, true, 2, 0, 0, 0), // status
@@ -1747,7 +1747,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Namespace
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 227, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 228, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.NamespaceCondition
@@ -1764,7 +1764,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Node
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 246, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 247, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.NodeAddress
@@ -1807,7 +1807,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(663, L::String, S::List, 0, false, false, 0, 0, 0, 0), // disableResizePreemption
     // io.k8s.api.core.v1.NodeRuntimeHandler
     f(665, L::Object, S::One, 242, false, false, 2, 0, 0, 0), // features
-    f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
+    f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.NodeRuntimeHandlerFeatures
     f(667, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // recursiveReadOnlyMounts
     f(668, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // userNamespaces
@@ -1873,13 +1873,13 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.PersistentVolume
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 259, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 260, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PersistentVolumeClaim
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 255, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 256, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PersistentVolumeClaimCondition
@@ -1905,7 +1905,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(490, L::Quantity, S::Map, 0, false, false, 5, 0, 0, 0), // allocatedResources
     f(686, L::Quantity, S::Map, 0, false, false, 3, 0, 0, 0), // capacity
     f(75, L::Object, S::List, 254, false, false, 4, 0, 5, 0), // conditions
-    f(724, L::String, S::One, 0, false, false, 8, 0, 0, 0), // currentVolumeAttributesClassName
+    f(724, L::String, S::One, 0, false, true, 8, 0, 0, 0), // currentVolumeAttributesClassName
     f(725, L::Object, S::One, 339, false, false, 0, 0, 0, 0), // healthStatus
     f(726, L::Object, S::One, 223, false, false, 9, 0, 0, 0), // modifyVolumeStatus
     f(634, L::String, S::One, 0, false, false, 1, 0, 0, 0), // phase
@@ -1945,7 +1945,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(719, L::String, S::One, 0, false, false, 6, 0, 0, 0), // storageClassName
     f(754, L::Object, S::One, 325, false, false, 21, 2, 0, 0), // storageos
     f(720, L::String, S::One, 0, false, true, 10, 0, 0, 0), // volumeAttributesClassName
-    f(721, L::String, S::One, 0, false, false, 8, 0, 0, 0), // volumeMode
+    f(721, L::String, S::One, 0, false, true, 8, 0, 0, 0), // volumeMode
     f(755, L::Object, S::One, 346, false, false, 14, 2, 0, 0), // vsphereVolume
     // io.k8s.api.core.v1.PersistentVolumeStatus
     f(757, L::Time, S::One, 0, false, false, 4, 0, 0, 0), // lastPhaseTransitionTime
@@ -1958,7 +1958,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Pod
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 279, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 280, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.PodAffinity
@@ -2009,27 +2009,27 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(784, L::String, S::One, 0, true, true, 1, 0, 0, 0), // conditionType
     // io.k8s.api.core.v1.PodResourceClaim
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, false, 3, 0, 0, 0), // resourceClaimName
-    f(786, L::String, S::One, 0, false, false, 4, 0, 0, 0), // resourceClaimTemplateName
+    f(650, L::String, S::One, 0, false, true, 3, 0, 0, 0), // resourceClaimName
+    f(786, L::String, S::One, 0, false, true, 4, 0, 0, 0), // resourceClaimTemplateName
     // io.k8s.api.core.v1.PodResourceClaimStatus
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceClaimName
+    f(650, L::String, S::One, 0, false, true, 2, 0, 0, 0), // resourceClaimName
     // io.k8s.api.core.v1.PodSchedulingGate
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.core.v1.PodSchedulingGroup
-    f(790, L::String, S::One, 0, false, false, 1, 0, 0, 0), // podGroupName
+    f(790, L::String, S::One, 0, false, true, 1, 0, 0, 0), // podGroupName
     // io.k8s.api.core.v1.PodSecurityContext
     f(792, L::Object, S::One, 138, false, false, 11, 0, 0, 0), // appArmorProfile
     f(793, L::Int64, S::One, 0, false, true, 5, 0, 0, 0), // fsGroup
-    f(794, L::String, S::One, 0, false, false, 9, 0, 0, 0), // fsGroupChangePolicy
+    f(794, L::String, S::One, 0, false, true, 9, 0, 0, 0), // fsGroupChangePolicy
     f(795, L::Int64, S::One, 0, false, true, 6, 0, 0, 0), // runAsGroup
     f(796, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // runAsNonRoot
     f(797, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // runAsUser
-    f(798, L::String, S::One, 0, false, false, 13, 0, 0, 0), // seLinuxChangePolicy
+    f(798, L::String, S::One, 0, false, true, 13, 0, 0, 0), // seLinuxChangePolicy
     f(799, L::Object, S::One, 304, false, false, 1, 0, 0, 0), // seLinuxOptions
     f(800, L::Object, S::One, 309, false, false, 10, 0, 0, 0), // seccompProfile
     f(618, L::Int64, S::List, 0, false, true, 4, 0, 1, 0), // supplementalGroups
-    f(661, L::String, S::One, 0, false, false, 12, 0, 0, 0), // supplementalGroupsPolicy
+    f(661, L::String, S::One, 0, false, true, 12, 0, 0, 0), // supplementalGroupsPolicy
     f(801, L::Object, S::List, 327, false, false, 7, 0, 1, 0), // sysctls
     f(802, L::Object, S::One, 348, false, false, 8, 0, 0, 0), // windowsOptions
     // io.k8s.api.core.v1.PodSpec
@@ -2055,14 +2055,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(819, L::String, S::Map, 0, false, false, 7, 0, 1, 0), // nodeSelector
     f(820, L::Object, S::One, 272, false, false, 36, 0, 0, 0), // os
     f(649, L::Quantity, S::Map, 0, false, false, 32, 0, 0, 0), // overhead
-    f(821, L::String, S::One, 0, false, false, 31, 0, 0, 0), // preemptionPolicy
+    f(821, L::String, S::One, 0, false, true, 31, 0, 0, 0), // preemptionPolicy
     f(551, L::Int32, S::One, 0, false, true, 25, 0, 0, 0), // priority
     f(822, L::String, S::One, 0, false, false, 24, 0, 0, 0), // priorityClassName
     f(823, L::Object, S::List, 273, false, false, 28, 0, 1, 0), // readinessGates
     f(292, L::Object, S::List, 274, false, false, 39, 0, 14, 0), // resourceClaims
     f(53, L::Object, S::One, 302, false, false, 40, 0, 0, 0), // resources
     f(449, L::String, S::One, 0, false, false, 3, 0, 0, 0), // restartPolicy
-    f(824, L::String, S::One, 0, false, false, 29, 0, 0, 0), // runtimeClassName
+    f(824, L::String, S::One, 0, false, true, 29, 0, 0, 0), // runtimeClassName
     f(825, L::String, S::One, 0, false, false, 19, 0, 0, 0), // schedulerName
     f(826, L::Object, S::List, 276, false, false, 38, 0, 2, 0), // schedulingGates
     f(827, L::Object, S::One, 277, false, false, 43, 0, 0, 0), // schedulingGroup
@@ -2102,7 +2102,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.PodTemplate
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(99, L::Object, S::One, 282, false, false, 2, 0, 0, 0), // template
     // io.k8s.api.core.v1.PodTemplateSpec
     f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
@@ -2112,7 +2112,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(94, L::Time, S::One, 0, false, false, 0, 0, 0, 0), // lastTransitionTime
     f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
     // io.k8s.api.core.v1.PortStatus
-    f(174, L::String, S::One, 0, false, false, 3, 0, 0, 0), // error
+    f(174, L::String, S::One, 0, false, true, 3, 0, 0, 0), // error
     f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
     f(471, L::String, S::One, 0, true, true, 2, 0, 0, 0), // protocol
     // io.k8s.api.core.v1.PortworxVolumeSource
@@ -2165,7 +2165,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.ReplicationController
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 294, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 295, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ReplicationControllerCondition
@@ -2195,12 +2195,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(194, L::String, S::One, 0, true, true, 2, 0, 0, 0), // resource
     // io.k8s.api.core.v1.ResourceHealth
     f(886, L::String, S::One, 0, false, false, 2, 0, 0, 0), // health
-    f(81, L::String, S::One, 0, false, false, 6, 0, 0, 0), // message
+    f(81, L::String, S::One, 0, false, true, 6, 0, 0, 0), // message
     f(887, L::String, S::One, 0, true, true, 1, 0, 0, 0), // resourceID
     // io.k8s.api.core.v1.ResourceQuota
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 300, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 301, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ResourceQuotaSpec
@@ -2251,26 +2251,26 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(914, L::String, S::One, 0, true, true, 1, 0, 0, 0), // scopeName
     f(325, L::String, S::List, 0, false, false, 3, 0, 1, 0), // values
     // io.k8s.api.core.v1.SeccompProfile
-    f(381, L::String, S::One, 0, false, false, 2, 0, 0, 0), // localhostProfile
+    f(381, L::String, S::One, 0, false, true, 2, 0, 0, 0), // localhostProfile
     f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.core.v1.Secret
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(90, L::Bytes, S::Map, 0, false, false, 2, 0, 0, 0), // data
     f(425, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // immutable
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(917, L::String, S::Map, 0, false, false, 4, 0, 0, 0), // stringData
     f(95, L::String, S::One, 0, false, false, 3, 0, 0, 0), // type
     // io.k8s.api.core.v1.SecretEnvSource
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretKeySelector
     f(4, L::String, S::One, 0, true, true, 2, 0, 0, 0), // key
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretProjection
     f(433, L::Object, S::List, 212, false, false, 2, 0, 1, 0), // items
-    f(11, L::String, S::One, 0, false, true, 1, 1, 0, 427), // name
+    f(11, L::String, S::One, 0, false, false, 1, 1, 0, 427), // name
     f(420, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // optional
     // io.k8s.api.core.v1.SecretReference
     f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
@@ -2286,7 +2286,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(792, L::Object, S::One, 138, false, false, 12, 0, 0, 0), // appArmorProfile
     f(925, L::Object, S::One, 146, false, false, 1, 0, 0, 0), // capabilities
     f(926, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // privileged
-    f(927, L::String, S::One, 0, false, false, 9, 0, 0, 0), // procMount
+    f(927, L::String, S::One, 0, false, true, 9, 0, 0, 0), // procMount
     f(928, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // readOnlyRootFilesystem
     f(795, L::Int64, S::One, 0, false, true, 8, 0, 0, 0), // runAsGroup
     f(796, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // runAsNonRoot
@@ -2297,7 +2297,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.Service
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 321, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 322, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.core.v1.ServiceAccount
@@ -2305,7 +2305,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(805, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // automountServiceAccountToken
     f(817, L::Object, S::List, 221, false, false, 3, 0, 1, 0), // imagePullSecrets
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(931, L::Object, S::List, 251, false, false, 2, 0, 2, 0), // secrets
     // io.k8s.api.core.v1.ServiceAccountTokenProjection
     f(933, L::String, S::One, 0, false, false, 1, 0, 0, 0), // audience
@@ -2313,7 +2313,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(62, L::String, S::One, 0, true, true, 3, 0, 0, 0), // path
     f(175, L::Int64, S::One, 0, false, true, 0, 0, 0, 0), // user
     // io.k8s.api.core.v1.ServicePort
-    f(515, L::String, S::One, 0, false, false, 6, 0, 0, 0), // appProtocol
+    f(515, L::String, S::One, 0, false, true, 6, 0, 0, 0), // appProtocol
     f(11, L::String, S::One, 0, false, false, 1, 0, 0, 0), // name
     f(935, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // nodePort
     f(63, L::Int32, S::One, 0, true, true, 3, 0, 0, 0), // port
@@ -2327,10 +2327,10 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(942, L::String, S::One, 0, false, false, 10, 0, 0, 0), // externalName
     f(943, L::String, S::One, 0, false, false, 11, 0, 0, 0), // externalTrafficPolicy
     f(944, L::Int32, S::One, 0, false, false, 12, 0, 0, 0), // healthCheckNodePort
-    f(945, L::String, S::One, 0, false, false, 22, 0, 0, 0), // internalTrafficPolicy
+    f(945, L::String, S::One, 0, false, true, 22, 0, 0, 0), // internalTrafficPolicy
     f(946, L::String, S::List, 0, false, false, 19, 0, 1, 0), // ipFamilies
-    f(947, L::String, S::One, 0, false, false, 17, 0, 0, 0), // ipFamilyPolicy
-    f(948, L::String, S::One, 0, false, false, 21, 0, 0, 0), // loadBalancerClass
+    f(947, L::String, S::One, 0, false, true, 17, 0, 0, 0), // ipFamilyPolicy
+    f(948, L::String, S::One, 0, false, true, 21, 0, 0, 0), // loadBalancerClass
     f(949, L::String, S::One, 0, false, false, 8, 0, 0, 0), // loadBalancerIP
     f(950, L::String, S::List, 0, false, false, 9, 0, 1, 0), // loadBalancerSourceRanges
     f(446, L::Object, S::List, 320, false, false, 1, 0, 19, 0), // ports
@@ -2338,7 +2338,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(59, L::String, S::Map, 0, false, false, 2, 0, 1, 0), // selector
     f(952, L::String, S::One, 0, false, false, 7, 0, 0, 0), // sessionAffinity
     f(953, L::Object, S::One, 323, false, false, 14, 0, 0, 0), // sessionAffinityConfig
-    f(954, L::String, S::One, 0, false, false, 23, 0, 0, 0), // trafficDistribution
+    f(954, L::String, S::One, 0, false, true, 23, 0, 0, 0), // trafficDistribution
     f(95, L::String, S::One, 0, false, false, 4, 0, 0, 0), // type
     // io.k8s.api.core.v1.ServiceStatus
     f(75, L::Object, S::List, 529, false, false, 2, 0, 5, 0), // conditions
@@ -2386,19 +2386,19 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(763, L::String, S::List, 0, false, false, 8, 0, 1, 0), // matchLabelKeys
     f(975, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // maxSkew
     f(976, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // minDomains
-    f(977, L::String, S::One, 0, false, false, 6, 0, 0, 0), // nodeAffinityPolicy
-    f(978, L::String, S::One, 0, false, false, 7, 0, 0, 0), // nodeTaintsPolicy
+    f(977, L::String, S::One, 0, false, true, 6, 0, 0, 0), // nodeAffinityPolicy
+    f(978, L::String, S::One, 0, false, true, 7, 0, 0, 0), // nodeTaintsPolicy
     f(766, L::String, S::One, 0, true, true, 2, 0, 0, 0), // topologyKey
     f(979, L::String, S::One, 0, true, true, 3, 0, 0, 0), // whenUnsatisfiable
     // io.k8s.api.core.v1.TypedLocalObjectReference
-    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(981, L::String, S::One, 0, false, true, 1, 0, 0, 0), // apiGroup
     f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
     f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
     // io.k8s.api.core.v1.TypedObjectReference
-    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(981, L::String, S::One, 0, false, true, 1, 0, 0, 0), // apiGroup
     f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
     f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, false, 4, 0, 0, 0), // namespace
+    f(57, L::String, S::One, 0, false, true, 4, 0, 0, 0), // namespace
     // io.k8s.api.core.v1.Volume
     f(731, L::Object, S::One, 136, false, false, 4, 2, 0, 0), // awsElasticBlockStore
     f(732, L::Object, S::One, 140, false, false, 22, 2, 0, 0), // azureDisk
@@ -2444,17 +2444,17 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.core.v1.VolumeMount
     f(995, L::String, S::List, 0, false, false, 0, 0, 0, 0), // bindMountOptions
     f(996, L::String, S::One, 0, true, true, 3, 0, 0, 0), // mountPath
-    f(997, L::String, S::One, 0, false, false, 5, 0, 0, 0), // mountPropagation
+    f(997, L::String, S::One, 0, false, true, 5, 0, 0, 0), // mountPropagation
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(374, L::Boolean, S::One, 0, false, false, 2, 0, 0, 0), // readOnly
-    f(998, L::String, S::One, 0, false, false, 7, 0, 0, 0), // recursiveReadOnly
+    f(998, L::String, S::One, 0, false, true, 7, 0, 0, 0), // recursiveReadOnly
     f(999, L::String, S::One, 0, false, false, 4, 0, 0, 0), // subPath
     f(1000, L::String, S::One, 0, false, false, 6, 0, 0, 0), // subPathExpr
     // io.k8s.api.core.v1.VolumeMountStatus
     f(996, L::String, S::One, 0, true, true, 2, 0, 0, 0), // mountPath
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(374, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // readOnly
-    f(998, L::String, S::One, 0, false, false, 4, 0, 0, 0), // recursiveReadOnly
+    f(998, L::String, S::One, 0, false, true, 4, 0, 0, 0), // recursiveReadOnly
     f(1002, L::Object, S::One, 345, false, false, 0, 0, 0, 0), // volumeStatus
     // io.k8s.api.core.v1.VolumeNodeAffinity
     f(1004, L::Object, S::One, 243, false, false, 1, 0, 0, 0), // required
@@ -2479,19 +2479,19 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1016, L::Object, S::One, 264, true, true, 2, 0, 0, 0), // podAffinityTerm
     f(858, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // weight
     // io.k8s.api.core.v1.WindowsSecurityContextOptions
-    f(1018, L::String, S::One, 0, false, false, 2, 0, 0, 0), // gmsaCredentialSpec
-    f(1019, L::String, S::One, 0, false, false, 1, 0, 0, 0), // gmsaCredentialSpecName
+    f(1018, L::String, S::One, 0, false, true, 2, 0, 0, 0), // gmsaCredentialSpec
+    f(1019, L::String, S::One, 0, false, true, 1, 0, 0, 0), // gmsaCredentialSpecName
     f(1020, L::Boolean, S::One, 0, false, true, 4, 0, 0, 0), // hostProcess
-    f(1021, L::String, S::One, 0, false, false, 3, 0, 0, 0), // runAsUserName
+    f(1021, L::String, S::One, 0, false, true, 3, 0, 0, 0), // runAsUserName
     // io.k8s.api.discovery.v1.Endpoint
     f(517, L::String, S::List, 0, true, true, 1, 0, 3, 0), // addresses
     f(75, L::Object, S::One, 350, false, false, 2, 0, 0, 0), // conditions
     f(1023, L::String, S::Map, 0, false, false, 5, 0, 0, 0), // deprecatedTopology
     f(1024, L::Object, S::One, 351, false, false, 8, 0, 0, 0), // hints
-    f(511, L::String, S::One, 0, false, false, 3, 0, 0, 0), // hostname
-    f(351, L::String, S::One, 0, false, false, 6, 0, 0, 0), // nodeName
+    f(511, L::String, S::One, 0, false, true, 3, 0, 0, 0), // hostname
+    f(351, L::String, S::One, 0, false, true, 6, 0, 0, 0), // nodeName
     f(513, L::Object, S::One, 251, false, false, 4, 0, 0, 0), // targetRef
-    f(1025, L::String, S::One, 0, false, false, 7, 0, 0, 0), // zone
+    f(1025, L::String, S::One, 0, false, true, 7, 0, 0, 0), // zone
     // io.k8s.api.discovery.v1.EndpointConditions
     f(315, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // ready
     f(1027, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // serving
@@ -2500,16 +2500,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1029, L::Object, S::List, 354, false, false, 2, 0, 1, 0), // forNodes
     f(1030, L::Object, S::List, 355, false, false, 1, 0, 1, 0), // forZones
     // io.k8s.api.discovery.v1.EndpointPort
-    f(515, L::String, S::One, 0, false, false, 4, 0, 0, 0), // appProtocol
+    f(515, L::String, S::One, 0, false, true, 4, 0, 0, 0), // appProtocol
     f(11, L::String, S::One, 0, false, true, 1, 0, 0, 0), // name
     f(63, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, false, 2, 0, 0, 0), // protocol
+    f(471, L::String, S::One, 0, false, true, 2, 0, 0, 0), // protocol
     // io.k8s.api.discovery.v1.EndpointSlice
     f(1033, L::String, S::One, 0, true, true, 4, 0, 0, 0), // addressType
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(572, L::Object, S::List, 349, false, false, 2, 0, 1, 0), // endpoints
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(446, L::Object, S::List, 352, false, false, 3, 0, 1, 0), // ports
     // io.k8s.api.discovery.v1.ForNode
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
@@ -2524,7 +2524,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1040, L::Object, S::One, 190, false, false, 12, 0, 0, 0), // deprecatedSource
     f(536, L::MicroTime, S::One, 0, false, false, 2, 0, 0, 0), // eventTime
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(1041, L::String, S::One, 0, false, false, 10, 0, 0, 0), // note
     f(83, L::String, S::One, 0, false, false, 7, 0, 0, 0), // reason
     f(1042, L::Object, S::One, 251, false, false, 8, 0, 0, 0), // regarding
@@ -2544,8 +2544,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.flowcontrol.v1.FlowSchema
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 362, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 362, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 363, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.flowcontrol.v1.FlowSchemaCondition
     f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
@@ -2555,7 +2555,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(95, L::String, S::One, 0, true, true, 1, 0, 0, 0), // type
     // io.k8s.api.flowcontrol.v1.FlowSchemaSpec
     f(1052, L::Object, S::One, 359, false, false, 3, 0, 0, 0), // distinguisherMethod
-    f(1053, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // matchingPrecedence
+    f(1053, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // matchingPrecedence
     f(1054, L::Object, S::One, 371, true, true, 1, 0, 0, 0), // priorityLevelConfiguration
     f(39, L::Object, S::List, 368, false, false, 4, 0, 1, 0), // rules
     // io.k8s.api.flowcontrol.v1.FlowSchemaStatus
@@ -2580,8 +2580,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfiguration
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 372, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 372, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 373, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationCondition
     f(94, L::Time, S::One, 0, false, false, 3, 0, 0, 0), // lastTransitionTime
@@ -2598,9 +2598,9 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationStatus
     f(75, L::Object, S::List, 370, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.flowcontrol.v1.QueuingConfiguration
-    f(1073, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // handSize
-    f(1074, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // queueLengthLimit
-    f(1075, L::Int32, S::One, 0, false, false, 1, 0, 0, 0), // queues
+    f(1073, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // handSize
+    f(1074, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // queueLengthLimit
+    f(1075, L::Int32, S::One, 0, false, true, 1, 0, 0, 0), // queues
     // io.k8s.api.flowcontrol.v1.ResourcePolicyRule
     f(49, L::String, S::List, 0, true, true, 2, 0, 3, 0), // apiGroups
     f(1077, L::Boolean, S::One, 0, false, false, 4, 0, 0, 0), // clusterScope
@@ -2626,8 +2626,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.IPAddress
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(22, L::Object, S::One, 382, false, true, 2, 0, 0, 0), // spec
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(22, L::Object, S::One, 382, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.IPAddressSpec
     f(1088, L::Object, S::One, 403, true, true, 1, 0, 0, 0), // parentRef
     // io.k8s.api.networking.v1.IPBlock
@@ -2636,7 +2636,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.Ingress
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 394, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 395, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.networking.v1.IngressBackend
@@ -2645,14 +2645,14 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.IngressClass
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 388, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.IngressClassParametersReference
-    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(981, L::String, S::One, 0, false, true, 1, 0, 0, 0), // apiGroup
     f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
     f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, false, 5, 0, 0, 0), // namespace
-    f(54, L::String, S::One, 0, false, false, 4, 0, 0, 0), // scope
+    f(57, L::String, S::One, 0, false, true, 5, 0, 0, 0), // namespace
+    f(54, L::String, S::One, 0, false, true, 4, 0, 0, 0), // scope
     // io.k8s.api.networking.v1.IngressClassSpec
     f(1097, L::String, S::One, 0, false, false, 1, 0, 0, 0), // controller
     f(1098, L::Object, S::One, 387, false, false, 2, 0, 0, 0), // parameters
@@ -2663,7 +2663,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.IngressLoadBalancerStatus
     f(622, L::Object, S::List, 389, false, false, 1, 0, 1, 0), // ingress
     // io.k8s.api.networking.v1.IngressPortStatus
-    f(174, L::String, S::One, 0, false, false, 3, 0, 0, 0), // error
+    f(174, L::String, S::One, 0, false, true, 3, 0, 0, 0), // error
     f(63, L::Int32, S::One, 0, true, true, 1, 0, 0, 0), // port
     f(471, L::String, S::One, 0, true, true, 2, 0, 0, 0), // protocol
     // io.k8s.api.networking.v1.IngressRule
@@ -2674,7 +2674,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(63, L::Object, S::One, 404, false, false, 2, 0, 0, 0), // port
     // io.k8s.api.networking.v1.IngressSpec
     f(1106, L::Object, S::One, 385, false, false, 1, 0, 0, 0), // defaultBackend
-    f(1107, L::String, S::One, 0, false, false, 4, 0, 0, 0), // ingressClassName
+    f(1107, L::String, S::One, 0, false, true, 4, 0, 0, 0), // ingressClassName
     f(39, L::Object, S::List, 392, false, false, 3, 0, 1, 0), // rules
     f(1108, L::Object, S::List, 396, false, false, 2, 0, 1, 0), // tls
     // io.k8s.api.networking.v1.IngressStatus
@@ -2685,7 +2685,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.NetworkPolicy
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 402, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.networking.v1.NetworkPolicyEgressRule
     f(446, L::Object, S::List, 401, false, false, 1, 0, 1, 0), // ports
@@ -2700,7 +2700,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.NetworkPolicyPort
     f(1121, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // endPort
     f(63, L::IntOrString, S::One, 0, false, false, 2, 0, 0, 0), // port
-    f(471, L::String, S::One, 0, false, false, 1, 0, 0, 0), // protocol
+    f(471, L::String, S::One, 0, false, true, 1, 0, 0, 0), // protocol
     // io.k8s.api.networking.v1.NetworkPolicySpec
     f(1123, L::Object, S::List, 398, false, false, 3, 0, 1, 0), // egress
     f(622, L::Object, S::List, 399, false, false, 2, 0, 1, 0), // ingress
@@ -2717,7 +2717,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.networking.v1.ServiceCIDR
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 406, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 407, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.networking.v1.ServiceCIDRSpec
@@ -2730,7 +2730,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(1135, L::String, S::One, 0, true, true, 2, 0, 0, 0), // handler
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(649, L::Object, S::One, 408, false, false, 3, 0, 0, 0), // overhead
     f(307, L::Object, S::One, 410, false, false, 4, 0, 0, 0), // scheduling
     // io.k8s.api.node.v1.Scheduling
@@ -2740,25 +2740,25 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(1138, L::Object, S::One, 530, false, false, 2, 0, 0, 0), // deleteOptions
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     // io.k8s.api.policy.v1.PodDisruptionBudget
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 413, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 414, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.policy.v1.PodDisruptionBudgetSpec
     f(134, L::IntOrString, S::One, 0, false, false, 3, 0, 0, 0), // maxUnavailable
     f(1141, L::IntOrString, S::One, 0, false, false, 1, 0, 0, 0), // minAvailable
     f(59, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // selector
-    f(1142, L::String, S::One, 0, false, false, 4, 0, 0, 0), // unhealthyPodEvictionPolicy
+    f(1142, L::String, S::One, 0, false, true, 4, 0, 0, 0), // unhealthyPodEvictionPolicy
     // io.k8s.api.policy.v1.PodDisruptionBudgetStatus
     f(75, L::Object, S::List, 529, false, false, 7, 0, 5, 0), // conditions
-    f(1144, L::Int32, S::One, 0, false, false, 4, 0, 0, 0), // currentHealthy
-    f(1145, L::Int32, S::One, 0, false, false, 5, 0, 0, 0), // desiredHealthy
+    f(1144, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // currentHealthy
+    f(1145, L::Int32, S::One, 0, false, true, 5, 0, 0, 0), // desiredHealthy
     f(1146, L::Time, S::Map, 0, false, false, 2, 0, 0, 0), // disruptedPods
-    f(1147, L::Int32, S::One, 0, false, false, 3, 0, 0, 0), // disruptionsAllowed
-    f(1148, L::Int32, S::One, 0, false, false, 6, 0, 0, 0), // expectedPods
+    f(1147, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // disruptionsAllowed
+    f(1148, L::Int32, S::One, 0, false, true, 6, 0, 0, 0), // expectedPods
     f(76, L::Int64, S::One, 0, false, false, 1, 0, 0, 0), // observedGeneration
     // io.k8s.api.rbac.v1.AggregationRule
     f(1150, L::Object, S::List, 535, false, false, 1, 0, 1, 0), // clusterRoleSelectors
@@ -2766,12 +2766,12 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1152, L::Object, S::One, 415, false, false, 3, 0, 0, 0), // aggregationRule
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(39, L::Object, S::List, 418, false, false, 2, 0, 1, 0), // rules
     // io.k8s.api.rbac.v1.ClusterRoleBinding
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 2, 3, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(1154, L::Object, S::One, 421, true, true, 3, 0, 0, 0), // roleRef
     f(1064, L::Object, S::List, 422, false, false, 2, 0, 1, 0), // subjects
     // io.k8s.api.rbac.v1.PolicyRule
@@ -2783,16 +2783,16 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.rbac.v1.Role
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(39, L::Object, S::List, 418, false, false, 2, 0, 1, 0), // rules
     // io.k8s.api.rbac.v1.RoleBinding
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 2, 3, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(1154, L::Object, S::One, 421, true, true, 3, 0, 0, 0), // roleRef
     f(1064, L::Object, S::List, 422, false, false, 2, 0, 1, 0), // subjects
     // io.k8s.api.rbac.v1.RoleRef
-    f(981, L::String, S::One, 0, false, false, 1, 0, 0, 0), // apiGroup
+    f(981, L::String, S::One, 0, false, true, 1, 0, 0, 0), // apiGroup
     f(20, L::String, S::One, 0, true, true, 2, 0, 0, 0), // kind
     f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
     // io.k8s.api.rbac.v1.Subject
@@ -2807,7 +2807,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
     f(1162, L::Object, S::One, 455, false, false, 6, 0, 0, 0), // networkData
     f(873, L::String, S::One, 0, true, true, 2, 0, 0, 0), // pool
-    f(1163, L::String, S::One, 0, false, false, 7, 0, 0, 0), // shareID
+    f(1163, L::String, S::One, 0, false, true, 7, 0, 0, 0), // shareID
     // io.k8s.api.resource.v1.AllocationResult
     f(1165, L::Time, S::One, 0, false, false, 5, 0, 0, 0), // allocationTimestamp
     f(1166, L::Object, S::One, 433, false, false, 1, 0, 0, 0), // devices
@@ -2840,7 +2840,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1184, L::Object, S::List, 442, false, false, 4, 0, 1, 0), // consumesCounters
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(1185, L::Object, S::Map, 458, false, false, 0, 0, 0, 0), // nodeAllocatableResources
-    f(351, L::String, S::One, 0, false, false, 5, 0, 0, 0), // nodeName
+    f(351, L::String, S::One, 0, false, true, 5, 0, 0, 0), // nodeName
     f(819, L::Object, S::One, 243, false, false, 6, 0, 0, 0), // nodeSelector
     f(682, L::Object, S::List, 448, false, false, 8, 0, 1, 0), // taints
     // io.k8s.api.resource.v1.DeviceAllocationConfiguration
@@ -2855,9 +2855,9 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1192, L::Boolean, S::List, 0, false, true, 0, 0, 0, 0), // bools
     f(1193, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // int
     f(1194, L::Int64, S::List, 0, false, true, 0, 0, 0, 0), // ints
-    f(1195, L::String, S::One, 0, false, false, 4, 0, 0, 0), // string
+    f(1195, L::String, S::One, 0, false, true, 4, 0, 0, 0), // string
     f(1196, L::String, S::List, 0, false, false, 0, 0, 0, 0), // strings
-    f(196, L::String, S::One, 0, false, false, 5, 0, 0, 0), // version
+    f(196, L::String, S::One, 0, false, true, 5, 0, 0, 0), // version
     f(1197, L::String, S::List, 0, false, false, 0, 0, 0, 0), // versions
     // io.k8s.api.resource.v1.DeviceCapacity
     f(1199, L::Object, S::One, 426, false, false, 2, 0, 0, 0), // requestPolicy
@@ -2872,17 +2872,17 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.DeviceClass
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 440, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.DeviceClassConfiguration
     f(1187, L::Object, S::One, 459, false, false, 1, 1, 0, 0), // opaque
     // io.k8s.api.resource.v1.DeviceClassSpec
     f(687, L::Object, S::List, 439, false, false, 2, 0, 1, 0), // config
-    f(1206, L::String, S::One, 0, false, false, 4, 0, 0, 0), // extendedResourceName
+    f(1206, L::String, S::One, 0, false, true, 4, 0, 0, 0), // extendedResourceName
     f(1207, L::Object, S::List, 446, false, false, 1, 0, 1, 0), // selectors
     // io.k8s.api.resource.v1.DeviceConstraint
-    f(1209, L::String, S::One, 0, false, false, 3, 0, 0, 0), // distinctAttribute
-    f(1210, L::String, S::One, 0, false, false, 2, 0, 0, 0), // matchAttribute
+    f(1209, L::String, S::One, 0, false, true, 3, 0, 0, 0), // distinctAttribute
+    f(1210, L::String, S::One, 0, false, true, 2, 0, 0, 0), // matchAttribute
     f(897, L::String, S::List, 0, false, false, 1, 0, 1, 0), // requests
     // io.k8s.api.resource.v1.DeviceCounterConsumption
     f(1212, L::String, S::List, 0, false, false, 0, 0, 0, 0), // compatibilityGroups
@@ -2904,7 +2904,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(401, L::String, S::One, 0, true, true, 2, 0, 0, 0), // driver
     f(873, L::String, S::One, 0, true, true, 3, 0, 0, 0), // pool
     f(339, L::String, S::One, 0, true, true, 1, 0, 0, 0), // request
-    f(1163, L::String, S::One, 0, false, false, 9, 0, 0, 0), // shareID
+    f(1163, L::String, S::One, 0, false, true, 9, 0, 0, 0), // shareID
     f(1221, L::String, S::List, 0, false, false, 0, 0, 0, 0), // skipNodeOperations
     f(833, L::Object, S::List, 453, false, false, 6, 0, 1, 0), // tolerations
     // io.k8s.api.resource.v1.DeviceSelector
@@ -2926,7 +2926,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.DeviceTaintRule
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 450, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 451, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.resource.v1.DeviceTaintRuleSpec
@@ -2935,9 +2935,9 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.DeviceTaintRuleStatus
     f(75, L::Object, S::List, 529, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.api.resource.v1.DeviceTaintSelector
-    f(1161, L::String, S::One, 0, false, false, 4, 0, 0, 0), // device
-    f(401, L::String, S::One, 0, false, false, 2, 0, 0, 0), // driver
-    f(873, L::String, S::One, 0, false, false, 3, 0, 0, 0), // pool
+    f(1161, L::String, S::One, 0, false, true, 4, 0, 0, 0), // device
+    f(401, L::String, S::One, 0, false, true, 2, 0, 0, 0), // driver
+    f(873, L::String, S::One, 0, false, true, 3, 0, 0, 0), // pool
     // io.k8s.api.resource.v1.DeviceToleration
     f(967, L::String, S::One, 0, false, false, 4, 0, 0, 0), // effect
     f(4, L::String, S::One, 0, false, false, 1, 0, 0, 0), // key
@@ -2958,7 +2958,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1240, L::String, S::One, 0, false, false, 1, 0, 0, 0), // interfaceName
     f(1241, L::String, S::List, 0, false, false, 2, 0, 1, 0), // ips
     // io.k8s.api.resource.v1.NodeAllocatableMapping
-    f(1243, L::String, S::One, 0, false, false, 0, 0, 0, 0), // capacityKey
+    f(1243, L::String, S::One, 0, false, true, 0, 0, 0, 0), // capacityKey
     f(1244, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // capacityMultiplier
     f(1245, L::Quantity, S::One, 0, false, false, 0, 0, 0, 0), // deviceMultiplier
     // io.k8s.api.resource.v1.NodeAllocatableOverhead
@@ -2973,7 +2973,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.ResourceClaim
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 462, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 463, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.resource.v1.ResourceClaimConsumerReference
@@ -2990,7 +2990,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.ResourceClaimTemplate
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 465, false, false, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.ResourceClaimTemplateSpec
     f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
@@ -3002,15 +3002,15 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.resource.v1.ResourceSlice
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 468, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.resource.v1.ResourceSliceSpec
     f(1178, L::Boolean, S::One, 0, false, true, 5, 0, 0, 0), // allNodes
     f(1166, L::Object, S::List, 431, false, false, 6, 0, 1, 0), // devices
     f(401, L::String, S::One, 0, true, true, 1, 0, 0, 0), // driver
-    f(351, L::String, S::One, 0, false, false, 3, 0, 0, 0), // nodeName
+    f(351, L::String, S::One, 0, false, true, 3, 0, 0, 0), // nodeName
     f(819, L::Object, S::One, 243, false, false, 4, 0, 0, 0), // nodeSelector
-    f(1262, L::String, S::One, 0, false, false, 0, 0, 0, 0), // partitionTypeAttribute
+    f(1262, L::String, S::One, 0, false, true, 0, 0, 0, 0), // partitionTypeAttribute
     f(1263, L::Boolean, S::One, 0, false, true, 7, 0, 0, 0), // perDeviceNodeSelection
     f(873, L::Object, S::One, 466, true, true, 2, 0, 0, 0), // pool
     f(1264, L::Object, S::List, 430, false, false, 8, 0, 1, 0), // sharedCounters
@@ -3020,9 +3020,9 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1266, L::String, S::One, 0, false, false, 4, 0, 0, 0), // description
     f(1267, L::Boolean, S::One, 0, false, false, 3, 0, 0, 0), // globalDefault
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
-    f(821, L::String, S::One, 0, false, false, 5, 0, 0, 0), // preemptionPolicy
-    f(239, L::Int32, S::One, 0, false, false, 2, 0, 0, 0), // value
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
+    f(821, L::String, S::One, 0, false, true, 5, 0, 0, 0), // preemptionPolicy
+    f(239, L::Int32, S::One, 0, false, true, 2, 0, 0, 0), // value
     // io.k8s.api.scheduling.v1alpha3.TopologyConstraint
     f(4, L::String, S::One, 0, true, true, 0, 0, 0, 0), // key
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupAllDisruptionMode
@@ -3034,8 +3034,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1275, L::Int32, S::One, 0, false, false, 0, 0, 0, 0), // minCount
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupResourceClaim
     f(11, L::String, S::One, 0, true, true, 0, 0, 0, 0), // name
-    f(650, L::String, S::One, 0, false, false, 0, 0, 0, 0), // resourceClaimName
-    f(786, L::String, S::One, 0, false, false, 0, 0, 0, 0), // resourceClaimTemplateName
+    f(650, L::String, S::One, 0, false, true, 0, 0, 0, 0), // resourceClaimName
+    f(786, L::String, S::One, 0, false, true, 0, 0, 0, 0), // resourceClaimTemplateName
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupSchedulingConstraints
     f(1278, L::Object, S::List, 470, false, false, 0, 0, 0, 0), // topology
     // io.k8s.api.scheduling.v1alpha3.WorkloadPodGroupSchedulingPolicy
@@ -3049,7 +3049,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(22, L::Object, S::One, 480, true, true, 2, 0, 0, 0), // spec
     // io.k8s.api.storage.v1.CSIDriverSpec
     f(1285, L::Boolean, S::One, 0, false, true, 1, 0, 0, 0), // attachRequired
-    f(1286, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fsGroupPolicy
+    f(1286, L::String, S::One, 0, false, true, 5, 0, 0, 0), // fsGroupPolicy
     f(1287, L::Int64, S::One, 0, false, true, 9, 0, 0, 0), // nodeAllocatableUpdatePeriodSeconds
     f(1288, L::Boolean, S::One, 0, false, true, 2, 0, 0, 0), // podInfoOnMount
     f(1289, L::Boolean, S::One, 0, false, true, 11, 0, 0, 0), // preventPodSchedulingIfMissing
@@ -3079,7 +3079,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(686, L::Quantity, S::One, 0, false, false, 4, 0, 0, 0), // capacity
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
     f(1305, L::Quantity, S::One, 0, false, false, 5, 0, 0, 0), // maximumVolumeSize
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(1306, L::Object, S::One, 535, false, false, 2, 0, 0, 0), // nodeTopology
     f(719, L::String, S::One, 0, true, true, 3, 0, 0, 0), // storageClassName
     // io.k8s.api.storage.v1.StorageClass
@@ -3087,34 +3087,34 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1309, L::Object, S::List, 332, false, false, 8, 0, 1, 0), // allowedTopologies
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(746, L::String, S::List, 0, false, false, 5, 0, 1, 0), // mountOptions
     f(1098, L::String, S::Map, 0, false, false, 3, 0, 0, 0), // parameters
     f(1310, L::String, S::One, 0, true, true, 2, 0, 0, 0), // provisioner
-    f(1311, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reclaimPolicy
-    f(1312, L::String, S::One, 0, false, false, 7, 0, 0, 0), // volumeBindingMode
+    f(1311, L::String, S::One, 0, false, true, 4, 0, 0, 0), // reclaimPolicy
+    f(1312, L::String, S::One, 0, false, true, 7, 0, 0, 0), // volumeBindingMode
     // io.k8s.api.storage.v1.StorageHealth
     f(853, L::Object, S::List, 488, false, false, 2, 0, 0, 0), // healthConditions
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     // io.k8s.api.storage.v1.StorageHealthCondition
-    f(1315, L::String, S::One, 0, false, false, 4, 0, 0, 0), // accessMode
+    f(1315, L::String, S::One, 0, false, true, 4, 0, 0, 0), // accessMode
     f(94, L::Time, S::One, 0, false, false, 6, 0, 0, 0), // lastTransitionTime
     f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
     f(83, L::String, S::One, 0, true, true, 2, 0, 0, 0), // reason
     f(67, L::String, S::One, 0, true, true, 1, 0, 0, 0), // status
-    f(721, L::String, S::One, 0, false, false, 5, 0, 0, 0), // volumeMode
+    f(721, L::String, S::One, 0, false, true, 5, 0, 0, 0), // volumeMode
     // io.k8s.api.storage.v1.TokenRequest
     f(933, L::String, S::One, 0, true, true, 1, 0, 0, 0), // audience
     f(166, L::Int64, S::One, 0, false, true, 2, 0, 0, 0), // expirationSeconds
     // io.k8s.api.storage.v1.VolumeAttachment
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 492, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 493, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.storage.v1.VolumeAttachmentSource
     f(1319, L::Object, S::One, 259, false, false, 2, 0, 0, 0), // inlineVolumeSpec
-    f(1320, L::String, S::One, 0, false, false, 1, 0, 0, 0), // persistentVolumeName
+    f(1320, L::String, S::One, 0, false, true, 1, 0, 0, 0), // persistentVolumeName
     // io.k8s.api.storage.v1.VolumeAttachmentSpec
     f(1322, L::String, S::One, 0, true, true, 1, 0, 0, 0), // attacher
     f(351, L::String, S::One, 0, true, true, 3, 0, 0, 0), // nodeName
@@ -3128,7 +3128,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(1329, L::String, S::One, 0, true, true, 2, 0, 0, 0), // driverName
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(1098, L::String, S::Map, 0, false, false, 3, 0, 0, 0), // parameters
     // io.k8s.api.storage.v1.VolumeError
     f(1331, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // errorCode
@@ -3139,7 +3139,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.api.storagemigration.v1.StorageVersionMigration
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 498, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 499, false, false, 3, 0, 0, 0), // status
     // io.k8s.api.storagemigration.v1.StorageVersionMigrationSpec
@@ -3160,7 +3160,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 505, true, true, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 506, false, false, 3, 0, 0, 0), // status
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionCondition
@@ -3192,7 +3192,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion
     f(1357, L::Object, S::List, 500, false, false, 6, 0, 1, 0), // additionalPrinterColumns
     f(1358, L::Boolean, S::One, 0, false, false, 7, 0, 0, 0), // deprecated
-    f(1359, L::String, S::One, 0, false, false, 8, 0, 0, 0), // deprecationWarning
+    f(1359, L::String, S::One, 0, false, true, 8, 0, 0, 0), // deprecationWarning
     f(11, L::String, S::One, 0, true, true, 1, 0, 0, 0), // name
     f(1360, L::Object, S::One, 511, false, false, 4, 0, 0, 0), // schema
     f(1361, L::Object, S::List, 518, false, false, 9, 0, 1, 0), // selectableFields
@@ -3200,7 +3200,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1363, L::Boolean, S::One, 0, true, true, 3, 0, 0, 0), // storage
     f(1364, L::Object, S::One, 510, false, false, 5, 0, 0, 0), // subresources
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceScale
-    f(1366, L::String, S::One, 0, false, false, 3, 0, 0, 0), // labelSelectorPath
+    f(1366, L::String, S::One, 0, false, true, 3, 0, 0, 0), // labelSelectorPath
     f(1367, L::String, S::One, 0, true, true, 1, 0, 0, 0), // specReplicasPath
     f(1368, L::String, S::One, 0, true, true, 2, 0, 0, 0), // statusReplicasPath
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus
@@ -3214,7 +3214,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(88, L::String, S::One, 0, false, false, 2, 0, 0, 0), // url
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps
-    f(1377, L::String, S::One, 0, false, false, 3, 0, 0, 0), // $ref
+    f(1377, L::String, S::One, 0, false, true, 3, 0, 0, 0), // $ref
     f(1378, L::String, S::One, 0, false, false, 2, 0, 0, 0), // $schema
     f(1379, L::SchemaOrBool, S::One, 516, false, false, 33, 0, 0, 0), // additionalItems
     f(1380, L::SchemaOrBool, S::One, 516, false, false, 30, 0, 0, 0), // additionalProperties
@@ -3254,8 +3254,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1408, L::Boolean, S::One, 0, false, false, 39, 0, 0, 0), // x-kubernetes-embedded-resource
     f(1409, L::Boolean, S::One, 0, false, false, 40, 0, 0, 0), // x-kubernetes-int-or-string
     f(1410, L::String, S::List, 0, false, false, 41, 0, 1, 0), // x-kubernetes-list-map-keys
-    f(1411, L::String, S::One, 0, false, false, 42, 0, 0, 0), // x-kubernetes-list-type
-    f(1412, L::String, S::One, 0, false, false, 43, 0, 0, 0), // x-kubernetes-map-type
+    f(1411, L::String, S::One, 0, false, true, 42, 0, 0, 0), // x-kubernetes-list-type
+    f(1412, L::String, S::One, 0, false, true, 43, 0, 0, 0), // x-kubernetes-map-type
     f(1413, L::Boolean, S::One, 0, false, true, 38, 0, 0, 0), // x-kubernetes-preserve-unknown-fields
     f(1414, L::Object, S::List, 520, false, false, 44, 0, 22, 0), // x-kubernetes-validations
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray
@@ -3266,19 +3266,19 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ServiceReference
     f(11, L::String, S::One, 0, true, true, 2, 0, 0, 0), // name
     f(57, L::String, S::One, 0, true, true, 1, 0, 0, 0), // namespace
-    f(62, L::String, S::One, 0, false, false, 3, 0, 0, 0), // path
+    f(62, L::String, S::One, 0, false, true, 3, 0, 0, 0), // path
     f(63, L::Int32, S::One, 0, false, true, 4, 0, 0, 0), // port
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.ValidationRule
     f(710, L::String, S::One, 0, false, false, 5, 0, 0, 0), // fieldPath
     f(81, L::String, S::One, 0, false, false, 2, 0, 0, 0), // message
     f(82, L::String, S::One, 0, false, false, 3, 0, 0, 0), // messageExpression
     f(1421, L::Boolean, S::One, 0, false, true, 6, 0, 0, 0), // optionalOldSelf
-    f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
+    f(83, L::String, S::One, 0, false, true, 4, 0, 0, 0), // reason
     f(1422, L::String, S::One, 0, true, true, 1, 0, 0, 0), // rule
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookClientConfig
     f(86, L::Bytes, S::One, 0, false, false, 2, 0, 0, 0), // caBundle
     f(87, L::Object, S::One, 519, false, false, 1, 0, 0, 0), // service
-    f(88, L::String, S::One, 0, false, false, 3, 0, 0, 0), // url
+    f(88, L::String, S::One, 0, false, true, 3, 0, 0, 0), // url
     // io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.WebhookConversion
     f(38, L::Object, S::One, 521, false, false, 2, 0, 0, 0), // clientConfig
     f(1425, L::String, S::List, 0, true, true, 3, 0, 1, 0), // conversionReviewVersions
@@ -3330,7 +3330,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
     f(1443, L::Boolean, S::One, 0, false, true, 3, 0, 0, 0), // orphanDependents
     f(1444, L::Object, S::One, 542, false, false, 2, 0, 0, 0), // preconditions
-    f(1445, L::String, S::One, 0, false, false, 4, 0, 0, 0), // propagationPolicy
+    f(1445, L::String, S::One, 0, false, true, 4, 0, 0, 0), // propagationPolicy
     // io.k8s.apimachinery.pkg.apis.meta.v1.FieldSelectorRequirement
     f(4, L::String, S::One, 0, true, true, 1, 0, 0, 0), // key
     f(324, L::String, S::One, 0, true, true, 2, 0, 0, 0), // operator
@@ -3388,8 +3388,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(11, L::String, S::One, 0, true, true, 3, 0, 0, 0), // name
     f(157, L::String, S::One, 0, true, true, 4, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions
-    f(431, L::String, S::One, 0, false, false, 2, 0, 0, 0), // resourceVersion
-    f(157, L::String, S::One, 0, false, false, 1, 0, 0, 0), // uid
+    f(431, L::String, S::One, 0, false, true, 2, 0, 0, 0), // resourceVersion
+    f(157, L::String, S::One, 0, false, true, 1, 0, 0, 0), // uid
     // io.k8s.apimachinery.pkg.apis.meta.v1.ServerAddressByClientCIDR
     f(1477, L::String, S::One, 0, true, true, 1, 0, 0, 0), // clientCIDR
     f(1478, L::String, S::One, 0, true, true, 2, 0, 0, 0), // serverAddress
@@ -3401,7 +3401,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     f(1482, L::Object, S::One, 547, false, false, 5, 0, 0, 0), // details
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
     f(81, L::String, S::One, 0, false, false, 3, 0, 0, 0), // message
-    f(21, L::Object, S::One, 537, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 537, false, false, 1, 0, 0, 0), // metadata
     f(83, L::String, S::One, 0, false, false, 4, 0, 0, 0), // reason
     f(67, L::String, S::One, 0, false, false, 2, 0, 0, 0), // status
     // io.k8s.apimachinery.pkg.apis.meta.v1.StatusCause
@@ -3438,7 +3438,7 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIService
     f(19, L::String, S::One, 0, false, false, 0, 0, 0, 0), // apiVersion
     f(20, L::String, S::One, 0, false, false, 0, 0, 0, 0), // kind
-    f(21, L::Object, S::One, 540, false, true, 1, 0, 0, 0), // metadata
+    f(21, L::Object, S::One, 540, false, false, 1, 0, 0, 0), // metadata
     f(22, L::Object, S::One, 555, false, false, 2, 0, 0, 0), // spec
     f(67, L::Object, S::One, 556, false, false, 3, 0, 0, 0), // status
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceCondition
@@ -3458,8 +3458,8 @@ pub(super) static FIELDS: [FieldRow; 2336] = [
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.APIServiceStatus
     f(75, L::Object, S::List, 554, false, false, 1, 0, 5, 0), // conditions
     // io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference
-    f(11, L::String, S::One, 0, false, false, 2, 0, 0, 0), // name
-    f(57, L::String, S::One, 0, false, false, 1, 0, 0, 0), // namespace
+    f(11, L::String, S::One, 0, false, true, 2, 0, 0, 0), // name
+    f(57, L::String, S::One, 0, false, true, 1, 0, 0, 0), // namespace
     f(63, L::Int32, S::One, 0, false, true, 3, 0, 0, 0), // port
 ];
 

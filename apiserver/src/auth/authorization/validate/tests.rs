@@ -31,8 +31,8 @@ fn authorizers_have_types_and_names_of_their_own() {
         (json!([]), "authorizers: Required value: at least one authorization mode must be defined"),
         (json!([{"name": "x"}]), "authorizers[0].type: Required value"),
         (
-            json!([{"type": "ABAC", "name": "abac"}]),
-            r#"authorizers[0].type: Unsupported value: "ABAC": supported values: "Node", "RBAC", "Webhook""#,
+            json!([{"type": "Dice", "name": "dice"}]),
+            r#"authorizers[0].type: Unsupported value: "Dice": supported values: "ABAC", "AlwaysAllow", "AlwaysDeny", "Node", "RBAC", "Webhook""#,
         ),
         (json!([rbac, rbac]), r#"authorizers[1].type: Duplicate value: "RBAC""#),
         (json!([{"type": "RBAC"}]), "authorizers[0].name: Required value"),
@@ -132,7 +132,7 @@ fn conditions_are_bool_and_differ() {
 fn times_have_defaults_and_may_be_switched_off() {
     let compiled = |more: Value| match compile(&of(&hook(more)), &BTreeSet::new()).unwrap().remove(0) {
         Authorizer::Webhook(hook) => (hook.authorized_ttl.as_secs(), hook.unauthorized_ttl.as_secs()),
-        Authorizer::Node | Authorizer::Rbac => panic!("it is a webhook"),
+        other => panic!("it is a webhook: {other:?}"),
     };
     assert_eq!(compiled(json!({})), (300, 30));
     assert_eq!(compiled(json!({"authorizedTTL": "1m", "unauthorizedTTL": "5s"})), (60, 5));

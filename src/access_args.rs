@@ -16,7 +16,7 @@ pub(crate) struct AccessArgs {
     authentication_config: Option<PathBuf>,
     #[command(flatten)]
     oidc: OidcArgs,
-    /// An AuthorizationConfiguration: Node, RBAC and webhooks in the order in which they are asked (default: Node and RBAC);
+    /// An AuthorizationConfiguration: Node, RBAC, others and webhooks in the order in which they are asked (default: Node and RBAC);
     /// read again when it changes
     #[arg(long, value_name = "FILE")]
     authorization_config: Option<PathBuf>,

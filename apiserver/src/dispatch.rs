@@ -160,8 +160,8 @@ async fn whole(server: &Arc<Server>, call: &Call<'_>, parts: &Parts, body: Body)
         }
         Verb::DeleteCollection => {
             let options = delete_options(call, parts, body).await?;
-            let found = registry.delete_collection(call, &options).await?;
-            Ok(respond::list(&view, found.objects, &ListMeta { rev: found.rev, continue_token: "", remaining: None }))
+            let List { objects, rev, continue_token, remaining } = registry.delete_collection(call, &options).await?;
+            Ok(respond::list(&view, objects, &ListMeta { rev, continue_token: &continue_token, remaining }))
         }
     }
 }

@@ -212,7 +212,7 @@ async fn what_upstream_routes_by_method_has_no_head() {
     for path in ["/version", "/api", "/api/v1", "/apis/apps/v1", "/openid/v1/jwks"] {
         assert_eq!(head(path).await, 405, "{path}");
     }
-    for path in ["/", "/apis", "/apis/apps", "/livez", "/metrics", "/openapi/v3", "/statusz", "/flagz"] {
+    for path in ["/", "/apis", "/apis/apps", "/livez/ping", "/metrics", "/openapi/v3", "/statusz", "/flagz"] {
         assert_eq!(head(path).await, 200, "{path}");
     }
 }

@@ -145,19 +145,25 @@ fn applied(
     }
     let mut merged =
         managed::merge::merge(&bare, config, context).map_err(|error| untyped(call, &error.to_string()))?;
-    let mut stated = fields::stated(config, context);
-    managed::restrict(call, &mut stated);
-    let mut mine = Entry::of(call, Operation::Apply, stated, now);
+    let mut owned = fields::stated(config, context);
+    managed::restrict(call, &mut owned);
+    let mut mine = Entry::of(call, Operation::Apply, owned, now);
     let last = entries.iter().position(|entry| entry.is_same_owner(&mine)).map(|at| entries.remove(at));
     if let Some(last) = &last {
         let appliers = entries.iter().filter(|entry| entry.operation == Operation::Apply).chain([&mine]);
         merged = prune::pruned(call, &merged, last, appliers, versions)?;
     }
-    // What is stated and says nothing is owned, but is not in the object.
-    let decoded = call.kind.decode_tree(merged, Strictness::Ignore);
-    merged = decoded.map_err(|error| untyped(call, &error.to_string()))?.object;
-    let (set, removed) = managed::changes(call, &bare, &merged).into_touched_and_removed();
-    let mut change = Change::new(call, versions, [&bare, &merged], Touched { set, removed });
+    let stated = merged;
+    let decoded = call.kind.decode_tree(stated.clone(), Strictness::Ignore);
+    let mut merged = decoded.map_err(|error| untyped(call, &error.to_string()))?.object;
+    let mut comparison = managed::changes(call, &bare, &stated);
+    if merged != stated {
+        // What is stated and says nothing is owned, and changes what was there, but is not in the object itself.
+        let (unsaid, _) = managed::changes(call, &merged, &stated).into_touched_and_removed();
+        comparison.added.subtract(&unsaid);
+    }
+    let (set, removed) = comparison.into_touched_and_removed();
+    let mut change = Change::new(call, versions, [&bare, &stated], Touched { set, removed });
     let entries = conflict::resolve(call, entries, &mut change, live)?;
     managed::strip(&mut mine.set);
     let entries = entries.into_iter().chain([mine]).collect();

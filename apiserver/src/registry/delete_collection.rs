@@ -1,41 +1,26 @@
 //! DELETE of a collection: what the selectors pick, each object by the rules of a single delete.
 
 use super::delete::DeleteOptions;
+use super::list::List;
 use super::protect::check_none_protected;
 use super::{Call, Registry};
 use crate::cache::Object;
-use crate::custom::convert;
 use crate::error::ApiError;
 use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
-use store::Rev;
 
 /// Deletes in flight at once: enough to fill a group commit, not enough to starve other writers.
 const PARALLEL: usize = 16;
 
-/// The objects that were deleted or marked, as they were found.
-pub struct DeletedList {
-    pub objects: Vec<Arc<Object>>,
-    pub rev: Rev,
-}
-
 impl Registry {
-    pub async fn delete_collection(&self, call: &Call<'_>, options: &DeleteOptions) -> Result<DeletedList, ApiError> {
-        let kept = convert::kept_options(call)?;
-        call.options.selection.check(call.row())?;
-        let cache = self.caches.fresh(call.kind).await?;
-        let limit = if call.options.limit == 0 { usize::MAX } else { call.options.limit };
-        let selection = kept.as_ref().map_or(&call.options.selection, |kept| &kept.selection);
-        let (mut found, _) = cache.page(call.ns, None, limit, selection);
-        if kept.is_some() {
-            found.objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;
-            found.objects.retain(|object| call.options.selection.matches(object));
-        }
+    /// The objects that were deleted or marked, as they were found: a page of them where the client limits it, and then
+    /// where to go on.
+    pub async fn delete_collection(&self, call: &Call<'_>, options: &DeleteOptions) -> Result<List, ApiError> {
+        let found = self.list(call).await?;
         check_none_protected(call, &found.objects)?;
         let deletes = found.objects.clone().into_iter().map(|object| self.delete_one(call, object, options));
         futures::stream::iter(deletes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-        let objects = self.all_in_version(call.kind.as_ref(), found.objects).await?;
-        Ok(DeletedList { objects, rev: found.rev })
+        Ok(found)
     }
 
     async fn delete_one(&self, call: &Call<'_>, object: Arc<Object>, options: &DeleteOptions) -> Result<(), ApiError> {

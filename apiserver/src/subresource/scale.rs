@@ -86,7 +86,7 @@ impl Registry {
     }
 
     pub async fn update_scale(&self, call: &Call<'_>, scale: &Value) -> Result<Value, ApiError> {
-        let scale = checked(scale)?;
+        let scale = checked(scale, Strictness::Ignore)?;
         let make = |current: &Value| with_scale(call, current, &scale);
         self.change(call, Verb::Update, &make).await.map(|written| of(call.kind.as_ref(), &written.value()))
     }
@@ -97,7 +97,7 @@ impl Registry {
         }
         let make = |current: &Value| {
             let patched = patch.apply(lookup(SCHEMA), &of(call.kind.as_ref(), current))?;
-            with_scale(call, current, &checked(&patched)?)
+            with_scale(call, current, &checked(&patched, Strictness::Ignore)?)
         };
         self.change(call, Verb::Patch, &make).await.map(|written| of(call.kind.as_ref(), &written.value()))
     }
@@ -105,7 +105,7 @@ impl Registry {
     /// A Scale that is applied is its replicas applied to the workload.
     async fn apply_scale(&self, call: &Call<'_>, config: &Value) -> Result<Value, ApiError> {
         call.require_manager()?;
-        let config = checked(config)?;
+        let config = checked(config, Strictness::Stated)?;
         let mut of_parent = json!({ "metadata": config.get("metadata").cloned().unwrap_or_default() });
         if let Some(replicas) = config.pointer("/spec/replicas") {
             custom::definition::put(&mut of_parent, Paths::of(call.kind.as_ref()).spec_replicas, replicas.clone());
@@ -131,7 +131,7 @@ pub(crate) fn take(call: &Call<'_>, kept: &mut Value, scale: &Value) -> Result<(
 }
 
 /// The body of a write has the types of a Scale.
-fn checked(scale: &Value) -> Result<Value, ApiError> {
+fn checked(scale: &Value, strictness: Strictness) -> Result<Value, ApiError> {
     let text = |field| scale.get(field).and_then(Value::as_str).unwrap_or("");
     if !matches!(text("kind"), "" | "Scale") {
         let (kind, version) = (text("kind"), text("apiVersion"));
@@ -140,7 +140,7 @@ fn checked(scale: &Value) -> Result<Value, ApiError> {
         return Err(ApiError::bad_request(message));
     }
     let schema = lookup(SCHEMA).ok_or_else(|| ApiError::internal("the schema table has no Scale"))?;
-    schema.decode_tree(scale.clone(), Strictness::Ignore).map(|decoded| decoded.object).map_err(|error| {
+    schema.decode_tree(scale.clone(), strictness).map(|decoded| decoded.object).map_err(|error| {
         ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
     })
 }

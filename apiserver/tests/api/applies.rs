@@ -244,3 +244,36 @@ async fn who_owned_a_reference_as_a_whole_does_not_keep_others_from_its_fields()
     let applied = client.apply(&format!("{volumes}/v?fieldManager=me"), &mine).await.expect(200);
     assert_eq!(applied.body["spec"]["claimRef"], bound, "what is not stated stays");
 }
+
+/// k8s: `paused: false` is not written (`omitempty`), and yet who applies it owns it, and has it
+#[tokio::test]
+async fn what_is_applied_as_nothing_is_owned_and_not_written() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let mine = format!("{AT}?fieldManager=me");
+    let nothing = json!({"paused": false, "replicas": 0, "template": {"spec": {"hostname": "", "containers": [
+        {"name": "c", "image": "i", "args": [], "tty": false}]}}});
+    let made = client.apply(&mine, &web(&nothing)).await.expect(201);
+    let spec = &made.body["spec"];
+    assert_eq!((&spec["replicas"], spec.get("paused")), (&json!(0), None), "{spec}");
+    let pod = &spec["template"]["spec"];
+    assert_eq!(
+        (pod.get("hostname"), pod["containers"][0].get("args"), pod["containers"][0].get("tty")),
+        (None, None, None)
+    );
+    let owned = &made.body["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(owned.get("f:paused").is_some() && owned["f:template"]["f:spec"].get("f:hostname").is_some(), "{owned}");
+    let again = client.apply(&mine, &web(&nothing)).await.expect(200);
+    assert_eq!(again.rev(), made.rev(), "the same again is no change");
+
+    client.patch(&format!("{AT}?fieldManager=other"), "merge", &json!({"spec": {"paused": true}})).await.expect(200);
+    let refused = client.apply(&mine, &web(&nothing)).await.expect(409);
+    assert!(message(&refused).contains(".spec.paused"), "{}", refused.text);
+    let forced = client.apply(&format!("{mine}&force=true"), &web(&nothing)).await.expect(200);
+    assert_eq!(forced.body["spec"].get("paused"), None, "{}", forced.text);
+
+    let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 0}});
+    client.patch(AT, "merge", &json!({"spec": {"replicas": 4}})).await.expect(200);
+    client.apply(&format!("{AT}/scale?fieldManager=me&force=true"), &scale).await.expect(200);
+    assert_eq!(client.get(AT).await.body["spec"]["replicas"], 0);
+}

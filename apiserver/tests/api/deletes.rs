@@ -155,3 +155,28 @@ async fn what_is_gone_says_when_it_went() {
     assert_eq!(event["type"], "DELETED");
     assert_eq!(event["object"]["metadata"]["resourceVersion"], gone.body["metadata"]["resourceVersion"]);
 }
+
+/// k8s: the list of what was deleted is that of what was found, so a page of it says how it goes on
+#[tokio::test]
+async fn a_limited_collection_says_where_to_go_on() {
+    let server = Server::start().await;
+    let client = server.admin();
+    for name in ["a", "b", "c"] {
+        map(&client, name).await;
+    }
+    let first = client.delete(&format!("{MAPS}?limit=2")).await.expect(200);
+    let names = |answer: &Answer| {
+        let items = answer.body["items"].as_array().unwrap().iter();
+        items.map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&first), &first.body["metadata"]["remainingItemCount"]),
+        (vec!["a".into(), "b".into()], &json!(1))
+    );
+    let token = first.body["metadata"]["continue"].as_str().unwrap();
+    let second = client.delete(&format!("{MAPS}?limit=2&continue={token}")).await.expect(200);
+    assert_eq!((names(&second), &second.body["metadata"]["continue"]), (vec!["c".to_owned()], &Value::Null));
+    assert_eq!(client.get(MAPS).await.expect(200).body["items"], json!([]));
+    let refused = client.delete(&format!("{MAPS}?resourceVersionMatch=Exact")).await.expect(422);
+    assert!(message(&refused).contains("resourceVersionMatch is forbidden unless resourceVersion is provided"));
+}

@@ -489,3 +489,41 @@ async fn a_namespace_is_in_none() {
         assert_eq!(client.get(&format!("/api/v1/{path}")).await.code, 404, "{path}");
     }
 }
+
+/// k8s: decoding and encoding again leaves out what is empty and `omitempty`
+#[tokio::test]
+async fn empty_texts_are_as_good_as_none() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/services";
+    let spec = json!({"clusterIP": "", "type": "", "sessionAffinity": "", "externalName": "", "ports": [{"name": "", "port": 80}]});
+    let service = json!({"metadata": {"name": "web", "namespace": "", "annotations": {"a": ""}}, "spec": spec});
+    let made = client.post(at, &service).await.expect(201).body;
+    assert!(made["spec"]["clusterIP"].as_str().is_some_and(|ip| ip.starts_with("10.43.")), "{made}");
+    assert_eq!((&made["spec"]["type"], &made["spec"]["sessionAffinity"]), (&json!("ClusterIP"), &json!("None")));
+    assert_eq!((made["spec"].get("externalName"), made["spec"]["ports"][0].get("name")), (None, None));
+    assert_eq!(
+        (&made["metadata"]["namespace"], &made["metadata"]["annotations"]["a"]),
+        (&json!("default"), &json!(""))
+    );
+    let owned = made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].to_string();
+    assert!(!owned.contains("f:externalName") && !owned.contains("f:name"), "{owned}");
+    let claims = "/api/v1/namespaces/default/persistentvolumeclaims";
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": "",
+        "resources": {"requests": {"storage": "1Gi"}}});
+    let claim = client.post(claims, &json!({"metadata": {"name": "c"}, "spec": spec})).await.expect(201).body;
+    assert_eq!((&claim["spec"]["storageClassName"], claim["spec"].get("volumeName")), (&json!(""), None));
+}
+
+/// k8s: routes of built-in kinds know no HEAD; the handler of custom resources reads it as GET
+#[tokio::test]
+async fn head_is_for_custom_resources_only() {
+    let server = Server::start().await;
+    let client = server.admin();
+    client.post(MAPS, &json!({"metadata": {"name": "m"}})).await.expect(201);
+    for path in [MAPS, &format!("{MAPS}/m"), "/api/v1/nodes/none"] {
+        client.ask(Method::HEAD, path, &[], Vec::new()).await.expect(405);
+    }
+    let nobody = server.user("nobody", &[]);
+    nobody.ask(Method::HEAD, MAPS, &[], Vec::new()).await.expect(403);
+}

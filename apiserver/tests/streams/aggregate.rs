@@ -6,11 +6,14 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 const GROUP: &str = "wardle.example.com";
 const OPENAPI: &str = "apis/wardle.example.com/v1alpha1";
+/// A definition that this server has too, and describes otherwise.
+const RESOURCE_LIST: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.Status";
 const SERVICES: &str = "/apis/apiregistration.k8s.io/v1/apiservices";
 
 /// Lists its resources, tells who asks, redirects, upgrades.
@@ -35,6 +38,20 @@ async fn wardle(mut request: Request<Incoming>) -> Response<Body> {
         }})),
         "/openapi/v3/apis/wardle.example.com/v1alpha1" => {
             json(json!({"openapi": "3.0.0", "info": request.uri().query()}))
+        }
+        "/openapi/v2" => {
+            let schema = |name: &str| json!({"get": {"responses": {"200": {"description": "OK", "schema": {"$ref": format!("#/definitions/{name}")}}}}});
+            json(json!({
+                "swagger": "2.0", "info": {"title": "wardle", "version": "1"},
+                "paths": {
+                    "/apis/wardle.example.com/v1alpha1/flunders": schema("com.example.wardle.Flunder"),
+                    "/apis/wardle.example.com/v1alpha1/": schema(RESOURCE_LIST), "/version/": schema("Info"),
+                },
+                "definitions": {
+                    "com.example.wardle.Flunder": {"type": "object"}, "Info": {"type": "object"},
+                    RESOURCE_LIST: {"type": "object", "description": "in its own words"},
+                },
+            }))
         }
         "/apis/wardle.example.com/v1alpha1/moved" => {
             Response::builder().status(302).header("location", "https://192.0.2.9/").body(Body::empty()).unwrap()
@@ -104,6 +121,35 @@ async fn requests_reach_it_in_the_caller_s_name_and_discovery_shows_it() {
     let response = cluster.send(Method::GET, "/apis/wardle.example.com/v1alpha1/moved", &[]).await;
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     assert!(!response.headers().contains_key("location"));
+}
+
+#[tokio::test]
+async fn its_openapi_v2_document_is_joined_with_ours() {
+    let mut cluster = cluster("system:node:n1").await;
+    let flunders = "/apis/wardle.example.com/v1alpha1/flunders";
+    let before = cluster.until("/openapi/v2", |document| document["swagger"] == "2.0").await;
+    assert_eq!(before["paths"].get(flunders), None);
+    cluster.https_service("wardle", Client::FrontProxy, wardle).await;
+    register(&cluster, "v1alpha1", "wardle").await;
+    reason(&cluster, "v1alpha1", "Passed").await;
+    let joined = cluster.until("/openapi/v2", |document| document["paths"].get(flunders).is_some()).await;
+    let (ours, renamed) = (&joined["definitions"][RESOURCE_LIST], format!("{RESOURCE_LIST}_v2"));
+    assert_eq!(*ours, before["definitions"][RESOURCE_LIST]);
+    assert_eq!(joined["definitions"][&renamed]["description"], "in its own words");
+    let schema = &joined["paths"]["/apis/wardle.example.com/v1alpha1/"]["get"]["responses"]["200"]["schema"];
+    assert_eq!(schema["$ref"], json!(format!("#/definitions/{renamed}")));
+    assert_eq!((joined["info"]["title"].as_str(), joined["definitions"].get("Info")), (Some("Kubernetes"), None));
+    assert!(joined["definitions"]["com.example.wardle.Flunder"].is_object());
+
+    let accept = [("accept", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")];
+    let response = cluster.send(Method::GET, "/openapi/v2", &accept).await;
+    assert_eq!(response.headers()["content-type"], "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+    let etag = response.headers()["etag"].to_str().unwrap().to_owned();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let name = b"com.example.wardle.Flunder";
+    assert!(bytes.windows(name.len()).any(|part| part == name));
+    let again = cluster.send(Method::GET, "/openapi/v2", &[accept[0], ("if-none-match", &etag)]).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
 }
 
 #[tokio::test]

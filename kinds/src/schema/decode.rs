@@ -30,7 +30,7 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 pub enum Strictness {
     Ignore,
     Report,
-    /// Reports, and leaves what says as little as its absence does (`[]`, `""`, `false`): whoever applies it owns it.
+    /// Reports, and leaves values that say as little as their absence does (`""`, `false`): whoever applies them owns them.
     Stated,
 }
 
@@ -235,7 +235,8 @@ impl Walk {
     /// k8s: what is empty and optional is not written (`omitempty`)
     fn field(&mut self, value: &mut Value, place: Place<'_>) -> Keep {
         self.inside(value, place);
-        let leaves = self.strictness != Strictness::Stated && place.field.is_left_out(value);
+        let stays = self.strictness == Strictness::Stated && place.field.shape() == Shape::One;
+        let leaves = !stays && place.field.is_left_out(value);
         if leaves && !place.says_by_nothing() { Keep::No } else { Keep::Yes }
     }
 

@@ -9,8 +9,9 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kinds::ip::{Cidr, Family};
 use std::net::IpAddr;
 
-/// A Service with this label belongs to another proxy.
-const OTHER_PROXY: &str = "service.kubernetes.io/service-proxy-name";
+/// A Service with one of these labels is none of ours: it belongs to another proxy, or is headless whatever its address.
+/// k8s: kube-proxy watches neither Services nor slices that carry either label
+const NOT_OURS: [&str; 2] = ["service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless"];
 
 /// k8s: `timeoutSeconds` of ClientIP affinity.
 const AFFINITY_SECS: i32 = 10_800;
@@ -59,9 +60,10 @@ pub fn service<'a>(
         .collect()
 }
 
-/// The address to program; `None` for headless and ExternalName Services, those of another proxy and of the other family.
+/// The address to program; `None` for headless and ExternalName Services, those that are not ours and of the other family.
 fn cluster_ip(service: &Service, family: Family) -> Option<IpAddr> {
-    let foreign = service.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(OTHER_PROXY));
+    let labels = service.metadata.labels.as_ref();
+    let foreign = labels.is_some_and(|labels| NOT_OURS.iter().any(|label| labels.contains_key(*label)));
     let spec = service.spec.as_ref()?;
     if foreign || spec.type_.as_deref() == Some("ExternalName") {
         return None;

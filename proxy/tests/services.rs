@@ -261,10 +261,13 @@ fn headless_external_name_and_foreign_services_program_nothing() {
     ] {
         assert!(compiled(spec, &some).is_empty());
     }
-    let mut foreign = service(cluster_ip());
-    foreign.metadata.labels =
-        Some([("service.kubernetes.io/service-proxy-name".to_owned(), "other".to_owned())].into());
-    assert!(compile::service(&foreign, some.iter(), &here()).is_empty());
+    for (label, value) in
+        [("service.kubernetes.io/service-proxy-name", "other"), ("service.kubernetes.io/headless", "")]
+    {
+        let mut foreign = service(cluster_ip());
+        foreign.metadata.labels = Some([(label.to_owned(), value.to_owned())].into());
+        assert!(compile::service(&foreign, some.iter(), &here()).is_empty(), "{label}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Images on the node: what a container's image is called, whose credentials fetch it ([`credential`]), the one operation
-//! on it, [`ensure`], and making room on a full disk ([`gc`]).
+//! on it, [`ensure`], who may use what is there ([`record`]), and making room on a full disk ([`gc`]).
 
 pub mod credential;
 pub mod ensure;
 pub mod gc;
+pub mod record;
 pub mod reference;

@@ -204,6 +204,7 @@ fn shared(
         sources: Sources::new(deps.client.clone(), config.node_name.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
+        image_records: image::record::Records::open(&config.data_dir),
         hosts_file: read(std::path::Path::new("/etc/hosts")),
         metrics: Metrics::default(),
         tracker: tracker.clone(),

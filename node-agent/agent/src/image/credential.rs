@@ -1,11 +1,13 @@
 //! Registry credentials from image pull secrets: which of them fit an image. Pure.
 
+use super::record::Proof;
 use super::reference::repository;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use k8s_openapi::api::core::v1::Secret;
 use proto::cri::AuthConfig;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,20 +29,44 @@ struct Entry {
     identity_token: String,
 }
 
+/// What a secret holds for a registry.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub auth: AuthConfig,
+    pub proof: Proof,
+}
+
 /// The credentials for `image`, the most specific registry path first.
-pub fn matching(image: &str, secrets: &[Arc<Secret>]) -> Vec<AuthConfig> {
+pub fn matching(image: &str, secrets: &[Arc<Secret>]) -> Vec<Credential> {
     let wanted = repository(image);
-    let mut found: Vec<(usize, AuthConfig)> = Vec::new();
+    let mut found: Vec<(usize, Credential)> = Vec::new();
     for secret in secrets {
         for (registry, entry) in config(secret).auths {
             let prefix = normalized(&registry);
             if fits(&prefix, &wanted) {
-                found.push((prefix.len(), auth(&registry, entry)));
+                let auth = auth(&registry, entry);
+                let proof = proof(secret, &auth);
+                found.push((prefix.len(), Credential { auth, proof }));
             }
         }
     }
     found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
-    found.into_iter().map(|(_, auth)| auth).collect()
+    found.into_iter().map(|(_, credential)| credential).collect()
+}
+
+fn proof(secret: &Secret, auth: &AuthConfig) -> Proof {
+    let meta = &secret.metadata;
+    let mut hash = Sha256::new();
+    for part in [&auth.username, &auth.password, &auth.identity_token] {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    Proof {
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
+        hash: hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+    }
 }
 
 /// A secret that cannot be read is as good as none: the pull says what the registry thinks of it.
@@ -107,7 +133,7 @@ mod tests {
         }});
         let data = json!({ "data": { ".dockerconfigjson": BASE64_STANDARD.encode(config.to_string()) } });
         let secret: Secret = serde_json::from_value(data).unwrap();
-        matching(image, &[Arc::new(secret)]).into_iter().map(|a| a.username).collect()
+        matching(image, &[Arc::new(secret)]).into_iter().map(|found| found.auth.username).collect()
     }
 
     #[test]

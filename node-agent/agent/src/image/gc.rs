@@ -40,7 +40,12 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
 
 async fn look(node: &Node, used_at: &mut HashMap<String, Timestamp>) -> Result<(), tonic::Status> {
     let mut client = node.cri.images();
+    let pulls = node.image_records.pulls();
     let images = client.list_images(ListImagesRequest { filter: None }).await?.into_inner().images;
+    let present = images.iter().map(|image| image.id.as_str()).collect();
+    if let Err(error) = node.image_records.keep(&present, pulls).await {
+        warn!(%error, "cannot write down which images are gone");
+    }
     let in_use = in_use(node).await?;
     let now = node.clock.now();
     used_at.retain(|id, _| images.iter().any(|i| &i.id == id));

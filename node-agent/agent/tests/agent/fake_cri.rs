@@ -527,8 +527,12 @@ impl ImageService for FakeCri {
     }
 
     async fn pull_image(&self, request: Request<PullImageRequest>) -> Answer<PullImageResponse> {
-        let wanted = request.into_inner().image.unwrap().image;
+        let PullImageRequest { image, auth, .. } = request.into_inner();
+        let wanted = image.unwrap().image;
         self.call(format!("pull {wanted}"))?;
+        if wanted.contains("private") && auth.is_none_or(|auth| auth.username != "user") {
+            return Err(Status::permission_denied("who are you?"));
+        }
         if wanted.contains("missing") {
             return Err(Status::not_found("no such image"));
         }

@@ -8,6 +8,7 @@ mod driver;
 mod fake_api;
 mod fake_bus;
 mod fake_cri;
+mod images;
 mod life;
 mod node;
 mod server;

@@ -13,6 +13,7 @@ mod volumes;
 pub(crate) use volumes::chain;
 
 use crate::node::Node;
+use crate::node::ledger::Granted;
 use crate::pod::ending::{is_deleted, must_end};
 use crate::pod::member::{describe, member, members, uid};
 use crate::pod::observed::{Busy, Claims, Doom, Health, Observed, Subject};
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -80,6 +81,8 @@ pub struct Worker {
     volume_paths: BTreeMap<String, PathBuf>,
     report: report::Report,
     resize_stage: resize::Stage,
+    /// Where the ledger says that a resize which waited has got room.
+    granted: (UnboundedSender<Granted>, UnboundedReceiver<Granted>),
     /// What the API shows of a static pod.
     mirror: Option<Arc<Pod>>,
     /// The runtime is to be asked again.
@@ -106,6 +109,7 @@ impl Worker {
             volume_paths: BTreeMap::new(),
             report: report::Report::default(),
             resize_stage: resize::Stage::default(),
+            granted: unbounded_channel(),
             mirror: None,
             stale: true,
             admitted: false,
@@ -133,11 +137,12 @@ impl Worker {
                 },
                 Some(done) = self.ops.join_next() => self.done(done),
                 Some(written) = self.report.writing.join_next() => self.written(written),
+                Some(Granted) = self.granted.1.recv() => {} // the next step finds what it may do
                 () = tokio::time::sleep(wake) => {}
             }
         }
         self.forget_probes();
-        self.node.ledger.release(uid(&self.pod));
+        self.node.ledger.release(&self.node, uid(&self.pod));
         self.node.sources.unfollow(uid(&self.pod));
         if self.seen.gone && self.seen.clean {
             self.node.devices.release(uid(&self.pod)).await;

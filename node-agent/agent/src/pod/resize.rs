@@ -65,6 +65,26 @@ pub fn hold(pod: &Pod, room: &Room) -> Option<Hold> {
     Some(Hold { reason: "Deferred", message })
 }
 
+/// The pod with the requests that its node promised it last, as its status says.
+pub fn promised(pod: &Pod) -> Pod {
+    let mut promised = pod.clone();
+    let statuses = pod.status.iter().flat_map(|s| [&s.container_statuses, &s.init_container_statuses]);
+    let known: BTreeMap<&str, &BTreeMap<String, Quantity>> = statuses
+        .flatten()
+        .flatten()
+        .filter_map(|status| Some((status.name.as_str(), status.allocated_resources.as_ref()?)))
+        .collect();
+    if let Some(spec) = &mut promised.spec {
+        for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
+            if let Some(requests) = known.get(container.name.as_str()) {
+                let resources = ResourceRequirements { requests: Some((*requests).clone()), ..Default::default() };
+                container.resources = Some(resources);
+            }
+        }
+    }
+    promised
+}
+
 /// The pod with the resources that are in force instead of those that its spec asks for.
 pub fn in_force(pod: &Pod, seen: &Observed) -> Pod {
     let mut old = pod.clone();

@@ -30,8 +30,12 @@ impl Worker {
     /// Whether the node has the resources that the spec asks for now.
     pub(super) fn judge_resize(&mut self) {
         let asked = resize::is_asked_for(&self.pod, &self.seen);
-        self.seen.resize_hold =
-            if asked { resize::hold(&self.pod, &self.node.ledger.room(&self.node, &self.pod)) } else { None };
+        self.seen.resize_hold = if asked {
+            self.node.ledger.resize(&self.node, &self.pod, &self.granted.0)
+        } else {
+            self.node.ledger.settle(&self.node, &self.pod);
+            None
+        };
         let stage = match &self.seen.resize_hold {
             Some(hold) => Stage::Held { reason: hold.reason, message: hold.message.clone() },
             None if asked => Stage::UnderWay,

@@ -11,6 +11,7 @@ mod fake_cri;
 mod images;
 mod life;
 mod node;
+mod resizes;
 mod server;
 mod shutdown;
 mod storm;

@@ -1,0 +1,72 @@
+//! Resizes that wait for room, and who gets it.
+
+use crate::world::{NODE, World, condition, pod_path};
+use serde_json::{Value, json};
+
+struct Cpus<'a> {
+    world: &'a World,
+    /// Thousandths that the node has for pods.
+    all: i64,
+}
+
+impl Cpus<'_> {
+    fn pod(&self, name: &str, cpu: i64, priority: i64) {
+        let requests = json!({ "cpu": format!("{cpu}m") });
+        let container = json!({ "name": "a", "image": "web:1", "imagePullPolicy": "IfNotPresent", "resources": { "requests": requests } });
+        self.world
+            .pod(name, json!({ "terminationGracePeriodSeconds": 1, "priority": priority, "containers": [container] }));
+    }
+
+    fn resize(&self, name: &str, cpu: i64) {
+        let mut pod = self.world.api.get(&pod_path(name)).unwrap();
+        pod["spec"]["containers"][0]["resources"]["requests"]["cpu"] = json!(format!("{cpu}m"));
+        pod["metadata"]["generation"] = json!(pod["metadata"]["generation"].as_i64().unwrap() + 1);
+        self.world.api.put(&pod_path(name), pod);
+    }
+
+    async fn until_held(&self, name: &str) {
+        let held = |pod: Option<&Value>| pod.is_some_and(|pod| condition(pod, "PodResizePending") == "True");
+        self.world.until(name, held).await;
+    }
+
+    async fn until_has(&self, name: &str, cpu: i64) {
+        let wanted = json!(format!("{cpu}m"));
+        let has = |pod: &Value| {
+            let status = &pod["status"]["containerStatuses"][0];
+            status["resources"]["requests"]["cpu"] == wanted && condition(pod, "PodResizePending").is_empty()
+        };
+        self.world.until(name, |pod| pod.is_some_and(has)).await;
+    }
+
+    fn is_held(&self, name: &str) -> bool {
+        self.world.api.get(&pod_path(name)).is_some_and(|pod| condition(&pod, "PodResizePending") == "True")
+    }
+}
+
+#[tokio::test]
+async fn room_goes_to_the_resize_that_matters_most_and_those_that_wait_take_none() {
+    let world = World::new();
+    let node = world.api.until(NODE, |node| node.is_some()).await.unwrap();
+    let all = node["status"]["allocatable"]["cpu"].as_str().unwrap().parse::<i64>().unwrap() * 1000;
+    let cpus = Cpus { world: &world, all };
+    let (most, little) = (cpus.all * 2 / 3, cpus.all / 16);
+    cpus.pod("large", most, 0);
+    for (name, priority) in [("first", 0), ("urgent", 1000), ("last", 0)] {
+        cpus.pod(name, little, priority);
+        world.until_ready(name).await;
+    }
+    world.until_ready("large").await;
+    // Each asks for what the large one has: their wishes must not stand in each other's way.
+    for name in ["first", "urgent", "last"] {
+        cpus.resize(name, most);
+        cpus.until_held(name).await;
+    }
+    for (gone, next, rest) in
+        [("large", "urgent", &["first", "last"] as &[_]), ("urgent", "first", &["last"]), ("first", "last", &[])]
+    {
+        world.delete(gone, 1);
+        cpus.until_has(next, most).await;
+        assert!(rest.iter().all(|name| cpus.is_held(name)), "after {gone}");
+    }
+    world.close().await;
+}

@@ -11,7 +11,9 @@ use crate::worker::{Input, Worker};
 use client::cache::Change;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use proto::cri::{ContainerEventResponse, GetEventsRequest, ListPodSandboxRequest};
+use proto::cri::{
+    ContainerEventResponse, GetEventsRequest, ListPodSandboxRequest, PodSandboxMetadata, PodSandboxState,
+};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -71,7 +73,7 @@ pub async fn run(
             biased;
             () = drain.cancelled() => break,
             Some(change) = changes.recv() => pods.changed(&change),
-            Some(event) = events.recv() => pods.event(&event),
+            Some(event) = events.recv() => pods.event(event),
             Some((uid, doom)) = doomed.recv() => {
                 pods.tell(&uid, Input::Doom(doom));
             }
@@ -183,19 +185,28 @@ impl Pods {
         }
     }
 
-    fn event(&self, event: &RuntimeEvent) {
-        let of = match event {
-            RuntimeEvent::Of(event) => {
-                event.pod_sandbox_status.as_ref().and_then(|s| s.metadata.as_ref()).map(|m| m.uid.clone())
-            }
+    fn event(&mut self, event: RuntimeEvent) {
+        let status = match event {
+            RuntimeEvent::Of(event) => event.pod_sandbox_status,
             RuntimeEvent::Resumed => None,
         };
-        match of {
-            Some(uid) => {
-                self.tell(&uid, Input::Runtime);
-            }
-            None => self.tell_all(),
+        let Some(status) = status else { return self.tell_all() };
+        let metadata = status.metadata.clone().unwrap_or_default();
+        // One that an agent before this one asked for, and that came when the pod was gone already.
+        if !self.tell(&metadata.uid, Input::Runtime)
+            && status.state() == PodSandboxState::SandboxReady
+            && status.labels.get(label::POD_UID) == Some(&metadata.uid)
+        {
+            self.start_stranger(metadata);
         }
+    }
+
+    fn start_stranger(&mut self, metadata: PodSandboxMetadata) {
+        let PodSandboxMetadata { name, namespace, uid, .. } = metadata;
+        info!(pod = name, ns = namespace, uid, "removing a pod that the API does not know");
+        let metadata =
+            ObjectMeta { name: Some(name), namespace: Some(namespace), uid: Some(uid), ..ObjectMeta::default() };
+        self.start(Arc::new(Pod { metadata, spec: Some(PodSpec::default()), status: None }), true);
     }
 
     fn tell(&self, uid: &str, input: Input) -> bool {
@@ -259,25 +270,9 @@ impl Pods {
         let mut known: HashSet<String> = self.workers.keys().cloned().collect();
         for sandbox in sandboxes {
             let Some(found) = sandbox.labels.get(label::POD_UID).filter(|u| !known.contains(*u)) else { continue };
-            let metadata = sandbox.metadata.clone().unwrap_or_default();
-            info!(
-                pod = metadata.name,
-                ns = metadata.namespace,
-                uid = found,
-                "removing a pod that the API does not know"
-            );
             known.insert(found.clone());
-            let pod = Pod {
-                metadata: ObjectMeta {
-                    name: Some(metadata.name),
-                    namespace: Some(metadata.namespace),
-                    uid: Some(found.clone()),
-                    ..ObjectMeta::default()
-                },
-                spec: Some(PodSpec::default()),
-                status: None,
-            };
-            self.start(Arc::new(pod), true);
+            let metadata = sandbox.metadata.clone().unwrap_or_default();
+            self.start_stranger(PodSandboxMetadata { uid: found.clone(), ..metadata });
         }
         for id in self.node.claims.holders() {
             if known.insert(id.clone()) {

@@ -41,7 +41,7 @@ pub enum Op {
     Resize {
         container: String,
     },
-    /// A dead container that nobody will ask about any more, with its log.
+    /// A container that has ended or never ran and that nobody will ask about any more, with its log.
     Remove {
         id: String,
     },

@@ -161,8 +161,17 @@ fn advance(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp, read
     let latest = seen.latest(member.name());
     match latest {
         Some(record) if record.is_live() => check_running(pod, member, record, seen, now, ops),
+        Some(record) if record.state == RunState::Created => discard(record, seen, ops),
         Some(record) if !wants_restart(pod, member, record, seen) => {}
         Some(_) | None => start(pod, member, seen, now, ready, ops),
+    }
+}
+
+/// Takes away what was created and that nobody starts: the agent or the runtime ended between the two. What is made in
+/// its place is the same try, since nothing of it has run (k8s counts one more).
+fn discard(record: &Record, seen: &Observed, ops: &mut Vec<Op>) {
+    if !seen.is_busy(&Subject::Kill(record.id.clone())) {
+        ops.push(Op::Remove { id: record.id.clone() });
     }
 }
 
@@ -215,8 +224,9 @@ pub fn wants_restart(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Obs
         return true;
     }
     match record.state {
-        // Never started, or lost in a way that its policy counts as a failure.
-        RunState::Created => member.role != Role::Ephemeral,
+        // It has not run yet.
+        RunState::Created => true,
+        // Lost in a way that its policy counts as a failure.
         RunState::Running | RunState::Unknown => restarts_after(pod, member, LOST_CODE),
         // A new sandbox runs the init sequence again from its start.
         RunState::Exited if member.role == Role::Init && record.exit_code == 0 => !in_current,

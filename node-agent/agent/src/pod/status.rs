@@ -198,11 +198,13 @@ fn container_status(
     node: &NodeFacts,
     now: Timestamp,
 ) -> ContainerStatus {
-    let mut records = seen.containers.iter().filter(|r| r.name == member.name()).peekable();
+    // What was created and never ran is not a run of the container; whether it will be one is not known yet.
+    let ran = |r: &&Record| r.name == member.name() && r.state != RunState::Created;
+    let mut records = seen.containers.iter().filter(ran).peekable();
     // A container is shown once its start is complete; a post-start hook may take long, so it is shown before its end.
     let hooked = member.spec.lifecycle.as_ref().is_some_and(|l| l.post_start.is_some());
     let starting = seen.is_busy(&Subject::Start(member.name().to_owned()));
-    if starting && records.peek().is_some_and(|r| r.state == RunState::Created || (r.is_running() && !hooked)) {
+    if starting && records.peek().is_some_and(|r| r.is_running() && !hooked) {
         records.next();
     }
     let latest = records.next();
@@ -307,9 +309,6 @@ fn waiting(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observed, now
     }
     if let Some(wait) = failure_wait(member, seen, now) {
         return Some(wait);
-    }
-    if record.state == RunState::Created {
-        return Some(waiting_state("ContainerCreating", None));
     }
     let back_off = seen.restarts.get(member.name())?;
     back_off.until(CRASH_LOOP, record.finished.or(record.created)?, now)?;

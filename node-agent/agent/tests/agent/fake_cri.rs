@@ -107,6 +107,11 @@ impl FakeCri {
         }
     }
 
+    /// A sandbox that was asked for before is ready only now; `tell` says so.
+    pub(crate) fn comes_late(&self, pod: Pod) {
+        self.books.lock().pods.insert("late".to_owned(), pod);
+    }
+
     pub(crate) fn break_sandbox(&self) {
         let mut books = self.books.lock();
         let id = books.pods.iter_mut().find(|(_, p)| p.ready).map(|(id, p)| {
@@ -128,7 +133,7 @@ impl FakeCri {
         books.pods.is_empty() && books.containers.is_empty()
     }
 
-    fn tell(&self, id: &str, sandbox: &str) {
+    pub(crate) fn tell(&self, id: &str, sandbox: &str) {
         let status = self.books.lock().pods.get(sandbox).map(|p| pod_status(sandbox, p));
         // Nobody listens before the agent is up.
         drop(self.events.send(ContainerEventResponse {

@@ -127,6 +127,50 @@ async fn a_restarted_agent_finds_its_pods_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_container_that_an_agent_created_and_did_not_start_is_no_restart_for_the_next() {
+    let mut world = World::new();
+    let gate = world.cri.hold_starts();
+    let count = |world: &World, call: &str| world.cri.calls().iter().filter(|c| *c == call).count();
+    world.pod("p", web());
+    for tries in 1..=2 {
+        while count(&world, "start a") < tries {
+            tokio::task::yield_now().await;
+        }
+        if tries == 1 {
+            world.stop_agent().await;
+            world.start_agent();
+        }
+    }
+    drop(gate);
+    let pod = world.until_ready("p").await;
+    assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
+    assert_eq!((count(&world, "create a#0"), count(&world, "remove")), (2, 1), "{:?}", world.cri.calls());
+    assert_eq!(world.cri.books.lock().containers.len(), 1);
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_comes_when_its_pod_is_gone_goes_too() {
+    let world = World::new();
+    world.pod("p", web());
+    world.until_ready("p").await;
+    let made = world.cri.books.lock().pods.values().next().cloned().unwrap();
+    world.delete("p", 1);
+    world.until_gone("p").await;
+    assert!(world.cri.is_empty());
+    world.cri.comes_late(made);
+    // Because of the event, long before the agent looks for such things by itself.
+    let soon = async {
+        while !world.cri.is_empty() {
+            world.cri.tell("late", "late");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), soon).await.expect("the sandbox to be removed");
+    world.close().await;
+}
+
+#[tokio::test]
 async fn what_the_api_forgot_while_the_agent_was_away_is_removed() {
     let mut world = World::new();
     world.pod("p", web());

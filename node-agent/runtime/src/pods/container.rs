@@ -247,6 +247,9 @@ impl Pods {
         config: cri::ContainerConfig,
         image: impl FnOnce(&Store) -> Result<Arc<Record>, ImageError> + Send + 'static,
     ) -> Result<String, PodError> {
+        // A sandbox that is removed meanwhile would leave the container to nobody.
+        let _turn = sandbox.turn.read().await;
+        self.sandbox(&sandbox.record.id)?.link()?;
         let (pods, sandbox_of) = (self.clone(), sandbox.clone());
         let make = move || {
             let _held = pods.images.hold_for_container();
@@ -475,8 +478,9 @@ impl Pods {
 
     pub(crate) async fn remove_container(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
         let Ok(container) = self.container(id) else { return Ok(()) };
-        self.stop_container(&container.record.id, Duration::ZERO).await?;
+        // First the turn: a start that is under way is over then, and what it started is stopped.
         let _turn = container.turn.lock().await;
+        self.stop_container(&container.record.id, Duration::ZERO).await?;
         let (pods, held) = (Arc::clone(self), container.clone());
         let removal = move || -> Result<(), PodError> {
             pods.hierarchy.remove(&held.record.cgroup)?;

@@ -17,6 +17,8 @@ use std::sync::Arc;
 /// second is written last: without it there is no such thing.
 const CONFIG: &str = "config.pb";
 pub(super) const RECORD: &str = "record.json";
+/// The record of a sandbox as it is to become, written before anything is made: what is to be taken back if it does not.
+pub(super) const BEGUN: &str = "begun.json";
 /// What plugins did, or were about to do: written before they are asked.
 pub(super) const ATTACHMENT: &str = "cni.json";
 
@@ -58,8 +60,8 @@ pub(crate) struct Sandbox {
     pub(crate) attachment: Mutex<Option<Attached>>,
     /// The connection to its supervisor, while it is ready.
     pub(crate) link: Mutex<Option<Arc<Link>>>,
-    /// Serialises stopping and removing.
-    pub(crate) turn: tokio::sync::Mutex<()>,
+    /// Who stops or removes it is alone; who makes a container in it has the others beside him.
+    pub(crate) turn: tokio::sync::RwLock<()>,
 }
 
 /// What plugins did for a sandbox, in its folder.

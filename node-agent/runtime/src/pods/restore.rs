@@ -1,7 +1,7 @@
 //! Finding pods again after the runtime was away: what their folders say, and what their supervisors say.
 
 use super::container::{Container, FAILURE, exited, lost};
-use super::record::{self, ATTACHMENT, Attached, ContainerRecord, ContainerState, Sandbox, SandboxRecord};
+use super::record::{self, ATTACHMENT, Attached, BEGUN, ContainerRecord, ContainerState, Sandbox, SandboxRecord};
 use super::{PodError, Pods, doing, sandbox};
 use crate::image::remove_tree;
 use crate::link::Link;
@@ -59,6 +59,11 @@ impl Pods {
             }
             self.network.disconnect(id, &[]).await?;
         }
+        if let Some(begun) = record::load_json::<SandboxRecord>(dir, BEGUN)
+            && let Err(error) = self.hierarchy.remove_if_empty(&begun.cgroup_parent)
+        {
+            tracing::debug!(%error, "the pod's cgroup stays");
+        }
         sandbox::remove_folder(dir)
     }
 
@@ -78,7 +83,7 @@ impl Pods {
             pid: pid.and_then(|pid| u32::try_from(pid).ok()),
             attachment: parking_lot::Mutex::new(record::load_json(dir, ATTACHMENT)),
             link: parking_lot::Mutex::new(link.clone()),
-            turn: tokio::sync::Mutex::default(),
+            turn: tokio::sync::RwLock::default(),
         });
         self.index.lock().sandboxes.insert(sandbox.record.id.clone(), sandbox.clone());
         let mut snapshot = Snapshot::default();
@@ -96,13 +101,16 @@ impl Pods {
         let containers = dir.join("containers");
         let entries = fs::read_dir(&containers).map_err(doing("read a sandbox's folder"))?;
         for entry in entries {
-            self.restore_container(&entry.map_err(doing("read a sandbox's folder"))?.path(), &snapshot)?;
+            self.restore_container(&entry.map_err(doing("read a sandbox's folder"))?.path(), &sandbox, &snapshot)?;
         }
         Ok(())
     }
 
-    fn restore_container(self: &Arc<Self>, dir: &Path, snapshot: &Snapshot) -> Result<(), PodError> {
+    fn restore_container(self: &Arc<Self>, dir: &Path, sandbox: &Sandbox, snapshot: &Snapshot) -> Result<(), PodError> {
         let Some((config, record)) = record::load::<cri::ContainerConfig, ContainerRecord>(dir) else {
+            if let Some(id) = dir.file_name() {
+                self.hierarchy.remove(&sandbox.record.cgroup_parent.join(id))?;
+            }
             return remove_tree(dir).map_err(doing("remove a container that was never finished"));
         };
         let running = snapshot.running.get(&record.id);
@@ -111,7 +119,7 @@ impl Pods {
         }
         let state = match running {
             Some(r) => ContainerState::Running { pid: r.pid, started_ns: r.started_ns, identity: r.identity.clone() },
-            None => stopped(dir, record.created_ns, self.sandbox(&record.sandbox).is_ok_and(|s| s.is_ready())),
+            None => stopped(dir, record.created_ns, sandbox.is_ready()),
         };
         let container = Arc::new(Container::new(record, config, dir.to_owned(), state));
         self.index.lock().containers.insert(container.record.id.clone(), container);

@@ -1,6 +1,6 @@
 //! Sandboxes: made, stopped, removed. Whatever goes wrong while one is made is undone.
 
-use super::record::{self, ATTACHMENT, Attached, SandboxRecord};
+use super::record::{self, ATTACHMENT, Attached, BEGUN, SandboxRecord};
 use super::{PodError, Pods, Sandbox, Spawner, doing};
 use crate::cgroup::Resources;
 use crate::image::remove_tree;
@@ -91,6 +91,7 @@ impl Pods {
         config: cri::PodSandboxConfig,
     ) -> Result<Arc<Sandbox>, PodError> {
         write_files(plan, &record, &config)?;
+        record::save_json(&plan.dir, BEGUN, &record)?;
         if let Some(limits) = config.linux.as_ref().and_then(|l| l.resources.as_ref()) {
             self.limit_pod(&record.cgroup_parent, limits)?;
         }
@@ -102,7 +103,7 @@ impl Pods {
             pid: Some(pid),
             attachment: Mutex::default(),
             link: Mutex::new(Some(link.clone())),
-            turn: tokio::sync::Mutex::default(),
+            turn: tokio::sync::RwLock::default(),
         });
         self.listen(&sandbox, link.clone());
         match self.furnish(&sandbox, &link, pid, plan).await {
@@ -201,7 +202,7 @@ impl Pods {
     /// Ends everything in a sandbox and gives its network back. Can be done again.
     pub(crate) async fn stop_sandbox(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
         let Ok(sandbox) = self.sandbox(id) else { return Ok(()) };
-        let _turn = sandbox.turn.lock().await;
+        let _turn = sandbox.turn.write().await;
         self.stop_locked(&sandbox).await
     }
 
@@ -251,7 +252,7 @@ impl Pods {
 
     pub(crate) async fn remove_sandbox(self: &Arc<Self>, id: &str) -> Result<(), PodError> {
         let Ok(sandbox) = self.sandbox(id) else { return Ok(()) };
-        let _turn = sandbox.turn.lock().await;
+        let _turn = sandbox.turn.write().await;
         self.stop_locked(&sandbox).await?;
         for container in self.containers_of(&sandbox.record.id) {
             self.remove_container(&container.record.id).await?;

@@ -123,6 +123,54 @@ pub(crate) async fn a_client_that_leaves_does_not_leave_half_a_pod(mut node: Nod
     node.finish().await;
 }
 
+/// As a runtime that is killed leaves them: what has no record was not finished.
+pub(crate) async fn a_runtime_takes_back_what_the_one_before_had_begun(mut node: Node) {
+    let mut begun = node.pod("begun");
+    begun.linux.as_mut().unwrap().resources =
+        Some(LinuxContainerResources { cpu_shares: 2, ..LinuxContainerResources::default() });
+    let begun = node.run(begun).await;
+    let pod = node.pod("stays");
+    let stays = node.run(pod.clone()).await;
+    let container = node.create(&stays, &pod, script("main", "true")).await.unwrap();
+    let sandboxes = node.folder.path().join("runtime/sandboxes");
+    let cgroups = |name: &str| crate::client::cgroups_of(name);
+    let there = |folders: &[std::path::PathBuf]| folders.iter().filter(|f| f.exists()).count();
+    let of_container: Vec<_> = cgroups("podstays").iter().map(|folder| folder.join(&container)).collect();
+    assert!(there(&cgroups("podbegun")) > 0 && there(&of_container) > 0);
+    std::fs::remove_file(sandboxes.join(&begun).join("record.json")).unwrap();
+    std::fs::remove_file(sandboxes.join(&stays).join("containers").join(&container).join("record.json")).unwrap();
+    let mut node = node.restart().await;
+    assert_eq!((there(&cgroups("podbegun")), there(&of_container)), (0, 0));
+    let left: Vec<_> = std::fs::read_dir(&sandboxes).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left, [stays.as_str()]);
+    let again = node.launch(&stays, &pod, script("main", "sleep 1000")).await;
+    assert_eq!(node.sh(&again, "echo in").await, "in");
+    node.remove(&stays).await;
+    node.finish().await;
+}
+
+pub(crate) async fn a_container_is_made_in_a_sandbox_that_stays_or_not_at_all(mut node: Node) {
+    for i in 0..30_u64 {
+        let pod = node.pod(&format!("brief{i}"));
+        let sandbox = node.run(pod.clone()).await;
+        let mut runtime = node.runtime.clone();
+        let id = sandbox.clone();
+        let removing = async move {
+            tokio::time::sleep(Duration::from_micros(i * 200)).await;
+            runtime.remove_pod_sandbox(RemovePodSandboxRequest { pod_sandbox_id: id }).await.unwrap();
+        };
+        let (made, ()) = tokio::join!(node.create(&sandbox, &pod, script("main", "true")), removing);
+        if let Err(status) = made {
+            assert!(status.message().contains(&sandbox), "{status}");
+        }
+    }
+    let left = node.runtime.list_containers(ListContainersRequest::default()).await.unwrap().into_inner().containers;
+    assert!(left.is_empty(), "{left:?}");
+    let left: Vec<_> = std::fs::read_dir(node.folder.path().join("runtime/sandboxes")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    node.finish().await;
+}
+
 pub(crate) async fn a_bridge_that_was_deleted_comes_back_with_its_pods(mut node: Node) {
     let serve = "echo hi > /tmp/index.html; exec httpd -f -p 8000 -h /tmp";
     let mut pods = Vec::new();

@@ -107,6 +107,27 @@ fn restart_policies_decide_after_an_exit() {
 }
 
 #[test]
+fn what_was_created_and_never_started_makes_way_for_the_same_try() {
+    for policy in ["Always", "OnFailure", "Never"] {
+        let pod = web(policy);
+        let mut seen = with(prepared(&pod), &["a#0 created"]);
+        check(&pod, &seen, 0, &["remove a-0"]);
+        seen.busy.insert(Subject::Kill("a-0".into()), Busy::default());
+        check(&pod, &seen, 0, &[]);
+        // While it is being started, somebody does start it.
+        let mut seen = with(prepared(&pod), &["a#0 created"]);
+        seen.busy.insert(Subject::Start("a".into()), Busy::default());
+        check(&pod, &seen, 0, &[]);
+    }
+    let pod = web("Always");
+    check(&pod, &with(prepared(&pod), &["a#0 exited 1", "a#1 created"]), 6, &["remove a-1"]);
+    check(&pod, &with(prepared(&pod), &["a#0 exited 1"]), 6, &["start a#1"]);
+    let debugged = "spec: {containers: [{name: a}], ephemeralContainers: [{name: d}]}";
+    let pod = pod_yaml(debugged);
+    check(&pod, &with(prepared(&pod), &["a#0 running", "d#0 created"]), 0, &["remove d-0"]);
+}
+
+#[test]
 fn a_crash_loop_waits_for_its_back_off() {
     let pod = web("Always");
     let mut seen = with(prepared(&pod), &["a#1 exited 1"]);

@@ -82,6 +82,20 @@ fn a_crash_loop_shows_the_last_exit() {
 }
 
 #[test]
+fn what_was_created_and_never_started_is_not_a_run() {
+    let pod = web("Always");
+    let mut seen = with(prepared(&pod), &["a#0 created"]);
+    assert_eq!(shown(&pod, &seen, 6), "Pending Ready=False | a: ContainerCreating 0");
+    // Nor has it an id that the next agent would take for one.
+    let statuses = status(&pod, &seen, &node(), at(6)).container_statuses.unwrap();
+    assert_eq!(statuses[0].container_id, None);
+    seen.busy.insert(Subject::Start("a".into()), Busy::default());
+    assert_eq!(shown(&pod, &seen, 6), "Pending Ready=False | a: ContainerCreating 0");
+    let seen = with(prepared(&pod), &["a#0 exited 1", "a#1 created"]);
+    assert_eq!(shown(&pod, &seen, 6), "Running Ready=False | a: Error(1) 0");
+}
+
+#[test]
 fn init_containers_hold_the_pod_in_pending() {
     let pod = pod_yaml("spec: {restartPolicy: Never, initContainers: [{name: i}], containers: [{name: a}]}");
     assert_eq!(shown(&pod, &prepared(&pod), 0), "Pending Ready=False | i: PodInitializing 0, a: PodInitializing 0");

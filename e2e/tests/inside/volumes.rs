@@ -28,9 +28,10 @@ const FILES: &[Row] = &[
     ("/pod/team", &["storage"]),
     ("/pod/cpu", &["10"]),
     ("/pod/memory", &["32"]),
-    ("/projected/config/greeting", &["~0644", "hello"]),
-    ("/projected/secret/password", &["~0400"]),
-    ("/projected/namespace", &["default"]),
+    // Of another user, as all that lies beside a token.
+    ("/projected/config/greeting", &["0644 0:0", "hello"]),
+    ("/projected/secret/password", &["0400 0:0", "~Permission denied"]),
+    ("/projected/namespace", &["0644 0:0", "default"]),
     // For the pod's one user alone.
     ("/projected/token", &["0600 1000:0", "~eyJ"]),
     ("/image", &["etc", "web"]),

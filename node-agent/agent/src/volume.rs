@@ -29,6 +29,8 @@ pub struct Tree {
 pub struct File {
     pub bytes: Vec<u8>,
     pub mode: u32,
+    /// Who owns it, if not root.
+    pub user: Option<u32>,
 }
 
 #[derive(Debug, thiserror::Error)]

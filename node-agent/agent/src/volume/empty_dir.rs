@@ -2,7 +2,6 @@
 
 use super::Error;
 use super::mount_table;
-use super::writer::Ownership;
 use crate::quantity::whole;
 use k8s_openapi::api::core::v1::EmptyDirVolumeSource;
 use rustix::mount::{MountFlags, mount};
@@ -16,7 +15,7 @@ const MODE: u32 = 0o777;
 const SET_GROUP_ID: u32 = 0o2000;
 
 /// Makes the folder, and mounts the tmpfs unless it is mounted already.
-pub fn set_up(dir: &Path, source: &EmptyDirVolumeSource, memory_limit: i64, owner: Ownership) -> Result<(), Error> {
+pub fn set_up(dir: &Path, source: &EmptyDirVolumeSource, memory_limit: i64, group: Option<u32>) -> Result<(), Error> {
     fs::create_dir_all(dir).map_err(Error::io("cannot create", dir))?;
     let in_memory = match source.medium.as_deref() {
         None | Some("") => false,
@@ -35,9 +34,9 @@ pub fn set_up(dir: &Path, source: &EmptyDirVolumeSource, memory_limit: i64, owne
         mount("tmpfs", dir, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(options.as_c_str()))
             .map_err(Error::errno("cannot mount a tmpfs on", dir))?;
     }
-    let extra = if owner.group.is_some() { SET_GROUP_ID } else { 0 };
-    if owner.group.is_some() {
-        chown(dir, None, owner.group).map_err(Error::io("cannot change the owner of", dir))?;
+    let extra = if group.is_some() { SET_GROUP_ID } else { 0 };
+    if group.is_some() {
+        chown(dir, None, group).map_err(Error::io("cannot change the owner of", dir))?;
     }
     let mode = source.mode.map_or(MODE, |m| m as u32) | extra;
     fs::set_permissions(dir, fs::Permissions::from_mode(mode)).map_err(Error::io("cannot set the mode of", dir))
@@ -89,7 +88,7 @@ mod tests {
     fn a_disk_volume_is_writable_by_all() {
         let dir = tempfile::tempdir().unwrap();
         let volume = dir.path().join("v");
-        set_up(&volume, &EmptyDirVolumeSource::default(), 0, Ownership::default()).unwrap();
+        set_up(&volume, &EmptyDirVolumeSource::default(), 0, None).unwrap();
         assert_eq!(fs::metadata(&volume).unwrap().permissions().mode() & 0o7777, 0o777);
     }
 }

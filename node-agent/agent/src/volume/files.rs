@@ -3,7 +3,7 @@
 use super::{Error, File, Tree};
 use crate::material::{BundleNeed, Materials, Spot, TokenNeed};
 use crate::pod::downward::{self, Surroundings};
-use crate::pod::member::spec;
+use crate::pod::member::{Role, spec};
 use crate::pod_certificate::{CERTIFICATE, block};
 use k8s_openapi::api::core::v1::{
     ClusterTrustBundleProjection, ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, PodCertificateProjection, Secret,
@@ -15,10 +15,9 @@ use std::path::{Component, Path};
 
 /// k8s: files are readable by all unless a mode is given.
 const MODE_DEFAULT: i32 = 0o644;
-/// k8s: tokens, keys and trust anchors are for their reader alone ..
-const TOKEN_MODE: u32 = 0o600;
-/// .. unless a group owns the pod's volumes or no single user can be given the file.
-const TOKEN_MODE_GROUP: u32 = 0o640;
+/// k8s: tokens, keys and trust anchors are for their reader alone, and for the group of the pod's volumes where there is
+/// one, which the writer lets read.
+const CREDENTIAL_MODE: u32 = 0o600;
 
 /// The files of a volume of one of the four kinds; `None` for every other kind.
 pub fn tree(pod: &Pod, volume: &Volume, with: &Materials, around: &Surroundings) -> Result<Option<Tree>, Error> {
@@ -68,13 +67,13 @@ fn projection(
     if let Some(source) = &part.service_account_token {
         let need = TokenNeed::of(source);
         let token = with.tokens.get(&need).ok_or(Error::Token { audience: need.audience })?;
-        put(tree, &source.path, token.clone().into_bytes(), token_mode(pod, default))?;
+        put(tree, &source.path, token.clone().into_bytes(), guarded(pod, default))?;
     }
     if let Some(source) = &part.cluster_trust_bundle {
-        put(tree, &source.path, anchors(source, with)?.into_bytes(), token_mode(pod, default))?;
+        put(tree, &source.path, anchors(source, with)?.into_bytes(), guarded(pod, default))?;
     }
     if let Some(source) = &part.pod_certificate {
-        certificate(source, spot, with, token_mode(pod, default), tree)?;
+        certificate(source, spot, with, guarded(pod, default), tree)?;
     }
     Ok(())
 }
@@ -112,7 +111,7 @@ fn certificate(
     source: &PodCertificateProjection,
     spot: &Spot,
     with: &Materials,
-    mode: u32,
+    access: Access,
     tree: &mut Tree,
 ) -> Result<(), Error> {
     let pair =
@@ -125,36 +124,40 @@ fn certificate(
     ];
     for (path, text) in files {
         if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
-            put(tree, path, text.into_bytes(), mode)?;
+            put(tree, path, text.into_bytes(), access)?;
         }
     }
     Ok(())
 }
 
-/// Whether the volume holds what is for its reader alone.
-pub fn has_credentials(volume: &Volume) -> bool {
-    volume.projected.iter().flat_map(|p| p.sources.iter().flatten()).any(|source| {
-        source.service_account_token.is_some()
-            || source.cluster_trust_bundle.is_some()
-            || source.pod_certificate.is_some()
-    })
+/// Who may do what with a file.
+#[derive(Clone, Copy, Debug)]
+struct Access {
+    mode: u32,
+    user: Option<u32>,
 }
 
-// k8s: 0600 where all containers run as one user (who then owns the file), 0640 with an fsGroup, else the default mode.
-fn token_mode(pod: &Pod, default: i32) -> u32 {
+/// The access that all files of a volume have for which nothing else is said.
+fn open(mode: i32) -> Access {
+    Access { mode: mode as u32, user: None }
+}
+
+// k8s: 0600 and of the one user that all containers run as, where there is one; else the default mode. A group of the
+// pod's volumes changes the mode, not the owner.
+fn guarded(pod: &Pod, default: i32) -> Access {
     let fs_group = spec(pod).security_context.as_ref().and_then(|s| s.fs_group);
-    match (fs_group, single_user(pod)) {
-        (Some(_), _) => TOKEN_MODE_GROUP,
-        (None, Some(_)) => TOKEN_MODE,
-        (None, None) => default as u32,
-    }
+    let user = single_user(pod);
+    let for_reader = user.is_some() || fs_group.is_some();
+    Access { mode: if for_reader { CREDENTIAL_MODE } else { default as u32 }, user }
 }
 
-/// The one user that all containers of the pod are told to run as.
-pub fn single_user(pod: &Pod) -> Option<u32> {
+/// The one user that all containers of the pod are told to run as. k8s: ephemeral containers are not asked: they come
+/// when the others have the file.
+fn single_user(pod: &Pod) -> Option<u32> {
     let of_pod = spec(pod).security_context.as_ref().and_then(|s| s.run_as_user);
     let members = crate::pod::member::members(pod);
-    let mut users = members.iter().map(|m| m.spec.security_context.as_ref().and_then(|s| s.run_as_user).or(of_pod));
+    let lasting = members.iter().filter(|m| m.role != Role::Ephemeral);
+    let mut users = lasting.map(|m| m.spec.security_context.as_ref().and_then(|s| s.run_as_user).or(of_pod));
     let first = users.next()??;
     users.all(|user| user == Some(first)).then_some(first as u32)
 }
@@ -193,13 +196,13 @@ fn select(
 ) -> Result<(), Error> {
     let Some(items) = items.filter(|items| !items.is_empty()) else {
         for (key, bytes) in data {
-            put(tree, key, bytes.clone(), default as u32)?;
+            put(tree, key, bytes.clone(), open(default))?;
         }
         return Ok(());
     };
     for item in items {
         match data.get(&item.key) {
-            Some(bytes) => put(tree, &item.path, bytes.clone(), item.mode.unwrap_or(default) as u32)?,
+            Some(bytes) => put(tree, &item.path, bytes.clone(), open(item.mode.unwrap_or(default)))?,
             None if optional == Some(true) => {}
             None => return Err(Error::Key { kind, key: item.key.clone() }),
         }
@@ -220,18 +223,18 @@ fn downward_files(
             (None, Some(resource)) => downward::resource(pod, resource, None, around)?,
             (None, None) => continue,
         };
-        put(tree, &item.path, value.into_bytes(), item.mode.unwrap_or(default) as u32)?;
+        put(tree, &item.path, value.into_bytes(), open(item.mode.unwrap_or(default)))?;
     }
     Ok(())
 }
 
 /// The API server has validated the path; a node does not take its word for it.
-fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, mode: u32) -> Result<(), Error> {
+fn put(tree: &mut Tree, path: &str, bytes: Vec<u8>, access: Access) -> Result<(), Error> {
     let plain = !path.is_empty() && Path::new(path).components().all(|c| matches!(c, Component::Normal(_)));
     if !plain || path.starts_with("..") {
         return Err(Error::Path { path: path.to_owned() });
     }
-    tree.files.insert(path.to_owned(), File { bytes, mode: mode & 0o777 });
+    tree.files.insert(path.to_owned(), File { bytes, mode: access.mode & 0o777, user: access.user });
     Ok(())
 }
 
@@ -285,6 +288,36 @@ mod tests {
             let item = format!("{{name: v, secret: {{secretName: s, items: [{{key: password, path: '{path}'}}]}}}}");
             assert!(shown(&item).is_err(), "{path}");
         }
+    }
+
+    /// `token 600 1000` for each file: mode, and user if it is not root's.
+    fn accessible(spec: &str) -> Vec<String> {
+        let volume = "{name: v, projected: {sources: [{serviceAccountToken: {path: token, expirationSeconds: 3607}}, {configMap: {name: cm, items: [{key: a, path: ca.crt}]}}]}}";
+        let pod = pod_yaml(&format!("spec: {{{spec}, volumes: [{volume}]}}"));
+        let volume = &super::spec(&pod).volumes.as_ref().unwrap()[0];
+        let tree = tree(&pod, volume, &materials(), &Surroundings::default()).unwrap().unwrap();
+        let user = |file: &File| file.user.map(|user| format!(" {user}")).unwrap_or_default();
+        tree.files.iter().map(|(path, file)| format!("{path} {:o}{}", file.mode, user(file))).collect()
+    }
+
+    #[test]
+    fn a_token_is_the_pods_one_users_and_what_lies_beside_it_is_not() {
+        let shared = ["ca.crt 644", "token 644"];
+        assert_eq!(accessible("containers: [{name: a}]"), shared);
+        assert_eq!(
+            accessible("securityContext: {runAsUser: 7}, containers: [{name: a}]"),
+            ["ca.crt 644", "token 600 7"]
+        );
+        assert_eq!(accessible("containers: [{name: a, securityContext: {runAsUser: 7}}, {name: b}]"), shared);
+        let two =
+            "securityContext: {runAsUser: 7}, containers: [{name: a}, {name: b, securityContext: {runAsUser: 8}}]";
+        assert_eq!(accessible(two), shared);
+        assert_eq!(accessible("securityContext: {fsGroup: 9}, containers: [{name: a}]"), ["ca.crt 644", "token 600"]);
+        let both = "securityContext: {fsGroup: 9, runAsUser: 7}, containers: [{name: a}]";
+        assert_eq!(accessible(both), ["ca.crt 644", "token 600 7"]);
+        // One that is added later takes nothing from those that run.
+        let debugged = "securityContext: {runAsUser: 7}, containers: [{name: a}], ephemeralContainers: [{name: d, securityContext: {runAsUser: 0}}]";
+        assert_eq!(accessible(debugged), ["ca.crt 644", "token 600 7"]);
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Makes the volumes of a pod, keeps their content current, and takes them away. Every step may be repeated. Blocking:
 //! runs on a thread for blocking work.
 
-use super::files::{self, single_user};
-use super::writer::{self, Ownership};
-use super::{Error, empty_dir, host_path, in_memory, mount_table, persistent};
+use super::{Error, empty_dir, files, host_path, in_memory, mount_table, persistent, writer};
 use crate::material::Materials;
 use crate::pod::cgroup;
 use crate::pod::downward::Surroundings;
@@ -56,16 +54,14 @@ fn one(pod: &Pod, volume: &Volume, places: &Places, with: &Materials, around: &S
     };
     if let Some(source) = &volume.empty_dir {
         let limit = cgroup::pod(pod).memory_limit_in_bytes;
-        return empty_dir::set_up(&dir, source, limit, Ownership { user: None, group });
+        return empty_dir::set_up(&dir, source, limit, group);
     }
-    // k8s: such files belong to the one user of the pod, where there is one and no group owns the volume.
-    let user = if files::has_credentials(volume) && group.is_none() { single_user(pod) } else { None };
     match files::tree(pod, volume, with, around)? {
         Some(tree) => {
             if dir.starts_with(places.in_memory(uid(pod))) {
                 in_memory::set_up(uid(pod), places)?;
             }
-            writer::write(&dir, &tree, Ownership { user, group }).map(drop)
+            writer::write(&dir, &tree, group).map(drop)
         }
         None => Err(Error::Unsupported { kind: kind(volume).to_owned() }),
     }
@@ -212,7 +208,7 @@ mod tests {
                 &materials("old"),
                 &Surroundings::default(),
             );
-            writer::write(&old, &tree.unwrap().unwrap(), Ownership::default()).unwrap();
+            writer::write(&old, &tree.unwrap().unwrap(), None).unwrap();
             made(&pod, &places, "new");
             assert_eq!(place(&pod, "s", &places), old);
             assert_eq!(fs::read_to_string(old.join("k")).unwrap(), "new");

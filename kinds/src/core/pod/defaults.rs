@@ -31,6 +31,10 @@ pub(crate) fn pod(pod: &mut Pod) {
         host_network_ports(&mut spec.containers);
         spec.init_containers.iter_mut().for_each(|containers| host_network_ports(containers));
     }
+    // k8s: of pods only; templates keep what they were given
+    if spec.termination_grace_period_seconds.is_some_and(|seconds| seconds < 0) {
+        spec.termination_grace_period_seconds = Some(1);
+    }
     if let Some(status) = &mut pod.status {
         both_ips(&mut status.pod_ip, &mut status.pod_ips, |ip| PodIP { ip }, |item| &item.ip);
         both_ips(&mut status.host_ip, &mut status.host_ips, |ip| HostIP { ip }, |item| &item.ip);

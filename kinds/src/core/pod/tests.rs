@@ -54,6 +54,16 @@ fn a_minimal_pod_gets_every_default() {
 }
 
 #[test]
+fn a_negative_grace_period_is_a_second_in_pods_and_stays_in_templates() {
+    let grace = json!({"terminationGracePeriodSeconds": -1, "containers": [{"name": "c", "image": "i"}]});
+    let stored = check::defaulted::<PodKind>(json!({"metadata": {"name": "p"}, "spec": grace}));
+    assert_eq!(stored["spec"]["terminationGracePeriodSeconds"], 1);
+    let template = json!({"metadata": {"name": "t"}, "template": {"spec": grace}});
+    let stored = check::defaulted::<crate::core::pod_template::PodTemplateKind>(template);
+    assert_eq!(stored["template"]["spec"]["terminationGracePeriodSeconds"], -1);
+}
+
+#[test]
 fn parts_get_their_defaults() {
     let stored = check::defaulted::<PodKind>(container(&json!({
         "image": "host:5000/i",

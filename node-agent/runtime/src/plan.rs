@@ -216,6 +216,9 @@ pub(crate) struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Exit {
     pub(crate) code: i32,
+    /// The end may be heard of before the start is. Zero where an earlier version wrote it.
+    #[serde(default)]
+    pub(crate) started_ns: i64,
     pub(crate) finished_ns: i64,
     pub(crate) oom_killed: bool,
 }

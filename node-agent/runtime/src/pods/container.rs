@@ -96,13 +96,15 @@ impl Container {
     }
 }
 
-pub(super) fn exited(exit: &Exit, started_ns: i64) -> ContainerState {
+/// `known_ns` is when it started where the exit itself does not say.
+pub(super) fn exited(exit: &Exit, known_ns: i64) -> ContainerState {
     // k8s: reasons as kubelet shows them
     let reason = match (exit.oom_killed, exit.code) {
         (true, _) => "OOMKilled",
         (false, 0) => "Completed",
         (false, _) => "Error",
     };
+    let started_ns = if exit.started_ns == 0 { known_ns } else { exit.started_ns };
     ContainerState::Exited {
         started_ns,
         finished_ns: exit.finished_ns,
@@ -558,5 +560,20 @@ fn container_record(
         cgroup: cgroup.to_owned(),
         log: plan.log.clone(),
         stop_signal: spec::signal_number(stop).or_else(from_image).unwrap_or(libc::SIGTERM),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_that_is_heard_of_before_the_start_says_when_that_was() {
+        let started = |exit: &str| match exited(&serde_json::from_str(exit).unwrap(), 7) {
+            ContainerState::Exited { started_ns, .. } => started_ns,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(started(r#"{"code": 1, "started_ns": 5, "finished_ns": 9, "oom_killed": false}"#), 5);
+        assert_eq!(started(r#"{"code": 1, "finished_ns": 9, "oom_killed": false}"#), 7, "of an earlier version");
     }
 }

@@ -260,7 +260,8 @@ impl Container {
         {
             super::complain(&format!("container {}: log: {error}", self.plan.id));
         }
-        let exit = Exit { code, finished_ns: now, oom_killed: oom_kills(&self.plan.cgroup) > self.oom_before };
+        let oom_killed = oom_kills(&self.plan.cgroup) > self.oom_before;
+        let exit = Exit { code, started_ns: self.started_ns, finished_ns: now, oom_killed };
         if let Err(error) = record(&self.plan.dir, &exit) {
             super::complain(&format!("container {}: cannot record its exit: {error}", self.plan.id));
         }

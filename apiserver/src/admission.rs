@@ -24,6 +24,7 @@ mod opt_in;
 mod plugins;
 mod pod;
 mod pod_certificate;
+mod pod_resize;
 mod pod_security;
 pub mod policy;
 mod priority;

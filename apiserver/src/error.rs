@@ -54,8 +54,8 @@ pub struct Denial {
     pub message: String,
     pub code: u16,
     pub reason: String,
-    /// Messages of `details.causes`.
-    pub causes: Vec<String>,
+    /// `details.causes`.
+    pub causes: Vec<StatusCause>,
 }
 
 /// A failed request. One variant for each `reason` that clients tell apart.

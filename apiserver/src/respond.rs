@@ -286,8 +286,7 @@ fn details(error: &ApiError) -> Option<Value> {
         | ApiError::Forbidden { resource, name, .. } => named(resource, name),
         ApiError::Denied(denial) => {
             let mut details = named(&denial.resource, &denial.name);
-            let causes = denial.causes.iter().map(|why| StatusCause { message: why.clone(), ..StatusCause::default() });
-            details.append(&mut with_causes(&causes.collect::<Vec<_>>()));
+            details.append(&mut with_causes(&denial.causes));
             details
         }
         ApiError::NamespaceTerminating { resource, name, ns } => {

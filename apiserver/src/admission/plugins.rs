@@ -5,7 +5,7 @@
 
 use super::{
     Call, Context, Warnings, certificate, device, escalation, external_ips, ingress_class, limit_ranger, namespace,
-    node, node_restriction, opt_in, pod, pod_certificate, pod_security, priority, replaced, runtime_class,
+    node, node_restriction, opt_in, pod, pod_certificate, pod_resize, pod_security, priority, replaced, runtime_class,
     service_account, storage, tolerations, topology, trust_bundle,
 };
 use crate::error::ApiError;
@@ -129,6 +129,9 @@ pub(super) const VALIDATING: &[Validating] = &[
     }),
     validating("RoleEscalation", escalation::applies, |context, call, object| {
         without_warnings(escalation::validate(context, call, object))
+    }),
+    validating("PodResizeValidator", pod_resize::applies, |context, call, object| {
+        without_warnings(pod_resize::validate(context, call, object))
     }),
     validating("OptIn", opt_in::applies, |_, _, object| Box::pin(ready(Ok(opt_in::warnings(object))))),
 ];

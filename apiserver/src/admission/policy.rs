@@ -318,7 +318,7 @@ fn denied(call: &Call<'_>, object: &Value, refusal: &Refusal<'_>) -> ApiError {
         message: forbidden.to_string(),
         code,
         reason: reason.to_owned(),
-        causes: vec![why],
+        causes: vec![cause(why)],
     }))
 }
 
@@ -329,14 +329,18 @@ fn not_mutated(call: &Call<'_>, object: &Value, refusals: &[Refusal<'_>]) -> Api
         }
         None => format!("policy {:?} denied request: {}", refusal.policy.name, refusal.why),
     };
-    let causes: Vec<String> = refusals.iter().map(said).collect();
+    let causes: Vec<_> = refusals.iter().map(said).map(cause).collect();
     let reason = refusals.first().map(|refusal| refusal.reason.as_str()).filter(|reason| !reason.is_empty());
     ApiError::Denied(Box::new(error::Denial {
         resource: Qualified::new(call.group(), call.resource()),
         name: call.name_of(object).to_owned(),
-        message: causes.first().cloned().unwrap_or_default(),
+        message: causes.first().map(|cause| cause.message.clone()).unwrap_or_default(),
         code: 403,
         reason: reason.unwrap_or("Forbidden").to_owned(),
         causes,
     }))
+}
+
+fn cause(message: String) -> error::StatusCause {
+    error::StatusCause { message, ..error::StatusCause::default() }
 }

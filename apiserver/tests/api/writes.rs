@@ -370,6 +370,41 @@ async fn a_resize_keeps_the_class_and_changes_resources_alone() {
 }
 
 #[tokio::test]
+async fn a_bound_pod_is_not_resized_beyond_what_its_node_can_give() {
+    let server = Server::start().await;
+    let client = server.admin();
+    let at = "/api/v1/namespaces/default/pods";
+    client.service_account("default").await;
+    let amounts = json!({"cpu": "2", "memory": "1Gi"});
+    for (node, os) in [("linux", "linux"), ("other", "windows")] {
+        let node =
+            json!({"metadata": {"name": node, "labels": {"kubernetes.io/os": os}}, "status": {"allocatable": amounts}});
+        client.post("/api/v1/nodes", &node).await.expect(201);
+    }
+    let spec = |cpu: &str, memory: &str| json!({"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu, "memory": memory}}}]});
+    for (pod, node) in [("p", json!("linux")), ("q", json!("other")), ("free", Value::Null)] {
+        let mut spec = spec("1", "1Mi");
+        spec["nodeName"] = node;
+        client.post(at, &json!({"metadata": {"name": pod}, "spec": spec})).await.expect(201);
+    }
+    let resize = async |pod: &str, cpu: &str, memory: &str| {
+        client.patch(&format!("{at}/{pod}/resize"), "strategic", &json!({"spec": spec(cpu, memory)})).await
+    };
+    resize("p", "2", "1Gi").await.expect(200);
+    resize("free", "4", "1Mi").await.expect(200);
+    resize("q", "1", "1Mi").await.expect(200);
+    let refused = resize("p", "2500m", "2Gi").await.expect(403);
+    let why = "node didn't have enough allocatable resources: cpu, requested: 2500, allocatable: 2000; memory, requested: 2147483648, allocatable: 1073741824";
+    assert_eq!(refused.body["message"], format!("pods \"p\" is forbidden: {why}"));
+    assert_eq!(
+        (refused.reason(), &refused.body["details"]["causes"]),
+        ("Forbidden", &json!([{"reason": "NodeCapacity"}]))
+    );
+    let refused = resize("q", "2", "1Mi").await.expect(403);
+    assert_eq!(refused.body["details"]["causes"], json!([{"reason": "UnsupportedPlatform"}]), "{}", refused.text);
+}
+
+#[tokio::test]
 async fn ephemeral_containers_come_and_stay() {
     let server = Server::start().await;
     let client = server.admin();

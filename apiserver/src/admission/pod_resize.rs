@@ -44,13 +44,13 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, pod: &Value) ->
 
 /// What is asked for beyond `allocatable`. What a node does not list, it has nothing of.
 fn excess(asked: &Amounts, allocatable: &Value) -> Vec<String> {
-    let units: [(&str, fn(&Quantity) -> i64); 2] = [("cpu", Quantity::milli_value), ("memory", Quantity::value)];
-    let beyond = |(resource, unit): (&str, fn(&Quantity) -> i64)| {
+    let beyond = |resource: &str| {
         let asked = asked.get(resource)?;
         let most = allocatable[resource].as_str().and_then(|text| text.parse().ok()).unwrap_or(Quantity::ZERO);
-        (*asked > most).then(|| format!("{resource}, requested: {}, allocatable: {}", unit(asked), unit(&most)))
+        let shown = |amount: &Quantity| if resource == "cpu" { amount.milli_value() } else { amount.value() };
+        (*asked > most).then(|| format!("{resource}, requested: {}, allocatable: {}", shown(asked), shown(&most)))
     };
-    units.into_iter().filter_map(beyond).collect()
+    ["cpu", "memory"].into_iter().filter_map(beyond).collect()
 }
 
 fn refused(call: &Call<'_>, pod: &Value, why: &str, cause: &str) -> ApiError {

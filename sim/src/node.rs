@@ -317,13 +317,14 @@ impl Work {
             return None;
         }
         let (stage, ip) = held?;
-        let mut status = status(stage, &ip, !has_image(pod, "unready"), self.agent.clock.now())?;
+        let said = said_of(stage, !has_image(pod, "unready"))?;
+        if is_said(pod, said) {
+            return None;
+        }
+        let mut status = status(stage, said, &ip, self.agent.clock.now());
         // As it was said first.
         if let Some(started) = pod.status.as_ref().and_then(|status| status.start_time.as_ref()) {
             status["startTime"] = json!(started);
-        }
-        if same(pod, &status) {
-            return None;
         }
         let patch = json!({"metadata": {"uid": uid}, "status": status});
         let written = pods.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await.ok()?;
@@ -347,30 +348,50 @@ fn cpu_of(pod: &Pod) -> i64 {
     requests.filter_map(|cpu| cpu.0.parse::<Quantity>().ok()).map(|cpu| cpu.milli_value()).sum()
 }
 
-/// What the agent says of a stage; `None` while there is nothing to say.
-fn status(stage: Stage, ip: &str, gets_ready: bool, now: Timestamp) -> Option<Value> {
-    let now = Timestamp::from_second(now.as_second()).expect("a time of this age");
-    let (phase, ready, state) = match stage {
+/// What the agent says of a stage, in short.
+#[derive(Clone, Copy)]
+struct Said {
+    phase: &'static str,
+    /// `True` or `False`, of a pod that has been let in.
+    ready: Option<&'static str>,
+}
+
+/// `None` while there is nothing to say.
+fn said_of(stage: Stage, gets_ready: bool) -> Option<Said> {
+    let (phase, ready) = match stage {
         Stage::Starting(_) => return None,
         Stage::Running | Stage::Working(_) | Stage::Stopping(_) => {
-            ("Running", if gets_ready { "True" } else { "False" }, json!({"running": {"startedAt": now}}))
+            ("Running", Some(if gets_ready { "True" } else { "False" }))
         }
-        Stage::Over { code: 0 } => ("Succeeded", "False", json!({"terminated": {"exitCode": 0, "finishedAt": now}})),
-        Stage::Over { code } => ("Failed", "False", json!({"terminated": {"exitCode": code, "finishedAt": now}})),
-        Stage::Refused => return Some(json!({"phase": "Failed", "reason": "OutOfcpu"})),
+        Stage::Over { code: 0 } => ("Succeeded", Some("False")),
+        Stage::Over { .. } => ("Failed", Some("False")),
+        Stage::Refused => ("Failed", None),
     };
-    Some(json!({
+    Some(Said { phase, ready })
+}
+
+/// Whether a pod's status says that already. Asked of every pod at every look, so that nothing is made for it.
+fn is_said(pod: &Pod, said: Said) -> bool {
+    let held = pod.status.as_ref();
+    let ready = held.and_then(|held| held.conditions.as_ref()).into_iter().flatten().find(|one| one.type_ == "Ready");
+    held.and_then(|held| held.phase.as_deref()) == Some(said.phase)
+        && (said.ready.is_none() || ready.map(|ready| ready.status.as_str()) == said.ready)
+}
+
+fn status(stage: Stage, said: Said, ip: &str, now: Timestamp) -> Value {
+    let Said { phase, ready: Some(ready) } = said else {
+        return json!({"phase": said.phase, "reason": "OutOfcpu"});
+    };
+    let now = Timestamp::from_second(now.as_second()).expect("a time of this age");
+    let state = match stage {
+        Stage::Over { code } => json!({"terminated": {"exitCode": code, "finishedAt": now}}),
+        Stage::Starting(_) | Stage::Running | Stage::Working(_) | Stage::Stopping(_) | Stage::Refused => {
+            json!({"running": {"startedAt": now}})
+        }
+    };
+    json!({
         "phase": phase, "startTime": now, "podIP": ip, "podIPs": [{"ip": ip}],
         "conditions": [{"type": "Ready", "status": ready, "lastTransitionTime": now}],
         "containerStatuses": [{"name": "c", "image": "i", "imageID": "", "ready": ready == "True", "restartCount": 0, "state": state}],
-    }))
-}
-
-/// Whether a pod's status says that already.
-fn same(pod: &Pod, status: &Value) -> bool {
-    let held = pod.status.as_ref();
-    let ready = held.and_then(|held| held.conditions.as_ref()).into_iter().flatten().find(|one| one.type_ == "Ready");
-    let wanted = status["conditions"][0]["status"].as_str();
-    held.and_then(|held| held.phase.as_deref()) == status["phase"].as_str()
-        && (wanted.is_none() || ready.map(|ready| ready.status.as_str()) == wanted)
+    })
 }

@@ -154,12 +154,11 @@ async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Told, String> {
     let index = read(aggregate, remote, "/openapi/v3").await.unwrap_or_default();
     let document = &index["paths"][remote.path().trim_start_matches('/')]["serverRelativeURL"];
     let openapi = document.as_str().map(str::to_owned);
-    let openapi_v2 = match remote.known_v2(openapi.as_deref()) {
-        Some(known) => Some(known),
-        None => {
-            let document = read(aggregate, remote, "/openapi/v2").await.unwrap_or_default();
-            super::openapi::about_group(document, &remote.group).map(Arc::new)
-        }
+    let openapi_v2 = if let Some(known) = remote.known_v2(openapi.as_deref()) {
+        Some(known)
+    } else {
+        let document = read(aggregate, remote, "/openapi/v2").await.unwrap_or_default();
+        super::openapi::about_group(document, &remote.group).map(Arc::new)
     };
     Ok(Told { resources, openapi, openapi_v2 })
 }

@@ -321,11 +321,10 @@ impl Authorizer {
             match step {
                 Step::Abac(abac) => rules.extend(abac.rules_for(identity, namespace)),
                 Step::AlwaysAllow => rules.extend(everything()),
-                Step::AlwaysDeny => {}
                 Step::Node if node::name_of(identity).is_some() => {
                     untold.push("node authorizer does not support user rule resolution");
                 }
-                Step::Node => {}
+                Step::AlwaysDeny | Step::Node => {}
                 Step::Rbac => rules.extend(self.rbac.rules_for(identity, namespace)),
                 Step::Webhook(_) => untold.push("webhook authorizer does not support user rule resolution"),
             }

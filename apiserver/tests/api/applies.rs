@@ -272,7 +272,8 @@ async fn what_is_applied_as_nothing_is_owned_and_not_written() {
     let forced = client.apply(&format!("{mine}&force=true"), &web(&nothing)).await.expect(200);
     assert_eq!(forced.body["spec"].get("paused"), None, "{}", forced.text);
 
-    let scale = json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "spec": {"replicas": 0}});
+    let scale =
+        json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 0}});
     client.patch(AT, "merge", &json!({"spec": {"replicas": 4}})).await.expect(200);
     client.apply(&format!("{AT}/scale?fieldManager=me&force=true"), &scale).await.expect(200);
     assert_eq!(client.get(AT).await.body["spec"]["replicas"], 0);

@@ -232,6 +232,16 @@ impl Cluster {
         process.drain.cancel();
     }
 
+    /// All replicas of the controllers die, and others begin in their place.
+    pub(crate) fn restart_controllers(&mut self) {
+        for which in 0..self.processes.len() {
+            if self.processes[which].program == Program::Controllers {
+                self.kill(which);
+                self.start_process(which);
+            }
+        }
+    }
+
     /// A node without power: its agent and its containers are gone.
     pub(crate) fn power_off(&mut self, which: usize) {
         self.kill(which);

@@ -207,7 +207,8 @@ fn verdict(is_right: bool, why: impl FnOnce() -> String) -> Result<(), String> {
 const TRIES: u32 = 60;
 /// How long everything may take once all is well: evictions wait for five minutes, back-offs for as long.
 const SETTLE: Duration = Duration::from_mins(30);
-/// How long nothing may be written then.
+/// How long nothing may be written then, though controllers that begin anew look at everything once: long enough for a lease
+/// to run out, and for what they look at again after five minutes.
 const STILL: Duration = Duration::from_mins(6);
 
 /// How a run ended well.
@@ -241,6 +242,7 @@ async fn play_on(
     let settled_at = settle(cluster, scenario).await?;
     let commits = cluster.look(|world| world.commits);
     trace.note("settled");
+    cluster.restart_controllers();
     sleep(STILL).await;
     unbroken(cluster)?;
     let more = cluster.look(|world| world.commits) - commits;

@@ -12,17 +12,19 @@ use std::sync::Once;
 use std::time::Duration;
 use thiserror::Error;
 use tower::{BoxError, ServiceBuilder};
+use tower_http::decompression::DecompressionLayer;
 
 /// A server that does not take a connection for so long is lost; the kernel alone would try for minutes.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
-/// The kernel asks the other end of a connection that is silent for so long, and again, and gives it up when it hears nothing.
-/// It answers for a process that is slow or stopped, not for a machine that lost its power; one that is back says that it
-/// knows nothing. Less would be felt: thousands of nodes have ten watches each.
+/// The kernel asks the other end of a connection that is silent for so long, and again so often, before it gives it up. It
+/// answers for a process that is slow or stopped, not for a machine that lost its power; one that is back says that it knows
+/// nothing. Less would be felt: thousands of nodes have ten watches each.
 const ASK_AFTER: Duration = Duration::from_secs(10);
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const ASKS_MAX: u32 = 3;
-/// What was sent and is not acknowledged for so long is lost. The kernel alone waits twice as long each time.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(8);
+/// What was sent and is not acknowledged for so long is lost; the kernel alone waits twice as long each time. It bounds the
+/// questions, too, in place of their number: tcp(7), TCP_USER_TIMEOUT
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10 + 2 * ASKS_MAX as u64);
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -34,6 +36,8 @@ pub enum Error {
     },
     #[error("the kubeconfig names no server")]
     NoServer,
+    #[error("the way to an API server leads through no proxy: take proxy-url {url:?} out of the kubeconfig")]
+    Proxy { url: String },
     #[error("{url:?} is no address of an API server (try one such as https://10.0.0.1:6443)")]
     Address { url: String },
     #[error("cannot set up the connection to the API server")]
@@ -68,13 +72,14 @@ pub(super) fn https_kept_alive(config: kube::Config) -> Result<kube::Client, Err
     tcp.set_connect_timeout(Some(CONNECT_MAX));
     tcp.set_keepalive(Some(ASK_AFTER));
     tcp.set_keepalive_interval(Some(ASK_AGAIN_AFTER));
-    tcp.set_keepalive_retries(Some(ASKS_MAX));
     tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     let failed = |source| Error::Client(Box::new(source));
     let https = config.rustls_https_connector_with_connector(tcp).map_err(failed)?;
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
+        .layer(DecompressionLayer::new())
         .option_layer(config.auth_layer().map_err(failed)?)
+        .layer(config.extra_headers_layer().map_err(failed)?)
         .map_err(BoxError::from)
         .service(legacy::Client::builder(TokioExecutor::new()).build(https));
     Ok(ClientBuilder::new(service, config.default_namespace).build())

@@ -12,6 +12,7 @@ use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::client::legacy;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use parking_lot::Mutex;
@@ -21,9 +22,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tower::{BoxError, service_fn};
 
-/// Where there are several servers, a silent one is left within two seconds for one that answers.
+/// Where there are several servers, a silent one is left within two seconds for one that answers: after two looks, since all
+/// clients of a server that stands still for a moment would leave it at once.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const LOOK_MAX: Duration = Duration::from_millis(900);
+const LOOK_MAX: Duration = Duration::from_millis(500);
+const LOOKS: usize = 2;
 
 #[derive(Clone)]
 pub struct Servers(Arc<Mutex<Current>>);
@@ -109,10 +112,11 @@ impl Servers {
             Ok(response) => return Ok(response),
             Err(error) => error,
         };
-        let others = self.others(turn.at);
-        let Some((next, _)) = others.first().filter(|_| is_transport(&failed)) else { return Err(failed) };
-        self.leave(turn.at, *next, &failed);
-        // A read changes nothing: it may be asked of the next server. Who wrote must find out what became of it.
+        if !is_connection(&failed) || self.others(turn.at).is_empty() {
+            return Err(failed);
+        }
+        self.look().await;
+        // A read changes nothing: it may be asked again. Who wrote must find out what became of it.
         match again {
             Some(parts) => self.turn().send(Request::from_parts(parts, Body::empty())).await,
             None => Err(failed),
@@ -122,6 +126,9 @@ impl Servers {
     /// Asks the current server again and again whether it is ready, where there are others, until `drain`. One that does not
     /// say so is left for one that does: where all are slow, a change would only cost the streams that are open.
     pub async fn look_after(self, drain: CancellationToken) {
+        if self.others(0).is_empty() {
+            return drain.cancelled().await;
+        }
         loop {
             tokio::select! {
                 () = drain.cancelled() => return,
@@ -131,11 +138,14 @@ impl Servers {
         }
     }
 
+    /// Leaves the current server where it is not ready and another is.
     async fn look(&self) {
         let turn = self.turn();
         let others = self.others(turn.at);
-        if others.is_empty() || is_ready(&turn.client).await {
-            return;
+        for _ in 0..LOOKS {
+            if is_ready(&turn.client).await {
+                return;
+            }
         }
         let looks = others.into_iter().map(|(to, client)| async move { is_ready(&client).await.then_some(to) });
         let mut ready = looks.collect::<FuturesUnordered<_>>().filter_map(std::future::ready);
@@ -186,9 +196,11 @@ fn head(request: &Request<Body>) -> Request<()> {
     copy
 }
 
-/// Whether no answer came at all: a Status is an answer.
-fn is_transport(error: &BoxError) -> bool {
-    !matches!(error.downcast_ref::<kube::Error>(), Some(kube::Error::Api(_)))
+/// Whether it is about the way to the server: neither an answer nor what this process could not make of the request.
+fn is_connection(error: &BoxError) -> bool {
+    let chain =
+        std::iter::successors(Some(error.as_ref() as &(dyn std::error::Error + 'static)), |error| error.source());
+    chain.into_iter().any(|error| error.is::<legacy::Error>() || error.is::<Lost>())
 }
 
 async fn endpoints(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Vec<Endpoint>, Error> {
@@ -199,7 +211,11 @@ async fn endpoints(kubeconfig: &Kubeconfig, urls: &[String]) -> Result<Vec<Endpo
         let failed = |source| Error::Kubeconfig { path: PathBuf::from(&url), source: Box::new(source) };
         let mut kubeconfig = kubeconfig.clone();
         for named in &mut kubeconfig.clusters {
-            named.cluster.get_or_insert_default().server = Some(url.clone());
+            let cluster = named.cluster.get_or_insert_default();
+            cluster.server = Some(url.clone());
+            if let Some(url) = cluster.proxy_url.take() {
+                return Err(Error::Proxy { url });
+            }
         }
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(failed)?;
@@ -270,6 +286,19 @@ mod tests {
         none.look().await;
         assert_eq!(none.turn().at, 0);
         assert!(!waiting.is_cancelled(), "nothing is better elsewhere");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_left_for_one_that_is_ready_and_not_for_the_next() {
+        let (unready, ready) = (server(Some(500)).await, server(Some(200)).await);
+        let gone = Server { url: "http://127.0.0.1:1".to_owned(), asked: Arc::default(), _works: JoinSet::new() };
+        let all = servers(&[&gone, &unready, &ready]).await;
+        let read = || Request::get("/api").body(Vec::new()).unwrap();
+        all.client().request_text(read()).await.unwrap();
+        assert_eq!(all.turn().at, 2);
+        let none = servers(&[&gone, &unready]).await;
+        assert!(none.client().request_text(read()).await.is_err());
+        assert_eq!(none.turn().at, 0);
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ fn watches(watches: &mut Watches) {
         if [&change.old, &change.new].into_iter().flatten().any(concerns) { all() } else { Vec::new() }
     });
     watches.mapped_change::<Node>(|change, _| {
-        let may = |node: &Option<Arc<Node>>| node.as_deref().is_some_and(announce::may_announce);
+        let may = |node: &Option<Arc<Node>>| node.as_deref().map(announce::may_announce_for).unwrap_or_default();
         if may(&change.old) == may(&change.new) { Vec::new() } else { all() }
     });
     watches.mapped_change::<EndpointSlice>(slices_changed);
@@ -221,7 +221,7 @@ fn announce(service: &Arc<Service>, node: Option<&str>) -> Vec<Action> {
     let body = json!({"metadata": {"uid": service.uid(), "annotations": {ANNOUNCED_BY: node}}});
     let patch = write::patch(service.as_ref(), "", PatchKind::Merge, body);
     let text = node.map_or_else(
-        || "No node announces its address: none is ready, or none that may has a pod of it".to_owned(),
+        || "No node announces its address: none is ready with addresses of its families, or none that may has a pod of it".to_owned(),
         |node| format!("Node {node} announces its address"),
     );
     vec![patch, write::event(service.as_ref(), "Normal", "NodeAssigned", text)]

@@ -115,9 +115,10 @@ pub(super) async fn run(session: &Session, typed: &low::Apply) -> Result<()> {
             outcome => run.note(&document, outcome)?,
         }
     }
+    let end = Instant::now() + SERVED_WITHIN;
     for document in early {
         if run.made.contains(&Defined::of(&document)) {
-            served_soon(session, &document).await;
+            served_by(session, &document, end).await;
         }
         let outcome = one(session, &run.plan, &document).await;
         run.note(&document, outcome)?;
@@ -145,16 +146,14 @@ impl Defined {
     }
 }
 
-/// How long a definition that was just applied may take until it is served, and how often that is asked.
+/// How long the definitions that were just applied may take until they are served, and how often that is asked.
 const SERVED_WITHIN: Duration = Duration::from_secs(10);
 const SERVED_ASK_EVERY: Duration = Duration::from_millis(50);
 
-async fn served_soon(session: &Session, document: &Document) {
-    let end = Instant::now() + SERVED_WITHIN;
-    let is_served =
-        async || resource::of_object(&session.server, document.api_version(), document.kind()).await.is_ok();
-    // The error of one that is not in time is that of the attempt to apply it.
-    while !is_served().await && Instant::now() < end {
+/// Waits while the kind is not served; any other error is that of the attempt to apply it.
+async fn served_by(session: &Session, document: &Document, end: Instant) {
+    let resource = async || resource::of_object(&session.server, document.api_version(), document.kind()).await;
+    while resource().await.is_err_and(|error| error.is::<NotServed>()) && Instant::now() < end {
         tokio::time::sleep(SERVED_ASK_EVERY).await;
     }
 }

@@ -14,17 +14,16 @@ use std::sync::Arc;
 /// k8s: a node with this label is left out by load balancers.
 const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-pub(super) fn may_announce(node: &Node) -> bool {
+/// The families of which a node may announce addresses: those that it has addresses of on its link.
+pub(super) fn may_announce_for(node: &Node) -> BTreeSet<Family> {
     let excluded = node.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(EXCLUDED));
     let ready = condition(node, "Ready").is_some_and(|ready| ready.status == "True");
-    ready && !excluded && !node.deleting()
-}
-
-/// Whether a node has an address of its own on the link where those of that family would be announced.
-fn has(node: &Node, family: Family) -> bool {
+    if !ready || excluded || node.deleting() {
+        return BTreeSet::new();
+    }
     let addresses = node.status.as_ref().and_then(|status| status.addresses.as_deref()).unwrap_or_default();
     let internal = addresses.iter().filter(|address| address.type_ == "InternalIP");
-    internal.filter_map(|address| address.address.parse().ok()).any(|ip| Family::of(ip) == family)
+    internal.filter_map(|address| address.address.parse().ok()).map(Family::of).collect()
 }
 
 /// The node for the addresses of a Service; `None` where no node may. Where the Service is for pods of one's own node only,
@@ -37,9 +36,9 @@ pub(super) fn choose<'a>(
 ) -> Option<&'a str> {
     let first = *ips.first()?;
     let with_pods = is_local(service).then(|| nodes_with_pods(service, caches));
+    let wanted: BTreeSet<Family> = ips.iter().map(|ip| Family::of(*ip)).collect();
     let may = |node: &&Arc<Node>| {
-        may_announce(node)
-            && ips.iter().all(|ip| has(node, Family::of(*ip)))
+        may_announce_for(node).is_superset(&wanted)
             && with_pods.as_ref().is_none_or(|with_pods| with_pods.contains(node.name()))
     };
     let candidates: Vec<&str> = nodes.iter().filter(may).map(|node| node.name()).collect();

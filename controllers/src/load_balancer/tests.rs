@@ -143,11 +143,11 @@ fn a_local_policy_is_announced_where_its_pods_are() {
     check(
         &objects,
         expect![[r#"
-        patch Service local  {"metadata":{"annotations":{"drover.dev/announced-by":"node-b"},"uid":"local"}}
-        event Normal NodeAssigned: Node node-b announces its address
-        patch Service nobody  {"metadata":{"annotations":{"drover.dev/announced-by":null},"uid":"nobody"}}
-        event Normal NodeAssigned: No node announces its address: none is ready, or none that may has a pod of it
-    "#]],
+            patch Service local  {"metadata":{"annotations":{"drover.dev/announced-by":"node-b"},"uid":"local"}}
+            event Normal NodeAssigned: Node node-b announces its address
+            patch Service nobody  {"metadata":{"annotations":{"drover.dev/announced-by":null},"uid":"nobody"}}
+            event Normal NodeAssigned: No node announces its address: none is ready with addresses of its families, or none that may has a pod of it
+        "#]],
     );
 }
 

@@ -275,7 +275,6 @@ fn address(last: u8) -> String {
     format!("192.168.77.{last}")
 }
 
-/// One that a person would type again where the cluster is not so far yet.
 fn type_in(machine: &mut Machine, command: &str) -> Result<()> {
     machine.read(&format!("cd; {command}")).map(drop)
 }

@@ -37,22 +37,26 @@ impl Announcer {
     }
 
     /// Makes this machine answer for exactly these addresses. Neighbours are told of all of them, since they may have
-    /// heard of another machine meanwhile.
+    /// heard of another machine meanwhile. What fails for one address keeps none of the others; the error is the first.
     pub fn tell(&self, wanted: &BTreeSet<IpAddr>) -> Result<(), NetError> {
         let mut netlink = Connection::open().map_err(doing("open netlink"))?;
         let held = netlink.marked(LABEL, MARK).map_err(doing("list addresses"))?;
-        for (index, ip) in held.iter().filter(|(_, ip)| !wanted.contains(ip)) {
-            give_up(&mut netlink, *index, *ip)?;
-        }
+        let mut outcome = Ok(());
+        let mut places = BTreeSet::new();
         for ip in wanted {
-            let index = self.link(*ip)?;
-            if !held.contains(&(index, *ip)) {
-                answer_for(&mut netlink, index, *ip)?;
+            match self.link(*ip) {
+                Ok(index) => drop(places.insert((index, *ip))),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
-            let hardware = netlink.hardware(index).map_err(doing("read the link's hardware address"))?;
-            tell_neighbours(index, hardware, *ip).map_err(doing(format!("announce {ip}")))?;
         }
-        Ok(())
+        for (index, ip) in held.difference(&places) {
+            outcome = outcome.and(give_up(&mut netlink, *index, *ip));
+        }
+        for (index, ip) in places {
+            let told = if held.contains(&(index, ip)) { Ok(()) } else { answer_for(&mut netlink, index, ip) };
+            outcome = outcome.and(told.and_then(|()| tell_neighbours(&mut netlink, index, ip)));
+        }
+        outcome
     }
 
     /// The link of the node's address of the same family.
@@ -79,8 +83,8 @@ fn answer_for(netlink: &mut Connection, index: u32, ip: IpAddr) -> Result<(), Ne
         IpAddr::V6(ip) => Request::add_marked(index, ip, MARK),
     };
     netlink.run(&[request]).map_err(doing(format!("answer for {ip}")))?;
-    // An older kernel takes the address and not the mark: nobody would find it again to give it up.
-    if netlink.marked(LABEL, MARK).map_err(doing("list addresses"))?.contains(&(index, ip)) {
+    // An older kernel takes an address of IPv6 and not the mark: nobody would find it again to give it up.
+    if ip.is_ipv4() || netlink.marked(LABEL, MARK).map_err(doing("list addresses"))?.contains(&(index, ip)) {
         return Ok(());
     }
     give_up(netlink, index, ip)?;
@@ -88,7 +92,12 @@ fn answer_for(netlink: &mut Connection, index: u32, ip: IpAddr) -> Result<(), Ne
     Err(doing(format!("mark {ip} as an address of a load balancer"))(old))
 }
 
-fn tell_neighbours(index: u32, hardware: [u8; 6], ip: IpAddr) -> io::Result<()> {
+fn tell_neighbours(netlink: &mut Connection, index: u32, ip: IpAddr) -> Result<(), NetError> {
+    let hardware = netlink.hardware(index).map_err(doing("read the link's hardware address"))?;
+    send_to_all(index, hardware, ip).map_err(doing(format!("announce {ip}")))
+}
+
+fn send_to_all(index: u32, hardware: [u8; 6], ip: IpAddr) -> io::Result<()> {
     match ip {
         // Some listen to questions, some to answers.
         IpAddr::V4(ip) => [REQUEST, REPLY]

@@ -11,6 +11,8 @@ use std::os::fd::OwnedFd;
 const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
 const NLM_F_DUMP: u16 = 0x300;
+/// In answers: what is listed has changed meanwhile.
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
@@ -382,17 +384,29 @@ impl Connection {
     pub(super) fn marked(&mut self, label: &str, mark: u8) -> io::Result<BTreeSet<(u32, IpAddr)>> {
         let mut bytes = Vec::new();
         Request { kind: RTM_GETADDR, flags: NLM_F_DUMP, body: vec![0; ADDRESS_HEADER] }.write(&mut bytes, 0);
-        send(&self.socket, &bytes, SendFlags::empty())?;
+        loop {
+            send(&self.socket, &bytes, SendFlags::empty())?;
+            // Addresses came or went meanwhile, and one may be missing.
+            if let Some(found) = self.listed(|message| message.marked(label, mark))? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What a list that was asked for holds; `None` where it is not of one moment.
+    fn listed<T: Ord>(&mut self, pick: impl Fn(&Message<'_>) -> Option<T>) -> io::Result<Option<BTreeSet<T>>> {
         let mut buffer = vec![0_u8; 4 * ANSWER_BYTES];
         let mut found = BTreeSet::new();
+        let mut whole = true;
         loop {
             let (n, _) = recv(&self.socket, buffer.as_mut_slice(), RecvFlags::empty())?;
             for message in messages(&buffer[..n]) {
                 let message = message?;
+                whole &= message.flags & NLM_F_DUMP_INTR == 0;
                 match message.kind {
-                    NLMSG_DONE => return Ok(found),
+                    NLMSG_DONE => return Ok(whole.then_some(found)),
                     NLMSG_ERROR => return Err(io::Error::other("the kernel does not list its addresses")),
-                    RTM_NEWADDR => found.extend(message.marked(label, mark)),
+                    RTM_NEWADDR => found.extend(pick(&message)),
                     _ => {}
                 }
             }
@@ -452,6 +466,7 @@ fn find_attribute(bytes: &[u8], mut at: usize, wanted: u16) -> Option<&[u8]> {
 /// One message of a datagram, header included.
 struct Message<'a> {
     kind: u16,
+    flags: u16,
     bytes: &'a [u8],
 }
 
@@ -480,7 +495,8 @@ fn messages(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<Message<'_>>> {
             bytes = &[];
             return Some(Err(io::Error::new(io::ErrorKind::InvalidData, "netlink answer is cut off")));
         }
-        let message = Message { kind: u16::from_ne_bytes([bytes[4], bytes[5]]), bytes: &bytes[..len] };
+        let number = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
+        let message = Message { kind: number(4), flags: number(6), bytes: &bytes[..len] };
         bytes = &bytes[len.next_multiple_of(4).min(bytes.len())..];
         Some(Ok(message))
     })

@@ -117,7 +117,7 @@ impl LeaderElector {
     /// Until the deadline of a lease that was renewed then.
     fn left(&self, renewed: Timestamp) -> Duration {
         let passed = self.clock.now().duration_since(renewed).unsigned_abs();
-        self.config.timing.renew_deadline.saturating_sub(passed)
+        self.election.renew_deadline().saturating_sub(passed)
     }
 
     async fn attempt(&mut self) -> Result<Attempt, WireError> {

@@ -43,19 +43,38 @@ pub enum Step {
     Wait,
 }
 
+/// Who has led for less has lost the lease because it, or the way to it, is too slow for one that short: a new leader has
+/// more to do than any, so that on a slow machine each would lose it again before it did anything. The next one claims twice
+/// the duration.
+const FLEETING: Duration = Duration::from_secs(10);
+/// Who has led for as long goes back to the duration that is wished for.
+const CALM: Duration = Duration::from_mins(1);
+/// As long as it gets; others are kept waiting no longer than by k8s' own timing.
+const DURATION_MAX: Duration = Duration::from_secs(15);
+
 pub struct Election {
     identity: String,
     timing: Timing,
+    /// What this replica claims.
+    duration: Duration,
+    /// Whether the last step was to take the lease or to keep it.
+    holds: bool,
     /// The spec last seen, and when it was first seen so.
     observed: Option<(LeaseSpec, Timestamp)>,
 }
 
 impl Election {
     pub fn new(identity: &str, timing: Timing) -> Self {
-        Self { identity: identity.to_owned(), timing, observed: None }
+        Self { identity: identity.to_owned(), timing, duration: timing.duration, holds: false, observed: None }
+    }
+
+    /// How long this replica tries to renew before it stops working.
+    pub fn renew_deadline(&self) -> Duration {
+        self.timing.renew_deadline.mul_f64(self.duration.as_secs_f64() / self.timing.duration.as_secs_f64())
     }
 
     pub fn step(&mut self, held: Option<&Lease>, now: Timestamp) -> Step {
+        let held_before = std::mem::replace(&mut self.holds, true);
         let Some(held) = held else {
             return Step::Create(Lease { spec: Some(self.claim(now, now, 0)), ..Lease::default() });
         };
@@ -68,14 +87,19 @@ impl Election {
         let mine = holder == self.identity;
         let seconds = spec.lease_duration_seconds.map_or(self.timing.duration.as_secs() as i64, i64::from);
         if !mine && !holder.is_empty() && now.duration_since(since).as_secs() < seconds {
+            self.holds = false;
             return Step::Wait;
         }
         let transitions = spec.lease_transitions.unwrap_or(0);
-        let claim = if mine {
+        let claim = if mine && held_before {
             let acquired = spec.acquire_time.as_ref().map_or(now, |at| at.0);
+            if now.duration_since(acquired).unsigned_abs() >= CALM {
+                self.duration = self.timing.duration;
+            }
             self.claim(acquired, now, transitions)
         } else {
-            self.claim(now, now, transitions + 1)
+            self.duration = self.duration_after(&spec);
+            self.claim(now, now, transitions + i32::from(!mine))
         };
         Step::Update(Lease { metadata: held.metadata.clone(), spec: Some(claim) })
     }
@@ -98,10 +122,28 @@ impl Election {
         Some(Lease { metadata: held.metadata.clone(), spec: Some(free) })
     }
 
+    /// What to claim after a lease that was lost, or given back.
+    fn duration_after(&self, lost: &LeaseSpec) -> Duration {
+        let wished = self.timing.duration;
+        let given_back = lost.holder_identity.as_deref().unwrap_or_default().is_empty();
+        let (Some(acquired), Some(renewed), false) = (&lost.acquire_time, &lost.renew_time, given_back) else {
+            return wished;
+        };
+        let longest = wished.max(DURATION_MAX);
+        let last =
+            lost.lease_duration_seconds.and_then(|secs| u64::try_from(secs).ok()).map_or(wished, Duration::from_secs);
+        let last = last.clamp(wished, longest);
+        match renewed.0.duration_since(acquired.0).unsigned_abs() {
+            led if led < FLEETING => (last * 2).min(longest),
+            led if led < CALM => last,
+            _ => wished,
+        }
+    }
+
     fn claim(&self, acquired: Timestamp, renewed: Timestamp, transitions: i32) -> LeaseSpec {
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(self.timing.duration.as_secs() as i32),
+            lease_duration_seconds: Some(self.duration.as_secs() as i32),
             acquire_time: Some(MicroTime(acquired)),
             renew_time: Some(MicroTime(renewed)),
             lease_transitions: Some(transitions),
@@ -162,5 +204,37 @@ mod tests {
         assert_eq!(b.release(&lease, at(1)), None);
         let free = a.release(&lease, at(1)).unwrap();
         assert_eq!(holder(&b.step(Some(&free), at(1))), "b");
+    }
+
+    #[test]
+    fn a_lease_that_nobody_can_keep_gets_longer_until_somebody_does() {
+        let short = Timing {
+            duration: Duration::from_secs(3),
+            renew_deadline: Duration::from_millis(2400),
+            retry: Duration::from_millis(500),
+        };
+        let seconds = |lease: &Lease| lease.spec.clone().unwrap().lease_duration_seconds.unwrap();
+        let mut lease = taken(Election::new("a", short).step(None, at(0)));
+        let mut now = 1;
+        // Each is too slow, leads for a second and takes part again, as another or as itself.
+        for (who, wanted) in [("b", 6), ("c", 12), ("c", 15), ("a", 15)] {
+            let mut next = Election::new(who, short);
+            next.step(Some(&lease), at(now));
+            now += 20;
+            lease = taken(next.step(Some(&lease), at(now)));
+            assert_eq!((holder(&Step::Update(lease.clone())), seconds(&lease)), (who.to_owned(), wanted));
+        }
+        // One that keeps it is as quick to replace as is wished for after a while, and its successor too.
+        let mut keeper = Election::new("k", short);
+        keeper.step(Some(&lease), at(now));
+        lease = taken(keeper.step(Some(&lease), at(now + 20)));
+        assert_eq!(keeper.renew_deadline(), Duration::from_secs(12));
+        lease = taken(keeper.step(Some(&lease), at(now + 50)));
+        assert_eq!(seconds(&lease), 15);
+        lease = taken(keeper.step(Some(&lease), at(now + 80)));
+        assert_eq!((seconds(&lease), keeper.renew_deadline()), (3, short.renew_deadline));
+        let mut next = Election::new("n", short);
+        next.step(Some(&lease), at(now + 80));
+        assert_eq!(seconds(&taken(next.step(Some(&lease), at(now + 83)))), 3);
     }
 }

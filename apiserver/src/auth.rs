@@ -85,19 +85,26 @@ pub struct Authenticator {
     tokens: Arc<Tokens>,
     fixed: StaticTokens,
     issuers: Arc<Issuers>,
+    authorizer: Option<Arc<Authorizer>>,
     objects: Arc<dyn Objects>,
     clock: Arc<dyn Clock>,
 }
 
 impl Authenticator {
     pub fn new(tokens: Arc<Tokens>, objects: Arc<dyn Objects>, clock: Arc<dyn Clock>) -> Self {
-        Self { tokens, fixed: StaticTokens::default(), issuers: Arc::default(), objects, clock }
+        Self { tokens, fixed: StaticTokens::default(), issuers: Arc::default(), authorizer: None, objects, clock }
     }
 
     /// With tokens besides those that the cluster gives out: those of a file, and those of other issuers.
     #[must_use]
     pub fn with(self, fixed: StaticTokens, issuers: Arc<Issuers>) -> Self {
         Self { fixed, issuers, ..self }
+    }
+
+    /// Who comes without credentials is let in only while the authorizer does not allow everything to everybody.
+    #[must_use]
+    pub fn before(self, authorizer: Arc<Authorizer>) -> Self {
+        Self { authorizer: Some(authorizer), ..self }
     }
 
     /// The extension [`Identity`] is trusted: only an in-process transport inserts it. The HTTPS server inserts an
@@ -116,9 +123,15 @@ impl Authenticator {
         }
         match bearer(parts)? {
             Some(text) => self.authenticate_token(&text, &[]).await.map(|(identity, _)| identity),
-            None if self.issuers.anonymous().allows(parts.uri.path()) => Ok(anonymous()),
+            None if self.lets_in_unknown(parts) => Ok(anonymous()),
             None => Err(AuthnError::Missing),
         }
+    }
+
+    /// k8s: `BuiltInAuthenticationOptions.ApplyAuthorization`
+    fn lets_in_unknown(&self, parts: &Parts) -> bool {
+        let is_open = self.authorizer.as_ref().is_some_and(|authorizer| authorizer.allows_everything());
+        !is_open && self.issuers.anonymous().allows(&parts.method, parts.uri.path())
     }
 
     /// A node's certificate is as good as its Node object: when that is deleted it opens nothing more, also not when another

@@ -230,7 +230,9 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed, issuers),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock)
+                .with(fixed, issuers)
+                .before(Arc::clone(&authorizer)),
             authorizer,
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), (Arc::clone(&health), metrics), statusz),
             kinds: Arc::clone(&kinds),

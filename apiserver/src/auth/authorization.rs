@@ -122,6 +122,11 @@ impl Authorizer {
     pub(crate) async fn configured(self, path: &Path, text: &str) -> Result<(Self, BTreeSet<String>), ConfigFileError> {
         let config: AuthorizationConfiguration = config_file::parse(path, text)?;
         let steps = self.steps(path, &config, &BTreeSet::new()).await?;
+        if self.abac.is_some() && !steps.iter().any(|step| matches!(step, Step::Abac(_))) {
+            let why = "--authorization-policy-file has policies for ABAC: add an authorizer of this type, or leave out the flag";
+            let errors = vec![FieldError::required("authorizers", why)];
+            return Err(ConfigFileError::Invalid { path: path.to_owned(), errors });
+        }
         let required = validate::required_later(&config);
         Ok((Self { order: Order::Configured(RwLock::new(steps)), ..self }, required))
     }
@@ -197,6 +202,14 @@ impl Authorizer {
 
     pub(crate) fn register(&self, registry: &mut Registry) {
         self.metrics.register(registry);
+    }
+
+    /// Whether there is one that allows everything to everybody.
+    pub(crate) fn allows_everything(&self) -> bool {
+        match &self.order {
+            Order::Own => false,
+            Order::Configured(current) => current.read().iter().any(|step| matches!(step, Step::AlwaysAllow)),
+        }
     }
 
     pub fn rbac(&self) -> &Rbac {

@@ -25,6 +25,7 @@ use crate::config_file::{self, ConfigFileError};
 use claims::{ClaimsError, Rules};
 use client::clock::Clock;
 use client::identity::Identity;
+use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use kinds::errors::{FieldErrors, aggregate};
 use parking_lot::RwLock;
@@ -74,7 +75,7 @@ pub enum AuthenticationError {
 /// Who may ask without saying who they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AnonymousAccess {
-    /// Health, version, and what a joining machine looks for.
+    /// Health, version, and what a joining machine looks for: to read.
     #[default]
     Own,
     Everywhere,
@@ -94,8 +95,10 @@ impl AnonymousAccess {
         }
     }
 
-    pub fn allows(&self, path: &str) -> bool {
+    pub fn allows(&self, method: &Method, path: &str) -> bool {
         match self {
+            // One of the paths is an object's, which an authorizer may let everybody change.
+            Self::Own if !matches!(*method, Method::GET | Method::HEAD) => false,
             Self::Own => ANONYMOUS_PATHS.iter().any(|allowed| match path.strip_prefix(allowed) {
                 Some(rest) => rest.is_empty() || rest.starts_with('/'),
                 None => false,

@@ -2,17 +2,20 @@
 
 use crate::cluster::{ADMIN, As, Cluster, cluster_of, config};
 use crate::issuer::{authority, serve};
-use apiserver::Config;
 use apiserver::access::{Access, Authorization, AuthorizationOrder};
+use apiserver::{ApiServer, Config, Deps};
 use axum::body::Body;
+use client::clock::SystemClock;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use store::mem::MemStore;
 use tokio::task::JoinSet;
 
 const MAPS: &str = "/api/v1/namespaces/default/configmaps";
@@ -368,4 +371,49 @@ async fn everybody_or_nobody_may_where_the_mode_says_so() {
     assert_eq!((code, refused["reason"].as_str()), (403, Some("Forbidden")));
     assert!(refused["message"].as_str().unwrap().ends_with(": Everything is forbidden."), "{refused}");
     assert_eq!(shut.get(&ADMIN, MAPS).await, 200, "masters are asked about before");
+}
+
+const CLUSTER_INFO: &str = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
+
+#[tokio::test]
+async fn who_is_unknown_may_only_read_and_nothing_where_everything_is_allowed() {
+    let usual = with_modes(&["ABAC", "RBAC"], "").await;
+    assert_eq!(usual.send_unknown(Method::GET, "/version").await, 200);
+    assert_ne!(usual.send_unknown(Method::GET, CLUSTER_INFO).await, 401);
+    for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+        assert_eq!(usual.send_unknown(method.clone(), CLUSTER_INFO).await, 401, "{method}");
+    }
+    for modes in [&["AlwaysAllow"][..], &["RBAC", "AlwaysAllow"]] {
+        let open = with_modes(modes, "").await;
+        for (method, path) in [(Method::DELETE, CLUSTER_INFO), (Method::GET, CLUSTER_INFO), (Method::GET, "/version")] {
+            assert_eq!(open.send_unknown(method.clone(), path).await, 401, "{modes:?} {method} {path}");
+        }
+        assert_eq!(open.get(&As::User("eve", &[]), "/version").await, 200);
+    }
+}
+
+#[tokio::test]
+async fn policies_that_nobody_would_read_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let (policies, file) = (data.path().join("policies.jsonl"), data.path().join("authorization.yaml"));
+    std::fs::write(&policies, "").unwrap();
+    let open = async |kinds: &[&str]| {
+        let authorizers: Vec<Value> =
+            kinds.iter().map(|kind| json!({"type": kind, "name": kind.to_lowercase()})).collect();
+        let stated = json!({
+            "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthorizationConfiguration", "authorizers": authorizers,
+        });
+        std::fs::write(&file, stated.to_string()).unwrap();
+        let order = AuthorizationOrder::File(file.clone());
+        let authorization = Authorization { order, policies: Some(policies.clone()) };
+        let access = Access { authorization, ..Access::default() };
+        let deps = Deps { store: Arc::new(MemStore::new()), clock: Arc::new(SystemClock) };
+        ApiServer::open(Config { access, ..config(&data, 0) }, deps)
+            .await
+            .map(drop)
+            .map_err(|error| error.source().unwrap().to_string())
+    };
+    assert_eq!(open(&["Node", "ABAC"]).await, Ok(()));
+    let refused = open(&["Node", "RBAC"]).await.unwrap_err();
+    assert!(refused.contains("authorizers: Required value: --authorization-policy-file"), "{refused}");
 }

@@ -101,8 +101,8 @@ impl Cluster {
     }
 
     /// The answer to somebody without credentials.
-    pub(crate) async fn send_unknown(&self, path: &str) -> u16 {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+    pub(crate) async fn send_unknown(&self, method: Method, path: &str) -> u16 {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         self.router.clone().oneshot(request).await.unwrap().status().as_u16()
     }
 

@@ -141,7 +141,7 @@ async fn a_changed_file_counts_soon() {
         }
     });
     assert!(changed.await.is_ok());
-    let unknown = async |path: &str| scene.cluster.send_unknown(path).await;
+    let unknown = async |path: &str| scene.cluster.send_unknown(Method::GET, path).await;
     assert_eq!((unknown("/version").await, unknown("/livez").await), (200, 401));
     // The keys of the issuer, who stayed the same, were kept.
     assert_eq!(scene.provider.times_fetched(), 1);

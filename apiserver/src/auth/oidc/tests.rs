@@ -156,12 +156,25 @@ fn who_may_come_unknown_is_said_by_path() {
         config["anonymous"] = anonymous;
         taken(&config).map(|issuers| issuers.anonymous().as_ref().clone())
     };
+    let reads = |access: &AnonymousAccess, path: &str| access.allows(&Method::GET, path);
     let own = AnonymousAccess::default();
-    assert!(own.allows("/healthz/ping") && own.allows("/version") && !own.allows("/api"));
+    let document = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
+    for (method, expected) in [
+        (Method::GET, true),
+        (Method::HEAD, true),
+        (Method::PUT, false),
+        (Method::PATCH, false),
+        (Method::DELETE, false),
+        (Method::POST, false),
+    ] {
+        assert_eq!(own.allows(&method, document), expected, "{method}");
+    }
+    assert!(reads(&own, "/healthz/ping") && reads(&own, "/version") && !reads(&own, "/api"));
     let paths = with(json!({"enabled": true, "conditions": [{"path": "/livez"}]})).unwrap();
-    assert!(paths.allows("/livez") && !paths.allows("/livez/ping") && !paths.allows("/version"));
-    assert!(with(json!({"enabled": true})).unwrap().allows("/api/v1/pods"));
-    assert!(!with(json!({"enabled": false})).unwrap().allows("/healthz"));
+    assert!(reads(&paths, "/livez") && !reads(&paths, "/livez/ping") && !reads(&paths, "/version"));
+    let everywhere = with(json!({"enabled": true})).unwrap();
+    assert!(reads(&everywhere, "/api/v1/pods") && everywhere.allows(&Method::POST, "/api/v1/pods"));
+    assert!(!reads(&with(json!({"enabled": false})).unwrap(), "/healthz"));
     let refused = with(json!({"enabled": false, "conditions": [{"path": "/x"}]})).unwrap_err();
     assert!(
         refused.contains("anonymous.conditions: Invalid value: [{\"path\":\"/x\"}]: enabled should be set"),

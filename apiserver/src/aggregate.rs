@@ -6,6 +6,7 @@
 
 mod available;
 mod discovery;
+mod documents;
 mod openapi;
 mod registered;
 mod remote;
@@ -50,12 +51,13 @@ pub struct Aggregate {
     /// Shown to other API servers: whoever has it may speak in anybody's name.
     identity: Credential,
     merged: Mutex<Option<discovery::Merged>>,
-    whole: Mutex<Option<openapi::Whole>>,
+    /// Held while it is joined: who comes later waits for it.
+    whole: tokio::sync::Mutex<Option<openapi::Whole>>,
 }
 
 impl Aggregate {
     pub fn new(caches: Arc<Caches>, backends: Backends, identity: Credential) -> Self {
-        let (merged, whole) = (Mutex::default(), Mutex::default());
+        let (merged, whole) = (Mutex::default(), tokio::sync::Mutex::default());
         Self { registered: Arc::default(), caches, backends, identity, merged, whole }
     }
 

@@ -1,8 +1,8 @@
 //! Whether each APIService can be reached, in its `Available` condition.
 //! k8s: `kube-aggregator/pkg/controllers/status`, its reasons and messages
 
-use super::remote::{Remote, Told};
-use super::{API_SERVICES, Aggregate, Registered};
+use super::remote::Remote;
+use super::{API_SERVICES, Aggregate, Registered, documents};
 use crate::auth::objects::{CachedObjects, Objects, Resource, kind};
 use crate::auth::{GROUP_AUTHENTICATED, GROUP_MASTERS};
 use crate::backend::service;
@@ -13,7 +13,9 @@ use crate::request::{Request, Verb};
 use crate::server::Server;
 use async_trait::async_trait;
 use axum::body::Body;
+use bytes::Bytes;
 use client::identity::Identity;
+use http::StatusCode;
 use http::header::{ACCEPT, HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
@@ -27,7 +29,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(30);
 const CHECK_DEAD_EVERY: Duration = Duration::from_secs(2);
 /// k8s: the discovery client's timeout
 const CHECK_WAIT: Duration = Duration::from_secs(5);
-/// A list of resources is a few kilobytes, an OpenAPI document of all of Kubernetes less than this.
+/// A list of resources is a few kilobytes.
 const DISCOVERY_MAX: usize = 4 << 20;
 const AGENT: &str = "kube-aggregator";
 
@@ -41,8 +43,13 @@ pub(crate) async fn keep(server: Arc<Server>, drain: CancellationToken) {
     let caches = Arc::clone(server.registry.caches());
     let registered = Arc::clone(&server.aggregate.registered);
     let listener = Listener(Arc::clone(&registered));
-    let both = futures::future::join(follow(&caches, API_SERVICES, &listener), check_all(&server, &registered));
-    Box::pin(drain.run_until_cancelled(both)).await;
+    // Documents apart: however slow they are, who is available is known.
+    let all = futures::future::join3(
+        follow(&caches, API_SERVICES, &listener),
+        check_all(&server, &registered),
+        documents::read_all(&server, &registered),
+    );
+    Box::pin(drain.run_until_cancelled(all)).await;
 }
 
 struct Listener(Arc<Registered>);
@@ -88,16 +95,16 @@ struct Verdict {
     available: bool,
     reason: &'static str,
     message: String,
-    told: Option<Told>,
+    resources: Option<Value>,
 }
 
 impl Verdict {
     fn up(reason: &'static str, message: &str) -> Self {
-        Self { available: true, reason, message: message.to_owned(), told: None }
+        Self { available: true, reason, message: message.to_owned(), resources: None }
     }
 
     fn down(reason: &'static str, message: String) -> Self {
-        Self { available: false, reason, message, told: None }
+        Self { available: false, reason, message, resources: None }
     }
 }
 
@@ -109,8 +116,9 @@ async fn check(server: &Server, registered: &Registered, remote: &Remote) -> boo
             return false;
         }
     };
-    if remote.set(verdict.available, verdict.told.clone()) {
+    if remote.set(verdict.available, verdict.resources.clone()) {
         registered.touch();
+        registered.tell_news();
     }
     report(server, &remote.name, &remote.uid, &verdict).await;
     verdict.available
@@ -137,8 +145,8 @@ async fn judge(server: &Server, remote: &Remote) -> Result<Verdict, ApiError> {
         let why = format!("endpointslices for service/{name} in {ns:?} have no addresses with port name {port_name:?}");
         return Ok(Verdict::down("MissingEndpoints", why));
     }
-    Ok(match tokio::time::timeout(CHECK_WAIT, ask(&server.aggregate, remote)).await {
-        Ok(Ok(told)) => Verdict { told: Some(told), ..Verdict::up("Passed", "all checks passed") },
+    Ok(match tokio::time::timeout(CHECK_WAIT, discover(&server.aggregate, remote)).await {
+        Ok(Ok(resources)) => Verdict { resources: Some(resources), ..Verdict::up("Passed", "all checks passed") },
         Ok(Err(why)) => Verdict::down("FailedDiscoveryCheck", why),
         Err(_) => Verdict::down("FailedDiscoveryCheck", format!("timed out waiting for {}", url(remote))),
     })
@@ -146,21 +154,6 @@ async fn judge(server: &Server, remote: &Remote) -> Result<Verdict, ApiError> {
 
 fn url(remote: &Remote) -> String {
     format!("https://{}:{}{}", remote.host(), remote.port, remote.path())
-}
-
-/// The resources that it serves, which it must always be able to say, and its OpenAPI documents, which it may not have.
-async fn ask(aggregate: &Aggregate, remote: &Remote) -> Result<Told, String> {
-    let resources = read(aggregate, remote, &remote.path()).await?;
-    let index = read(aggregate, remote, "/openapi/v3").await.unwrap_or_default();
-    let document = &index["paths"][remote.path().trim_start_matches('/')]["serverRelativeURL"];
-    let openapi = document.as_str().map(str::to_owned);
-    let openapi_v2 = if let Some(known) = remote.known_v2(openapi.as_deref()) {
-        Some(known)
-    } else {
-        let document = read(aggregate, remote, "/openapi/v2").await.unwrap_or_default();
-        super::openapi::about_group(document, &remote.group).map(Arc::new)
-    };
-    Ok(Told { resources, openapi, openapi_v2 })
 }
 
 /// As whom this server asks others in its own name.
@@ -173,24 +166,34 @@ pub(super) fn reader() -> Identity {
     Identity::new("system:aggregator", [GROUP_AUTHENTICATED])
 }
 
-async fn read(aggregate: &Aggregate, remote: &Remote, path: &str) -> Result<Value, String> {
+/// The resources that it serves, which it must always be able to say.
+async fn discover(aggregate: &Aggregate, remote: &Remote) -> Result<Value, String> {
     let failing = |why: String| format!("failing or missing response from {}: {why}", url(remote));
-    let target = aggregate.target(remote).await.map_err(|error| failing(error.to_string()))?;
-    let mut sent = HeaderMap::new();
-    sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    let mut request = http::Request::new(Body::empty());
-    *request.uri_mut() = path.parse().map_err(|_| failing("invalid path".to_owned()))?;
-    let headers = super::headers(remote, &aggregator(), &sent);
-    *request.headers_mut() = headers.map_err(|error| failing(error.to_string()))?;
-    let answer = aggregate.backends.send(&target, request).await.map_err(|error| failing(error.to_string()))?;
-    let status = answer.status();
+    let (status, body) = fetch(aggregate, remote, &remote.path(), DISCOVERY_MAX).await.map_err(failing)?;
     if !status.is_success() {
         return Err(failing(format!("bad status from {}: {}", url(remote), status.as_u16())));
     }
-    let body = Limited::new(answer.into_body(), DISCOVERY_MAX).collect().await;
-    let body = body.map_err(|error| failing(error.to_string()))?.to_bytes();
     // k8s: the status alone makes it available; without a list it has nothing to show
     Ok(serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// What it answers to a GET in this server's own name.
+pub(super) async fn fetch(
+    aggregate: &Aggregate,
+    remote: &Remote,
+    path: &str,
+    bytes_max: usize,
+) -> Result<(StatusCode, Bytes), String> {
+    let target = aggregate.target(remote).await.map_err(|error| error.to_string())?;
+    let mut sent = HeaderMap::new();
+    sent.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    let mut request = http::Request::new(Body::empty());
+    *request.uri_mut() = path.parse().map_err(|_| "invalid path")?;
+    *request.headers_mut() = super::headers(remote, &aggregator(), &sent).map_err(|error| error.to_string())?;
+    let answer = aggregate.backends.send(&target, request).await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), bytes_max).collect().await;
+    Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
 }
 
 async fn report(server: &Server, name: &str, uid: &str, verdict: &Verdict) {

@@ -4,7 +4,8 @@
 //!
 //! v3 has a document a version, which needs no joining: `discovery.rs` passes those on.
 
-use super::Aggregate;
+use super::{Aggregate, Registered};
+use crate::error::ApiError;
 use crate::publish::{Joined, Publisher};
 use axum::body::Body;
 use http::request::Parts;
@@ -12,6 +13,7 @@ use http::{Method, Response};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::task::JoinError;
 
 /// What paths refer to, by name: `#/definitions/x`.
 const SECTIONS: [&str; 2] = ["definitions", "parameters"];
@@ -26,33 +28,43 @@ pub(super) struct Whole {
 
 impl Aggregate {
     pub(super) async fn openapi_v2(&self, publisher: &Publisher, parts: &Parts) -> Response<Body> {
-        let mut remotes = self.registered.remotes();
-        remotes.retain(|remote| remote.openapi_v2().is_some());
-        if remotes.is_empty() || parts.method != Method::GET {
+        let has_others = self.registered.remotes().iter().any(|remote| remote.openapi_v2().is_some());
+        if !has_others || !matches!(parts.method, Method::GET | Method::HEAD) {
             return publisher.respond(parts).await;
         }
-        let generation = self.registered.generation();
+        let parts = parts.clone();
+        let answer = match self.joined(publisher).await {
+            // The form that is asked for may have to be made first.
+            Ok(document) => tokio::task::spawn_blocking(move || document.respond(&parts)).await,
+            Err(error) => Err(error),
+        };
+        answer.unwrap_or_else(|error| crate::respond::error(&ApiError::internal(error.to_string())))
+    }
+
+    /// The document of all servers as they are now. Megabytes are read and written for it: not where requests are answered.
+    async fn joined(&self, publisher: &Publisher) -> Result<Arc<Joined>, JoinError> {
+        let mut whole = self.whole.lock().await;
+        let (generation, mut remotes) = self.registered.under_generation(Registered::remotes);
         let own = publisher.openapi_v2();
-        let held = self.whole.lock().as_ref().and_then(|whole| {
-            (whole.own == own.hash() && whole.generation == generation).then(|| Arc::clone(&whole.document))
-        });
-        if let Some(document) = held {
-            return document.respond(parts);
+        if let Some(held) = whole.as_ref().filter(|held| held.own == own.hash() && held.generation == generation) {
+            return Ok(Arc::clone(&held.document));
         }
         remotes.sort_by_key(|remote| {
             let priority = self.registered.priority(&remote.group, &remote.version);
             (std::cmp::Reverse(priority.map(|priority| (priority.group, priority.version))), remote.name.clone())
         });
-        let mut joined = own.tree();
-        for remote in &remotes {
-            if let Some(document) = remote.openapi_v2() {
+        let documents: Vec<Arc<Value>> = remotes.iter().filter_map(|remote| remote.openapi_v2()).collect();
+        let hash = own.hash().to_owned();
+        let join_all = move || {
+            let mut joined = own.tree();
+            for document in documents {
                 join(&mut joined, Value::clone(&document));
             }
-        }
-        let document = Arc::new(Joined::new(&joined));
-        let held = Whole { own: own.hash().to_owned(), generation, document: Arc::clone(&document) };
-        *self.whole.lock() = Some(held);
-        document.respond(parts)
+            Arc::new(Joined::new(&joined))
+        };
+        let document = tokio::task::spawn_blocking(join_all).await?;
+        *whole = Some(Whole { own: hash, generation, document: Arc::clone(&document) });
+        Ok(document)
     }
 }
 

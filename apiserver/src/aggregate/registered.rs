@@ -28,6 +28,8 @@ pub(super) struct Registered {
     entries: RwLock<BTreeMap<(String, String), Entry>>,
     generation: AtomicU64,
     changed: Notify,
+    /// Some server came, or serves something else: its documents are to be read.
+    news: Notify,
 }
 
 impl Registered {
@@ -41,14 +43,14 @@ impl Registered {
         match gone {
             super::available::Gone::Yes => drop(entries.remove(&key)),
             super::available::Gone::No => {
-                let remote = Remote::of(api_service).map(Arc::new);
+                let mut remote = Remote::of(api_service);
                 let old = entries.get(&key).and_then(|entry| entry.remote.as_ref());
-                if let (Some(new), Some(old)) = (&remote, old) {
+                if let (Some(new), Some(old)) = (&mut remote, old) {
                     new.inherit(old);
                 }
                 let priority = Priority { group: number("groupPriorityMinimum"), version: number("versionPriority") };
                 let settled = super::available::is_local(api_service);
-                entries.insert(key, Entry { priority, remote, settled });
+                entries.insert(key, Entry { priority, remote: remote.map(Arc::new), settled });
             }
         }
         drop(entries);
@@ -56,13 +58,29 @@ impl Registered {
         self.changed.notify_one();
     }
 
+    /// Says that something was changed, after it was.
     pub(super) fn touch(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
-    /// Another one whenever discovery may show something else.
+    /// Another one whenever discovery may show something else. To be read before what is shown: what comes in between is then
+    /// shown under the older number, and made anew.
     pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// What is read, and the generation that it is good for.
+    pub(super) fn under_generation<T>(&self, read: impl FnOnce(&Self) -> T) -> (u64, T) {
+        let generation = self.generation();
+        (generation, read(self))
+    }
+
+    pub(super) fn tell_news(&self) {
+        self.news.notify_one();
+    }
+
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
     }
 
     pub(super) async fn changed(&self) {
@@ -98,5 +116,26 @@ impl Registered {
     pub(super) fn group_priority(&self, group: &str) -> Option<i64> {
         let entries = self.entries.read();
         entries.iter().filter(|((name, _), _)| name == group).map(|(_, entry)| entry.priority.group).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::available::Gone;
+    use serde_json::json;
+
+    #[test]
+    fn what_goes_while_it_is_read_is_not_shown_under_the_generation_after() {
+        let api_service = json!({"spec": {"group": "g", "version": "v1", "service": {"name": "s", "namespace": "n"}}});
+        let registered = Registered::default();
+        registered.apply(&api_service, Gone::No);
+        let (generation, seen) = registered.under_generation(|registered| {
+            let seen = registered.remotes();
+            registered.apply(&api_service, Gone::Yes);
+            seen
+        });
+        assert_eq!(seen.len(), 1);
+        assert_ne!(generation, registered.generation());
     }
 }

@@ -150,6 +150,38 @@ async fn its_openapi_v2_document_is_joined_with_ours() {
     assert!(bytes.windows(name.len()).any(|part| part == name));
     let again = cluster.send(Method::GET, "/openapi/v2", &[accept[0], ("if-none-match", &etag)]).await;
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    let head = cluster.send(Method::HEAD, "/openapi/v2", &accept).await;
+    assert_eq!((head.status(), head.headers()["etag"].to_str().unwrap()), (StatusCode::OK, etag.as_str()));
+}
+
+#[tokio::test]
+async fn one_that_never_shows_its_openapi_documents_is_available() {
+    let mut cluster = cluster("system:node:n1").await;
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let answer = move |request: Request<Incoming>| {
+        let tell = tell.clone();
+        async move {
+            match request.uri().path() {
+                "/openapi/v3" => Response::builder().status(404).body(Body::empty()).unwrap(),
+                "/openapi/v2" => {
+                    tell.send(()).unwrap();
+                    std::future::pending().await
+                }
+                _ => wardle(request).await,
+            }
+        }
+    };
+    cluster.https_service("wardle", Client::FrontProxy, answer).await;
+    register(&cluster, "v1alpha1", "wardle").await;
+    reason(&cluster, "v1alpha1", "Passed").await;
+    told.recv().await.unwrap();
+    // Others are seen to while its document is waited for.
+    register(&cluster, "v1", "nowhere").await;
+    reason(&cluster, "v1", "ServiceNotFound").await;
+    let condition = reason(&cluster, "v1alpha1", "Passed").await;
+    assert_eq!(condition["status"], "True");
+    let (code, document) = cluster.ask(Method::GET, "/openapi/v2", &Value::Null).await;
+    assert_eq!((code, document["swagger"].as_str()), (200, Some("2.0")));
 }
 
 #[tokio::test]

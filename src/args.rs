@@ -266,7 +266,7 @@ impl Cni {
 pub(crate) struct Runtime {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// Folder below the cgroup hierarchies that those which clients name are below
+    /// Folder of the cgroup hierarchies below which the groups that clients name are made
     #[arg(long, default_value = "")]
     pub(crate) cgroup_root: String,
     /// Addresses for pods; traffic to elsewhere is masqueraded

@@ -132,19 +132,18 @@ struct Pulled {
 
 /// A pull, written down before it begins and when it has ended.
 async fn recorded(node: &Node, pod: &Pod, wanted: &str, credentials: &[Credential]) -> Result<Pulled, String> {
-    let records = &node.image_records;
     let unwritten = |error: io::Error| format!("failed to record image pull intent: {error}");
-    records.pulling(wanted).await.map_err(unwritten)?;
+    let pull = node.image_records.pulling(wanted).await.map_err(unwritten)?;
     let outcome = try_credentials(node, pod, wanted, credentials).await;
     let (result, written) = match outcome {
         Ok((id, used)) => {
             // Under its own id it is found again, whatever the runtime calls what it pulled.
             let found = inspect(&node.cri, &id).await.ok().flatten();
             let (reference, size) = found.map_or_else(|| (id.clone(), 0), |found| (found.id, found.size));
-            let written = records.pulled(wanted, Some((&reference, used))).await;
+            let written = pull.ended(Some((&reference, used))).await;
             (Ok(Pulled { id, size }), written)
         }
-        Err(said) => (Err(said), records.pulled(wanted, None).await),
+        Err(said) => (Err(said), pull.ended(None).await),
     };
     if let Err(error) = written {
         warn!(image = wanted, %error, "cannot write down whose credentials fetched an image");

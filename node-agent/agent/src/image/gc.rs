@@ -1,6 +1,7 @@
 //! Removes images that nothing uses when the disk gets full, the longest unused first. What to remove is decided by
 //! [`plan`], which is pure.
 
+use super::ensure::inspect;
 use crate::node::Node;
 use jiff::Timestamp;
 use proto::cri::{Image, ImageFsInfoRequest, ImageSpec, ListContainersRequest, ListImagesRequest, RemoveImageRequest};
@@ -15,6 +16,8 @@ use tracing::{debug, info, warn};
 const HIGH_PERCENT: u64 = 85;
 const LOW_PERCENT: u64 = 80;
 const LOOK_EVERY: Duration = Duration::from_mins(5);
+/// A runtime has heard by then that a pull is not wanted any more.
+const DROPPED_AFTER: Duration = Duration::from_secs(2);
 /// k8s: an image younger than this may be waiting for its pod.
 const AGE_MIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(2);
 
@@ -26,24 +29,54 @@ struct Disk {
 }
 
 pub async fn run(node: Arc<Node>, drain: CancellationToken) {
+    let work = async { tokio::join!(watch(&node), settle(&node)) };
+    tokio::select! {
+        () = drain.cancelled() => {}
+        ((), ()) = work => {}
+    }
+}
+
+async fn watch(node: &Node) {
     let mut used_at: HashMap<String, Timestamp> = HashMap::new();
     loop {
-        tokio::select! {
-            () = drain.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-        if let Err(status) = look(&node, &mut used_at).await {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if let Err(status) = look(node, &mut used_at).await {
             debug!(said = status.message(), "cannot look at the images");
+        }
+    }
+}
+
+/// Asks for the images of pulls that nobody saw the end of: at first those of an agent that died.
+async fn settle(node: &Node) {
+    loop {
+        forget_unfinished(node).await;
+        node.image_records.dropped().await;
+        tokio::time::sleep(DROPPED_AFTER).await;
+    }
+}
+
+async fn forget_unfinished(node: &Node) {
+    let ends = node.image_records.ends();
+    for image in node.image_records.unfinished() {
+        match inspect(&node.cri, &image).await {
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                if let Err(error) = node.image_records.absent(&image, ends).await {
+                    warn!(image, %error, "cannot write down that a pull has brought nothing");
+                }
+            }
+            Err(error) => debug!(image, said = error.said(), "cannot ask for the image of an unfinished pull"),
         }
     }
 }
 
 async fn look(node: &Node, used_at: &mut HashMap<String, Timestamp>) -> Result<(), tonic::Status> {
     let mut client = node.cri.images();
-    let pulls = node.image_records.pulls();
+    forget_unfinished(node).await;
+    let ends = node.image_records.ends();
     let images = client.list_images(ListImagesRequest { filter: None }).await?.into_inner().images;
     let present = images.iter().map(|image| image.id.as_str()).collect();
-    if let Err(error) = node.image_records.keep(&present, pulls).await {
+    if let Err(error) = node.image_records.keep(&present, ends).await {
         warn!(%error, "cannot write down which images are gone");
     }
     let in_use = in_use(node).await?;

@@ -1,6 +1,8 @@
 //! Image names as users write them. Only what the agent needs: is it well formed, and which tag is meant.
 
 const TAG_DEFAULT: &str = "latest";
+const HUB: &str = "docker.io";
+const HUB_LEGACY: &str = "index.docker.io";
 const TAG_LENGTH_MAX: usize = 128;
 /// Shortest digest that registries take: 32 hex digits.
 const DIGEST_LENGTH_MIN: usize = 32;
@@ -34,12 +36,23 @@ pub fn policy_default(image: &str) -> &'static str {
 pub fn repository(image: &str) -> String {
     let name = image.split('@').next().unwrap_or(image);
     let (repository, _) = split_tag(name);
-    let host_given =
-        repository.split_once('/').is_some_and(|(host, _)| host.contains(['.', ':']) || host == "localhost");
-    match (host_given, repository.contains('/')) {
-        (true, _) => repository.to_owned(),
-        (false, true) => format!("docker.io/{repository}"),
-        (false, false) => format!("docker.io/library/{repository}"),
+    let is_host = |part: &str| part == "localhost" || part.contains(['.', ':']) || part.contains(char::is_uppercase);
+    let (host, path) = match repository.split_once('/') {
+        Some((HUB | HUB_LEGACY, path)) => (HUB, path),
+        Some((host, path)) if is_host(host) => (host, path),
+        Some(_) | None => (HUB, repository),
+    };
+    let folder = if host == HUB && !path.contains('/') { "library/" } else { "" };
+    format!("{host}/{folder}{path}")
+}
+
+/// The one name by which an image is known that is written in several ways: with its repository and its digest, or where
+/// it has none its tag.
+pub fn full(image: &str) -> String {
+    let repository = repository(image);
+    match image.split_once('@') {
+        Some((_, digest)) => format!("{repository}@{digest}"),
+        None => format!("{repository}:{}", split_tag(image).1.unwrap_or(TAG_DEFAULT)),
     }
 }
 
@@ -122,8 +135,22 @@ mod tests {
             ("t/web:1", "docker.io/t/web"),
             ("r.example:5000/t/web:1", "r.example:5000/t/web"),
             ("localhost/web", "localhost/web"),
+            ("docker.io/web:1", "docker.io/library/web"),
+            ("index.docker.io/t/web", "docker.io/t/web"),
         ] {
             assert_eq!(repository(image), want);
+        }
+    }
+
+    #[test]
+    fn an_image_has_one_full_name() {
+        for (image, want) in [
+            ("web", "docker.io/library/web:latest"),
+            ("docker.io/library/web:1", "docker.io/library/web:1"),
+            ("r.example:5000/web", "r.example:5000/web:latest"),
+            ("web:1@sha256:ab", "docker.io/library/web@sha256:ab"),
+        ] {
+            assert_eq!(full(image), want);
         }
     }
 

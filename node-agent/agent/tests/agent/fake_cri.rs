@@ -57,13 +57,19 @@ pub(crate) struct FakeCri {
     pub(crate) books: Arc<Mutex<Books>>,
     /// Held by a test, or for a moment by a start.
     starts: Arc<tokio::sync::Mutex<()>>,
+    pulls: Arc<tokio::sync::Mutex<()>>,
     events: broadcast::Sender<ContainerEventResponse>,
 }
 
 impl FakeCri {
     pub(crate) fn new() -> Self {
         let books = Books { images: vec!["web:1".into()], clock: 1_000, ..Books::default() };
-        Self { books: Arc::new(Mutex::new(books)), starts: Arc::default(), events: broadcast::Sender::new(1024) }
+        Self {
+            books: Arc::new(Mutex::new(books)),
+            starts: Arc::default(),
+            pulls: Arc::default(),
+            events: broadcast::Sender::new(1024),
+        }
     }
 
     pub(crate) async fn serve(self, socket: &Path, drain: CancellationToken) {
@@ -93,6 +99,18 @@ impl FakeCri {
     /// No container starts until what this gives is dropped.
     pub(crate) fn hold_starts(&self) -> tokio::sync::OwnedMutexGuard<()> {
         Arc::clone(&self.starts).try_lock_owned().expect("nothing is being started")
+    }
+
+    /// No pull ends until what this gives is dropped.
+    pub(crate) fn hold_pulls(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.pulls).try_lock_owned().expect("nothing is being pulled")
+    }
+
+    pub(crate) async fn until_pulling(&self, image: &str) {
+        let call = format!("pull {image}");
+        while !self.calls().contains(&call) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     /// Says that something has changed, until the agent has looked and had a moment to think about it.
@@ -535,6 +553,7 @@ impl ImageService for FakeCri {
         let PullImageRequest { image, auth, .. } = request.into_inner();
         let wanted = image.unwrap().image;
         self.call(format!("pull {wanted}"))?;
+        drop(self.pulls.lock().await);
         if wanted.contains("private") && auth.is_none_or(|auth| auth.username != "user") {
             return Err(Status::permission_denied("who are you?"));
         }

@@ -98,6 +98,16 @@ impl Ledger {
             books.grant(node);
         }
     }
+
+    /// The pod with what it was promised last.
+    pub fn promised(&self, pod_uid: &str) -> Option<Arc<Pod>> {
+        self.books.lock().promised.get(pod_uid).cloned()
+    }
+
+    /// Whether the pod has been taken on and asks for more of something now than it was promised.
+    pub fn grows(&self, pod: &Pod) -> bool {
+        self.books.lock().promised.get(uid(pod)).is_some_and(|promised| grows(&of_pod(promised), pod))
+    }
 }
 
 impl Books {
@@ -125,15 +135,18 @@ impl Books {
     fn rank(&self, waiting: &Waiting) -> (bool, Reverse<i32>, u8, Timestamp) {
         let pod = &waiting.pod;
         let before = self.promised.get(uid(pod)).map(|promised| of_pod(promised)).unwrap_or_default();
-        let grows = of_pod(pod).iter().any(|(name, amount)| *amount > before.get(name).copied().unwrap_or(0));
         let class = pod.status.as_ref().and_then(|status| status.qos_class.as_deref());
         let class = match class {
             Some("Guaranteed") => 0,
             Some("Burstable") => 1,
             Some(_) | None => 2,
         };
-        (grows, Reverse(spec(pod).priority.unwrap_or(0)), class, waiting.since)
+        (grows(&before, pod), Reverse(spec(pod).priority.unwrap_or(0)), class, waiting.since)
     }
+}
+
+fn grows(before: &Amounts, pod: &Pod) -> bool {
+    of_pod(pod).iter().any(|(name, amount)| *amount > before.get(name).copied().unwrap_or(0))
 }
 
 /// The node without `pod`.

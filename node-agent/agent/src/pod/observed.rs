@@ -4,8 +4,9 @@
 use super::back_off::BackOff;
 use super::ending::{EVICTED, TERMINATED};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Container, ContainerUser, ResourceRequirements};
+use k8s_openapi::api::core::v1::{Container, ContainerUser, Pod, ResourceRequirements};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -30,6 +31,8 @@ pub struct Observed {
     pub resize_failures: BTreeMap<String, Failure>,
     /// Why the node does not give the pod the resources that its spec asks for now.
     pub resize_hold: Option<Hold>,
+    /// While that is so: the pod with what it was promised before.
+    pub promised: Option<Arc<Pod>>,
     /// Probe results, by container id.
     pub health: BTreeMap<String, Health>,
     /// What is being done right now.
@@ -224,8 +227,17 @@ impl Observed {
 
     /// The resources that the node has promised a container: those of the spec, or while a resize is held those before.
     pub fn allocated<'a>(&'a self, container: &'a Container) -> Option<&'a ResourceRequirements> {
-        let held = self.resize_hold.as_ref().and_then(|_| self.applied(self.latest(&container.name)?));
-        held.or(container.resources.as_ref())
+        if self.resize_hold.is_none() {
+            return container.resources.as_ref();
+        }
+        let applied = self.latest(&container.name).and_then(|record| self.applied(record));
+        applied.or_else(|| self.promised_before(&container.name)).or(container.resources.as_ref())
+    }
+
+    fn promised_before(&self, container: &str) -> Option<&ResourceRequirements> {
+        let spec = self.promised.as_ref()?.spec.as_ref()?;
+        let mut all = spec.init_containers.iter().flatten().chain(&spec.containers);
+        all.find(|c| c.name == container)?.resources.as_ref()
     }
 
     pub fn is_busy(&self, subject: &Subject) -> bool {

@@ -1,5 +1,6 @@
 //! Whether a running container has other resources than its spec asks for, and how it gets them. Pure.
 
+use super::ending::must_end;
 use super::fit::{Room, Short};
 use super::member::{Member, Role, members};
 use super::observed::{Hold, Observed};
@@ -51,6 +52,12 @@ pub fn is_asked_for(pod: &Pod, seen: &Observed) -> bool {
     members(pod).iter().filter(|m| m.role != Role::Ephemeral).any(differs)
 }
 
+/// Whether a container of the pod has not been made yet and may be.
+pub fn is_yet_to_come(pod: &Pod, seen: &Observed) -> bool {
+    let missing = |m: &Member<'_>| m.role != Role::Ephemeral && seen.latest(m.name()).is_none();
+    !must_end(pod, seen) && members(pod).iter().any(missing)
+}
+
 /// What keeps the node from it: too much for the node at all, or for now.
 pub fn hold(pod: &Pod, room: &Room) -> Option<Hold> {
     if let Some(Short { resource, requested, capacity, .. }) = room.infeasible(pod) {
@@ -77,8 +84,10 @@ pub fn promised(pod: &Pod) -> Pod {
     if let Some(spec) = &mut promised.spec {
         for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
             if let Some(requests) = known.get(container.name.as_str()) {
-                let resources = ResourceRequirements { requests: Some((*requests).clone()), ..Default::default() };
-                container.resources = Some(resources);
+                let resources = container.resources.get_or_insert_default();
+                resources.requests = Some((*requests).clone());
+                // A limit counts as a request where there is none: a new one promises nothing.
+                resources.limits.iter_mut().for_each(|limits| limits.retain(|name, _| requests.contains_key(name)));
             }
         }
     }
@@ -128,6 +137,18 @@ mod tests {
         seen.containers[0].resources = serde_norway::from_str("{requests: {cpu: 1}}").ok();
         assert!(is_asked_for(&pod("3"), &seen));
         assert!(!is_asked_for(&in_force(&pod("3"), &seen), &seen));
+    }
+
+    #[test]
+    fn what_was_promised_is_what_the_status_says_with_the_limits_of_the_spec() {
+        let container = "{name: a, resources: {requests: {cpu: 2, memory: 1}, limits: {cpu: 2, memory: 1}}}";
+        let status = "{name: a, image: i, imageID: i, ready: false, restartCount: 0, allocatedResources: {cpu: 1}}";
+        let pod = pod_yaml(&format!("spec: {{containers: [{container}]}}\nstatus: {{containerStatuses: [{status}]}}"));
+        let found = promised(&pod).spec.unwrap().containers.remove(0).resources;
+        assert_eq!(found, serde_norway::from_str("{requests: {cpu: 1}, limits: {cpu: 2}}").ok());
+        assert!(is_yet_to_come(&pod, &prepared(&pod)));
+        assert!(!is_yet_to_come(&pod, &with(prepared(&pod), &["a#0 created"])));
+        assert!(!is_yet_to_come(&pod, &Observed { gone: true, ..prepared(&pod) }));
     }
 
     fn check(container: &str, applied: &str) -> Resize {

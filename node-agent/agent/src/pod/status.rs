@@ -284,6 +284,8 @@ fn without_record(
         image: member.image().to_owned(),
         image_id: String::new(),
         volume_mounts: mount_statuses(&member.spec),
+        // Where that is not what the spec says, the next agent has to find it.
+        allocated_resources: seen.promised.as_ref().and_then(|_| seen.allocated(&member.spec)?.requests.clone()),
         ..ContainerStatus::default()
     }
 }

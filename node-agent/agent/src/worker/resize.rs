@@ -3,7 +3,7 @@
 use super::Worker;
 use super::outcome::Outcome;
 use crate::node::Node;
-use crate::pod::member::{Member, Role, describe, member, members};
+use crate::pod::member::{Member, Role, describe, member, members, uid};
 use crate::pod::{cgroup, resize};
 use crate::quantity;
 use k8s_openapi::api::core::v1::{Pod, ResourceRequirements};
@@ -30,12 +30,15 @@ impl Worker {
     /// Whether the node has the resources that the spec asks for now.
     pub(super) fn judge_resize(&mut self) {
         let asked = resize::is_asked_for(&self.pod, &self.seen);
-        self.seen.resize_hold = if asked {
+        // Before a container is there nothing differs from the spec but what the node has promised.
+        let comes = resize::is_yet_to_come(&self.pod, &self.seen) && self.node.ledger.grows(&self.pod);
+        self.seen.resize_hold = if asked || comes {
             self.node.ledger.resize(&self.node, &self.pod, &self.granted.0)
         } else {
             self.node.ledger.settle(&self.node, &self.pod);
             None
         };
+        self.seen.promised = self.seen.resize_hold.as_ref().and_then(|_| self.node.ledger.promised(uid(&self.pod)));
         let stage = match &self.seen.resize_hold {
             Some(hold) => Stage::Held { reason: hold.reason, message: hold.message.clone() },
             None if asked => Stage::UnderWay,

@@ -1,7 +1,9 @@
 //! Resizes that wait for room, and who gets it.
 
+use crate::fake_cri::Contained;
 use crate::world::{NODE, World, condition, pod_path};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 struct Cpus<'a> {
     world: &'a World,
@@ -10,9 +12,19 @@ struct Cpus<'a> {
 }
 
 impl Cpus<'_> {
+    async fn of(world: &World) -> Cpus<'_> {
+        let node = world.api.until(NODE, |node| node.is_some()).await.unwrap();
+        let all = node["status"]["allocatable"]["cpu"].as_str().unwrap().parse::<i64>().unwrap() * 1000;
+        Cpus { world, all }
+    }
+
     fn pod(&self, name: &str, cpu: i64, priority: i64) {
+        self.pod_of("web:1", name, cpu, priority);
+    }
+
+    fn pod_of(&self, image: &str, name: &str, cpu: i64, priority: i64) {
         let requests = json!({ "cpu": format!("{cpu}m") });
-        let container = json!({ "name": "a", "image": "web:1", "imagePullPolicy": "IfNotPresent", "resources": { "requests": requests } });
+        let container = json!({ "name": "a", "image": image, "imagePullPolicy": "IfNotPresent", "resources": { "requests": requests } });
         self.world
             .pod(name, json!({ "terminationGracePeriodSeconds": 1, "priority": priority, "containers": [container] }));
     }
@@ -46,9 +58,7 @@ impl Cpus<'_> {
 #[tokio::test]
 async fn room_goes_to_the_resize_that_matters_most_and_those_that_wait_take_none() {
     let world = World::new();
-    let node = world.api.until(NODE, |node| node.is_some()).await.unwrap();
-    let all = node["status"]["allocatable"]["cpu"].as_str().unwrap().parse::<i64>().unwrap() * 1000;
-    let cpus = Cpus { world: &world, all };
+    let cpus = Cpus::of(&world).await;
     let (most, little) = (cpus.all * 2 / 3, cpus.all / 16);
     cpus.pod("large", most, 0);
     for (name, priority) in [("first", 0), ("urgent", 1000), ("last", 0)] {
@@ -68,5 +78,31 @@ async fn room_goes_to_the_resize_that_matters_most_and_those_that_wait_take_none
         cpus.until_has(next, most).await;
         assert!(rest.iter().all(|name| cpus.is_held(name)), "after {gone}");
     }
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_resize_that_comes_before_the_container_waits_for_room_too() {
+    let world = World::new();
+    let cpus = Cpus::of(&world).await;
+    let (most, little) = (cpus.all * 2 / 3, cpus.all / 16);
+    cpus.pod("large", most, 0);
+    world.until_ready("large").await;
+    let gate = world.cri.hold_pulls();
+    cpus.pod_of("late:1", "late", little, 0);
+    world.cri.until_pulling("late:1").await;
+    cpus.resize("late", most);
+    cpus.until_held("late").await;
+    drop(gate);
+    let pod = world.until_ready("late").await;
+    assert!(cpus.is_held("late"));
+    assert_eq!(pod["status"]["containerStatuses"][0]["allocatedResources"]["cpu"], json!(format!("{little}m")));
+    let shares = |containers: &BTreeMap<String, Contained>| {
+        let late = containers.values().find(|c| c.config.image.as_ref().unwrap().user_specified_image == "late:1");
+        late.unwrap().config.linux.clone().unwrap().resources.unwrap().cpu_shares
+    };
+    assert_eq!(shares(&world.cri.books.lock().containers), little * 1024 / 1000, "it starts with what it was promised");
+    world.delete("large", 1);
+    cpus.until_has("late", most).await;
     world.close().await;
 }

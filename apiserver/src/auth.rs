@@ -95,16 +95,11 @@ impl Authenticator {
         Self { tokens, fixed: StaticTokens::default(), issuers: Arc::default(), authorizer: None, objects, clock }
     }
 
-    /// With tokens besides those that the cluster gives out: those of a file, and those of other issuers.
+    /// With tokens besides those that the cluster gives out: those of a file, and those of other issuers. Who comes without
+    /// credentials is let in only while the authorizer does not allow everything to everybody.
     #[must_use]
-    pub fn with(self, fixed: StaticTokens, issuers: Arc<Issuers>) -> Self {
-        Self { fixed, issuers, ..self }
-    }
-
-    /// Who comes without credentials is let in only while the authorizer does not allow everything to everybody.
-    #[must_use]
-    pub fn before(self, authorizer: Arc<Authorizer>) -> Self {
-        Self { authorizer: Some(authorizer), ..self }
+    pub fn with(self, fixed: StaticTokens, issuers: Arc<Issuers>, authorizer: &Arc<Authorizer>) -> Self {
+        Self { fixed, issuers, authorizer: Some(Arc::clone(authorizer)), ..self }
     }
 
     /// The extension [`Identity`] is trusted: only an in-process transport inserts it. The HTTPS server inserts an

@@ -230,9 +230,7 @@ impl ApiServer {
             aggregate: Arc::new(aggregate),
             backends,
             registry,
-            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock)
-                .with(fixed, issuers)
-                .before(Arc::clone(&authorizer)),
+            authenticator: Authenticator::new(Arc::clone(&tokens), objects, clock).with(fixed, issuers, &authorizer),
             authorizer,
             publisher: Publisher::new(kinds.clone(), Arc::clone(&tokens), (Arc::clone(&health), metrics), statusz),
             kinds: Arc::clone(&kinds),

@@ -18,13 +18,14 @@ use tower_http::decompression::DecompressionLayer;
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// The kernel asks the other end of a connection that is silent for so long, and again so often, before it gives it up. It
 /// answers for a process that is slow or stopped, not for a machine that lost its power; one that is back says that it knows
-/// nothing. Less would be felt: thousands of nodes have ten watches each.
-const ASK_AFTER: Duration = Duration::from_secs(10);
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
-const ASKS_MAX: u32 = 3;
+/// nothing. What is sent into a cut comes after it as late as the cut was long: a watch that was given up meanwhile is open
+/// again sooner. Less would be felt: thousands of nodes have ten watches each.
+const ASK_AFTER_SECS: u64 = 5;
+const ASK_AGAIN_AFTER_SECS: u64 = 2;
+const ASKS_MAX: u64 = 2;
 /// What was sent and is not acknowledged for so long is lost; the kernel alone waits twice as long each time. It bounds the
 /// questions, too, in place of their number: tcp(7), TCP_USER_TIMEOUT
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10 + 2 * ASKS_MAX as u64);
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(ASK_AFTER_SECS + ASK_AGAIN_AFTER_SECS * ASKS_MAX);
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -70,8 +71,8 @@ pub(super) fn https_kept_alive(config: kube::Config) -> Result<kube::Client, Err
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT_MAX));
-    tcp.set_keepalive(Some(ASK_AFTER));
-    tcp.set_keepalive_interval(Some(ASK_AGAIN_AFTER));
+    tcp.set_keepalive(Some(Duration::from_secs(ASK_AFTER_SECS)));
+    tcp.set_keepalive_interval(Some(Duration::from_secs(ASK_AGAIN_AFTER_SECS)));
     tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
     let failed = |source| Error::Client(Box::new(source));
     let https = config.rustls_https_connector_with_connector(tcp).map_err(failed)?;

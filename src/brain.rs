@@ -62,7 +62,8 @@ pub(crate) fn start_controllers(
     config.load_balancer_pool = facts.load_balancer_pool.clone();
     config.node_grace = SignedDuration::from_secs(facts.node_grace_seconds.into());
     if rivals == Rivals::Some {
-        config.leader_elect = controllers::LeaderElect::As(identity()?, timing());
+        config.leader_elect =
+            controllers::LeaderElect::As(lease::Config::new(controllers::LEASE, identity()?, timing()));
     }
     crew.join("controllers", |drain| async move {
         again(
@@ -108,12 +109,7 @@ pub(crate) fn start_scheduler(
 ) -> Result<()> {
     config.leader_election = match rivals {
         Rivals::None => None,
-        Rivals::Some => Some(lease::Config {
-            ns: "kube-system".to_owned(),
-            name: "kube-scheduler".to_owned(),
-            identity: identity()?,
-            timing: timing(),
-        }),
+        Rivals::Some => Some(lease::Config::new("kube-scheduler", identity()?, timing())),
     };
     crew.join("scheduler", |drain| async move {
         again(

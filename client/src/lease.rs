@@ -3,7 +3,7 @@
 
 mod election;
 
-pub use election::{Election, Step, Timing};
+pub use election::{Election, Patience, Step, Timing};
 
 use crate::action::Resource;
 use crate::clock::Clock;
@@ -26,6 +26,16 @@ pub struct Config {
     /// Unique among the replicas, such as the host's name and a random part.
     pub identity: String,
     pub timing: Timing,
+    /// Clones share it.
+    pub patience: Patience,
+}
+
+impl Config {
+    /// A lease of the control plane's, in `kube-system`.
+    pub fn new(name: &str, identity: String, timing: Timing) -> Self {
+        let (ns, name) = ("kube-system".to_owned(), name.to_owned());
+        Self { ns, name, identity, timing, patience: Patience::default() }
+    }
 }
 
 #[derive(Debug, Error)]
@@ -49,7 +59,7 @@ pub struct LeaderElector {
 
 impl LeaderElector {
     pub fn new(config: Config, client: kube::Client, clock: Arc<dyn Clock>) -> Self {
-        let election = Election::new(&config.identity, config.timing);
+        let election = Election::new(&config.identity, config.timing, config.patience.clone());
         Self { config, client, clock, election }
     }
 
@@ -77,6 +87,7 @@ impl LeaderElector {
             () = self.keep() => {
                 leading.cancel();
                 work.await;
+                self.config.patience.grow();
                 return Err(Error::Lost { ns: self.config.ns, name: self.config.name });
             }
         };
@@ -195,7 +206,7 @@ mod tests {
         let client = kube::Client::new(silent, "default");
         let (day, hour) = (Duration::from_hours(24), Duration::from_hours(1));
         let timing = Timing { duration: day, renew_deadline: hour, retry: Duration::from_millis(1) };
-        let config = Config { ns: "a".to_owned(), name: "b".to_owned(), identity: "c".to_owned(), timing };
+        let config = Config::new("b", "c".to_owned(), timing);
         // Ten milliseconds are left when the attempt begins, and none when it has failed.
         let (nearly, over) = (3_599_990, 3_600_000);
         let clock = Arc::new(Script(Mutex::new(vec![0, 0, nearly, nearly, over])));

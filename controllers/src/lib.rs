@@ -69,4 +69,4 @@ mod write;
 pub use client::rt::Deps;
 pub use load_balancer::{Pool, PoolError};
 pub use node_ipam::node_cidr_length;
-pub use run::{Config, Error, LeaderElect, run, users};
+pub use run::{Config, Error, LEASE, LeaderElect, run, users};

@@ -32,9 +32,12 @@ pub struct Config {
 pub enum LeaderElect {
     /// This is the only replica.
     Alone,
-    /// As this identity, unique among the replicas.
-    As(String, lease::Timing),
+    /// As one of several.
+    As(lease::Config),
 }
+
+/// The lease that says who leads the controllers, as Kubernetes' is called.
+pub const LEASE: &str = "kube-controller-manager";
 
 impl Config {
     pub fn new(root_ca_pem: String) -> Self {
@@ -64,14 +67,10 @@ pub fn users() -> impl Iterator<Item = String> {
 
 /// Runs every controller until `drain`.
 pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result<(), Error> {
-    let LeaderElect::As(identity, timing) = config.leader_elect.clone() else {
+    let LeaderElect::As(election) = config.leader_elect.clone() else {
         return Ok(controllers(config, deps, drain).await?);
     };
-    let elector = LeaderElector::new(
-        lease::Config { ns: "kube-system".to_owned(), name: "kube-controller-manager".to_owned(), identity, timing },
-        (deps.client_for)(MANAGER),
-        Arc::clone(&deps.clock),
-    );
+    let elector = LeaderElector::new(election, (deps.client_for)(MANAGER), Arc::clone(&deps.clock));
     match elector.lead(drain, |leading| controllers(config, deps, leading)).await? {
         Some(outcome) => Ok(outcome?),
         None => Ok(()),

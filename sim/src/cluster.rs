@@ -366,7 +366,7 @@ async fn open(folder: &std::path::Path, store: &Arc<dyn Store>) -> Result<ApiSer
 async fn controllers(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, ca: String, drain: CancellationToken) {
     let client_for: ClientFor = Arc::new(move |user| link.client(user, &[]));
     let mut config = controllers::Config::new(ca);
-    config.leader_elect = controllers::LeaderElect::As(identity, TIMING);
+    config.leader_elect = controllers::LeaderElect::As(lease::Config::new(controllers::LEASE, identity, TIMING));
     let deps = controllers::Deps { client_for, clock, pool: Arc::default() };
     // Who loses the lease begins anew, as a supervisor would have it.
     while let Err(error) = controllers::run(config.clone(), deps.clone(), drain.clone()).await {
@@ -379,12 +379,7 @@ async fn scheduler(link: Arc<Link>, clock: Arc<dyn Clock>, identity: String, dra
     let config = scheduler::Config {
         profiles: vec![Profile::default()],
         extenders: Vec::new(),
-        leader_election: Some(lease::Config {
-            ns: "kube-system".to_owned(),
-            name: "kube-scheduler".to_owned(),
-            identity,
-            timing: TIMING,
-        }),
+        leader_election: Some(lease::Config::new("kube-scheduler", identity, TIMING)),
     };
     let client = link.client("system:kube-scheduler", &[]);
     let deps = scheduler::Deps { client, clock, pool: Arc::default(), pace: Arc::default(), why: Arc::default() };

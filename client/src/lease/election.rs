@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// k8s: leaseDuration 15 s, renewDeadline 10 s, retryPeriod 2 s
@@ -43,20 +45,37 @@ pub enum Step {
     Wait,
 }
 
-/// Who has led for less has lost the lease because it, or the way to it, is too slow for one that short: a new leader has
-/// more to do than any, so that on a slow machine each would lose it again before it did anything. The next one claims twice
-/// the duration.
-const FLEETING: Duration = Duration::from_secs(10);
+/// What a replica has learned of how long its leases must be, shared by all its attempts: twice as long after each that it
+/// lost though it was there. A new leader has more to do than any, so that where machines are slow each would lose a short
+/// lease in turn before it did anything.
+#[derive(Clone, Debug, Default)]
+pub struct Patience(Arc<AtomicU32>);
+
+/// Others are kept waiting no longer than by k8s' own timing.
+const DURATION_MAX: Duration = Duration::from_secs(15);
 /// Who has led for as long goes back to the duration that is wished for.
 const CALM: Duration = Duration::from_mins(1);
-/// As long as it gets; others are kept waiting no longer than by k8s' own timing.
-const DURATION_MAX: Duration = Duration::from_secs(15);
+
+impl Patience {
+    /// After a lease that was lost.
+    pub(super) fn grow(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn times(&self, wished: Duration) -> Duration {
+        let doubled = 1_u32.checked_shl(self.0.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        wished.saturating_mul(doubled).min(wished.max(DURATION_MAX))
+    }
+}
 
 pub struct Election {
     identity: String,
     timing: Timing,
-    /// What this replica claims.
-    duration: Duration,
+    patience: Patience,
     /// Whether the last step was to take the lease or to keep it.
     holds: bool,
     /// The spec last seen, and when it was first seen so.
@@ -64,13 +83,18 @@ pub struct Election {
 }
 
 impl Election {
-    pub fn new(identity: &str, timing: Timing) -> Self {
-        Self { identity: identity.to_owned(), timing, duration: timing.duration, holds: false, observed: None }
+    pub fn new(identity: &str, timing: Timing, patience: Patience) -> Self {
+        Self { identity: identity.to_owned(), timing, patience, holds: false, observed: None }
+    }
+
+    /// What this replica claims.
+    fn duration(&self) -> Duration {
+        self.patience.times(self.timing.duration)
     }
 
     /// How long this replica tries to renew before it stops working.
     pub fn renew_deadline(&self) -> Duration {
-        self.timing.renew_deadline.mul_f64(self.duration.as_secs_f64() / self.timing.duration.as_secs_f64())
+        self.timing.renew_deadline.mul_f64(self.duration().as_secs_f64() / self.timing.duration.as_secs_f64())
     }
 
     pub fn step(&mut self, held: Option<&Lease>, now: Timestamp) -> Step {
@@ -94,11 +118,10 @@ impl Election {
         let claim = if mine && held_before {
             let acquired = spec.acquire_time.as_ref().map_or(now, |at| at.0);
             if now.duration_since(acquired).unsigned_abs() >= CALM {
-                self.duration = self.timing.duration;
+                self.patience.forget();
             }
             self.claim(acquired, now, transitions)
         } else {
-            self.duration = self.duration_after(&spec);
             self.claim(now, now, transitions + i32::from(!mine))
         };
         Step::Update(Lease { metadata: held.metadata.clone(), spec: Some(claim) })
@@ -122,28 +145,10 @@ impl Election {
         Some(Lease { metadata: held.metadata.clone(), spec: Some(free) })
     }
 
-    /// What to claim after a lease that was lost, or given back.
-    fn duration_after(&self, lost: &LeaseSpec) -> Duration {
-        let wished = self.timing.duration;
-        let given_back = lost.holder_identity.as_deref().unwrap_or_default().is_empty();
-        let (Some(acquired), Some(renewed), false) = (&lost.acquire_time, &lost.renew_time, given_back) else {
-            return wished;
-        };
-        let longest = wished.max(DURATION_MAX);
-        let last =
-            lost.lease_duration_seconds.and_then(|secs| u64::try_from(secs).ok()).map_or(wished, Duration::from_secs);
-        let last = last.clamp(wished, longest);
-        match renewed.0.duration_since(acquired.0).unsigned_abs() {
-            led if led < FLEETING => (last * 2).min(longest),
-            led if led < CALM => last,
-            _ => wished,
-        }
-    }
-
     fn claim(&self, acquired: Timestamp, renewed: Timestamp, transitions: i32) -> LeaseSpec {
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(self.duration.as_secs() as i32),
+            lease_duration_seconds: Some(self.duration().as_secs() as i32),
             acquire_time: Some(MicroTime(acquired)),
             renew_time: Some(MicroTime(renewed)),
             lease_transitions: Some(transitions),
@@ -176,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_missing_lease_is_created_and_renewed_by_its_holder() {
-        let mut a = Election::new("a", Timing::default());
+        let mut a = Election::new("a", Timing::default(), Patience::default());
         let lease = taken(a.step(None, at(0)));
         let renewed = taken(a.step(Some(&lease), at(2))).spec.unwrap();
         assert_eq!(renewed.acquire_time.unwrap().0, at(0));
@@ -186,7 +191,10 @@ mod tests {
 
     #[test]
     fn a_follower_waits_for_the_whole_duration_after_the_last_change_it_saw() {
-        let (mut a, mut b) = (Election::new("a", Timing::default()), Election::new("b", Timing::default()));
+        let (mut a, mut b) = (
+            Election::new("a", Timing::default(), Patience::default()),
+            Election::new("b", Timing::default(), Patience::default()),
+        );
         let lease = taken(a.step(None, at(0)));
         assert_eq!(holder(&b.step(Some(&lease), at(100))), "-"); // b's clock differs, and it saw the lease only now
         let renewed = taken(a.step(Some(&lease), at(2)));
@@ -199,7 +207,10 @@ mod tests {
 
     #[test]
     fn a_released_lease_is_taken_at_once() {
-        let (mut a, mut b) = (Election::new("a", Timing::default()), Election::new("b", Timing::default()));
+        let (mut a, mut b) = (
+            Election::new("a", Timing::default(), Patience::default()),
+            Election::new("b", Timing::default(), Patience::default()),
+        );
         let lease = taken(a.step(None, at(0)));
         assert_eq!(b.release(&lease, at(1)), None);
         let free = a.release(&lease, at(1)).unwrap();
@@ -207,34 +218,33 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_nobody_can_keep_gets_longer_until_somebody_does() {
+    fn who_loses_leases_claims_longer_ones_until_it_keeps_one() {
         let short = Timing {
             duration: Duration::from_secs(3),
             renew_deadline: Duration::from_millis(2400),
             retry: Duration::from_millis(500),
         };
         let seconds = |lease: &Lease| lease.spec.clone().unwrap().lease_duration_seconds.unwrap();
-        let mut lease = taken(Election::new("a", short).step(None, at(0)));
-        let mut now = 1;
-        // Each is too slow, leads for a second and takes part again, as another or as itself.
-        for (who, wanted) in [("b", 6), ("c", 12), ("c", 15), ("a", 15)] {
-            let mut next = Election::new(who, short);
-            next.step(Some(&lease), at(now));
-            now += 20;
-            lease = taken(next.step(Some(&lease), at(now)));
-            assert_eq!((holder(&Step::Update(lease.clone())), seconds(&lease)), (who.to_owned(), wanted));
+        let patience = Patience::default();
+        let mut lease = taken(Election::new("a", short, patience.clone()).step(None, at(0)));
+        assert_eq!(seconds(&lease), 3);
+        for (tries, wanted) in [(1, 6), (2, 12), (3, 15), (4, 15)] {
+            patience.grow();
+            // It finds its own lease, which nobody else took, and holds it from now on.
+            lease = taken(Election::new("a", short, patience.clone()).step(Some(&lease), at(100 * tries)));
+            let spec = lease.spec.clone().unwrap();
+            assert_eq!((seconds(&lease), spec.acquire_time.unwrap().0), (wanted, at(100 * tries)));
         }
-        // One that keeps it is as quick to replace as is wished for after a while, and its successor too.
-        let mut keeper = Election::new("k", short);
-        keeper.step(Some(&lease), at(now));
-        lease = taken(keeper.step(Some(&lease), at(now + 20)));
-        assert_eq!(keeper.renew_deadline(), Duration::from_secs(12));
-        lease = taken(keeper.step(Some(&lease), at(now + 50)));
+        let mut keeper = Election::new("a", short, patience);
+        lease = taken(keeper.step(Some(&lease), at(1000)));
+        assert_eq!((seconds(&lease), keeper.renew_deadline()), (15, Duration::from_secs(12)));
+        lease = taken(keeper.step(Some(&lease), at(1030)));
         assert_eq!(seconds(&lease), 15);
-        lease = taken(keeper.step(Some(&lease), at(now + 80)));
+        lease = taken(keeper.step(Some(&lease), at(1060)));
         assert_eq!((seconds(&lease), keeper.renew_deadline()), (3, short.renew_deadline));
-        let mut next = Election::new("n", short);
-        next.step(Some(&lease), at(now + 80));
-        assert_eq!(seconds(&taken(next.step(Some(&lease), at(now + 83)))), 3);
+        // Others have learned nothing by it.
+        let mut next = Election::new("b", short, Patience::default());
+        next.step(Some(&lease), at(1060));
+        assert_eq!(seconds(&taken(next.step(Some(&lease), at(1063)))), 3);
     }
 }

@@ -280,12 +280,7 @@ fn replica(fake: &Fake, identity: &str) -> LeaderElector {
         renew_deadline: Duration::from_secs(10),
         retry: Duration::from_millis(5),
     };
-    let config = client::lease::Config {
-        ns: "kube-system".to_owned(),
-        name: "brain".to_owned(),
-        identity: identity.to_owned(),
-        timing,
-    };
+    let config = client::lease::Config::new("brain", identity.to_owned(), timing);
     LeaderElector::new(config, fake.client(), Arc::new(SystemClock))
 }
 

@@ -24,7 +24,7 @@ impl Books {
         let mut said = BufReader::new(child.stdout.take().context("its output")?);
         let mut line = String::new();
         said.read_line(&mut line)?;
-        ensure!(line == "books are open\n", "books: {line}");
+        ensure!(line == "books are open\n", "books: {line}{}", std::fs::read_to_string(&complaints)?);
         Ok(Self { child, said, complaints })
     }
 

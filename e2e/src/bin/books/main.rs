@@ -2,7 +2,7 @@
 //! somebody kills these or cuts their power. When standard input ends, the books are compared: no acknowledged write is lost,
 //! no event missed, repeated or out of order. Prints one JSON object; the first thing that cannot be is the error.
 #![forbid(unsafe_code)]
-#![expect(clippy::print_stdout, reason = "a command-line program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 #![expect(clippy::disallowed_methods, reason = "a client program waits on a real system, in real time")]
 
 mod ledger;
@@ -47,7 +47,14 @@ async fn main() -> Result<()> {
     let drain = CancellationToken::new();
     let maps: Api<ConfigMap> = Api::namespaced(servers.client(), "default");
     let look = tokio::spawn(servers.look_after(drain.clone()));
-    maps.delete_collection(&DeleteParams::default(), &ListParams::default().labels(LABEL)).await?;
+    let (delete, old) = (DeleteParams::default(), ListParams::default().labels(LABEL));
+    let cleared = async {
+        while let Err(error) = maps.delete_collection(&delete, &old).await {
+            eprintln!("what other books have left is still there: {error}");
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    };
+    tokio::time::timeout(END_WITHIN, cleared).await.context("no beginning")?;
 
     let mut readers = JoinSet::new();
     // What is written before a reader's list is not told to it.

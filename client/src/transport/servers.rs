@@ -94,13 +94,13 @@ impl Servers {
     }
 
     /// Leaves the server at that place for another, if it is still the current one.
-    fn leave(&self, at: usize, to: usize, why: &dyn std::fmt::Display) {
+    fn leave(&self, at: usize, to: usize) {
         let mut current = self.0.lock();
         if current.at != at {
             return;
         }
         let (from, to_url) = (&current.endpoints[at].url, &current.endpoints[to].url);
-        tracing::warn!(from, to = to_url, %why, "API server lost; going on with another");
+        tracing::warn!(from, to = to_url, "API server lost; going on with another");
         current.at = to;
         std::mem::take(&mut current.lost).cancel();
     }
@@ -150,7 +150,7 @@ impl Servers {
         let looks = others.into_iter().map(|(to, client)| async move { is_ready(&client).await.then_some(to) });
         let mut ready = looks.collect::<FuturesUnordered<_>>().filter_map(std::future::ready);
         if let Some(to) = ready.next().await {
-            self.leave(turn.at, to, &Lost);
+            self.leave(turn.at, to);
         }
     }
 }

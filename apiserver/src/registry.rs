@@ -16,6 +16,7 @@ pub mod effect;
 pub mod exceptions;
 mod expire;
 pub mod get;
+mod heartbeat;
 pub mod list;
 pub mod managed;
 pub mod metadata;
@@ -153,6 +154,7 @@ pub struct Registry {
     authorizer: Arc<Authorizer>,
     effects: Effects,
     turns: charge::Turns,
+    heartbeats: heartbeat::Heartbeats,
     conversions: Arc<Conversions>,
 }
 
@@ -167,7 +169,8 @@ impl Registry {
     ) -> Self {
         let store = Arc::clone(caches.store());
         let turns = charge::Turns::default();
-        Self { caches, store, clock, admission, authorizer, effects, turns, conversions }
+        let heartbeats = heartbeat::Heartbeats::new();
+        Self { caches, store, clock, admission, authorizer, effects, turns, heartbeats, conversions }
     }
 
     /// An update or apply that turns out to create was authorized as something else.

@@ -63,6 +63,7 @@ impl Registry {
         let key = call.key();
         let mut writes = vec![Write { key: key.clone(), expect, value: Some(value.clone()) }];
         writes.extend(more);
+        self.heartbeats.gather(call, expect).await;
         let commit = self.settle(&key, Some(&value), self.store.txn(writes).await).await?;
         let json = match commit {
             // What is kept in another version is shown as it was sent, not as it would come back.

@@ -23,11 +23,17 @@ use clap::Parser;
 use control_plane::Parts;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
 /// kube warns of each connection to a server that is not known yet; joining makes one on purpose. It also tells every
 /// request that no server answers, which whoever made it tells once and in its own words.
 const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error,kube_client::client::builder=off";
+
+/// What a component needs to start, and the time after which code that a burst of work needed is let go.
+const STARTED_AFTER: Duration = Duration::from_secs(10);
+const SMALL_AGAIN_AFTER: Duration = Duration::from_mins(10);
 
 /// Requests are made of small pieces that one thread allocates and another frees, which the system's allocator is slow at.
 #[global_allocator]
@@ -61,6 +67,8 @@ fn run(cli: Cli) -> Result<()> {
     rustls_provider();
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     tokio.block_on(async {
+        let mut beside = JoinSet::new();
+        beside.spawn(stay_small());
         match cli.command {
             Command::Up(up) => up::run(up).await,
             Command::Server(server) => control_plane::run(server, Parts::All).await,
@@ -76,6 +84,19 @@ fn run(cli: Cli) -> Result<()> {
             Command::Image(image) => images::run(image).await,
         }
     })
+}
+
+/// Gives back the pages of the program that nobody needs any more: a third of the memory of an idle cluster is code that ran
+/// once, when it started. Code that is needed comes back from the page cache, 16 pages at a time.
+async fn stay_small() {
+    let mut wait = STARTED_AFTER;
+    loop {
+        tokio::time::sleep(wait).await;
+        match tokio::task::spawn_blocking(runtime::give_back_program).await {
+            Ok(Ok(())) => wait = SMALL_AGAIN_AFTER,
+            failed => return tracing::debug!(?failed, "the program stays in memory"),
+        }
+    }
 }
 
 /// Libraries that make TLS connections of their own ask for the process's provider.

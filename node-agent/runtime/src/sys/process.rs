@@ -115,34 +115,50 @@ pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Waits, without end where no time is given, in as little memory as can be: the pages of the program that can be read again from its file are
-/// given back. Between that and the wait nothing is done, for all code that runs comes back.
+/// Waits, without end where no time is given, in as little memory as can be: all pages that can be read again from their file
+/// are given back. Between that and the wait nothing is done, for all code that runs comes back.
 pub(crate) fn sleep_small(fds: &mut [PollFd<'_>], most: Option<&Timespec>) -> io::Result<()> {
-    for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?) {
-        // SAFETY: the range is a mapping of a file that cannot be written to and of which no page was changed (it has
-        // no anonymous page), so a page that is dropped comes back with the same content when it is next touched.
-        if unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
+    give_back(|_| true)?;
     match poll(fds, most) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Start and length of the mappings in the text of /proc/self/smaps that show an unchanged file, read-only.
-fn clean_file_mappings(smaps: &str) -> Vec<(usize, usize)> {
+/// Gives back the pages of the program, which can be read again from its file: those that are needed come back at once, from
+/// the page cache, and what ran only while the process started stays away. Blocks for some milliseconds.
+pub fn give_back_program() -> io::Result<()> {
+    let own = std::fs::read_link("/proc/self/exe")?;
+    give_back(|path| own.to_str() == Some(path))
+}
+
+/// Gives back unchanged pages of the files whose path, as the kernel shows it, is `wanted`. Where there are other threads, they
+/// must not unmap those meanwhile.
+fn give_back(wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?, wanted) {
+        // SAFETY: the range is still the mapping of a file that cannot be written to and of which no page was changed (it
+        // has no anonymous page): with one thread nothing happens in between, and with several it is the program itself,
+        // which is mapped for as long as it runs. A page that is dropped comes back with the same content when it is touched.
+        if unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Start and length of the mappings in the text of /proc/self/smaps that show an unchanged file of a wanted path, read-only.
+fn clean_file_mappings(smaps: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at: Option<(usize, usize)> = None;
     for line in smaps.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        if let [range, rights, _, _, _, rest @ ..] = fields.as_slice()
+        if let [range, rights, _, _, _, ..] = fields.as_slice()
             && let Some((start, end)) = range.split_once('-')
         {
             let number = |text| usize::from_str_radix(text, 16).ok();
-            let file = rest.first().is_some_and(|path| path.starts_with('/'));
+            let path = line.find('/').map_or("", |at| &line[at..]);
             let mapping = number(start).zip(number(end)).map(|(start, end)| (start, end - start));
+            let file = !path.is_empty() && wanted(path);
             at = mapping.filter(|_| file && rights.starts_with("r-") && rights.ends_with('p'));
         } else if fields == ["Anonymous:", "0", "kB"] {
             found.extend(at.take());
@@ -222,7 +238,17 @@ mod tests {
             7000-8000 r--s 00005000 00:01 5   /shared\nAnonymous:             0 kB\n\
             8000-9000 r-xp 00000000 00:00 0   [vdso]\nAnonymous:             0 kB\n\
             9000-a000 r--p 00000000 00:00 0 \nAnonymous:             0 kB\n";
-        assert_eq!(clean_file_mappings(smaps), [(0x1000, 0x2000), (0x3000, 0x2000)]);
+        let smaps = format!("{smaps}a000-b000 r-xp 00000000 00:01 6   /lib/a library\nAnonymous:      0 kB\n");
+        let (program, library) = ([(0x1000, 0x2000), (0x3000, 0x2000)], [(0xa000, 0x1000)]);
+        assert_eq!(clean_file_mappings(&smaps, |path| path == "/bin/drover"), program);
+        assert_eq!(clean_file_mappings(&smaps, |path| path == "/lib/a library"), library);
+        assert_eq!(clean_file_mappings(&smaps, |_| true), [program.as_slice(), &library].concat());
+    }
+
+    #[test]
+    fn a_process_runs_on_without_what_it_gave_back() {
+        give_back_program().unwrap();
+        assert_eq!(random_id().len(), 64);
     }
 
     #[test]

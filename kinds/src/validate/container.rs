@@ -206,6 +206,9 @@ pub fn image(image: &str, path: &Path<'_>, errors: &mut FieldErrors) {
     }
 }
 
+/// The action of a rule after which all containers of the pod begin again.
+pub const RESTART_ALL: &str = "RestartAllContainers";
+
 /// Rules of one container on when it is started again.
 const RESTART_RULES_MAX: usize = 20;
 /// As many as there are codes that tell of a failure.
@@ -227,8 +230,7 @@ fn restart_policy(container: &Container, path: &Path<'_>, errors: &mut FieldErro
     }
     for (i, rule) in rules.iter().enumerate() {
         let at = at.index(i);
-        // k8s: what is said without the feature RestartAllContainersOnContainerExits, which no node here has
-        one_of(&rule.action, &["Restart"], &at.child("action"), errors);
+        one_of(&rule.action, &["Restart", RESTART_ALL], &at.child("action"), errors);
         match &rule.exit_codes {
             None => errors.push(FieldError::required(at.child("exitCodes"), "must be specified")),
             Some(codes) => {

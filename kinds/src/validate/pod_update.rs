@@ -5,6 +5,7 @@
 
 use crate::core::pod::qos;
 use crate::errors::{FieldError, FieldErrors};
+use crate::validate::container::RESTART_ALL;
 use crate::validate::path::Path;
 use crate::validate::{each, format, placement, semantically_equal};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec, Toleration};
@@ -182,11 +183,18 @@ pub fn status(new: &Pod, old: &Pod) -> FieldErrors {
     for (i, ip) in each(&after.pod_ips).enumerate() {
         crate::validate::network::ip(&ip.ip, &ips.index(i), &mut errors);
     }
-    if old.spec.as_ref().is_some_and(|spec| spec.containers.iter().all(|c| c.restart_policy.is_none())) {
+    let bound = |spec: &PodSpec| spec.containers.iter().all(|c| c.restart_policy.is_none()) && !may_begin_again(spec);
+    if old.spec.as_ref().is_some_and(bound) {
         let statuses = (each(&after.container_statuses).as_slice(), each(&before.container_statuses).as_slice());
         stays_terminated(statuses.0, statuses.1, policy, &STATUS.child("containerStatuses"), &mut errors);
     }
     errors
+}
+
+/// k8s: AllContainersCouldRestart
+fn may_begin_again(spec: &PodSpec) -> bool {
+    let all = spec.containers.iter().chain(each(&spec.init_containers));
+    all.flat_map(|container| each(&container.restart_policy_rules)).any(|rule| rule.action == RESTART_ALL)
 }
 
 fn stays_terminated(

@@ -21,6 +21,7 @@ pub mod op;
 pub mod patch;
 pub mod plan;
 pub mod resize;
+pub mod restart_all;
 pub mod sandbox;
 pub mod security;
 pub mod status;

@@ -18,7 +18,7 @@ use crate::pod::ending::{is_deleted, must_end};
 use crate::pod::member::{describe, member, members, uid};
 use crate::pod::observed::{Busy, Claims, Doom, Health, Observed, Subject};
 use crate::pod::op::Op;
-use crate::pod::{admit, plan};
+use crate::pod::{admit, plan, restart_all};
 use crate::probe::prober::Key;
 use crate::probe::state::Kind;
 use jiff::Timestamp;
@@ -176,8 +176,9 @@ impl Worker {
         self.sync_probes();
         let retry = self.write_status(now);
         let was_reported = std::mem::replace(&mut self.seen.reported, self.report.is_current());
-        if self.seen.reported && !was_reported && is_deleted(&self.pod, &self.seen) {
-            wake = Duration::ZERO; // the deletion waits for this
+        let waited_for = is_deleted(&self.pod, &self.seen) || restart_all::is_marked(&self.pod);
+        if self.seen.reported && !was_reported && waited_for {
+            wake = Duration::ZERO; // what is removed next waits for this
         }
         wake.min(retry)
     }

@@ -1,6 +1,7 @@
 //! Pods: defaults, preparation and validation, as rows.
 
 use super::PodKind;
+use crate::errors::FieldErrors;
 use crate::validate::check;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -509,7 +510,21 @@ fn little_of_a_pod_may_change() {
 
 #[test]
 fn a_container_that_ended_for_good_stays_ended() {
-    let old = with(&json!({"spec": {"restartPolicy": "Never"}}));
+    let (errors, after) = revived(&json!({"spec": {"restartPolicy": "Never"}}));
+    assert_eq!(
+        errors[0].to_string(),
+        "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
+    );
+    assert_eq!(after["status"]["podIPs"], json!([{"ip": "10.42.0.2"}]));
+    let rule = json!({"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [42]}});
+    let sidecar = json!({"name": "s", "image": "i:1", "restartPolicy": "Always", "restartPolicyRules": [rule]});
+    let (errors, _) = revived(&json!({"spec": {"restartPolicy": "Never", "initContainers": [sidecar]}}));
+    assert!(errors.is_empty(), "a pod that begins again: {errors:?}");
+}
+
+/// What is said of a status in which a container runs that had succeeded, and that status.
+fn revived(spec: &Value) -> (FieldErrors, Value) {
+    let old = with(spec);
     let ended = json!({"status": {"containerStatuses": [{"name": "c", "state": {"terminated": {"exitCode": 0}}}]}});
     let kind = crate::typed::Typed::<PodKind>::new();
     let mut before = check::created::<PodKind>(old);
@@ -521,12 +536,7 @@ fn a_container_that_ended_for_good_stays_ended() {
         &json!({"status": {"podIP": "10.42.0.2", "containerStatuses": [{"name": "c", "state": {"running": {}}}]}}),
     );
     crate::kind::Kind::default(&kind, &mut after);
-    let errors = crate::kind::Kind::validate_status(&kind, &after, &before);
-    assert_eq!(
-        errors[0].to_string(),
-        "status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"
-    );
-    assert_eq!(after["status"]["podIPs"], json!([{"ip": "10.42.0.2"}]));
+    (crate::kind::Kind::validate_status(&kind, &after, &before), after)
 }
 
 #[test]
@@ -648,6 +658,18 @@ fn rules_of_restarting_are_bounded_and_huge_pages_do_not_stand_alone() {
         expect![[r"
             spec.containers[0].restartPolicyRules[0].exitCodes.values: Required value: must specify at least one value
             spec.containers[0].restartPolicyRules[1].exitCodes.values: Too many: 256: must have at most 255 items"]],
+    );
+    let action = |action: &str| {
+        let mut rule = rule(vec![42]);
+        rule["action"] = json!(action);
+        rules(vec![rule])
+    };
+    create(action("RestartAllContainers"), expect![[""]]);
+    create(
+        action("RestartPod"),
+        expect![[
+            r#"spec.containers[0].restartPolicyRules[0].action: Unsupported value: "RestartPod": supported values: "Restart", "RestartAllContainers""#
+        ]],
     );
     let pages = |more: Value| {
         let mut limits = json!({"hugepages-2Mi": "2Mi"});

@@ -4,13 +4,22 @@ use super::member::{Member, Role, host_network, spec};
 use super::observed::Observed;
 use super::plan::{has_initialized, is_passed};
 use super::resize::{self, Resize};
+use super::restart_all::{self, Stage};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Conditions that only the node writes.
-pub const OWNED: &[&str] =
-    &["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", SCHEDULED, RESIZE_PENDING, RESIZING];
+pub const OWNED: &[&str] = &[
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    SCHEDULED,
+    RESIZE_PENDING,
+    RESIZING,
+    restart_all::CONDITION,
+];
 
 /// The scheduler's while the pod has no node; then it says which generation the node has taken up, as the others do.
 const SCHEDULED: &str = "PodScheduled";
@@ -59,6 +68,9 @@ pub(super) fn conditions(
     } else if let Some(finding) = resizing(members, seen) {
         all.push(stamp(pod, finding, &old, now));
     }
+    if restart_all::may(pod) {
+        all.push(stamp(pod, restarting(pod, seen, status), &old, now));
+    }
     let foreign = old.iter().filter(|c| !OWNED.contains(&c.type_.as_str()));
     all.extend(foreign.cloned());
     if let Some(doom) = seen.doom.as_ref().filter(|d| d.is_disruption() && seen.ending_since.is_some()) {
@@ -70,6 +82,22 @@ pub(super) fn conditions(
         }
     }
     all
+}
+
+/// k8s: GenerateAllContainersRestartingCondition
+fn restarting(pod: &Pod, seen: &Observed, status: &PodStatus) -> Finding {
+    const KIND: &str = restart_all::CONDITION;
+    match (status.phase.as_deref(), restart_all::stage(pod, seen)) {
+        (Some("Succeeded"), _) => Finding::no(KIND, "PodCompleted", None),
+        (Some("Failed"), _) => Finding::no(KIND, "PodFailed", None),
+        (_, Some(Stage::Asked | Stage::Clearing)) => Finding {
+            kind: KIND,
+            ok: true,
+            reason: Some("RestartAllContainersStarted"),
+            message: Some("container exited with restart policy rule".to_owned()),
+        },
+        (_, Some(Stage::Cleared) | None) => Finding { kind: KIND, ok: false, reason: None, message: None },
+    }
 }
 
 fn resizing(members: &[Member<'_>], seen: &Observed) -> Option<Finding> {

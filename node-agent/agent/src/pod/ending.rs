@@ -4,11 +4,12 @@ use super::member::{Member, Role, members, restarts_after, spec};
 use super::observed::{Observed, Record, RunState, Subject, Volumes};
 use super::op::Op;
 use super::plan::{kill, retry, wants_restart};
+use super::restart_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
 /// k8s: a container gets at least this long between TERM and KILL, also when its pod is deleted with grace 0.
-const GRACE_MIN: SignedDuration = SignedDuration::from_secs(1);
+pub(super) const GRACE_MIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Reason of a pod that the node ends to stay alive.
 pub const EVICTED: &str = "Evicted";
@@ -21,7 +22,9 @@ const KILLED_CODE: i32 = 137;
 
 /// Whether nothing of the pod is to run (any more).
 pub fn must_end(pod: &Pod, seen: &Observed) -> bool {
-    is_deleted(pod, seen) || seen.doom.is_some() || phase_is_final(pod) || has_finished(pod, seen)
+    // Of a pod that begins again, all containers have ended for a moment.
+    let finished = || !restart_all::is_marked(pod) && has_finished(pod, seen);
+    is_deleted(pod, seen) || seen.doom.is_some() || phase_is_final(pod) || finished()
 }
 
 /// Whether the pod's object is to go, not only its processes.
@@ -56,7 +59,11 @@ pub fn has_finished(pod: &Pod, seen: &Observed) -> bool {
 /// The API remembers a run of the container that the runtime has forgotten (a reboot), and it is not to run again.
 fn is_lost_for_good(pod: &Pod, member: &Member<'_>) -> bool {
     let Some(known) = remembered(pod, member.name()) else { return false };
-    let exit = known.state.as_ref().and_then(|s| s.terminated.as_ref()).map(|t| t.exit_code);
+    let state = known.state.clone().unwrap_or_default();
+    if state.waiting.is_some() {
+        return false; // to run again
+    }
+    let exit = state.terminated.map(|t| t.exit_code);
     // k8s: one that was running when it was lost counts as killed.
     member.role == Role::App && !restarts_after(pod, member, exit.unwrap_or(KILLED_CODE))
 }

@@ -87,18 +87,23 @@ pub fn restart_policy(pod: &Pod) -> RestartPolicy {
     }
 }
 
+/// The rule that says what happens after an end with `code`: the first that names it.
+pub fn first_rule(container: &Container, code: i32) -> Option<&ContainerRestartRule> {
+    let names = |rule: &&ContainerRestartRule| {
+        let Some(codes) = &rule.exit_codes else { return false };
+        let found = codes.values.iter().flatten().any(|c| *c == code);
+        if codes.operator == "NotIn" { !found } else { found }
+    };
+    container.restart_policy_rules.iter().flatten().find(names)
+}
+
 /// Whether a container that ended with `code` is to run again: by its own rules, its own policy, the pod's.
 // k8s: rules come first (KEP-5307); init containers that run to completion are not restarted after a success.
 pub fn restarts_after(pod: &Pod, member: &Member<'_>, code: i32) -> bool {
     if member.role == Role::Ephemeral {
         return false;
     }
-    let listed = |rule: &ContainerRestartRule| {
-        let Some(codes) = &rule.exit_codes else { return false };
-        let found = codes.values.iter().flatten().any(|c| *c == code);
-        if codes.operator == "NotIn" { !found } else { found }
-    };
-    if member.spec.restart_policy_rules.iter().flatten().any(listed) {
+    if first_rule(&member.spec, code).is_some() {
         return true;
     }
     let policy = match member.spec.restart_policy.as_deref() {
@@ -133,13 +138,13 @@ pub fn describe(pod: &Pod) -> String {
     format!("{}_{}({})", name(pod), namespace(pod), uid(pod))
 }
 
-/// Whether the pod lives in the node's own network namespace.
 /// Whether it has devices that their drivers prepare, by name or as a resource that is a class of devices.
 pub fn claims_devices(pod: &Pod) -> bool {
     let extended = pod.status.as_ref().and_then(|status| status.extended_resource_claim_status.as_ref());
     spec(pod).resource_claims.iter().flatten().next().is_some() || extended.is_some()
 }
 
+/// Whether the pod lives in the node's own network namespace.
 pub fn host_network(pod: &Pod) -> bool {
     spec(pod).host_network == Some(true)
 }

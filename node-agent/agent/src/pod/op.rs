@@ -67,6 +67,14 @@ pub struct Kill {
     pub message: String,
     /// Replaces a kill under way that would take longer; its hook has had its chance.
     pub hurry: bool,
+    pub hook: Hook,
+}
+
+/// What becomes of the pre-stop hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Runs,
+    Skipped,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use super::back_off::{BackOff, CRASH_LOOP};
 use super::ending::{self, wind_down};
 use super::member::{Member, Role, claims_devices, container_hash, describe, members, restarts_after, spec};
 use super::observed::{Doom, Failure, Image, Observed, Record, RunState, Subject, Volumes};
-use super::op::{Kill, Note, Op};
+use super::op::{Hook, Kill, Note, Op};
 use super::resize::{self, Resize};
+use super::restart_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kinds::moment::later;
@@ -39,6 +40,10 @@ pub fn plan(pod: &Pod, seen: &Observed, now: Timestamp) -> Vec<Op> {
         ops.push(Op::WakeAt(deadline));
     }
     volumes(seen, now, &mut ops);
+    if let Some(stage) = restart_all::stage(pod, seen) {
+        restart_all::step(pod, seen, stage, now, &mut ops);
+        return ops;
+    }
     let sandbox_ready = sandbox(pod, seen, now, &mut ops);
     if sandbox_ready || !seen.containers.iter().any(Record::is_live) {
         containers(pod, seen, now, sandbox_ready, &mut ops);
@@ -237,7 +242,7 @@ pub fn wants_restart(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Obs
 fn start(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp, ready: bool, ops: &mut Vec<Op>) {
     let name = member.name();
     let latest = seen.latest(name);
-    if let Some(until) = restart_delay(member, seen, now) {
+    if let Some(until) = restart_delay(pod, member, seen, now) {
         ops.push(Op::WakeAt(until));
         if latest.is_some() {
             ops.push(Op::Note(Note {
@@ -252,8 +257,11 @@ fn start(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp, ready:
     }
     match seen.images.get(name) {
         Some(Image::Present(_)) if ready => {
-            let again = latest.filter(|record| !is_changed(member, record, seen));
-            let back_off = again.map(|_| BackOff::next(seen.restarts.get(name).copied(), CRASH_LOOP, now));
+            let again = match latest {
+                Some(record) => !is_changed(member, record, seen),
+                None => restart_all::removed_run(pod, name).is_some(),
+            };
+            let back_off = again.then(|| BackOff::next(seen.restarts.get(name).copied(), CRASH_LOOP, now));
             ops.push(Op::Start { container: name.to_owned(), attempt: next_attempt(pod, seen, name), back_off });
         }
         Some(Image::Present(_)) => {}
@@ -308,11 +316,14 @@ pub fn is_replaced(pod: &Pod, seen: &Observed) -> bool {
 }
 
 /// The end of the wait before the container may be started, if there is one.
-pub fn restart_delay(member: &Member<'_>, seen: &Observed, now: Timestamp) -> Option<Timestamp> {
+pub fn restart_delay(pod: &Pod, member: &Member<'_>, seen: &Observed, now: Timestamp) -> Option<Timestamp> {
     let name = member.name();
     let failed = seen.failures.get(name).map(Failure::retry_at).filter(|at| *at > now);
-    let record = seen.latest(name).filter(|record| !is_changed(member, record, seen));
-    let since = record.and_then(|r| r.finished.or(r.created));
+    let since = match seen.latest(name) {
+        Some(record) if is_changed(member, record, seen) => None,
+        Some(record) => record.finished.or(record.created),
+        None => restart_all::removed_run(pod, name).and_then(|run| Some(run.finished_at.as_ref()?.0)),
+    };
     let crashed = since.and_then(|since| seen.restarts.get(name)?.until(CRASH_LOOP, since, now));
     failed.max(crashed)
 }
@@ -333,13 +344,24 @@ pub(super) fn kill(
     now: Timestamp,
     ops: &mut Vec<Op>,
 ) {
+    kill_with(seen, record, (grace, Hook::Runs), message, now, ops);
+}
+
+pub(super) fn kill_with(
+    seen: &Observed,
+    record: &Record,
+    (grace, hook): (SignedDuration, Hook),
+    message: String,
+    now: Timestamp,
+    ops: &mut Vec<Op>,
+) {
     let deadline = later(now, grace);
     let under_way = seen.busy.get(&Subject::Kill(record.id.clone()));
     // A second, shorter deletion overtakes the first; anything else lets it run.
     let hurry = under_way.is_some_and(|b| b.deadline.is_some_and(|d| deadline < d));
     if under_way.is_none() || hurry {
         let (id, container) = (record.id.clone(), record.name.clone());
-        ops.push(Op::Kill(Kill { id, container, grace, deadline, message, hurry }));
+        ops.push(Op::Kill(Kill { id, container, grace, deadline, message, hurry, hook }));
     }
 }
 

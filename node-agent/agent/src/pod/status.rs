@@ -7,6 +7,7 @@ use super::ending::{is_deleted, phase_is_final, remembered};
 use super::member::{Member, Role, describe, host_network, members, restarts_after};
 use super::observed::{Failure, Image, Observed, Record, RunState, Subject};
 use super::plan::{ERR_IMAGE_SHOWN, has_initialized, is_passed, wants_restart};
+use super::restart_all;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
@@ -123,7 +124,7 @@ fn phase(pod: &Pod, seen: &Observed, members: &[Member<'_>], statuses: &[(Role, 
         let apps: Vec<_> = statuses.iter().filter(|(role, _)| *role == Role::App).map(|(_, s)| s).collect();
         let succeeded = !apps.is_empty() && apps.iter().all(|s| exit_code(s) == Some(0));
         phase = if succeeded { "Succeeded" } else { "Failed" };
-    } else if live && matches!(phase, "Succeeded" | "Failed") {
+    } else if (live || restart_all::stage(pod, seen).is_some()) && matches!(phase, "Succeeded" | "Failed") {
         // A finished phase promises that nothing runs any more.
         phase = if old == "Running" { "Running" } else { "Pending" };
     }
@@ -156,7 +157,7 @@ fn natural_phase(
             Role::Sidecar => status.started == Some(true) || initialized,
             Role::App | Role::Ephemeral => true,
         };
-        if *role == Role::Init && last_exit(status).is_some_and(|code| code != 0 && !again(&status.name, code)) {
+        if *role == Role::Init && exit_code(status).is_some_and(|code| code != 0 && !again(&status.name, code)) {
             return "Failed";
         }
         if !done {
@@ -226,7 +227,10 @@ fn container_status(
     let promised = seen.allocated(&member.spec);
     // k8s: what is not running has what the node has promised it.
     let in_force = seen.applied(record).filter(|_| live);
-    let last_state = last.filter(|r| r.state == RunState::Exited).map(|r| state_of(r, node));
+    let last_state = match last {
+        Some(last) => (last.state == RunState::Exited).then(|| state_of(last, node)),
+        None => remembered(pod, member.name()).and_then(|known| state_before(known, &container_id(record, node))),
+    };
     ContainerStatus {
         name: member.name().to_owned(),
         state: Some(state),
@@ -249,6 +253,12 @@ fn container_id(record: &Record, node: &NodeFacts) -> String {
     format!("{}://{}", node.runtime, record.id)
 }
 
+/// k8s: convertToAPIContainerStatuses; how the run before this one ended, where only the API knows it any more.
+fn state_before(known: &ContainerStatus, id: &str) -> Option<ContainerState> {
+    let ended = known.state.as_ref().filter(|s| s.terminated.is_some() && known.container_id.as_deref() != Some(id));
+    ended.or(known.last_state.as_ref()).cloned()
+}
+
 /// A container that the runtime does not have: not started yet, or forgotten.
 fn without_record(
     pod: &Pod,
@@ -257,27 +267,19 @@ fn without_record(
     seen: &Observed,
     now: Timestamp,
 ) -> ContainerStatus {
-    if let Some(known) = remembered(pod, member.name()) {
-        let finished = known.state.as_ref().is_some_and(|s| s.terminated.is_some());
-        if finished {
-            return known.clone();
-        }
-        let lost = ContainerState { terminated: Some(lost(known, now)), ..ContainerState::default() };
-        let ended = super::ending::must_end(pod, seen);
-        let (state, last_state) =
-            if ended { (lost, known.last_state.clone()) } else { (first_wait(member, seen, now), Some(lost)) };
-        return ContainerStatus { state: Some(state), last_state, ready: false, started: Some(false), ..known.clone() };
-    }
     let has_init = members.iter().any(|m| matches!(m.role, Role::Init | Role::Sidecar));
-    let state = match first_wait(member, seen, now) {
+    let first = match first_wait(member, seen, now) {
         ContainerState { waiting: Some(ref w), .. } if has_init && w.reason.as_deref() == Some("ContainerCreating") => {
             waiting_state("PodInitializing", None)
         }
         other => other,
     };
+    if let Some(known) = remembered(pod, member.name()) {
+        return forgotten(pod, member, (known, first), seen, now);
+    }
     ContainerStatus {
         name: member.name().to_owned(),
-        state: Some(state),
+        state: Some(first),
         ready: false,
         started: Some(false),
         restart_count: 0,
@@ -288,6 +290,37 @@ fn without_record(
         allocated_resources: seen.promised.as_ref().and_then(|_| seen.allocated(&member.spec)?.requests.clone()),
         ..ContainerStatus::default()
     }
+}
+
+/// A container that had an id and that the runtime does not have any more.
+fn forgotten(
+    pod: &Pod,
+    member: &Member<'_>,
+    (known, first): (&ContainerStatus, ContainerState),
+    seen: &Observed,
+    now: Timestamp,
+) -> ContainerStatus {
+    let was = known.state.clone().unwrap_or_default();
+    let removed = restart_all::is_marked(pod);
+    let ended = super::ending::must_end(pod, seen);
+    if was.terminated.is_some() && (ended || !removed) {
+        return known.clone();
+    }
+    let lost = || ContainerState { terminated: Some(lost(known, now)), ..ContainerState::default() };
+    let (state, last_state) = if ended {
+        (lost(), known.last_state.clone())
+    } else if removed {
+        let message = "The container was removed: all containers of the pod are restarted".to_owned();
+        let last = if was.running.is_some() { Some(lost()) } else { state_before(known, "") };
+        (waiting_state(restart_all::REASON, Some(message)), last)
+    } else if was.running.is_some() {
+        (first, Some(lost()))
+    } else {
+        let since = restart_all::removed_run(pod, member.name()).and_then(|run| Some(run.finished_at.as_ref()?.0));
+        let again = since.and_then(|since| crash_loop(pod, member, since, seen, now));
+        (again.unwrap_or(first), known.last_state.clone())
+    };
+    ContainerStatus { state: Some(state), last_state, ready: false, started: Some(false), ..known.clone() }
 }
 
 fn first_wait(member: &Member<'_>, seen: &Observed, now: Timestamp) -> ContainerState {
@@ -312,8 +345,18 @@ fn waiting(pod: &Pod, member: &Member<'_>, record: &Record, seen: &Observed, now
     if let Some(wait) = failure_wait(member, seen, now) {
         return Some(wait);
     }
+    crash_loop(pod, member, record.finished.or(record.created)?, seen, now)
+}
+
+fn crash_loop(
+    pod: &Pod,
+    member: &Member<'_>,
+    since: Timestamp,
+    seen: &Observed,
+    now: Timestamp,
+) -> Option<ContainerState> {
     let back_off = seen.restarts.get(member.name())?;
-    back_off.until(CRASH_LOOP, record.finished.or(record.created)?, now)?;
+    back_off.until(CRASH_LOOP, since, now)?;
     let message = format!(
         "back-off {} restarting failed container={} pod={}",
         go_duration(back_off.delay),

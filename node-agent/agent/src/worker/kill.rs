@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use crate::hook;
 use crate::node::Node;
 use crate::pod::member::{describe, member};
-use crate::pod::op::Kill;
+use crate::pod::op::{Hook, Kill};
 use crate::probe::ask::Whom;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -22,7 +22,8 @@ pub(super) async fn run(node: Arc<Node>, pod: Arc<Pod>, kill: Kill, pod_ip: Stri
         node.note(&pod, member.as_ref(), "Killing", kill.message.clone());
     }
     let mut grace = kill.grace;
-    let handler = member.as_ref().and_then(|m| m.spec.lifecycle.as_ref()?.pre_stop.as_ref()).filter(|_| !kill.hurry);
+    let hooked = kill.hook == Hook::Runs && !kill.hurry;
+    let handler = member.as_ref().and_then(|m| m.spec.lifecycle.as_ref()?.pre_stop.as_ref()).filter(|_| hooked);
     if let (Some(handler), Some(member)) = (handler, &member) {
         let whom = Whom::new(&member.spec, &kill.id, &pod_ip);
         let limit = Duration::try_from(grace).unwrap_or(Duration::ZERO);

@@ -59,6 +59,59 @@ async fn a_crashed_container_is_restarted_and_counted() {
 }
 
 #[tokio::test]
+async fn all_containers_begin_again_when_one_asks_for_it_whatever_agent_is_there() {
+    let mut world = World::new();
+    let image = json!({ "image": "web:1", "imagePullPolicy": "IfNotPresent" });
+    let named = |name: &str, more: serde_json::Value| {
+        let mut container = image.clone();
+        let fields = [json!({ "name": name }), more];
+        container.as_object_mut().unwrap().extend(fields.iter().flat_map(|f| f.as_object().unwrap().clone()));
+        container
+    };
+    let rule = json!({ "action": "RestartAllContainers", "exitCodes": { "operator": "In", "values": [42] } });
+    let hook = json!({ "preStop": { "exec": { "command": ["bye"] } } });
+    let spec = json!({
+        "restartPolicy": "Never", "terminationGracePeriodSeconds": 30,
+        "initContainers": [
+            named("i", json!({})),
+            named("s", json!({ "restartPolicy": "Always", "restartPolicyRules": [rule] })),
+        ],
+        "containers": [named("a", json!({ "lifecycle": hook }))],
+    });
+    world.pod("p", spec);
+    let init_runs = |p: Option<&serde_json::Value>, again: i64| {
+        let first = |p: &serde_json::Value| p["status"]["initContainerStatuses"][0].clone();
+        p.is_some_and(|p| first(p)["state"]["running"].is_object() && first(p)["restartCount"] == again)
+    };
+    world.until("p", |p| init_runs(p, 0)).await;
+    world.cri.exit("i", 0);
+    let before = world.until_ready("p").await;
+
+    world.cri.exit("s", 42);
+    let marked = |p: Option<&serde_json::Value>| p.is_some_and(|p| condition(p, "AllContainersRestarting") == "True");
+    world.until("p", marked).await;
+    world.stop_agent().await;
+    world.start_agent();
+    world.until("p", |p| init_runs(p, 1)).await;
+    world.cri.exit("i", 0);
+    let after = world.until_ready("p").await;
+    let runs: Vec<String> = world.cri.calls().into_iter().filter(|call| call.starts_with("run")).collect();
+    assert_eq!((runs.len(), &after["status"]["podIP"]), (1, &before["status"]["podIP"]), "in the same sandbox");
+    assert_eq!(condition(&after, "AllContainersRestarting"), "False");
+    let status = &after["status"];
+    let all =
+        [&status["initContainerStatuses"][0], &status["initContainerStatuses"][1], &status["containerStatuses"][0]];
+    let seen = all.map(|one| (one["restartCount"].as_i64(), one["lastState"]["terminated"]["exitCode"].as_i64()));
+    assert_eq!(seen, [(Some(1), Some(0)), (Some(1), Some(42)), (Some(1), Some(143))]);
+    let calls = world.cri.calls();
+    assert!(calls.contains(&"stop a 1s".to_owned()) && !calls.contains(&"exec bye".to_owned()), "{calls:?}");
+    world.delete("p", 0);
+    world.until_gone("p").await;
+    assert!(world.cri.is_empty());
+    world.close().await;
+}
+
+#[tokio::test]
 async fn the_moment_between_a_container_and_its_successor_is_not_shown() {
     let clock = HeldClock::new();
     let world = World::at(&clock);

@@ -16,6 +16,9 @@ fn shown(ops: &[Op]) -> Vec<String> {
         Op::Resize { container } => format!("resize {container}"),
         Op::EnsureImage { container } => format!("image {container}"),
         Op::Start { container, attempt, .. } => format!("start {container}#{attempt}"),
+        Op::Kill(kill) if kill.hook == Hook::Skipped => {
+            format!("kill {} {}s without hook", kill.id, kill.grace.as_secs())
+        }
         Op::Kill(kill) => format!("kill {} {}s", kill.id, kill.grace.as_secs()),
         Op::Replace { id } => format!("replace {id}"),
         Op::Remove { id } => format!("remove {id}"),
@@ -346,4 +349,104 @@ fn devices_that_are_claimed_are_prepared_before_the_sandbox_and_released_after_i
     check(&deleted, &seen, 0, &["cleanup"]);
     seen.busy.insert(Subject::Claims, Busy::default());
     check(&deleted, &seen, 0, &[]);
+}
+
+const RESTARTS_ALL: &str = "spec: {restartPolicy: Never, initContainers: [{name: i}, {name: s, restartPolicy: Always}], containers: [{name: a, restartPolicy: Never, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]}, {name: b}]}";
+const MARKED: &str = "status: {phase: Running, conditions: [{type: AllContainersRestarting, status: 'True'}]}";
+
+#[test]
+fn a_pod_whose_container_asks_for_it_begins_again_in_its_sandbox() {
+    let (pod, marked) = (pod_yaml(RESTARTS_ALL), pod_yaml(&format!("{RESTARTS_ALL}\n{MARKED}")));
+    let seen = with(prepared(&pod), &["i#0 exited 0", "s#0 running", "a#0 exited 42", "b#0 running"]);
+    check(&pod, &seen, 6, &[]); // the API hears of it first
+    check(&marked, &seen, 6, &["kill b-0 1s without hook", "kill s-0 1s without hook"]);
+    let mut seen = with(prepared(&pod), &["i#0 exited 0", "s#0 exited 143", "a#0 exited 42", "b#0 exited 143"]);
+    check(&marked, &seen, 6, &[]); // how they ended is to be told first
+    seen.reported = true;
+    check(&marked, &seen, 6, &["remove b-0", "remove a-0", "remove s-0", "remove i-0"]);
+    seen.busy.insert(Subject::Kill("a-0".into()), Busy::default());
+    check(&marked, &seen, 6, &["remove b-0", "remove s-0", "remove i-0"]);
+    check(&marked, &prepared(&pod), 6, &[]); // the API is to hear that they are gone
+    let mut starting = prepared(&pod);
+    starting.busy.insert(Subject::Start("b".into()), Busy::default());
+    assert_eq!(restart_all::stage(&marked, &starting), Some(restart_all::Stage::Clearing));
+}
+
+/// What the API has of [`RESTARTS_ALL`] once all is removed.
+fn cleared() -> Pod {
+    let status = |name: &str, code: i32| {
+        format!(
+            "{{name: {name}, image: i, imageID: '', ready: false, restartCount: 0, containerID: 'x://1', state: {{waiting: {{reason: RestartingAllContainers}}}}, lastState: {{terminated: {{exitCode: {code}, finishedAt: '1970-01-12T13:46:45Z'}}}}}}"
+        )
+    };
+    pod_yaml(&format!(
+        "{RESTARTS_ALL}\nstatus: {{phase: Running, conditions: [{{type: AllContainersRestarting, status: 'False'}}], initContainerStatuses: [{}, {}], containerStatuses: [{}, {}]}}",
+        status("i", 0),
+        status("s", 143),
+        status("a", 42),
+        status("b", 143),
+    ))
+}
+
+#[test]
+fn what_was_removed_runs_again_as_the_next_try_after_its_back_off() {
+    let pod = cleared();
+    let mut seen = prepared(&pod);
+    check(&pod, &seen, 6, &["start i#1"]);
+    let counts = |op: &Op| matches!(op, Op::Start { back_off: Some(b), .. } if b.delay == CRASH_LOOP.first);
+    assert!(plan(&pod, &seen, at(6)).iter().any(counts));
+    seen.restarts.insert("i".into(), BackOff::next(None, CRASH_LOOP, at(0)));
+    check(&pod, &seen, 6, &["wake +15"]);
+    check(&pod, &seen, 15, &["start i#1"]);
+    check(&pod, &with(prepared(&pod), &["i#1 exited 0"]), 6, &["start s#1"]);
+    check(&pod, &with(prepared(&pod), &["i#1 exited 0", "s#1 running"]), 6, &["start a#1", "start b#1"]);
+    check(&pod, &with(prepared(&pod), &["i#1 exited 1"]), 6, &["stop s0"]); // no init container of this pod runs twice by itself
+}
+
+#[test]
+fn a_sidecar_can_ask_for_it_as_long_as_the_pod_has_not_ended() {
+    let text = "spec: {restartPolicy: Never, initContainers: [{name: s, restartPolicy: Always, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]}], containers: [{name: a}]}";
+    let (pod, marked) = (pod_yaml(text), pod_yaml(&format!("{text}\n{MARKED}")));
+    check(&pod, &with(prepared(&pod), &["s#0 exited 42", "a#0 running"]), 6, &[]);
+    check(&pod, &with(prepared(&pod), &["s#0 exited 42", "a#0 exited 0"]), 6, &["stop s0"]);
+    let mut seen = with(prepared(&pod), &["s#0 exited 42", "a#0 exited 143"]);
+    seen.reported = true;
+    check(&marked, &seen, 6, &["remove a-0", "remove s-0"]);
+}
+
+#[test]
+fn only_the_rule_that_comes_first_counts_and_nothing_outlives_a_deletion() {
+    let rules = |first: &str, second: &str| {
+        pod_yaml(&format!(
+            "spec: {{containers: [{{name: a, restartPolicy: Always, restartPolicyRules: [{{action: {first}, exitCodes: {{operator: In, values: [42]}}}}, {{action: {second}, exitCodes: {{operator: NotIn, values: [0]}}}}]}}, {{name: b}}]}}"
+        ))
+    };
+    let (one, all) = ("Restart", "RestartAllContainers");
+    for (pod, code, want) in [
+        (rules(one, all), 42, vec!["start a#1"]),
+        (rules(one, all), 1, vec![]),
+        (rules(all, one), 42, vec![]),
+        (rules(all, one), 1, vec!["start a#1"]),
+        (rules(all, one), 0, vec!["start a#1"]),
+    ] {
+        let ended = format!("a#0 exited {code}");
+        check(&pod, &with(prepared(&pod), &[&ended, "b#0 running"]), 6, &want);
+    }
+    let pod = rules(one, all);
+    let mut replaced = with(prepared(&pod), &["a#0 exited 143", "b#0 running"]);
+    replaced.replaced.insert("a-0".into());
+    check(&pod, &replaced, 6, &["start a#1"]);
+    let deleted = pod_yaml(&format!("{DELETED}{RESTARTS_ALL}\n{MARKED}"));
+    check(&deleted, &with(prepared(&deleted), &["a#0 exited 42", "b#0 running"]), 6, &["kill b-0 30s"]);
+}
+
+#[test]
+fn debugging_goes_on_while_all_else_begins_again() {
+    let pod = pod_yaml(
+        &format!("{RESTARTS_ALL}\n{MARKED}\n").replace("{name: b}]", "{name: b}], ephemeralContainers: [{name: d}]"),
+    );
+    let mut seen = with(prepared(&pod), &["a#0 exited 42", "d#0 running"]);
+    seen.reported = true;
+    check(&pod, &seen, 6, &["remove a-0"]);
+    check(&pod, &with(prepared(&pod), &["d#0 running"]), 6, &[]);
 }

@@ -196,3 +196,55 @@ fn a_pod_whose_container_is_being_replaced_has_not_finished() {
     seen.replaced.insert("a-0".into());
     assert_eq!(shown(&pod, &seen, 6), "Running Ready=False | a: Completed(0) 0");
 }
+
+#[test]
+fn a_pod_that_begins_again_is_pending_and_its_containers_count_the_run_that_was_removed() {
+    const RESTARTS_ALL: &str = "spec: {restartPolicy: Never, initContainers: [{name: i}, {name: s, restartPolicy: Always, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]}], containers: [{name: a}]}\nstatus: {phase: Running}";
+    let mut pod = pod_yaml(RESTARTS_ALL);
+    let marked = |pod: &Pod| {
+        let all = pod.status.as_ref().unwrap().conditions.as_ref().unwrap();
+        let found = all.iter().find(|c| c.type_ == "AllContainersRestarting").unwrap();
+        (found.status.clone(), found.reason.clone().unwrap_or_default())
+    };
+    let mut show = |seen: &Observed| {
+        let row = shown(&pod, seen, 6);
+        pod.status = Some(status(&pod, seen, &node(), at(6)));
+        (row, marked(&pod))
+    };
+    let state = |row: &str, status: &str, reason: &str| (row.to_owned(), (status.to_owned(), reason.to_owned()));
+
+    let seen = with(prepared(&pod_yaml(RESTARTS_ALL)), &["i#0 exited 0", "s#0 running", "a#0 running"]);
+    let row = "Running Ready=True | i: Completed(0) ready 0, s: running ready 0, a: running ready 0";
+    assert_eq!(show(&seen), state(row, "False", ""));
+    let mut seen = with(prepared(&pod_yaml(RESTARTS_ALL)), &["i#0 exited 0", "s#0 exited 42", "a#0 exited 143"]);
+    let row = "Running Ready=False | i: Completed(0) ready 0, s: Error(42) 0, a: Error(143) 0";
+    seen.containers[0].state = RunState::Running;
+    show(&seen);
+    seen.containers[0].state = RunState::Exited;
+    assert_eq!(show(&seen), state(row, "True", "RestartAllContainersStarted"));
+    let mut seen = prepared(&pod_yaml(RESTARTS_ALL));
+    let waits = "RestartingAllContainers 0 last";
+    let row = format!("Pending Ready=False | i: {waits}=0, s: {waits}=42, a: {waits}=143");
+    assert_eq!(show(&seen), state(&row, "False", ""));
+    let waits = "PodInitializing 0 last";
+    let row = format!("Pending Ready=False | i: {waits}=0, s: {waits}=42, a: {waits}=143");
+    assert_eq!(show(&seen), state(&row, "False", ""));
+    seen.restarts.insert("i".into(), BackOff::next(None, CRASH_LOOP, at(0)));
+    assert!(show(&seen).0.contains("i: CrashLoopBackOff 0 last=0"));
+    let seen = with(prepared(&pod_yaml(RESTARTS_ALL)), &["i#1 running"]);
+    let row = format!("Pending Ready=False | i: running 1 last=0, s: {waits}=42, a: {waits}=143");
+    assert_eq!(show(&seen), state(&row, "False", ""));
+    let seen = with(prepared(&pod_yaml(RESTARTS_ALL)), &["i#1 exited 0", "s#1 running", "a#1 running"]);
+    let row =
+        "Running Ready=True | i: Completed(0) ready 1 last=0, s: running ready 1 last=42, a: running ready 1 last=143";
+    assert_eq!(show(&seen), state(row, "False", ""));
+    let seen = with(prepared(&pod_yaml(RESTARTS_ALL)), &["i#1 exited 0", "s#1 exited 137", "a#1 exited 0"]);
+    assert_eq!(show(&seen).1, ("False".to_owned(), "PodCompleted".to_owned()));
+}
+
+#[test]
+fn only_a_pod_that_may_begin_again_says_that_it_does_not() {
+    let pod = web("Always");
+    let all = status(&pod, &with(prepared(&pod), &["a#0 running"]), &node(), at(0)).conditions.unwrap();
+    assert!(all.iter().all(|c| c.type_ != "AllContainersRestarting"));
+}

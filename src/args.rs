@@ -1,6 +1,7 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
 use crate::access_args::AccessArgs;
+use crate::node_args::Shutdown;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
@@ -401,28 +402,11 @@ pub(crate) struct Node {
     /// Which packet filter leads Services to pods
     #[arg(long, value_name = "MODE", default_value = "iptables")]
     pub(crate) proxy_mode: ProxyMode,
-    /// Time for pods to end when this process is stopped (30s, 2m); with 0s the node does not say that it goes down
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub(crate) shutdown_grace_period: Duration,
-    /// The end of that time that critical pods have for themselves
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub(crate) shutdown_grace_period_critical_pods: Duration,
+    #[command(flatten)]
+    pub(crate) shutdown: Shutdown,
     /// How long others believe this node when it is silent; it speaks four times as often (Kubernetes: 40)
     #[arg(long, value_name = "SECONDS", default_value_t = 12, value_parser = clap::value_parser!(u32).range(4..))]
     pub(crate) node_lease_seconds: u32,
-}
-
-impl Node {
-    /// How long pods have when this process is stopped.
-    pub(crate) fn shutdown(&self) -> anyhow::Result<agent::shutdown::Grace> {
-        let (total, critical) = (self.shutdown_grace_period, self.shutdown_grace_period_critical_pods);
-        if critical > total {
-            anyhow::bail!(
-                "--shutdown-grace-period-critical-pods {critical:?} is a part of --shutdown-grace-period, which must be as long at least"
-            );
-        }
-        Ok(agent::shutdown::Grace { total, critical })
-    }
 }
 
 /// k8s: kubelets are given a URL.

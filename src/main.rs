@@ -13,6 +13,7 @@ mod join;
 mod machine;
 mod network;
 mod node;
+mod node_args;
 mod steps;
 mod tokens;
 mod up;

@@ -92,8 +92,8 @@ impl Node {
         machine::require_free_port(NODE_PORT)?;
         let other = args.container_runtime_endpoint.clone();
         let socket = other.clone().unwrap_or_else(|| crate::images::socket(place));
-        let shutdown = args.shutdown()?;
-        clients.give_time(shutdown.total);
+        let shutdown = args.shutdown.grace()?;
+        clients.give_time(shutdown.total());
         // Who connects pods leads to those of other nodes too.
         let pod_network = if args.cni.config().is_some() { PodNetwork::None } else { pod_network };
         let kernel = network::kernel(pod_network, &node_ips)?;

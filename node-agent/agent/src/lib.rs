@@ -99,7 +99,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
     let machine = config.logind.clone();
-    tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown, machine, asked, drain.clone()));
+    tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown.clone(), machine, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));
     let statics = config.static_pod_dir.clone().map(|dir| {
         let (tell, told) = mpsc::unbounded_channel();

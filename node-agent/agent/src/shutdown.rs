@@ -1,5 +1,5 @@
-//! Graceful shutdown of the node: when the machine goes down, its pods end first, in two groups, and everybody is told that
-//! the node is going. Asked for by a signal to the agent, or by systemd-logind ([`logind`]), which then waits.
+//! Graceful shutdown of the node: when the machine goes down, its pods end first, in groups by priority, and everybody is told
+//! that the node is going. Asked for by a signal to the agent, or by systemd-logind ([`logind`]), which then waits.
 //! k8s: `pkg/kubelet/nodeshutdown`, its reasons and messages
 
 pub mod bus;
@@ -32,23 +32,47 @@ const TOLD_MAX: Duration = Duration::from_secs(2);
 /// Message of pods that are ended.
 const MESSAGE: &str = "Pod was terminated in response to imminent node shutdown.";
 
-/// How long pods have when the node goes down. Nothing by default: stopping the agent leaves them alone then.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How long pods have when the node goes down, by priority. Nothing by default: stopping the agent leaves them alone then.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grace {
-    /// Altogether.
-    pub total: Duration,
-    /// The end of it, for critical pods; the others have ended by then.
-    pub critical: Duration,
+    /// In the order in which they end, which is that of their priorities.
+    groups: Vec<Group>,
+}
+
+/// Pods that end at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The lowest that its pods have; those below all groups are in the first.
+    pub priority: i32,
+    pub period: Duration,
 }
 
 impl Grace {
-    pub fn is_none(self) -> bool {
-        self.total.is_zero()
+    /// The end of `total` is for critical pods; the others have ended by then.
+    pub fn new(total: Duration, critical: Duration) -> Self {
+        let plain = Group { priority: 0, period: total.saturating_sub(critical) };
+        Self::by_priority(vec![plain, Group { priority: CRITICAL_PRIORITY, period: critical.min(total) }])
     }
 
-    /// Lowest priority and time of each group, in the order in which they end.
-    fn groups(self) -> [(i32, Duration); 2] {
-        [(i32::MIN, self.total.saturating_sub(self.critical)), (CRITICAL_PRIORITY, self.critical.min(self.total))]
+    /// k8s: `shutdownGracePeriodByPodPriority`
+    pub fn by_priority(mut groups: Vec<Group>) -> Self {
+        groups.sort_by_key(|group| group.priority);
+        Self { groups }
+    }
+
+    /// Altogether.
+    pub fn total(&self) -> Duration {
+        self.groups.iter().fold(Duration::ZERO, |sum, group| sum.saturating_add(group.period))
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.total().is_zero()
+    }
+
+    /// The last group whose priority the pod has.
+    fn group_of(&self, pod: &Pod) -> usize {
+        let priority = spec(pod).priority.unwrap_or(0);
+        self.groups.iter().rposition(|group| priority >= group.priority).unwrap_or(0)
     }
 }
 
@@ -60,7 +84,7 @@ pub async fn run(
     asked: CancellationToken,
     drain: CancellationToken,
 ) {
-    let mut machine = Watch::new(place.filter(|_| !grace.is_none()), grace.total);
+    let mut machine = Watch::new(place.filter(|_| !grace.is_none()), grace.total());
     let mut ended = grace.is_none();
     loop {
         let word = tokio::select! {
@@ -70,7 +94,7 @@ pub async fn run(
         };
         match word {
             Word::GoesDown => {
-                end_pods(&node, grace).await;
+                end_pods(&node, &grace).await;
                 ended = true;
                 machine.release();
             }
@@ -82,7 +106,7 @@ pub async fn run(
         }
     }
     if !ended {
-        end_pods(&node, grace).await;
+        end_pods(&node, &grace).await;
     }
     drain.cancel();
 }
@@ -95,8 +119,8 @@ fn stay(node: &Node) {
     node.about_node("Normal", "Shutdown", "Shutdown manager detected shutdown cancellation".to_owned());
 }
 
-async fn end_pods(node: &Arc<Node>, grace: Grace) {
-    info!(node = node.name, grace = ?grace.total, "the node shuts down: its pods end");
+async fn end_pods(node: &Arc<Node>, grace: &Grace) {
+    info!(node = node.name, grace = ?grace.total(), "the node shuts down: its pods end");
     let mut changes = node.caches.of::<Pod>().subscribe();
     node.leaving.store(true, Ordering::Relaxed);
     node.look_again.notify_one();
@@ -104,10 +128,9 @@ async fn end_pods(node: &Arc<Node>, grace: Grace) {
     if tokio::time::timeout(TOLD_MAX, told(node)).await.is_err() {
         warn!("the API server does not hear that the node shuts down");
     }
-    let groups = grace.groups();
-    for (at, (_, period)) in groups.iter().enumerate() {
+    for (at, Group { period, .. }) in grace.groups.iter().enumerate() {
         let pods: Vec<Arc<Pod>> =
-            live(node).into_iter().filter(|pod| !is_mirror(pod) && group_of(pod, &groups) == at).collect();
+            live(node).into_iter().filter(|pod| !is_mirror(pod) && grace.group_of(pod) == at).collect();
         for pod in &pods {
             let doom = Doom {
                 reason: TERMINATED.to_owned(),
@@ -140,12 +163,6 @@ async fn told(node: &Node) {
     }
 }
 
-/// The last group whose priority the pod has.
-fn group_of(pod: &Pod, groups: &[(i32, Duration)]) -> usize {
-    let priority = spec(pod).priority.unwrap_or(0);
-    groups.iter().rposition(|(lowest, _)| priority >= *lowest).unwrap_or(0)
-}
-
 /// Until the API shows that these pods have ended, or not at all any more.
 async fn ended(node: &Node, mut waiting: HashSet<String>, changes: &mut UnboundedReceiver<Change<Pod>>) {
     loop {
@@ -162,17 +179,31 @@ mod tests {
     use super::*;
     use crate::pod::fixture::pod_yaml;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn critical_pods_end_last_and_have_the_end_of_the_time() {
-        let seconds = Duration::from_secs;
-        let groups = Grace { total: seconds(30), critical: seconds(10) }.groups();
-        assert_eq!(groups.map(|(_, period)| period), [seconds(20), seconds(10)]);
+        let periods = |grace: &Grace| grace.groups.iter().map(|group| group.period).collect::<Vec<_>>();
+        let grace = Grace::new(30 * SECOND, 10 * SECOND);
+        assert_eq!(periods(&grace), [20 * SECOND, 10 * SECOND]);
         for (priority, group) in
             [("", 0), ("priority: -5", 0), ("priority: 1999999999", 0), ("priority: 2000000000", 1)]
         {
-            assert_eq!(group_of(&pod_yaml(&format!("spec: {{{priority}}}")), &groups), group, "{priority}");
+            assert_eq!(grace.group_of(&pod_yaml(&format!("spec: {{{priority}}}"))), group, "{priority}");
         }
-        let all_critical = Grace { total: seconds(5), critical: seconds(10) }.groups();
-        assert_eq!(all_critical.map(|(_, period)| period), [seconds(0), seconds(5)]);
+        assert_eq!(periods(&Grace::new(5 * SECOND, 10 * SECOND)), [Duration::ZERO, 5 * SECOND]);
+        assert!(Grace::new(Duration::ZERO, Duration::ZERO).is_none() && Grace::default().is_none());
+    }
+
+    #[test]
+    fn a_pod_is_of_the_group_with_the_highest_priority_that_it_reaches() {
+        let group = |priority, seconds: u32| Group { priority, period: seconds * SECOND };
+        let grace = Grace::by_priority(vec![group(100_000, 10), group(-10, 60), group(10_000, 180)]);
+        assert_eq!(grace.total(), 250 * SECOND);
+        for (priority, period) in [(-11, 60), (-10, 60), (9_999, 60), (10_000, 180), (99_999, 180), (2_000_000_000, 10)]
+        {
+            let pod = pod_yaml(&format!("spec: {{priority: {priority}}}"));
+            assert_eq!(grace.groups[grace.group_of(&pod)].period, period * SECOND, "{priority}");
+        }
     }
 }

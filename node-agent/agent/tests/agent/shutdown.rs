@@ -18,7 +18,7 @@ fn named(container: &str, priority: i32) -> Value {
 
 #[tokio::test]
 async fn pods_end_in_two_groups_and_the_node_is_not_ready() {
-    let mut world = World::with(Grace { total: Duration::from_secs(50), critical: Duration::from_secs(20) });
+    let mut world = World::with(Grace::new(Duration::from_secs(50), Duration::from_secs(20)));
     let mut node = world.api.until(NODE, |n| n.is_some()).await.unwrap();
     node["spec"]["podCIDR"] = json!("10.42.0.0/24");
     world.api.put(NODE, node);
@@ -59,7 +59,7 @@ async fn the_machine_waits_until_the_pods_have_ended_and_may_stay_after_all() {
     let place = Place { bus: dir.path().join("bus"), settings: dir.path().join("logind.conf.d") };
     let bus = FakeBus::start(&place.bus, 5, 50);
     let settings = place.settings.join("99-drover.conf");
-    let world = World::on(place, Grace { total: Duration::from_secs(50), critical: Duration::from_secs(20) });
+    let world = World::on(place, Grace::new(Duration::from_secs(50), Duration::from_secs(20)));
     let mut node = world.api.until(NODE, |n| n.is_some()).await.unwrap();
     node["spec"]["podCIDR"] = json!("10.42.0.0/24");
     world.api.put(NODE, node);
@@ -93,7 +93,7 @@ async fn the_machine_waits_until_the_pods_have_ended_and_may_stay_after_all() {
 async fn without_a_bus_a_signal_ends_the_pods() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place { bus: dir.path().join("none"), settings: dir.path().join("none.d") };
-    let mut world = World::on(place, Grace { total: Duration::from_secs(50), critical: Duration::ZERO });
+    let mut world = World::on(place, Grace::new(Duration::from_secs(50), Duration::ZERO));
     world.pod("p", named("p", 0));
     world.until_ready("p").await;
     world.stop_agent().await;

@@ -141,7 +141,7 @@ impl World {
             labels: [].into(),
             taints: Vec::new(),
             static_pod_dir: Some(self.dir.path().join("static")),
-            shutdown: self.shutdown,
+            shutdown: self.shutdown.clone(),
             logind: self.logind.clone(),
             lease_seconds: 40,
             resolv_conf: "/etc/resolv.conf".into(),

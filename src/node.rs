@@ -266,6 +266,7 @@ fn agent_config(
         static_pod_dir: args.static_pod_dir.clone(),
         shutdown: agent::shutdown::Grace::default(),
         logind: Some(agent::shutdown::logind::Place::system()),
+        credential_providers: args.credentials.place(),
         lease_seconds: args.node_lease_seconds,
         resolv_conf: PathBuf::from(RESOLV_CONF),
     }

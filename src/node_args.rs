@@ -1,8 +1,11 @@
-//! What was typed about a node beyond its place: how it ends. The names of the flags are the kubelet's.
+//! What was typed about a node beyond its place: how it ends, whom it asks for registries' credentials. The names of the flags
+//! are the kubelet's.
 
 use crate::args::duration;
+use agent::image::provider::Place;
 use agent::shutdown::{Grace, Group};
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long pods have when this process is stopped.
@@ -48,6 +51,24 @@ fn priority_period(text: &str) -> Result<Group, String> {
     Ok(Group { priority, period: duration(period)? })
 }
 
+/// Where registries' credentials come from that no pod names.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct CredentialProviders {
+    /// A CredentialProviderConfig, or a folder of them: programs that are asked for registries' credentials
+    #[arg(long, value_name = "FILE", requires = "image_credential_provider_bin_dir")]
+    image_credential_provider_config: Option<PathBuf>,
+    /// The folder of these programs
+    #[arg(long, value_name = "DIR", requires = "image_credential_provider_config")]
+    image_credential_provider_bin_dir: Option<PathBuf>,
+}
+
+impl CredentialProviders {
+    pub(crate) fn place(&self) -> Option<Place> {
+        let config = self.image_credential_provider_config.clone()?;
+        Some(Place { config, programs: self.image_credential_provider_bin_dir.clone()? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +78,8 @@ mod tests {
     struct Line {
         #[command(flatten)]
         shutdown: Shutdown,
+        #[command(flatten)]
+        credentials: CredentialProviders,
     }
 
     fn parse(words: &[&str]) -> Result<Line, String> {
@@ -78,5 +101,14 @@ mod tests {
         for wrong in ["30s", "high=30s", "1=soon", "1=1s,1=2s"] {
             assert!(grace(&[&format!("{by_priority}={wrong}")]).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn providers_need_both_their_configuration_and_their_programs() {
+        assert_eq!(parse(&[]).unwrap().credentials.place(), None);
+        let both = ["--image-credential-provider-config=/c", "--image-credential-provider-bin-dir=/b"];
+        let place = parse(&both).unwrap().credentials.place().unwrap();
+        assert_eq!((place.config, place.programs), ("/c".into(), "/b".into()));
+        assert!(parse(&both[..1]).is_err() && parse(&both[1..]).is_err());
     }
 }

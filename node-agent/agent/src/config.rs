@@ -37,6 +37,8 @@ pub struct Config {
     pub shutdown: crate::shutdown::Grace,
     /// Where to hear that the machine goes down, where pods have time to end.
     pub logind: Option<crate::shutdown::logind::Place>,
+    /// Programs that are asked for registries' credentials.
+    pub credential_providers: Option<crate::image::provider::Place>,
     /// How long others believe this node when it is silent; it speaks four times as often.
     pub lease_seconds: u32,
     /// The resolver configuration that pods with `dnsPolicy: Default` get.
@@ -117,6 +119,8 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("the credential providers cannot be used")]
+    CredentialProviders(#[source] crate::image::provider::config::Error),
     #[error("a part of the agent ended early")]
     Task(#[source] tokio::task::JoinError),
 }

@@ -43,6 +43,7 @@ pub use config::{Config, Deps, Error, Reserved, Serving, Tls};
 use client::cache::{Caches, WatchOptions};
 use client::events::Recorder;
 use cri::Cri;
+use image::provider::Providers;
 use k8s_openapi::api::core::v1 as core;
 use node::ledger::Ledger;
 use node::{Metrics, Node, capacity, heartbeat};
@@ -75,6 +76,10 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
         let made = tokio::fs::create_dir_all(folder).await;
         made.map_err(|source| Error::Folder { path: folder.clone(), source })?;
     }
+    let providers = match &config.credential_providers {
+        Some(place) => Providers::open(place).map_err(Error::CredentialProviders)?,
+        None => Providers::default(),
+    };
     let listener = server::listen(&config).await?;
     config.bind.set_port(listener.port);
     let config = Arc::new(config);
@@ -88,7 +93,9 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     let (probes, commands) = mpsc::unbounded_channel();
     let (dooms, doomed) = mpsc::unbounded_channel();
     let machine = capacity::machine(&config.data_dir);
-    let node = Arc::new(shared(&config, deps, cri, runtime, &machine, (probes, dooms), &tracker, &drain));
+    let mut node = shared(&config, deps, cri, runtime, &machine, (probes, dooms), &tracker, &drain);
+    node.credential_providers = providers;
+    let node = Arc::new(node);
     let mut tasks = JoinSet::new();
     tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
@@ -204,6 +211,7 @@ fn shared(
         sources: Sources::new(deps.client.clone(), config.node_name.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
+        credential_providers: Providers::default(),
         image_records: image::record::Records::open(&config.data_dir),
         hosts_file: read(std::path::Path::new("/etc/hosts")),
         metrics: Metrics::default(),

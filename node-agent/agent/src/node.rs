@@ -13,6 +13,7 @@ use crate::csi::Drivers;
 use crate::device::Devices;
 use crate::device_claim::Claims;
 use crate::evict::Pressure;
+use crate::image::provider::Providers;
 use crate::image::record::Records;
 use crate::pod::admit::Host;
 use crate::pod::cgroup::NodeSize;
@@ -80,6 +81,8 @@ pub struct Node {
     pub probes: mpsc::UnboundedSender<prober::Command>,
     /// Bounds image pulls at the same time.
     pub pulls: Semaphore,
+    /// Programs that have credentials for registries.
+    pub credential_providers: Providers,
     /// Whose credentials fetched what is there.
     pub image_records: Records,
     /// The node's own `/etc/hosts`, for pods in its network.

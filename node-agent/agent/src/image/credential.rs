@@ -1,4 +1,4 @@
-//! Registry credentials from image pull secrets: which of them fit an image. Pure.
+//! Registry credentials: those of image pull secrets, and which of all fit an image. Pure.
 
 use super::record::Proof;
 use super::reference::repository;
@@ -29,25 +29,36 @@ struct Entry {
     identity_token: String,
 }
 
-/// What a secret holds for a registry.
+/// What a secret, or the node, has for a registry.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub auth: AuthConfig,
-    pub proof: Proof,
+    /// The secret that it is from; of what the node has itself, nothing.
+    pub proof: Option<Proof>,
 }
 
 /// The credentials for `image`, the most specific registry path first.
 pub fn matching(image: &str, secrets: &[Arc<Secret>]) -> Vec<Credential> {
-    let wanted = repository(image);
+    let all = secrets.iter().flat_map(|secret| {
+        config(secret).auths.into_iter().map(|(registry, entry)| {
+            let auth = auth(&registry, entry);
+            let proof = Some(proof(secret, &auth));
+            (registry, Credential { auth, proof })
+        })
+    });
+    most_specific_first(&repository(image), all)
+}
+
+/// Of credentials by registry, those for an image of `repository`.
+pub(super) fn most_specific_first(
+    repository: &str,
+    all: impl IntoIterator<Item = (String, Credential)>,
+) -> Vec<Credential> {
     let mut found: Vec<(usize, Credential)> = Vec::new();
-    for secret in secrets {
-        for (registry, entry) in config(secret).auths {
-            let prefix = normalized(&registry);
-            if fits(&prefix, &wanted) {
-                let auth = auth(&registry, entry);
-                let proof = proof(secret, &auth);
-                found.push((prefix.len(), Credential { auth, proof }));
-            }
+    for (registry, credential) in all {
+        let prefix = normalized(&registry);
+        if fits(&prefix, repository) {
+            found.push((prefix.len(), credential));
         }
     }
     found.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
@@ -90,16 +101,30 @@ fn normalized(registry: &str) -> String {
     }
 }
 
-/// `*.example.com` stands for one label; a path matches whole folders only.
+/// A path matches whole folders only.
 fn fits(prefix: &str, repository: &str) -> bool {
     let (prefix_host, prefix_path) = prefix.split_once('/').unwrap_or((prefix, ""));
     let (host, path) = repository.split_once('/').unwrap_or((repository, ""));
-    let (left, right): (Vec<&str>, Vec<&str>) = (prefix_host.split('.').collect(), host.split('.').collect());
-    let hosts = left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| *a == "*" || a == b);
     let below = path
         .strip_prefix(prefix_path)
         .is_some_and(|rest| prefix_path.is_empty() || rest.is_empty() || rest.starts_with('/'));
-    hosts && below
+    glob_hosts(prefix_host, host) && below
+}
+
+/// Part by part between the dots, where `*` stands for any characters and `?` for one.
+pub(super) fn glob_hosts(pattern: &str, host: &str) -> bool {
+    let (left, right): (Vec<&str>, Vec<&str>) = (pattern.split('.').collect(), host.split('.').collect());
+    left.len() == right.len() && left.iter().zip(&right).all(|(a, b)| glob(a.as_bytes(), b.as_bytes()))
+}
+
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=text.len()).any(|taken| glob(rest, &text[taken..])),
+        ([b'?', rest @ ..], [_, left @ ..]) => glob(rest, left),
+        ([one, rest @ ..], [other, left @ ..]) => one == other && glob(rest, left),
+        ([], [_, ..]) | ([_, ..], []) => false,
+    }
 }
 
 fn auth(registry: &str, entry: Entry) -> AuthConfig {

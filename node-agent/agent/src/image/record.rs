@@ -40,7 +40,7 @@ impl Proof {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Access {
-    /// It was fetched without credentials.
+    /// It was fetched without credentials, or with the node's own.
     Anybody,
     Secrets(Vec<Proof>),
 }
@@ -202,7 +202,8 @@ impl State {
         self.unfinished.remove(&full(image));
         let record = self.pulled.entry(reference.to_owned()).or_default();
         record.pull = self.ends;
-        record.admit(image, used.map(|credential| &credential.proof));
+        // k8s: what the node fetched with its own credentials is for all of its pods.
+        record.admit(image, used.and_then(|credential| credential.proof.as_ref()));
     }
 
     fn lose_pull(&mut self, image: &str) {
@@ -229,7 +230,7 @@ impl State {
         let Access::Secrets(known) = access else { return (true, false) };
         // k8s: the same credentials in another secret, and other credentials in the same secret, are as good
         let fits = |proof: &&Proof| known.iter().any(|one| one.hash == proof.hash || one.is_of(proof));
-        let Some(proof) = credentials.iter().map(|credential| &credential.proof).find(fits) else {
+        let Some(proof) = credentials.iter().filter_map(|credential| credential.proof.as_ref()).find(fits) else {
             return (false, false);
         };
         if known.contains(proof) || known.len() >= SECRETS_MAX {
@@ -267,7 +268,7 @@ mod tests {
 
     fn credential(uid: &str, hash: &str) -> Credential {
         let [namespace, name, uid, hash] = ["shop", uid, uid, hash].map(str::to_owned);
-        Credential { proof: Proof { namespace, name, uid, hash }, auth: AuthConfig::default() }
+        Credential { proof: Some(Proof { namespace, name, uid, hash }), auth: AuthConfig::default() }
     }
 
     async fn may(records: &Records, image: &str, credentials: &[Credential]) -> bool {

@@ -143,6 +143,7 @@ impl World {
             static_pod_dir: Some(self.dir.path().join("static")),
             shutdown: self.shutdown.clone(),
             logind: self.logind.clone(),
+            credential_providers: None,
             lease_seconds: 40,
             resolv_conf: "/etc/resolv.conf".into(),
         };

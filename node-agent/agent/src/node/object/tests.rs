@@ -22,6 +22,7 @@ fn config() -> Config {
         taints: Vec::new(),
         shutdown: crate::shutdown::Grace::default(),
         logind: None,
+        credential_providers: None,
         lease_seconds: 40,
         resolv_conf: "/etc/resolv.conf".into(),
         static_pod_dir: None,

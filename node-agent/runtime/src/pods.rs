@@ -6,6 +6,7 @@ mod events;
 mod exec;
 mod record;
 mod removed;
+mod reserved;
 mod restore;
 mod sandbox;
 mod spawn;
@@ -99,8 +100,7 @@ pub(crate) struct Pods {
     profiles: Profiles,
     spawner: Spawner,
     index: Mutex<Index>,
-    /// Names of sandboxes that are being made.
-    reserved: Mutex<BTreeSet<String>>,
+    reserved: reserved::Names,
     events: broadcast::Sender<cri::ContainerEventResponse>,
     removed: Removed,
     tasks: TaskTracker,
@@ -137,7 +137,7 @@ impl Pods {
             profiles,
             spawner,
             index: Mutex::default(),
-            reserved: Mutex::default(),
+            reserved: reserved::Names::default(),
             events: broadcast::channel(EVENTS_MAX).0,
             removed,
             tasks,

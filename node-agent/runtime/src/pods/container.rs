@@ -1,6 +1,7 @@
 //! Containers: created as a plan in a folder, started by the sandbox's supervisor, stopped, removed.
 
 use super::record::{self, ContainerRecord, ContainerState};
+use super::reserved::Name;
 use super::{PodError, Pods, Sandbox, doing};
 use crate::cdi;
 use crate::cgroup::Resources;
@@ -222,6 +223,7 @@ impl Pods {
         let sandbox = self.sandbox(sandbox)?;
         sandbox.link()?;
         let metadata = config.metadata.clone().ok_or(SpecError::Missing("container metadata"))?;
+        let _name = self.reserve(Name::of_container(&sandbox.record.id, &metadata))?;
         let same = |c: &Arc<Container>| c.config.lock().metadata.as_ref() == Some(&metadata);
         if let Some(existing) = self.containers_of(&sandbox.record.id).into_iter().find(same) {
             // The client did not hear the first answer.

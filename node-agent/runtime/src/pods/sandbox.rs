@@ -1,6 +1,7 @@
 //! Sandboxes: made, stopped, removed. Whatever goes wrong while one is made is undone.
 
 use super::record::{self, ATTACHMENT, Attached, BEGUN, SandboxRecord};
+use super::reserved::Name;
 use super::{PodError, Pods, Sandbox, Spawner, doing};
 use crate::cgroup::Resources;
 use crate::image::remove_tree;
@@ -13,23 +14,10 @@ use crate::sys::process::random_id;
 use crate::wire::{Call, SocketKind};
 use parking_lot::Mutex;
 use proto::cri;
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-
-/// The name of a sandbox that is being made.
-struct Reserved<'a> {
-    names: &'a Mutex<BTreeSet<String>>,
-    name: String,
-}
-
-impl Drop for Reserved<'_> {
-    fn drop(&mut self) {
-        self.names.lock().remove(&self.name);
-    }
-}
 
 impl Pods {
     pub(crate) async fn run_sandbox(
@@ -38,12 +26,12 @@ impl Pods {
         handler: &str,
     ) -> Result<String, PodError> {
         let metadata = config.metadata.as_ref().ok_or(spec::SpecError::Missing("sandbox metadata"))?;
+        let _name = self.reserve(Name::of_sandbox(metadata))?;
         let taken = |s: &Arc<Sandbox>| s.config.metadata.as_ref() == Some(metadata) && s.is_ready();
         if let Some(existing) = self.sandboxes().into_iter().find(taken) {
             // The client did not hear the first answer.
             return Ok(existing.record.id.clone());
         }
-        let _name = self.reserve(metadata)?;
         let id = random_id();
         let dir = self.folder.join(&id);
         let plan = spec::sandbox(&id, &dir, &config)?;
@@ -72,16 +60,6 @@ impl Pods {
                 Err(error)
             }
         }
-    }
-
-    /// Keeps a name for a sandbox that is being made: who asks again meanwhile must not get a second one.
-    fn reserve(&self, metadata: &cri::PodSandboxMetadata) -> Result<Reserved<'_>, PodError> {
-        let cri::PodSandboxMetadata { name, uid, namespace, attempt } = metadata;
-        let name = format!("{namespace}/{name}/{uid}/{attempt}");
-        if !self.reserved.lock().insert(name.clone()) {
-            return Err(PodError::NotNow(format!("sandbox {name} is being made")));
-        }
-        Ok(Reserved { names: &self.reserved, name })
     }
 
     async fn make_sandbox(

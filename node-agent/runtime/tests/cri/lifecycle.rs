@@ -306,3 +306,38 @@ pub(crate) async fn a_quiet_supervisor_is_small(mut node: Node) {
 fn now() -> std::time::Instant {
     std::time::Instant::now()
 }
+
+pub(crate) async fn what_is_asked_for_many_times_at_once_is_made_once(mut node: Node) {
+    let pod = node.pod("once");
+    let sandbox = node.run(pod.clone()).await;
+    for attempt in 0..20 {
+        let mut config = script("main", "true");
+        config.metadata.as_mut().unwrap().attempt = attempt;
+        let request = CreateContainerRequest {
+            pod_sandbox_id: sandbox.clone(),
+            config: Some(config),
+            sandbox_config: Some(pod.clone()),
+        };
+        let create = || {
+            let (mut runtime, request) = (node.runtime.clone(), request.clone());
+            async move { runtime.create_container(request).await.map(|answer| answer.into_inner().container_id) }
+        };
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            asking.spawn(create());
+        }
+        let (made, refused): (Vec<_>, Vec<_>) = asking.join_all().await.into_iter().partition(Result::is_ok);
+        let ids: std::collections::BTreeSet<String> = made.into_iter().map(Result::unwrap).collect();
+        assert_eq!(ids.len(), 1, "{ids:?}");
+        for refusal in refused.into_iter().map(Result::unwrap_err) {
+            assert_eq!(refusal.code(), tonic::Code::FailedPrecondition, "{refusal}");
+            assert_eq!(refusal.message(), format!("container main/{attempt} is being made"));
+        }
+        let again = create().await.unwrap();
+        assert!(ids.contains(&again), "the answer of a call whose first answer was lost");
+    }
+    let all = node.runtime.list_containers(ListContainersRequest::default()).await.unwrap().into_inner().containers;
+    assert_eq!(all.len(), 20);
+    node.remove(&sandbox).await;
+    node.finish().await;
+}

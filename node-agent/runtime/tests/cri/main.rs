@@ -40,6 +40,7 @@ const TESTS: &[Test] = tests![
     lifecycle::a_client_that_leaves_does_not_leave_half_a_pod,
     lifecycle::a_runtime_takes_back_what_the_one_before_had_begun,
     lifecycle::a_container_is_made_in_a_sandbox_that_stays_or_not_at_all,
+    lifecycle::what_is_asked_for_many_times_at_once_is_made_once,
     lifecycle::a_bridge_that_was_deleted_comes_back_with_its_pods,
     lifecycle::events_tell_starts_and_exits,
     lifecycle::a_network_that_somebody_holds_goes_with_its_pod,

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::UnixListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_stream::wrappers::{BroadcastStream, UnixListenerStream};
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +53,12 @@ pub(crate) struct Books {
     looks: u64,
 }
 
+impl Books {
+    fn is_empty(&self) -> bool {
+        self.pods.is_empty() && self.containers.is_empty()
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct FakeCri {
     pub(crate) books: Arc<Mutex<Books>>,
@@ -59,7 +66,12 @@ pub(crate) struct FakeCri {
     starts: Arc<tokio::sync::Mutex<()>>,
     pulls: Arc<tokio::sync::Mutex<()>>,
     events: broadcast::Sender<ContainerEventResponse>,
+    /// Something was written into the books.
+    written: watch::Sender<()>,
 }
+
+/// The agent is told again after this long: it may not have listened the first time.
+const TOLD_AGAIN: Duration = Duration::from_millis(50);
 
 impl FakeCri {
     pub(crate) fn new() -> Self {
@@ -69,6 +81,7 @@ impl FakeCri {
             starts: Arc::default(),
             pulls: Arc::default(),
             events: broadcast::Sender::new(1024),
+            written: watch::Sender::new(()),
         }
     }
 
@@ -106,22 +119,42 @@ impl FakeCri {
         Arc::clone(&self.pulls).try_lock_owned().expect("nothing is being pulled")
     }
 
-    pub(crate) async fn until_pulling(&self, image: &str) {
-        let call = format!("pull {image}");
-        while !self.calls().contains(&call) {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    /// Waits until the books are as wanted.
+    pub(crate) async fn until(&self, done: impl Fn(&Books) -> bool) {
+        let mut written = self.written.subscribe();
+        while !done(&self.books.lock()) {
+            written.changed().await.unwrap();
         }
+    }
+
+    /// Waits until a call has been made so often.
+    pub(crate) async fn until_called(&self, call: &str, times: usize) {
+        self.until(|books| books.calls.iter().filter(|one| *one == call).count() >= times).await;
+    }
+
+    pub(crate) async fn until_empty(&self) {
+        self.until(Books::is_empty).await;
     }
 
     /// Says that something has changed, until the agent has looked and had a moment to think about it.
     pub(crate) async fn be_looked_at(&self) {
-        let looks = || self.books.lock().looks;
-        let before = looks();
+        let before = self.books.lock().looks;
         let sandboxes: Vec<String> = self.books.lock().pods.keys().cloned().collect();
         // The second look comes when what was made of the first is done.
-        while looks() < before + 2 {
+        for looks in [before + 1, before + 2] {
+            let looked = || self.until(|books| books.looks >= looks);
             sandboxes.iter().for_each(|id| self.tell(id, id));
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            while tokio::time::timeout(TOLD_AGAIN, looked()).await.is_err() {
+                sandboxes.iter().for_each(|id| self.tell(id, id));
+            }
+        }
+    }
+
+    /// Says that a sandbox has changed, until nothing of any pod is left.
+    pub(crate) async fn tell_until_empty(&self, sandbox: &str) {
+        self.tell(sandbox, sandbox);
+        while tokio::time::timeout(TOLD_AGAIN, self.until_empty()).await.is_err() {
+            self.tell(sandbox, sandbox);
         }
     }
 
@@ -147,8 +180,7 @@ impl FakeCri {
 
     /// Nothing of any pod is left.
     pub(crate) fn is_empty(&self) -> bool {
-        let books = self.books.lock();
-        books.pods.is_empty() && books.containers.is_empty()
+        self.books.lock().is_empty()
     }
 
     pub(crate) fn tell(&self, id: &str, sandbox: &str) {
@@ -167,6 +199,7 @@ impl FakeCri {
         books.clock += 1;
         let spared = text.starts_with("start") || text.starts_with("pull");
         books.calls.push(text);
+        self.written.send_replace(());
         if let Some((state, one_in)) = books.chaos.as_mut().filter(|_| !spared) {
             *state ^= *state << 13;
             *state ^= *state >> 7;
@@ -273,6 +306,7 @@ impl RuntimeService for FakeCri {
         let mut books = self.books.lock();
         books.pods.remove(&id);
         books.containers.retain(|_, c| c.sandbox != id);
+        self.written.send_replace(());
         Ok(Response::new(RemovePodSandboxResponse {}))
     }
 
@@ -361,6 +395,7 @@ impl RuntimeService for FakeCri {
     async fn remove_container(&self, request: Request<RemoveContainerRequest>) -> Answer<RemoveContainerResponse> {
         self.call("remove".to_owned())?;
         self.books.lock().containers.remove(&request.into_inner().container_id);
+        self.written.send_replace(());
         Ok(Response::new(RemoveContainerResponse {}))
     }
 
@@ -368,6 +403,7 @@ impl RuntimeService for FakeCri {
         let wanted = request.into_inner().filter.unwrap_or_default().label_selector;
         let mut books = self.books.lock();
         books.looks += 1;
+        self.written.send_replace(());
         let found = books.containers.iter().filter(|(_, c)| labelled(&wanted, &c.config.labels));
         let containers = found.map(|(id, c)| Container {
             id: id.clone(),

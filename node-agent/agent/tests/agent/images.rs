@@ -73,16 +73,13 @@ async fn a_pull_that_was_cut_off_and_brought_nothing_shuts_nobody_out() {
     let mut world = World::new();
     let gate = world.cri.hold_pulls();
     world.pod("deleted", pod("IfNotPresent", None));
-    world.cri.until_pulling(IMAGE).await;
+    world.cri.until_called(&format!("pull {IMAGE}"), 1).await;
     world.delete("deleted", 0);
     world.until_gone("deleted").await;
     settled(&world).await;
 
     world.pod("of-dead-agent", pod("IfNotPresent", None));
-    let pulls = |world: &World| world.cri.calls().iter().filter(|call| call.starts_with("pull")).count();
-    while pulls(&world) < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    world.cri.until_called(&format!("pull {IMAGE}"), 2).await;
     world.stop_agent().await;
     world.api.remove(&pod_path("of-dead-agent"));
     world.start_agent();
@@ -101,7 +98,7 @@ async fn what_a_pull_brought_that_was_cut_off_is_for_those_who_can_fetch_it() {
     secret(&world, "one", "user");
     let gate = world.cri.hold_pulls();
     world.pod("cut-off", pod("IfNotPresent", Some("one")));
-    world.cri.until_pulling(IMAGE).await;
+    world.cri.until_called(&format!("pull {IMAGE}"), 1).await;
     world.stop_agent().await;
     world.api.remove(&pod_path("cut-off"));
     world.cri.books.lock().images.push(IMAGE.to_owned());

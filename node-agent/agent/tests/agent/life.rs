@@ -132,9 +132,7 @@ async fn the_moment_between_a_container_and_its_successor_is_not_shown() {
     };
     // While the successor is made and does not run yet, and longer than other changes are held back for.
     let meanwhile = async {
-        while world.cri.calls().iter().filter(|call| *call == "start a").count() < 2 {
-            tokio::task::yield_now().await;
-        }
+        world.cri.until_called("start a", 2).await;
         clock.advance(Duration::from_millis(500));
         world.cri.be_looked_at().await;
         drop(gate);
@@ -170,9 +168,7 @@ async fn a_restarted_agent_finds_its_pods_and_changes_nothing() {
     let calls = world.cri.calls().len();
     world.start_agent();
     // The probe is asked again: the agent has found the container.
-    while !world.cri.calls()[calls..].iter().any(|c| c == "exec check") {
-        tokio::task::yield_now().await;
-    }
+    world.cri.until(|books| books.calls[calls..].iter().any(|c| c == "exec check")).await;
     let after = world.api.get(&pod_path("p")).unwrap();
     assert_eq!(before["status"], after["status"]);
     assert!(world.cri.calls()[calls..].iter().all(|c| c == "exec check"), "{:?}", &world.cri.calls()[calls..]);
@@ -186,9 +182,7 @@ async fn a_container_that_an_agent_created_and_did_not_start_is_no_restart_for_t
     let count = |world: &World, call: &str| world.cri.calls().iter().filter(|c| *c == call).count();
     world.pod("p", web());
     for tries in 1..=2 {
-        while count(&world, "start a") < tries {
-            tokio::task::yield_now().await;
-        }
+        world.cri.until_called("start a", tries).await;
         if tries == 1 {
             world.stop_agent().await;
             world.start_agent();
@@ -213,12 +207,7 @@ async fn a_sandbox_that_comes_when_its_pod_is_gone_goes_too() {
     assert!(world.cri.is_empty());
     world.cri.comes_late(made);
     // Because of the event, long before the agent looks for such things by itself.
-    let soon = async {
-        while !world.cri.is_empty() {
-            world.cri.tell("late", "late");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
+    let soon = world.cri.tell_until_empty("late");
     tokio::time::timeout(Duration::from_secs(20), soon).await.expect("the sandbox to be removed");
     world.close().await;
 }
@@ -231,9 +220,7 @@ async fn what_the_api_forgot_while_the_agent_was_away_is_removed() {
     world.stop_agent().await;
     world.api.remove(&pod_path("p"));
     world.start_agent();
-    while !world.cri.books.lock().pods.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    world.cri.until(|books| books.pods.is_empty()).await;
     world.close().await;
 }
 
@@ -368,8 +355,6 @@ async fn a_force_deleted_pod_is_killed() {
     world.pod("p", web());
     world.until_ready("p").await;
     world.api.remove(&pod_path("p"));
-    while !world.cri.books.lock().pods.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    world.cri.until(|books| books.pods.is_empty()).await;
     world.close().await;
 }

@@ -193,8 +193,6 @@ async fn a_pod_in_a_file_runs_and_is_shown_by_a_mirror() {
     assert_eq!(world.cri.calls().iter().filter(|c| c.starts_with("create")).count(), 1);
     std::fs::remove_file(world.dir.path().join("static/web.yaml")).unwrap();
     world.until_gone("web-n1").await;
-    while !world.cri.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    world.cri.until_empty().await;
     world.close().await;
 }

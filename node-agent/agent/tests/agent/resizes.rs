@@ -90,7 +90,7 @@ async fn a_resize_that_comes_before_the_container_waits_for_room_too() {
     world.until_ready("large").await;
     let gate = world.cri.hold_pulls();
     cpus.pod_of("late:1", "late", little, 0);
-    world.cri.until_pulling("late:1").await;
+    world.cri.until_called("pull late:1", 1).await;
     cpus.resize("late", most);
     cpus.until_held("late").await;
     drop(gate);

@@ -19,6 +19,9 @@ use std::sync::Arc;
 const BURST_MAX: usize = 250;
 /// Pods in a row that failed on this node, carried from one to the next: it outlives a restart of the controller.
 const FAILURES: &str = "drover.dev/daemon-failures-in-a-row";
+/// How many templates the set had, which the API server counts, and its pods show.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
+const GENERATION_LABEL: &str = "pod-template-generation";
 /// How long a failed pod lies before it is replaced, doubled with each that fails (k8s: 1 s to 15 min).
 const BACKOFF_MIN_SECS: i64 = 1;
 const BACKOFF_MAX_SECS: i64 = 15 * 60;
@@ -81,7 +84,11 @@ impl Changes {
 fn new_pod(set: &DaemonSet, node: &str, failures: u32, hash: &str, now: Timestamp) -> Pod {
     let seed = [set.uid().as_bytes(), node.as_bytes(), &now.as_nanosecond().to_le_bytes()];
     let mut pod = pod_template::pod(set, &set.spec.template, &format!("{}-", set.name()), &seed);
-    pod.metadata.labels.get_or_insert_default().insert(REVISION_HASH.to_owned(), hash.to_owned());
+    let labels = pod.metadata.labels.get_or_insert_default();
+    labels.insert(REVISION_HASH.to_owned(), hash.to_owned());
+    if let Some(count) = set.metadata.annotations.as_ref().and_then(|all| all.get(TEMPLATE_GENERATION)) {
+        labels.insert(GENERATION_LABEL.to_owned(), count.clone());
+    }
     if failures > 0 {
         pod.metadata.annotations.get_or_insert_default().insert(FAILURES.to_owned(), failures.to_string());
     }

@@ -4,7 +4,7 @@ use super::{CONTROLLER, Reconcile};
 use crate::history::{self, REVISION_HASH};
 use crate::sim::{self, Ends, Scenario, World, all};
 use crate::testing::{at, caches, lines};
-use client::action::{Key, Resource};
+use client::action::{Action, Key, Resource};
 use expect_test::{Expect, expect};
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -64,6 +64,20 @@ fn every_node_that_the_template_may_run_on_gets_a_pod() {
     let text = run(&(set("") + &node("n1", "") + &node("n2", taint) + &node("n3", cordon)));
     assert_eq!(text.lines().filter(|line| line.starts_with("create Pod")).count(), 2, "{text}");
     assert!(text.contains("\"desiredNumberScheduled\":2"), "{text}");
+}
+
+#[test]
+fn a_pod_shows_how_often_the_template_was_another() {
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let yaml =
+        set("").replace("{name: log,", "{name: log, annotations: {deprecated.daemonset.template.generation: '3'},");
+    let actions = reconcile(&Key::new("a", "log"), &caches(CONTROLLER.watches, &(yaml + &node("n1", ""))), at(100));
+    let labels = actions.iter().find_map(|action| match action {
+        Action::Create { resource, object, .. } if resource.kind == "Pod" => Some(&object["metadata"]["labels"]),
+        _ => None,
+    });
+    let wanted = json!({"app": "log", "controller-revision-hash": "new", "pod-template-generation": "3"});
+    assert_eq!(labels, Some(&wanted));
 }
 
 #[test]

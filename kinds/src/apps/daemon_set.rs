@@ -4,7 +4,7 @@ use crate::cells;
 use crate::core::pod::{defaults, warnings};
 use crate::errors::{FieldError, FieldErrors};
 use crate::row::{AGE, Column, NAME, Row, STATUS, row};
-use crate::typed::{Hook, TypedKind};
+use crate::typed::TypedKind;
 use crate::validate::path::Path;
 use crate::validate::{FIELD_IMMUTABLE, given, non_negative, pod_spec, rollout, selector, semantically_equal};
 use k8s_openapi::api::apps::v1::{DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet};
@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value;
 
 const REVISION_HISTORY: i32 = 10;
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 const SPEC: Path<'static> = Path::new("spec");
 
 pub(crate) struct DaemonSetKind;
@@ -40,8 +41,6 @@ impl TypedKind for DaemonSetKind {
         generation: true,
     };
 
-    const LACKS: &'static [Hook] = &[Hook::PrepareCreate, Hook::PrepareUpdate];
-
     fn default(set: &mut DaemonSet) {
         let spec = &mut set.spec;
         spec.revision_history_limit.get_or_insert(REVISION_HISTORY);
@@ -55,6 +54,20 @@ impl TypedKind for DaemonSetKind {
             rolling.max_surge.get_or_insert(IntOrString::Int(0));
         }
         defaults::pod_template(&mut spec.template);
+    }
+
+    fn prepare_create(set: &mut DaemonSet) {
+        let brought = template_generation(set);
+        set_template_generation(set, brought.max(1));
+    }
+
+    fn prepare_update(set: &mut DaemonSet, old: &DaemonSet) {
+        let changed = !semantically_equal(&set.spec.template, &old.spec.template);
+        set_template_generation(set, template_generation(old).saturating_add(changed.into()));
+    }
+
+    fn prepare_status(set: &mut DaemonSet, old: &DaemonSet) {
+        set_template_generation(set, template_generation(old));
     }
 
     fn validate(set: &DaemonSet) -> FieldErrors {
@@ -131,6 +144,17 @@ impl TypedKind for DaemonSetKind {
     }
 }
 
+/// How often the template was another, counted in an annotation: that of a field that only older versions of the API had.
+/// k8s: `apis/apps/v1/conversion.go`, `registry/apps/daemonset/strategy.go`
+fn template_generation(set: &DaemonSet) -> i64 {
+    let annotation = set.metadata.annotations.as_ref().and_then(|all| all.get(TEMPLATE_GENERATION));
+    annotation.and_then(|count| count.parse().ok()).unwrap_or_default()
+}
+
+fn set_template_generation(set: &mut DaemonSet, count: i64) {
+    set.metadata.annotations.get_or_insert_default().insert(TEMPLATE_GENERATION.to_owned(), count.to_string());
+}
+
 fn strategy(strategy: &DaemonSetUpdateStrategy, path: &Path<'_>, errors: &mut FieldErrors) {
     match strategy.type_.as_deref().unwrap_or_default() {
         "OnDelete" => {}
@@ -168,6 +192,8 @@ fn rolling(rolling: &RollingUpdateDaemonSet, path: &Path<'_>, errors: &mut Field
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kind::Kind;
+    use crate::typed::Typed;
     use crate::validate::check;
     use expect_test::{Expect, expect};
     use serde_json::json;
@@ -212,6 +238,22 @@ mod tests {
                 r#"spec.template.metadata.labels: Invalid value: {"app":"agent"}: `selector` does not match template `labels`"#
             ]],
         );
+    }
+
+    #[test]
+    fn an_annotation_counts_the_templates() {
+        let count = |set: &Value| set["metadata"]["annotations"][TEMPLATE_GENERATION].clone();
+        let old = check::created::<DaemonSetKind>(agent());
+        assert_eq!(count(&old), "1");
+        let changed = |patch: Value| count(&check::updated::<DaemonSetKind>(agent(), &patch));
+        assert_eq!(changed(json!({"spec": {"minReadySeconds": 3}})), "1");
+        assert_eq!(changed(json!({"metadata": {"annotations": {TEMPLATE_GENERATION: "7"}}})), "1", "nobody sets it");
+        assert_eq!(changed(json!({"metadata": {"annotations": null}})), "1");
+        assert_eq!(changed(json!({"spec": {"template": {"metadata": {"labels": {"a": "b"}}}}})), "2");
+        let mut told = old.clone();
+        check::merge(&mut told, &json!({"metadata": {"annotations": {"a": "b", TEMPLATE_GENERATION: null}}}));
+        Typed::<DaemonSetKind>::new().prepare_status(&mut told, &old);
+        assert_eq!(told["metadata"]["annotations"], json!({"a": "b", TEMPLATE_GENERATION: "1"}));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! nodes are told in `status.volumesAttached`. k8s: `pkg/controller/volume/attachdetach`, `pkg/volume/csi/csi_attacher.go`
 
 use crate::pod;
+use crate::pod_gc::has_out_of_service_taint;
 use crate::volume_use::{self, BY_CLAIM};
 use crate::write;
 use client::action::{Action, Key, PatchKind};
@@ -100,7 +101,12 @@ fn observe(key: &Key, caches: &Caches) -> Option<Seen> {
     };
     Some(Seen {
         users: users.map(|pod| (pod::node_name(&pod).to_owned(), pod)).collect(),
-        in_use: nodes.iter().filter(uses).map(|node| node.name().to_owned()).collect(),
+        // k8s: hasOutOfServiceTaint, such a node will not say any more that it is done
+        in_use: nodes
+            .iter()
+            .filter(|node| uses(node) && !has_out_of_service_taint(node))
+            .map(|node| node.name().to_owned())
+            .collect(),
         untold: nodes.iter().filter_map(|node| Some((Arc::clone(node), untold(node, caches)?))).collect(),
         volume,
         source,
@@ -216,6 +222,18 @@ mod tests {
         assert_eq!(run(&format!("{used}{}", attached("n1", false))), "");
         let ended = format!("{VOLUME}{}{}", pod("p", "n1", "Succeeded"), attached("n1", false));
         assert_eq!(run(&ended), "delete VolumeAttachment csi-n1\n");
+    }
+
+    #[test]
+    fn a_volume_leaves_a_node_that_is_out_of_service_though_it_says_that_it_is_mounted() {
+        let used = "status: {volumesInUse: [kubernetes.io/csi/d.example.com^h]}";
+        let on = |spec: &str| {
+            let volume = VOLUME.replace("{name: n1, uid: n1}", &format!("{{name: n1, uid: n1}}\n{spec}\n{used}"));
+            run(&format!("{volume}{}", attached("n1", false)))
+        };
+        assert_eq!(on("spec: {}"), "");
+        let taint = "spec: {taints: [{key: node.kubernetes.io/out-of-service, effect: NoExecute}]}";
+        assert_eq!(on(taint), "delete VolumeAttachment csi-n1\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::horizontal_pod_autoscaler::Recent;
 use crate::load_balancer::Pool;
 use crate::node_lifecycle::Heard;
+use crate::pod_gc::Missing;
 use crate::table::CONTROLLERS;
 use client::lease::{self, LeaderElector};
 use client::rt::{self, Deps, MANAGER};
@@ -84,6 +85,7 @@ async fn controllers(config: Config, deps: Deps, drain: CancellationToken) -> Re
             builder.fact(config);
             builder.fact(Recent::default());
             builder.fact(Heard::default());
+            builder.fact(Missing::default());
         },
         deps,
         drain,

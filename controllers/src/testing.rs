@@ -29,6 +29,7 @@ pub(crate) fn caches_of(
     builder.fact(config);
     builder.fact(crate::horizontal_pod_autoscaler::Recent::default());
     builder.fact(crate::node_lifecycle::Heard::default());
+    builder.fact(crate::pod_gc::Missing::default());
     builder.offline_with(documents(yaml)).expect("objects of declared kinds")
 }
 

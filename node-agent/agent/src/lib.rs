@@ -55,6 +55,7 @@ use pod::sandbox::Places;
 use pod::status::NodeFacts;
 use proto::cri::VersionRequest;
 use source::Sources;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -166,7 +167,6 @@ fn shared(
     builder.watch_with::<core::Node>(only(format!("metadata.name={}", config.node_name)));
     builder.watch::<core::Service>();
     let caches = builder.start(tracker, drain.clone());
-    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
     let recorder = Recorder::start(
         deps.client.clone(),
         "kubelet",
@@ -185,11 +185,7 @@ fn shared(
             log_dir: config.log_dir.clone(),
             cgroup_root: config.cgroup_root.clone(),
         },
-        names: Names {
-            cluster_dns: config.cluster_dns.iter().map(ToString::to_string).collect(),
-            cluster_domain: config.cluster_domain.clone(),
-            host: parse_resolv_conf(&read(&config.resolv_conf)),
-        },
+        names: names(config),
         facts: NodeFacts { host_ips: config.node_ips.iter().map(ToString::to_string).collect(), runtime },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
         size: NodeSize {
@@ -213,11 +209,24 @@ fn shared(
         pulls: Semaphore::new(PULLS_MAX),
         credential_providers: Providers::default(),
         image_records: image::record::Records::open(&config.data_dir),
-        hosts_file: read(std::path::Path::new("/etc/hosts")),
+        hosts_file: read(Path::new("/etc/hosts")),
         metrics: Metrics::default(),
         tracker: tracker.clone(),
         drain: drain.clone(),
         client: deps.client,
         clock: deps.clock,
     }
+}
+
+fn names(config: &Config) -> Names {
+    Names {
+        cluster_dns: config.cluster_dns.iter().map(ToString::to_string).collect(),
+        cluster_domain: config.cluster_domain.clone(),
+        host: parse_resolv_conf(&read(&config.resolv_conf)),
+    }
+}
+
+/// What a file of the machine says, if it is there.
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }

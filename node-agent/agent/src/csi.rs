@@ -3,9 +3,11 @@
 
 mod record;
 mod register;
+mod usage;
 mod volume;
 
 pub(crate) use register::{deregister, register};
+pub use usage::{Counted, usage};
 pub use volume::{Planned, Published, plan, publish, unpublish_all};
 
 use crate::dial;

@@ -201,6 +201,8 @@ fn shared(
         look_again: Notify::new(),
         samples: server::Samples::default(),
         drivers: csi::Drivers::default(),
+        volume_places: volume::usage::VolumePlaces::default(),
+        volumes_found: server::VolumesFound::default(),
         devices: device::Devices::open(&config.data_dir, deps.clock.now()),
         claims: device_claim::Claims::open(&config.data_dir),
         started: deps.clock.now(),

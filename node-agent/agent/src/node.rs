@@ -23,8 +23,9 @@ use crate::pod::observed::Doom;
 use crate::pod::sandbox::Places;
 use crate::pod::status::NodeFacts;
 use crate::probe::prober;
-use crate::server::Samples;
+use crate::server::{Samples, VolumesFound};
 use crate::source::Sources;
+use crate::volume::usage::VolumePlaces;
 use client::action::Event;
 use client::cache::Caches;
 use client::clock::Clock;
@@ -74,6 +75,9 @@ pub struct Node {
     /// CPU use at the last question, by container id or pod uid.
     pub samples: Samples,
     pub drivers: Drivers,
+    pub volume_places: VolumePlaces,
+    /// How full volumes were when somebody asked last.
+    pub volumes_found: VolumesFound,
     pub devices: Devices,
     pub claims: Claims,
     pub started: jiff::Timestamp,

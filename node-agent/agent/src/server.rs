@@ -12,6 +12,7 @@ mod routes;
 mod stats;
 mod stream;
 mod usage;
+mod volumes;
 
 use crate::config::{Config, Error, Tls};
 use crate::node::Node;
@@ -34,6 +35,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 pub use usage::Samples;
+pub use volumes::Found as VolumesFound;
 
 /// Connections at the same time: each long exec or log holds one; a flood must not take the agent's memory.
 const CONNECTIONS_MAX: usize = 1000;

@@ -13,6 +13,7 @@ pub mod mounts;
 pub mod ownership;
 pub mod persistent;
 pub mod sub_path;
+pub mod usage;
 pub mod writer;
 
 use std::collections::BTreeMap;

@@ -144,6 +144,7 @@ impl Worker {
         self.forget_probes();
         self.node.ledger.release(&self.node, uid(&self.pod));
         self.node.sources.unfollow(uid(&self.pod));
+        self.node.volume_places.forget(uid(&self.pod));
         if self.seen.gone && self.seen.clean {
             self.node.devices.release(uid(&self.pod)).await;
         }

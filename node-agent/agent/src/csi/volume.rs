@@ -301,7 +301,9 @@ async fn publish_request(
 }
 
 /// File systems answer when they like, and drivers' mounts are among them.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.expect("work on a volume's folders does not panic")
 }
 
@@ -315,7 +317,7 @@ fn takes_group(policy: Option<&str>, wanted: &Wanted) -> bool {
     }
 }
 
-fn said<'a>(driver: &'a str, call: &'static str) -> impl FnOnce(tonic::Status) -> Error + 'a {
+pub(super) fn said<'a>(driver: &'a str, call: &'static str) -> impl FnOnce(tonic::Status) -> Error + 'a {
     move |status| Error::Driver { driver: driver.to_owned(), call, said: status.message().to_owned() }
 }
 
@@ -352,18 +354,21 @@ async fn attachment(node: &Node, wanted: &Wanted) -> Result<HashMap<String, Stri
 
 /// What a driver can do beside publishing.
 #[derive(Default)]
-struct Abilities {
+pub(super) struct Abilities {
     stage: bool,
+    /// It counts what its volumes hold.
+    pub(super) stats: bool,
     /// It gives a volume to the pod's group itself.
     mount_group: bool,
 }
 
-async fn abilities(driver: &Driver, name: &str) -> Result<Abilities, Error> {
+pub(super) async fn abilities(driver: &Driver, name: &str) -> Result<Abilities, Error> {
     let answer = client(driver).node_get_capabilities(NodeGetCapabilitiesRequest {}).await;
     let mut can = Abilities::default();
     for capability in answer.map_err(said(name, "NodeGetCapabilities"))?.into_inner().capabilities {
         let Some(Type::Rpc(rpc)) = capability.r#type else { continue };
         can.stage |= rpc.r#type() == rpc::Type::StageUnstageVolume;
+        can.stats |= rpc.r#type() == rpc::Type::GetVolumeStats;
         can.mount_group |= rpc.r#type() == rpc::Type::VolumeMountGroup;
     }
     Ok(can)

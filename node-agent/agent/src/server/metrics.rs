@@ -2,15 +2,18 @@
 //! `cadvisor` for dashboards), and what probes found.
 
 use super::usage::{self, PodUse};
+use super::volumes::{self, VolumeUse};
 use crate::node::Node;
 use crate::node::containers::End;
 use crate::node::probed::Probed;
 use crate::pod::member::member;
 use crate::pods::find;
+use crate::volume::usage::Usage;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use k8s_openapi::api::core::v1::Pod;
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -74,7 +77,33 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
     for (driver, count) in node.claims.in_use() {
         page.row(family, &[("driver_name", &driver)], count);
     }
+    claims(&mut page, &volumes::all(&node).await);
     page.answer()
+}
+
+/// How full the volumes of claims are; those that several pods have, once.
+fn claims(page: &mut Page, volumes: &[VolumeUse]) {
+    type Read = fn(&Usage) -> Option<u64>;
+    let families: [(&str, &str, Read); 6] = [
+        ("kubelet_volume_stats_capacity_bytes", "Capacity in bytes of the volume", |u| u.capacity_bytes),
+        ("kubelet_volume_stats_available_bytes", "Number of available bytes in the volume", |u| u.available_bytes),
+        ("kubelet_volume_stats_used_bytes", "Number of used bytes in the volume", |u| u.used_bytes),
+        ("kubelet_volume_stats_inodes", "Maximum number of inodes in the volume", |u| u.inodes),
+        ("kubelet_volume_stats_inodes_free", "Number of free inodes in the volume", |u| u.inodes_free),
+        ("kubelet_volume_stats_inodes_used", "Number of used inodes in the volume", |u| u.inodes_used),
+    ];
+    let claimed: BTreeMap<(&str, &str), &Usage> =
+        volumes.iter().filter_map(|v| Some(((v.ns.as_str(), v.claim.as_deref()?), &v.usage))).collect();
+    for (name, help, read) in families {
+        let rows: Vec<_> = claimed.iter().filter_map(|(of, usage)| Some((of, read(usage)?))).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        page.family(name, "gauge", help);
+        for ((ns, claim), value) in rows {
+            page.row(name, &[("namespace", ns), ("persistentvolumeclaim", claim)], value);
+        }
+    }
 }
 
 fn broken(status: &tonic::Status) -> Response {

@@ -1,10 +1,12 @@
 //! `GET /stats/summary`: usage of the node and its pods, in the form that metrics collectors read.
 
 use super::usage::{self, ContainerUse, PodUse, Use};
+use super::volumes::{self, VolumeUse};
 use crate::node::Node;
 use crate::pod::member::{members, spec};
 use crate::pods::find;
 use crate::volume::mounter;
+use crate::volume::usage::Usage;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -30,16 +32,18 @@ pub(super) async fn summary(State(node): State<Arc<Node>>, Query(query): Query<H
         Ok(pods) => pods,
         Err(status) => return (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response(),
     };
+    let elsewhere = if detail == Detail::All { volumes::all(&node).await } else { Arc::default() };
     let shared = Arc::clone(&node);
-    let made = tokio::task::spawn_blocking(move || body(&shared, &pods, detail)).await;
+    let made = tokio::task::spawn_blocking(move || body(&shared, &pods, &elsewhere, detail)).await;
     match made {
         Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response(),
         Err(panicked) => (StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()).into_response(),
     }
 }
 
-fn body(node: &Node, pods: &[PodUse], detail: Detail) -> Value {
-    let pods: Vec<Value> = pods.iter().map(|used| pod(node, used, detail, node.clock.now())).collect();
+fn body(node: &Node, pods: &[PodUse], elsewhere: &[VolumeUse], detail: Detail) -> Value {
+    let of = |used: &PodUse| elsewhere.iter().filter(|v| v.ns == used.ns && v.pod == used.name).collect::<Vec<_>>();
+    let pods: Vec<Value> = pods.iter().map(|used| pod(node, used, &of(used), detail)).collect();
     let mut own = machine(node);
     if detail == Detail::All {
         let now = node.clock.now();
@@ -80,19 +84,14 @@ fn memory(used: &Use, now: Timestamp) -> Value {
 }
 
 fn disk(path: &Path, now: Timestamp) -> Value {
-    let Ok(found) = rustix::fs::statvfs(path) else { return json!(null) };
-    json!({
-        "time": now,
-        "availableBytes": found.f_bavail * found.f_frsize,
-        "capacityBytes": found.f_blocks * found.f_frsize,
-        "usedBytes": (found.f_blocks - found.f_bfree) * found.f_frsize,
-        "inodesFree": found.f_favail,
-        "inodes": found.f_files,
-        "inodesUsed": found.f_files.saturating_sub(found.f_ffree),
-    })
+    let Some(found) = Usage::of_file_system(path) else { return json!(null) };
+    let mut shown = found.fields();
+    shown.insert("time".to_owned(), json!(now));
+    Value::Object(shown)
 }
 
-fn pod(node: &Node, used: &PodUse, detail: Detail, now: Timestamp) -> Value {
+fn pod(node: &Node, used: &PodUse, elsewhere: &[&VolumeUse], detail: Detail) -> Value {
+    let now = node.clock.now();
     let found = find(node, &used.ns, &used.name);
     let started = found.as_ref().and_then(|p| p.status.as_ref()?.start_time.clone());
     let mut containers: Vec<Value> = used.containers.iter().map(|c| container(c, found.as_deref(), now)).collect();
@@ -103,7 +102,7 @@ fn pod(node: &Node, used: &PodUse, detail: Detail, now: Timestamp) -> Value {
         "memory": memory(&used.used, now),
     });
     if detail == Detail::All {
-        let volumes = found.as_ref().map(|p| volumes(node, p, now)).unwrap_or_default();
+        let mut volumes = found.as_ref().map(|p| own_volumes(node, p, now)).unwrap_or_default();
         let logs = |name: &str| found.as_ref().map_or(0, |p| below(&node.places.pod_logs(p).join(name)));
         let mut total: u64 = used.used.disk + volumes.iter().filter_map(|v| v["usedBytes"].as_u64()).sum::<u64>();
         for (shown, container) in containers.iter_mut().zip(&used.containers) {
@@ -113,6 +112,8 @@ fn pod(node: &Node, used: &PodUse, detail: Detail, now: Timestamp) -> Value {
             shown["logs"] = json!({ "time": now, "usedBytes": logs });
             total += logs;
         }
+        // What others keep for the pod does not count against the node's storage.
+        volumes.extend(elsewhere.iter().map(|v| elsewhere_volume(v, now)));
         shown["volume"] = json!(volumes);
         shown["ephemeral-storage"] = json!({ "time": now, "usedBytes": total });
     }
@@ -138,11 +139,29 @@ fn container(used: &ContainerUse, pod: Option<&Pod>, now: Timestamp) -> Value {
 }
 
 /// Volumes in the pod's own folder.
-fn volumes(node: &Node, pod: &Pod, now: Timestamp) -> Vec<Value> {
+fn own_volumes(node: &Node, pod: &Pod, now: Timestamp) -> Vec<Value> {
     let own = spec(pod).volumes.iter().flatten();
     own.filter_map(|v| Some((v, mounter::dir(pod, v, &node.places)?)))
-        .map(|(v, dir)| json!({ "time": now, "name": v.name, "usedBytes": below(&dir) }))
+        .map(|(v, dir)| {
+            let usage = Usage::of_file_system(&dir).unwrap_or_default();
+            volume(&v.name, &Usage { used_bytes: Some(below(&dir)), inodes_used: None, ..usage }, now)
+        })
         .collect()
+}
+
+fn elsewhere_volume(found: &VolumeUse, now: Timestamp) -> Value {
+    let mut shown = volume(&found.volume, &found.usage, now);
+    if let Some(claim) = &found.claim {
+        shown["pvcRef"] = json!({ "name": claim, "namespace": found.ns });
+    }
+    shown
+}
+
+fn volume(name: &str, usage: &Usage, now: Timestamp) -> Value {
+    let mut shown = usage.fields();
+    shown.insert("time".to_owned(), json!(now));
+    shown.insert("name".to_owned(), json!(name));
+    Value::Object(shown)
 }
 
 fn below(path: &Path) -> u64 {

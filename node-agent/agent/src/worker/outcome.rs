@@ -56,10 +56,16 @@ impl Worker {
             Outcome::Volumes { result, kept, again } => {
                 self.kept.tokens.extend(kept.tokens);
                 self.kept.certificates = kept.certificates;
-                let result = result.map(|paths| self.volume_paths = paths);
+                let result = result.map(|paths| {
+                    self.node.volume_places.set(uid(&self.pod), &paths);
+                    self.volume_paths = paths;
+                });
                 self.volumes_done(result, again, now);
             }
-            Outcome::Released => self.seen.volumes = Volumes::Released,
+            Outcome::Released => {
+                self.node.volume_places.forget(uid(&self.pod));
+                self.seen.volumes = Volumes::Released;
+            }
             Outcome::Prepared(result) => {
                 if let Err(why) = &result {
                     let text = format!("Failed to prepare dynamic resources: prepare dynamic resources: {why}");

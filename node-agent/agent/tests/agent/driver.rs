@@ -1,6 +1,7 @@
 //! A storage driver without storage: a volume is a folder, and every call is written down.
 
 use crate::node::{created, web};
+use crate::server::{Who, get};
 use crate::world::{World, condition};
 use parking_lot::Mutex;
 use proto::csi::node_server::{Node, NodeServer};
@@ -87,9 +88,19 @@ impl Node for Driver {
         &self,
         _: Request<NodeGetCapabilitiesRequest>,
     ) -> Answer<NodeGetCapabilitiesResponse> {
-        let staging = Type::Rpc(Rpc { r#type: rpc::Type::StageUnstageVolume.into() });
-        let capabilities = vec![NodeServiceCapability { r#type: Some(staging) }];
+        let can = [rpc::Type::StageUnstageVolume, rpc::Type::GetVolumeStats];
+        let capability = |can: rpc::Type| NodeServiceCapability { r#type: Some(Type::Rpc(Rpc { r#type: can.into() })) };
+        let capabilities = can.map(capability).to_vec();
         Ok(Response::new(NodeGetCapabilitiesResponse { capabilities }))
+    }
+
+    async fn node_get_volume_stats(&self, r: Request<NodeGetVolumeStatsRequest>) -> Answer<NodeGetVolumeStatsResponse> {
+        let r = r.into_inner();
+        assert!(r.volume_path.ends_with("/pv/mount") && r.staging_target_path.ends_with("/globalmount"), "{r:?}");
+        let bytes = VolumeUsage { total: 100, available: 40, used: 60, unit: volume_usage::Unit::Bytes.into() };
+        // It cannot tell how many there could be.
+        let inodes = VolumeUsage { total: -1, available: -1, used: 7, unit: volume_usage::Unit::Inodes.into() };
+        Ok(Response::new(NodeGetVolumeStatsResponse { usage: vec![bytes, inodes] }))
     }
 
     async fn node_get_info(&self, _: Request<NodeGetInfoRequest>) -> Answer<NodeGetInfoResponse> {
@@ -131,6 +142,11 @@ async fn a_drivers_volumes_are_staged_published_and_taken_away() {
     assert_eq!(entry["allocatable"]["count"], 8);
     let mount = created(&world, "a").mounts.remove(0);
     assert!(mount.host_path.ends_with("volumes/kubernetes.io~csi/pv/mount"), "{}", mount.host_path);
+    let (_, metrics) = get(&world, Who::ApiServer, "/metrics").await;
+    let stats: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("kubelet_volume_stats_")).collect();
+    let of = "{namespace=\"default\",persistentvolumeclaim=\"c\"}";
+    let rows = [("capacity_bytes", 100), ("available_bytes", 40), ("used_bytes", 60), ("inodes_used", 7)];
+    assert_eq!(stats, rows.map(|(name, value)| format!("{name}{of} {value}")));
     world.delete("p", 1);
     world.until_gone("p").await;
     let calls = driver.calls.lock().clone();

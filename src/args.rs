@@ -1,7 +1,7 @@
 //! What was typed: the commands of `drover` and their flags. Parsed here, meant elsewhere.
 
 use crate::access_args::AccessArgs;
-use crate::node_args::{CredentialProviders, Shutdown};
+use crate::node_args::{CredentialProviders, Registration, Shutdown};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
@@ -404,6 +404,8 @@ pub(crate) struct Node {
     pub(crate) proxy_mode: ProxyMode,
     #[command(flatten)]
     pub(crate) shutdown: Shutdown,
+    #[command(flatten)]
+    pub(crate) registration: Registration,
     #[command(flatten)]
     pub(crate) credentials: CredentialProviders,
     /// How long others believe this node when it is silent; it speaks four times as often (Kubernetes: 40)

@@ -9,7 +9,7 @@ use agent::network::Kernel;
 use anyhow::{Context, Result};
 use client::clock::Clock;
 use kinds::ip::Family;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -258,11 +258,12 @@ fn agent_config(
         cluster_dns: vec![cluster.cluster_dns],
         cluster_domain: cluster.cluster_domain.clone(),
         max_pods: args.max_pods,
-        reserved: agent::Reserved::default(),
+        reserved: args.registration.reserved(),
+        thresholds: args.registration.thresholds(),
         tls,
         cgroup_root: args.cgroup_root.clone(),
-        labels: BTreeMap::new(),
-        taints: Vec::new(),
+        labels: args.registration.labels(),
+        taints: args.registration.taints(),
         static_pod_dir: args.static_pod_dir.clone(),
         shutdown: agent::shutdown::Grace::default(),
         logind: Some(agent::shutdown::logind::Place::system()),

@@ -1,12 +1,96 @@
-//! What was typed about a node beyond its place: how it ends, whom it asks for registries' credentials. The names of the flags
-//! are the kubelet's.
+//! What was typed about a node beyond its place: what it says of itself, what it keeps back, how it ends, whom it asks for
+//! registries' credentials. The names of the flags are the kubelet's.
 
 use crate::args::duration;
+use agent::Reserved;
+use agent::evict::threshold::{Threshold, Thresholds};
 use agent::image::provider::Place;
 use agent::shutdown::{Grace, Group};
 use clap::Args;
+use k8s_openapi::api::core::v1::Taint;
+use kinds::quantity::Quantity;
+use kinds::validate::format::{label_value, qualified_name};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What the node says of itself, and what pods cannot have.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Registration {
+    /// Labels of the node (zone=a,disk=ssd)
+    #[arg(long, value_name = "KEY=VALUE,..", value_delimiter = ',', value_parser = label)]
+    node_labels: Vec<(String, String)>,
+    /// Taints of the node when it registers, never afterwards (dedicated=db:NoSchedule)
+    #[arg(long, value_name = "KEY=VALUE:EFFECT,..", value_delimiter = ',', value_parser = taint)]
+    register_with_taints: Vec<Taint>,
+    /// What pods cannot have because the machine's own services need it (cpu=500m,memory=512Mi)
+    #[arg(long, value_name = "RESOURCE=QUANTITY,..", value_delimiter = ',', value_parser = reserved)]
+    system_reserved: Vec<Reserved>,
+    /// The same for this process and its containers' supervisors
+    #[arg(long, value_name = "RESOURCE=QUANTITY,..", value_delimiter = ',', value_parser = reserved)]
+    kube_reserved: Vec<Reserved>,
+    /// How little may be left before pods are ended (memory.available<500Mi,nodefs.available<10%); who names one names all
+    #[arg(long, value_name = "SIGNAL<AMOUNT,..", value_delimiter = ',')]
+    eviction_hard: Vec<Threshold>,
+}
+
+impl Registration {
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        self.node_labels.iter().cloned().collect()
+    }
+
+    pub(crate) fn taints(&self) -> Vec<Taint> {
+        self.register_with_taints.clone()
+    }
+
+    pub(crate) fn thresholds(&self) -> Thresholds {
+        Thresholds::new(&self.eviction_hard)
+    }
+
+    pub(crate) fn reserved(&self) -> Reserved {
+        let both = self.system_reserved.iter().chain(&self.kube_reserved);
+        both.fold(Reserved::default(), |sum, one| Reserved {
+            cpu_milli: sum.cpu_milli.saturating_add(one.cpu_milli),
+            memory_bytes: sum.memory_bytes.saturating_add(one.memory_bytes),
+        })
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected a label, such as zone=a")?;
+    refuse(key, qualified_name(key))?;
+    refuse(value, label_value(value))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn refuse(text: &str, why: Vec<String>) -> Result<(), String> {
+    why.into_iter().next().map_or(Ok(()), |why| Err(format!("{text:?}: {why}")))
+}
+
+fn taint(text: &str) -> Result<Taint, String> {
+    let (left, effect) = text.rsplit_once(':').ok_or("expected a taint, such as dedicated=db:NoSchedule")?;
+    if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect) {
+        return Err(format!("{effect:?} is not an effect: NoSchedule, PreferNoSchedule or NoExecute"));
+    }
+    let (key, value) = left.split_once('=').unwrap_or((left, ""));
+    refuse(key, qualified_name(key))?;
+    refuse(value, label_value(value))?;
+    let value = Some(value.to_owned()).filter(|value| !value.is_empty());
+    Ok(Taint { key: key.to_owned(), value, effect: effect.to_owned(), time_added: None })
+}
+
+fn reserved(text: &str) -> Result<Reserved, String> {
+    let (resource, amount) = text.split_once('=').ok_or("expected a resource, such as memory=512Mi")?;
+    let amount = Quantity::parse(amount).map_err(|error| format!("{amount:?}: {error}"))?;
+    if amount.milli_value() < 0 {
+        return Err(format!("{text:?} is less than nothing"));
+    }
+    match resource {
+        "cpu" => Ok(Reserved { cpu_milli: amount.milli_value(), memory_bytes: 0 }),
+        "memory" => Ok(Reserved { cpu_milli: 0, memory_bytes: amount.value() }),
+        other => Err(format!("{other:?} cannot be reserved, only cpu and memory")),
+    }
+}
 
 /// How long pods have when this process is stopped.
 #[derive(Debug, Clone, Args)]
@@ -77,6 +161,8 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
+        registration: Registration,
+        #[command(flatten)]
         shutdown: Shutdown,
         #[command(flatten)]
         credentials: CredentialProviders,
@@ -84,6 +170,40 @@ mod tests {
 
     fn parse(words: &[&str]) -> Result<Line, String> {
         Line::try_parse_from(["node"].iter().chain(words)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_node_says_what_it_is_and_keeps_back_what_it_is_told() {
+        let words = [
+            "--node-labels=zone=a,example.com/disk=",
+            "--register-with-taints=dedicated=db:NoSchedule,old:NoExecute",
+            "--system-reserved=cpu=250m,memory=1Gi",
+            "--kube-reserved=cpu=1",
+            "--eviction-hard=memory.available<1Gi,pid.available<2%",
+        ];
+        let line = parse(&words).unwrap().registration;
+        assert_eq!(line.labels()["example.com/disk"], "");
+        let taints: Vec<_> = line.taints().into_iter().map(|t| (t.key, t.value, t.effect)).collect();
+        let taint = |key: &str, value: Option<&str>, effect: &str| {
+            (key.to_owned(), value.map(str::to_owned), effect.to_owned())
+        };
+        assert_eq!(taints, [taint("dedicated", Some("db"), "NoSchedule"), taint("old", None, "NoExecute")]);
+        assert_eq!(line.reserved(), Reserved { cpu_milli: 1250, memory_bytes: 1 << 30 });
+        let named: Vec<_> = line.thresholds().named().collect();
+        assert_eq!(named, [("memory.available", "1024Mi".to_owned()), ("pid.available", "2%".to_owned())]);
+        assert_eq!(parse(&[]).unwrap().registration.thresholds(), Thresholds::default());
+        for wrong in [
+            "--eviction-hard=disk<10%",
+            "--node-labels=zone",
+            "--node-labels=-=a",
+            "--register-with-taints=a=b",
+            "--register-with-taints=a=b:Never",
+            "--system-reserved=memory=much",
+            "--system-reserved=pid=100",
+            "--kube-reserved=cpu=-1",
+        ] {
+            assert!(parse(&[wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Config {
     pub cluster_domain: String,
     pub max_pods: u32,
     pub reserved: Reserved,
+    /// How little may be left before pods are ended.
+    pub thresholds: crate::evict::threshold::Thresholds,
     pub tls: Tls,
     /// Prefix of all cgroups, usually empty.
     pub cgroup_root: String,

@@ -5,6 +5,7 @@
 mod local;
 mod rank;
 mod signal;
+pub mod threshold;
 
 use crate::image::gc;
 use crate::node::Node;
@@ -16,12 +17,13 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use proto::cri::{ImageFsInfoRequest, ListContainerStatsRequest};
 use rank::{Candidate, victim};
-use signal::{Disk, Readings, Shortage, Signal};
+use signal::{Disk, Readings, Shortage};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use threshold::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -59,7 +61,7 @@ pub async fn run(node: Arc<Node>, drain: CancellationToken) {
 }
 
 async fn look(node: &Arc<Node>, kept: &mut Kept) -> Result<(), tonic::Status> {
-    let shortages = signal::shortages(&read(node).await);
+    let shortages = signal::shortages(&read(node).await, &node.thresholds);
     announce(node, kept, &shortages);
     let pods = live(node);
     if pods.is_empty() {
@@ -129,7 +131,7 @@ async fn read(node: &Arc<Node>) -> Readings {
     let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|t| t.trim().parse().ok());
     let loadavg = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     Readings {
-        memory_available: signal::mem_available(&meminfo),
+        memory: signal::memory(&meminfo),
         node_fs: disk(&node.places.data_dir),
         image_fs: image_fs.and_then(|id| disk(Path::new(&id.mountpoint))),
         pids: signal::threads(&loadavg).zip(number("/proc/sys/kernel/pid_max")),

@@ -187,7 +187,8 @@ fn shared(
         },
         names: names(config),
         facts: NodeFacts { host_ips: config.node_ips.iter().map(ToString::to_string).collect(), runtime },
-        allocatable: capacity::allocatable(machine, config.max_pods, config.reserved),
+        allocatable: capacity::allocatable(machine, config.max_pods, config.reserved, &config.thresholds),
+        thresholds: config.thresholds.clone(),
         size: NodeSize {
             memory_bytes: machine.memory_bytes,
             hugepages: machine.hugepages.keys().cloned().collect(),

@@ -13,6 +13,7 @@ use crate::csi::Drivers;
 use crate::device::Devices;
 use crate::device_claim::Claims;
 use crate::evict::Pressure;
+use crate::evict::threshold::Thresholds;
 use crate::image::provider::Providers;
 use crate::image::record::Records;
 use crate::pod::admit::Host;
@@ -61,6 +62,8 @@ pub struct Node {
     pub names: Names,
     pub facts: NodeFacts,
     pub allocatable: BTreeMap<String, Quantity>,
+    /// How little may be left before pods are ended.
+    pub thresholds: Thresholds,
     pub size: NodeSize,
     /// What pods may ask of the node's kernel.
     pub host: Host,

@@ -1,7 +1,8 @@
 //! Who has to go first. Pure.
 
 use super::Bytes;
-use super::signal::{Shortage, Signal};
+use super::signal::Shortage;
+use super::threshold::Signal;
 use crate::pod::demand;
 use crate::pod::label;
 use crate::pod::member::{spec, uid};

@@ -1,6 +1,7 @@
 //! What the machine has: CPUs, memory, disk, and who it is.
 
 use crate::config::{Config, Reserved};
+use crate::evict::threshold::{Signal, Thresholds};
 use crate::pod::cgroup::Swap;
 use k8s_openapi::api::core::v1::NodeSystemInfo;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -10,8 +11,6 @@ use std::path::Path;
 
 /// The version that the node reports as its kubelet's.
 pub const VERSION: &str = "v1.37.0+drover";
-/// k8s: the kubelet keeps this much memory free before it evicts, so pods cannot count on it.
-const EVICTION_MEMORY_BYTES: i64 = 100 << 20;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
@@ -78,18 +77,29 @@ pub fn capacity(machine: &Machine, max_pods: u32) -> BTreeMap<String, Quantity> 
     list
 }
 
-/// What is left for pods.
-pub fn allocatable(machine: &Machine, max_pods: u32, reserved: Reserved) -> BTreeMap<String, Quantity> {
+/// What is left for pods. k8s: what the node keeps free before it evicts, pods cannot count on.
+pub fn allocatable(
+    machine: &Machine,
+    max_pods: u32,
+    reserved: Reserved,
+    thresholds: &Thresholds,
+) -> BTreeMap<String, Quantity> {
+    let least = |watched, all: i64| {
+        let kept = thresholds.least(watched, u64::try_from(all).unwrap_or(0));
+        i64::try_from(kept).unwrap_or(i64::MAX)
+    };
     let mut list = capacity(machine, max_pods);
     let milli = machine.cpus * 1000 - reserved.cpu_milli;
     let cpu = if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") };
     list.insert("cpu".to_owned(), Quantity(cpu));
     // Memory in huge pages is not there for anything else.
-    let set_aside = reserved.memory_bytes + EVICTION_MEMORY_BYTES + machine.hugepages.values().sum::<i64>();
-    let memory = (machine.memory_bytes - set_aside).max(0);
+    let set_aside = reserved.memory_bytes.saturating_add(least(Signal::Memory, machine.memory_bytes));
+    let set_aside = set_aside.saturating_add(machine.hugepages.values().sum::<i64>());
+    let memory = machine.memory_bytes.saturating_sub(set_aside).max(0);
     list.insert("memory".to_owned(), Quantity(format!("{}Ki", memory / 1024)));
-    // k8s: a tenth of the disk is the eviction threshold; printed in bytes.
-    list.insert("ephemeral-storage".to_owned(), Quantity((machine.disk_bytes / 10 * 9).to_string()));
+    let disk = machine.disk_bytes.saturating_sub(least(Signal::NodeFs, machine.disk_bytes)).max(0);
+    // k8s: printed in bytes.
+    list.insert("ephemeral-storage".to_owned(), Quantity(disk.to_string()));
     list
 }
 
@@ -150,7 +160,7 @@ mod tests {
     #[test]
     fn what_is_reserved_is_not_for_pods() {
         let machine = Machine { cpus: 2, memory_bytes: 1 << 30, disk_bytes: 1 << 30, ..Machine::default() };
-        let list = allocatable(&machine, 110, Reserved { cpu_milli: 250, memory_bytes: 0 });
+        let list = allocatable(&machine, 110, Reserved { cpu_milli: 250, memory_bytes: 0 }, &Thresholds::default());
         assert_eq!((list["cpu"].0.as_str(), list["memory"].0.as_str()), ("1750m", "946176Ki"));
         assert_eq!(capacity(&machine, 110)["memory"].0, "1048576Ki");
     }

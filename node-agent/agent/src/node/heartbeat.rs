@@ -227,7 +227,7 @@ impl Heartbeat {
     async fn look(&mut self) -> Findings {
         let config = &self.config;
         let mut all = capacity(&self.machine, config.max_pods);
-        let mut for_pods = allocatable(&self.machine, config.max_pods, config.reserved);
+        let mut for_pods = allocatable(&self.machine, config.max_pods, config.reserved, &config.thresholds);
         let (devices, healthy) = self.node.devices.amounts(self.node.clock.now());
         all.extend(devices);
         for_pods.extend(healthy);

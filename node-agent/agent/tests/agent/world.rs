@@ -136,6 +136,7 @@ impl World {
             cluster_domain: "cluster.local".into(),
             max_pods: 110,
             reserved: Reserved::default(),
+            thresholds: agent::evict::threshold::Thresholds::default(),
             tls: self.tls.clone(),
             cgroup_root: "/drover-agent-test".into(),
             labels: [].into(),

@@ -16,6 +16,7 @@ fn config() -> Config {
         cluster_domain: "cluster.local".into(),
         max_pods: 110,
         reserved: Reserved::default(),
+        thresholds: crate::evict::threshold::Thresholds::default(),
         tls: Tls::fixed(Serving { cert_pem: Vec::new(), key_pem: Vec::new() }, Vec::new()),
         cgroup_root: String::new(),
         labels: [("zone".to_owned(), "a".to_owned())].into(),

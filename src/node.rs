@@ -10,13 +10,16 @@ use anyhow::{Context, Result};
 use client::clock::Clock;
 use kinds::ip::Family;
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The kubelet's port.
 const NODE_PORT: u16 = 10_250;
+
+/// k8s: where the kubelet says on the loopback that it lives.
+const HEALTHZ_PORT: u16 = 10_248;
 
 /// Name of the node's bridge.
 const BRIDGE: &str = "drover0";
@@ -255,6 +258,7 @@ fn agent_config(
         log_dir: args.log_dir.clone(),
         cri_endpoint: socket.to_owned(),
         bind: SocketAddr::new(machine::any_address(cluster.cluster_cidr.families()), NODE_PORT),
+        healthz: Some(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), HEALTHZ_PORT)),
         cluster_dns: vec![cluster.cluster_dns],
         cluster_domain: cluster.cluster_domain.clone(),
         max_pods: args.max_pods,

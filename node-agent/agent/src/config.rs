@@ -20,6 +20,8 @@ pub struct Config {
     pub cri_endpoint: PathBuf,
     /// `0.0.0.0:10250`
     pub bind: SocketAddr,
+    /// Where programs of this machine ask whether the agent lives: `127.0.0.1:10248`
+    pub healthz: Option<SocketAddr>,
     pub cluster_dns: Vec<IpAddr>,
     pub cluster_domain: String,
     pub max_pods: u32,

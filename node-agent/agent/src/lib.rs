@@ -106,6 +106,9 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(device_claim::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
+    if let Some(address) = config.healthz {
+        tasks.spawn(server::health::run(address, drain.clone()));
+    }
     let machine = config.logind.clone();
     tasks.spawn(shutdown::run(Arc::clone(&node), config.shutdown.clone(), machine, asked, drain.clone()));
     tasks.spawn(evict::run(Arc::clone(&node), drain.clone()));

@@ -4,6 +4,7 @@
 mod auth;
 mod certificate;
 mod command;
+pub(crate) mod health;
 mod host_logs;
 mod local_paths;
 mod logs;

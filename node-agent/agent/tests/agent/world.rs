@@ -132,6 +132,7 @@ impl World {
             log_dir: self.dir.path().join("logs/pods"),
             cri_endpoint: self.dir.path().join("cri.sock"),
             bind: "127.0.0.1:0".parse().unwrap(),
+            healthz: None,
             cluster_dns: vec!["10.43.0.10".parse().unwrap()],
             cluster_domain: "cluster.local".into(),
             max_pods: 110,

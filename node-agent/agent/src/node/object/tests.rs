@@ -12,6 +12,7 @@ fn config() -> Config {
         log_dir: "/l".into(),
         cri_endpoint: "/s".into(),
         bind: "0.0.0.0:10250".parse().unwrap(),
+        healthz: None,
         cluster_dns: Vec::new(),
         cluster_domain: "cluster.local".into(),
         max_pods: 110,

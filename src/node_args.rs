@@ -103,6 +103,7 @@ pub(crate) struct Shutdown {
     shutdown_grace_period_critical_pods: Duration,
     /// In place of both, a time for the pods of each priority and above, the lowest first (0=60s,10000=3m,2000000000=10s)
     #[arg(long, value_name = "PRIORITY=DURATION,..", value_delimiter = ',', value_parser = priority_period,
+        allow_hyphen_values = true,
         conflicts_with_all = ["shutdown_grace_period", "shutdown_grace_period_critical_pods"])]
     shutdown_grace_period_by_pod_priority: Vec<Group>,
 }
@@ -213,6 +214,7 @@ mod tests {
         let by_priority = "--shutdown-grace-period-by-pod-priority";
         let groups = vec![group(-5, 90), group(10_000, 10)];
         assert_eq!(grace(&[&format!("{by_priority}=10000=10s,-5=1m30s")]), Ok(Grace::by_priority(groups)));
+        assert_eq!(grace(&[by_priority, "-5=90s"]), Ok(Grace::by_priority(vec![group(-5, 90)])));
         let plain = ["--shutdown-grace-period=30s", "--shutdown-grace-period-critical-pods=10s"];
         assert_eq!(grace(&plain), Ok(Grace::new(Duration::from_secs(30), Duration::from_secs(10))));
         assert_eq!(grace(&[]).map(|grace| grace.is_none()), Ok(true));

@@ -45,7 +45,7 @@ fn watches(watches: &mut Watches) {
     });
     watches.index::<VolumeAttachment>(BY_NODE, |attachment| vec![attachment.spec.node_name.clone()]);
     watches.reads::<CSIDriver>();
-    watches.reads::<Node>();
+    watches.mapped_change::<Node>(volumes_of_changed);
 }
 
 fn volume_name(attachment: &VolumeAttachment) -> Option<&str> {
@@ -55,6 +55,20 @@ fn volume_name(attachment: &VolumeAttachment) -> Option<&str> {
 fn volume_of(claim: &PersistentVolumeClaim) -> Option<Key> {
     let name = claim.spec.as_ref()?.volume_name.as_deref().filter(|name| !name.is_empty())?;
     Some(Key::new("", name))
+}
+
+/// Volumes that are attached to a node of which something else is known to be in use.
+fn volumes_of_changed(change: &Change<Node>, caches: &Caches) -> Vec<Key> {
+    let shown = |node: &Option<Arc<Node>>| {
+        let node = node.as_ref()?;
+        let in_use = node.status.as_ref().and_then(|status| status.volumes_in_use.clone());
+        Some((in_use, has_out_of_service_taint(node)))
+    };
+    if shown(&change.old) == shown(&change.new) {
+        return Vec::new();
+    }
+    let attachments = caches.of::<VolumeAttachment>().by_index(BY_NODE, &change.key.name);
+    attachments.iter().filter_map(|attachment| Some(Key::new("", volume_name(attachment)?))).collect()
 }
 
 /// Volumes of a pod that was placed, ended or went.

@@ -75,13 +75,13 @@ pub(crate) fn has_out_of_service_taint(node: &Node) -> bool {
 /// A missing node is asked of the server when its pods have waited for it: a cache that lags must not cost a pod its life.
 fn look(key: &Key, caches: &Caches, now: Timestamp) -> Vec<Look> {
     let missing = caches.fact::<Missing>();
-    let pod = caches.of::<Pod>().get(&key.ns, &key.name);
-    match pod.as_ref().and_then(|pod| lost_node(pod, caches)) {
+    let Some(pod) = caches.of::<Pod>().get(&key.ns, &key.name) else { return Vec::new() };
+    match lost_node(&pod, caches) {
         None => {
-            missing.forget(key);
+            missing.forget(pod::node_name(&pod));
             Vec::new()
         }
-        Some(_) if missing.until(key, now) > now => Vec::new(),
+        Some(node) if missing.until(node, now) > now => Vec::new(),
         Some(node) => vec![Look::Object { resource: Resource::of::<Node>(), key: Key::new("", node) }],
     }
 }
@@ -97,8 +97,9 @@ fn reconcile(key: &Key, caches: &Caches, sights: &[Sight], now: Timestamp) -> Ve
     match sights {
         [Sight::Absent] => lost(&pod, now),
         [Sight::Unknown(_)] => vec![Action::RequeueAt(now + jiff::SignedDuration::from_secs(5))],
-        [] if lost_node(&pod, caches).is_some() => {
-            vec![Action::RequeueAt(caches.fact::<Missing>().until(key, now))]
+        [] => {
+            let until = lost_node(&pod, caches).map(|node| caches.fact::<Missing>().until(node, now));
+            until.map(Action::RequeueAt).into_iter().collect()
         }
         _ => Vec::new(),
     }
@@ -134,8 +135,12 @@ fn too_many_terminated(caches: &Caches) -> Vec<Action> {
     let mut terminated = caches.of::<Pod>().by_index(TERMINATED, "");
     terminated.retain(|pod| !pod::is_terminating(pod));
     let surplus = terminated.len().saturating_sub(caches.fact::<Config>().terminated_pods_max);
+    if surplus == 0 {
+        return Vec::new();
+    }
     // k8s: byEvictionAndCreationTimestamp
-    terminated.sort_by_key(|pod| (!is_evicted(pod), pod.metadata.creation_timestamp.clone(), pod.name().to_owned()));
+    terminated
+        .sort_by_cached_key(|pod| (!is_evicted(pod), pod.metadata.creation_timestamp.clone(), pod.name().to_owned()));
     terminated.iter().take(surplus).map(|pod| write::delete_within(pod.as_ref(), Some(0), None)).collect()
 }
 

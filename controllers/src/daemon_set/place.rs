@@ -86,8 +86,10 @@ fn new_pod(set: &DaemonSet, node: &str, failures: u32, hash: &str, now: Timestam
     let mut pod = pod_template::pod(set, &set.spec.template, &format!("{}-", set.name()), &seed);
     let labels = pod.metadata.labels.get_or_insert_default();
     labels.insert(REVISION_HASH.to_owned(), hash.to_owned());
-    if let Some(count) = set.metadata.annotations.as_ref().and_then(|all| all.get(TEMPLATE_GENERATION)) {
-        labels.insert(GENERATION_LABEL.to_owned(), count.clone());
+    let count = set.metadata.annotations.as_ref().and_then(|all| all.get(TEMPLATE_GENERATION));
+    // k8s: GetTemplateGeneration; a set of an earlier version may have anything there, and no label may.
+    if let Some(count) = count.and_then(|count| count.parse::<i64>().ok()) {
+        labels.insert(GENERATION_LABEL.to_owned(), count.to_string());
     }
     if failures > 0 {
         pod.metadata.annotations.get_or_insert_default().insert(FAILURES.to_owned(), failures.to_string());

@@ -191,8 +191,8 @@ pub fn status(new: &Pod, old: &Pod) -> FieldErrors {
     errors
 }
 
-/// k8s: AllContainersCouldRestart
-fn may_begin_again(spec: &PodSpec) -> bool {
+/// Whether a container of the pod may end so that all of them begin again. k8s: AllContainersCouldRestart
+pub fn may_begin_again(spec: &PodSpec) -> bool {
     let all = spec.containers.iter().chain(each(&spec.init_containers));
     all.flat_map(|container| each(&container.restart_policy_rules)).any(|rule| rule.action == RESTART_ALL)
 }

@@ -94,9 +94,8 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     let (probes, commands) = mpsc::unbounded_channel();
     let (dooms, doomed) = mpsc::unbounded_channel();
     let machine = capacity::machine(&config.data_dir);
-    let mut node = shared(&config, deps, cri, runtime, &machine, (probes, dooms), &tracker, &drain);
-    node.credential_providers = providers;
-    let node = Arc::new(node);
+    let programs = Programs { cri, runtime, providers };
+    let node = Arc::new(shared(&config, deps, programs, &machine, (probes, dooms), &tracker, &drain));
     let mut tasks = JoinSet::new();
     tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
@@ -153,12 +152,19 @@ async fn runtime_name(cri: &Cri, drain: &CancellationToken) -> Result<Option<Str
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the one place where the agent's parts meet")]
+/// What the agent has found of other programs.
+struct Programs {
+    cri: Cri,
+    /// The name of the runtime.
+    runtime: String,
+    providers: Providers,
+}
+
+/// The one place where the agent's parts meet.
 fn shared(
     config: &Config,
     deps: Deps,
-    cri: Cri,
-    runtime: String,
+    programs: Programs,
     machine: &capacity::Machine,
     (probes, dooms): (mpsc::UnboundedSender<probe::prober::Command>, mpsc::UnboundedSender<(String, Doom)>),
     tracker: &TaskTracker,
@@ -180,7 +186,7 @@ fn shared(
     );
     Node {
         name: config.node_name.clone(),
-        cri,
+        cri: programs.cri,
         caches,
         recorder,
         places: Places {
@@ -189,7 +195,10 @@ fn shared(
             cgroup_root: config.cgroup_root.clone(),
         },
         names: names(config),
-        facts: NodeFacts { host_ips: config.node_ips.iter().map(ToString::to_string).collect(), runtime },
+        facts: NodeFacts {
+            host_ips: config.node_ips.iter().map(ToString::to_string).collect(),
+            runtime: programs.runtime,
+        },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved, &config.thresholds),
         thresholds: config.thresholds.clone(),
         size: NodeSize {
@@ -213,7 +222,7 @@ fn shared(
         sources: Sources::new(deps.client.clone(), config.node_name.clone(), tracker.clone(), drain.clone()),
         probes,
         pulls: Semaphore::new(PULLS_MAX),
-        credential_providers: Providers::default(),
+        credential_providers: programs.providers,
         image_records: image::record::Records::open(&config.data_dir),
         hosts_file: read(Path::new("/etc/hosts")),
         metrics: Metrics::default(),

@@ -64,7 +64,7 @@ pub async fn ensure(node: &Node, pod: &Arc<Pod>, want: Wanted<'_>, secrets: &[Ar
             return Err(Refused { reason: "ErrImageNeverPull", message });
         }
     }
-    let own = node.credential_providers.credentials(&wanted, node.clock.now()).await;
+    let own = node.credential_providers.credentials(&wanted, || node.clock.now()).await;
     // k8s: those of the pod come first.
     let credentials: Vec<Credential> = credentials.into_iter().chain(own).collect();
     pull(node, pod, want, &wanted, &credentials).await

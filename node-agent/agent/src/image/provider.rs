@@ -7,28 +7,30 @@ pub mod config;
 
 use super::credential::{Credential, glob_hosts, most_specific_first};
 use super::reference::repository;
-use cache::{Cache, KeyKind, Login};
+use cache::{Cache, KeyKind, Login, Logins};
 use config::Provider;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use proto::cri::AuthConfig;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 use tracing::warn;
 
 /// k8s: what a program has for its answer.
 const ANSWER_MAX: Duration = Duration::from_mins(1);
 /// An answer longer than this is none.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// As much of a program's complaints goes to the log.
 const COMPLAINT_CHARS_MAX: usize = 1000;
 
@@ -48,20 +50,28 @@ pub struct Providers(Vec<Asked>);
 struct Asked {
     provider: Provider,
     program: PathBuf,
-    /// Held while the program runs, so that a hundred pods of one image ask once.
-    cache: Mutex<Cache>,
+    /// How long the program has for its answer.
+    patience: Duration,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    cache: Cache,
+    /// What is being asked: a hundred pods of one image ask once, and hear together what came of it.
+    asking: HashMap<String, Weak<OnceCell<Logins>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error("cannot run {}", path.display())]
+    #[error("cannot run {}, or not hear what it says", path.display())]
     Run {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("no answer within {ANSWER_MAX:?}")]
-    Late,
+    #[error("no answer within {0:?}")]
+    Late(Duration),
     #[error("{status}: {complaint}")]
     Failed { status: std::process::ExitStatus, complaint: String },
     #[error("the answer is no CredentialProviderResponse of {version}: {why}")]
@@ -85,7 +95,7 @@ impl Providers {
         let asked = |provider: Provider| {
             let program = place.programs.join(&provider.name);
             if is_program(&program) {
-                Ok(Asked { program, provider, cache: Mutex::default() })
+                Ok(Asked { program, provider, patience: ANSWER_MAX, known: Mutex::default() })
             } else {
                 Err(config::Error::NoProgram { path: program })
             }
@@ -95,11 +105,11 @@ impl Providers {
 
     /// What the providers have for an image, the most specific registry first. One that fails gives nothing: the registry
     /// says what it thinks of that.
-    pub async fn credentials(&self, image: &str, now: Timestamp) -> Vec<Credential> {
+    pub async fn credentials(&self, image: &str, now: impl Fn() -> Timestamp) -> Vec<Credential> {
         let image = repository(image);
-        let answers = join_all(self.0.iter().filter(|one| one.is_for(&image)).map(|one| one.ask(&image, now))).await;
-        let all = answers.into_iter().flatten().map(|(registry, login)| {
-            let Login { username, password } = login;
+        let answers = join_all(self.0.iter().filter(|one| one.is_for(&image)).map(|one| one.ask(&image, &now))).await;
+        let all = answers.iter().flat_map(|logins| logins.iter()).map(|(registry, login)| {
+            let (Login { username, password }, registry) = (login.clone(), registry.clone());
             let server_address = registry.clone();
             // k8s: what a program of the node fetches is for all of its pods.
             let auth = AuthConfig { username, password, server_address, ..AuthConfig::default() };
@@ -114,22 +124,35 @@ impl Asked {
         self.provider.match_images.iter().any(|pattern| matches_image(pattern, image))
     }
 
-    async fn ask(&self, image: &str, now: Timestamp) -> BTreeMap<String, Login> {
-        let mut cache = self.cache.lock().await;
-        if let Some(known) = cache.get(image, now) {
-            return known;
-        }
-        match tokio::time::timeout(ANSWER_MAX, self.run(image)).await.unwrap_or(Err(Error::Late)) {
+    async fn ask(&self, image: &str, now: impl Fn() -> Timestamp) -> Logins {
+        let asking = {
+            let mut known = self.known.lock();
+            if let Some(logins) = known.cache.get(image, now()) {
+                return logins;
+            }
+            known.asking.retain(|_, asking| asking.strong_count() > 0);
+            known.asking.get(image).and_then(Weak::upgrade).unwrap_or_else(|| {
+                let asking = Arc::default();
+                known.asking.insert(image.to_owned(), Arc::downgrade(&asking));
+                asking
+            })
+        };
+        Arc::clone(asking.get_or_init(|| self.fetch(image, now)).await)
+    }
+
+    async fn fetch(&self, image: &str, now: impl Fn() -> Timestamp) -> Logins {
+        match tokio::time::timeout(self.patience, self.run(image)).await.unwrap_or(Err(Error::Late(self.patience))) {
             Ok((kind, duration, logins)) => {
+                let logins = Arc::new(logins);
                 if duration > SignedDuration::ZERO {
-                    cache.put(kind, image, logins.clone(), now, duration);
+                    self.known.lock().cache.put(kind, image, Arc::clone(&logins), now(), duration);
                 }
                 logins
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 warn!(provider = self.provider.name, image, error, "a credential provider gives no credentials");
-                BTreeMap::new()
+                Logins::default()
             }
         }
     }
@@ -151,7 +174,11 @@ impl Asked {
     }
 
     fn read(&self, answer: &[u8]) -> Result<(KeyKind, SignedDuration, BTreeMap<String, Login>), String> {
-        let answer: Answer = serde_json::from_slice(answer).map_err(|error| error.to_string())?;
+        // What the error quotes may be a password.
+        let unreadable = |error: serde_json::Error| {
+            format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+        };
+        let answer: Answer = serde_json::from_slice(answer).map_err(unreadable)?;
         if answer.kind != "CredentialProviderResponse" || answer.api_version != self.provider.api_version {
             return Err(format!("it is a {} of {}", answer.kind, answer.api_version));
         }
@@ -163,7 +190,7 @@ impl Asked {
     }
 }
 
-/// What a program makes of `input`. One that says too much, or nothing, does not end: the caller has a limit.
+/// What a program makes of `input`. One that never ends is ended when the caller gives up.
 async fn run(mut command: Command, input: &[u8]) -> io::Result<Output> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut stdin = child.stdin.take().expect("it is a pipe");
@@ -182,7 +209,10 @@ async fn run(mut command: Command, input: &[u8]) -> io::Result<Output> {
 async fn read(pipe: Option<impl tokio::io::AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let pipe = pipe.expect("it is a pipe");
-    pipe.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await?;
+    pipe.take(ANSWER_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() > ANSWER_BYTES_MAX {
+        return Err(io::Error::other(format!("it says more than {ANSWER_BYTES_MAX} bytes")));
+    }
     Ok(bytes)
 }
 

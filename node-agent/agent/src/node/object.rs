@@ -79,7 +79,7 @@ pub fn status(config: &Config, findings: &Findings, old: &NodeStatus, now: Times
         images: Some(findings.images.clone()).filter(|i| !i.is_empty()),
         runtime_handlers: Some(findings.handlers.clone()).filter(|h| !h.is_empty()),
         features: findings.features.clone(),
-        // k8s: KEP-5328; schedulers send pods only where what they need is declared.
+        // k8s: KEP-5328; for schedulers that send pods only where what they need is declared. Drover's does not look.
         declared_features: Some(vec!["RestartAllContainersOnContainerExits".to_owned()]),
         ..NodeStatus::default()
     }

@@ -12,14 +12,14 @@ use super::op::{Hook, Op};
 use super::plan::kill_with;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use kinds::validate::container::RESTART_ALL;
+use kinds::validate::pod_update::may_begin_again;
 
 /// k8s: True from the end of the container that asked for it until all are removed.
 pub const CONDITION: &str = "AllContainersRestarting";
 
 /// Why a container waits whose last run was removed.
 pub const REASON: &str = "RestartingAllContainers";
-
-const ACTION: &str = "RestartAllContainers";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -44,8 +44,7 @@ pub fn stage(pod: &Pod, seen: &Observed) -> Option<Stage> {
 
 /// Whether the pod has a rule with this action.
 pub fn may(pod: &Pod) -> bool {
-    let rules = |m: &Member<'_>| m.spec.restart_policy_rules.iter().flatten().any(|rule| rule.action == ACTION);
-    members(pod).iter().any(rules)
+    pod.spec.as_ref().is_some_and(may_begin_again)
 }
 
 /// Whether the API says that the containers are being removed.
@@ -65,7 +64,7 @@ fn is_asked(pod: &Pod, seen: &Observed) -> bool {
         // What was stopped to run as something else has not ended by itself.
         record.state == RunState::Exited
             && !seen.replaced.contains(&record.id)
-            && first_rule(&m.spec, record.exit_code).is_some_and(|rule| rule.action == ACTION)
+            && first_rule(&m.spec, record.exit_code).is_some_and(|rule| rule.action == RESTART_ALL)
     };
     let all = members(pod);
     all.iter().any(|m| m.role != Role::Ephemeral && seen.latest(m.name()).is_some_and(|record| asks(m, record)))

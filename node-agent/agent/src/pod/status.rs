@@ -135,6 +135,10 @@ fn exit_code(status: &ContainerStatus) -> Option<i32> {
     status.state.as_ref()?.terminated.as_ref().map(|t| t.exit_code)
 }
 
+fn is_running(status: &ContainerStatus) -> bool {
+    status.state.as_ref().is_some_and(|state| state.running.is_some())
+}
+
 /// The phase that follows from the containers' states alone.
 // k8s: getPhase in the kubelet; the order of the cases matters.
 fn natural_phase(
@@ -153,11 +157,13 @@ fn natural_phase(
     };
     for (role, status) in statuses {
         let done = match role {
-            Role::Init => last_exit(status) == Some(0) || initialized,
+            Role::Init => (!is_running(status) && last_exit(status) == Some(0)) || initialized,
             Role::Sidecar => status.started == Some(true) || initialized,
             Role::App | Role::Ephemeral => true,
         };
-        if *role == Role::Init && exit_code(status).is_some_and(|code| code != 0 && !again(&status.name, code)) {
+        // What was removed so that the pod begins again has not failed.
+        let last = if restart_all::may(pod) { exit_code(status) } else { last_exit(status) };
+        if *role == Role::Init && last.is_some_and(|code| code != 0 && !again(&status.name, code)) {
             return "Failed";
         }
         if !done {

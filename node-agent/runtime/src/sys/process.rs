@@ -137,7 +137,7 @@ pub fn give_back_program() -> io::Result<()> {
 fn give_back(wanted: impl Fn(&str) -> bool) -> io::Result<()> {
     for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?, wanted) {
         // SAFETY: the range is still the mapping of a file that cannot be written to and of which no page was changed (it
-        // has no anonymous page): with one thread nothing happens in between, and with several it is the program itself,
+        // has no anonymous page, be it in memory or swapped out): with one thread nothing happens in between, and with several it is the program itself,
         // which is mapped for as long as it runs. A page that is dropped comes back with the same content when it is touched.
         if unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) } != 0 {
             return Err(io::Error::last_os_error());
@@ -150,6 +150,7 @@ fn give_back(wanted: impl Fn(&str) -> bool) -> io::Result<()> {
 fn clean_file_mappings(smaps: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at: Option<(usize, usize)> = None;
+    let mut changed = false;
     for line in smaps.lines() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         if let [range, rights, _, _, _, ..] = fields.as_slice()
@@ -160,7 +161,10 @@ fn clean_file_mappings(smaps: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize
             let mapping = number(start).zip(number(end)).map(|(start, end)| (start, end - start));
             let file = !path.is_empty() && wanted(path);
             at = mapping.filter(|_| file && rights.starts_with("r-") && rights.ends_with('p'));
-        } else if fields == ["Anonymous:", "0", "kB"] {
+            changed = false;
+        } else if let ["Anonymous:", amount, _] = fields.as_slice() {
+            changed = *amount != "0";
+        } else if fields == ["Swap:", "0", "kB"] && !changed {
             found.extend(at.take());
         }
     }
@@ -231,15 +235,22 @@ mod tests {
 
     #[test]
     fn only_unchanged_files_are_dropped_from_memory() {
-        let smaps = "1000-3000 r--p 00000000 00:01 5   /bin/drover\nRss: 8 kB\nAnonymous: 0 kB\n\
-            3000-5000 r-xp 00002000 00:01 5   /bin/drover\nAnonymous:             0 kB\n\
-            5000-6000 r--p 00004000 00:01 5   /bin/drover\nAnonymous:             4 kB\n\
-            6000-7000 rw-p 00005000 00:01 5   /bin/drover\nAnonymous:             0 kB\n\
-            7000-8000 r--s 00005000 00:01 5   /shared\nAnonymous:             0 kB\n\
-            8000-9000 r-xp 00000000 00:00 0   [vdso]\nAnonymous:             0 kB\n\
-            9000-a000 r--p 00000000 00:00 0 \nAnonymous:             0 kB\n";
-        let smaps = format!("{smaps}a000-b000 r-xp 00000000 00:01 6   /lib/a library\nAnonymous:      0 kB\n");
-        let (program, library) = ([(0x1000, 0x2000), (0x3000, 0x2000)], [(0xa000, 0x1000)]);
+        let mapping = |head: &str, anonymous: u32, swap: u32| {
+            format!("{head}\nRss: 8 kB\nAnonymous: {anonymous:13} kB\nSwap: {swap:18} kB\nSwapPss: 0 kB\n")
+        };
+        let smaps = [
+            mapping("1000-3000 r--p 00000000 00:01 5   /bin/drover", 0, 0),
+            mapping("3000-5000 r-xp 00002000 00:01 5   /bin/drover", 0, 0),
+            mapping("5000-6000 r--p 00004000 00:01 5   /bin/drover", 4, 0),
+            mapping("6000-7000 r--p 00005000 00:01 5   /bin/drover", 0, 4),
+            mapping("7000-8000 rw-p 00006000 00:01 5   /bin/drover", 0, 0),
+            mapping("8000-9000 r--s 00005000 00:01 5   /shared", 0, 0),
+            mapping("9000-a000 r-xp 00000000 00:00 0   [vdso]", 0, 0),
+            mapping("a000-b000 r--p 00000000 00:00 0 ", 0, 0),
+            mapping("b000-c000 r-xp 00000000 00:01 6   /lib/a library", 0, 0),
+        ]
+        .concat();
+        let (program, library) = ([(0x1000, 0x2000), (0x3000, 0x2000)], [(0xb000, 0x1000)]);
         assert_eq!(clean_file_mappings(&smaps, |path| path == "/bin/drover"), program);
         assert_eq!(clean_file_mappings(&smaps, |path| path == "/lib/a library"), library);
         assert_eq!(clean_file_mappings(&smaps, |_| true), [program.as_slice(), &library].concat());
@@ -247,7 +258,23 @@ mod tests {
 
     #[test]
     fn a_process_runs_on_without_what_it_gave_back() {
+        let resident = || {
+            let own = std::fs::read_link("/proc/self/exe").unwrap();
+            let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+            let mut sum = 0;
+            let mut is_own = false;
+            for line in smaps.lines() {
+                if line.contains('/') {
+                    is_own = line.ends_with(own.to_str().unwrap());
+                } else if let Some(kib) = line.strip_prefix("Rss:").filter(|_| is_own) {
+                    sum += kib.split_whitespace().next().unwrap().parse::<u64>().unwrap();
+                }
+            }
+            sum
+        };
+        let before = resident();
         give_back_program().unwrap();
+        assert!(resident() < before, "{} of {before} KiB", resident());
         assert_eq!(random_id().len(), 64);
     }
 

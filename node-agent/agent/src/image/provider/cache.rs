@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use kinds::moment::later;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Answers kept of one provider; more images than that are asked for again.
-const ENTRIES_MAX: usize = 1000;
+/// Answers kept of one provider, each of at most 64 KiB; more images than that are asked for again.
+const ENTRIES_MAX: usize = 500;
 
 /// What an answer is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -30,31 +31,27 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// By registry.
+pub(super) type Logins = Arc<BTreeMap<String, Login>>;
+
 #[derive(Debug, Default)]
 pub(super) struct Cache(BTreeMap<String, Entry>);
 
 #[derive(Debug)]
 struct Entry {
-    logins: BTreeMap<String, Login>,
+    logins: Logins,
     until: Timestamp,
 }
 
 impl Cache {
-    pub(super) fn get(&self, image: &str, now: Timestamp) -> Option<BTreeMap<String, Login>> {
+    pub(super) fn get(&mut self, image: &str, now: Timestamp) -> Option<Logins> {
+        self.0.retain(|_, entry| entry.until > now);
         let kinds = [KeyKind::Image, KeyKind::Registry, KeyKind::Global];
-        let found = kinds.into_iter().filter_map(|kind| self.0.get(&key(kind, image)));
-        found.into_iter().find(|entry| entry.until > now).map(|entry| entry.logins.clone())
+        let found = kinds.into_iter().find_map(|kind| self.0.get(&key(kind, image)));
+        found.map(|entry| Arc::clone(&entry.logins))
     }
 
-    pub(super) fn put(
-        &mut self,
-        kind: KeyKind,
-        image: &str,
-        logins: BTreeMap<String, Login>,
-        now: Timestamp,
-        duration: SignedDuration,
-    ) {
-        self.0.retain(|_, entry| entry.until > now);
+    pub(super) fn put(&mut self, kind: KeyKind, image: &str, logins: Logins, now: Timestamp, duration: SignedDuration) {
         if self.0.len() >= ENTRIES_MAX
             && let Some(first) = self.0.iter().min_by_key(|(_, entry)| entry.until).map(|(key, _)| key.clone())
         {
@@ -77,8 +74,9 @@ mod tests {
     use super::*;
     use crate::pod::fixture::at;
 
-    fn logins(username: &str) -> BTreeMap<String, Login> {
-        [("r.example".to_owned(), Login { username: username.to_owned(), password: "x".to_owned() })].into()
+    fn logins(username: &str) -> Logins {
+        let login = Login { username: username.to_owned(), password: "x".to_owned() };
+        Arc::new([("r.example".to_owned(), login)].into())
     }
 
     #[test]

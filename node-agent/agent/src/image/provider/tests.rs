@@ -28,7 +28,7 @@ fn node(match_images: &str, script: &str) -> Node {
 
 impl Node {
     async fn users(&self, image: &str, now: i64) -> Vec<String> {
-        let found = self.providers.credentials(image, at(now)).await;
+        let found = self.providers.credentials(image, || at(now)).await;
         assert!(found.iter().all(|credential| credential.proof.is_none()));
         found.into_iter().map(|credential| credential.auth.username).collect()
     }
@@ -77,6 +77,34 @@ async fn many_pulls_at_once_ask_once() {
 }
 
 #[tokio::test]
+async fn many_pulls_at_once_hear_of_one_failure() {
+    let node = node("r.example", "cat >> $HERE/requests; echo >> $HERE/requests; exit 1");
+    let all = join_all((0..10).map(|_| node.users("r.example/a", 0))).await;
+    assert!(all.iter().all(Vec::is_empty) && node.requests().len() == 1, "{:?}", node.requests());
+    node.users("r.example/a", 0).await;
+    assert_eq!(node.requests().len(), 2, "the next pull asks again");
+}
+
+#[tokio::test]
+async fn a_program_that_never_ends_is_given_up() {
+    let mut node = node("r.example", "exec sleep 600");
+    node.providers.0[0].patience = Duration::from_millis(50);
+    assert!(node.users("r.example/a", 0).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_program_says_wrongly_is_not_repeated() {
+    let wrong = answer(r#""cacheKeyType":"Image""#, r#"{"r.example":"secret"}"#);
+    let node = node("r.example", &wrong);
+    let error = node.providers.0[0].run("r.example/a").await.unwrap_err().to_string();
+    assert!(error.contains("Data error at line 1") && !error.contains("secret"), "{error}");
+    let node = self::node("r.example", "head -c 70000 /dev/zero");
+    let error = node.providers.0[0].run("r.example/a").await.unwrap_err();
+    let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    assert!(source.contains("more than 65536 bytes"), "{error}: {source}");
+}
+
+#[tokio::test]
 async fn a_program_that_fails_gives_nothing() {
     for script in [
         "echo no >&2; exit 1",
@@ -90,7 +118,7 @@ async fn a_program_that_fails_gives_nothing() {
     }
     let Node { dir, providers } = node("r.example", "true");
     fs::remove_file(dir.path().join("login")).unwrap();
-    assert!(providers.credentials("r.example/a", at(0)).await.is_empty());
+    assert!(providers.credentials("r.example/a", || at(0)).await.is_empty());
     let place = Place { config: dir.path().join("config.json"), programs: dir.path().to_owned() };
     assert!(matches!(Providers::open(&place), Err(config::Error::NoProgram { .. })), "nor does the next agent start");
 }

@@ -243,6 +243,30 @@ fn a_pod_that_begins_again_is_pending_and_its_containers_count_the_run_that_was_
 }
 
 #[test]
+fn a_pod_whose_init_container_runs_again_is_pending() {
+    let mut pod = pod_yaml(
+        "spec: {restartPolicy: Never, initContainers: [{name: i}], containers: [{name: a, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [42]}}]}]}\nstatus: {phase: Running}",
+    );
+    let ended = with(prepared(&pod), &["i#0 exited 0", "a#0 exited 42"]);
+    for seen in [ended, prepared(&pod)] {
+        pod.status = Some(status(&pod, &seen, &node(), at(6)));
+    }
+    let seen = with(prepared(&pod), &["i#1 running"]);
+    assert!(
+        shown(&pod, &seen, 6).starts_with("Pending Ready=False | i: running 1 last=0"),
+        "{}",
+        shown(&pod, &seen, 6)
+    );
+}
+
+#[test]
+fn a_pod_whose_init_container_was_lost_has_failed_where_nothing_asked_for_that() {
+    let mut pod = pod_yaml("spec: {restartPolicy: Never, initContainers: [{name: i}], containers: [{name: a}]}");
+    pod.status = Some(status(&pod, &with(prepared(&pod), &["i#0 running"]), &node(), at(6)));
+    assert!(shown(&pod, &prepared(&pod), 6).starts_with("Failed"), "{}", shown(&pod, &prepared(&pod), 6));
+}
+
+#[test]
 fn only_a_pod_that_may_begin_again_says_that_it_does_not() {
     let pod = web("Always");
     let all = status(&pod, &with(prepared(&pod), &["a#0 running"]), &node(), at(0)).conditions.unwrap();

@@ -9,7 +9,7 @@ pub const FILES: [&str; 6] =
 /// A pod with users of its own, which not every kernel can have.
 pub const USERS: &str = "newer/users.yaml";
 
-pub const PODS: [&str; 12] = [
+pub const PODS: [&str; 13] = [
     "volumes",
     "confined",
     "strict",
@@ -21,6 +21,7 @@ pub const PODS: [&str; 12] = [
     "whole",
     "names",
     "lifecycle",
+    "again",
     "probes",
 ];
 

@@ -1,4 +1,5 @@
-//! lifecycle.yaml and probes.yaml: what happens in which order, and what follows from a probe that fails.
+//! lifecycle.yaml and probes.yaml: what happens in which order, what follows from a probe that fails, and how a pod begins
+//! again.
 
 use super::view::{Findings, at, run};
 use super::{SOON, until};
@@ -42,6 +43,25 @@ pub(crate) fn hooks(cluster: &Cluster, findings: &mut Findings) -> Result<()> {
     let folder = volume["spec"]["hostPath"]["path"].as_str().context("a folder")?;
     let diary = fs::read_to_string(Path::new(folder).join("diary"))?;
     findings.unless(diary == [BEGINS, ENDS].concat(), || format!("all of it: {diary:?}"));
+    Ok(())
+}
+
+pub(crate) fn begins_again(cluster: &Cluster, findings: &mut Findings) -> Result<()> {
+    let before = until(cluster, "again", "Ready", is_ready);
+    run(cluster, at("again", "web"), &["rm", "/log/alive"])?;
+    let restarts = |pod: &Value| {
+        let lists = [&pod["status"]["initContainerStatuses"], &pod["status"]["containerStatuses"]];
+        let all = lists.into_iter().filter_map(Value::as_array).flatten();
+        all.map(|status| status["restartCount"].as_i64().unwrap_or(-1)).collect::<Vec<_>>()
+    };
+    let after = until(cluster, "again", "all have begun again", |pod| restarts(pod) == [1, 1, 1] && is_ready(pod));
+    let diary = run(cluster, at("again", "web"), &["cat", "/log/diary"])?;
+    findings.unless(diary == "begins\nbegins\n", || format!("the beginnings: {diary:?}"));
+    let (old, new) = (&before["status"]["podIP"], &after["status"]["podIP"]);
+    findings.unless(old == new, || format!("address {old}, then {new}"));
+    let conditions = after["status"]["conditions"].as_array().context("conditions")?;
+    let condition = conditions.iter().find(|condition| condition["type"] == "AllContainersRestarting");
+    findings.unless(condition.is_some_and(|it| it["status"] == "False"), || format!("the condition: {condition:?}"));
     Ok(())
 }
 

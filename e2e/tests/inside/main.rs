@@ -45,6 +45,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("environment and names", names::all),
     ("a pod's life", life::hooks),
     ("probes", life::probes),
+    ("a pod that begins again", life::begins_again),
 ];
 
 #[test]

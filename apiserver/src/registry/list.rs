@@ -141,7 +141,9 @@ impl Registry {
                 cache
             }
         };
-        let limit = if options.limit == 0 { usize::MAX } else { options.limit };
+        // k8s: storage/cacher/cacher.go, computeListLimit: whoever takes any revision gets all of it.
+        let whole = options.limit == 0 || (after.is_none() && options.resource_version == Some(0));
+        let limit = if whole { usize::MAX } else { options.limit };
         let (page, remaining) = cache.page(call.ns, after, limit, &options.selection);
         Ok(page_of(call, page.objects, page.rev, remaining as u64))
     }

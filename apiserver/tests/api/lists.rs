@@ -38,6 +38,22 @@ async fn pages_show_one_revision() {
 }
 
 #[tokio::test]
+async fn whoever_takes_any_revision_gets_all_at_once() {
+    let server = Server::start().await;
+    let client = server.admin();
+    with_maps(&client, 6).await;
+    assert_eq!(client.get(MAPS).await.names().len(), 6, "now the cache has them too");
+    for query in ["resourceVersion=0", "resourceVersion=0&resourceVersionMatch=NotOlderThan"] {
+        let all = client.get(&format!("{MAPS}?limit=4&{query}")).await.expect(200);
+        assert_eq!((all.names().len(), all.body["metadata"].get("continue")), (6, None), "{query}");
+    }
+    let first = client.get(&format!("{MAPS}?limit=4")).await.expect(200);
+    let token = first.body["metadata"]["continue"].as_str().unwrap();
+    let rest = client.get(&format!("{MAPS}?limit=1&resourceVersion=0&continue={token}")).await.expect(200);
+    assert_eq!(rest.names(), ["m04"], "a token has a revision of its own");
+}
+
+#[tokio::test]
 async fn pages_of_a_selection_are_full_and_do_not_count() {
     let server = Server::start().await;
     let client = server.admin();

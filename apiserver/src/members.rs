@@ -3,6 +3,10 @@
 //!
 //! Clocks of servers need not agree: one lives while its mark changes, on the clock of who looks.
 
+mod lease;
+
+pub(crate) use lease::ServerLease;
+
 use crate::bootstrap::{self, Api, BootstrapError, Params};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};

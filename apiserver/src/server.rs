@@ -23,7 +23,7 @@ use crate::custom::convert::Conversions;
 use crate::custom::{Feed as Definitions, Kinds, registered};
 use crate::error::ApiError;
 use crate::flow::{self, FlowControl};
-use crate::members::{self, Members};
+use crate::members::{self, Members, ServerLease};
 use crate::pki::{self, Pki};
 use crate::publish::Publisher;
 use crate::publish::health::Health;
@@ -306,8 +306,10 @@ impl ApiServer {
 
     /// Serves until `drain`, then lets requests end.
     pub async fn run(self, drain: CancellationToken) -> Result<(), ServeError> {
-        let api = bootstrap::Api::new(self.router());
+        let (api, own) = (bootstrap::Api::new(self.router()), bootstrap::Api::new(self.router()));
         let Self { server, listener, tls, limits, history, mut tasks, members, bootstrap } = self;
+        let lease = ServerLease::new(own, Arc::clone(server.registry.clock()), &bootstrap.hostname);
+        tasks.spawn(lease.keep(server.draining.clone()));
         tasks.spawn(bootstrap::keep(api, bootstrap, server.draining.clone()));
         if let Some(members) = members {
             tasks.spawn(members::keep(members, server.draining.clone()));
@@ -352,6 +354,7 @@ fn first_objects(config: Config, pki: &Pki, (service_ip, port): (IpAddr, u16)) -
         service_cidr: config.service_cidr,
         service_ip,
         advertise: config.advertise_address,
+        hostname: config.hostname,
         port,
         cluster_cidr: config.cluster_cidr,
         cluster_dns: config.cluster_dns,

@@ -34,7 +34,7 @@ impl Api {
         Self { router, identity: Identity::new(USER, [crate::auth::GROUP_MASTERS]) }
     }
 
-    pub(super) async fn list(&self, collection: &str) -> Result<BTreeMap<String, Value>, BootstrapError> {
+    pub(crate) async fn list(&self, collection: &str) -> Result<BTreeMap<String, Value>, BootstrapError> {
         let mut list = self.call(Method::GET, collection, None).await?;
         let Some(Value::Array(items)) = list.get_mut("items").map(Value::take) else {
             return Ok(BTreeMap::new());
@@ -44,7 +44,7 @@ impl Api {
     }
 
     /// What stands in the place of `object`.
-    pub(super) async fn get(&self, collection: &str, object: &Value) -> Result<Option<Value>, BootstrapError> {
+    pub(crate) async fn get(&self, collection: &str, object: &Value) -> Result<Option<Value>, BootstrapError> {
         match self.call(Method::GET, &path_of(collection, object), None).await {
             Ok(found) => Ok(Some(found)),
             Err(BootstrapError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
@@ -52,15 +52,15 @@ impl Api {
         }
     }
 
-    pub(super) async fn create(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
+    pub(crate) async fn create(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         self.call(Method::POST, collection, Some(object)).await.map(drop)
     }
 
-    pub(super) async fn update(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
+    pub(crate) async fn update(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         self.call(Method::PUT, &path_of(collection, object), Some(object)).await.map(drop)
     }
 
-    pub(super) async fn delete(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
+    pub(crate) async fn delete(&self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         self.call(Method::DELETE, &path_of(collection, object), None).await.map(drop)
     }
 

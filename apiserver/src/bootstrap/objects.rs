@@ -23,6 +23,7 @@ pub struct Params {
     /// The first address of its first range, of the Service `kubernetes`.
     pub service_ip: IpAddr,
     pub advertise: IpAddr,
+    pub hostname: String,
     pub port: u16,
     /// `10.42.0.0/16`, of which every node gets a part; or two ranges.
     pub cluster_cidr: String,

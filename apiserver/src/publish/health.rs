@@ -88,6 +88,8 @@ const CHECKS: &[Check] = &[
     all("poststarthook/scheduling/bootstrap-system-priority-classes", Fact::Bootstrapped),
     all("poststarthook/start-system-namespaces-controller", Fact::Bootstrapped),
     all("poststarthook/start-cluster-authentication-info-controller", Fact::Bootstrapped),
+    all("poststarthook/start-kube-apiserver-identity-lease-controller", Fact::Running),
+    all("poststarthook/start-kube-apiserver-identity-lease-garbage-collector", Fact::Running),
     all("poststarthook/start-kube-aggregator-informers", Fact::Running),
     all("poststarthook/apiservice-registration-controller", Fact::Running),
     all("poststarthook/apiservice-status-available-controller", Fact::Running),

@@ -47,6 +47,33 @@ async fn the_admin_s_certificate_opens_the_door_and_strangers_stay_outside() {
 }
 
 #[tokio::test]
+async fn a_running_server_has_a_lease_that_says_so_and_takes_away_what_others_have_left() {
+    let server = Server::start().await;
+    let admin = server.admin();
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
+    let labels = json!({"apiserver.kubernetes.io/identity": "kube-apiserver"});
+    let old = json!({"leaseDurationSeconds": 3600, "renewTime": "2026-01-01T00:00:00.000000Z"});
+    admin.post(leases, &json!({"metadata": {"name": "left", "labels": labels}, "spec": old})).await.expect(201);
+    admin.post(leases, &json!({"metadata": {"name": "other"}, "spec": old})).await.expect(201);
+    let mut watch = admin.watch(&format!("{leases}?watch=1&labelSelector=apiserver.kubernetes.io/identity")).await;
+    assert_eq!(watch.word().await, "ADDED left");
+    let drain = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    let until = drain.clone();
+    tasks.spawn(async move { server.run(until).await });
+    let own = watch.next().await.expect("the lease is made")["object"].clone();
+    let name = own["metadata"]["name"].as_str().unwrap();
+    assert!(name.starts_with("apiserver-") && name.len() == 36, "{name}");
+    assert_eq!(own["metadata"]["labels"]["kubernetes.io/hostname"], "test");
+    assert_eq!(own["spec"]["leaseDurationSeconds"], 3600);
+    assert!(own["spec"]["holderIdentity"].as_str().unwrap().starts_with(&format!("{name}_")));
+    assert_eq!(watch.word().await, "DELETED left");
+    admin.get(&format!("{leases}/other")).await.expect(200);
+    drain.cancel();
+    tasks.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn long_lists_are_compressed_for_those_who_ask() {
     let (client, drain, mut tasks) = served().await;
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");

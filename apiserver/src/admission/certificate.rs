@@ -1,18 +1,21 @@
 //! CertificateSigningRequests: who asks is written down by the server, and deciding and signing need a right on the signer.
-//! k8s: `plugin/pkg/admission/certificates/{approval,signing,subjectrestriction}`, and the strategy's PrepareForCreate
+//! k8s: `plugin/pkg/admission/certificates/{approval,signing,subjectrestriction}`, the strategy's PrepareForCreate, and of
+//! `apis/certificates/validation` what parses X.509
 
 use super::{Call, Context, Operation};
 use crate::certificates::rules::{Signer, asked};
 use crate::error::ApiError;
-use crate::pki::request::parse;
+use crate::pki::request::{check_signature, parse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kinds::errors::FieldError;
+use kinds::errors::{FieldError, go_quote};
 use kinds::tree::text;
 use serde_json::{Value, json};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 const GROUP: &str = "certificates.k8s.io";
 const RESOURCE: &str = "certificatesigningrequests";
+const CERTIFICATE: &str = "CERTIFICATE";
 const MASTERS: &str = "system:masters";
 
 pub(super) fn applies(call: &Call<'_>) -> bool {
@@ -74,6 +77,9 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
         (Operation::Update, "status") => {
             let part = |tree: &Value, pointer| tree.pointer(pointer).filter(|value| !value.is_null()).cloned();
             let changed = |pointer| part(object, pointer) != call.old.and_then(|old| part(old, pointer));
+            if changed("/status/certificate") {
+                check_issued(call, object)?;
+            }
             if changed("/status/certificate") || changed("/status/conditions") {
                 permitted(context, call, object, "sign").await
             } else {
@@ -86,14 +92,47 @@ pub(super) async fn validate(context: &Context, call: &Call<'_>, object: &Value)
 
 fn check_request(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
     let encoded = text(object, "spec.request");
-    let parsed = STANDARD.decode(encoded).map_err(|error| error.to_string());
-    match parsed.and_then(|pem| parse(&pem).map_err(|error| error.to_string())) {
-        Ok(_) => Ok(()),
-        Err(why) => Err(ApiError::Invalid {
-            kind: crate::error::Qualified::new(GROUP, "CertificateSigningRequest"),
-            name: call.name_of(object).to_owned(),
-            errors: vec![FieldError::invalid("spec.request", encoded, why)],
-        }),
+    let decoded = STANDARD.decode(encoded).map_err(|error| error.to_string());
+    let read = |pem: Vec<u8>| parse(&pem).and_then(|asked| check_signature(&asked)).map_err(|error| error.to_string());
+    decoded.and_then(read).map_err(|why| invalid(call, object, FieldError::invalid("spec.request", encoded, why)))
+}
+
+/// k8s: validateCertificate; what was there before these rules may stay
+fn check_issued(call: &Call<'_>, object: &Value) -> Result<(), ApiError> {
+    let decoded = STANDARD.decode(text(object, "status.certificate")).map_err(|error| error.to_string());
+    let checked = decoded.and_then(|pem| if pem.is_empty() { Ok(()) } else { are_certificates(&pem) });
+    let error = |why| FieldError::invalid("status.certificate", "<certificate data>", why);
+    checked.map_err(|why| invalid(call, object, error(why)))
+}
+
+fn are_certificates(pem: &[u8]) -> Result<(), String> {
+    let blocks = pem::parse_many(pem).unwrap_or_default();
+    if blocks.is_empty() {
+        return Err("must contain at least one CERTIFICATE PEM block".to_owned());
+    }
+    for block in blocks {
+        if block.tag() != CERTIFICATE {
+            return Err(format!("only CERTIFICATE PEM blocks are allowed, found {}", go_quote(block.tag())));
+        }
+        if block.headers().iter().next().is_some() {
+            return Err("no PEM block headers are permitted".to_owned());
+        }
+        let mut rest = block.contents();
+        if rest.is_empty() {
+            return Err("found CERTIFICATE PEM block containing 0 certificates".to_owned());
+        }
+        while !rest.is_empty() {
+            rest = X509Certificate::from_der(rest).map_err(|_| "x509: malformed certificate".to_owned())?.0;
+        }
+    }
+    Ok(())
+}
+
+fn invalid(call: &Call<'_>, object: &Value, error: FieldError) -> ApiError {
+    ApiError::Invalid {
+        kind: crate::error::Qualified::new(GROUP, "CertificateSigningRequest"),
+        name: call.name_of(object).to_owned(),
+        errors: vec![error],
     }
 }
 

@@ -9,6 +9,7 @@ use rcgen::{
 };
 use std::net::IpAddr;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::oid_registry::OID_X509_ORGANIZATION_NAME;
 use x509_parser::prelude::FromDer;
@@ -57,7 +58,7 @@ pub struct Terms<'a> {
     pub seconds: i64,
 }
 
-/// Reads a request; its signature is checked when it is signed.
+/// Reads a request; its signature is not looked at.
 pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
     let block = pem::parse(pem).map_err(|_| RequestError::Pem)?;
     if block.tag() != BLOCK {
@@ -104,6 +105,15 @@ pub fn parse(pem: &[u8]) -> Result<Asked, RequestError> {
     asked.public_key = request.certification_request_info.subject_pki.raw.to_vec();
     asked.der = block.into_contents();
     Ok(asked)
+}
+
+/// Whether who asks has the key. Signatures of kinds that cannot be checked here are left to who signs.
+pub fn check_signature(asked: &Asked) -> Result<(), RequestError> {
+    let (_, request) = X509CertificationRequest::from_der(&asked.der).map_err(|_| RequestError::Malformed)?;
+    match request.verify_signature() {
+        Err(X509Error::SignatureVerificationError) => Err(RequestError::Signature),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The address in a subjectAltName.

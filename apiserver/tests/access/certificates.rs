@@ -145,6 +145,51 @@ async fn what_is_no_request_or_asks_for_too_much_is_refused() {
 }
 
 #[tokio::test]
+async fn a_request_is_signed_by_the_key_that_it_names() {
+    let cluster = cluster().await;
+    let mut forged = request("f", "example.com/signer", ("a", "b"));
+    let pem = STANDARD.decode(forged["spec"]["request"].as_str().unwrap()).unwrap();
+    let mut der = pem::parse(&pem).unwrap().into_contents();
+    *der.last_mut().unwrap() ^= 1;
+    let pem = pem::encode(&pem::Pem::new("CERTIFICATE REQUEST", der));
+    forged["spec"]["request"] = json!(STANDARD.encode(pem));
+    let (code, refused) = cluster.send(&ADMIN, Method::POST, REQUESTS, &forged).await;
+    assert_eq!(code, 422, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("is not signed by the key that it names"), "{refused}");
+}
+
+/// k8s: apis/certificates/validation, validateCertificate
+#[tokio::test]
+async fn what_is_issued_is_certificates() {
+    let cluster = cluster().await;
+    let made = cluster.made(REQUESTS, request("r", "example.com/signer", ("a", "b"))).await;
+    let path = format!("{REQUESTS}/r/status");
+    let der = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap().cert.der().to_vec();
+    let block = |tag: &str, der: &[u8]| pem::encode(&pem::Pem::new(tag, der));
+    let sent = |pem: &str| {
+        let mut sent = made.clone();
+        sent["status"] = json!({"certificate": STANDARD.encode(pem)});
+        sent
+    };
+    let good = block("CERTIFICATE", &der);
+    let headed = good.replace("CERTIFICATE-----\r\nM", "CERTIFICATE-----\r\nA: b\r\n\r\nM");
+    for (pem, why) in [
+        ("hello".to_owned(), "must contain at least one CERTIFICATE PEM block"),
+        (block("PRIVATE KEY", &der), "only CERTIFICATE PEM blocks are allowed, found \"PRIVATE KEY\""),
+        (headed, "no PEM block headers are permitted"),
+        (block("CERTIFICATE", b"hello"), "x509: malformed certificate"),
+        (good.clone() + &block("CERTIFICATE", &der[1..]), "x509: malformed certificate"),
+    ] {
+        let (code, refused) = cluster.send(&ADMIN, Method::PUT, &path, &sent(&pem)).await;
+        assert_eq!(code, 422, "{pem}: {refused}");
+        let wanted = format!("status.certificate: Invalid value: \"<certificate data>\": {why}");
+        assert!(refused["message"].as_str().unwrap().ends_with(&wanted), "{refused}");
+    }
+    let (code, issued) = cluster.send(&ADMIN, Method::PUT, &path, &sent(&(good.clone() + &good))).await;
+    assert_eq!(code, 200, "{issued}");
+}
+
+#[tokio::test]
 async fn a_subject_with_two_common_names_is_refused_in_either_order() {
     let cluster = cluster().await;
     let (own, other) = ("system:node:n1", "system:kube-controller-manager");

@@ -1,6 +1,6 @@
 //! CertificateSigningRequest (certificates.k8s.io/v1).
 //!
-//! Who asks, and whether the PEM within is a request at all, is settled by admission: hooks see no callers and parse no
+//! Who asks, and whether the PEM within is a request or a certificate at all, is settled by admission: hooks see no callers and parse no
 //! X.509. k8s: `registry/certificates/certificates/strategy.go`, `apis/certificates/validation`
 
 mod printer;
@@ -95,7 +95,6 @@ impl TypedKind for CertificateSigningRequestKind {
         let mut errors = FieldErrors::new();
         conditions(conditions_of(request), &mut errors);
         errors.extend(of_change(request, old));
-        certificate(request, &mut errors);
         errors
     }
 }
@@ -181,24 +180,6 @@ fn of_change(request: &CertificateSigningRequest, old: &CertificateSigningReques
         errors.push(FieldError::forbidden(path.child("certificate"), detail));
     }
     errors
-}
-
-fn certificate(request: &CertificateSigningRequest, errors: &mut FieldErrors) {
-    let issued = status_of(request).certificate.unwrap_or_default().0;
-    if issued.is_empty() {
-        return;
-    }
-    let text = String::from_utf8_lossy(&issued);
-    let labels: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")).collect();
-    let path = Path::new("status");
-    let path = path.child("certificate");
-    if labels.is_empty() {
-        errors.push(FieldError::invalid(path, "<certificate data>", "must contain at least one CERTIFICATE PEM block"));
-    } else if labels.iter().any(|label| *label != "CERTIFICATE") {
-        let detail = "only CERTIFICATE PEM blocks are allowed";
-        errors.push(FieldError::invalid(path, "<certificate data>", detail));
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::registry::Effect;
 use async_trait::async_trait;
 use claim::{Claim, Claims};
 use client::clock::Clock;
-use kinds::errors::FieldError;
+use kinds::errors::{FieldError, FieldErrors};
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
@@ -103,7 +103,7 @@ impl Allocator {
     /// Completes the Service; what it takes beyond `old` is pending afterwards, also on an error (the caller aborts).
     async fn complete(&self, service: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
         cluster_ip::align(service);
-        family::settle(service, old, &self.params.addresses).map_err(|error| invalid(service, error))?;
+        family::settle(service, old, &self.params.addresses).map_err(|errors| all_invalid(service, errors))?;
         cluster_ip::settle(self, service, old).await?;
         node_port::settle(self, service, old).await
     }
@@ -111,8 +111,12 @@ impl Allocator {
 
 /// A failed rule about a Service, as validation would report it.
 fn invalid(service: &Value, error: FieldError) -> ApiError {
+    all_invalid(service, vec![error])
+}
+
+fn all_invalid(service: &Value, errors: FieldErrors) -> ApiError {
     let name = service.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    ApiError::Invalid { kind: Qualified::new("", "Service"), name: name.to_owned(), errors: vec![error] }
+    ApiError::Invalid { kind: Qualified::new("", "Service"), name: name.to_owned(), errors }
 }
 
 fn service_type(service: &Value) -> &str {

@@ -3,7 +3,7 @@
 
 use super::range::AddressRange;
 use super::{is_headless, service_type};
-use kinds::errors::FieldError;
+use kinds::errors::{FieldError, FieldErrors};
 use kinds::ip::Family;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ const PREFER_DUAL: &str = "PreferDualStack";
 const REQUIRE_DUAL: &str = "RequireDualStack";
 
 /// `ranges`: those of the cluster, the primary family's first.
-pub(super) fn settle(service: &mut Value, old: Option<&Value>, ranges: &[AddressRange]) -> Result<(), FieldError> {
+pub(super) fn settle(service: &mut Value, old: Option<&Value>, ranges: &[AddressRange]) -> Result<(), FieldErrors> {
     if service_type(service) == "ExternalName" {
         clear_kept(service, old);
         return Ok(());
@@ -31,10 +31,13 @@ pub(super) fn settle(service: &mut Value, old: Option<&Value>, ranges: &[Address
         let fresh = json!(if anything_goes { REQUIRE_DUAL } else { SINGLE });
         spec["ipFamilyPolicy"] = before.cloned().unwrap_or(fresh);
     }
-    if let Some(old) = old.filter(|_| spec["ipFamilyPolicy"] == SINGLE) {
-        release_second(spec, &old["spec"]);
+    let mut errors = FieldErrors::new();
+    match old.map(|old| &old["spec"]) {
+        Some(before) if spec["ipFamilyPolicy"] == SINGLE => release_second(spec, before),
+        Some(before) => errors.extend(reduced(spec, before)),
+        None => {}
     }
-    let families = asked(spec, ranges)?;
+    let families = asked(spec, ranges, errors)?;
     let families = if anything_goes { of_anybody(spec, families, ranges) } else { of_cluster(spec, families, ranges)? };
     spec["ipFamilies"] = families.iter().map(|family| family.name()).collect();
     Ok(())
@@ -61,15 +64,28 @@ fn release_second(spec: &mut Value, before: &Value) {
     }
 }
 
-/// The families that the lists name, or the addresses imply.
-fn asked(spec: &Value, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldError> {
+/// k8s: reducedClusterIPs, reducedIPFamilies
+fn reduced(spec: &Value, before: &Value) -> FieldErrors {
+    let count = |spec: &Value, field: &str| list(&spec[field]).count();
+    let lists = [("clusterIPs", "cluster IP"), ("ipFamilies", "IP family")];
+    let given_up = lists.into_iter().filter(|(field, _)| (1..count(before, field)).contains(&count(spec, field)));
+    let policy = &spec["ipFamilyPolicy"];
+    let error = |(_, what)| {
+        let why = format!("must be 'SingleStack' to release the secondary {what}");
+        FieldError::invalid("spec.ipFamilyPolicy", policy.clone(), why)
+    };
+    given_up.map(error).collect()
+}
+
+/// The families that the lists name, or the addresses imply; or what is wrong, after what was wrong before.
+fn asked(spec: &Value, ranges: &[AddressRange], mut errors: FieldErrors) -> Result<Vec<Family>, FieldErrors> {
     let addresses: Vec<&str> = list(&spec["clusterIPs"]).take_while(|ip| *ip != "None").collect();
     let mut families: Vec<Family> = list(&spec["ipFamilies"]).filter_map(Family::parse).collect();
     if spec["ipFamilyPolicy"] == SINGLE {
         for (count, what) in [(addresses.len(), "cluster IPs"), (families.len(), "IP families")] {
             if count > 1 {
-                let why = format!("must be RequireDualStack or PreferDualStack when multiple {what} are specified");
-                return Err(FieldError::invalid("spec.ipFamilyPolicy", SINGLE, why));
+                let why = format!("must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified");
+                errors.push(FieldError::invalid("spec.ipFamilyPolicy", SINGLE, why));
             }
         }
     }
@@ -81,20 +97,20 @@ fn asked(spec: &Value, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldErro
             Some(said) if *said == family => {}
             Some(said) => {
                 let why = format!("expected an {} value as indicated by `ipFamilies[{i}]`", said.name());
-                return Err(FieldError::invalid(at, *ip, why));
+                return Err(vec![FieldError::invalid(at, *ip, why)]);
             }
             None if range_of(ranges, family).is_none() => {
                 let why = format!("{} is not configured on this cluster", family.name());
-                return Err(FieldError::invalid(at, json!(addresses), why));
+                errors.push(FieldError::invalid(at, json!(addresses), why));
             }
             None if families.contains(&family) => {
                 let why = "may specify no more than one IP for each IP family";
-                return Err(FieldError::invalid("spec.clusterIPs", json!(addresses), why));
+                return Err(vec![FieldError::invalid("spec.clusterIPs", json!(addresses), why)]);
             }
             None => families.push(family),
         }
     }
-    Ok(families)
+    if errors.is_empty() { Ok(families) } else { Err(errors) }
 }
 
 /// k8s: who has neither selector nor address may be of families that the cluster does not have.
@@ -108,14 +124,18 @@ fn of_anybody(spec: &Value, mut families: Vec<Family>, ranges: &[AddressRange]) 
     families
 }
 
-fn of_cluster(spec: &Value, mut families: Vec<Family>, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldError> {
-    if let Some((i, wrong)) = families.iter().enumerate().find(|(_, family)| range_of(ranges, **family).is_none()) {
-        let at = format!("spec.ipFamilies[{i}]");
-        return Err(FieldError::invalid(at, wrong.name(), "not configured on this cluster"));
-    }
+fn of_cluster(spec: &Value, mut families: Vec<Family>, ranges: &[AddressRange]) -> Result<Vec<Family>, FieldErrors> {
+    let mut errors = FieldErrors::new();
     if spec["ipFamilyPolicy"] == REQUIRE_DUAL && ranges.len() < 2 {
         let why = "this cluster is not configured for dual-stack services";
-        return Err(FieldError::invalid("spec.ipFamilyPolicy", REQUIRE_DUAL, why));
+        errors.push(FieldError::invalid("spec.ipFamilyPolicy", REQUIRE_DUAL, why));
+    }
+    for (i, wrong) in families.iter().enumerate().filter(|(_, family)| range_of(ranges, **family).is_none()) {
+        let at = format!("spec.ipFamilies[{i}]");
+        errors.push(FieldError::invalid(at, wrong.name(), "not configured on this cluster"));
+    }
+    if !errors.is_empty() {
+        return Err(errors);
     }
     if families.is_empty() {
         families.extend(ranges.first().map(AddressRange::family));

@@ -263,7 +263,7 @@ async fn what_a_cluster_or_a_policy_does_not_have_is_refused() {
     let both = json!({"ipFamilies": ["IPv4", "IPv6"]});
     assert_eq!(
         why(&dual, both).await,
-        "must be RequireDualStack or PreferDualStack when multiple IP families are specified"
+        "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"
     );
     let crossed = json!({"clusterIP": "10.43.0.9", "ipFamilies": ["IPv6"]});
     assert_eq!(why(&dual, crossed).await, "expected an IPv6 value as indicated by `ipFamilies[0]`");
@@ -291,6 +291,16 @@ async fn a_second_family_comes_and_goes_with_the_policy_and_not_with_the_cluster
     assert_eq!(families(&more).0, json!(["IPv4", "IPv6"]));
     assert_eq!(more["spec"]["clusterIP"], touched["spec"]["clusterIP"]);
     assert_eq!(dual.taken(ADDRESS_PREFIX).await.unwrap().len(), 2);
+    let mut fewer = more.clone();
+    for field in ["clusterIPs", "ipFamilies"] {
+        fewer["spec"][field].as_array_mut().unwrap().truncate(1);
+    }
+    let refused = write(&dual, &mut fewer, Some(&more)).await.unwrap_err().to_string();
+    for what in ["cluster IP", "IP family"] {
+        let why =
+            "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to release the secondary";
+        assert!(refused.contains(&format!("{why} {what}")), "{refused}");
+    }
     let mut less = more.clone();
     less["spec"]["ipFamilyPolicy"] = json!("SingleStack");
     write(&dual, &mut less, Some(&more)).await.unwrap();
@@ -305,6 +315,15 @@ async fn a_headless_service_without_a_selector_may_be_of_any_family() {
     write(&allocator, &mut free, None).await.unwrap();
     assert_eq!(free["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
     assert_eq!(free["spec"]["ipFamilyPolicy"], "RequireDualStack");
+    let mut headed = free.clone();
+    (headed["spec"]["clusterIP"], headed["spec"]["clusterIPs"]) = (json!("10.43.0.9"), json!(["10.43.0.9"]));
+    let refused = write(&allocator, &mut headed, Some(&free)).await.unwrap_err().to_string();
+    for why in [
+        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack services",
+        "spec.ipFamilies[1]: Invalid value: \"IPv6\": not configured on this cluster",
+    ] {
+        assert!(refused.contains(why), "{refused}");
+    }
     let mut bound = service("bound", json!({"clusterIP": "None", "selector": {"a": "b"}}));
     write(&allocator, &mut bound, None).await.unwrap();
     assert_eq!(bound["spec"]["ipFamilies"], json!(["IPv4"]));

@@ -6,6 +6,7 @@
 
 mod claims;
 mod config;
+mod distributed;
 mod flags;
 mod key_set;
 mod provider;
@@ -25,6 +26,7 @@ use crate::config_file::{self, ConfigFileError};
 use claims::{ClaimsError, Rules};
 use client::clock::Clock;
 use client::identity::Identity;
+use distributed::DistributedError;
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use kinds::errors::{FieldErrors, aggregate};
@@ -61,6 +63,8 @@ pub enum OidcError {
     Audience { expected: Vec<String>, found: Vec<String> },
     #[error("oidc: {0}")]
     Claims(#[from] ClaimsError),
+    #[error("oidc: {0}")]
+    Distributed(#[from] DistributedError),
 }
 
 /// A configuration that cannot be used.
@@ -191,8 +195,11 @@ impl Issuer {
     pub async fn authenticate(&self, text: &str, now: Timestamp) -> Result<Identity, OidcError> {
         let token = Compact::of(text)?;
         self.provider.verify(&token).await?;
-        let claims: Value = serde_json::from_slice(&token.payload).map_err(|_| JwtError::Claims)?;
+        let mut claims: Value = serde_json::from_slice(&token.payload).map_err(|_| JwtError::Claims)?;
         self.check(&claims, now)?;
+        if let Some(groups) = self.rules.groups_claim() {
+            self.bring(groups, &mut claims, now).await?;
+        }
         Ok(self.rules.identity(&claims)?)
     }
 

@@ -5,7 +5,7 @@ use super::tls::{TlsError, Trust};
 use super::{BackendError, Backends, Target, address};
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, HOST};
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Limited};
 use rustls::pki_types::ServerName;
@@ -37,13 +37,13 @@ pub enum FetchError {
 }
 
 impl Backends {
-    /// The body of a successful answer to a GET.
-    pub(crate) async fn fetch(&self, url: &str, trust: &Trust<'_>) -> Result<Bytes, FetchError> {
-        let fetched = tokio::time::timeout(FETCH_MAX, self.fetch_whole(url, trust)).await;
+    /// The body of a successful answer to a GET, with a bearer token if it is not `""`.
+    pub(crate) async fn fetch(&self, url: &str, token: &str, trust: &Trust<'_>) -> Result<Bytes, FetchError> {
+        let fetched = tokio::time::timeout(FETCH_MAX, self.fetch_whole(url, token, trust)).await;
         fetched.unwrap_or(Err(FetchError::Late))
     }
 
-    async fn fetch_whole(&self, url: &str, trust: &Trust<'_>) -> Result<Bytes, FetchError> {
+    async fn fetch_whole(&self, url: &str, token: &str, trust: &Trust<'_>) -> Result<Bytes, FetchError> {
         let bad = || FetchError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("https")).ok_or_else(bad)?;
@@ -52,7 +52,12 @@ impl Backends {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
         let target = Target { address, tls: Some((self.connector(trust, None)?, name)) };
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let request = Request::get(path).header(HOST, authority.as_str()).header(ACCEPT, "application/json");
+        let mut request = Request::get(path).header(HOST, authority.as_str());
+        if token.is_empty() {
+            request = request.header(ACCEPT, "application/json");
+        } else {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
         let answer = self.send(&target, request.body(Body::empty()).map_err(|_| bad())?).await?;
         if !answer.status().is_success() {
             return Err(FetchError::Status(answer.status().as_u16()));

@@ -69,10 +69,22 @@ impl Key {
         json!({"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "kid": self.kid,
             "x": URL_SAFE_NO_PAD.encode(&point[1..33]), "y": URL_SAFE_NO_PAD.encode(&point[33..])}]})
     }
+
+    #[expect(clippy::needless_pass_by_value, reason = "calls read better with values")]
+    fn sign(&self, issuer: &str, more: Value) -> String {
+        let now = client::clock::Clock::now(&client::clock::SystemClock).as_second();
+        let mut claims = json!({"iss": issuer, "aud": "kube", "exp": now + 86_400, "iat": now});
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let encode = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+        let signed = format!("{}.{}", encode(json!({"alg": "ES256", "kid": self.kid})), encode(claims));
+        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
 }
 
 impl Provider {
-    /// It describes itself at `/described`, which is not where its URL would have it.
+    /// It describes itself where its URL would have it and at `/described`. At `/groups` it tells whoever shows the token
+    /// `sesame` in a token of its own that roles are many.
     pub(crate) async fn new(pki: &Pki) -> Self {
         let key = Arc::new(Mutex::new(Key::new("one")));
         let fetched = Arc::new(Mutex::new(0));
@@ -80,17 +92,24 @@ impl Provider {
         let (keys, count) = (Arc::clone(&key), Arc::clone(&fetched));
         let url = serve(&mut tasks, pki, move |request: Request<Incoming>| {
             let host = request.headers()["host"].to_str().unwrap().to_owned();
+            let url = format!("https://{host}");
+            let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
             let (code, body) = match request.uri().path() {
-                "/described" => {
-                    (200, json!({"issuer": format!("https://{host}"), "jwks_uri": format!("https://{host}/keys")}))
+                "/described" | "/.well-known/openid-configuration" => {
+                    (200, json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string())
                 }
                 "/keys" => {
                     *count.lock() += 1;
-                    (200, keys.lock().jwks())
+                    (200, keys.lock().jwks().to_string())
                 }
-                _ => (404, Value::Null),
+                "/groups" if authorization == Some("Bearer sesame") => {
+                    let many: Vec<String> = (0..2000).map(|n| format!("role-{n:04}")).collect();
+                    (200, keys.lock().sign(&url, json!({"roles": many})))
+                }
+                "/groups" => (403, String::new()),
+                _ => (404, String::new()),
             };
-            std::future::ready(Response::builder().status(code).body(Body::from(body.to_string())).unwrap())
+            std::future::ready(Response::builder().status(code).body(Body::from(body)).unwrap())
         })
         .await;
         Self { url, key, fetched, _tasks: tasks }
@@ -106,13 +125,6 @@ impl Provider {
 
     /// A token for the audience `kube` that lasts a day, with more claims.
     pub(crate) fn token(&self, more: Value) -> String {
-        let now = client::clock::Clock::now(&client::clock::SystemClock).as_second();
-        let mut claims = json!({"iss": self.url, "aud": "kube", "exp": now + 86_400, "iat": now});
-        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let key = self.key.lock();
-        let encode = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
-        let signed = format!("{}.{}", encode(json!({"alg": "ES256", "kid": key.kid})), encode(claims));
-        let signature = key.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+        self.key.lock().sign(&self.url, more)
     }
 }

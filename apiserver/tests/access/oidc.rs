@@ -43,11 +43,17 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
+    scene_with(|_| {}).await
+}
+
+async fn scene_with(change: impl FnOnce(&mut Value)) -> Scene {
     let (folder, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let pki = authority(&folder.path().join("pki"));
     let provider = Provider::new(&pki).await;
     let file = folder.path().join("authentication.yaml");
-    std::fs::write(&file, stated(&provider, &pki).to_string()).unwrap();
+    let mut config_file = stated(&provider, &pki);
+    change(&mut config_file);
+    std::fs::write(&file, config_file.to_string()).unwrap();
     let access = Access { authentication: Authentication::File(file.clone()), ..Access::default() };
     let cluster = cluster_of(Config { access, ..config(&data, 0) }, data).await;
     Scene { cluster, provider, pki, file, _folder: folder }
@@ -90,6 +96,31 @@ async fn a_token_of_a_provider_is_the_user_that_its_claims_say() {
     }
     assert_eq!(code, 200);
     assert_eq!(scene.provider.times_fetched(), 1);
+}
+
+#[tokio::test]
+async fn groups_that_are_too_many_for_a_token_are_brought_from_where_it_says() {
+    let scene = scene_with(|config| {
+        config["jwt"][0]["claimMappings"]["groups"] = json!({"claim": "roles", "prefix": "id:"});
+    })
+    .await;
+    let other = Provider::new(&scene.pki).await;
+    let elsewhere = |url: &str, token: &str| {
+        let source = json!({"endpoint": format!("{url}/groups"), "access_token": token});
+        json!({"sub": "ann", "_claim_names": {"roles": "src"}, "_claim_sources": {"src": source}})
+    };
+    for provider in [&scene.provider, &other] {
+        let token = scene.provider.token(elsewhere(&provider.url, "sesame"));
+        let groups = scene.review(&token).await["user"]["groups"].take();
+        assert_eq!((&groups[0], &groups[1999]), (&json!("id:role-0000"), &json!("id:role-1999")));
+    }
+    for (bad, why) in [
+        (elsewhere(&other.url, "wrong"), "without the right to ask"),
+        (elsewhere("https://127.0.0.1:1", "sesame"), "where nobody answers"),
+        (json!({"sub": "ann", "_claim_names": {"roles": "src"}, "_claim_sources": {}}), "nowhere"),
+    ] {
+        assert_eq!(scene.code(&scene.provider.token(bad)).await, 401, "{why}");
+    }
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ pub enum ClaimsError {
     Differs { claim: String, found: String, wanted: String },
     #[error("error evaluating {what}: {why}")]
     Rule { what: &'static str, why: String },
-    #[error("claim {0:?} is distributed, which is not supported")]
-    Distributed(String),
+    #[error("claim {0:?} is neither in the token nor at an endpoint that it names")]
+    Elsewhere(String),
 }
 
 /// Where a part of the user comes from.
@@ -69,6 +69,14 @@ impl Rules {
         Ok(identity)
     }
 
+    /// The claim that groups are taken from as it is.
+    pub(super) fn groups_claim(&self) -> Option<&str> {
+        match &self.groups {
+            Some(Source::Claim { name, .. }) => Some(name),
+            Some(Source::Expression(_)) | None => None,
+        }
+    }
+
     fn user(&self, claims: &Value) -> Result<String, ClaimsError> {
         let name = text("username", &self.username, claims)?;
         if let Source::Claim { name: claim, .. } = &self.username
@@ -103,7 +111,7 @@ impl Rules {
                     Some(_) => return Err(bad()),
                     // Whom groups are kept from may be somebody whom they forbid something.
                     None if claims["_claim_names"].get(name).is_some() => {
-                        return Err(ClaimsError::Distributed(name.clone()));
+                        return Err(ClaimsError::Elsewhere(name.clone()));
                     }
                     None => Vec::new(),
                 };

@@ -12,6 +12,7 @@ use client::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -19,6 +20,9 @@ use tokio::sync::Mutex;
 /// which leaves room for changed keys.
 const FETCHES_MAX: u32 = 10;
 const FETCHES_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// Issuers that sign parts of one's claims: mostly it is the same, and otherwise one more.
+const OTHERS_MAX: usize = 16;
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
@@ -34,6 +38,8 @@ pub enum ProviderError {
     Fetch { url: String, source: FetchError },
     #[error("{url} cannot be understood")]
     Form { url: String, source: serde_json::Error },
+    #[error("more than {OTHERS_MAX} issuers sign distributed claims")]
+    Many,
     #[error("issuer did not match the issuer returned by provider, expected {expected:?} got {found:?}")]
     Issuer { expected: String, found: String },
 }
@@ -45,16 +51,17 @@ struct Description {
 }
 
 pub(super) struct Provider {
-    issuer: String,
+    /// How it is reached, and what it may sign with.
+    config: IssuerConfig,
     discovery_url: String,
-    /// PEM; empty: those that this machine trusts.
-    authorities: String,
     algorithms: Vec<String>,
     backends: Backends,
     clock: Arc<dyn Clock>,
     keys: RwLock<Arc<KeySet>>,
     /// Held by the one who asks the provider.
     asking: Mutex<Asking>,
+    /// Those who sign the parts of its users' claims that it does not have itself.
+    others: RwLock<HashMap<String, Arc<Provider>>>,
 }
 
 #[derive(Default)]
@@ -85,9 +92,26 @@ impl Provider {
             [] => ALGORITHMS.into_iter().map(str::to_owned).collect(),
             some => some.to_vec(),
         };
-        let (issuer, authorities) = (config.url.clone(), config.certificate_authority.clone());
-        let (keys, asking) = Default::default();
-        Self { issuer, discovery_url, authorities, algorithms, backends, clock, keys, asking }
+        let (keys, asking, others) = Default::default();
+        Self { config: config.clone(), discovery_url, algorithms, backends, clock, keys, asking, others }
+    }
+
+    /// Who signs as `issuer`, of whom this one's users' claims may be: reached as this one is.
+    pub(super) fn of(self: &Arc<Self>, issuer: &str) -> Result<Arc<Self>, ProviderError> {
+        if issuer == self.config.url {
+            return Ok(Arc::clone(self));
+        }
+        let mut others = self.others.write();
+        if let Some(known) = others.get(issuer) {
+            return Ok(Arc::clone(known));
+        }
+        if others.len() >= OTHERS_MAX {
+            return Err(ProviderError::Many);
+        }
+        let config = IssuerConfig { url: issuer.to_owned(), discovery_url: String::new(), ..self.config.clone() };
+        let other = Arc::new(Self::new(&config, self.backends.clone(), Arc::clone(&self.clock)));
+        others.insert(issuer.to_owned(), Arc::clone(&other));
+        Ok(other)
     }
 
     /// Whether the provider has signed the token.
@@ -122,27 +146,28 @@ impl Provider {
             Some(url) => url,
             None => asking.jwks_uri.insert(self.discover().await?).clone(),
         };
-        let document = self.fetch(&url).await?;
+        let document = self.fetch(&url, "").await?;
         KeySet::parse(&document).map_err(|source| ProviderError::Form { url, source })
     }
 
     /// Where the keys are.
     async fn discover(&self) -> Result<String, ProviderError> {
-        let document = self.fetch(&self.discovery_url).await?;
+        let document = self.fetch(&self.discovery_url, "").await?;
         let form = |source| ProviderError::Form { url: self.discovery_url.clone(), source };
         let found: Description = serde_json::from_slice(&document).map_err(form)?;
-        if found.issuer != self.issuer {
-            return Err(ProviderError::Issuer { expected: self.issuer.clone(), found: found.issuer });
+        if found.issuer != self.config.url {
+            return Err(ProviderError::Issuer { expected: self.config.url.clone(), found: found.issuer });
         }
         Ok(found.jwks_uri)
     }
 
-    async fn fetch(&self, url: &str) -> Result<bytes::Bytes, ProviderError> {
-        let trust = match self.authorities.as_bytes() {
+    /// `token` says who asks; `""`: nobody in particular.
+    pub(super) async fn fetch(&self, url: &str, token: &str) -> Result<bytes::Bytes, ProviderError> {
+        let trust = match self.config.certificate_authority.as_bytes() {
             [] => Trust::System,
             pem => Trust::Roots(pem),
         };
-        let fetched = self.backends.fetch(url, &trust).await;
+        let fetched = self.backends.fetch(url, token, &trust).await;
         fetched.map_err(|source| {
             let error: &dyn std::error::Error = &source;
             tracing::warn!(error, url, "a token issuer cannot be asked");

@@ -247,7 +247,7 @@ fn claims_become_a_user_as_the_mappings_say() {
     }
     let elsewhere = json!({"sub": "ann", "_claim_names": {"roles": "src"}});
     let refused = user(&json!({"claimMappings.groups": {"claim": "roles", "prefix": ""}}), &elsewhere).unwrap_err();
-    assert_eq!(refused, "claim \"roles\" is distributed, which is not supported");
+    assert_eq!(refused, "claim \"roles\" is neither in the token nor at an endpoint that it names");
 }
 
 #[test]

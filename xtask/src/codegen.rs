@@ -20,6 +20,8 @@ use std::process::Command;
 
 const TABLE: &str = "kinds/src/schema/generated/table.rs";
 const DESCRIPTIONS: &str = "kinds/src/schema/generated/descriptions.bin";
+/// For people only: what the tables of [`zero`] come to.
+const ZEROS: &str = "xtask/src/codegen/zeros.txt";
 
 /// The module of k8s-openapi that has the API version which Drover serves.
 const API_MODULE: &str = "v1_37";
@@ -28,6 +30,7 @@ const API_MODULE: &str = "v1_37";
 struct Generated {
     table: String,
     descriptions: String,
+    zeros: String,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -36,6 +39,7 @@ pub(crate) fn run() -> Result<()> {
     std::fs::write(root.join(TABLE), &generated.table).with_context(|| format!("cannot write {TABLE}"))?;
     let packed = pack(&generated.descriptions)?;
     std::fs::write(root.join(DESCRIPTIONS), packed).with_context(|| format!("cannot write {DESCRIPTIONS}"))?;
+    std::fs::write(root.join(ZEROS), &generated.zeros).with_context(|| format!("cannot write {ZEROS}"))?;
     Ok(())
 }
 
@@ -47,7 +51,8 @@ fn table_of(root: &Path) -> Result<table::Table> {
 
 fn generate(root: &Path) -> Result<Generated> {
     let table = table_of(root)?;
-    Ok(Generated { table: render::table(&table)?, descriptions: render::descriptions(&table) })
+    let (descriptions, zeros) = (render::descriptions(&table), zero::listing(&table));
+    Ok(Generated { table: render::table(&table)?, descriptions, zeros })
 }
 
 /// The folder of a dependency's source.
@@ -95,6 +100,8 @@ mod tests {
         let table = std::fs::read_to_string(root.join(TABLE)).expect("the table is there");
         let descriptions = std::fs::read(root.join(DESCRIPTIONS)).expect("the descriptions are there");
         assert!(generated.table == table, "{TABLE} is old: run `cargo run -p xtask -- codegen`");
+        let zeros = std::fs::read_to_string(root.join(ZEROS)).expect("the list is there");
+        assert!(generated.zeros == zeros, "{ZEROS} is old: run `cargo run -p xtask -- codegen`, and read what changed");
         let descriptions = unpack(&descriptions).expect("the descriptions unpack");
         assert!(generated.descriptions == descriptions, "{DESCRIPTIONS} is old: run `cargo run -p xtask -- codegen`");
     }

@@ -2,7 +2,8 @@
 //! held by pointer, or one that is always written, shows it. The protobuf wire cannot tell the two apart and neither of the
 //! two crates says which is which, so the fields are named here, from upstream's `types.go`.
 
-use super::table::Leaf;
+use super::table::{Leaf, Shape, Table};
+use std::fmt::Write as _;
 
 /// Booleans held by value; all others are pointers.
 const PLAIN_BOOLEANS: &[&str] = &[
@@ -224,6 +225,25 @@ pub(super) fn counts(definition: &str, field: &str, leaf: Leaf, always: bool) ->
         Leaf::String => among(POINTER_TEXTS, definition, field),
         _ => false,
     }
+}
+
+/// A definition a line: each boolean and number, with `+` where zero is a value of its own and `-` where it is left out, and
+/// each text whose empty value is one. Whoever changes what is named above reads here what that came to.
+pub(super) fn listing(table: &Table) -> String {
+    let mut listing = String::new();
+    for row in &table.definitions {
+        let single = row.fields.iter().filter(|field| field.shape == Shape::One);
+        let marked = single.filter_map(|field| match (field.leaf, field.zero_counts) {
+            (Leaf::Boolean | Leaf::Int32 | Leaf::Int64 | Leaf::Double | Leaf::String, true) => Some(('+', &field.name)),
+            (Leaf::Boolean | Leaf::Int32 | Leaf::Int64 | Leaf::Double, false) => Some(('-', &field.name)),
+            _ => None,
+        });
+        let marked: String = marked.map(|(mark, name)| format!(" {mark}{name}")).collect();
+        if !marked.is_empty() {
+            writeln!(listing, "{}:{marked}", row.name).expect("a String takes all that is written");
+        }
+    }
+    listing
 }
 
 fn among(list: &[(&str, &[&str])], definition: &str, field: &str) -> bool {

@@ -4,6 +4,7 @@
 //! A new row goes into the file of its verb under `kubectl/`; a script is a list of rows that share one namespace.
 
 mod read;
+mod scripts;
 mod writes;
 
 use crate::server::{Client, Server};

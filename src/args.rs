@@ -2,7 +2,7 @@
 
 use crate::access_args::AccessArgs;
 use crate::node_args::{CredentialProviders, Registration, Shutdown};
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use client::join_token::JoinToken;
 use controllers::Pool;
 use jiff::SignedDuration;
@@ -20,6 +20,19 @@ use std::time::Duration;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What `words` mean; the API server also gets them as it shows them.
+    pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let typed = Self::command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&typed).map_err(|error| error.format(&mut Self::command()))?;
+        if let Command::Up(Up { server, .. }) | Command::Server(server) | Command::Apiserver(server) = &mut cli.command
+        {
+            server.flags = flags(&typed);
+        }
+        Ok(cli)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +74,9 @@ pub(crate) struct Place {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
+    /// All that was typed and all that was not, as `/flagz` shows it.
+    #[arg(skip)]
+    pub(crate) flags: BTreeMap<String, String>,
     #[command(flatten)]
     pub(crate) place: Place,
     /// Where state lives: `embedded`, or etcd as `etcd://HOST:PORT,HOST:PORT`
@@ -611,10 +627,9 @@ impl FromStr for NodeIps {
     }
 }
 
-/// Every flag of the command that `words` name, with its value, as it would be typed.
-pub(crate) fn flags(words: impl IntoIterator<Item = OsString>) -> BTreeMap<String, String> {
-    let mut command = Cli::command();
-    let Ok(typed) = command.try_get_matches_from_mut(words) else { return BTreeMap::new() };
+/// Every flag of the command that was typed, with its value, as it would be typed.
+fn flags(typed: &ArgMatches) -> BTreeMap<String, String> {
+    let command = Cli::command();
     let Some((name, typed)) = typed.subcommand() else { return BTreeMap::new() };
     let known = command.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
     let shown = known.filter_map(|arg| {
@@ -624,7 +639,7 @@ pub(crate) fn flags(words: impl IntoIterator<Item = OsString>) -> BTreeMap<Strin
         let is_secret = value.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
         Some((arg.get_long()?.to_owned(), if is_secret { "CLASSIFIED".to_owned() } else { value }))
     });
-    shown.filter(|(flag, _)| flag != "help").collect()
+    shown.collect()
 }
 
 #[cfg(test)]
@@ -634,11 +649,17 @@ mod tests {
     #[test]
     fn all_flags_are_shown_and_no_secrets() {
         let words = ["drover", "server", "--tls-san", "a", "--tls-san", "b", "--store", "etcd://me:secret@h:2379"];
-        let shown = flags(words.map(OsString::from));
+        let Command::Server(Server { flags: shown, .. }) = Cli::read(words.map(OsString::from)).unwrap().command else {
+            panic!("another command")
+        };
         let of = |flag: &str| shown.get(flag).map(String::as_str);
         assert_eq!((of("tls-san"), of("store")), (Some("a,b"), Some("CLASSIFIED")));
         assert_eq!((of("service-cidr"), of("cluster-dns")), (Some("10.43.0.0/16"), Some("")));
         assert_eq!((of("audit-log-maxsize"), of("help")), (Some("100"), None));
+        let Command::Up(up) = Cli::read(["drover", "up", "--ingress"].map(OsString::from)).unwrap().command else {
+            panic!("another command")
+        };
+        assert_eq!(up.server.flags.get("ingress").map(String::as_str), Some("true"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Wires the control plane: store, API server, controllers, scheduler, and what a machine without pods needs beside them.
 
-use crate::args::{self, Addon, Place, Server};
+use crate::args::{Addon, Place, Server};
 use crate::brain::{self, Facts, Rivals};
 use crate::crew::Crew;
 use crate::machine;
@@ -57,7 +57,7 @@ impl ControlPlane {
         let (router, pki) = (server.router(), Arc::clone(server.pki()));
         let (why, components) = (Arc::new(Why::default()), server.components());
         server.add_page("/debug/scheduler/why/", page(&why));
-        server.show_flags(args::flags(std::env::args_os()));
+        server.show_flags(args.flags.clone());
         let url = format!("https://{}", SocketAddr::new(address(args), server.local_addr()?.port()));
         let mut api = Crew::default();
         api.join("API server", |drain| async move { Ok(server.run(drain).await?) });

@@ -20,7 +20,6 @@ mod up;
 
 use anyhow::Result;
 use args::{Cli, Command};
-use clap::Parser;
 use control_plane::Parts;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -47,7 +46,7 @@ fn main() -> ExitCode {
     if let Some(ended) = runtime::supervisor::main(&args) {
         return ended;
     }
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -205,10 +205,21 @@ impl Network {
 
     /// Pulls a host's plug, or puts it in again: as a power cut looks to the others.
     pub fn plug(&self, host: &Host, state: Plug) -> Result<()> {
-        let number = host.address.rsplit('.').next().unwrap_or_default();
         let state = if state == Plug::In { "up" } else { "down" };
-        self.router.read("ip", &["link", "set", &format!("port{number}"), state]).map(drop)
+        self.router.read("ip", &["link", "set", &port_of(host), state]).map(drop)
     }
+
+    /// Loses everything to and from a host, or nothing again. Its link stays up, as with a cut farther away.
+    pub fn lose(&self, host: &Host, what: Lost) -> Result<()> {
+        // States of a bridge's port: disabled, forwarding.
+        let state = if what == Lost::Everything { "0" } else { "3" };
+        self.router.read("bridge", &["link", "set", "dev", &port_of(host), "state", state]).map(drop)
+    }
+}
+
+/// The router's end of a host's link.
+fn port_of(host: &Host) -> String {
+    format!("port{}", host.address.rsplit('.').next().unwrap_or_default())
 }
 
 /// Whose addresses a network has.
@@ -222,6 +233,13 @@ enum Families {
 pub enum Plug {
     In,
     Out,
+}
+
+/// What a network loses of a host's packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    Nothing,
+    Everything,
 }
 
 impl Drop for Host {

@@ -10,7 +10,7 @@
 use anyhow::{Context, Result};
 use e2e::etcd::Etcd;
 use e2e::fleet::Machine;
-use e2e::host::{Network, Plug};
+use e2e::host::{Lost, Network, Plug};
 use e2e::wait::eventually;
 use e2e::{Fleet, Follow};
 use serde_json::Value;
@@ -162,11 +162,12 @@ fn everything_reaches_everything(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
+const LONE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: lone, labels: {app: lone}}\nspec:\n  nodeName: node-1\n\
+    \x20 containers: [{name: web, image: 'drover.local/web:1'}]\n";
+
 /// As after a power cut of the server's machine, which tells nobody: a watch that only listens never finds out by itself.
 #[test]
 fn an_agent_goes_on_when_its_connection_falls_silent() -> Result<()> {
-    const LONE: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: lone, labels: {app: lone}}\nspec:\n  nodeName: node-1\n\
-        \x20 containers: [{name: web, image: 'drover.local/web:1'}]\n";
     let fleet = Fleet::start(&[0], &[])?;
     let host = &fleet.nodes[0].host;
     let connections = host.read("ss", &["-Htn", "state", "established", "dport = :6443"])?;
@@ -181,6 +182,37 @@ fn an_agent_goes_on_when_its_connection_falls_silent() -> Result<()> {
     fleet.apply(LONE)?;
     ready_pods(&fleet, "app=lone", 1);
     println!("connections cut: a new pod is ready after {:.1} s", cut.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Both ends believe that they are connected: what they send meanwhile they send again, ever more rarely. A node may count as
+/// lost before its connections do, or after.
+#[test]
+fn a_node_that_was_cut_off_is_ready_and_runs_new_pods_soon_after_the_cut_has_healed() -> Result<()> {
+    for grace_seconds in [12, 4] {
+        let fleet = Fleet::start(&[0], &[&format!("--node-grace-seconds={grace_seconds}")])?;
+        let until = |status: &str| {
+            eventually(&format!("node-1's Ready is {status}"), SOON, || match fleet.ready("node-1") {
+                Ok(now) if now == status => Ok(()),
+                other => Err(format!("{other:?}")),
+            });
+        };
+        fleet.network.lose(&fleet.nodes[0].host, Lost::Everything)?;
+        let cut = Instant::now();
+        until("Unknown");
+        let noticed = cut.elapsed();
+        fleet.apply(LONE)?;
+        fleet.network.lose(&fleet.nodes[0].host, Lost::Nothing)?;
+        let healed = Instant::now();
+        until("True");
+        let ready = healed.elapsed();
+        ready_pods(&fleet, "app=lone", 1);
+        let runs = healed.elapsed();
+        println!("node cut off: lost after {noticed:?}; healed: Ready after {ready:?}, a new pod runs after {runs:?}");
+        assert!(noticed < Duration::from_secs(grace_seconds + 3), "{noticed:?}");
+        assert!(ready < Duration::from_secs(5), "{ready:?}");
+        assert!(runs < Duration::from_secs(10), "{runs:?}");
+    }
     Ok(())
 }
 

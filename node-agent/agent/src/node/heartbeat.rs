@@ -43,6 +43,8 @@ struct Heartbeat {
     machine: Machine,
     /// The object as the API last showed it.
     known: Option<Node>,
+    /// The API was out of reach: it may have said of this node since then what no watch has brought yet.
+    was_away: bool,
     /// What the runtime was told of the pod network.
     pod_cidr: String,
     runtime_version: String,
@@ -61,6 +63,7 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
         config,
         machine,
         known: None,
+        was_away: false,
         pod_cidr: String::new(),
         runtime_version: String::new(),
         written: None,
@@ -101,6 +104,7 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
             }
             if let Err(error) = in_time(heart.renew_lease(heart.node.clock.now())).await {
                 debug!(error = &*error as &dyn std::error::Error, "lease not renewed");
+                heart.was_away = true;
                 break;
             }
         }
@@ -136,7 +140,7 @@ impl Trouble {
     }
 }
 
-/// Waits for a change of the node's object that asks for action: a pod range, a deletion.
+/// Waits for a change of the node's object that asks for action: a pod range, a deletion, another's word for ours.
 async fn heart_changed(
     changes: &mut tokio::sync::mpsc::UnboundedReceiver<client::cache::Change<Node>>,
     heart: &Heartbeat,
@@ -144,7 +148,7 @@ async fn heart_changed(
     while let Some(change) = changes.recv().await {
         let Some(new) = change.new else { return };
         let cidr = pod_cidrs(&new).join(",");
-        if cidr != heart.pod_cidr {
+        if cidr != heart.pod_cidr || heart.is_contradicted(&new) {
             return;
         }
     }
@@ -168,10 +172,17 @@ impl Heartbeat {
         Duration::from_secs(self.config.lease_seconds.into()) / RENEWALS
     }
 
+    /// Whether somebody has changed a condition that this node wrote: who took it for lost, and has heard it since.
+    fn is_contradicted(&self, new: &Node) -> bool {
+        self.known.as_ref().is_some_and(|known| revision(known) < revision(new) && !object::agrees(known, new))
+    }
+
     /// One round; says why the node is not ready, nothing when it is.
     async fn beat(&mut self) -> Result<Vec<String>, Failure> {
         let now = self.node.clock.now();
-        if let Some(cached) = self.node.caches.of::<Node>().get("", &self.node.name) {
+        if self.was_away {
+            self.known = None;
+        } else if let Some(cached) = self.node.caches.of::<Node>().get("", &self.node.name) {
             // The cache may be behind what the last write returned.
             if self.known.as_ref().is_none_or(|known| revision(known) <= revision(&cached)) {
                 self.known = Some((*cached).clone());
@@ -187,6 +198,7 @@ impl Heartbeat {
         }
         let ready = findings.not_ready.is_empty();
         self.register(&findings, now).await?;
+        self.was_away = false;
         self.write_status(&findings, now).await?;
         self.renew_lease(now).await?;
         if ready != self.was_ready {
@@ -206,6 +218,7 @@ impl Heartbeat {
             warn!(node = self.node.name, advice, "the cluster does not know this node any more: it was removed");
         }
         self.was_removed = removed;
+        self.was_away = true;
         debug!(error = error as &dyn std::error::Error, "heartbeat failed");
     }
 

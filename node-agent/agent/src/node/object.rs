@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 /// k8s: larger lists would make every node object heavy; the largest images are the ones that scheduling cares for.
 const IMAGES_MAX: usize = 50;
 const IMAGE_NAMES_MAX: usize = 5;
+/// The conditions that the node writes.
+const OF_THE_NODE: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
 
 /// What was found out about the node just now.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +170,16 @@ pub fn differs(old: &NodeStatus, new: &NodeStatus) -> bool {
         || old.features != new.features
         || !holds(&old.capacity, &new.capacity)
         || old.allocatable != new.allocatable
+}
+
+/// Whether each condition that the node wrote still has the status that it had.
+pub fn agrees(wrote: &Node, now: &Node) -> bool {
+    let statuses = |node: &Node| -> BTreeMap<String, String> {
+        let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        let ours = conditions.filter(|condition| OF_THE_NODE.contains(&condition.type_.as_str()));
+        ours.map(|condition| (condition.type_.clone(), condition.status.clone())).collect()
+    };
+    statuses(wrote) == statuses(now)
 }
 
 /// A strategic merge patch: maps and conditions merge by key, so that extended resources and conditions of others stay.

@@ -26,6 +26,10 @@ struct Store {
     history: Vec<Change>,
     /// Paths that are watched, or were.
     watched: Vec<String>,
+    /// Nothing is answered, and watches that are open now stay silent for ever.
+    away: bool,
+    /// Questions that were asked meanwhile.
+    missed: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -68,6 +72,20 @@ impl FakeApi {
         drop(store);
         self.moved.send_replace(rev);
         object
+    }
+
+    pub(crate) fn go_away(&self) {
+        self.store.lock().away = true;
+        self.moved.send_modify(|_| {});
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.store.lock().away = false;
+    }
+
+    /// Waits until somebody has asked for the path in vain.
+    pub(crate) async fn until_missed(&self, path: &str) {
+        self.until_some(|api| api.store.lock().missed.iter().any(|missed| missed == path).then_some(())).await;
     }
 
     pub(crate) fn remove(&self, path: &str) {
@@ -146,6 +164,11 @@ async fn answer(State(api): State<FakeApi>, method: Method, uri: Uri, body: Byte
         .map(|(k, v)| (k.to_owned(), percent_encoding::percent_decode_str(v).decode_utf8_lossy().into_owned()))
         .collect();
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if api.store.lock().away {
+        api.store.lock().missed.push(path);
+        api.moved.send_modify(|_| {});
+        return status(503, "ServiceUnavailable");
+    }
     match method {
         Method::GET if query.contains_key("watch") => watch_stream(&api, path, query),
         Method::GET if is_collection(&path) => list(&api, &path, &query),
@@ -226,6 +249,9 @@ fn watch_stream(api: &FakeApi, path: String, query: BTreeMap<String, String>) ->
         futures::stream::unfold((api, moved, from, path, query), |(api, mut moved, from, path, query)| async move {
             loop {
                 moved.borrow_and_update();
+                if api.store.lock().away {
+                    std::future::pending::<()>().await;
+                }
                 let news: Vec<Change> = api.store.lock().history.iter().filter(|c| c.rev > from).cloned().collect();
                 if let Some(last) = news.last().map(|c| c.rev) {
                     let mut lines = String::new();

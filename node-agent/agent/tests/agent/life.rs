@@ -43,6 +43,55 @@ async fn the_node_registers_and_is_ready_once_it_has_a_pod_range() {
     world.close().await;
 }
 
+/// A node that is well looks at itself every ten seconds: this is sooner.
+const SOON: Duration = Duration::from_secs(5);
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/n1";
+
+/// A node that is ready, holds its lease and watches itself.
+async fn settled() -> World {
+    let world = World::new();
+    let mut node = world.api.until(NODE, |node| node.is_some()).await.unwrap();
+    node["spec"]["podCIDR"] = json!("10.42.0.0/24");
+    world.api.put(NODE, node);
+    world.api.until(NODE, |node| node.is_some_and(is_ready)).await;
+    world.api.until(LEASE, |lease| lease.is_some()).await;
+    world.api.until_watched("/api/v1/nodes").await;
+    world
+}
+
+async fn until_it_is_ready_again(world: &World) {
+    let ready = world.api.until(NODE, |node| node.is_some_and(is_ready));
+    tokio::time::timeout(SOON, ready).await.expect("the node says that it is ready");
+}
+
+/// What the cluster does to a node that it does not hear.
+fn take_for_lost(world: &World) {
+    let mut node = world.api.get(NODE).unwrap();
+    for condition in node["status"]["conditions"].as_array_mut().unwrap() {
+        condition["status"] = json!("Unknown");
+    }
+    world.api.put(NODE, node);
+}
+
+#[tokio::test]
+async fn a_node_that_was_taken_for_lost_says_otherwise_as_soon_as_it_hears_of_it() {
+    let world = settled().await;
+    take_for_lost(&world);
+    until_it_is_ready_again(&world).await;
+    world.close().await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_cut_off_is_ready_again_though_no_watch_tells_it_that_it_was_taken_for_lost() {
+    let world = settled().await;
+    world.api.go_away();
+    world.api.until_missed(LEASE).await;
+    take_for_lost(&world);
+    world.api.come_back();
+    until_it_is_ready_again(&world).await;
+    world.close().await;
+}
+
 #[tokio::test]
 async fn a_crashed_container_is_restarted_and_counted() {
     let world = World::new();

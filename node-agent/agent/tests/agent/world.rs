@@ -146,7 +146,7 @@ impl World {
             shutdown: self.shutdown.clone(),
             logind: self.logind.clone(),
             credential_providers: None,
-            lease_seconds: 40,
+            lease_seconds: 4,
             resolv_conf: "/etc/resolv.conf".into(),
         };
         let client =

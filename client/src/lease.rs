@@ -47,7 +47,10 @@ pub enum Error {
 /// Answers to one attempt on the lease.
 enum Attempt {
     Leading,
-    Following,
+    Following {
+        /// When there may be more to it, where that is known.
+        expires_in: Option<Duration>,
+    },
 }
 
 pub struct LeaderElector {
@@ -97,12 +100,17 @@ impl LeaderElector {
 
     async fn acquire(&mut self) {
         loop {
-            match self.attempt().await {
+            let expires_in = match self.attempt().await {
                 Ok(Attempt::Leading) => return,
-                Ok(Attempt::Following) => {}
-                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot try for the lease"),
-            }
-            tokio::time::sleep(self.config.timing.retry_after(rand::random())).await;
+                Ok(Attempt::Following { expires_in }) => expires_in,
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "cannot try for the lease");
+                    None
+                }
+            };
+            // Not a moment later than it may be had: nobody does the work meanwhile.
+            let pause = self.config.timing.retry_after(rand::random());
+            tokio::time::sleep(expires_in.map_or(pause, |left| pause.min(left))).await;
         }
     }
 
@@ -118,7 +126,7 @@ impl LeaderElector {
             match tokio::time::timeout(left, self.attempt()).await {
                 // What the others count from lies after the beginning.
                 Ok(Ok(Attempt::Leading)) => renewed = began,
-                Ok(Ok(Attempt::Following)) => return, // somebody else took it
+                Ok(Ok(Attempt::Following { .. })) => return, // somebody else took it
                 Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot renew the lease"),
                 Err(_) => tracing::debug!("renewing the lease takes too long"),
             }
@@ -134,7 +142,7 @@ impl LeaderElector {
     async fn attempt(&mut self) -> Result<Attempt, WireError> {
         let held = self.get().await?;
         match self.election.step(held.as_ref(), self.clock.now()) {
-            Step::Wait => Ok(Attempt::Following),
+            Step::Wait(left) => Ok(Attempt::Following { expires_in: Some(left) }),
             Step::Create(lease) => self.write(Method::POST, "", &lease).await,
             Step::Update(lease) => self.write(Method::PUT, &self.config.name, &lease).await,
         }
@@ -157,7 +165,8 @@ impl LeaderElector {
         let body = serde_json::to_vec(&lease).expect("a Lease can always be written");
         match wire::call(&self.client, method, &uri, wire::JSON, Some((wire::JSON, body))).await {
             Ok(_) => Ok(Attempt::Leading),
-            Err(WireError::Api(status)) if status.code == 409 => Ok(Attempt::Following), // somebody was faster
+            // Somebody was faster.
+            Err(WireError::Api(status)) if status.code == 409 => Ok(Attempt::Following { expires_in: None }),
             Err(error) => Err(error),
         }
     }
@@ -183,6 +192,7 @@ impl LeaderElector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use kube::client::Body;
     use parking_lot::Mutex;
     use std::convert::Infallible;
@@ -196,6 +206,21 @@ mod tests {
             let now = if script.len() > 1 { script.remove(0) } else { script[0] };
             Timestamp::from_millisecond(now).unwrap()
         }
+    }
+
+    #[tokio::test]
+    async fn a_lease_is_taken_at_the_moment_when_it_expires() {
+        let theirs = Election::new("a", Timing::default(), Patience::default()).step(None, SystemClock.now());
+        let Step::Create(mut held) = theirs else { panic!("there was no lease") };
+        held.spec.as_mut().unwrap().lease_duration_seconds = Some(1);
+        let held = serde_json::to_vec(&held).unwrap();
+        let api = tower::service_fn(move |_: http::Request<Body>| {
+            std::future::ready(Ok::<_, Infallible>(http::Response::new(Body::from(held.clone()))))
+        });
+        let never = Duration::from_hours(1);
+        let config = Config::new("b", "c".to_owned(), Timing { retry: never, ..Timing::default() });
+        let mut elector = LeaderElector::new(config, kube::Client::new(api, "default"), Arc::new(SystemClock));
+        tokio::time::timeout(Duration::from_secs(30), elector.acquire()).await.expect("the lease is taken");
     }
 
     #[tokio::test]

@@ -338,41 +338,74 @@ fn pods_of_a_lost_node_are_replaced_and_a_server_that_returns_finds_its_nodes() 
     Ok(())
 }
 
+const LEASES: [&str; 2] = ["kube-controller-manager", "kube-scheduler"];
+
+fn holders(asked: &Machine) -> Result<Vec<String>> {
+    let holder = |lease: &&str| {
+        asked.kctl(&["get", "lease", "-n", "kube-system", lease, "-o", "jsonpath={.spec.holderIdentity}"])
+    };
+    LEASES.iter().map(holder).collect()
+}
+
+/// How long after the loss of a server, of which `before` led, others lead, `asked` among them.
+fn others_lead(asked: &Machine, before: &[String], lost: Instant) -> Duration {
+    eventually("other leaders", SOON, || match holders(asked) {
+        Ok(now) if now.iter().zip(before).all(|(now, before)| !now.is_empty() && now != before) => Ok(()),
+        other => Err(format!("{other:?}, before {before:?}")),
+    });
+    lost.elapsed()
+}
+
+/// How long after the loss of a server a node has had its word from another: of a pod that nobody has to place.
+fn node_goes_on(asked: &Machine, lost: Instant) -> Result<Duration> {
+    let file = asked.scratch().join("lone.yaml");
+    std::fs::write(&file, LONE)?;
+    asked.kctl(&["apply", "-f", &file.to_string_lossy()])?;
+    eventually("a pod by the other server", SOON, || {
+        let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+        match asked.kctl(&["get", "pod", "lone", "-o", ready]) {
+            Ok(status) if status == "True" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    let after = lost.elapsed();
+    asked.kctl(&["delete", "pod", "lone", "--grace-period=0", "--force"])?;
+    Ok(after)
+}
+
 #[test]
-fn when_one_of_two_servers_dies_nodes_and_leaders_go_on_with_the_other() -> Result<()> {
+fn when_one_of_two_servers_stops_or_dies_nodes_and_leaders_go_on_with_the_other() -> Result<()> {
     let network = Network::new()?;
     let etcd = Etcd::start(&network.router, "192.168.77.1")?;
     let mut fleet = Fleet::on(network, &[], &["--store=etcd://192.168.77.1:2379"])?;
-    let (second, url) = fleet.another_server()?;
+    let (mut second, url) = fleet.another_server()?;
     fleet.add_node(0, &[&format!("--server={url}")])?;
     fleet.nodes[0].process.says(" is up after")?;
     fleet.apply(HASTY)?;
     ready_pods(&fleet, "app=hasty", 2);
-    let holder = |lease: &str| {
-        second.kctl(&["get", "lease", "-n", "kube-system", lease, "-o", "jsonpath={.spec.holderIdentity}"])
-    };
-    let leases = ["kube-controller-manager", "kube-scheduler"];
-    let before: Vec<String> = leases.iter().map(|lease| holder(lease)).collect::<Result<_>>()?;
 
-    fleet.server.process.kill()?;
+    let before = holders(&second)?;
+    let stopped = Instant::now();
+    fleet.server.process.stop()?;
+    let ended = stopped.elapsed();
+    let led = others_lead(&second, &before, stopped);
+    let node = node_goes_on(&second, stopped)?;
+    println!("server stopped: it ended after {ended:?}, others lead after {led:?}, its node goes on after {node:?}");
+    assert!(led < Duration::from_secs(5), "{led:?}");
+
+    fleet.restart_server()?;
+    let before = holders(&fleet.server)?;
+    second.process.kill()?;
     let killed = Instant::now();
-    for (lease, before) in leases.iter().zip(&before) {
-        eventually(&format!("another leader of {lease}"), SOON, || match holder(lease) {
-            Ok(now) if now != *before && !now.is_empty() => Ok(()),
-            other => Err(format!("{other:?}")),
-        });
-    }
-    let led = killed.elapsed();
-    second.kctl(&["scale", "deployment/hasty", "--replicas=4"])?;
-    eventually("four pods by the other server", SOON, || {
-        let ready = "jsonpath={.status.readyReplicas}";
-        match second.kctl(&["get", "deployment", "hasty", "-o", ready]) {
-            Ok(count) if count == "4" => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    });
-    println!("server lost: others lead after {led:?}, new pods run after {:?}", killed.elapsed());
-    assert!(led < Duration::from_secs(8), "{led:?}");
+    let node = node_goes_on(&fleet.server, killed)?;
+    let led = others_lead(&fleet.server, &before, killed);
+    fleet.kctl(&["scale", "deployment/hasty", "--replicas=4"])?;
+    ready_pods(&fleet, "app=hasty", 4);
+    println!(
+        "server killed: its node goes on after {node:?}, others lead after {led:?}, new pods run after {:?}",
+        killed.elapsed()
+    );
+    assert!(led < Duration::from_secs(6), "{led:?}");
     // The node first: it says goodbye to a living server.
     fleet.nodes.clear();
     drop((second, fleet, etcd));

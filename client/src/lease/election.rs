@@ -42,7 +42,8 @@ pub enum Step {
     Create(Lease),
     /// Carries the resourceVersion that was seen, so only one replica wins.
     Update(Lease),
-    Wait,
+    /// For so long at most: then a lease that stays as it is has expired.
+    Wait(Duration),
 }
 
 /// What a replica has learned of how long its leases must be, shared by all its attempts: twice as long after each that it
@@ -103,16 +104,19 @@ impl Election {
             return Step::Create(Lease { spec: Some(self.claim(now, now, 0)), ..Lease::default() });
         };
         let spec = held.spec.clone().unwrap_or_default();
-        if self.observed.as_ref().is_none_or(|(before, _)| *before != spec) {
+        // Also when the clock was put back: nobody waits until it has caught up.
+        if self.observed.as_ref().is_none_or(|(before, since)| *before != spec || *since > now) {
             self.observed = Some((spec.clone(), now));
         }
         let since = self.observed.as_ref().map_or(now, |(_, since)| *since);
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
         let mine = holder == self.identity;
-        let seconds = spec.lease_duration_seconds.map_or(self.timing.duration.as_secs() as i64, i64::from);
-        if !mine && !holder.is_empty() && now.duration_since(since).as_secs() < seconds {
+        let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+        let duration = seconds.map_or(self.timing.duration, Duration::from_secs);
+        let left = duration.saturating_sub(now.duration_since(since).unsigned_abs());
+        if !mine && !holder.is_empty() && !left.is_zero() {
             self.holds = false;
-            return Step::Wait;
+            return Step::Wait(left);
         }
         let transitions = spec.lease_transitions.unwrap_or(0);
         let claim = if mine && held_before {
@@ -168,14 +172,14 @@ mod tests {
     fn holder(step: &Step) -> String {
         match step {
             Step::Create(lease) | Step::Update(lease) => lease.spec.clone().unwrap().holder_identity.unwrap(),
-            Step::Wait => "-".to_owned(),
+            Step::Wait(_) => "-".to_owned(),
         }
     }
 
     fn taken(step: Step) -> Lease {
         match step {
             Step::Create(lease) | Step::Update(lease) => lease,
-            Step::Wait => panic!("expected a write"),
+            Step::Wait(_) => panic!("expected a write"),
         }
     }
 
@@ -199,8 +203,10 @@ mod tests {
         assert_eq!(holder(&b.step(Some(&lease), at(100))), "-"); // b's clock differs, and it saw the lease only now
         let renewed = taken(a.step(Some(&lease), at(2)));
         assert_eq!(holder(&b.step(Some(&renewed), at(110))), "-");
-        assert_eq!(holder(&b.step(Some(&renewed), at(124))), "-");
-        let step = b.step(Some(&renewed), at(125));
+        assert_eq!(b.step(Some(&renewed), at(124)), Step::Wait(Duration::from_secs(1)));
+        assert_eq!(b.step(Some(&renewed), at(60)), Step::Wait(Duration::from_secs(15)), "the clock was put back");
+        assert_eq!(b.step(Some(&renewed), at(74)), Step::Wait(Duration::from_secs(1)));
+        let step = b.step(Some(&renewed), at(75));
         assert_eq!(holder(&step), "b");
         assert_eq!(taken(step).spec.unwrap().lease_transitions, Some(1));
     }

@@ -106,18 +106,19 @@ impl ControlPlane {
             });
         }
         if !args.disable.contains(&Addon::Dns) {
-            self.start_dns(args, dns::Home::Machine(machine::hostname()?, node_ips[0]));
+            self.start_dns(args, dns::Home::Machine(machine::hostname()?, node_ips[0]), dns::Search::Pods);
         }
         Ok(())
     }
 
-    pub(crate) fn start_dns(&mut self, args: &Server, home: dns::Home) {
+    pub(crate) fn start_dns(&mut self, args: &Server, home: dns::Home, search: dns::Search) {
         let config = dns::Config {
             home,
             tell: dns::Tell::Cluster,
             cluster_domain: CLUSTER_DOMAIN.to_owned(),
             cluster_ip: args.cluster_dns(),
-            upstream: machine::name_servers(),
+            upstream: machine::name_servers().0,
+            search,
         };
         let deps = dns::Deps { client: self.client("system:kube-dns", &[]), clock: Arc::clone(&self.clock) };
         self.clients.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });

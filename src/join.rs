@@ -110,7 +110,7 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
     let since = clock.now();
     let node_ips = machine::of_families(&place.node_ips, cluster.cluster_cidr.families());
     let home = node::dns_home(&args.node, place.node_name.clone(), &node_ips);
-    let own_dns = start_dns(home, &cluster, &client, clock, clients);
+    let own_dns = start_dns((home, node::dns_search(&args.node)), &cluster, &client, clock, clients);
     let here = Here {
         args: &args.node,
         place: &args.place,
@@ -127,7 +127,7 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
 
 /// Names for the pods of this node, also while no API server answers.
 fn start_dns(
-    home: dns::Home,
+    (home, search): (dns::Home, dns::Search),
     cluster: &Cluster,
     client: &kube::Client,
     clock: &Arc<dyn Clock>,
@@ -139,7 +139,8 @@ fn start_dns(
         tell: dns::Tell::Node(address),
         cluster_domain: cluster.cluster_domain.clone(),
         cluster_ip: cluster.cluster_dns,
-        upstream: machine::name_servers(),
+        upstream: machine::name_servers().0,
+        search,
     };
     let deps = dns::Deps { client: client.clone(), clock: Arc::clone(clock) };
     clients.join("DNS server", |drain| async move { Ok(dns::run(config, deps, drain).await?) });

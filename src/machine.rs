@@ -76,16 +76,16 @@ pub(crate) fn require_root(what: &str) -> Result<()> {
 /// Says which name servers the machine asks.
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// The name servers of this machine.
-pub(crate) fn name_servers() -> Vec<IpAddr> {
+/// The name servers of this machine, and the domains in which it looks for names.
+pub(crate) fn name_servers() -> (Vec<IpAddr>, Vec<String>) {
     match std::fs::read_to_string(RESOLV_CONF) {
         Ok(text) => {
-            let servers = agent::pod::dns::parse_resolv_conf(&text).servers;
-            servers.iter().filter_map(|server| server.parse().ok()).collect()
+            let config = agent::pod::dns::parse_resolv_conf(&text);
+            (config.servers.iter().filter_map(|server| server.parse().ok()).collect(), config.searches)
         }
         Err(error) => {
             tracing::warn!(%error, "cannot read {RESOLV_CONF}: pods will find no names outside of the cluster");
-            Vec::new()
+            (Vec::new(), Vec::new())
         }
     }
 }

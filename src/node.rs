@@ -83,6 +83,11 @@ pub(crate) fn dns_home(args: &Args, name: String, node_ips: &[IpAddr]) -> dns::H
     }
 }
 
+/// Whether a node's DNS server goes through the search paths of its pods.
+pub(crate) fn dns_search(args: &Args) -> dns::Search {
+    if args.dns_search_path { dns::Search::Server { domains: machine::name_servers().1 } } else { dns::Search::Pods }
+}
+
 impl Node {
     /// Starts runtime, agent, proxy and network; what uses the API joins `clients`.
     pub(crate) async fn start(

@@ -95,7 +95,7 @@ async fn start(args: &Up, plane: &mut ControlPlane, steps: &mut Steps) -> Result
     };
     let node = Node::start(here, credentials, &mut plane.clients, steps).await?;
     if !args.server.disable.contains(&Addon::Dns) {
-        plane.start_dns(&args.server, node::dns_home(&args.node, name, &node_ips));
+        plane.start_dns(&args.server, node::dns_home(&args.node, name, &node_ips), node::dns_search(&args.node));
     }
     if args.ingress {
         let (http_port, https_port) = (args.ingress_http_port, args.ingress_https_port);

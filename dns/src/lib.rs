@@ -1,12 +1,13 @@
 //! Cluster DNS on one node: names of Services, endpoints and pods from the watch caches, everything else from the node's
 //! own name servers.
 //!
-//! `question` and `zone` are pure; `upstream` asks others, `serve` answers, `tcp` carries it, `service` tells the cluster where. There are no
+//! `question`, `zone` and `search` are pure; `upstream` asks others, `serve` answers, `tcp` carries it, `service` tells the cluster where. There are no
 //! zone files and no configuration language: what the API holds is what is answered.
 #![forbid(unsafe_code)]
 
 mod listen;
 pub mod question;
+pub mod search;
 pub mod serve;
 pub mod service;
 mod tcp;
@@ -19,6 +20,7 @@ use hickory_server::Server;
 use hickory_server::proto::rr::Name;
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use search::SearchPaths;
 use serve::{Handler, Responder};
 use service::Place;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +47,7 @@ pub struct Config {
     pub cluster_ip: IpAddr,
     /// Name servers of the node, for names outside of the cluster.
     pub upstream: Vec<IpAddr>,
+    pub search: Search,
 }
 
 /// Where this server is, and what its records in the cluster are called after.
@@ -63,6 +66,18 @@ pub enum Tell {
     Cluster,
     /// Those on this node: they go on to have names when the API server is away.
     Node(watch::Sender<Option<SocketAddr>>),
+}
+
+/// Who goes through the search paths of pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// They do, name by name.
+    Pods,
+    /// This server does, for the pods of this node, in one answer.
+    Server {
+        /// The node's own domains, which come after the cluster's.
+        domains: Vec<String>,
+    },
 }
 
 impl Home {
@@ -97,12 +112,15 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     let upstream = Upstream::new(&servers)?;
     let tracker = TaskTracker::new();
     let mut builder = Caches::builder(deps.client.clone(), deps.clock);
-    watches(&mut builder, &config.home);
+    watches(&mut builder, &config);
     let caches = builder.start(&tracker, drain.clone());
-    let responder = Arc::new(Responder::new(Zone::new(Arc::clone(&caches), domain), upstream));
+    let mut responder = Responder::new(Zone::new(Arc::clone(&caches), domain.clone()), upstream);
+    if let Search::Server { domains } = &config.search {
+        responder = responder.search(SearchPaths::new(Arc::clone(&caches), domain, domains));
+    }
     let outcome = tokio::select! {
         () = drain.cancelled() => Ok(()),
-        outcome = serve(&config, &deps.client, &caches, responder) => outcome,
+        outcome = serve(&config, &deps.client, &caches, Arc::new(responder)) => outcome,
     };
     drain.cancel();
     tracker.close();
@@ -110,9 +128,12 @@ pub async fn run(config: Config, deps: Deps, drain: CancellationToken) -> Result
     outcome
 }
 
-fn watches(builder: &mut Builder, home: &Home) {
+fn watches(builder: &mut Builder, config: &Config) {
     zone::watches(builder);
-    if let Home::Node(node) = home {
+    if matches!(config.search, Search::Server { .. }) {
+        search::watches(builder, config.home.name());
+    }
+    if let Home::Node(node) = &config.home {
         let own = WatchOptions { fields: Some(format!("metadata.name={node}")), ..WatchOptions::default() };
         builder.watch_with::<Node>(own);
     }

@@ -1,26 +1,34 @@
 //! Answers over UDP and TCP: from the zone, or from the node's name servers where a name is not ours. hickory frames,
 //! bounds and truncates the messages.
 
+use crate::search::SearchPaths;
 use crate::upstream::{Reply, Upstream};
-use crate::zone::{Answer, Zone};
+use crate::zone::{self, Answer, Zone};
 use async_trait::async_trait;
 use hickory_server::net::runtime::Time;
 use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, OpCode, ResponseCode};
-use hickory_server::proto::rr::{DNSClass, Name, Record, RecordType};
+use hickory_server::proto::rr::rdata::CNAME;
+use hickory_server::proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Aliases that are followed before the chain counts as a circle.
 const ALIASES_MAX: usize = 8;
 /// The largest answer over UDP: what passes every network in one packet.
 /// k8s: CoreDNS's bufsize of the DNS flag day 2020.
 const UDP_PAYLOAD_MAX: u16 = 1232;
+/// A search path that takes longer is left to the client, whose own patience ends after five seconds.
+const SEARCH_MAX: Duration = Duration::from_secs(2);
 
 /// Who answers.
 pub struct Responder {
     zone: Zone,
     upstream: Upstream,
+    /// `None`: clients go through theirs themselves.
+    search: Option<SearchPaths>,
 }
 
 /// A whole answer.
@@ -36,7 +44,53 @@ pub struct Response {
 
 impl Responder {
     pub fn new(zone: Zone, upstream: Upstream) -> Self {
-        Self { zone, upstream }
+        Self { zone, upstream, search: None }
+    }
+
+    /// Answers pods with what the rest of their search path leads to.
+    pub fn search(self, paths: SearchPaths) -> Self {
+        Self { search: Some(paths), ..self }
+    }
+
+    /// What `client` is told.
+    pub async fn respond_to(&self, client: IpAddr, name: &Name, ty: RecordType) -> Response {
+        let response = self.respond(name, ty).await;
+        // Our own word that there is no such name; with somebody else's, a path has ended.
+        let ours = response.authoritative && response.code == ResponseCode::NXDomain;
+        let Some(paths) = self.search.as_ref().filter(|_| ours) else { return response };
+        if !matches!(ty, RecordType::A | RecordType::AAAA) {
+            return response;
+        }
+        let found = tokio::time::timeout(SEARCH_MAX, self.first_of(paths.after(name, client), ty)).await;
+        match found {
+            Ok(Some((target, found))) => self.as_alias(name, target, found),
+            // Who got no answer may ask on.
+            Ok(None) | Err(_) => response,
+        }
+    }
+
+    /// The first of these names that exists, and what is there. None where that cannot be said: a client may go on in
+    /// its own way after a failure, and on its own account.
+    async fn first_of(&self, names: Vec<Name>, ty: RecordType) -> Option<(Name, Response)> {
+        for name in names {
+            let response = self.respond(&name, ty).await;
+            match response.code {
+                ResponseCode::NXDomain => {}
+                ResponseCode::NoError => return Some((name, response)),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// As the answer to a question for `name`, which is ours, and stays true for as long as anything here.
+    fn as_alias(&self, name: &Name, target: Name, found: Response) -> Response {
+        if found.answers.is_empty() {
+            return own(ResponseCode::NoError, Vec::new(), Vec::new(), Some(self.zone.authority()));
+        }
+        let mut answers = vec![Record::from_rdata(name.clone(), zone::TTL, RData::CNAME(CNAME(target)))];
+        answers.extend(found.answers);
+        own(ResponseCode::NoError, answers, found.additionals, found.authority)
     }
 
     pub async fn respond(&self, name: &Name, ty: RecordType) -> Response {
@@ -98,7 +152,7 @@ impl Handler {
             return refusal(ResponseCode::NotImp);
         }
         // As it was written: resolvers that mix the case check that it comes back.
-        self.0.respond(question.original().name(), question.query_type()).await
+        self.0.respond_to(request.src().ip(), question.original().name(), question.query_type()).await
     }
 }
 

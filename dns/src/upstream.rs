@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// Where name servers listen.
+const DNS: u16 = 53;
 /// Answers that are remembered.
 const CACHE_MAX: u64 = 8192;
 /// How long one name server may think; with the second attempt still below the five seconds that resolvers in pods wait.
@@ -48,11 +50,21 @@ pub struct UpstreamError(#[from] NetError);
 impl Upstream {
     /// `servers` in the order in which they are asked.
     pub fn new(servers: &[IpAddr]) -> Result<Self, UpstreamError> {
+        Self::on(servers, DNS)
+    }
+
+    /// On a port of their own.
+    pub fn on(servers: &[IpAddr], port: u16) -> Result<Self, UpstreamError> {
         let seats = Arc::new(Semaphore::new(QUESTIONS_MAX));
         if servers.is_empty() {
             return Ok(Self { resolver: None, seats });
         }
-        let servers = servers.iter().map(|server| NameServerConfig::udp_and_tcp(*server)).collect();
+        let at = |server: &IpAddr| {
+            let mut config = NameServerConfig::udp_and_tcp(*server);
+            config.connections.iter_mut().for_each(|connection| connection.port = port);
+            config
+        };
+        let servers = servers.iter().map(at).collect();
         let config = ResolverConfig::from_name_servers(servers);
         let mut builder = Resolver::builder_with_config(config, TokioRuntimeProvider::default());
         let options = builder.options_mut();

@@ -41,7 +41,7 @@ fn pid_in_pod(cluster: &Cluster, command: &str) -> Result<String> {
 
 #[test]
 fn services_endpoints_and_pods_have_names_on_the_node_and_in_pods() -> Result<()> {
-    let cluster = Cluster::start(Options::default())?;
+    let cluster = Cluster::start(Options { args: vec!["--dns-search-path".to_owned()], ..Options::default() })?;
     let manifest = cluster::root().join("manifests/examples/web.yaml");
     cluster.kctl(&["apply", "-f", &manifest.to_string_lossy()])?;
     cluster.kctl(&["rollout", "status", "deployment/web", "--timeout=60s"])?;
@@ -64,6 +64,10 @@ fn services_endpoints_and_pods_have_names_on_the_node_and_in_pods() -> Result<()
     let pid = pid_in_pod(&cluster, "/web serve")?;
     let net = format!("--net=/proc/{pid}/ns/net");
     answers(&cluster, &["nsenter", &net], &[web], ip);
+    // The rest of the pod's search path; the node has none.
+    let short = "kubernetes.default.default.svc.cluster.local";
+    answers(&cluster, &["nsenter", &net], &[short], "kubernetes.default.svc.cluster.local.\n10.43.0.1");
+    answers(&cluster, &[], &[short], "");
 
     cluster.apply(
         "apiVersion: v1\nkind: Service\nmetadata: {name: peers}\nspec: {clusterIP: None, selector: {app: web}, ports: [{port: 8080}]}\n",

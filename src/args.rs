@@ -341,9 +341,14 @@ impl Server {
     fn check_node_ips(&self) -> anyhow::Result<()> {
         for ip in self.node_ip.as_ref().map(NodeIps::all).unwrap_or_default() {
             crate::machine::require_own_address(*ip)?;
-            let taken = self.cluster_cidr.all().iter().chain(self.service_cidr.all()).find(|range| range.contains(*ip));
+        }
+        for ip in crate::machine::addresses(self.node_ip.as_ref()) {
+            let taken = self.cluster_cidr.all().iter().chain(self.service_cidr.all()).find(|range| range.contains(ip));
             if let Some(range) = taken {
-                anyhow::bail!("--node-ip {ip} lies in {range}, which is for pods or Services: choose another range");
+                anyhow::bail!(
+                    "address {ip} of this machine lies in {range}, which is for pods or Services: choose other ranges with \
+                     --cluster-cidr and --service-cidr"
+                );
             }
         }
         Ok(())
@@ -669,6 +674,24 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges_that_do_not_go_together_are_refused() {
+        let mine = crate::machine::addresses(None).into_iter().find(IpAddr::is_ipv4).unwrap();
+        let around_me = format!("--cluster-cidr={}", Cidr::new(mine, 28).unwrap());
+        for (flag, why) in [
+            ("--service-cidr=10.42.128.0/20", "overlap"),
+            (around_me.as_str(), "of this machine lies in"),
+            ("--service-cidr=10.43.0.0/16,fd00:43::/112", "has an address family"),
+            ("--cluster-dns=10.99.0.10", "is not in --service-cidr"),
+            ("--load-balancer-pool=10.43.1.0/28", "is for pods or Services"),
+            ("--node-ip=192.0.2.1", "is not an address of this machine"),
+        ] {
+            let Command::Server(server) = Cli::parse_from(["drover", "server", flag]).command else { panic!() };
+            let said = server.check().expect_err(flag).to_string();
+            assert!(said.contains(why), "{flag}: {said}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::node::{self, Cluster, Credentials, Here, Node};
 use crate::steps::{Steps, say};
 use crate::up::{self, StopSignal};
 use agent::join::{Place, Wish, join, renew};
+use agent::node::capacity::VERSION;
 use agent::{Serving, Tls};
 use anyhow::{Context, Result};
 use client::clock::{Clock, SystemClock};
@@ -107,8 +108,10 @@ async fn start(args: &Agent, clock: &Arc<dyn Clock>, clients: &mut Crew, steps: 
 
     let cluster = cluster(&client).await?;
     steps.done("cluster's configuration read");
+    compare_versions(&client).await;
     let since = clock.now();
     let node_ips = machine::of_families(&place.node_ips, cluster.cluster_cidr.families());
+    require_outside(&node_ips, &cluster.cluster_cidr)?;
     let home = node::dns_home(&args.node, place.node_name.clone(), &node_ips);
     let own_dns = start_dns((home, node::dns_search(&args.node)), &cluster, &client, clock, clients);
     let here = Here {
@@ -150,7 +153,7 @@ fn start_dns(
 /// What all nodes agree on. A machine that belongs to the cluster waits for it; a refusal is an answer.
 async fn cluster(client: &kube::Client) -> Result<Cluster> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-public");
-    let mut told = false;
+    let mut told: Vec<String> = Vec::new();
     let map = loop {
         match maps.get("drover-cluster").await {
             Ok(map) => break map,
@@ -160,11 +163,12 @@ async fn cluster(client: &kube::Client) -> Result<Cluster> {
                 );
             }
             Err(error) => {
-                if !told {
-                    say("waiting for an API server");
-                    told = true;
+                // A clock that is off by a day, or another cluster at the old address, will not end by itself.
+                let why = format!("{:#}", anyhow::Error::from(error));
+                if !told.contains(&why) {
+                    say(&format!("waiting for an API server: {why}"));
+                    told.push(why);
                 }
-                tracing::debug!(%error, "no API server yet");
                 tokio::time::sleep(RETRY).await;
             }
         }
@@ -177,9 +181,65 @@ async fn cluster(client: &kube::Client) -> Result<Cluster> {
     Ok(Cluster { cluster_cidr, cluster_dns, cluster_domain: text("clusterDomain")?.to_owned() })
 }
 
+/// A machine whose own address may be a pod's is not reached any more.
+fn require_outside(node_ips: &[IpAddr], pods: &Cidrs) -> Result<()> {
+    for range in pods.all() {
+        if let Some(ip) = node_ips.iter().find(|ip| range.contains(**ip)) {
+            anyhow::bail!(
+                "address {ip} of this machine lies in {range}, the cluster's range for pods: give another with --node-ip"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Says so where the versions are too far apart to promise anything; others of the cluster go on either way.
+async fn compare_versions(client: &kube::Client) {
+    match client.apiserver_version().await {
+        Ok(server) => {
+            if let Some(wrong) = apart(VERSION, &server.git_version) {
+                tracing::warn!(agent = VERSION, server = server.git_version, "{wrong}");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "the API server does not tell its version"),
+    }
+}
+
+/// k8s: version skew policy of kubelets
+fn apart(agent: &str, server: &str) -> Option<&'static str> {
+    const OLDER_MAX: u32 = 3;
+    let minor = |version: &str| version.strip_prefix("v1.")?.split('.').next()?.parse::<u32>().ok();
+    let (agent, server) = (minor(agent)?, minor(server)?);
+    if agent > server {
+        Some("this agent is newer than the API server: new fields may get lost; upgrade the servers first")
+    } else if server - agent > OLDER_MAX {
+        Some("this agent is more than three minor versions older than the API server: upgrade it")
+    } else {
+        None
+    }
+}
+
 async fn ready(waiting: &Waiting, steps: &mut Steps) -> Result<Ended> {
     up::await_ready(&waiting.client, &waiting.name, waiting.since).await?;
     steps.done(&format!("node {} is Ready", waiting.name));
     say(&format!("Node {} is up after {}. Ctrl-C stops it.", waiting.name, steps.total()));
     Ok(Ended::Not)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_may_be_three_minor_versions_older_than_its_server_and_not_newer() {
+        for (agent, server, wrong) in [
+            (VERSION, VERSION, false),
+            ("v1.37.0", "v1.40.2", false),
+            ("v1.37.0", "v1.41.0", true),
+            ("v1.38.0", "v1.37.9", true),
+            ("v1.38.0", "unknown", false),
+        ] {
+            assert_eq!(apart(agent, server).is_some(), wrong, "{agent} {server}");
+        }
+    }
 }

@@ -109,6 +109,20 @@ fn a_port_in_use_is_named() -> Result<()> {
 }
 
 #[test]
+fn an_etcd_that_is_not_there_is_named() -> Result<()> {
+    let (host, folder) = (Host::new()?, tempfile::tempdir()?);
+    let data_dir = format!("--data-dir={}", folder.path().display());
+    let drover = cluster::binary("drover").to_string_lossy().into_owned();
+    let output = host.run(&drover, &["server", &data_dir, "--store=etcd://192.168.77.2:2379"])?;
+    let text = said(&output);
+    assert!(
+        !output.status.success() && text.contains("cannot reach etcd at") && text.contains("192.168.77.2:2379"),
+        "{text}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_log_that_cannot_be_written_stops_nothing() -> Result<()> {
     let (host, folder) = (Host::new()?, tempfile::tempdir()?);
     let full = || std::fs::File::options().write(true).open("/dev/full");

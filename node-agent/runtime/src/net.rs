@@ -3,12 +3,14 @@
 
 mod address;
 pub(crate) mod announce;
+mod bandwidth;
 pub(crate) mod cni;
 mod firewall;
 mod netlink;
 pub(crate) mod overlay;
 
 use address::{Cidr, Family};
+use bandwidth::Bandwidth;
 use cni::{Attachment, CniConfig, CniError};
 use netlink::{Connection, Request};
 use parking_lot::Mutex;
@@ -280,16 +282,17 @@ impl Network {
     pub(crate) async fn connect(
         &self,
         sandbox: &str,
+        asked: &proto::cri::PodSandboxConfig,
         ips: &[IpAddr],
-        pid: u32,
-        inside: OwnedFd,
+        (pid, inside): (u32, OwnedFd),
     ) -> Result<(), NetError> {
         self.mend().await?;
         let cidrs = self.state.lock().cidrs.clone();
         let of_family = |ip: &IpAddr| cidrs.iter().find(|cidr| cidr.family() == Family::of(*ip));
         let addresses = ips.iter().map(|ip| Some((*ip, *of_family(ip)?))).collect::<Option<Vec<_>>>();
         let addresses = addresses.filter(|all| !all.is_empty()).ok_or(NetError::NoCidr)?;
-        let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), addresses, pid };
+        let bandwidth = Bandwidth::of(asked);
+        let pair = Pair { host: host_interface(sandbox), host_index: host_index(sandbox), addresses, pid, bandwidth };
         let config = self.config.clone();
         let work = move || connect(&config, &pair, inside);
         tokio::task::spawn_blocking(work).await.expect("connecting a pod does not panic")
@@ -407,6 +410,7 @@ struct Pair {
     /// Of each family one at most, with the network that it is of.
     addresses: Vec<(IpAddr, Cidr)>,
     pid: u32,
+    bandwidth: Bandwidth,
 }
 
 /// A hardware address that belongs to the IP: who had the address before is not in anybody's neighbour table.
@@ -441,7 +445,19 @@ fn connect(config: &NetConfig, pair: &Pair, inside: OwnedFd) -> Result<(), NetEr
         requests.push(Request::add_address(POD_INDEX, *ip, cidr.prefix));
         requests.push(Request::default_route(POD_INDEX, cidr.gateway()));
     }
-    pod.run(&requests).map_err(doing("set the pod's addresses up"))
+    pod.run(&requests).map_err(doing("set the pod's addresses up"))?;
+    // What a pod is sent leaves the node's end.
+    bound(&mut netlink, pair.host_index, pair.bandwidth.ingress);
+    bound(&mut pod, POD_INDEX, pair.bandwidth.egress);
+    Ok(())
+}
+
+/// Bounds what a link sends. A kernel that cannot is no reason to have no pod.
+fn bound(netlink: &mut Connection, index: u32, bits: Option<u64>) {
+    let Some(bits) = bits else { return };
+    if let Err(error) = netlink.run(&[Request::shape(index, bits)]) {
+        tracing::warn!(bits, %error, "a pod's bandwidth has no bound: the kernel has no token buckets (sch_tbf)");
+    }
 }
 
 fn index_of(name: &str) -> io::Result<u32> {

@@ -28,6 +28,7 @@ const RTM_NEWROUTE: u16 = 24;
 const RTM_DELROUTE: u16 = 25;
 const RTM_NEWNEIGH: u16 = 28;
 const RTM_DELNEIGH: u16 = 29;
+const RTM_NEWQDISC: u16 = 36;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
@@ -68,6 +69,19 @@ const NTF_SELF: u8 = 0x02;
 /// Bytes of what precedes the attributes in a message about a link.
 const LINK_HEADER: usize = 16;
 const RTA_GATEWAY: u16 = 5;
+const TCA_KIND: u16 = 1;
+const TCA_OPTIONS: u16 = 2;
+const TCA_TBF_PARMS: u16 = 1;
+const TCA_TBF_RATE64: u16 = 4;
+const TCA_TBF_BURST: u16 = 6;
+/// `1:0`, at the root of a link.
+const SHAPER: (u32, u32) = (0x1_0000, u32::MAX);
+const LINKLAYER_ETHERNET: u8 = 1;
+/// What may go at once: a tenth of a second's worth, and not less than what a card takes in one piece.
+const BURST_PARTS: u64 = 10;
+const BURST_BYTES_MIN: u64 = 64 << 10;
+/// What may wait beyond that: a twentieth of a second's worth; the rest is dropped, and TCP goes slower.
+const WAIT_PARTS: u64 = 20;
 /// Bytes of a message's header.
 const HEADER: usize = 16;
 /// Answers to a handful of requests fit in this.
@@ -340,6 +354,33 @@ impl Request {
         attribute(&mut body, NDA_LLADDR, &hardware);
         attribute(&mut body, NDA_DST, &machine.octets());
         Self { kind: RTM_DELNEIGH, flags: 0, body }
+    }
+
+    /// Bounds what a link sends, in bits a second, by a token bucket. tc-tbf(8)
+    pub(super) fn shape(index: u32, bits: u64) -> Self {
+        let short = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let rate = (bits / 8).max(1);
+        let burst = short((rate / BURST_PARTS).max(BURST_BYTES_MIN));
+        let limit = burst.saturating_add(short(rate / WAIT_PARTS));
+        let mut body = vec![0; 4];
+        body.extend(index.to_ne_bytes());
+        body.extend(SHAPER.0.to_ne_bytes());
+        body.extend(SHAPER.1.to_ne_bytes());
+        body.extend(0_u32.to_ne_bytes());
+        name(&mut body, TCA_KIND, "tbf");
+        nested(&mut body, TCA_OPTIONS, |options| {
+            let mut parameters = vec![0, LINKLAYER_ETHERNET, 0, 0, 0, 0, 0, 0];
+            parameters.extend(short(rate).to_ne_bytes());
+            // No peak rate.
+            parameters.extend([0; 12]);
+            // The time that the burst lasts and the largest packet follow from what is given below.
+            parameters.extend(limit.to_ne_bytes());
+            parameters.extend([0; 8]);
+            attribute(options, TCA_TBF_PARMS, &parameters);
+            attribute(options, TCA_TBF_BURST, &burst.to_ne_bytes());
+            attribute(options, TCA_TBF_RATE64, &rate.to_ne_bytes());
+        });
+        Self { kind: RTM_NEWQDISC, flags: NLM_F_CREATE | NLM_F_REPLACE, body }
     }
 
     fn write(&self, out: &mut Vec<u8>, sequence: u32) {

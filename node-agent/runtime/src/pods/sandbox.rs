@@ -141,7 +141,7 @@ impl Pods {
             sandbox.attachment.lock().replace(attached);
             return Ok(());
         }
-        self.network.connect(id, ips, pid, inside).await?;
+        self.network.connect(id, &sandbox.config, ips, (pid, inside)).await?;
         Ok(self.network.open_ports(id, ips, ports.clone()).await?)
     }
 

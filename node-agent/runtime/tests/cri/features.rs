@@ -16,6 +16,26 @@ fn own_users() -> UserNamespace {
     UserNamespace { mode: NamespaceMode::Pod as i32, uids: ids.clone(), gids: ids }
 }
 
+pub(crate) async fn a_pod_is_sent_and_sends_as_much_as_it_asks_for(mut node: Node) {
+    let mut pod = node.pod("slow");
+    for (direction, bits) in [("ingress", "8M"), ("egress", "16M")] {
+        pod.annotations.insert(format!("kubernetes.io/{direction}-bandwidth"), bits.to_owned());
+    }
+    let sandbox = node.run(pod.clone()).await;
+    let id = node.launch(&sandbox, &pod, script("main", "sleep 1000")).await;
+    let tc = |args: &[&str]| {
+        let output = std::process::Command::new(args[0]).args(&args[1..]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let to_it = tc(&["tc", "qdisc", "show", "dev", &format!("veth{}", &sandbox[..11])]);
+    assert!(to_it.contains("tbf") && to_it.contains("rate 8Mbit"), "{to_it}");
+    let net = format!("--net=/proc/{}/ns/net", node.pid(&id).await);
+    let from_it = tc(&["nsenter", &net, "tc", "qdisc", "show", "dev", "eth0"]);
+    assert!(from_it.contains("tbf") && from_it.contains("rate 16Mbit"), "{from_it}");
+    node.remove(&sandbox).await;
+    node.finish().await;
+}
+
 pub(crate) async fn a_pod_has_users_of_its_own(mut node: Node) {
     let mut pod = node.pod("users");
     let security = pod.linux.as_mut().unwrap().security_context.as_mut().unwrap();

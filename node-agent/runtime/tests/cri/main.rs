@@ -71,6 +71,7 @@ const TESTS: &[Test] = tests![
     attacks::users_of_an_image_are_read_strictly,
     attacks::layers_reach_nothing_beside_them,
     features::a_pod_has_users_of_its_own,
+    features::a_pod_is_sent_and_sends_as_much_as_it_asks_for,
     features::profiles_of_the_node_are_enforced,
     features::images_are_mounted_as_volumes,
     features::pods_are_limited_as_a_whole_and_can_be_resized,

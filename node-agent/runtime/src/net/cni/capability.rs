@@ -1,6 +1,7 @@
 //! What plugins that declare a capability are told of a pod. cni: CONVENTIONS.md
 
 use super::PortMap;
+use crate::net::bandwidth::Bandwidth;
 use proto::cri;
 use serde_json::{Map, Value, json};
 
@@ -20,52 +21,16 @@ pub(super) fn of(config: &cri::PodSandboxConfig, ports: &[PortMap]) -> Map<Strin
         };
         all.insert("portMappings".to_owned(), ports.iter().map(map).collect());
     }
+    let Bandwidth { ingress, egress } = Bandwidth::of(config);
     let mut bandwidth = Map::new();
-    for direction in ["ingress", "egress"] {
-        let asked = config.annotations.get(&format!("kubernetes.io/{direction}-bandwidth"));
-        let Some(asked) = asked else { continue };
-        if let Some(bits) = bits(asked) {
+    for (direction, bits) in [("ingress", ingress), ("egress", egress)] {
+        if let Some(bits) = bits {
             bandwidth.insert(format!("{direction}Rate"), json!(bits));
             bandwidth.insert(format!("{direction}Burst"), json!(BURST_BITS));
-        } else {
-            tracing::warn!(direction, asked, "a pod's bandwidth is no number of bits a second; it has no bound");
         }
     }
     if !bandwidth.is_empty() {
         all.insert("bandwidth".to_owned(), Value::Object(bandwidth));
     }
     all
-}
-
-/// Bits a second of `10M` or `1Gi`: whole numbers with the suffixes of quantities.
-fn bits(text: &str) -> Option<u64> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, suffix) = text.split_at(digits);
-    let scale = match suffix {
-        "" => 1,
-        "k" => 1_000,
-        "M" => 1_000_000,
-        "G" => 1_000_000_000,
-        "T" => 1_000_000_000_000,
-        "Ki" => 1 << 10,
-        "Mi" => 1 << 20,
-        "Gi" => 1 << 30,
-        "Ti" => 1 << 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(scale)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_read_as_quantities_are() {
-        for (text, wanted) in
-            [("10M", Some(10_000_000)), ("512", Some(512)), ("1Gi", Some(1 << 30)), ("fast", None), ("", None)]
-        {
-            assert_eq!(bits(text), wanted, "{text}");
-        }
-    }
 }

@@ -374,10 +374,11 @@ fn node_goes_on(asked: &Machine, lost: Instant) -> Result<Duration> {
 }
 
 #[test]
-fn when_one_of_two_servers_stops_or_dies_nodes_and_leaders_go_on_with_the_other() -> Result<()> {
+fn when_one_of_two_servers_stops_dies_or_is_cut_off_nodes_and_leaders_go_on_with_the_other() -> Result<()> {
+    const STORE: &str = "--store=etcd://192.168.77.1:2379";
     let network = Network::new()?;
     let etcd = Etcd::start(&network.router, "192.168.77.1")?;
-    let mut fleet = Fleet::on(network, &[], &["--store=etcd://192.168.77.1:2379"])?;
+    let mut fleet = Fleet::on(network, &[], &[STORE])?;
     let (mut second, url) = fleet.another_server()?;
     fleet.add_node(0, &[&format!("--server={url}")])?;
     fleet.nodes[0].process.says(" is up after")?;
@@ -406,6 +407,19 @@ fn when_one_of_two_servers_stops_or_dies_nodes_and_leaders_go_on_with_the_other(
         killed.elapsed()
     );
     assert!(led < Duration::from_secs(6), "{led:?}");
+
+    let command = second.drover("server", &[STORE.to_owned()]);
+    second.process.spawn(command)?;
+    second.process.says("drover agent --server")?;
+    let before = holders(&second)?;
+    fleet.network.lose(&fleet.server.host, Lost::Everything)?;
+    let cut = Instant::now();
+    let node = node_goes_on(&second, cut)?;
+    let led = others_lead(&second, &before, cut);
+    println!("server cut off: its node goes on after {node:?}, others lead after {led:?}");
+    assert!(node < Duration::from_secs(6), "{node:?}");
+    assert!(led < Duration::from_secs(6), "{led:?}");
+    fleet.network.lose(&fleet.server.host, Lost::Nothing)?;
     // The node first: it says goodbye to a living server.
     fleet.nodes.clear();
     drop((second, fleet, etcd));

@@ -71,7 +71,7 @@ const BUGS: &[Bug] = &[
         name: "identity",
         scenario: "stateful",
         file: "controllers/src/pod_gc.rs",
-        sound: "pod::is_terminating(pod) && pod::node_name(pod).is_empty()",
+        sound: "pod::is_terminating(pod) && (node.is_empty() || is_alone())",
         broken: "pod::is_terminating(pod)",
         what: "a pod is there until its node says that it has ended",
     },

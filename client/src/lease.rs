@@ -58,12 +58,14 @@ pub struct LeaderElector {
     client: kube::Client,
     clock: Arc<dyn Clock>,
     election: Election,
+    /// The lease as this replica wrote it last; `None` where somebody may have written since.
+    kept: Option<Lease>,
 }
 
 impl LeaderElector {
     pub fn new(config: Config, client: kube::Client, clock: Arc<dyn Clock>) -> Self {
         let election = Election::new(&config.identity, config.timing, config.patience.clone());
-        Self { config, client, clock, election }
+        Self { config, client, clock, election, kept: None }
     }
 
     /// Waits for the lease, then runs `work` for as long as it is held. The token that `work` gets is cancelled at the
@@ -139,13 +141,26 @@ impl LeaderElector {
         self.election.renew_deadline().saturating_sub(passed)
     }
 
+    /// Who leads takes the lease to be as it left it, so that a renewal is one request, and looks at it where that is refused.
+    /// k8s: client-go/tools/leaderelection, tryAcquireOrRenew
     async fn attempt(&mut self) -> Result<Attempt, WireError> {
-        let held = self.get().await?;
-        match self.election.step(held.as_ref(), self.clock.now()) {
-            Step::Wait(left) => Ok(Attempt::Following { expires_in: Some(left) }),
-            Step::Create(lease) => self.write(Method::POST, "", &lease).await,
-            Step::Update(lease) => self.write(Method::PUT, &self.config.name, &lease).await,
+        if let Some(kept) = self.kept.take() {
+            match self.attempt_on(Some(&kept)).await {
+                Ok(Attempt::Following { .. }) | Err(WireError::Api(_)) => {}
+                other => return other,
+            }
         }
+        let held = self.get().await?;
+        self.attempt_on(held.as_ref()).await
+    }
+
+    async fn attempt_on(&mut self, held: Option<&Lease>) -> Result<Attempt, WireError> {
+        self.kept = match self.election.step(held, self.clock.now()) {
+            Step::Wait(left) => return Ok(Attempt::Following { expires_in: Some(left) }),
+            Step::Create(lease) => self.write(Method::POST, "", &lease).await?,
+            Step::Update(lease) => self.write(Method::PUT, &self.config.name, &lease).await?,
+        };
+        Ok(if self.kept.is_some() { Attempt::Leading } else { Attempt::Following { expires_in: None } })
     }
 
     async fn get(&self) -> Result<Option<Lease>, WireError> {
@@ -157,16 +172,16 @@ impl LeaderElector {
         }
     }
 
-    async fn write(&self, method: Method, name: &str, lease: &Lease) -> Result<Attempt, WireError> {
+    /// The lease as it is then; `None` where somebody was faster.
+    async fn write(&self, method: Method, name: &str, lease: &Lease) -> Result<Option<Lease>, WireError> {
         let mut lease = lease.clone();
         lease.metadata.name = Some(self.config.name.clone());
         lease.metadata.namespace = Some(self.config.ns.clone());
         let uri = wire::path(&Resource::of::<Lease>(), &self.config.ns, name, "");
         let body = serde_json::to_vec(&lease).expect("a Lease can always be written");
         match wire::call(&self.client, method, &uri, wire::JSON, Some((wire::JSON, body))).await {
-            Ok(_) => Ok(Attempt::Leading),
-            // Somebody was faster.
-            Err(WireError::Api(status)) if status.code == 409 => Ok(Attempt::Following { expires_in: None }),
+            Ok(body) => wire::decode(&body, "a Lease").map(Some),
+            Err(WireError::Api(status)) if status.code == 409 => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -237,5 +252,85 @@ mod tests {
         let clock = Arc::new(Script(Mutex::new(vec![0, 0, nearly, nearly, over])));
         let mut elector = LeaderElector::new(config, client, clock);
         tokio::time::timeout(Duration::from_secs(30), elector.keep()).await.expect("the lease is given up");
+    }
+
+    /// A server that has one lease, and remembers how it was asked for it.
+    #[derive(Default)]
+    struct Server {
+        lease: Option<Lease>,
+        revision: u64,
+        asked: Vec<Method>,
+    }
+
+    impl Server {
+        fn answer(&mut self, method: &Method, sent: &[u8]) -> (u16, Vec<u8>) {
+            self.asked.push(method.clone());
+            let held = self.lease.as_ref();
+            if *method == Method::GET {
+                return held.map_or((404, Vec::new()), |lease| (200, serde_json::to_vec(lease).unwrap()));
+            }
+            let mut lease: Lease = serde_json::from_slice(sent).unwrap();
+            let revision = |lease: &Lease| lease.metadata.resource_version.clone();
+            match held {
+                None if *method == Method::PUT => return (404, Vec::new()),
+                Some(held) if revision(held) != revision(&lease) => return (409, Vec::new()),
+                None | Some(_) => {}
+            }
+            self.revision += 1;
+            lease.metadata.resource_version = Some(self.revision.to_string());
+            self.lease = Some(lease.clone());
+            (200, serde_json::to_vec(&lease).unwrap())
+        }
+
+        fn asked(&mut self) -> String {
+            let asked = std::mem::take(&mut self.asked);
+            asked.iter().map(Method::as_str).collect::<Vec<_>>().join(" ")
+        }
+    }
+
+    fn elector(identity: &str, server: &Arc<Mutex<Server>>) -> LeaderElector {
+        let server = Arc::clone(server);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let server = Arc::clone(&server);
+            async move {
+                let (parts, body) = request.into_parts();
+                let sent = body.collect_bytes().await.unwrap();
+                let (code, answer) = server.lock().answer(&parts.method, &sent);
+                let response = http::Response::builder().status(code).body(Body::from(answer)).unwrap();
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let config = Config::new("l", identity.to_owned(), Timing::default());
+        LeaderElector::new(config, kube::Client::new(service, "default"), Arc::new(SystemClock))
+    }
+
+    #[tokio::test]
+    async fn who_leads_renews_without_a_look_and_looks_where_that_is_refused() {
+        let server: Arc<Mutex<Server>> = Arc::default();
+        let (mut a, mut b) = (elector("a", &server), elector("b", &server));
+        assert!(matches!(a.attempt().await, Ok(Attempt::Leading)));
+        assert!(matches!(b.attempt().await, Ok(Attempt::Following { .. })));
+        assert_eq!(server.lock().asked(), "GET POST GET");
+        for _ in 0..2 {
+            assert!(matches!(a.attempt().await, Ok(Attempt::Leading)));
+        }
+        assert_eq!(server.lock().asked(), "PUT PUT");
+
+        // Its own write, whose answer got lost: the lease is still its own.
+        server.lock().lease.as_mut().unwrap().metadata.resource_version = Some("7".to_owned());
+        assert!(matches!(a.attempt().await, Ok(Attempt::Leading)));
+        assert_eq!(server.lock().asked(), "PUT GET PUT");
+
+        server.lock().lease = None;
+        assert!(matches!(a.attempt().await, Ok(Attempt::Leading)));
+        assert_eq!(server.lock().asked(), "PUT GET POST");
+
+        let taken = &mut server.lock().lease.clone().unwrap();
+        taken.metadata.resource_version = Some("9".to_owned());
+        taken.spec.as_mut().unwrap().holder_identity = Some("b".to_owned());
+        server.lock().lease = Some(taken.clone());
+        assert!(matches!(a.attempt().await, Ok(Attempt::Following { .. })));
+        assert!(matches!(a.attempt().await, Ok(Attempt::Following { .. })));
+        assert_eq!(server.lock().asked(), "PUT GET GET");
     }
 }

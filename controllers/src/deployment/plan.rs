@@ -39,6 +39,12 @@ impl Member {
         self.seen.status.as_ref().and_then(|status| status.available_replicas).unwrap_or(0)
     }
 
+    /// Available pods that it keeps. Its status may be older than what it was told last: what is more than it may have is on
+    /// its way out, and must not be counted on.
+    pub(super) fn keeps_available(&self) -> i32 {
+        self.available().min(self.replicas())
+    }
+
     /// `status.replicas`
     pub(super) fn actual(&self) -> i32 {
         self.seen.status.as_ref().map_or(0, |status| status.replicas)

@@ -97,7 +97,7 @@ fn shrink_unhealthy(plan: &mut Plan<'_>, old: &[usize], may_go: i32) {
 
 /// k8s: scaleDownOldReplicaSetsForRollingUpdate
 fn shrink_healthy(plan: &mut Plan<'_>, old: &[usize], min_available: i32) {
-    let available: i32 = plan.members.iter().map(Member::available).sum();
+    let available: i32 = plan.members.iter().map(Member::keeps_available).sum();
     let mut may_go = available - min_available;
     for at in old {
         let replicas = plan.members[*at].replicas();

@@ -110,6 +110,22 @@ fn broken_old_pods_go_first() {
     );
 }
 
+/// Its status lags: two are available yet, of which one was to go.
+#[test]
+fn what_a_replica_set_has_beyond_what_it_keeps_is_not_counted_on() {
+    let rows = [
+        ("older", 1, "older", 1, 2, 2, (2, 3)),
+        ("old", 2, "old", 2, 2, 1, (2, 3)),
+        ("5df59ddf5b", 3, "new", 0, 0, 0, (2, 3)),
+    ];
+    let strategy = "replicas: 2, strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}";
+    let caches = caches(watches, &format!("{}{}", deployment(strategy, ""), replica_sets(&rows)));
+    let Reconcile::Cached(reconcile) = CONTROLLER.reconcile else { panic!("reads caches alone") };
+    let done = brief(&lines(&reconcile(&Key::new("a", "web"), &caches, at(100))));
+    let resized: Vec<&str> = done.lines().filter(|line| line.starts_with("resize")).collect();
+    assert_eq!(resized, ["resize web-old to 1"]);
+}
+
 #[test]
 fn recreate_stops_the_old_pods_before_it_starts_new_ones() {
     let rows = [("old", 2, "old", 3, 3, 3, (3, 3))];

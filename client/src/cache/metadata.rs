@@ -81,6 +81,12 @@ impl Metadata {
         self.graph.read().is_gone(uid)
     }
 
+    /// Whether the object with this uid has been here and went so that its dependents stay; remembered for a while, also of
+    /// dependents that are seen only then.
+    pub fn has_released(&self, uid: &str) -> bool {
+        self.graph.read().has_released(uid)
+    }
+
     /// Objects that name this uid among their owners, ordered by resource and key.
     pub fn dependents(&self, uid: &str) -> Vec<Node> {
         self.graph.read().dependents(uid)

@@ -38,6 +38,8 @@ enum Worth {
     Solid,
     Waiting,
     Dangling,
+    /// The owner has gone so that its dependents stay, and this one was not seen to be among them.
+    Released,
     /// The server did not say.
     Unknown,
     /// Its kind is not served: it may come back, and until then nothing is concluded.
@@ -62,7 +64,10 @@ pub(super) fn dependent(node: &Node, caches: &Caches, sights: &[Sight], now: Tim
         None => {
             let asked = placed.iter().position(|placed| placed.uid == owner.uid);
             match asked {
-                Some(at) => worth_of(owner, &of_owners[at]),
+                Some(at) => match worth_of(owner, &of_owners[at]) {
+                    Worth::Dangling if caches.metadata().has_released(&owner.uid) => Worth::Released,
+                    worth => worth,
+                },
                 // k8s: absentOwnerCache; it went before its kind did.
                 None if caches.metadata().is_gone(&owner.uid) && !is_served(owner, caches) => Worth::Dangling,
                 None => Worth::Unserved,
@@ -76,6 +81,10 @@ pub(super) fn dependent(node: &Node, caches: &Caches, sights: &[Sight], now: Tim
     }
     if any(Worth::Unknown) {
         return vec![Action::RequeueAt(now + ASK_AGAIN)];
+    }
+    if any(Worth::Released) {
+        let others = node.meta.owners.iter().zip(&worths).filter(|(_, worth)| **worth != Worth::Released);
+        return vec![patch_owners(node, &others.map(|(owner, _)| owner).collect::<Vec<_>>())];
     }
     if any(Worth::Solid) {
         if worths.iter().all(|worth| *worth == Worth::Solid) {

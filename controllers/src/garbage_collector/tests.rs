@@ -21,8 +21,12 @@ fn check(seen: &str, also: &str, uid: &str, expected: Expect) {
     let caches: Arc<Caches> = builder.offline_with(documents(seen)).unwrap();
     caches.metadata().serve(vec![served(Resource::of::<Pod>()), served(Resource::of::<ReplicaSet>())]);
     let existing: Vec<Value> = documents(seen).into_iter().chain(documents(also)).collect();
+    expected.assert_eq(&judged(&caches, &existing, uid));
+}
+
+fn judged(caches: &Caches, existing: &[Value], uid: &str) -> String {
     let key = Key::new("", uid);
-    let sights: Vec<Sight> = look(&key, &caches, at(0))
+    let sights: Vec<Sight> = look(&key, caches, at(0))
         .iter()
         .map(|look| match look {
             Look::Object { resource, key } => existing
@@ -32,7 +36,7 @@ fn check(seen: &str, also: &str, uid: &str, expected: Expect) {
             other => panic!("not asked by the collector: {other:?}"),
         })
         .collect();
-    expected.assert_eq(&lines(&reconcile(&key, &caches, &sights, at(100))));
+    lines(&reconcile(&key, caches, &sights, at(100)))
 }
 
 fn pod(owners: &str) -> String {
@@ -156,4 +160,20 @@ fn an_orphaning_deletion_frees_the_dependents_and_lets_the_owner_go() {
         patch ReplicaSet web  {"metadata":{"finalizers":null,"resourceVersion":"4","uid":"rs1"}}
     "#]],
     );
+}
+
+/// Its watch lags behind that of the owner, who could not wait for what nobody knew.
+#[test]
+fn a_dependent_that_is_seen_when_its_owner_has_gone_and_orphaned_the_others_stays() {
+    let mut builder = Caches::offline();
+    builder.watch::<Pod>().watch::<ReplicaSet>().metadata();
+    let caches: Arc<Caches> = builder.offline_with(documents(&rs(&GOING.replace("FINALIZER", "orphan")))).unwrap();
+    caches.metadata().serve(vec![served(Resource::of::<Pod>()), served(Resource::of::<ReplicaSet>())]);
+    caches.remove(documents(&rs(&GOING.replace("FINALIZER", "orphan"))).remove(0)).unwrap();
+    let late = documents(&pod(BY_RS));
+    caches.insert(late[0].clone()).unwrap();
+    expect![[r#"
+        patch Pod p  {"metadata":{"ownerReferences":null,"resourceVersion":"5","uid":"p"}}
+    "#]]
+    .assert_eq(&judged(&caches, &late, "p"));
 }

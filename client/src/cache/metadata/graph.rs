@@ -2,7 +2,7 @@
 
 use crate::action::Resource;
 use crate::cache::tracked::Meta;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// An object of any kind.
@@ -14,6 +14,11 @@ pub struct Node {
     pub gone: bool,
 }
 
+/// The finalizer of an object whose dependents are to stay when it goes.
+const ORPHAN: &str = "orphan";
+/// Owners that went so of which it is remembered: a watch that lags tells of a dependent soon after, or is begun anew.
+const RELEASED_MAX: usize = 1000;
+
 #[derive(Default)]
 pub(super) struct Graph {
     by_uid: HashMap<String, (Arc<Resource>, Arc<Meta>)>,
@@ -21,6 +26,8 @@ pub(super) struct Graph {
     dependents: HashMap<String, Vec<String>>,
     /// Owners that are gone for certain, while somebody names them still: no other object will ever have their uid.
     gone: HashSet<String>,
+    /// Owners that went and let their dependents stay, the last ones.
+    released: VecDeque<String>,
 }
 
 /// Why an object is not in a cache any more.
@@ -58,6 +65,11 @@ impl Graph {
         self.gone.contains(uid)
     }
 
+    /// Whether an owner has been here that went and let its dependents stay.
+    pub(super) fn has_released(&self, uid: &str) -> bool {
+        self.released.iter().any(|released| released == uid)
+    }
+
     /// Takes one step of a cache in; returns the nodes that changed (a name taken over by a new uid is two).
     pub(super) fn change(
         &mut self,
@@ -76,6 +88,12 @@ impl Graph {
                 self.by_uid.remove(&old.uid);
                 if leaving == Leaving::Gone && self.dependents.contains_key(&old.uid) {
                     self.gone.insert(old.uid.clone());
+                }
+                if leaving == Leaving::Gone && old.deleting && old.finalizers.iter().any(|name| name == ORPHAN) {
+                    self.released.push_back(old.uid.clone());
+                    if self.released.len() > RELEASED_MAX {
+                        self.released.pop_front();
+                    }
                 }
                 changed.push(Node { resource: Arc::clone(resource), meta: Arc::new(old.clone()), gone: true });
             }

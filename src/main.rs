@@ -31,9 +31,10 @@ use tracing_subscriber::EnvFilter;
 /// request that no server answers, which whoever made it tells once and in its own words.
 const LOG_DEFAULT: &str = "warn,drover=info,kube_client::client::tls=error,kube_client::client::builder=off";
 
-/// What a component needs to start, and the time after which code that a burst of work needed is let go.
+/// What a component needs to start, and the time after which code that a burst of work needed is let go. What runs all the
+/// time faults in some 500 times a minute, which is not to be seen.
 const STARTED_AFTER: Duration = Duration::from_secs(10);
-const SMALL_AGAIN_AFTER: Duration = Duration::from_mins(10);
+const SMALL_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Requests are made of small pieces that one thread allocates and another frees, which the system's allocator is slow at.
 #[global_allocator]
@@ -86,13 +87,13 @@ fn run(cli: Cli) -> Result<()> {
     })
 }
 
-/// Gives back the pages of the program that nobody needs any more: a third of the memory of an idle cluster is code that ran
-/// once, when it started. Code that is needed comes back from the page cache, 16 pages at a time.
+/// Gives back the code that nobody needs any more: much of the memory of an idle cluster is what ran once, when it started. Code
+/// that is needed comes back from the page cache, 16 pages at a time.
 async fn stay_small() {
     let mut wait = STARTED_AFTER;
     loop {
         tokio::time::sleep(wait).await;
-        match tokio::task::spawn_blocking(runtime::give_back_program).await {
+        match tokio::task::spawn_blocking(runtime::give_back_code).await {
             Ok(Ok(())) => wait = SMALL_AGAIN_AFTER,
             failed => return tracing::debug!(?failed, "the program stays in memory"),
         }

@@ -33,4 +33,4 @@ pub use net::cni::{CniConfig, CniError};
 pub use net::overlay::{OVERHEAD_BYTES, Overlay, OverlayConfig, OverlayPeer, Way, link_mtu};
 pub use net::{Masquerade, NetConfig, NetError};
 pub use serve::{AtEnd, Config, Error, run};
-pub use sys::process::give_back_program;
+pub use sys::process::give_back_code;

@@ -118,54 +118,79 @@ pub(crate) fn close_inherited(_proof: &SingleThreaded) -> io::Result<()> {
 /// Waits, without end where no time is given, in as little memory as can be: all pages that can be read again from their file
 /// are given back. Between that and the wait nothing is done, for all code that runs comes back.
 pub(crate) fn sleep_small(fds: &mut [PollFd<'_>], most: Option<&Timespec>) -> io::Result<()> {
-    give_back(|_| true)?;
+    for range in unchanged_files(&std::fs::read_to_string("/proc/self/smaps")?) {
+        // SAFETY: a supervisor has one thread, so that the range is still the mapping of a file that cannot be written to and
+        // of which no page was changed (it has no anonymous page, be it in memory or swapped out).
+        unsafe { give_back(range) }?;
+    }
     match poll(fds, most) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Gives back the pages of the program, which can be read again from its file: those that are needed come back at once, from
-/// the page cache, and what ran only while the process started stays away. Blocks for some milliseconds.
-pub fn give_back_program() -> io::Result<()> {
+/// Gives back the pages of the program's code: what runs comes back at once, from the page cache, and what ran only once stays
+/// away. Takes a millisecond.
+pub fn give_back_code() -> io::Result<()> {
     let own = std::fs::read_link("/proc/self/exe")?;
-    give_back(|path| own.to_str() == Some(path))
-}
-
-/// Gives back unchanged pages of the files whose path, as the kernel shows it, is `wanted`. Where there are other threads, they
-/// must not unmap those meanwhile.
-fn give_back(wanted: impl Fn(&str) -> bool) -> io::Result<()> {
-    for (start, len) in clean_file_mappings(&std::fs::read_to_string("/proc/self/smaps")?, wanted) {
-        // SAFETY: the range is still the mapping of a file that cannot be written to and of which no page was changed (it
-        // has no anonymous page, be it in memory or swapped out): with one thread nothing happens in between, and with several it is the program itself,
-        // which is mapped for as long as it runs. A page that is dropped comes back with the same content when it is touched.
-        if unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+    for range in code(&std::fs::read_to_string("/proc/self/maps")?, own.to_str().unwrap_or_default()) {
+        // SAFETY: the program's code is mapped for as long as it runs, and not writable, so that no page was changed.
+        unsafe { give_back(range) }?;
     }
     Ok(())
 }
 
-/// Start and length of the mappings in the text of /proc/self/smaps that show an unchanged file of a wanted path, read-only.
-fn clean_file_mappings(smaps: &str, wanted: impl Fn(&str) -> bool) -> Vec<(usize, usize)> {
+/// # Safety
+///
+/// Start and length are those of mappings of files, of which no page was changed: a page that is dropped comes back with what
+/// the file has when it is touched.
+unsafe fn give_back((start, len): (usize, usize)) -> io::Result<()> {
+    // SAFETY: nothing that is read through these addresses changes by it, as the caller vouches.
+    match unsafe { libc::madvise(start as *mut libc::c_void, len, libc::MADV_DONTNEED) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A line that begins a mapping in `/proc/self/maps` and `smaps`.
+struct Mapping<'a> {
+    range: (usize, usize),
+    rights: &'a str,
+    /// `""` where it is of no file.
+    path: &'a str,
+}
+
+impl<'a> Mapping<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let (start, end) = (number(start)?, number(end)?);
+        let path = line.find('/').map_or("", |at| &line[at..]);
+        Some(Self { range: (start, end - start), rights: rest.split(' ').next()?, path })
+    }
+}
+
+/// Where in the text of /proc/self/maps the code of the file `own` is.
+fn code(maps: &str, own: &str) -> Vec<(usize, usize)> {
+    let all = maps.lines().filter_map(Mapping::read);
+    all.filter(|mapping| mapping.rights == "r-xp" && mapping.path == own).map(|mapping| mapping.range).collect()
+}
+
+/// The mappings in the text of /proc/self/smaps that show an unchanged file, read-only.
+fn unchanged_files(smaps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut at: Option<(usize, usize)> = None;
-    let mut changed = false;
     for line in smaps.lines() {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        if let [range, rights, _, _, _, ..] = fields.as_slice()
-            && let Some((start, end)) = range.split_once('-')
-        {
-            let number = |text| usize::from_str_radix(text, 16).ok();
-            let path = line.find('/').map_or("", |at| &line[at..]);
-            let mapping = number(start).zip(number(end)).map(|(start, end)| (start, end - start));
-            let file = !path.is_empty() && wanted(path);
-            at = mapping.filter(|_| file && rights.starts_with("r-") && rights.ends_with('p'));
-            changed = false;
-        } else if let ["Anonymous:", amount, _] = fields.as_slice() {
-            changed = *amount != "0";
-        } else if fields == ["Swap:", "0", "kB"] && !changed {
-            found.extend(at.take());
+        if let Some(Mapping { range, rights, path }) = Mapping::read(line) {
+            at = (!path.is_empty() && matches!(rights, "r--p" | "r-xp")).then_some(range);
+            continue;
+        }
+        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["Anonymous:", "0", "kB"] => {}
+            ["Anonymous:", ..] => at = None,
+            ["Swap:", "0", "kB"] => found.extend(at.take()),
+            _ => {}
         }
     }
     found
@@ -250,10 +275,9 @@ mod tests {
             mapping("b000-c000 r-xp 00000000 00:01 6   /lib/a library", 0, 0),
         ]
         .concat();
-        let (program, library) = ([(0x1000, 0x2000), (0x3000, 0x2000)], [(0xb000, 0x1000)]);
-        assert_eq!(clean_file_mappings(&smaps, |path| path == "/bin/drover"), program);
-        assert_eq!(clean_file_mappings(&smaps, |path| path == "/lib/a library"), library);
-        assert_eq!(clean_file_mappings(&smaps, |_| true), [program.as_slice(), &library].concat());
+        assert_eq!(unchanged_files(&smaps), [(0x1000, 0x2000), (0x3000, 0x2000), (0xb000, 0x1000)]);
+        assert_eq!(code(&smaps, "/bin/drover"), [(0x3000, 0x2000)]);
+        assert_eq!(code(&smaps, "/lib/a library"), [(0xb000, 0x1000)]);
     }
 
     #[test]
@@ -273,7 +297,7 @@ mod tests {
             sum
         };
         let before = resident();
-        give_back_program().unwrap();
+        give_back_code().unwrap();
         assert!(resident() < before, "{} of {before} KiB", resident());
         assert_eq!(random_id().len(), 64);
     }

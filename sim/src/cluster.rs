@@ -17,11 +17,16 @@ use jiff::{SignedDuration, Timestamp};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use scheduler::profile::Profile;
+use std::ffi::OsString;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::mem::ManuallyDrop;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use store::Store;
+use store::{Entry, Expect, RangeRequest, Rest, Store, TXN_WRITES_MAX, Write};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +43,18 @@ pub(crate) const NODE_CPU_MILLIS: i64 = 2000;
 
 /// Clocks of machines differ by so much at most.
 const SKEW_MS_MAX: i64 = 2_000;
+
+/// What a first start makes.
+struct First {
+    objects: Vec<Entry>,
+    keys: Vec<(OsString, Vec<u8>)>,
+}
+
+/// Once it is known.
+static FIRST: OnceLock<First> = OnceLock::new();
+
+/// Below the API server's folder.
+const KEYS: &str = "pki";
 
 /// A program that runs somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +132,7 @@ impl Cluster {
             server: None,
             folder,
         };
+        cluster.write_first().await?;
         cluster.start_server().await?;
         for replica in ["a", "b"] {
             cluster.add(format!("controllers-{replica}"), Program::Controllers);
@@ -124,6 +142,37 @@ impl Cluster {
             cluster.add(format!("node-{node}"), Program::Node);
         }
         Ok(cluster)
+    }
+
+    /// What an API server makes at its first start is there from here on before that of any other cluster: keys, and the
+    /// objects that every cluster has. To be called before anybody else has written.
+    pub(crate) async fn remember_first(&self) -> Result<()> {
+        let everything = RangeRequest { prefix: String::new(), after: None, limit: 0, at: None, rest: Rest::Whether };
+        let objects = self.store.range(everything).await.context("cannot read the first objects")?.entries;
+        let keys = std::fs::read_dir(self.folder.path().join(KEYS)).context("cannot list the keys")?;
+        let keys = keys.map(|file| file.and_then(|file| Ok((file.file_name(), std::fs::read(file.path())?))));
+        let keys = keys.collect::<Result<_, _>>().context("cannot read the keys")?;
+        FIRST.set(First { objects, keys }).map_err(|_| anyhow::anyhow!("a process warms up once"))
+    }
+
+    async fn write_first(&self) -> Result<()> {
+        let Some(First { objects, keys }) = FIRST.get() else { return Ok(()) };
+        let folder = self.folder.path().join(KEYS);
+        DirBuilder::new().mode(0o700).create(&folder).context("cannot make the folder of keys")?;
+        for (name, key) in keys {
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(name))?;
+            file.write_all(key).context("cannot write a key")?;
+        }
+        let written = |entry: &Entry| Write {
+            key: entry.key.to_string(),
+            expect: Expect::Absent,
+            value: Some(entry.value.clone()),
+        };
+        for some in objects.chunks(TXN_WRITES_MAX) {
+            let done = self.store.txn(some.iter().map(written).collect()).await;
+            done.context("cannot write the first objects")?;
+        }
+        Ok(())
     }
 
     /// Does nothing where it runs.
@@ -328,15 +377,26 @@ impl Cluster {
         self.world.lock().broken.clone()
     }
 
+    /// The game is over, and its process ends: to take apart what was made would cost a fourth of a game.
+    pub(crate) fn leave(self) -> Result<()> {
+        let cluster = ManuallyDrop::new(self);
+        std::fs::remove_dir_all(cluster.folder.path()).context("cannot remove the API server's keys")
+    }
+
     pub(crate) fn look<T>(&self, at: impl FnOnce(&World) -> T) -> T {
         at(&self.world.lock())
     }
 }
 
 /// Named after the process: a name by chance is drawn again where several simulations draw the same, and then all chance that
-/// follows is another.
+/// follows is another. One that is there is of a process that was killed, and had the same number.
 fn own_folder() -> std::io::Result<tempfile::TempDir> {
-    tempfile::Builder::new().prefix(&format!("drover-sim-{}", std::process::id())).rand_bytes(0).tempdir()
+    let name = format!("drover-sim-{}", std::process::id());
+    match std::fs::remove_dir_all(std::env::temp_dir().join(&name)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir()
 }
 
 async fn open(folder: &std::path::Path, store: &Arc<dyn Store>) -> Result<ApiServer> {

@@ -1,5 +1,5 @@
-//! What the simulated machine's kernel answers: the time, chance, waiting, and the port of a listener. The calls by which a
-//! process learns of the world outside are defined here, so that every crate of the process gets these answers, the standard library and the
+//! What the simulated machine's kernel answers: the time, chance, waiting, the port of a listener, and that a file is on its
+//! disk. The calls by which a process learns of the world outside are defined here, so that every crate of the process gets these answers, the standard library and the
 //! async runtime included: there is no second clock and no second source of chance that a simulation could forget.
 //!
 //! One library asks the kernel for chance without libc, the one that makes keys: those are others each time, and nothing but
@@ -126,6 +126,17 @@ unsafe extern "C" fn epoll_wait(epoll: c_int, events: *mut epoll_event, count: c
     }
     let millis = u64::try_from(timeout_ms).expect("somebody is always waiting for a time");
     ELAPSED.fetch_add(millis * (NANOS / 1000), Ordering::SeqCst);
+    0
+}
+
+/// As `fsync(2)` on a machine that never loses power: the keys of a game end with it, and a disk would be waited for in every
+/// game.
+#[unsafe(no_mangle)]
+extern "C" fn fsync(file: c_int) -> c_int {
+    if !BOOTED.load(Ordering::SeqCst) {
+        // SAFETY: a number is handed on that the kernel checks.
+        return unsafe { libc::syscall(libc::SYS_fsync, file) } as c_int;
+    }
     0
 }
 

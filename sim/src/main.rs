@@ -164,8 +164,8 @@ fn play(scenario: &'static Scenario, seed: u64, keep: Keep, mood: Option<MoodArg
         let at = outcome.settled_at.as_secs();
         let (commits, digest) = (outcome.commits, trace.digest());
         say(&format!("{name} {seed}: {:?}, {commits} commits, settled at {at} s, digest {digest:016x}", outcome.mood));
-        // Whatever still runs is of no interest, and some of it never ends.
-        runtime.shutdown_background();
+        // Whatever still runs ends with this process.
+        std::mem::forget(runtime);
         Ok(())
     });
     played.with_context(|| format!("{name} {seed}{REPLAY}sim play {name} {seed} --trace)"))
@@ -191,6 +191,7 @@ fn warm_up() -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let cluster = cluster::Cluster::start(0, 1, Arc::new(Trace::new(Keep::Tail))).await?;
+            cluster.remember_first().await?;
             tokio::time::sleep(WARM_UP).await;
             drop(cluster);
             anyhow::Ok(())

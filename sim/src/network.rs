@@ -20,7 +20,7 @@ use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -142,12 +142,24 @@ impl Network {
 }
 
 /// Which way a connection lets nothing through for now; what has been sent is on its way all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Held {
+    #[default]
     Nothing,
     /// The process hears everything, and nobody hears it.
     Requests,
     Everything,
+}
+
+/// What a connection does not let through.
+#[derive(Clone, Copy, Default)]
+struct Jam {
+    /// Nothing passes.
+    down: bool,
+    /// What waits, and passes when this is over.
+    held: Held,
+    /// By this some of the watches are chosen that say nothing while the others go on.
+    still: Option<u64>,
 }
 
 /// One process's connection.
@@ -155,12 +167,9 @@ pub(crate) struct Link {
     name: String,
     network: Arc<Network>,
     weather: Mutex<Weather>,
-    /// Nothing passes.
-    down: AtomicBool,
-    /// What waits, and passes when this is over.
-    held: Mutex<Held>,
-    /// By this some of the watches are chosen that say nothing while the others go on.
-    still: Mutex<Option<u64>>,
+    jam: watch::Sender<Jam>,
+    /// What is sent arrives in its order: what comes waits behind what is held.
+    turn: tokio::sync::Mutex<()>,
     /// Counts how often all watches broke at once.
     breaks: AtomicU64,
     /// The process is no more: nothing that it sends or waits for concerns anybody.
@@ -173,8 +182,8 @@ const LATE: Duration = Duration::from_secs(10);
 /// Who takes away what has no owner left.
 const COLLECTOR: &str = " garbage-collector-controller";
 
-/// How often something that is held looks whether it may pass.
-const HOLD_LOOK: Duration = Duration::from_millis(500);
+/// What is held passes at a multiple of this after it came: bit by bit, and nearly in the order in which it was sent.
+const HOLD_STEP_MS: u64 = 500;
 
 /// One in so many watches is among those that stand still.
 const STILL_ONE_IN: u64 = 3;
@@ -191,10 +200,9 @@ struct Fate {
 
 impl Link {
     pub(crate) fn new(name: &str, network: Arc<Network>) -> Arc<Self> {
-        let [down, dead] = [(); 2].map(|()| AtomicBool::new(false));
         let (weather, breaks) = (Mutex::new(Weather::CALM), AtomicU64::new(0));
-        let (held, still) = (Mutex::new(Held::Nothing), Mutex::default());
-        Arc::new(Self { name: name.to_owned(), network, weather, down, held, still, breaks, dead })
+        let (jam, turn, dead) = (watch::Sender::default(), tokio::sync::Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { name: name.to_owned(), network, weather, jam, turn, breaks, dead })
     }
 
     pub(crate) fn set_weather(&self, weather: Weather) {
@@ -202,23 +210,21 @@ impl Link {
     }
 
     pub(crate) fn set_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
+        self.jam.send_modify(|jam| jam.down = down);
     }
 
     pub(crate) fn set_held(&self, held: Held) {
-        *self.held.lock() = held;
+        self.jam.send_modify(|jam| jam.held = held);
     }
 
     /// Some watches, chosen by `by`, say nothing until this is taken back; the others go on.
     pub(crate) fn set_still(&self, by: Option<u64>) {
-        *self.still.lock() = by;
+        self.jam.send_modify(|jam| jam.still = by);
     }
 
     /// Nothing holds anything up any more.
     pub(crate) fn clear(&self) {
-        self.set_down(false);
-        self.set_held(Held::Nothing);
-        self.set_still(None);
+        self.jam.send_replace(Jam::default());
     }
 
     /// Every watch breaks with the next piece.
@@ -226,27 +232,28 @@ impl Link {
         self.breaks.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Returns when `passes`.
+    async fn until(&self, passes: impl Fn(&Jam) -> bool) {
+        if passes(&self.jam.borrow()) {
+            return;
+        }
+        let (mut jam, came) = (self.jam.subscribe(), kernel::elapsed());
+        while !passes(&jam.borrow_and_update()) {
+            jam.changed().await.expect("the link has the other end");
+            let waited = kernel::elapsed().saturating_sub(came).as_millis() as u64 % HOLD_STEP_MS;
+            sleep(Duration::from_millis(HOLD_STEP_MS - waited)).await;
+        }
+    }
+
     /// Returns when requests pass.
     async fn passable(&self) {
-        while *self.held.lock() != Held::Nothing {
-            sleep(HOLD_LOOK).await;
-        }
+        let _turn = self.turn.lock().await;
+        self.until(|jam| jam.held == Held::Nothing).await;
     }
 
     /// Returns when answers pass.
     async fn answerable(&self) {
-        while *self.held.lock() == Held::Everything {
-            sleep(HOLD_LOOK).await;
-        }
-    }
-
-    fn is_still(&self, watch: &str) -> bool {
-        let chosen = |by: u64| {
-            let mut hasher = DefaultHasher::new();
-            (by, watch).hash(&mut hasher);
-            hasher.finish().is_multiple_of(STILL_ONE_IN)
-        };
-        self.still.lock().is_some_and(chosen)
+        self.until(|jam| jam.held != Held::Everything).await;
     }
 
     pub(crate) fn kill(&self) {
@@ -254,7 +261,7 @@ impl Link {
     }
 
     fn is_down(&self) -> bool {
-        self.down.load(Ordering::SeqCst)
+        self.jam.borrow().down
     }
 
     /// Never returns in a dead process.
@@ -420,14 +427,20 @@ impl Link {
         let stalled = self.network.is(weather.stall);
         sleep(self.network.up_to(if stalled { weather.stall_ms_max } else { weather.latency_ms_max })).await;
         self.answerable().await;
-        while self.is_still(path) {
-            sleep(HOLD_LOOK).await;
-        }
+        self.until(|jam| !is_still(jam, path)).await;
         let was_down = self.is_down();
-        while self.is_down() {
-            sleep(Duration::from_secs(1)).await;
-        }
+        self.until(|jam| !jam.down).await;
         self.alive().await;
         was_down || self.network.is(weather.cut)
     }
+}
+
+/// Whether a watch is among those that stand still.
+fn is_still(jam: &Jam, watch: &str) -> bool {
+    let chosen = |by: u64| {
+        let mut hasher = DefaultHasher::new();
+        (by, watch).hash(&mut hasher);
+        hasher.finish().is_multiple_of(STILL_ONE_IN)
+    };
+    jam.still.is_some_and(chosen)
 }

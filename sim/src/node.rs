@@ -30,8 +30,9 @@ use tokio_util::task::TaskTracker;
 
 /// How often the node says that it is there; the grace of the node lifecycle is 50 s.
 const HEARTBEAT: Duration = Duration::from_secs(20);
-/// Longest pause between two looks at the machine.
-const LOOK: Duration = Duration::from_secs(1);
+/// Longest pause between two looks at the machine, and after a failure.
+const LOOK: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Chance that work fails, and how long it may take.
 const FAILS: f64 = 0.15;
 const WORK_MS_MAX: u64 = 20_000;
@@ -104,35 +105,96 @@ impl Agent {
             fields: Some(format!("spec.nodeName={}", self.name)),
             ..WatchOptions::default()
         });
+        builder.watch_with::<Node>(WatchOptions {
+            fields: Some(format!("metadata.name={}", self.name)),
+            ..WatchOptions::default()
+        });
         let caches = builder.start(&tracker, drain.clone());
         let changes = caches.of::<Pod>().subscribe();
         let chance = SmallRng::seed_from_u64(self.seed);
-        let heart =
-            heartbeat(client.clone(), self.name.clone(), Arc::clone(&self.said_millis), Arc::clone(&self.clock));
+        let heart = Heart {
+            nodes: Api::all(client.clone()),
+            leases: Api::namespaced(client.clone(), "kube-node-lease"),
+            caches: Arc::clone(&caches),
+            name: self.name.clone(),
+            said_millis: Arc::clone(&self.said_millis),
+            clock: Arc::clone(&self.clock),
+        };
         let work = Work { client, agent: self, caches, chance, written: BTreeMap::new() };
         tokio::select! {
             biased;
             () = drain.cancelled() => {}
             () = work.run(changes) => {}
-            () = heart => {}
+            () = heart.beat() => {}
         }
     }
 }
 
-/// Registers the node and renews its lease, for ever.
-async fn heartbeat(client: kube::Client, name: String, said_millis: Arc<AtomicI64>, clock: Arc<dyn Clock>) {
-    let nodes: Api<Node> = Api::all(client.clone());
-    let leases: Api<Lease> = Api::namespaced(client, "kube-node-lease");
-    loop {
-        let now = clock.now();
-        let told = timeout(HEARTBEAT, async {
-            say_ready(&nodes, &name, said_millis.load(Ordering::SeqCst), now).await?;
-            renew(&leases, &name, now).await
-        });
-        // What fails is tried again at the next beat, or soon if it was refused.
-        let pause = if matches!(told.await, Ok(Ok(()))) { HEARTBEAT } else { LOOK };
-        sleep(pause).await;
+/// What registers the node and renews its lease.
+struct Heart {
+    nodes: Api<Node>,
+    leases: Api<Lease>,
+    caches: Arc<Caches>,
+    name: String,
+    said_millis: Arc<AtomicI64>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Heart {
+    /// For ever.
+    async fn beat(self) {
+        loop {
+            let now = self.clock.now();
+            let told = timeout(HEARTBEAT, async {
+                self.say_ready(now).await?;
+                self.renew(now).await
+            });
+            // What fails is tried again at the next beat, or soon if it was refused.
+            let pause = if matches!(told.await, Ok(Ok(()))) { HEARTBEAT } else { LOOK_AGAIN };
+            sleep(pause).await;
+        }
     }
+
+    /// Like the real agent, it asks no more where its cache shows the node as it should be.
+    async fn say_ready(&self, now: Timestamp) -> Result<(), kube::Error> {
+        let cpu_millis = self.said_millis.load(Ordering::SeqCst);
+        if self.caches.of::<Node>().get("", &self.name).is_some_and(|node| is_well(&node, cpu_millis)) {
+            return Ok(());
+        }
+        let wanted = node(&self.name, cpu_millis, now);
+        let Some(held) = self.nodes.get_opt(&self.name).await? else {
+            let node = serde_json::from_value(wanted).expect("a node");
+            return self.nodes.create(&PostParams::default(), &node).await.map(drop);
+        };
+        if !is_well(&held, cpu_millis) {
+            let patch = json!({"status": wanted["status"]});
+            self.nodes.patch_status(&self.name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew(&self, now: Timestamp) -> Result<(), kube::Error> {
+        let now = format!("{now:.6}");
+        let patch = json!({"spec": {"renewTime": now}});
+        match self.leases.patch(&self.name, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                let spec = json!({"holderIdentity": self.name, "leaseDurationSeconds": 40, "renewTime": now});
+                let lease = json!({"metadata": {"name": self.name}, "spec": spec});
+                let lease = serde_json::from_value(lease).expect("a lease");
+                self.leases.create(&PostParams::default(), &lease).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+}
+
+/// Whether the node is ready, and has what it should say that it has.
+fn is_well(node: &Node, cpu_millis: i64) -> bool {
+    let status = node.status.as_ref();
+    let mut conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
+    let is_ready = conditions.any(|one| one.type_ == "Ready" && one.status == "True");
+    let cpu = status.and_then(|status| status.allocatable.as_ref()?.get("cpu"));
+    is_ready && cpu.map(|cpu| cpu.0.parse::<Quantity>().map_or(0, |cpu| cpu.milli_value())) == Some(cpu_millis)
 }
 
 fn node(name: &str, cpu_millis: i64, now: Timestamp) -> Value {
@@ -149,34 +211,6 @@ fn node(name: &str, cpu_millis: i64, now: Timestamp) -> Value {
     })
 }
 
-async fn say_ready(nodes: &Api<Node>, name: &str, cpu_millis: i64, now: Timestamp) -> Result<(), kube::Error> {
-    let wanted = node(name, cpu_millis, now);
-    let Some(held) = nodes.get_opt(name).await? else {
-        let node = serde_json::from_value(wanted).expect("a node");
-        nodes.create(&PostParams::default(), &node).await?;
-        return Ok(());
-    };
-    let conditions = held.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let is_ready = conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True");
-    let room = held.status.as_ref().and_then(|status| status.allocatable.as_ref()?.get("cpu"));
-    if !is_ready || room.map(|cpu| cpu.0.parse::<Quantity>().map_or(0, |cpu| cpu.milli_value())) != Some(cpu_millis) {
-        let patch = json!({"status": wanted["status"]});
-        nodes.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
-    }
-    Ok(())
-}
-
-async fn renew(leases: &Api<Lease>, name: &str, now: Timestamp) -> Result<(), kube::Error> {
-    let patch = json!({"spec": {"renewTime": format!("{now:.6}")}});
-    match leases.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => {
-            let lease = json!({"metadata": {"name": name}, "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": format!("{now:.6}")}});
-            leases.create(&PostParams::default(), &serde_json::from_value(lease).expect("a lease")).await.map(drop)
-        }
-        other => other.map(drop),
-    }
-}
-
 struct Work {
     agent: Agent,
     client: kube::Client,
@@ -191,10 +225,10 @@ impl Work {
         self.caches.synced().await;
         loop {
             let due = Instant::now() + self.step();
-            self.tell().await;
+            let again = if self.tell().await { LOOK } else { LOOK_AGAIN };
             tokio::select! {
                 biased;
-                () = tokio::time::sleep_until(due) => {}
+                () = tokio::time::sleep_until(due.min(Instant::now() + again)) => {}
                 change = changes.recv() => if change.is_none() { return },
             }
             while changes.try_recv().is_ok() {}
@@ -279,8 +313,9 @@ impl Work {
         }
     }
 
-    /// Writes what the API server does not know yet.
-    async fn tell(&mut self) {
+    /// Writes what the API server does not know yet; whether it knows all then, or will have said so.
+    async fn tell(&mut self) -> bool {
+        let mut all = true;
         for pod in self.caches.of::<Pod>().list() {
             let uid = pod.metadata.uid.clone().unwrap_or_default();
             let seen: u64 = pod.metadata.resource_version.as_deref().and_then(|rev| rev.parse().ok()).unwrap_or(0);
@@ -292,43 +327,45 @@ impl Work {
                 let held = machines.get(&self.agent.name).and_then(|here| here.get(&uid));
                 held.map(|held| (held.stage, held.ip.clone()))
             };
-            let told = timeout(HEARTBEAT, self.tell_of(&pod, held)).await;
-            if let Ok(Some(rev)) = told {
-                self.written.insert(uid, rev);
+            match timeout(HEARTBEAT, self.tell_of(&pod, held)).await {
+                Ok(Ok(Some(rev))) => {
+                    self.written.insert(uid, rev);
+                }
+                Ok(Ok(None)) => {}
+                Ok(Err(_)) | Err(_) => all = false,
             }
         }
+        all
     }
 
     /// The revision that was written, if anything was.
-    async fn tell_of(&self, pod: &Pod, held: Option<(Stage, String)>) -> Option<u64> {
+    async fn tell_of(&self, pod: &Pod, held: Option<(Stage, String)>) -> Result<Option<u64>, kube::Error> {
         let stage = held.as_ref().map(|(stage, _)| *stage);
-        let (ns, name) = (pod.metadata.namespace.as_deref()?, pod.metadata.name.as_deref()?);
-        let uid = pod.metadata.uid.clone()?;
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), ns);
+        let named = |text: &Option<String>| text.clone().unwrap_or_default();
+        let [ns, name, uid] = [&pod.metadata.namespace, &pod.metadata.name, &pod.metadata.uid].map(named);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &ns);
         let goes = pod.metadata.deletion_timestamp.is_some();
         let gone = matches!(stage, None | Some(Stage::Over { .. } | Stage::Refused));
         if is_over(pod) || stage.is_none() {
             if goes && gone {
                 let uid = Preconditions { uid: Some(uid), resource_version: None };
                 let params = DeleteParams { preconditions: Some(uid), ..DeleteParams::default() }.grace_period(0);
-                let deleted = pods.delete(name, &params).await;
-                return deleted.ok().map(|_| u64::MAX);
+                return pods.delete(&name, &params).await.map(|_| Some(u64::MAX));
             }
-            return None;
+            return Ok(None);
         }
-        let (stage, ip) = held?;
-        let said = said_of(stage, !has_image(pod, "unready"))?;
-        if is_said(pod, said) {
-            return None;
-        }
+        let Some((stage, ip)) = held else { return Ok(None) };
+        let Some(said) = said_of(stage, !has_image(pod, "unready")).filter(|said| !is_said(pod, *said)) else {
+            return Ok(None);
+        };
         let mut status = status(stage, said, &ip, self.agent.clock.now());
         // As it was said first.
         if let Some(started) = pod.status.as_ref().and_then(|status| status.start_time.as_ref()) {
             status["startTime"] = json!(started);
         }
         let patch = json!({"metadata": {"uid": uid}, "status": status});
-        let written = pods.patch_status(name, &PatchParams::default(), &Patch::Strategic(patch)).await.ok()?;
-        written.metadata.resource_version?.parse().ok()
+        let written = pods.patch_status(&name, &PatchParams::default(), &Patch::Strategic(patch)).await?;
+        Ok(written.metadata.resource_version.and_then(|rev| rev.parse().ok()))
     }
 }
 

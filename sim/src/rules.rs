@@ -115,7 +115,7 @@ fn share(value: Option<&Value>, total: i64, up: bool, default: i64) -> i64 {
 
 fn one_controller(change: &Change, _: &World) -> Option<String> {
     let new = change.new?;
-    let owners = new.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+    let owners = world::at(new, "/metadata/ownerReferences").and_then(Value::as_array)?;
     let controllers = owners.iter().filter(|owner| owner["controller"] == true).count();
     if controllers > 1 {
         return Some(format!("{} has {controllers} controllers", name(new)));
@@ -153,8 +153,8 @@ fn evictions_keep_the_budget(change: &Change, world: &World) -> Option<String> {
         return None;
     }
     world.of("policy/poddisruptionbudgets").find_map(|budget| {
-        let least = budget.pointer("/spec/minAvailable").and_then(Value::as_i64)?;
-        let selector = serde_json::from_value(budget.pointer("/spec/selector")?.clone()).ok()?;
+        let least = world::at(budget, "/spec/minAvailable").and_then(Value::as_i64)?;
+        let selector = serde_json::from_value(world::at(budget, "/spec/selector")?.clone()).ok()?;
         let selector = LabelSelector::from_meta(&selector).ok()?;
         if !selector.matches(&new["metadata"]["labels"]) {
             return None;

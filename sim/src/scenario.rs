@@ -222,8 +222,9 @@ pub(crate) struct Outcome {
 pub(crate) async fn play(scenario: &Scenario, seed: u64, mood: Option<Mood>, trace: &Arc<Trace>) -> Result<Outcome> {
     let mut cluster = Cluster::start(seed, scenario.nodes, Arc::clone(trace)).await?;
     let played = play_on(&mut cluster, scenario, mood, trace).await;
-    unbroken(&cluster)?;
-    let commits = cluster.look(|world| world.commits);
+    let (whole, commits) = (unbroken(&cluster), cluster.look(|world| world.commits));
+    cluster.leave()?;
+    whole?;
     played.with_context(|| format!("at {} s, commit {commits}", kernel::elapsed().as_secs()))
 }
 

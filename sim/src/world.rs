@@ -23,13 +23,15 @@ pub(crate) struct Change<'a> {
 #[derive(Default)]
 pub(crate) struct World {
     /// `/registry/pods/default/web-1` -> the object, without resourceVersion.
-    objects: BTreeMap<String, Value>,
+    objects: BTreeMap<String, Arc<Value>>,
     /// Commits so far that are no heartbeat.
     pub(crate) commits: u64,
     /// Commits by collection, such as `pods` or `apps/deployments`.
     pub(crate) written: BTreeMap<String, u64>,
     /// By uid, how each pod ended that was seen to end.
     ends: BTreeMap<String, End>,
+    /// By uid, pods that came when their Job was over.
+    belated: BTreeSet<String>,
     /// The most replicas that each workload ever asked for.
     pub(crate) replicas_max: BTreeMap<String, i64>,
     /// When each workload asked for more last, and for how many before.
@@ -64,19 +66,40 @@ struct End {
     told: bool,
 }
 
+/// How many pods of a Job were seen to succeed.
+pub(crate) struct Successes {
+    pub(crate) really: i64,
+    /// Those of them that had been told to go before.
+    pub(crate) told: i64,
+    /// Those of them that came when the Job was over: a leader had asked for them that led no longer when it was heard. Nobody
+    /// counts them, and nobody stops them. k8s: syncJob leaves a Job that has finished alone
+    pub(crate) belated: i64,
+}
+
 pub(crate) type SharedWorld = Arc<Mutex<World>>;
 
-/// A text at a path such as `/metadata/name`, or nothing.
+/// What is at a path such as `/metadata/name`: as `Value::pointer`, which makes two texts for every segment of every path. In
+/// keys, `~1` stands for a `/`.
+pub(crate) fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/').skip(1).try_fold(object, |inner, segment| match inner {
+        Value::Object(map) if segment.contains('~') => map.get(&segment.replace("~1", "/")),
+        Value::Object(map) => map.get(segment),
+        Value::Array(list) => list.get(segment.parse::<usize>().ok()?),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    })
+}
+
+/// A text at a path, or nothing.
 pub(crate) fn text<'a>(object: &'a Value, path: &str) -> &'a str {
-    object.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    at(object, path).and_then(Value::as_str).unwrap_or_default()
 }
 
 pub(crate) fn count(object: &Value, path: &str) -> i64 {
-    object.pointer(path).and_then(Value::as_i64).unwrap_or_default()
+    at(object, path).and_then(Value::as_i64).unwrap_or_default()
 }
 
 pub(crate) fn is_terminating(object: &Value) -> bool {
-    object.pointer("/metadata/deletionTimestamp").is_some()
+    at(object, "/metadata/deletionTimestamp").is_some()
 }
 
 pub(crate) fn is_over(pod: &Value) -> bool {
@@ -90,7 +113,7 @@ pub(crate) fn is_active(pod: &Value) -> bool {
 
 /// The condition of this type, where it is true.
 pub(crate) fn truth<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
-    let mut conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let mut conditions = at(object, "/status/conditions").and_then(Value::as_array).into_iter().flatten();
     conditions.find(|one| one["type"] == *type_ && one["status"] == "True")
 }
 
@@ -100,7 +123,7 @@ pub(crate) fn is_ready(object: &Value) -> bool {
 
 /// The owner that controls it.
 pub(crate) fn controller(object: &Value) -> Option<&Value> {
-    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let owners = at(object, "/metadata/ownerReferences").and_then(Value::as_array);
     owners.into_iter().flatten().find(|owner| owner["controller"] == true)
 }
 
@@ -114,7 +137,7 @@ impl World {
     pub(crate) fn of(&self, collection: &str) -> impl Iterator<Item = &Value> + use<'_> {
         let prefix = format!("/registry/{collection}/");
         let mine = prefix.clone();
-        self.objects.range(prefix..).take_while(move |(key, _)| key.starts_with(&mine)).map(|(_, object)| object)
+        self.objects.range(prefix..).take_while(move |(key, _)| key.starts_with(&mine)).map(|(_, object)| &**object)
     }
 
     pub(crate) fn named(&self, collection: &str, name: &str) -> Option<&Value> {
@@ -122,7 +145,7 @@ impl World {
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Value> {
-        self.objects.values()
+        self.objects.values().map(|object| &**object)
     }
 
     /// The object behind `/api/v1/namespaces/default/pods/web-1`, in words, if one of its owners is there to stay.
@@ -135,7 +158,7 @@ impl World {
             let is_there = place == Some(plural) && text(object, "/metadata/name") == name;
             is_there && ns.is_none_or(|ns| text(object, "/metadata/namespace") == ns)
         });
-        let owners = found?.1.pointer("/metadata/ownerReferences").and_then(Value::as_array)?;
+        let owners = at(found?.1, "/metadata/ownerReferences").and_then(Value::as_array)?;
         let stays = |owner: &&Value| {
             self.objects.values().any(|one| one["metadata"]["uid"] == owner["uid"] && !is_terminating(one))
         };
@@ -146,12 +169,14 @@ impl World {
     /// Takes one write, committed in the course of such a request; heartbeats do not count as commits.
     pub(crate) fn commit(&mut self, write: &Write, new: Option<Value>, asked: Asked, trace: &Trace) {
         let key = write.key.as_str();
+        let new = new.map(Arc::new);
         let old = match &new {
-            Some(new) => self.objects.insert(key.to_owned(), new.clone()),
+            Some(new) => self.objects.insert(key.to_owned(), Arc::clone(new)),
             None => self.objects.remove(key),
         };
+        let (old, new) = (old.as_deref(), new.as_deref());
         if key.starts_with(LEASES) {
-            if let Some(broken) = self.taken_too_soon(key, old.as_ref(), new.as_ref()) {
+            if let Some(broken) = self.taken_too_soon(key, old, new) {
                 self.fail(broken, trace);
             }
             return;
@@ -163,19 +188,19 @@ impl World {
         }
         trace.note(&format!(
             "  {} {key}{}{}",
-            verb(old.as_ref(), new.as_ref()),
-            new.as_ref().map(summary).unwrap_or_default(),
+            verb(old, new),
+            new.map(summary).unwrap_or_default(),
             write.value.as_deref().map(fingerprint).unwrap_or_default()
         ));
         // Whoever takes the last one away lets it go, but no deletion does.
-        if let Some(holds) = old.as_ref().and_then(holds)
+        if let Some(holds) = old.and_then(holds)
             && new.is_none()
             && asked == Asked::Deletion
         {
             self.fail(format!("[finalizers hold] {key} is deleted though {holds} holds it"), trace);
         }
-        self.remember(old.as_ref(), new.as_ref());
-        let change = Change { old: old.as_ref(), new: new.as_ref() };
+        self.remember(old, new);
+        let change = Change { old, new };
         if let Some(broken) = rules::broken(&change, self) {
             self.fail(broken, trace);
         }
@@ -203,6 +228,13 @@ impl World {
             self.been_ready.insert(name.to_owned());
         }
         match text(new, "/kind") {
+            "Pod" if old.is_none() => {
+                let job = controller(new)
+                    .and_then(|owner| self.of("batch/jobs").find(|job| job["metadata"]["uid"] == owner["uid"]));
+                if job.is_some_and(|job| truth(job, "Complete").or_else(|| truth(job, "Failed")).is_some()) {
+                    self.belated.insert(uid);
+                }
+            }
             "Pod" if is_over(new) => {
                 let job = controller(new).map(|owner| text(owner, "/uid").to_owned()).unwrap_or_default();
                 let succeeded = text(new, "/status/phase") == "Succeeded";
@@ -220,7 +252,7 @@ impl World {
             }
             "ResourceQuota" => {
                 const USED: &str = "/status/used/pods";
-                if old.is_none_or(|old| old.pointer(USED).is_none())
+                if old.is_none_or(|old| at(old, USED).is_none())
                     && let Ok(counted) = text(new, USED).parse::<i64>()
                 {
                     let ns = text(new, "/metadata/namespace");
@@ -270,10 +302,13 @@ impl World {
         self.been_ready.contains(pod)
     }
 
-    /// How many pods of a Job were seen to succeed; `told` counts those that had been told to go before.
-    pub(crate) fn succeeded(&self, job: &str) -> (i64, i64) {
-        let ends = || self.ends.values().filter(|end| end.job == job && end.succeeded);
-        (ends().count() as i64, ends().filter(|end| end.told).count() as i64)
+    pub(crate) fn succeeded(&self, job: &str) -> Successes {
+        let ends = || self.ends.iter().filter(|(_, end)| end.job == job && end.succeeded);
+        Successes {
+            really: ends().count() as i64,
+            told: ends().filter(|(_, end)| end.told).count() as i64,
+            belated: ends().filter(|(pod, _)| self.belated.contains(*pod)).count() as i64,
+        }
     }
 
     /// The text with every name that was made up replaced by what it stands for.
@@ -300,7 +335,7 @@ const LEASES: &str = "/registry/coordination.k8s.io/leases/";
 
 /// The finalizers that a deletion has to respect: the others say how it is meant, and a later one may mean it otherwise.
 fn holds(object: &Value) -> Option<&str> {
-    let all = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    let all = at(object, "/metadata/finalizers").and_then(Value::as_array);
     let mut names = all.into_iter().flatten().filter_map(Value::as_str);
     names.find(|name| !matches!(*name, "foregroundDeletion" | "orphan"))
 }
@@ -373,7 +408,7 @@ const PEM: [&str; 2] = ["-----BEGIN ", "LS0tLS1CRUdJTi"];
 /// What a line says of an object.
 fn summary(object: &Value) -> String {
     let facts = [("node", "/spec/nodeName"), ("phase", "/status/phase"), ("replicas", "/spec/replicas")];
-    let facts = facts.iter().filter_map(|(label, path)| Some((label, object.pointer(path)?)));
+    let facts = facts.iter().filter_map(|(label, path)| Some((label, at(object, path)?)));
     let mut said: String =
         facts.map(|(label, value)| format!(" {label}={}", value.to_string().trim_matches('"'))).collect();
     if text(object, "/kind") == "Pod" && is_ready(object) {

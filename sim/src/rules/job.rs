@@ -1,7 +1,7 @@
 //! Jobs and CronJobs: every pod is counted once, every time runs once.
 
 use super::{active_of, is, made, name, owner_in, updated};
-use crate::world::{Change, World, controlled, controller, count, text, truth};
+use crate::world::{Change, Successes, World, controlled, controller, count, text, truth};
 use serde_json::Value;
 
 pub(super) fn keeps_its_parallelism(change: &Change, world: &World) -> Option<String> {
@@ -21,12 +21,12 @@ pub(super) fn counts_what_happened(change: &Change, world: &World) -> Option<Str
         }
     }
     let counted = count(new, "/status/succeeded");
-    let (really, late) = world.succeeded(text(new, "/metadata/uid"));
+    let Successes { really, told, .. } = world.succeeded(text(new, "/metadata/uid"));
     if counted > really {
         return Some(format!("{} counts {counted} successes of {really}", name(new)));
     }
     let wanted = new.pointer("/spec/completions").and_then(Value::as_i64)?;
-    (counted > wanted + late).then(|| format!("{} counts {counted} successes and wanted {wanted}", name(new)))
+    (counted > wanted + told).then(|| format!("{} counts {counted} successes and wanted {wanted}", name(new)))
 }
 
 fn new_job<'a>(change: &Change<'a>) -> Option<&'a Value> {

@@ -1,7 +1,7 @@
 //! What nodes and volumes hold, and who has to make room.
 
 use super::{is, lately, name, updated};
-use crate::world::{Change, World, count, is_over, is_terminating, text, truth};
+use crate::world::{Change, World, at, count, is_over, is_terminating, text, truth};
 use kinds::quantity::Quantity;
 use serde_json::Value;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn milli(quantity: &Value) -> i64 {
 }
 
 fn request(pod: &Value, resource: &str) -> i64 {
-    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let containers = at(pod, "/spec/containers").and_then(Value::as_array).into_iter().flatten();
     containers.map(|container| milli(&container["resources"]["requests"][resource])).sum()
 }
 
@@ -68,7 +68,7 @@ pub(super) fn volumes_are_bound_once(change: &Change, world: &World) -> Option<S
 pub(super) fn devices_are_given_once(change: &Change, world: &World) -> Option<String> {
     let new = change.new.filter(|new| is(new, "ResourceClaim"))?;
     let devices = |claim: &Value| -> Vec<Value> {
-        let results = claim.pointer("/status/allocation/devices/results").and_then(Value::as_array);
+        let results = at(claim, "/status/allocation/devices/results").and_then(Value::as_array);
         let owned = results.into_iter().flatten().filter(|one| one["adminAccess"] != true);
         owned.map(|one| [&one["driver"], &one["pool"], &one["device"]].into_iter().cloned().collect()).collect()
     };

@@ -1,7 +1,7 @@
 //! Deployments and what they are made of: never more than may surge, never fewer than must be available.
 
 use super::{active_of, is, made, name, owner_in, share, taken};
-use crate::world::{Change, World, controlled, count, is_ready, text};
+use crate::world::{Change, World, at, controlled, count, is_ready, text};
 use serde_json::Value;
 
 /// What is asked for, over all ReplicaSets; pods that are to go may still be there (k8s counts the same).
@@ -10,7 +10,7 @@ pub(super) fn keeps_its_surge(change: &Change, world: &World) -> Option<String> 
     let deployment = owner_in(set, world, "apps/deployments")?;
     let uid = text(deployment, "/metadata/uid");
     let most = *world.replicas_max.get(uid)?;
-    let surge = share(deployment.pointer("/spec/strategy/rollingUpdate/maxSurge"), most, true, 0);
+    let surge = share(at(deployment, "/spec/strategy/rollingUpdate/maxSurge"), most, true, 0);
     let sets = controlled(world.of("apps/replicasets"), uid.to_owned());
     let asked: i64 = sets.map(|set| count(set, "/spec/replicas")).sum();
     (asked > most + surge)
@@ -27,7 +27,7 @@ pub(super) fn keeps_its_replicas(change: &Change, world: &World) -> Option<Strin
 }
 
 fn leaves(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = at(pod, "/status/conditions").and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| condition["type"] == kinds::opt_in::surge::LEAVING)
 }
 
@@ -44,7 +44,7 @@ pub(super) fn keeps_the_available(change: &Change, world: &World) -> Option<Stri
         return None;
     }
     let wanted = world.asked_lately(deployment);
-    let unavailable = share(deployment.pointer("/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false, 0);
+    let unavailable = share(at(deployment, "/spec/strategy/rollingUpdate/maxUnavailable"), wanted, false, 0);
     let left = pods_of(deployment, world).filter(|pod| is_ready(pod)).count() as i64;
     (left < wanted - unavailable)
         .then(|| format!("{} went below its {} available pods: {left}", name(deployment), wanted - unavailable))

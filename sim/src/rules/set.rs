@@ -1,7 +1,7 @@
 //! StatefulSets and DaemonSets: who is who, in what order, and where.
 
 use super::{active_of, made, name, owner_in, share, taken};
-use crate::world::{Change, World, controlled, count, is_ready, text};
+use crate::world::{Change, World, at, controlled, count, is_ready, text};
 use serde_json::Value;
 
 fn ordinal(pod: &Value) -> Option<i64> {
@@ -38,7 +38,7 @@ pub(super) fn identities_are_their_own(change: &Change, world: &World) -> Option
     if text(pod, "/metadata/labels/statefulset.kubernetes.io~1pod-name") != called {
         return Some(format!("{} does not say its name in its labels", name(pod)));
     }
-    let claims = pod.pointer("/spec/volumes").and_then(Value::as_array).into_iter().flatten();
+    let claims = at(pod, "/spec/volumes").and_then(Value::as_array).into_iter().flatten();
     let mut claims = claims.map(|volume| text(volume, "/persistentVolumeClaim/claimName"));
     let other = claims.find(|claim| !claim.is_empty() && !claim.ends_with(&format!("-{called}")))?;
     Some(format!("{} uses the claim {other} of another", name(pod)))
@@ -56,19 +56,19 @@ pub(super) fn one_daemon_a_node(change: &Change, world: &World) -> Option<String
 }
 
 fn surge(set: &Value) -> i64 {
-    share(set.pointer("/spec/updateStrategy/rollingUpdate/maxSurge"), 100, true, 0)
+    share(at(set, "/spec/updateStrategy/rollingUpdate/maxSurge"), 100, true, 0)
 }
 
 /// A DaemonSet that takes a ready pod away leaves as many nodes with one as must have one, unless the node is to have none.
 pub(super) fn daemons_stay_available(change: &Change, world: &World) -> Option<String> {
     let pod = taken(change, world)?;
     let set = owner_in(pod, world, "apps/daemonsets")?;
-    if set.pointer("/spec/template/spec/nodeSelector").is_some() {
+    if at(set, "/spec/template/spec/nodeSelector").is_some() {
         return None;
     }
     let nodes = world.of("nodes").count() as i64;
     let default = i64::from(surge(set) == 0);
-    let may_miss = share(set.pointer("/spec/updateStrategy/rollingUpdate/maxUnavailable"), nodes, true, default);
+    let may_miss = share(at(set, "/spec/updateStrategy/rollingUpdate/maxUnavailable"), nodes, true, default);
     let mut there: Vec<&str> =
         active_of(world, set).filter(|pod| is_ready(pod)).map(|pod| text(pod, DAEMON_NODE)).collect();
     // Its successor is there, or it went without being missed.

@@ -1,7 +1,7 @@
 //! Jobs: what is counted is what happened, and no pod more than was asked for.
 
 use super::{Edit, Scenario, verdict};
-use crate::world::{World, count, text, truth};
+use crate::world::{Successes, World, count, text, truth};
 use serde_json::Value;
 
 const MANY: &str = "/apis/batch/v1/namespaces/default/jobs";
@@ -27,10 +27,12 @@ spec:
     settled: |world| {
         done(world, 6)?;
         let job = job(world)?;
-        let (really, told) = world.succeeded(text(job, "/metadata/uid"));
+        let Successes { really, told, belated } = world.succeeded(text(job, "/metadata/uid"));
         let counted = count(job, "/status/succeeded");
         // One that had been told to go counts as failed, if that was noted before it succeeded.
-        verdict((really - told..=really).contains(&counted), || format!("{counted} successes are counted of {really}"))
+        verdict((really - told - belated..=really).contains(&counted), || {
+            format!("{counted} successes are counted of {really}")
+        })
     },
 };
 

@@ -15,6 +15,7 @@ pub use objects::{Membership, Params};
 
 use futures::stream::{StreamExt, TryStreamExt};
 use reconcile::{Step, plan};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -54,17 +55,18 @@ pub async fn announce(api: &Api, params: &Params, living: &[IpAddr]) -> Result<(
 const DNS_SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices";
 
 /// Those on nodes go with their nodes; those on servers' machines have nobody else who looks after them.
-fn is_of_lost_machine(slice: &serde_json::Value, living: &[IpAddr]) -> bool {
+fn is_of_lost_machine(slice: &Value, living: &[IpAddr]) -> bool {
     let label = slice.pointer("/metadata/labels/endpointslice.kubernetes.io~1managed-by");
-    let address = slice.pointer("/endpoints/0/addresses/0").and_then(serde_json::Value::as_str);
+    let address = slice.pointer("/endpoints/0/addresses/0").and_then(Value::as_str);
     let address = address.and_then(|address| address.parse().ok());
     label.is_some_and(|label| label == "dns.drover")
         && slice.pointer("/metadata/ownerReferences").is_none()
         && address.is_some_and(|address| !living.contains(&address))
 }
 
-/// Puts back what the cluster cannot do without, should somebody delete or change it, until `drain`.
-pub async fn keep(api: Api, params: Params, drain: CancellationToken) {
+/// Puts back what the cluster cannot do without, should somebody delete or change it, until `drain`. `at_hand` is what the
+/// watch cache shows at a path: mostly nothing is to be done, and an idle server should not keep itself busy with requests.
+pub async fn keep(api: Api, params: Params, at_hand: impl Fn(&str) -> Option<Value>, drain: CancellationToken) {
     let wanted = objects::indispensable(&params);
     loop {
         tokio::select! {
@@ -73,6 +75,10 @@ pub async fn keep(api: Api, params: Params, drain: CancellationToken) {
         }
         // One by one: a namespace that is still going must not keep the Service `kubernetes` from coming back.
         for one in &wanted {
+            let found = at_hand(&api::path_of(&one.collection, &one.object));
+            if found.is_some() && is_as_wanted(one, found) {
+                continue;
+            }
             if let Err(error) = put_back(&api, one).await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "cannot put back yet");
             }
@@ -80,13 +86,16 @@ pub async fn keep(api: Api, params: Params, drain: CancellationToken) {
     }
 }
 
-/// Reads that one object and no collection: whole namespaces may be long, and mostly nothing is to be done.
+/// Reads that one object and no collection: whole namespaces may be long.
 async fn put_back(api: &Api, wanted: &objects::Wanted) -> Result<(), BootstrapError> {
     let found = api.get(&wanted.collection, &wanted.object).await?;
+    if is_as_wanted(wanted, found) { Ok(()) } else { converge(api, std::slice::from_ref(wanted)).await }
+}
+
+fn is_as_wanted(wanted: &objects::Wanted, found: Option<Value>) -> bool {
     let named = found.and_then(|found| Some((api::name(&found)?.to_owned(), found)));
     let observed = reconcile::Observed::from([(wanted.collection.clone(), named.into_iter().collect())]);
-    let wanted = std::slice::from_ref(wanted);
-    if plan(wanted, &observed).is_empty() { Ok(()) } else { converge(api, wanted).await }
+    plan(std::slice::from_ref(wanted), &observed).is_empty()
 }
 
 async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), BootstrapError> {
@@ -107,7 +116,7 @@ async fn converge(api: &Api, wanted: &[objects::Wanted]) -> Result<(), Bootstrap
 async fn observe(api: &Api, wanted: &[objects::Wanted]) -> Result<reconcile::Observed, BootstrapError> {
     let collections: BTreeSet<String> = wanted.iter().map(|wanted| wanted.collection.clone()).collect();
     let lists = collections.into_iter().map(|collection| async move {
-        let found: BTreeMap<String, serde_json::Value> = api.list(&collection).await?;
+        let found: BTreeMap<String, Value> = api.list(&collection).await?;
         Ok::<_, BootstrapError>((collection, found))
     });
     futures::future::try_join_all(lists).await.map(|lists| lists.into_iter().collect())

@@ -31,13 +31,17 @@ use crate::publish::metrics::Metrics;
 use crate::publish::pages::Page;
 use crate::publish::statusz::Statusz;
 use crate::registry::{Effects, Registry};
+use crate::request::{self, Target};
 use crate::subresource::node_connection::NodeConnections;
 use crate::usage::{self, Usages};
 use crate::webhook::WebhookClient;
 use crate::{aggregate, certificates, chain, serve};
 use axum::Router;
 use client::clock::Clock;
+use client::identity::Identity;
+use http::Method;
 use kinds::kind::Kind;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -166,6 +170,15 @@ impl Server {
     /// The kind behind a path.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<Arc<dyn Kind>> {
         self.kinds.find(group, version, plural)
+    }
+
+    /// The object at a path, where the watch cache is known to show every write; no request is made for it.
+    pub(crate) fn at_hand(&self, path: &str) -> Option<Value> {
+        let find = |group: &str, version: &str, plural: &str| self.find(group, version, plural);
+        let parsed = request::parse(&Method::GET, path, None, Identity::default(), find).ok()?;
+        let Target::Resource(request) = parsed else { return None };
+        let cache = self.registry.caches().current(request.kind.as_ref()?.as_ref())?;
+        Some(cache.get(&request.ns, &request.name)?.value())
     }
 }
 
@@ -310,7 +323,9 @@ impl ApiServer {
         let Self { server, listener, tls, limits, history, mut tasks, members, bootstrap } = self;
         let lease = ServerLease::new(own, Arc::clone(server.registry.clock()), &bootstrap.hostname);
         tasks.spawn(lease.keep(server.draining.clone()));
-        tasks.spawn(bootstrap::keep(api, bootstrap, server.draining.clone()));
+        let known = Arc::clone(&server);
+        let at_hand = move |path: &str| known.at_hand(path);
+        tasks.spawn(bootstrap::keep(api, bootstrap, at_hand, server.draining.clone()));
         if let Some(members) = members {
             tasks.spawn(members::keep(members, server.draining.clone()));
         }

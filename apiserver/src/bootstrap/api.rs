@@ -93,6 +93,6 @@ pub(super) fn name(object: &Value) -> Option<&str> {
     object.pointer("/metadata/name").and_then(Value::as_str)
 }
 
-fn path_of(collection: &str, object: &Value) -> String {
+pub(super) fn path_of(collection: &str, object: &Value) -> String {
     format!("{collection}/{}", name(object).unwrap_or_default())
 }

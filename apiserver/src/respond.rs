@@ -122,6 +122,9 @@ pub fn list(view: &View, objects: Vec<Arc<Object>>, meta: &ListMeta<'_>) -> Resp
             let body = ListBody::protobuf(&row.api_version(), &row.list_kind, &list_meta(meta), objects);
             typed(Response::new(Body::new(body)), Format::Protobuf)
         }
+        Answer { shape: Shape::MetadataList(_), .. } => {
+            list_of(view, objects.iter().map(|object| object.metadata()).collect(), &list_meta(meta))
+        }
         Answer { .. } => list_of(view, objects.iter().map(|object| object.value()).collect(), &list_meta(meta)),
     }
 }

@@ -131,6 +131,11 @@ impl Object {
         serde_json::from_slice(self.json_slice()).unwrap_or_default()
     }
 
+    /// A tree of its metadata and nothing else.
+    pub(crate) fn metadata(&self) -> Value {
+        stored::pick(self.json_slice(), &["metadata"])
+    }
+
     /// `None` where the stored bytes do not have that type.
     pub fn typed<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(self.json_slice()).ok()

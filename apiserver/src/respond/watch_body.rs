@@ -263,7 +263,10 @@ impl Encoder {
         if let Some(frame) = shared {
             return frame;
         }
-        let mut object = delivery.object().value();
+        let mut object = match self.view.answer.shape {
+            Shape::Metadata(_) | Shape::MetadataList(_) => delivery.object().metadata(),
+            Shape::Object | Shape::Table(_) => delivery.object().value(),
+        };
         object["metadata"]["resourceVersion"] = delivery.rev().to_string().into();
         let shown = match self.view.answer.shape {
             Shape::Object => object,

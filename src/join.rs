@@ -153,7 +153,7 @@ fn start_dns(
 /// What all nodes agree on. A machine that belongs to the cluster waits for it; a refusal is an answer.
 async fn cluster(client: &kube::Client) -> Result<Cluster> {
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "kube-public");
-    let mut told: Vec<String> = Vec::new();
+    let mut told = String::new();
     let map = loop {
         match maps.get("drover-cluster").await {
             Ok(map) => break map,
@@ -165,9 +165,9 @@ async fn cluster(client: &kube::Client) -> Result<Cluster> {
             Err(error) => {
                 // A clock that is off by a day, or another cluster at the old address, will not end by itself.
                 let why = format!("{:#}", anyhow::Error::from(error));
-                if !told.contains(&why) {
+                if told != why {
                     say(&format!("waiting for an API server: {why}"));
-                    told.push(why);
+                    told = why;
                 }
                 tokio::time::sleep(RETRY).await;
             }

@@ -8,6 +8,7 @@ use agent::image::provider::Place;
 use agent::shutdown::{Grace, Group};
 use clap::Args;
 use k8s_openapi::api::core::v1::Taint;
+use kinds::node_label::may_set;
 use kinds::quantity::Quantity;
 use kinds::validate::format::{label_value, qualified_name};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// What the node says of itself, and what pods cannot have.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Registration {
-    /// Labels of the node (zone=a,disk=ssd)
+    /// Labels of the node (zone=a,disk=ssd); who changes one by hand finds it changed back
     #[arg(long, value_name = "KEY=VALUE,..", value_delimiter = ',', value_parser = label)]
     node_labels: Vec<(String, String)>,
     /// Taints of the node when it registers, never afterwards (dedicated=db:NoSchedule)
@@ -60,6 +61,9 @@ fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected a label, such as zone=a")?;
     refuse(key, qualified_name(key))?;
     refuse(value, label_value(value))?;
+    if !may_set(key) {
+        return Err(format!("{key:?} is for the cluster to set, not for a node: use kctl label node"));
+    }
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -197,6 +201,7 @@ mod tests {
             "--eviction-hard=disk<10%",
             "--node-labels=zone",
             "--node-labels=-=a",
+            "--node-labels=node-role.kubernetes.io/worker=",
             "--register-with-taints=a=b",
             "--register-with-taints=a=b:Never",
             "--system-reserved=memory=much",

@@ -36,6 +36,7 @@ pub mod moment;
 pub mod name;
 mod networking;
 mod node;
+pub mod node_label;
 pub mod opt_in;
 pub mod placement;
 pub mod pod_resources;

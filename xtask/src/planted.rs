@@ -31,8 +31,8 @@ const BUGS: &[Bug] = &[
         name: "lease",
         scenario: "rollout",
         file: "client/src/lease/election.rs",
-        sound: "now.duration_since(since).as_secs() < seconds",
-        broken: "now.duration_since(since).as_secs() < seconds / 3",
+        sound: "duration.saturating_sub(now.duration_since(since).unsigned_abs())",
+        broken: "(duration / 3).saturating_sub(now.duration_since(since).unsigned_abs())",
         what: "a lease is not taken before it has run out",
     },
     Bug {

@@ -105,6 +105,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     tasks.spawn(device_claim::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(device::run(Arc::clone(&node), drain.clone()));
     tasks.spawn(pod_resources::run(Arc::clone(&node), drain.clone()));
+    tasks.spawn(server::volumes::run(Arc::clone(&node), drain.clone()));
     if let Some(address) = config.healthz {
         tasks.spawn(server::health::run(address, drain.clone()));
     }
@@ -184,6 +185,7 @@ fn shared(
         tracker,
         drain.clone(),
     );
+    let host_ips = config.node_ips.iter().map(ToString::to_string).collect();
     Node {
         name: config.node_name.clone(),
         cri: programs.cri,
@@ -195,10 +197,7 @@ fn shared(
             cgroup_root: config.cgroup_root.clone(),
         },
         names: names(config),
-        facts: NodeFacts {
-            host_ips: config.node_ips.iter().map(ToString::to_string).collect(),
-            runtime: programs.runtime,
-        },
+        facts: NodeFacts { host_ips, runtime: programs.runtime },
         allocatable: capacity::allocatable(machine, config.max_pods, config.reserved, &config.thresholds),
         thresholds: config.thresholds.clone(),
         size: NodeSize {

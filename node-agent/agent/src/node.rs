@@ -79,7 +79,7 @@ pub struct Node {
     pub samples: Samples,
     pub drivers: Drivers,
     pub volume_places: VolumePlaces,
-    /// How full volumes were when somebody asked last.
+    /// How full volumes were at the last look.
     pub volumes_found: VolumesFound,
     pub devices: Devices,
     pub claims: Claims,

@@ -13,7 +13,7 @@ mod routes;
 mod stats;
 mod stream;
 mod usage;
-mod volumes;
+pub(crate) mod volumes;
 
 use crate::config::{Config, Error, Tls};
 use crate::node::Node;

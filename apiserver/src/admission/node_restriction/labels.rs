@@ -1,23 +1,8 @@
-//! Labels of its own Node that a node may set: those that describe it, not those that policies lean on.
-//! k8s: `kubelet/pkg/apis/well_known_labels.go`.
+//! What a node changes of its own Node's labels.
 
+use kinds::node_label::may_set;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-
-const KUBELET_LABELS: &[&str] = &[
-    "kubernetes.io/hostname",
-    "kubernetes.io/arch",
-    "kubernetes.io/os",
-    "beta.kubernetes.io/arch",
-    "beta.kubernetes.io/os",
-    "beta.kubernetes.io/instance-type",
-    "node.kubernetes.io/instance-type",
-    "failure-domain.beta.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/region",
-    "topology.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-];
-const KUBELET_NAMESPACES: &[&str] = &["kubelet.kubernetes.io", "node.kubernetes.io"];
 
 /// Keys whose value is not what it was.
 pub(super) fn changed(old: &Value, new: &Value) -> BTreeSet<String> {
@@ -27,26 +12,7 @@ pub(super) fn changed(old: &Value, new: &Value) -> BTreeSet<String> {
     old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key)).cloned().collect()
 }
 
-/// A node labels itself as it likes, except in the namespaces of the cluster, where only what describes it is allowed.
+/// Those that a node may not set.
 pub(super) fn refused(changed: &BTreeSet<String>) -> Vec<&str> {
-    changed.iter().map(String::as_str).filter(|key| is_reserved(key) && !is_kubelets(key)).collect()
-}
-
-fn namespace(key: &str) -> &str {
-    key.split_once('/').map_or("", |(namespace, _)| namespace)
-}
-
-fn is_reserved(key: &str) -> bool {
-    let ns = namespace(key);
-    ["kubernetes.io", "k8s.io"]
-        .iter()
-        .any(|reserved| ns == *reserved || ns.strip_suffix(reserved).is_some_and(|rest| rest.ends_with('.')))
-}
-
-fn is_kubelets(key: &str) -> bool {
-    let ns = namespace(key);
-    KUBELET_LABELS.contains(&key)
-        || KUBELET_NAMESPACES
-            .iter()
-            .any(|allowed| ns == *allowed || ns.strip_suffix(allowed).is_some_and(|rest| rest.ends_with('.')))
+    changed.iter().map(String::as_str).filter(|key| !may_set(key)).collect()
 }

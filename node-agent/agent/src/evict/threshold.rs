@@ -93,7 +93,11 @@ impl FromStr for Threshold {
         })?;
         let wrong = || format!("{least:?} is neither an amount nor a percentage");
         let least = if let Some(percent) = least.strip_suffix('%') {
-            Amount::Percent(percent.parse().ok().filter(|percent| *percent <= 100).ok_or_else(wrong)?)
+            match percent.parse().ok().filter(|percent| *percent <= 100).ok_or_else(wrong)? {
+                // k8s: ParseThresholdStatement, neither is watched
+                100 => Amount::Percent(0),
+                percent => Amount::Percent(percent),
+            }
         } else {
             let amount = Quantity::parse(least).map_err(|_| wrong())?.value();
             Amount::Absolute(u64::try_from(amount).map_err(|_| wrong())?)
@@ -143,6 +147,8 @@ mod tests {
         assert_eq!(own.least(Signal::Memory, 4 << 30), 1 << 30);
         assert_eq!((own.least(Signal::NodeFs, 1000), own.least(Signal::ImageFs, 1000)), (200, 0));
         assert_eq!(own.named().collect::<Vec<_>>()[0], ("memory.available", "1024Mi".to_owned()));
+        let none = Thresholds::new(&[read("nodefs.available<100%").unwrap(), read("imagefs.available<0%").unwrap()]);
+        assert_eq!((none.least(Signal::NodeFs, 1000), none.least(Signal::ImageFs, 1000)), (0, 0));
         assert_eq!(Thresholds::new(&[]).least(Signal::ImageFs, 1000), 150);
         for wrong in
             ["memory.available", "disk<10%", "memory.available<101%", "pid.available<-1", "memory.available<much"]

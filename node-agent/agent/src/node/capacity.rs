@@ -89,7 +89,7 @@ pub fn allocatable(
         i64::try_from(kept).unwrap_or(i64::MAX)
     };
     let mut list = capacity(machine, max_pods);
-    let milli = machine.cpus * 1000 - reserved.cpu_milli;
+    let milli = (machine.cpus * 1000).saturating_sub(reserved.cpu_milli).max(0);
     let cpu = if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") };
     list.insert("cpu".to_owned(), Quantity(cpu));
     // Memory in huge pages is not there for anything else.
@@ -162,6 +162,9 @@ mod tests {
         let machine = Machine { cpus: 2, memory_bytes: 1 << 30, disk_bytes: 1 << 30, ..Machine::default() };
         let list = allocatable(&machine, 110, Reserved { cpu_milli: 250, memory_bytes: 0 }, &Thresholds::default());
         assert_eq!((list["cpu"].0.as_str(), list["memory"].0.as_str()), ("1750m", "946176Ki"));
+        let all = Reserved { cpu_milli: 4000, memory_bytes: i64::MAX };
+        let none = allocatable(&machine, 110, all, &Thresholds::default());
+        assert_eq!((none["cpu"].0.as_str(), none["memory"].0.as_str()), ("0", "0Ki"));
         assert_eq!(capacity(&machine, 110)["memory"].0, "1048576Ki");
     }
 

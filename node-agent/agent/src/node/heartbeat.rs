@@ -53,6 +53,8 @@ struct Heartbeat {
     leased: Option<Timestamp>,
     was_ready: bool,
     was_removed: bool,
+    /// How the API server last refused what this node says.
+    last_refusal: String,
 }
 
 pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain: CancellationToken) {
@@ -71,6 +73,7 @@ pub async fn run(node: Arc<Shared>, config: Arc<Config>, machine: Machine, drain
         leased: None,
         was_ready: false,
         was_removed: false,
+        last_refusal: String::new(),
     };
     heart.node.about_node("Normal", "Starting", "Starting kubelet.".to_owned());
     let lease_every = heart.lease_every();
@@ -167,6 +170,11 @@ fn awaits_range(runtime_version: &str, named: &str) -> bool {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Whether the API server has understood and does not allow it.
+fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 422))
+}
+
 impl Heartbeat {
     fn lease_every(&self) -> Duration {
         Duration::from_secs(self.config.lease_seconds.into()) / RENEWALS
@@ -212,14 +220,27 @@ impl Heartbeat {
 
     /// A server that is away for a while is everyday life; one that does not know this node any more is not.
     fn complain(&mut self, error: &(dyn std::error::Error + Send + Sync + 'static)) {
-        let removed = matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if status.code == 401);
+        let refusal = error.downcast_ref();
+        let removed = matches!(refusal, Some(kube::Error::Api(status)) if status.code == 401);
         if removed && !self.was_removed {
             let advice = "stop drover, remove <data-dir>/agent/pki and join again with a token";
             warn!(node = self.node.name, advice, "the cluster does not know this node any more: it was removed");
         }
         self.was_removed = removed;
+        if let Some(refusal) = refusal.filter(|error| is_refusal(error)) {
+            self.tell_refusal(refusal);
+        }
         self.was_away = true;
         debug!(error = error as &dyn std::error::Error, "heartbeat failed");
+    }
+
+    /// Once: to ask again does not help, somebody has to look.
+    fn tell_refusal(&mut self, refusal: &kube::Error) {
+        let said = refusal.to_string();
+        if said != self.last_refusal {
+            warn!(node = self.node.name, error = said, "the API server refuses what this node says of itself");
+            self.last_refusal = said;
+        }
     }
 
     /// Tells the runtime the node's pod range, once it has one.
@@ -297,8 +318,12 @@ impl Heartbeat {
             return Ok(());
         };
         if let Some(patch) = object::metadata_patch(&self.config, found) {
-            let patched = api.patch(&self.node.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-            self.known = Some(patched);
+            match api.patch(&self.node.name, &PatchParams::default(), &Patch::Merge(patch)).await {
+                Ok(patched) => self.known = Some(patched),
+                // It lives all the same.
+                Err(refusal) if is_refusal(&refusal) => self.tell_refusal(&refusal),
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(())
     }

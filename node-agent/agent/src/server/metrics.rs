@@ -77,7 +77,7 @@ pub(super) async fn own(State(node): State<Arc<Node>>) -> Response {
     for (driver, count) in node.claims.in_use() {
         page.row(family, &[("driver_name", &driver)], count);
     }
-    claims(&mut page, &volumes::all(&node).await);
+    claims(&mut page, &volumes::all(&node));
     page.answer()
 }
 

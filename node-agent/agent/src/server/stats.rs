@@ -32,7 +32,7 @@ pub(super) async fn summary(State(node): State<Arc<Node>>, Query(query): Query<H
         Ok(pods) => pods,
         Err(status) => return (StatusCode::INTERNAL_SERVER_ERROR, status.message().to_owned()).into_response(),
     };
-    let elsewhere = if detail == Detail::All { volumes::all(&node).await } else { Arc::default() };
+    let elsewhere = if detail == Detail::All { volumes::all(&node) } else { Vec::new() };
     let shared = Arc::clone(&node);
     let made = tokio::task::spawn_blocking(move || body(&shared, &pods, &elsewhere, detail)).await;
     match made {

@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tokio::sync::Notify;
 
 /// What a volume holds and could hold, as far as somebody counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,23 +50,34 @@ impl Usage {
 
 /// Where volumes of claims and of storage drivers are, by the pod's uid and the volume's name.
 #[derive(Debug, Default)]
-pub struct VolumePlaces(Mutex<BTreeMap<String, BTreeMap<String, PathBuf>>>);
+pub struct VolumePlaces {
+    places: Mutex<BTreeMap<String, BTreeMap<String, PathBuf>>>,
+    changed: Notify,
+}
 
 impl VolumePlaces {
     pub fn set(&self, pod_uid: &str, volumes: &BTreeMap<String, PathBuf>) {
-        let mut all = self.0.lock();
         if volumes.is_empty() {
-            all.remove(pod_uid);
-        } else {
-            all.insert(pod_uid.to_owned(), volumes.clone());
+            return self.forget(pod_uid);
+        }
+        let before = self.places.lock().insert(pod_uid.to_owned(), volumes.clone());
+        if before.as_ref() != Some(volumes) {
+            self.changed.notify_one();
         }
     }
 
     pub fn forget(&self, pod_uid: &str) {
-        self.0.lock().remove(pod_uid);
+        if self.places.lock().remove(pod_uid).is_some() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for the next change, or for one that nobody has waited for.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub fn all(&self) -> BTreeMap<String, BTreeMap<String, PathBuf>> {
-        self.0.lock().clone()
+        self.places.lock().clone()
     }
 }

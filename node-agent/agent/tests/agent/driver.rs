@@ -11,7 +11,10 @@ use proto::registration::registration_server::{Registration, RegistrationServer}
 use proto::registration::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::net::UnixListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
@@ -21,6 +24,9 @@ type Answer<T> = Result<Response<T>, Status>;
 #[derive(Clone, Default)]
 struct Driver {
     calls: Arc<Mutex<Vec<String>>>,
+    /// Told when it is asked what a volume holds; once it is silent, it does not answer that.
+    asked: Arc<Notify>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -95,6 +101,10 @@ impl Node for Driver {
     }
 
     async fn node_get_volume_stats(&self, r: Request<NodeGetVolumeStatsRequest>) -> Answer<NodeGetVolumeStatsResponse> {
+        self.asked.notify_one();
+        if self.silent.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         let r = r.into_inner();
         assert!(r.volume_path.ends_with("/pv/mount") && r.staging_target_path.ends_with("/globalmount"), "{r:?}");
         let bytes = VolumeUsage { total: 100, available: 40, used: 60, unit: volume_usage::Unit::Bytes.into() };
@@ -142,8 +152,7 @@ async fn a_drivers_volumes_are_staged_published_and_taken_away() {
     assert_eq!(entry["allocatable"]["count"], 8);
     let mount = created(&world, "a").mounts.remove(0);
     assert!(mount.host_path.ends_with("volumes/kubernetes.io~csi/pv/mount"), "{}", mount.host_path);
-    let (_, metrics) = get(&world, Who::ApiServer, "/metrics").await;
-    let stats: Vec<&str> = metrics.lines().filter_map(|line| line.strip_prefix("kubelet_volume_stats_")).collect();
+    let stats = until_counted(&world).await;
     let of = "{namespace=\"default\",persistentvolumeclaim=\"c\"}";
     let rows = [("capacity_bytes", 100), ("available_bytes", 40), ("used_bytes", 60), ("inodes_used", 7)];
     assert_eq!(stats, rows.map(|(name, value)| format!("{name}{of} {value}")));
@@ -162,6 +171,44 @@ async fn a_drivers_volumes_are_staged_published_and_taken_away() {
     world.until("q", taken).await;
     world.delete("q", 1);
     world.until_gone("q").await;
+    servers.shutdown().await;
+    world.close().await;
+}
+
+/// What the node's metrics say of volumes, as soon as they say something.
+async fn until_counted(world: &World) -> Vec<String> {
+    for _ in 0..200 {
+        let (_, metrics) = get(world, Who::ApiServer, "/metrics").await;
+        let rows = metrics.lines().filter_map(|line| line.strip_prefix("kubelet_volume_stats_"));
+        let rows: Vec<String> = rows.map(str::to_owned).collect();
+        if !rows.is_empty() {
+            return rows;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no volume is counted");
+}
+
+#[tokio::test]
+async fn a_driver_that_does_not_count_does_not_hold_up_the_nodes_metrics() {
+    let world = World::new();
+    let (driver, mut servers) = serve(&world);
+    driver.silent.store(true, Ordering::Relaxed);
+    for (path, object) in objects() {
+        world.api.put(path, object);
+    }
+    let mut spec = web();
+    spec["volumes"] = json!([{ "name": "v", "persistentVolumeClaim": { "claimName": "c" } }]);
+    spec["containers"][0]["volumeMounts"] = json!([{ "name": "v", "mountPath": "/v" }]);
+    world.pod("p", spec);
+    world.until_ready("p").await;
+    let patience = Duration::from_secs(5); // less than a driver is waited for
+    tokio::time::timeout(patience, driver.asked.notified()).await.expect("the driver is asked soon");
+    let answer = tokio::time::timeout(patience, get(&world, Who::ApiServer, "/metrics")).await;
+    let (code, metrics) = answer.expect("metrics do not wait for the driver");
+    assert!(code == 200 && !metrics.contains("kubelet_volume_stats_"), "{code} {metrics}");
+    world.delete("p", 1);
+    world.until_gone("p").await;
     servers.shutdown().await;
     world.close().await;
 }
@@ -225,7 +272,7 @@ async fn a_driver_that_wants_it_publishes_again_and_gets_tokens() {
             break;
         }
         assert!(round < 200, "not published again");
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     world.delete("p", 1);
     world.until_gone("p").await;

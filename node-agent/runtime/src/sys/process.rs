@@ -134,7 +134,8 @@ pub(crate) fn sleep_small(fds: &mut [PollFd<'_>], most: Option<&Timespec>) -> io
 pub fn give_back_code() -> io::Result<()> {
     let own = std::fs::read_link("/proc/self/exe")?;
     for range in code(&std::fs::read_to_string("/proc/self/maps")?, own.to_str().unwrap_or_default()) {
-        // SAFETY: the program's code is mapped for as long as it runs, and not writable, so that no page was changed.
+        // SAFETY: the program's code is mapped for as long as it runs, and not writable, so that the program has changed no page
+        // of it. A debugger may have: its breakpoints go, and what it stopped runs on as the file has it.
         unsafe { give_back(range) }?;
     }
     Ok(())
@@ -288,8 +289,8 @@ mod tests {
             let mut sum = 0;
             let mut is_own = false;
             for line in smaps.lines() {
-                if line.contains('/') {
-                    is_own = line.ends_with(own.to_str().unwrap());
+                if let Some(mapping) = Mapping::read(line) {
+                    is_own = mapping.rights == "r-xp" && mapping.path == own.to_str().unwrap();
                 } else if let Some(kib) = line.strip_prefix("Rss:").filter(|_| is_own) {
                     sum += kib.split_whitespace().next().unwrap().parse::<u64>().unwrap();
                 }

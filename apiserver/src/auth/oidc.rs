@@ -26,7 +26,7 @@ use crate::config_file::{self, ConfigFileError};
 use claims::{ClaimsError, Rules};
 use client::clock::Clock;
 use client::identity::Identity;
-use distributed::DistributedError;
+use distributed::{Brought, DistributedError};
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use kinds::errors::{FieldErrors, aggregate};
@@ -65,6 +65,9 @@ pub enum OidcError {
     Claims(#[from] ClaimsError),
     #[error("oidc: {0}")]
     Distributed(#[from] DistributedError),
+    /// What came of asking for a claim, for all who wait for it.
+    #[error(transparent)]
+    Bring(Arc<Self>),
 }
 
 /// A configuration that cannot be used.
@@ -151,7 +154,7 @@ impl Issuers {
             );
             let config = authenticator.issuer.clone();
             let url = config.url.clone();
-            issuers.insert(url, Arc::new(Issuer { config, provider, rules }));
+            issuers.insert(url, Arc::new(Issuer { config, provider, rules, brought: Brought::default() }));
         }
         let anonymous = Arc::new(AnonymousAccess::of(config.anonymous.as_ref()));
         *self.0.write() = Current { issuers, anonymous };
@@ -188,6 +191,7 @@ pub struct Issuer {
     config: IssuerConfig,
     provider: Arc<Provider>,
     rules: Rules,
+    brought: Brought,
 }
 
 impl Issuer {
@@ -198,7 +202,7 @@ impl Issuer {
         let mut claims: Value = serde_json::from_slice(&token.payload).map_err(|_| JwtError::Claims)?;
         self.check(&claims, now)?;
         if let Some(groups) = self.rules.groups_claim() {
-            self.bring(groups, &mut claims, now).await?;
+            self.bring(groups, text, &mut claims, now).await?;
         }
         Ok(self.rules.identity(&claims)?)
     }

@@ -6,6 +6,7 @@
 use crate::bootstrap::{Api, BootstrapError};
 use crate::registry::create::new_uid;
 use client::clock::Clock;
+use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -44,12 +45,20 @@ impl ServerLease {
 
     /// Renews it until `drain`, and deletes those that nobody has renewed for their time.
     pub(crate) async fn keep(self, drain: CancellationToken) {
-        let mut rounds = 0_u32;
+        // Renewals until the next look, which is tried again until it succeeds.
+        let mut until_look = 0_u32;
         loop {
-            if let Err(error) = self.round(rounds.is_multiple_of(RENEWALS_A_LOOK)).await {
-                tracing::debug!(error = &error as &dyn std::error::Error, "cannot renew this API server's lease yet");
+            let looks = until_look == 0;
+            let done = self.round(looks).await;
+            until_look = until_look.saturating_sub(1);
+            match done {
+                Ok(()) if looks => until_look = RENEWALS_A_LOOK - 1,
+                Ok(()) => {}
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::debug!(error, "cannot renew this API server's lease or look for others yet");
+                }
             }
-            rounds = rounds.wrapping_add(1);
             tokio::select! {
                 () = drain.cancelled() => return,
                 () = tokio::time::sleep(RENEW_EVERY) => {}
@@ -92,7 +101,10 @@ impl ServerLease {
             if let Some(found) = self.api.get(LEASES, lease).await?
                 && is_over(&found, now)
             {
-                self.api.delete(LEASES, lease).await?;
+                match self.api.delete(LEASES, lease).await {
+                    Ok(()) | Err(BootstrapError::Refused { status: StatusCode::NOT_FOUND, .. }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(())

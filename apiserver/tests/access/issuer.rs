@@ -48,6 +48,8 @@ pub(crate) struct Provider {
     key: Arc<Mutex<Key>>,
     /// How often its keys were fetched.
     fetched: Arc<Mutex<usize>>,
+    /// How often it told of groups.
+    told: Arc<Mutex<usize>>,
     _tasks: JoinSet<()>,
 }
 
@@ -88,8 +90,9 @@ impl Provider {
     pub(crate) async fn new(pki: &Pki) -> Self {
         let key = Arc::new(Mutex::new(Key::new("one")));
         let fetched = Arc::new(Mutex::new(0));
+        let told = Arc::new(Mutex::new(0));
         let mut tasks = JoinSet::new();
-        let (keys, count) = (Arc::clone(&key), Arc::clone(&fetched));
+        let (keys, count, groups) = (Arc::clone(&key), Arc::clone(&fetched), Arc::clone(&told));
         let url = serve(&mut tasks, pki, move |request: Request<Incoming>| {
             let host = request.headers()["host"].to_str().unwrap().to_owned();
             let url = format!("https://{host}");
@@ -103,6 +106,7 @@ impl Provider {
                     (200, keys.lock().jwks().to_string())
                 }
                 "/groups" if authorization == Some("Bearer sesame") => {
+                    *groups.lock() += 1;
                     let many: Vec<String> = (0..2000).map(|n| format!("role-{n:04}")).collect();
                     (200, keys.lock().sign(&url, json!({"roles": many})))
                 }
@@ -112,7 +116,7 @@ impl Provider {
             std::future::ready(Response::builder().status(code).body(Body::from(body)).unwrap())
         })
         .await;
-        Self { url, key, fetched, _tasks: tasks }
+        Self { url, key, fetched, told, _tasks: tasks }
     }
 
     pub(crate) fn change_key(&self, kid: &str) {
@@ -121,6 +125,10 @@ impl Provider {
 
     pub(crate) fn times_fetched(&self) -> usize {
         *self.fetched.lock()
+    }
+
+    pub(crate) fn times_told(&self) -> usize {
+        *self.told.lock()
     }
 
     /// A token for the audience `kube` that lasts a day, with more claims.

@@ -111,8 +111,11 @@ async fn groups_that_are_too_many_for_a_token_are_brought_from_where_it_says() {
     };
     for provider in [&scene.provider, &other] {
         let token = scene.provider.token(elsewhere(&provider.url, "sesame"));
-        let groups = scene.review(&token).await["user"]["groups"].take();
-        assert_eq!((&groups[0], &groups[1999]), (&json!("id:role-0000"), &json!("id:role-1999")));
+        for _ in 0..3 {
+            let groups = scene.review(&token).await["user"]["groups"].take();
+            assert_eq!((&groups[0], &groups[1999]), (&json!("id:role-0000"), &json!("id:role-1999")));
+        }
+        assert_eq!(provider.times_told(), 1);
     }
     for (bad, why) in [
         (elsewhere(&other.url, "wrong"), "without the right to ask"),

@@ -6,7 +6,7 @@ use super::IssuerConfig;
 use super::key_set::{ALGORITHMS, KeySet};
 use crate::auth::token::Compact;
 use crate::backend::Backends;
-use crate::backend::fetch::FetchError;
+use crate::backend::fetch::{FetchError, NamedBy, host_of, shown};
 use crate::backend::tls::Trust;
 use client::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
@@ -62,6 +62,10 @@ pub(super) struct Provider {
     asking: Mutex<Asking>,
     /// Those who sign the parts of its users' claims that it does not have itself.
     others: RwLock<HashMap<String, Arc<Provider>>>,
+    /// Of the issuer in the configuration.
+    configured_host: String,
+    /// Not that issuer itself, but one whom a token names.
+    is_other: bool,
 }
 
 #[derive(Default)]
@@ -93,25 +97,50 @@ impl Provider {
             some => some.to_vec(),
         };
         let (keys, asking, others) = Default::default();
-        Self { config: config.clone(), discovery_url, algorithms, backends, clock, keys, asking, others }
+        let configured_host = host_of(&config.url);
+        Self {
+            config: config.clone(),
+            discovery_url,
+            algorithms,
+            backends,
+            clock,
+            keys,
+            asking,
+            others,
+            configured_host,
+            is_other: false,
+        }
     }
 
-    /// Who signs as `issuer`, of whom this one's users' claims may be: reached as this one is.
-    pub(super) fn of(self: &Arc<Self>, issuer: &str) -> Result<Arc<Self>, ProviderError> {
+    /// Whether `issuer`, of whom this one's users' claims may be, has signed the token. It is reached as this one is.
+    pub(super) async fn verify_of(&self, issuer: &str, token: &Compact<'_>) -> Result<(), ProviderError> {
         if issuer == self.config.url {
-            return Ok(Arc::clone(self));
+            return self.verify(token).await;
         }
-        let mut others = self.others.write();
-        if let Some(known) = others.get(issuer) {
-            return Ok(Arc::clone(known));
+        let known = self.others.read().get(issuer).cloned();
+        if let Some(known) = known {
+            return known.verify(token).await;
         }
-        if others.len() >= OTHERS_MAX {
+        if self.others.read().len() >= OTHERS_MAX {
             return Err(ProviderError::Many);
         }
         let config = IssuerConfig { url: issuer.to_owned(), discovery_url: String::new(), ..self.config.clone() };
-        let other = Arc::new(Self::new(&config, self.backends.clone(), Arc::clone(&self.clock)));
-        others.insert(issuer.to_owned(), Arc::clone(&other));
-        Ok(other)
+        let other = Self {
+            configured_host: self.configured_host.clone(),
+            is_other: true,
+            ..Self::new(&config, self.backends.clone(), Arc::clone(&self.clock))
+        };
+        other.verify(token).await?;
+        // Whatever a token names takes no place before it is known to sign.
+        let mut others = self.others.write();
+        if others.len() < OTHERS_MAX {
+            others.insert(issuer.to_owned(), Arc::new(other));
+        }
+        Ok(())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Whether the provider has signed the token.
@@ -146,13 +175,13 @@ impl Provider {
             Some(url) => url,
             None => asking.jwks_uri.insert(self.discover().await?).clone(),
         };
-        let document = self.fetch(&url, "").await?;
+        let document = self.fetch(&url, self.named_by(), "").await?;
         KeySet::parse(&document).map_err(|source| ProviderError::Form { url, source })
     }
 
     /// Where the keys are.
     async fn discover(&self) -> Result<String, ProviderError> {
-        let document = self.fetch(&self.discovery_url, "").await?;
+        let document = self.fetch(&self.discovery_url, self.named_by(), "").await?;
         let form = |source| ProviderError::Form { url: self.discovery_url.clone(), source };
         let found: Description = serde_json::from_slice(&document).map_err(form)?;
         if found.issuer != self.config.url {
@@ -161,14 +190,24 @@ impl Provider {
         Ok(found.jwks_uri)
     }
 
+    fn named_by(&self) -> NamedBy<'_> {
+        if self.is_other { NamedBy::Token { issuer_host: &self.configured_host } } else { NamedBy::Configuration }
+    }
+
+    /// What is at a place that a token of this issuer names; `token` is what it gives for asking there.
+    pub(super) async fn fetch_claims(&self, url: &str, token: &str) -> Result<bytes::Bytes, ProviderError> {
+        self.fetch(url, NamedBy::Token { issuer_host: &self.configured_host }, token).await
+    }
+
     /// `token` says who asks; `""`: nobody in particular.
-    pub(super) async fn fetch(&self, url: &str, token: &str) -> Result<bytes::Bytes, ProviderError> {
+    async fn fetch(&self, url: &str, named_by: NamedBy<'_>, token: &str) -> Result<bytes::Bytes, ProviderError> {
         let trust = match self.config.certificate_authority.as_bytes() {
             [] => Trust::System,
             pem => Trust::Roots(pem),
         };
-        let fetched = self.backends.fetch(url, token, &trust).await;
+        let fetched = self.backends.fetch(url, named_by, token, &trust).await;
         fetched.map_err(|source| {
+            let url = shown(url);
             let error: &dyn std::error::Error = &source;
             tracing::warn!(error, url, "a token issuer cannot be asked");
             ProviderError::Fetch { url: url.to_owned(), source }

@@ -95,7 +95,7 @@ pub async fn run(mut config: Config, deps: Deps, asked: CancellationToken) -> Re
     let (dooms, doomed) = mpsc::unbounded_channel();
     let machine = capacity::machine(&config.data_dir);
     let programs = Programs { cri, runtime, providers };
-    let node = Arc::new(shared(&config, deps, programs, &machine, (probes, dooms), &tracker, &drain));
+    let node = Arc::new(shared(&config, deps, programs, &machine, (probes, dooms), (&tracker, &drain)));
     let mut tasks = JoinSet::new();
     tasks.spawn(heartbeat::run(Arc::clone(&node), Arc::clone(&config), machine, drain.clone()));
     tasks.spawn(probe::prober::run(Arc::clone(&node), commands, drain.clone()));
@@ -168,8 +168,7 @@ fn shared(
     programs: Programs,
     machine: &capacity::Machine,
     (probes, dooms): (mpsc::UnboundedSender<probe::prober::Command>, mpsc::UnboundedSender<(String, Doom)>),
-    tracker: &TaskTracker,
-    drain: &CancellationToken,
+    (tracker, drain): (&TaskTracker, &CancellationToken),
 ) -> Node {
     let only = |fields: String| WatchOptions { fields: Some(fields), ..WatchOptions::default() };
     let mut builder = Caches::builder(deps.client.clone(), Arc::clone(&deps.clock));

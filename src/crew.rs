@@ -24,7 +24,9 @@ impl Crew {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let work = work(self.drain.clone());
+        // A child of the crew's: components cancel what they were given when they fail, which must not look like a drain to
+        // the others.
+        let work = work(self.drain.child_token());
         self.tasks.spawn(async move { (name, work.await) });
     }
 
@@ -61,5 +63,26 @@ impl Crew {
             tracing::warn!("components did not stop within {limit:?}");
             self.tasks.abort_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_breaks_is_named_though_it_cancelled_what_it_was_given() {
+        let mut crew = Crew::default();
+        crew.join("patient", |drain| async move {
+            drain.cancelled().await;
+            Ok(())
+        });
+        crew.join("broken", |drain| async move {
+            drain.cancel();
+            tokio::task::yield_now().await;
+            anyhow::bail!("cannot go on")
+        });
+        assert_eq!(format!("{:#}", crew.broken().await), "broken failed: cannot go on");
+        crew.drained().await;
     }
 }

@@ -125,10 +125,11 @@ pub(crate) async fn run(
         inspections: inspections(),
     };
     caches.synced().await;
-    let mut families = Vec::new();
-    for cidr in &config.cluster_cidrs {
-        families.push(Programmed::open(config, *cidr).await?);
-    }
+    let mut families = loop {
+        if let Some(opened) = unless_refused(open_all(config).await).await? {
+            break opened;
+        }
+    };
     loop {
         inbox.drain();
         let dirty = std::mem::take(&mut inbox.dirty);
@@ -140,17 +141,39 @@ pub(crate) async fn run(
         if let Err(error) = outcome {
             warn!(%error, "will program everything again");
             tokio::time::sleep(RETRY).await;
-            forget_all(&mut families).await?;
+            while unless_refused(forget_all(&mut families).await).await?.is_none() {}
             continue;
         }
         while let Woken::TimeToInspect = inbox.wait().await {
             if let Err(error) = inspect_all(&mut families).await {
                 warn!(%error, "somebody took Service rules away; will program everything again");
-                forget_all(&mut families).await?;
+                while unless_refused(forget_all(&mut families).await).await?.is_none() {}
                 break;
             }
         }
     }
+}
+
+/// `None` after a pause where another try may help: a kernel may refuse while it loads its modules, or while somebody else
+/// holds a lock. Only a program that is not installed is final.
+async fn unless_refused<T>(outcome: Result<T, ApplyError>) -> Result<Option<T>, ApplyError> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(missing @ ApplyError::Missing { .. }) => Err(missing),
+        Err(error) => {
+            warn!(%error, "cannot look at Service rules; will try again");
+            tokio::time::sleep(RETRY).await;
+            Ok(None)
+        }
+    }
+}
+
+async fn open_all(config: &Config) -> Result<Vec<Programmed>, ApplyError> {
+    let mut families = Vec::new();
+    for cidr in &config.cluster_cidrs {
+        families.push(Programmed::open(config, *cidr).await?);
+    }
+    Ok(families)
 }
 
 async fn sync_all(families: &mut [Programmed]) -> Result<(), ApplyError> {
@@ -301,4 +324,18 @@ async fn sync(state: &mut Programmed) -> Result<(), ApplyError> {
 /// The ports of a rule set that are named.
 fn part(rules: &Ruleset, ports: &BTreeSet<PortKey>) -> Ruleset {
     ports.iter().filter_map(|port| Some((port.clone(), rules.get(port)?.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_program_that_is_missing_is_final() {
+        let message = "cache initialization failed: Invalid argument".to_owned();
+        let refused = Err::<(), _>(ApplyError::Failed { program: "nft", message });
+        assert_eq!(unless_refused(refused).await.unwrap(), None);
+        let missing = Err::<(), _>(ApplyError::Missing { program: "nft", source: std::io::ErrorKind::NotFound.into() });
+        assert!(matches!(unless_refused(missing).await, Err(ApplyError::Missing { .. })));
+    }
 }
